@@ -1,0 +1,58 @@
+# Each target needs only make and Python 3.11 or newer: the environment makes itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+KERNELS := $(VENV)/.kernels
+ARGS ?=
+export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint acceptance bench ci lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@echo '  flags are passed on with ARGS, for example: make demo ARGS=--check'
+
+setup: $(KERNELS)  ## make .venv from the locked requirements and compile the kernels
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "sluicegate needs Python 3.11 or newer; '$(PYTHON)' was not found. Install it, or say: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sluicegate needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V). Say: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(KERNELS): $(STAMP) $(wildcard models/*.py models/kernels/*.py)
+	@echo "compiling the kernels (once; under a minute)"
+	$(BIN)/python -m models.warmup
+	@touch $@
+
+demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
+	$(BIN)/sluicegate demo $(ARGS)
+
+test: setup  ## unit, contract and integration tests against an embedded broker and Redis
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+lint: $(STAMP)  ## ruff, mypy strict, the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
+	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+bench: setup  ## every benchmark; one alone: make bench ARGS="pipeline --json"
+	$(BIN)/python -m benchmarks $(ARGS)
+
+ci:  ## all that continuous integration runs
+	bash .ci/run
+
+lock: $(STAMP)  ## resolve the dependencies anew and write their hashes
+	bash requirements/lock.sh
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

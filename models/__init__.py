@@ -1,0 +1,1 @@
+"""Pure recommendation: events, state and requests in; changed state, ranked items and decisions out."""

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# pyproject.toml -> requirements/{runtime,dev}.txt, every version with its hashes and no index address.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v uv >/dev/null || { echo "locking needs uv: pip install uv"; exit 1; }
+compile() {
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate "$@"
+}
+compile pyproject.toml --output-file requirements/runtime.txt
+compile pyproject.toml --extra demo --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
