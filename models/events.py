@@ -1,0 +1,243 @@
+"""In: the bytes of one record of topic `events`. Out: an `Event`, or a `Rejection` with path and reason. Stage 1.
+
+The one place that defines a valid interaction: the learner, `POST /events` and `sluicegate send` all decode here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from models.rejections import REASONS, Rejection, describe, refusal, unparsable
+from models.timestamps import EXPECTED as TIMESTAMP
+from models.timestamps import epoch_seconds
+
+__all__ = [
+    "ALIASES",
+    "KINDS",
+    "MAX_EVENT_BYTES",
+    "POSITIVE",
+    "REASONS",
+    "WEIGHTS",
+    "Event",
+    "EventRules",
+    "Rejection",
+    "decode",
+    "encode",
+]
+
+KINDS: Final = ("click", "favourite", "cart", "purchase", "search", "impression", "unfavourite", "dislike", "return")
+"""Event types by code. The order is stored in versions: append only."""
+
+(CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETURN) = range(len(KINDS))
+
+POSITIVE: Final = frozenset({CLICK, FAVOURITE, CART, PURCHASE})
+"""Codes that are evaluated and learnt as targets."""
+
+WEIGHTS: Final[dict[str, float]] = {
+    "click": 1.0,
+    "favourite": 1.3,
+    "cart": 1.6,
+    "purchase": 1.9,
+    "search": 1.0,
+    "impression": 0.0,
+    "unfavourite": -1.0,
+    "dislike": -1.0,
+    "return": -1.0,
+}
+"""Default weight of each type: 1 + .3 * code for the positive ones, as the recipe has it."""
+
+ALIASES: Final[dict[str, str]] = {
+    "view": "click",
+    "favorite": "favourite",
+    "unfavorite": "unfavourite",
+    "buy": "purchase",
+    "addtocart": "cart",
+    "add_to_cart": "cart",
+}
+
+# Bytes of one event, whole. Real events are 100 to 500 bytes; the limit bounds what one record can cost to parse and
+# what travels to the dead letter, and is checked before anything is parsed.
+MAX_EVENT_BYTES: Final = 65_536
+
+_Id = Annotated[str, Meta(min_length=1, max_length=256)]
+# Money and counts beyond these are typing errors, and would be the one value that every scaler is fitted to.
+_Price = Annotated[float, Meta(ge=0, le=1e12)]
+_Quantity = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Context = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=256)] | float],
+    Meta(max_length=32),
+]
+
+_EXPECTED: Final = {
+    "event_type": "string, one of the configured event types",
+    "user_id": "string of 1 to 256 characters without control characters",
+    "item_id": "string of 1 to 256 characters without control characters",
+    "timestamp": TIMESTAMP,
+    "event_id": "string of 1 to 256 characters without control characters",
+    "session_id": "string of 1 to 256 characters without control characters",
+    "request_id": "string of 1 to 256 characters without control characters",
+    "price": "number from 0 to 1e12",
+    "quantity": "number from -1e9 to 1e9",
+    "query": "string of at most 1024 characters",
+    "context": "flat object of at most 32 entries: keys of 1 to 64 characters, values strings of at most 256 or finite numbers",
+}
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One valid interaction. `kind` is a code of `KINDS`; `timestamp` is in epoch seconds.
+
+    `item_id` is None only for a search that shows no item. `price` is per unit; a negative `quantity` is a correction.
+    """
+
+    kind: int
+    user_id: str
+    item_id: str | None
+    timestamp: float
+    event_id: str | None = None
+    session_id: str | None = None
+    price: float | None = None
+    quantity: float | None = None
+    request_id: str | None = None
+    query: str | None = None
+    context: dict[str, str | float] | None = None
+
+
+class _Wire(msgspec.Struct, gc=False):
+    event_type: str
+    user_id: _Id
+    timestamp: Annotated[datetime, Meta(tz=True)] | int | float
+    item_id: _Id | None = None
+    event_id: _Id | None = None
+    session_id: _Id | None = None
+    price: _Price | None = None
+    quantity: _Quantity | None = None
+    request_id: _Id | None = None
+    query: Annotated[str, Meta(max_length=1024)] | None = None
+    context: _Context | None = None
+
+
+class EventRules:
+    """What the shop's configuration says of events: accepted types, their aliases and weights, the size limit.
+
+    `types` are names of `KINDS` that are accepted; `aliases` map another spelling to one of `KINDS`; `weights` are per
+    name of `KINDS`, those left out keep their default. Raises ValueError for a name that is not in `KINDS`.
+
+    >>> rules = EventRules(aliases={"like": "favourite"})
+    >>> rules.kinds["like"], rules.kinds["view"], rules.weights[1]
+    (1, 0, 1.3)
+    """
+
+    __slots__ = ("kinds", "max_bytes", "weights")
+
+    def __init__(
+        self,
+        types: tuple[str, ...] = KINDS,
+        aliases: Mapping[str, str] = ALIASES,
+        weights: Mapping[str, float] = WEIGHTS,
+        max_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        unknown = sorted({*types, *aliases.values(), *weights} - set(KINDS))
+        if unknown:
+            raise ValueError(f"unknown event type {unknown[0]!r}: the types are {', '.join(KINDS)}")
+        # Written out: the standard aliases stay when the shop adds its own, unless it maps the same word elsewhere.
+        spelling = {**ALIASES, **aliases, **{name: name for name in types}}
+        self.kinds = {word: KINDS.index(name) for word, name in spelling.items() if name in types}
+        self.weights = tuple(float(weights.get(name, WEIGHTS[name])) for name in KINDS)
+        self.max_bytes = max_bytes
+
+
+_decoder: Final = msgspec.json.Decoder(_Wire)
+
+
+def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
+    """The event in `raw`, or why there is none. Never raises on input, whatever the bytes are.
+
+    Unknown fields are ignored, so that producers may add their own; the last of a repeated field counts.
+
+    >>> decode(b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}', EventRules()).kind
+    0
+    >>> print(decode(b'{"event_type":"click","user_id":7,"item_id":"i","timestamp":1569888000}', EventRules()))
+    wrong_type at $.user_id: expected string of 1 to 256 characters without control characters, found integer 7
+    """
+    if raw is None:
+        return Rejection("empty", "$", "a JSON object", "no value")
+    # Plain ASCII within the limit, which is nearly every record, skips the call.
+    if (len(raw) > rules.max_bytes or not raw or not raw.isascii()) and (problem := unparsable(raw, rules.max_bytes)):
+        return problem
+    try:
+        wire = _decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return refusal(raw, error, _EXPECTED)
+    kind = rules.kinds.get(wire.event_type)
+    if kind is None:
+        return Rejection("unknown_type", "$.event_type", _EXPECTED["event_type"], describe(wire.event_type))
+    timestamp = epoch_seconds(wire.timestamp)
+    if timestamp is None:
+        return Rejection("bad_timestamp", "$.timestamp", TIMESTAMP, _found_time(wire.timestamp))
+    if (problem := _misnamed(wire)) is not None or (problem := _objectless(wire, kind)) is not None:
+        return problem
+    return Event(
+        kind,
+        wire.user_id,
+        wire.item_id,
+        timestamp,
+        wire.event_id,
+        wire.session_id,
+        wire.price,
+        wire.quantity,
+        wire.request_id,
+        wire.query,
+        wire.context,
+    )
+
+
+def _misnamed(wire: _Wire) -> Rejection | None:
+    # `isprintable` is one pass in C over a known id; only what it doubts is looked at character by character.
+    names = (wire.user_id, wire.item_id, wire.event_id, wire.session_id, wire.request_id)
+    if "".join(filter(None, names)).isprintable():
+        return None
+    for field in ("user_id", "item_id", "event_id", "session_id", "request_id"):
+        name = getattr(wire, field)
+        if name is not None and has_control(name):
+            return Rejection("bad_value", f"$.{field}", _EXPECTED[field], describe(name))
+    return None
+
+
+def has_control(text: str) -> bool:
+    """Whether `text` holds a control character (Unicode category Cc: U+0000-001F, U+007F-009F).
+
+    >>> has_control("Café 42"), has_control("a" + chr(10) + "b")
+    (False, True)
+    """
+    return any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
+
+
+def _objectless(wire: _Wire, kind: int) -> Rejection | None:
+    if wire.item_id is not None or (kind == SEARCH and wire.query):
+        return None
+    if kind == SEARCH:
+        return Rejection("missing_field", "$.query", "string: a search has a query or an item_id", describe(wire.query))
+    return Rejection("missing_field", "$.item_id", _EXPECTED["item_id"], "nothing")
+
+
+def _found_time(value: datetime | float) -> str:
+    return f"string {value.isoformat()}" if isinstance(value, datetime) else describe(value)
+
+
+def encode(event: Event) -> bytes:
+    """The canonical JSON of an event: what `decode` reads back equal, without the fields that are absent.
+
+    >>> encode(Event(0, "u", "i", 1569888000.0))
+    b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000.0}'
+    """
+    document: dict[str, object] = {"event_type": KINDS[event.kind], "user_id": event.user_id}
+    for field in Event.__struct_fields__[2:]:
+        value = getattr(event, field)
+        if value is not None:
+            document[field] = value
+    return msgspec.json.encode(document)

@@ -1,0 +1,138 @@
+"""In: a record that cannot be used, the decoder's complaint. Out: a `Rejection` with path, expected, found. Stage 1."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+REASONS: Final = (
+    "empty",
+    "oversize",
+    "not_json",
+    "nesting",
+    "missing_field",
+    "wrong_type",
+    "bad_value",
+    "bad_timestamp",
+    "unknown_type",
+)
+"""Every reason a record can be refused for. Closed: metric labels are made from it before the first record arrives."""
+
+# What a rejection quotes of the offending value, in characters. It travels in a Kafka header and in HTTP answers.
+FOUND_LIMIT: Final = 80
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why a record was refused: a reason from `REASONS`, the JSON path, what belongs there, what was there.
+
+    >>> str(Rejection("wrong_type", "$.price", "number", 'string "x"'))
+    'wrong_type at $.price: expected number, found string "x"'
+    """
+
+    reason: str
+    path: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} at {self.path}: expected {self.expected}, found {self.found}"
+
+
+def describe(value: object) -> str:
+    """A JSON value in words, bounded: its JSON type and the value itself.
+
+    >>> describe("x"), describe(None), describe(True), describe([1, 2]), describe(10**400)
+    ('string "x"', 'null', 'boolean true', 'array of 2', 'integer of 401 digits')
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return f"boolean {str(value).lower()}"
+        case int():
+            # Beyond 4,300 digits Python refuses to print an integer at all.
+            digits = value.bit_length() * 0.30103
+            return f"integer {value}" if digits < FOUND_LIMIT else f"integer of {int(digits) + 1} digits"
+        case float():
+            return f"number {value}"
+        case str():
+            return f"string {_quoted(value)}"
+        case list():
+            return f"array of {len(value)}"
+        case dict():
+            return f"object of {len(value)}"
+    return type(value).__name__
+
+
+def _quoted(text: str) -> str:
+    encoded = msgspec.json.encode(text[:FOUND_LIMIT]).decode()
+    return encoded if len(text) <= FOUND_LIMIT else f'{encoded[:-1]}..." of {len(text)} characters'
+
+
+def unparsable(raw: bytes, limit: int) -> Rejection | None:
+    """Refusals that need no schema: empty, longer than `limit` bytes, not UTF-8. None when it may be parsed."""
+    if not raw:
+        return Rejection("empty", "$", "a JSON object", "no bytes")
+    if len(raw) > limit:
+        return Rejection("oversize", "$", f"at most {limit} bytes", f"{len(raw)} bytes")
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            return Rejection("not_json", "$", "UTF-8", f"byte 0x{raw[error.start]:02x} at position {error.start}")
+    return None
+
+
+def refusal(raw: bytes, error: Exception, expected: dict[str, str]) -> Rejection:
+    """Turn what the decoder raised on `raw` into a Rejection.
+
+    `expected` says in words what belongs at each top-level field; it wins over the decoder's own wording.
+    Anything else than the decoder's own errors is a defect of ours and is raised again.
+    """
+    if isinstance(error, RecursionError):
+        return Rejection("nesting", "$", "a flat JSON object", "values nested too deep to parse")
+    if isinstance(error, msgspec.ValidationError):
+        return _invalid(raw, str(error), expected)
+    if isinstance(error, msgspec.DecodeError):
+        return Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))
+    raise error
+
+
+def _invalid(raw: bytes, message: str, expected: dict[str, str]) -> Rejection:
+    if message.startswith("Object missing required field `"):
+        field = message.split("`")[1]
+        return Rejection("missing_field", f"$.{field}", expected.get(field, field), "nothing")
+    wanted, _, where = message.partition(" - at `")
+    path = where.rstrip("`") or "$"
+    found, path = _locate(raw, path)
+    field = path.removeprefix("$.").split("[")[0].split(".")[0]
+    return Rejection(
+        _reason(wanted, field),
+        path,
+        expected.get(field, wanted.removeprefix("Expected ").split(", got")[0].replace("`", "")),
+        found,
+    )
+
+
+def _reason(wanted: str, field: str) -> str:
+    if field == "timestamp" and "got `" not in wanted:
+        return "bad_timestamp"
+    return "wrong_type" if "got `" in wanted else "bad_value"
+
+
+def _locate(raw: bytes, path: str) -> tuple[str, str]:
+    """(the value at `path` in words, the path with the key of the map that the decoder leaves out)."""
+    try:
+        document: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return "a value that cannot be read (a number out of range, or nested too deep)", path
+    field, _, inner = path.removeprefix("$.").partition("[")
+    value = document if path == "$" else document.get(field) if isinstance(document, dict) else document
+    if inner.startswith("...") and isinstance(value, dict):
+        for key, entry in value.items():
+            if isinstance(entry, bool | dict | list | None):
+                return describe(entry), f"$.{field}[{_quoted(key)}]"
+    if inner.rstrip("]").isdigit() and isinstance(value, list):
+        return describe(value[int(inner.rstrip("]"))]), path
+    return describe(value), path
