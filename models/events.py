@@ -84,7 +84,7 @@ _EXPECTED: Final = {
     "price": "number from 0 to 1e12",
     "quantity": "number from -1e9 to 1e9",
     "query": "string of at most 1024 characters",
-    "context": "flat object of at most 32 entries: keys of 1 to 64 characters, values strings of at most 256 or finite numbers",
+    "context": "flat object: at most 32 keys of 1 to 64 characters, values strings of at most 256 or finite numbers",
 }
 
 

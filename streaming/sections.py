@@ -1,0 +1,217 @@
+"""In: values as read from file and environment. Out: the frozen sections of the settings tree, each value checked.
+
+Units are in the descriptions: durations in seconds, sizes in bytes. `docs/configuration.md` is held against this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from models.events import ALIASES, KINDS, MAX_EVENT_BYTES, WEIGHTS, EventRules
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A frozen part of the tree that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
+    """The secret in force: the value itself, or the first line of `file`, read anew so that a rotated file counts.
+
+    Raises OSError when the file cannot be read.
+    """
+    if value is not None:
+        return value.get_secret_value()
+    return file.read_text().split("\n", 1)[0].strip() if file is not None else None
+
+
+class _Password(Section):
+    password: SecretStr | None = Field(None, description="Password. Never printed; better kept in `password_file`.")
+    password_file: Path | None = Field(
+        None, description="File whose first line is the password; read at each connection."
+    )
+
+    @model_validator(mode="after")
+    def _one_password(self) -> _Password:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file are both set: keep one of them")
+        return self
+
+    def secret(self) -> str | None:
+        """The password in force, or None. Raises OSError when its file cannot be read."""
+        return read_secret(self.password, self.password_file)
+
+
+class KafkaSettings(_Password):
+    """The broker, its topics, and how to be let in."""
+
+    bootstrap: str = Field("127.0.0.1:9092", description="Brokers, host:port, separated by commas.")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of a topic that `sluicegate` has to create.")
+    replication: int = Field(1, ge=1, le=10, description="Replicas of a topic that `sluicegate` has to create.")
+    events_topic: str | None = Field(None, description="Topic of events. Default: events, or NAMESPACE.events.")
+    items_topic: str | None = Field(None, description="Topic of item facts (compacted). Default: items.")
+    control_topic: str | None = Field(None, description="Topic of control records. Default: control.")
+    slates_topic: str | None = Field(None, description="Topic of slates that were shown. Default: slates.")
+    deadletter_topic: str | None = Field(None, description="Topic of refused records. Default: events.deadletter.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to connect. SASL_SSL for a broker outside this machine."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How to log in; needed with SASL_PLAINTEXT and SASL_SSL."
+    )
+    username: str | None = Field(None, description="User name for SASL.")
+    cafile: Path | None = Field(None, description="Certificate authorities (PEM) that sign the brokers' certificates.")
+    certfile: Path | None = Field(None, description="Our client certificate (PEM), where brokers ask for one.")
+    keyfile: Path | None = Field(None, description="Private key (PEM) of `certfile`.")
+    check_hostname: bool = Field(True, description="Whether a broker's certificate must name the host we called.")
+    bootstrap_timeout: Seconds = Field(30.0, description="Seconds to find the first broker before giving up.")
+    request_timeout: Seconds = Field(15.0, description="Seconds one request may take; every blocking call is bounded.")
+    refresh_interval: Seconds = Field(30.0, description="Seconds between looks for new partitions; at most 60.", le=60)
+    producer_buffer: int = Field(
+        32 << 20, ge=1 << 20, description="Bytes waiting for the broker; then sends are refused."
+    )
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL") and (self.sasl_mechanism is None or self.username is None):
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism and username")
+        return self
+
+
+class RedisSettings(_Password):
+    """Where versions and histories live."""
+
+    url: str = Field(
+        "redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."
+    )
+    username: str | None = Field(None, description="ACL user name.")
+    cafile: Path | None = Field(None, description="Certificate authorities (PEM) that sign the server's certificate.")
+    certfile: Path | None = Field(None, description="Our client certificate (PEM).")
+    keyfile: Path | None = Field(None, description="Private key (PEM) of `certfile`.")
+    check_hostname: bool = Field(True, description="Whether the server's certificate must name the host we called.")
+    learner_timeout: Seconds = Field(5.0, description="Seconds one Redis call of the learner may take.")
+    service_timeout: Seconds = Field(
+        0.25,
+        lt=1,
+        description="Seconds one Redis call of the service may take; a slower Redis means answers without it.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("a Redis address starts with redis://, rediss:// or unix://")
+        return url
+
+
+class EventSettings(Section):
+    """Which events count, under which names, and for how much."""
+
+    types: tuple[str, ...] = Field(KINDS, description="Accepted event types; the others are refused as unknown_type.")
+    aliases: dict[str, str] = Field(
+        ALIASES, description="Another spelling of a type -> the type; added to the standard ones."
+    )
+    weights: dict[str, float] = Field(
+        WEIGHTS, description="What one event of a type counts; those left out keep theirs."
+    )
+    max_bytes: int = Field(MAX_EVENT_BYTES, ge=256, le=1 << 20, description="Bytes of one event; longer is `oversize`.")
+
+    @model_validator(mode="after")
+    def _known_types(self) -> EventSettings:
+        self.rules()
+        return self
+
+    def rules(self) -> EventRules:
+        """The rules `models.events.decode` takes. Raises ValueError for a type that does not exist."""
+        return EventRules(self.types, self.aliases, self.weights, self.max_bytes)
+
+
+class AdmissionSettings(Section):
+    """Which valid events are learnt. All by record time, so that a replay decides the same."""
+
+    dedupe_window: int = Field(
+        1 << 20, ge=0, le=1 << 20, description="Accepted events within which an event_id counts once."
+    )
+    max_lateness: Seconds = Field(
+        86_400.0, description="Seconds an event may be older than its record; more is `late`."
+    )
+    max_future: Seconds = Field(300.0, description="Seconds an event may be ahead of its record (clock skew).")
+    cap_per_minute: int = Field(
+        600, ge=1, description="Events of one user learnt per minute; the busiest real basket measured had 541 lines."
+    )
+
+
+class LearnerSettings(Section):
+    """The one process that learns."""
+
+    instance: str = Field(
+        "", description="Name of this learner; a restart under the same name takes its lease back at once."
+    )
+    lease_ttl: Seconds = Field(4.0, description="Seconds a silent learner keeps the lease before a standby takes over.")
+    lease_renewal: Seconds = Field(1.0, description="Seconds between renewals of the lease; well below lease_ttl.")
+    version_interval: Seconds = Field(1.0, description="Seconds between versions; what a crash repeats, and freshness.")
+    base_interval: Seconds = Field(600.0, description="Seconds after which a new base is written beside the chain.")
+    batch_size: int = Field(2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    poll_timeout: Seconds = Field(0.1, le=5, description="Seconds one poll waits for records.")
+    shutdown_grace: Seconds = Field(20.0, description="Seconds from SIGTERM to the end, last version included.")
+    metrics_host: str = Field("127.0.0.1", description="Address of the learner's /metrics.")
+    metrics_port: Port = Field(8001, description="Port of the learner's /metrics.")
+    on_lost_offsets: Literal["fail", "earliest"] = Field(
+        "fail", description="When the log no longer reaches our offsets: stop and say so, or count the loss and go on."
+    )
+    on_new_log: Literal["fail", "restart"] = Field(
+        "fail", description="When cluster or topic is another one: stop and say so, or keep the state and start at 0."
+    )
+
+
+class RecommenderSettings(Section):
+    """Ceilings of what is kept. A table at its ceiling evicts the idle."""
+
+    max_items: int = Field(1_000_000, ge=1_000, description="Items with a row.")
+    max_users: int = Field(1_000_000, ge=1_000, description="Recently active users with a row.")
+    max_categories: int = Field(20_000, ge=100, description="Categories with a row.")
+    max_brands: int = Field(20_000, ge=100, description="Brands with a row.")
+    seed: int = Field(20_240_601, ge=0, description="Seed of every random number in the state.")
+
+
+class WitnessSettings(Section):
+    """River estimators that learn a share of the events beside ours, scored and never served."""
+
+    estimators: tuple[str, ...] = Field(
+        ("facto.FMRegressor", "linear_model.LinearRegression"), description="Import paths inside `river.`; empty: none."
+    )
+    share: float = Field(0.05, ge=0, le=0.5, description="Most of one core that the witnesses may use.")
+
+
+class ServiceSettings(Section):
+    """The API."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; another than loopback needs keys, or insecure.")
+    port: Port = Field(8000, description="Port to listen on.")
+    insecure: bool = Field(False, description="Listen beyond loopback without keys.")
+    keys: tuple[str, ...] = Field((), description="Key hashes, each ROLE:SHA256-HEX with role read, events or admin.")
+    keys_file: Path | None = Field(None, description="File with one ROLE:SHA256-HEX a line.")
+    max_body_bytes: int = Field(4 << 20, ge=1_024, description="Bytes of a request body; more is answered 413.")
+    max_events_per_request: int = Field(10_000, ge=1, description="Events in one POST /events; more is answered 413.")
+    rate_limit: float = Field(0.0, ge=0, description="Requests a second per key; 0: no limit.")
+    poll_interval: Seconds = Field(0.2, description="Seconds between looks for a new serving version.")
+    slate_sample: float = Field(1.0, ge=0, le=1, description="Share of the slates shown that go to topic `slates`.")
+
+
+class GateSettings(Section):
+    """Who decides what goes live."""
+
+    mode: Literal["continuous", "manual", "frozen"] = Field(
+        "continuous", description="continuous: each sound version goes live; manual: on request; frozen: none."
+    )
+    canary_queries: int = Field(
+        8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
+    )
+    max_version_age: Seconds = Field(3_600.0, description="Seconds after which what is served is called stale.")
