@@ -6,10 +6,8 @@ For trying things out and for tests: the broker keeps its log in memory, Redis k
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -26,7 +24,6 @@ START_DEADLINE: Final = 20.0
 STOP_DEADLINE: Final = 5.0
 # Lines of a child's log that an error quotes.
 LOG_TAIL: Final = 12
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class EmbeddedError(Exception):
@@ -36,7 +33,8 @@ class EmbeddedError(Exception):
 class Child:
     """One server process: started by `start`, answering once `start` returns, gone after `stop`.
 
-    A context manager. `address` is host:port.
+    A context manager. Start it from a thread that lives as long as the child should: Linux ends the child with the
+    thread that started it, not only with the process.
     """
 
     def __init__(self, name: str, command: Sequence[str], port: int, log: Path, probe: Callable[[int], bool]) -> None:
@@ -62,15 +60,13 @@ class Child:
             )
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
-            # prctl is one system call, made before any thread of ours could hold a lock the child would need.
-            self._process = subprocess.Popen(  # noqa: PLW1509
-                self._command,
+            self._process = subprocess.Popen(
+                _bound_to_parent(self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         try:
             self._await_ready(time.monotonic() + deadline)
@@ -120,9 +116,20 @@ class Child:
         self.stop()
 
 
-def _die_with_parent() -> None:
-    # Runs in the child before exec. Also holds when the parent is killed with -9, where no handler of ours would run.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Asks the kernel to kill this process when its parent dies, then becomes the server. It also holds when the parent is
+# killed with -9, where no handler of ours would run. The comparison closes the gap before the request was made.
+_LAUNCH: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _bound_to_parent(command: list[str]) -> list[str]:
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]
 
 
 def free_port() -> int:
