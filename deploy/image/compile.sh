@@ -1,0 +1,13 @@
+#!/bin/sh
+# A CPU name and a folder in; every kernel compiled for that CPU, and a note of the target, out.
+set -eu
+cpu=$1
+folder=$2
+[ "$(uname -m)" = x86_64 ] || cpu=generic
+mkdir -p "$folder/cache"
+# Empty features mean: those the CPU name stands for, and none that only the building machine has.
+export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR="$folder/cache"
+python -m models.warmup
+[ -n "$(find "$folder/cache" -name '*.nbc' -print -quit)" ] || { echo "models.warmup left no compiled kernel"; exit 1; }
+echo "$cpu" > "$folder/cpu"
+chmod -R a-w,a+rX "$folder"

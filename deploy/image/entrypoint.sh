@@ -1,0 +1,23 @@
+#!/bin/sh
+# A command in, the same command out, with the image's compiled kernels in place when this CPU can run them.
+# numba only uses a cache folder that it can write to, so each start takes a private copy of the image's read-only one.
+set -eu
+can_run() {  # the flags of x86-64-v3; other builds are generic
+  [ "$1" = x86-64-v3 ] || return 0
+  flags=" $(sed -n 's/^flags[^:]*://p;' /proc/cpuinfo | head -n 1) "
+  for flag in avx avx2 bmi1 bmi2 f16c fma abm movbe xsave; do
+    case "$flags" in *" $flag "*) ;; *) return 1 ;; esac
+  done
+}
+if [ -z "${NUMBA_CACHE_DIR:-}" ]; then
+  NUMBA_CACHE_DIR=$(mktemp -d /tmp/kernels.XXXXXX)
+  export NUMBA_CACHE_DIR
+  cpu=$(cat /opt/kernels/cpu)
+  if can_run "$cpu"; then
+    export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES=""
+    cp -r /opt/kernels/cache/. "$NUMBA_CACHE_DIR" && chmod -R u+w "$NUMBA_CACHE_DIR"
+  else
+    echo "the image's kernels need $cpu, which this CPU is not: compiling them now, up to a minute" >&2
+  fi
+fi
+exec "$@"
