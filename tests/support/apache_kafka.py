@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.processes import Child, Missing, NotReady, accepts, free_port, program, wait_until
+from streaming.embedded import EmbeddedError, free_port
+from tests.support.processes import Missing, Server, program, wait_until
 
 VERSION = "4.1.0"
 POM = Path(__file__).with_name("pom.xml")
@@ -94,27 +95,30 @@ class ApacheKafka:
         self.controller_port = controller_port or free_port()
         self.heap = heap
         self._extra = properties or {}
-        self.child: Child | None = None
+        self.server: Server | None = None
 
     @property
     def bootstrap(self) -> str:
         """The address clients connect to."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def alive(self) -> bool:
+        return self.server is not None and self.server.alive
+
     def start(self) -> ApacheKafka:
         """Formats the folder the first time, starts the broker and returns when it answers a metadata request."""
-        if self.child is not None and self.child.alive:
+        if self.alive:
             return self
-        if accepts(self.port):
-            raise NotReady(f"port {self.port} is in use by another program; choose another one")
         java = program("java", "default-jdk-headless")
         classpath = f"{libraries()}/*"
         settings = self._write_properties()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(java, classpath, settings)
         command = [java, f"-Xmx{self.heap}", f"-Xms{self.heap}", "-XX:+UseG1GC", "-cp", classpath]
-        self.child = Child([*command, "kafka.Kafka", str(settings)], self.folder / "kafka.log")
-        self.child.wait_ready(self._answers, f"Apache Kafka on {self.bootstrap}", START_SECONDS)
+        command += ["kafka.Kafka", str(settings)]
+        self.server = Server("Apache Kafka", command, self.port, self.folder / "kafka.log", _ready)
+        self.server.start(START_SECONDS)
         return self
 
     def _write_properties(self) -> Path:
@@ -131,22 +135,17 @@ class ApacheKafka:
         command = [java, "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise NotReady(f"Kafka could not format its data folder:\n{(done.stdout + done.stderr)[-2000:]}")
-
-    def _answers(self) -> bool:
-        return brokers_known(self.port) > 0
+            raise EmbeddedError(f"Kafka could not format its data folder:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def stop(self) -> None:
         """Asks the broker to shut down cleanly and waits; its data stay."""
-        if self.child is not None:
-            self.child.stop(timeout=30.0)
-            self.child = None
+        if self.server is not None:
+            self.server.stop(deadline=30.0)
 
     def kill(self) -> None:
         """kill -9; its data stay, and `start` recovers the log."""
-        if self.child is not None:
-            self.child.kill()
-            self.child = None
+        if self.server is not None:
+            self.server.kill()
 
     def restart(self) -> ApacheKafka:
         """Clean stop, then start on the same data and ports."""
@@ -186,6 +185,10 @@ def brokers_known(port: int) -> int:
     return 0
 
 
+def _ready(port: int) -> bool:
+    return brokers_known(port) > 0
+
+
 def main() -> int:
     """Runs a broker until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.apache_kafka", description=main.__doc__)
@@ -200,10 +203,10 @@ def main() -> int:
             return 0
         with ApacheKafka(options.folder, options.port) as kafka:
             print(kafka.bootstrap, flush=True)
-            wait_until(lambda: not (kafka.child and kafka.child.alive), "broker", timeout=float("inf"), pause=0.2)
+            wait_until(lambda: not kafka.alive, "the end", timeout=float("inf"), pause=0.2)
     except KeyboardInterrupt:
         return 0
-    except (Missing, NotReady) as error:
+    except (Missing, EmbeddedError) as error:
         print(error)
         return 1
     print("the broker ended by itself")

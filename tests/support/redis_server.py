@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.processes import Child, Missing, NotReady, accepts, free_port, program, wait_until
+from streaming.embedded import EmbeddedError, free_port
+from tests.support.processes import Missing, Server, program, wait_until
 
 START_SECONDS = 30.0  # far above the 50 ms of an empty start: a large append-only file is replayed first
 
@@ -38,22 +39,24 @@ class RedisServer:
         self.port = port or free_port()
         self.maxmemory = maxmemory
         self.policy = policy
-        self.child: Child | None = None
+        self.server: Server | None = None
 
     @property
     def url(self) -> str:
         """The address clients connect to."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def alive(self) -> bool:
+        return self.server is not None and self.server.alive
+
     def start(self) -> RedisServer:
         """Starts the server and returns when it answers PING with PONG (not while it loads its file)."""
-        if self.child is not None and self.child.alive:
+        if self.alive:
             return self
-        if accepts(self.port):
-            raise NotReady(f"port {self.port} is in use by another program; choose another one")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.child = Child(self._command(), self.folder / "redis.log")
-        self.child.wait_ready(lambda: pong(self.port), f"redis-server on port {self.port}", START_SECONDS)
+        self.server = Server("redis-server", self._command(), self.port, self.folder / "redis.log", pong)
+        self.server.start(START_SECONDS)
         return self
 
     def _command(self) -> list[str]:
@@ -64,15 +67,13 @@ class RedisServer:
 
     def stop(self) -> None:
         """Clean shutdown; the data stay."""
-        if self.child is not None:
-            self.child.stop()
-            self.child = None
+        if self.server is not None:
+            self.server.stop(deadline=20.0)
 
     def kill(self) -> None:
         """kill -9; the data stay in the append-only file."""
-        if self.child is not None:
-            self.child.kill()
-            self.child = None
+        if self.server is not None:
+            self.server.kill()
 
     def restart(self) -> RedisServer:
         """Clean stop, then start on the same data and port."""
@@ -117,10 +118,10 @@ def main() -> int:
     try:
         with RedisServer(options.folder, options.port, options.maxmemory) as redis:
             print(redis.url, flush=True)
-            wait_until(lambda: not (redis.child and redis.child.alive), "redis", timeout=float("inf"), pause=0.2)
+            wait_until(lambda: not redis.alive, "the end", timeout=float("inf"), pause=0.2)
     except KeyboardInterrupt:
         return 0
-    except (Missing, NotReady) as error:
+    except (Missing, EmbeddedError) as error:
         print(error)
         return 1
     print("redis-server ended by itself")
