@@ -37,7 +37,7 @@ class _Password(Section):
         default=None, description="Password. Never printed; better kept in `password_file`."
     )
     password_file: Path | None = Field(
-        default=None, description="File whose first line is the password; read at each connection."
+        default=None, description="File whose first line is the password; read when a client is made."
     )
 
     @model_validator(mode="after")
