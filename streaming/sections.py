@@ -159,7 +159,10 @@ class AdmissionSettings(Section):
     """Which valid events are learnt. All by record time, so that a replay decides the same."""
 
     dedupe_window: int = Field(
-        default=1 << 20, ge=0, le=1 << 20, description="Accepted events within which an event_id counts once."
+        default=1 << 20,
+        ge=0,
+        le=1 << 20,
+        description="Accepted events within which an event_id counts once (at least the last half).",
     )
     max_lateness: Seconds = Field(
         default=86_400.0, description="Seconds an event may be older than its record; more is `late`."
