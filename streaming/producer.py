@@ -1,0 +1,216 @@
+"""In: events, item facts and other records, one by one. Out: records in the topics, and an outcome for each. Stage 0.
+
+The one way in: the API, `sluicegate send` and the dead letter all write through here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, Self
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka import errors as kafka_errors
+from kafka.admin import NewTopic
+
+from streaming.connection import (
+    BACKFILL,
+    BrokerAway,
+    KafkaTrouble,
+    NotAllowed,
+    TopicMissing,
+    client_arguments,
+    compression,
+    trouble,
+)
+from streaming.settings import Settings
+
+__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "TopicMissing", "ensure_topics"]
+
+Role = Literal["events", "items", "control", "slates", "deadletter"]
+ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
+
+# Bytes of one batch per partition, and milliseconds it waits to fill. Produced one by one a broker takes a few thousand
+# records a second; the wait is part of the freshness of an event that comes over HTTP, so it stays at a few.
+BATCH: Final = 256 << 10
+LINGER_MS: Final = 5
+# Largest record: a dead letter holds 256 KiB of original bytes, in base64 and with its reasons.
+MAX_REQUEST: Final = 1 << 20
+# Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
+OVERHEAD: Final = 256
+
+
+class Delivery:
+    """The outcome of one record, known later: `done()`, `wait(timeout)`, `error` (None when the broker has it)."""
+
+    __slots__ = ("_future", "bootstrap")
+
+    def __init__(self, future: Any, bootstrap: str) -> None:
+        self._future, self.bootstrap = future, bootstrap
+
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return bool(self._future.is_done)
+
+    @property
+    def error(self) -> KafkaTrouble | None:
+        """Why the broker does not have the record, None when it has it or when that is not known yet."""
+        failure = self._future.exception if self._future.is_done else None
+        return trouble(failure, self.bootstrap) if failure is not None else None
+
+    def wait(self, timeout: float) -> tuple[int, int]:
+        """(partition, offset) of the record. Raises BrokerAway or NotAllowed when the broker has not taken it."""
+        try:
+            metadata = self._future.get(timeout=timeout)
+        except kafka_errors.KafkaError as error:
+            raise trouble(error, self.bootstrap) from error
+        return metadata.partition, metadata.offset
+
+    def on_done(self, callback: Callable[[KafkaTrouble | None], None]) -> None:
+        """Call `callback` with the error, or None, once known; on the producer's thread, so it must not block."""
+        self._future.add_callback(lambda _: callback(None))
+        self._future.add_errback(lambda failure: callback(trouble(failure, self.bootstrap)))
+
+
+class EventProducer:
+    """Writes records: batched, compressed, acknowledged by all replicas, each once (idempotent).
+
+    At most `kafka.producer_buffer` bytes wait in memory: a send above that raises BrokerAway (kind `full`) at once.
+    Safe from several threads. Raises BrokerAway when no broker answers within `kafka.bootstrap_timeout`.
+    """
+
+    def __init__(self, settings: Settings, client_id: str = "sluicegate-producer") -> None:
+        self._settings = settings
+        self._bootstrap = settings.kafka.bootstrap
+        self._limit = settings.kafka.producer_buffer
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self.failures = 0
+        """Records the broker did not take, ever."""
+        timeout_ms = int(settings.kafka.request_timeout * 1000)
+        try:
+            self._producer: Any = KafkaProducer(
+                **client_arguments(settings.kafka, client_id),
+                metrics_enabled=False,
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                compression_type=compression(),
+                batch_size=BATCH,
+                linger_ms=LINGER_MS,
+                max_request_size=MAX_REQUEST,
+                max_block_ms=min(timeout_ms, 5_000),
+                delivery_timeout_ms=2 * timeout_ms + LINGER_MS,
+            )
+        except kafka_errors.KafkaError as error:
+            raise trouble(error, self._bootstrap) from error
+
+    @property
+    def waiting(self) -> int:
+        """Bytes handed over and not acknowledged."""
+        return self._waiting
+
+    def send(
+        self,
+        role: Role,
+        key: str | bytes | None,
+        value: bytes | None,
+        *,
+        timestamp: float | None = None,
+        backfill: bool = False,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Delivery:
+        """Hand one record over; its outcome comes later. Key of an event is its user_id, of item facts the item_id.
+
+        `timestamp` in epoch seconds is the record's own, default now. `backfill` marks history. Raises BrokerAway when
+        the buffer is full or the topic's partitions cannot be learnt, TopicMissing when there is no such topic.
+        """
+        raw_key = key.encode() if isinstance(key, str) else key
+        size = len(raw_key or b"") + len(value or b"") + OVERHEAD
+        self._reserve(size)
+        topic = self._settings.topic(role)
+        marked = [*headers, (BACKFILL, b"1")] if backfill else list(headers)
+        stamp = None if timestamp is None else int(timestamp * 1000)
+        try:
+            future = self._producer.send(topic, key=raw_key, value=value, headers=marked, timestamp_ms=stamp)
+        except kafka_errors.KafkaError as error:
+            self._release(size, failed=True)
+            raise self._refused(error, topic) from error
+        except BaseException:
+            self._release(size, failed=True)
+            raise
+        future.add_callback(lambda _: self._release(size))
+        future.add_errback(lambda _: self._release(size, failed=True))
+        return Delivery(future, self._bootstrap)
+
+    def _refused(self, error: Exception, topic: str) -> KafkaTrouble:
+        if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
+            return TopicMissing(topic, self._bootstrap)
+        return trouble(error, self._bootstrap)
+
+    def _reserve(self, size: int) -> None:
+        with self._lock:
+            if self._waiting + size > self._limit:
+                raise BrokerAway(
+                    f"{self._waiting} of at most {self._limit} bytes wait for Kafka at {self._bootstrap}: "
+                    "send less, or look why the broker does not keep up",
+                    "full",
+                )
+            self._waiting += size
+
+    def _release(self, size: int, *, failed: bool = False) -> None:
+        with self._lock:
+            self._waiting -= size
+            self.failures += failed
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything handed over has an outcome, at most `timeout` seconds; whether it has."""
+        try:
+            self._producer.flush(timeout=timeout)
+        except kafka_errors.KafkaTimeoutError:
+            return False
+        return True
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Send what waits, within `timeout` seconds, and leave the broker."""
+        self._producer.close(timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str]:
+    """Create those topics that do not exist, with `kafka.partitions` and `kafka.replication`; returns their names.
+
+    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them. Raises
+    BrokerAway, NotAllowed.
+    """
+    bootstrap = settings.kafka.bootstrap
+    try:
+        admin = KafkaAdminClient(**client_arguments(settings.kafka, "sluicegate-admin"))
+        try:
+            present = set(admin.list_topics())
+            missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
+            for role in missing:
+                _create(admin, settings, role)
+            if missing:
+                admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
+        finally:
+            admin.close()
+    except kafka_errors.KafkaError as error:
+        raise trouble(error, bootstrap) from error
+    return [settings.topic(role) for role in missing]
+
+
+def _create(admin: Any, settings: Settings, role: Role) -> None:
+    compacted = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * 86_400_000)} if role == "items" else {}
+    # Control records hold for all users, in one order.
+    partitions = 1 if role == "control" else settings.kafka.partitions
+    topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=compacted)
+    try:
+        admin.create_topics([topic], timeout_ms=int(settings.kafka.request_timeout * 1000))
+    except kafka_errors.TopicAlreadyExistsError:
+        return  # Another process of ours was first.

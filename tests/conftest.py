@@ -1,0 +1,85 @@
+"""In: nothing. Out: one embedded broker and Redis for the whole run, and a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from streaming import embedded
+from streaming.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let kafka-python be imported where warnings are errors: Python 3.11 and 3.12 warn of a function it reads with."""
+    config.addinivalue_line(
+        "filterwarnings", "ignore:read_text is deprecated:DeprecationWarning:kafka.protocol.schemas.load_json"
+    )
+
+
+def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: float = 0.01) -> T:
+    """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds."""
+    limit = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > limit:
+            pytest.fail(f"still {answer!r} after {timeout:g} s: {condition}")
+        time.sleep(interval)
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Child]:
+    """The broker's process."""
+    with embedded.broker(tmp_path_factory.mktemp("broker")) as child:
+        yield child
+
+
+@pytest.fixture(scope="session")
+def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Child]:
+    """The process of Redis."""
+    with embedded.redis(tmp_path_factory.mktemp("redis")) as child:
+        yield child
+
+
+@pytest.fixture(scope="session")
+def broker(embedded_broker: embedded.Child) -> str:
+    """host:port of the embedded broker."""
+    return embedded_broker.address
+
+
+@pytest.fixture(scope="session")
+def redis_url(embedded_redis: embedded.Child) -> str:
+    """Address of the embedded Redis."""
+    return f"redis://{embedded_redis.address}/0"
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace no other test has: its topics and Redis keys are this test's alone."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def kafka_settings(broker: str, namespace: str) -> Settings:
+    """Settings on the embedded broker and this test's namespace; Redis stays at its default."""
+    return load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": broker, "SLUICEGATE_NAMESPACE": namespace})
+
+
+@pytest.fixture
+def settings(broker: str, redis_url: str, namespace: str) -> Settings:
+    """Settings on the embedded broker and Redis and this test's namespace."""
+    return load_settings(
+        None,
+        {
+            "SLUICEGATE_KAFKA__BOOTSTRAP": broker,
+            "SLUICEGATE_REDIS__URL": redis_url,
+            "SLUICEGATE_NAMESPACE": namespace,
+        },
+    )
