@@ -1,0 +1,164 @@
+"""The settings model and the metric registries in, `docs/configuration.md` and `docs/metrics.md` out.
+
+Run `python -m tests.support.pages` after changing a setting or a metric; a test holds the pages to the code.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, SecretStr
+
+from service.telemetry import Telemetry
+from streaming.settings import DELIMITER, PREFIX, Settings
+from streaming.telemetry import LearnerTelemetry
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+# Why a default is what it is, where the description alone does not say so.
+REASONS = {
+    "kafka.partitions": "The learner reads all of them, so more of them gain it nothing; producers spread over them.",
+    "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
+    "kafka.producer_buffer": "About 100,000 events: a minute at 1,500 events/s; beyond it the API answers 503.",
+    "redis.service_timeout": "Well below what a shopper notices.",
+    "redis.learner_timeout": "Versions are written beside learning, so a slow Redis may take its time.",
+    "admission.dedupe_window": "8 minutes at 2,000 events/s, in 24 MB; it travels in the version.",
+    "admission.max_lateness": "A mobile client that was offline for a day still counts.",
+    "admission.max_future": "Clocks of shop servers are rarely minutes off.",
+    "learner.lease_ttl": "Longer than a stop-the-world pause, short enough that a standby is there within seconds.",
+    "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
+    "learner.base_interval": "Bounds the deltas that a restart has to apply.",
+    "learner.batch_size": "One second at 2,000 events/s; larger batches delay histories, smaller ones cost calls.",
+    "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",
+    "learner.on_lost_offsets": "Losing events silently is worse than a learner that stands still and says why.",
+    "learner.on_new_log": "Offsets of another log mean nothing; only the operator knows which log is the right one.",
+    "recommender.max_items": "Unbounded ids must not mean unbounded memory.",
+    "recommender.max_users": "The history of an evicted user comes back from Redis.",
+    "witness.share": "A witness is shown, never served: it must not slow the learner.",
+    "service.host": "Nobody but this machine can reach it until you say so.",
+    "service.max_body_bytes": "10,000 events of 400 bytes.",
+    "service.poll_interval": "A new version is seen within a fifth of a second; a look costs Redis one read.",
+    "gate.mode": "Learning is of no use to shoppers until it is served.",
+}
+
+
+def words(annotation: Any) -> str:
+    """A type as a reader of the page would say it."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    if origin in {Union, types.UnionType}:
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        return f"{words(inner[0])} or nothing"
+    if origin is tuple:
+        return "list of strings"
+    if origin is dict:
+        return "table"
+    names = {str: "string", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+    return names.get(annotation, "secret" if annotation is SecretStr else str(annotation))
+
+
+def shown(value: Any) -> str:
+    """A default as one would write it in the file; an empty one as nothing."""
+    if value is None or value in ("", (), {}):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{entry}`" for entry in value)
+    if isinstance(value, dict):
+        return ", ".join(f"`{key}` = `{entry}`" for key, entry in value.items())
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """(dotted key, type, default, meaning and reason) of every setting."""
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            continue
+        dotted = above + key
+        text = f"{field.description} {REASONS.get(dotted, '')}".strip().replace("|", "\\|")
+        yield dotted, words(field.annotation), shown(value), text
+
+
+def configuration() -> str:
+    """The page docs/configuration.md."""
+    settings = Settings()
+    lines = [
+        "# Configuration",
+        "",
+        "<!-- Written by `python -m tests.support.pages` from streaming/sections.py. -->",
+        "",
+        "Everything has a default that works on one machine. A TOML file (`--config FILE`, or `SLUICEGATE_CONFIG`)",
+        "overrides the defaults, the environment overrides the file: `bootstrap` of section `[kafka]` is",
+        f"`{PREFIX}KAFKA{DELIMITER}BOOTSTRAP`. A list may be written `a,b,c` there, a table as JSON. A key that does",
+        "not exist is refused, with the nearest one that does. `sluicegate config` prints what is in force and where",
+        "each value came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
+        "",
+    ]
+    parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, "")]
+    for key in type(settings).model_fields:
+        section = getattr(settings, key)
+        if isinstance(section, BaseModel):
+            parts.append((f"[{key}]", section, f"{key}."))
+    for title, section, above in parts:
+        lines += [f"## {title}", ""]
+        if above and type(section).__doc__:
+            lines += [str(type(section).__doc__).strip().split("\n", 1)[0], ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{key}` | {kind} | {value} | {text} |" for key, kind, value, text in settings_rows(section, above)
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def metric_rows(registry: CollectorRegistry) -> list[tuple[str, str, str, str]]:
+    """(name as scraped, type, labels, meaning) of every metric of ours in a registry."""
+    rows = []
+    for collector in registry._collector_to_names:
+        name, kind = getattr(collector, "_name", None), getattr(collector, "_type", "")
+        if name is None:
+            continue
+        labels = ", ".join(f"`{label}`" for label in getattr(collector, "_labelnames", ()))
+        rows.append((name + "_total" * (kind == "counter"), kind, labels, getattr(collector, "_documentation", "")))
+    return rows
+
+
+def registries() -> dict[str, CollectorRegistry]:
+    """The registry of each process, by the words that name it."""
+    learner = CollectorRegistry()
+    LearnerTelemetry(learner)
+    return {"learner (port 8001)": learner, "service (port 8000)": Telemetry([]).registry}
+
+
+def metrics() -> str:
+    """The page docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "<!-- Written by `python -m tests.support.pages` from streaming/telemetry.py and service/telemetry.py. -->",
+        "",
+        "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are there from",
+        "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
+        "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
+        "them, `deploy/grafana/dashboards/overview.json` the dashboard.",
+        "",
+    ]
+    for process, registry in registries().items():
+        lines += [f"## The {process}", "", "| metric | type | labels | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{name}` | {kind} | {labels} | {text} |" for name, kind, labels, text in metric_rows(registry)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+PAGES = {"configuration.md": configuration, "metrics.md": metrics}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (DOCS / page).write_text(write())

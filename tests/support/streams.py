@@ -1,0 +1,171 @@
+"""In: a seed. Out: a typed stream of a made-up shop whose tastes are known, and the facts of its items.
+
+Every user likes two categories, every item of a category has a usual successor, and each type of event follows from the
+one before: a cart after a click, a return after a purchase. So what a good model finds is known before it learns.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+# Epoch seconds at which a stream begins when nothing else is said. Past, because Kafka refuses records of the future; a
+# whole minute, so that the cap per minute is exact.
+EPOCH = 1_735_689_600.0
+# Records of this shop are 50 ms apart: 20 a second, which with 200 users stays far below the cap of 600 a minute.
+INTERVAL = 0.05
+# Share of steps that stay with the user's first taste, with the second; the rest is any category.
+FIRST, SECOND = 0.68, 0.26
+# Probability that a user takes the usual successor of the item before.
+SUCCESSION = 0.6
+
+LEARNT, DUPLICATE, LATE, FUTURE, CAPPED = "learnt", "duplicate", "late", "future", "capped"
+
+
+class Planned(NamedTuple):
+    """One record to send: its event, its Kafka timestamp in epoch seconds, and what must become of it."""
+
+    event: dict[str, Any]
+    record_time: float
+    outcome: str = LEARNT
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Sizes of the made-up shop, and what each of its users likes: `tastes[user]` is (first, second) category."""
+
+    users: int = 200
+    categories: int = 12
+    per_category: int = 25
+    seed: int = 1
+    tastes: dict[str, tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rng = random.Random(self.seed)
+        tastes = {f"user-{user}": tuple(rng.sample(range(self.categories), 2)) for user in range(self.users)}
+        object.__setattr__(self, "tastes", tastes)
+
+    def item(self, category: int, place: int) -> str:
+        """Id of the item at a place of its category; places wrap round, so the last is followed by the first."""
+        return f"item-{category}-{place % self.per_category}"
+
+    def category_of(self, item: str) -> int:
+        """The category that an item id of this shop names."""
+        return int(item.split("-")[1])
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Item facts by item id, as topic `items` carries them."""
+        return {
+            self.item(category, place): {
+                "category": f"category-{category}",
+                "price": round(3.0 + category * 4 + place * 0.25, 2),
+                "brand": f"brand-{(category + place) % 7}",
+                "title": f"Thing {place} of shelf {category}",
+            }
+            for category in range(self.categories)
+            for place in range(self.per_category)
+        }
+
+    def stream(self, count: int, start: float = EPOCH, first: int = 0) -> list[Planned]:
+        """`count` records of all nine types, in order of time. The same arguments give the same stream.
+
+        `first` numbers the event ids, so that two slices of one shop do not repeat them.
+        """
+        rng = random.Random(f"{self.seed}-{first}")
+        visitors = {user: _Visitor(self, user, rng) for user in self.tastes}
+        names = list(visitors)
+        planned = []
+        for number in range(first, first + count):
+            # Squaring the draw makes some users ten times as busy as others.
+            visitor = visitors[names[int(len(names) * rng.random() ** 2)]]
+            time = round(start + (number - first) * INTERVAL, 3)
+            event = {"event_id": f"e-{self.seed}-{number}", "user_id": visitor.user, "timestamp": time, **visitor.act()}
+            planned.append(Planned(event, time))
+        return planned
+
+
+class _Visitor:
+    """A user's way through the shop: where they are, and what they may do next."""
+
+    def __init__(self, shop: Shop, user: str, rng: random.Random) -> None:
+        self._shop, self.user, self._rng = shop, user, rng
+        self._category, self._place, self._did = shop.tastes[user][0], 0, ""
+        self._session = 0
+
+    def act(self) -> dict[str, Any]:
+        """The next event, without user and time."""
+        follow = _FOLLOW.get(self._did)
+        kind = self._rng.choices(list(follow), list(follow.values()))[0] if follow else "click"
+        if kind == "click":
+            self._move()
+        self._did = kind
+        return self._event(kind)
+
+    def _move(self) -> None:
+        draw = self._rng.random()
+        if draw < SUCCESSION and self._did:
+            self._place += 1
+            return
+        first, second = self._shop.tastes[self.user]
+        draw = self._rng.random()
+        any_category = self._rng.randrange(self._shop.categories)
+        self._category = first if draw < FIRST else second if draw < FIRST + SECOND else any_category
+        # Few items get most of the clicks.
+        self._place = int(self._shop.per_category * self._rng.random() ** 2)
+        self._session += 1
+
+    def _event(self, kind: str) -> dict[str, Any]:
+        event: dict[str, Any] = {"event_type": kind, "session_id": f"{self.user}-{self._session}"}
+        if kind == "search":
+            event["query"] = f"shelf {self._category}"
+            if self._rng.random() < 0.5:
+                return event
+        event["item_id"] = self._shop.item(self._category, self._place)
+        if kind in {"cart", "purchase", "return"}:
+            event["price"], event["quantity"] = 3.0 + self._category * 4, 1 if kind != "return" else -1
+        if kind == "click" and self._rng.random() < 0.2:
+            event["context"] = {"device": "phone", "depth": float(self._place % 5)}
+        return event
+
+
+# What a user does after what, with weights; a click moves on to another item, everything else stays with this one.
+_FOLLOW: dict[str, dict[str, float]] = {
+    "click": {"click": 60, "favourite": 8, "cart": 12, "impression": 8, "search": 6, "dislike": 2, "purchase": 4},
+    "favourite": {"click": 80, "cart": 12, "unfavourite": 8},
+    "cart": {"click": 50, "purchase": 50},
+    "purchase": {"click": 92, "return": 8},
+    "impression": {"click": 90, "impression": 10},
+}
+
+
+def with_refusals(planned: list[Planned], seed: int) -> Iterator[Planned]:
+    """The stream with events in between that are valid and must not be learnt: duplicates, late ones, future ones.
+
+    A duplicate comes after its original and has the same user, hence the same partition.
+    """
+    rng = random.Random(seed)
+    for number, each in enumerate(planned):
+        yield each
+        draw = rng.random()
+        if draw < 0.02:
+            yield Planned(each.event, each.record_time, DUPLICATE)
+        elif draw < 0.03:
+            event = each.event | {"event_id": f"late-{seed}-{number}", "timestamp": each.record_time - 2 * 86_400}
+            yield Planned(event, each.record_time, LATE)
+        elif draw < 0.04:
+            event = each.event | {"event_id": f"future-{seed}-{number}", "timestamp": each.record_time + 3_600}
+            yield Planned(event, each.record_time, FUTURE)
+
+
+def robot(count: int, cap: int, start: float = EPOCH, item: str = "item-0-0") -> list[Planned]:
+    """One user who clicks `count` times within one minute: the first `cap` are learnt, the others capped."""
+    return [
+        Planned(
+            {"event_type": "click", "user_id": "robot", "item_id": item, "timestamp": start + number / count},
+            start + number / count,
+            LEARNT if number < cap else CAPPED,
+        )
+        for number in range(count)
+    ]
