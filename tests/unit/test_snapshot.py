@@ -32,7 +32,10 @@ from models.tables import Changes, Column, Schema, Space, State, Table, TableCha
 GOLDEN = Path(__file__).parents[1] / "golden" / "version_1"
 
 
-def schema_of(version=1, weights=(Column("q", "f4", (3,)), Column("n", "u4")), width=4):
+WEIGHTS = (Column("q", "f4", (3,)), Column("n", "u4"))
+
+
+def schema_of(version=1, weights=WEIGHTS, width=4):
     made = Schema(
         version,
         [Space("item", 100_000), Space("user", 100_000, served=False)],

@@ -1,0 +1,187 @@
+"""The one door to Redis: leases, versions, pointers and gate decisions in and out, every error named. Stage 5.
+
+The client may send a command again after a lost answer, so all that is sent twice here has the effect of once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Self
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from streaming.commands import Argument
+from streaming.failures import (
+    CommitRefused,
+    Fenced,
+    Kind,
+    MissingChunk,
+    Stale,
+    StoreError,
+    StoreUnavailable,
+    WrongParent,
+)
+from streaming.gate_store import GateCommands, GateRecord
+from streaming.keyspace import Keyspace
+from streaming.leases import Lease, LeaseCommands
+from streaming.scripts import script
+from streaming.settings import Settings
+from streaming.version_store import Pointer, VersionGone
+
+__all__ = [
+    "CommitRefused",
+    "Fenced",
+    "GateRecord",
+    "Keyspace",
+    "Lease",
+    "MissingChunk",
+    "Pointer",
+    "Stale",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "VersionGone",
+    "WrongParent",
+]
+
+LEARNER_RETRIES: Final = 3
+SERVICE_RETRIES: Final = 1
+
+KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
+    (redis.exceptions.TimeoutError, "timeout"),
+    (redis.exceptions.BusyLoadingError, "loading"),
+    (redis.exceptions.AuthenticationError, "auth"),
+    (redis.exceptions.NoPermissionError, "auth"),
+    (redis.exceptions.ReadOnlyError, "readonly"),
+    (redis.exceptions.OutOfMemoryError, "oom"),
+    (redis.exceptions.ConnectionError, "connection"),
+    (OSError, "connection"),
+)
+
+KINDS_BY_WORD: Final[dict[str, Kind]] = {
+    "OOM": "oom",
+    "MISCONF": "misconf",
+    "READONLY": "readonly",
+    "LOADING": "loading",
+    "MASTERDOWN": "loading",
+    "NOREPLICAS": "readonly",
+    "CLUSTERDOWN": "connection",
+    "NOPERM": "auth",
+    "NOAUTH": "auth",
+    "WRONGPASS": "auth",
+}
+
+
+class Store(LeaseCommands, GateCommands):
+    """One Redis as one role sees it. Safe to use from several threads.
+
+    `timeout`: seconds one answer may take. `retries`: how often a command is sent again, with up to a second between.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        timeout: float,
+        retries: int,
+        clock: Callable[[], float] = time.monotonic,
+        **connection: Any,
+    ) -> None:
+        self.key = Keyspace(namespace)
+        self.clock = clock
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), retries),
+            health_check_interval=0,
+            client_name=f"sluicegate-{namespace}",
+            **connection,
+        )
+
+    @classmethod
+    def for_learner(cls, settings: Settings) -> Self:
+        """A learner waits: an upload that takes seconds is better than one that begins again."""
+        redis_ = settings.redis
+        return cls._of(settings, timeout=redis_.learner_timeout, retries=LEARNER_RETRIES)
+
+    @classmethod
+    def for_service(cls, settings: Settings) -> Self:
+        """A service does not wait: it answers without Redis."""
+        return cls._of(settings, timeout=settings.redis.service_timeout, retries=SERVICE_RETRIES)
+
+    @classmethod
+    def _of(cls, settings: Settings, timeout: float, retries: int) -> Self:
+        known = settings.redis
+        connection: dict[str, Any] = {"username": known.username, "password": known.secret()}
+        if known.url.startswith("rediss://"):
+            files = {"ssl_ca_certs": known.cafile, "ssl_certfile": known.certfile, "ssl_keyfile": known.keyfile}
+            connection |= {name: str(path) for name, path in files.items() if path is not None}
+            connection["ssl_check_hostname"] = known.check_hostname
+        given = {name: value for name, value in connection.items() if value is not None}
+        return cls(known.url, settings.namespace, timeout=timeout, retries=retries, **given)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    # -- what the other modules build on ----------------------------------------------------------------------------
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """The answer of a script of the `lua` folder; loads it when this Redis does not know it (yet, or any more)."""
+        code = script(name)
+        with named_errors():
+            try:
+                return self._client.evalsha(code.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                return self._client.eval(code.text, len(keys), *keys, *args)
+
+    def call(self, *command: Argument) -> Any:
+        """The answer to one plain command."""
+        with named_errors():
+            return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The answers to several plain commands in one round trip; not a transaction."""
+        with named_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            return pipeline.execute()
+
+    # -- health -----------------------------------------------------------------------------------------------------
+
+    def ping(self) -> float:
+        """Seconds of one round trip."""
+        started = self.clock()
+        self.call("PING")
+        return self.clock() - started
+
+    def info(self) -> dict[str, Any]:
+        """What `sluicegate doctor` and readiness tell: version, memory, persistence, and the eviction policy."""
+        with named_errors():
+            facts: dict[str, Any] = self._client.info("everything")
+        wanted = ("redis_version", "role", "used_memory", "maxmemory", "maxmemory_policy", "aof_enabled")
+        return {name: facts.get(name) for name in wanted}
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turn whatever redis-py raises into StoreUnavailable."""
+    try:
+        yield
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise StoreUnavailable(_kind(error), str(error) or type(error).__name__) from error
+
+
+def _kind(error: Exception) -> Kind:
+    for known, kind in KINDS_BY_ERROR:
+        if isinstance(error, known):
+            return kind
+    words = str(error).split()
+    return next((KINDS_BY_WORD[word] for word in words[:1] + words if word in KINDS_BY_WORD), "other")
