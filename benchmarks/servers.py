@@ -1,0 +1,72 @@
+"""In: the options of a benchmark. Out: an Apache Kafka, a Redis, and topics filled with a workload."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError
+
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.redis_server import RedisServer
+
+PARTITIONS = 4  # the default of `sluicegate` for topics that it creates
+
+
+class Servers(NamedTuple):
+    """Addresses of what the contenders share."""
+
+    bootstrap: str
+    redis: str
+    folder: Path
+    redis_server: RedisServer | None
+
+
+@contextlib.contextmanager
+def servers(options: argparse.Namespace) -> Iterator[Servers]:
+    """Kafka and Redis as given, else started here and gone afterwards. Raises Missing, EmbeddedError."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluicegate-bench-")))
+        bootstrap, url, own = options.bootstrap, options.redis, None
+        if bootstrap is None:
+            bootstrap = stack.enter_context(ApacheKafka(folder / "kafka")).bootstrap
+        if url is None:
+            own = stack.enter_context(RedisServer(folder / "redis"))
+            url = own.url
+        yield Servers(bootstrap, url, folder, own)
+
+
+def topic(bootstrap: str, name: str, compact: bool = False, partitions: int = PARTITIONS) -> None:
+    """Create a topic, if there is none of this name."""
+    client = KafkaAdminClient(bootstrap_servers=bootstrap)
+    configs = {"cleanup.policy": "compact"} if compact else {}
+    try:
+        client.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)], raise_errors=True)
+    except TopicAlreadyExistsError:
+        pass  # a run before this one made it
+    finally:
+        client.close()
+
+
+def fill(
+    bootstrap: str, name: str, records: Iterable[tuple[bytes, bytes]], times: Iterable[float] | None = None
+) -> int:
+    """Write records; `times` (epoch seconds) become record times. Returns how many the broker acknowledged."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=50, batch_size=1 << 18)
+    count = 0
+    stamps = iter(times) if times is not None else None
+    try:
+        for key, value in records:
+            stamp = None if stamps is None else int(next(stamps) * 1000)
+            producer.send(name, value=value, key=key, timestamp_ms=stamp)
+            count += 1
+        producer.flush(timeout=120)
+    finally:
+        producer.close(timeout=30)
+    return count

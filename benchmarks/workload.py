@@ -1,0 +1,142 @@
+"""In: a seed and a size. Out: a shop's stream of events and its catalogue, the same for the same seed, made in bulk.
+
+Sessions, not independent draws: a visitor stays within a category or two, comes back to what was looked at, and now and
+then puts something in the basket. Shares are those of real shop logs, rounded: about 94 % clicks, 3 % carts, 2 %
+purchases, 1 % the rest; one event in five is about an item that the same session has shown before; the most popular
+thousandth of the items draws about a ninth of the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import KINDS
+
+ITEMS = 100_000
+USERS = 60_000
+CATEGORIES = 500
+BRANDS = 2_000
+SHARES = {"click": 0.94, "cart": 0.03, "purchase": 0.02, "favourite": 0.006, "search": 0.002, "dislike": 0.002}
+# Exponent of popularity by rank, of items, categories and brands; 1 would give the first item one event in twelve.
+ZIPF = 0.9
+# The same of users, who are much more alike; above 0.6 the busiest would meet the cap on events of a user a minute.
+USER_ZIPF = 0.4
+# Of the events of a session: again an item of this session, an item of its category, anything.
+AGAIN, SAME_CATEGORY = 0.2, 0.6
+SESSION_EVENTS = 6  # mean length
+
+
+class Catalogue(NamedTuple):
+    """Item facts by item number."""
+
+    category: NDArray[np.int64]
+    brand: NDArray[np.int64]
+    price: NDArray[np.float64]
+
+
+class Stream(NamedTuple):
+    """Events in time order, one row each; `time` in seconds from the stream's beginning."""
+
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    session: NDArray[np.int64]
+    time: NDArray[np.float64]
+
+
+def catalogue(seed: int, items: int = ITEMS) -> Catalogue:
+    """Categories of very different sizes, prices around a level that belongs to the category."""
+    rng = np.random.default_rng([seed, 1])
+    category = _ranked(rng, items, CATEGORIES)
+    level = rng.lognormal(3.0, 1.0, CATEGORIES)  # (categories,)
+    price = np.round(level[category] * rng.lognormal(0.0, 0.4, items), 2)
+    return Catalogue(category, _ranked(rng, items, BRANDS), price)
+
+
+def stream(seed: int, events: int, per_second: float, items: int = ITEMS, users: int = USERS) -> Stream:
+    """`events` events of about `per_second` a second, by sessions that run side by side."""
+    rng = np.random.default_rng([seed, 2])
+    lengths = rng.geometric(1 / SESSION_EVENTS, 2 * events // SESSION_EVENTS + 10)
+    session = np.repeat(np.arange(len(lengths)), lengths)[:events]
+    first = np.concatenate([[0], np.cumsum(lengths)])[session]  # where the session of each event begins
+    place = np.arange(events) - first
+    item = _items(rng, seed, session, place, items)
+    user = _ranked(rng, len(lengths), users, USER_ZIPF)[session]
+    time = session / (session[-1] + 1) * (events / per_second) + place * rng.exponential(20.0, events)
+    order = np.argsort(time, kind="stable")
+    kind = rng.choice([KINDS.index(name) for name in SHARES], events, p=list(SHARES.values()))
+    even = np.arange(events) / per_second  # arrivals are even: bursts are a matter of the load generator
+    return Stream(user[order], item[order], kind, session[order], even)
+
+
+def _items(
+    rng: np.random.Generator, seed: int, session: NDArray[np.int64], place: NDArray[np.int64], items: int
+) -> NDArray[np.int64]:
+    events = len(session)
+    anything = _ranked(rng, events, items)
+    by_category = np.argsort(catalogue(seed, items).category, kind="stable")  # items, grouped
+    size = np.bincount(catalogue(seed, items).category, minlength=CATEGORIES)
+    begin = np.concatenate([[0], np.cumsum(size)])
+    wanted = catalogue(seed, items).category[anything[np.maximum(0, np.arange(events) - place)]]
+    within = (rng.random(events) ** 3 * size[wanted]).astype(np.int64)  # the first of a category are its favourites
+    draw = rng.random(events)
+    item = np.where(draw < AGAIN + SAME_CATEGORY, by_category[begin[wanted] + within], anything)
+    again = (draw < AGAIN) & (place > 0)
+    source = np.arange(events)
+    source[again] -= 1 + (rng.random(events) * place).astype(np.int64)[again]
+    for _ in range(8):  # an item again of an item again: eight steps reach all but one in a million
+        source = source[source]
+    return item[source]
+
+
+def _ranked(rng: np.random.Generator, count: int, size: int, exponent: float = ZIPF) -> NDArray[np.int64]:
+    weight = np.arange(1, size + 1) ** -exponent
+    cumulative = np.cumsum(weight / weight.sum())
+    place = np.minimum(np.searchsorted(cumulative, rng.random(count)), size - 1)
+    return rng.permutation(size)[place]
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """One event as a shop sends it."""
+
+    event_type: str
+    user_id: str
+    item_id: str
+    timestamp: float
+    event_id: str
+    session_id: str
+    price: float | None = None
+
+
+def lines(made: Stream, goods: Catalogue, start: float, run: str = "") -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of each event; `start` in epoch seconds; `run` makes the event ids of one use of a stream its own.
+
+    >>> key, value = next(lines(stream(1, 100, 50.0), catalogue(1), 1760000000.0))
+    >>> value.startswith(b'{"event_type":"') and key.startswith(b"u")
+    True
+    """
+    encode = msgspec.json.Encoder().encode
+    price = goods.price.tolist()
+    columns = (made.user.tolist(), made.item.tolist(), made.kind.tolist(), made.session.tolist(), made.time.tolist())
+    for number, (user, item, kind, session, time) in enumerate(zip(*columns, strict=True)):
+        name = f"u{user:06d}"
+        paid = price[item] if kind in {2, 3} else None
+        line = Line(
+            KINDS[kind], name, f"i{item:06d}", round(start + time, 3), f"{run}e{number:08x}", f"s{session:07d}", paid
+        )
+        yield name.encode(), encode(line)
+
+
+def facts(goods: Catalogue) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of each item, as records of topic `items`."""
+    encode = msgspec.json.Encoder().encode
+    for number, (category, brand, price) in enumerate(
+        zip(goods.category.tolist(), goods.brand.tolist(), goods.price.tolist(), strict=True)
+    ):
+        value = {"category": f"c{category:03d}", "brand": f"b{brand:04d}", "price": price, "title": f"Item {number}"}
+        yield f"i{number:06d}".encode(), encode(value)
