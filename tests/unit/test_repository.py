@@ -187,3 +187,19 @@ def test_files_named_in_prose_exist(path: Path) -> None:
     roots = "models|streaming|service|tests|docs|deploy|benchmarks|requirements"
     named = re.findall(rf"`((?:{roots})/[\w./-]+\.[a-z]+)`", path.read_text(encoding="utf-8"))
     assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+def test_every_route_is_on_its_page_and_every_one_there_exists() -> None:
+    text = read("docs/api.md")
+    described = set(re.findall(r"^\| `([A-Z]+ /\S*)` \|", text, re.MULTILINE))
+    assert described == routes()
+
+
+def routes() -> set[str]:
+    """METHOD /path of every operation that the service's own description holds, read from the route modules."""
+    found = set()
+    for path in sources("service/routes"):
+        for method, route in re.findall(r"@router\.(get|put|post|delete)\(\s*\"([^\"]+)\"", path.read_text()):
+            if path.stem != "pages":
+                found.add(f"{method.upper()} {route}")
+    return found
