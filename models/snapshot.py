@@ -70,12 +70,9 @@ class Decoded(NamedTuple):
     arrivals: dict[str, Array]
 
 
-def describe(chunks: Sequence[Chunk]) -> list[ChunkInfo]:
-    """The manifest's entries for these chunks."""
-    return [
-        ChunkInfo(index, len(chunk.data), hashlib.sha256(chunk.data).hexdigest(), chunk.served)
-        for index, chunk in enumerate(chunks)
-    ]
+def describe(index: int, chunk: Chunk) -> ChunkInfo:
+    """The manifest's entry for this chunk."""
+    return ChunkInfo(index, len(chunk.data), hashlib.sha256(chunk.data).hexdigest(), chunk.served)
 
 
 def encode(
@@ -84,21 +81,26 @@ def encode(
     arrivals: Mapping[str, Array] | None = None,
     first_arrival: int = 0,
     limit: int = CHUNK_BYTES,
-) -> list[Chunk]:
-    """Chunks of at most `limit` bytes, served rows apart from the learner's own. NotFinite for NaN or infinity.
+) -> Iterator[Chunk]:
+    """Chunks of at most `limit` bytes, served rows apart from the learner's own, made one by one as they are taken.
 
     arrivals: arrays of equal length, the entries of the dedupe window from position `first_arrival` on.
+    Raises NotFinite at once for NaN or infinity.
     """
     bad = changes.not_finite()
     if bad:
         raise NotFinite(bad)
-    chunks = []
+    return _encoded(changes, schema, arrivals, first_arrival, limit)
+
+
+def _encoded(
+    changes: Changes, schema: Schema, arrivals: Mapping[str, Array] | None, first_arrival: int, limit: int
+) -> Iterator[Chunk]:
     for served in (True, False):
         sources: list[_Rows | _Ids] = list(_sources(changes, schema, served))
         if not served and arrivals is not None:
             sources.append(_Rows(Part("arrivals", "arrivals", "", 1, first_arrival, dict(arrivals))))
-        chunks += [Chunk(data, served) for data in pack(sources, limit)]
-    return chunks
+        yield from (Chunk(data, served) for data in pack(sources, limit))
 
 
 def _sources(changes: Changes, schema: Schema, served: bool) -> Iterator[_Rows | _Ids]:

@@ -1,0 +1,228 @@
+"""The id of a version in, the state it stands for out: the newest base below it and every delta since. Stage 5.
+
+Whatever is damaged is walked around: to an older base with a longer chain, or back to the version before the damage.
+What was passed over is told, and an empty model is never made up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from models.admission import RING, Arrivals
+from models.snapshot import Damaged, Decoded, Manifest, decode
+from models.tables import Array, Schema, State
+from streaming.retention import BESIDE
+from streaming.store import Store
+from streaming.version_store import VersionGone
+
+log = logging.getLogger(__name__)
+
+MANIFESTS_TOGETHER: Final = 32
+"""Manifests read in one round trip on the way back to a base; each is a few KiB."""
+
+
+class NoSoundVersion(Exception):
+    """There are versions, none of them can be loaded, and an empty model must not take their place unasked."""
+
+    def __init__(self, wanted: str, damaged: Mapping[str, str]) -> None:
+        reasons = "; ".join(f"{version}: {reason}" for version, reason in damaged.items()) or "nothing left of it"
+        super().__init__(
+            f"no sound version at or below {wanted} ({reasons}). "
+            "Restore Redis from its backup, or use another namespace to learn from the beginning of the topic."
+        )
+        self.damaged = dict(damaged)
+
+
+class NeedsBase(Exception):
+    """The deltas between two versions are not all there (any more): load the version from a base."""
+
+
+@dataclass
+class Loaded:
+    """A state, the version it is, and the damaged versions that were passed over on the way (id -> what is wrong).
+
+    `arrivals`: the dedupe window of that version; None without one or for the served part.
+    """
+
+    state: State
+    manifest: Manifest
+    skipped: dict[str, str] = field(default_factory=dict)
+    arrivals: Arrivals | None = None
+
+
+def load(
+    store: Store,
+    which: str,
+    schema: Schema,
+    *,
+    served_only: bool,
+    ceilings: dict[str, int] | None = None,
+) -> Loaded | None:
+    """The state of version `which` ("head", "serving" or an id), or of the newest sound one before it.
+
+    None only when the pointer was never set and, for head, no version was ever written.
+    Raises NoSoundVersion, TooNew, Incompatible, StoreUnavailable.
+    """
+    wanted = _wanted(store, which)
+    if wanted is None:
+        return None
+    loader = _Loader(store, schema, served_only, ceilings)
+    for candidate in _candidates(store, wanted):
+        loaded = loader.load(candidate)
+        if loaded is not None:
+            for version, reason in loaded.skipped.items():
+                log.error("version %s is damaged and was passed over: %s", version, reason)
+            return loaded
+    raise NoSoundVersion(wanted, loader.damaged)
+
+
+def advance(store: Store, state: State, from_id: str, to_id: str, *, served_only: bool) -> Manifest:
+    """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`; returns the manifest of `to_id`.
+
+    Every byte is fetched and checked before the first row changes. Raises NeedsBase when the chain between the two is
+    broken, gone, or begins with a base; the state is then untouched.
+    """
+    if from_id == to_id:
+        return store.manifest(to_id)
+    try:
+        chain = _chain(store, from_id, to_id)
+        decoded = [decode(manifest, store.chunks(manifest, served_only), state.schema) for manifest in chain]
+    except Damaged as error:
+        raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
+    for one in decoded:
+        state.apply(one.changes)
+    return chain[-1]
+
+
+def _chain(store: Store, from_id: str, to_id: str) -> list[Manifest]:
+    chain: list[Manifest] = []
+    for manifest in lineage(store, to_id):
+        if manifest.id == from_id:
+            return chain[::-1]
+        if manifest.kind == "base":
+            break
+        chain.append(manifest)
+    raise NeedsBase(f"{to_id} does not extend {from_id} by deltas alone")
+
+
+def lineage(store: Store, version: str) -> Iterator[Manifest]:
+    """The manifests of a version, its parent, its parent's parent, and so on through bases; Damaged at a broken one."""
+    order = [pointer.id for pointer in store.versions()]
+    found: dict[str, Manifest | Damaged] = {}
+    wanted = version
+    while wanted:
+        if wanted not in found:
+            place = order.index(wanted) if wanted in order else 0
+            found = store.manifests([wanted, *order[max(0, place - MANIFESTS_TOGETHER) : place]])
+        manifest = found[wanted]
+        if isinstance(manifest, Damaged):
+            raise manifest
+        yield manifest
+        wanted = manifest.parent
+
+
+def _wanted(store: Store, which: str) -> str | None:
+    if which == "serving":
+        pointer = store.serving()
+        return pointer.id if pointer else None
+    if which != "head":
+        return which
+    head = store.head()
+    if head is not None:
+        return head.id
+    # Head may be lost while versions are not: then the newest of them is where we were.
+    known = store.versions()
+    return known[-1].id if known else None
+
+
+def _candidates(store: Store, wanted: str) -> Iterator[str]:
+    yield wanted
+    order = [pointer.id for pointer in store.versions()]
+    yield from reversed(order[: order.index(wanted)] if wanted in order else order)
+
+
+class _Loader:
+    """One attempt after the other; what was found damaged is remembered and not fetched again."""
+
+    def __init__(self, store: Store, schema: Schema, served_only: bool, ceilings: dict[str, int] | None) -> None:
+        self._store, self._schema, self._served_only, self._ceilings = store, schema, served_only, ceilings
+        self.damaged: dict[str, str] = {}
+        self._bases = {pointer.id for pointer in store.bases()}
+
+    def load(self, version: str) -> Loaded | None:
+        """That version, or the one before the first damage in its chain; None when no base below it is sound."""
+        deltas: list[Manifest] = []
+        try:
+            for manifest in lineage(self._store, version):
+                base = self._base(manifest)
+                if base is not None:
+                    return self._roll_forward(base, manifest, deltas[::-1])
+                deltas.append(manifest)
+        except Damaged as error:
+            broken = deltas[-1].parent if deltas else version
+            if not isinstance(error, VersionGone) or broken == version:
+                self.damaged.setdefault(broken, error.reason)
+        return None
+
+    def _base(self, manifest: Manifest) -> Decoded | None:
+        beside = manifest.id + BESIDE
+        if beside in self._bases:
+            found = self._store.manifests([beside])[beside]
+            if isinstance(found, Damaged):
+                self.damaged[beside] = found.reason
+            elif (decoded := self._decoded(found)) is not None:
+                return decoded
+        if manifest.kind == "base" and (decoded := self._decoded(manifest)) is not None:
+            return decoded
+        return None
+
+    def _decoded(self, manifest: Manifest) -> Decoded | None:
+        if manifest.id in self.damaged:
+            return None
+        try:
+            return decode(manifest, self._store.chunks(manifest, self._served_only), self._schema)
+        except Damaged as error:
+            self.damaged[manifest.id] = error.reason
+            return None
+
+    def _roll_forward(self, first: Decoded, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
+        state = State(self._schema, self._ceilings, served_only=self._served_only)
+        state.apply(first.changes)
+        windows = [(first.first_arrival, first.arrivals)]
+        reached = at
+        for delta in deltas:
+            decoded = self._decoded(delta)
+            if decoded is None:
+                break
+            state.apply(decoded.changes)
+            windows.append((decoded.first_arrival, decoded.arrivals))
+            reached = delta
+        for space in state.keys.values():
+            space.take_changes()
+        arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
+        return Loaded(state, reached, dict(self.damaged), arrivals)
+
+
+def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:
+    """The newest entries of the windows that follow one another without a gap, up to position `stop`."""
+    kept: list[dict[str, Array]] = []
+    begin = stop
+    for start, arrays in reversed(windows):
+        length = len(next(iter(arrays.values()))) if arrays else 0
+        if start + length != begin:
+            break
+        begin = start
+        if length:
+            kept.append(arrays)
+    if not kept:
+        return None
+    names = ("event_hash", "user_hash", "time")
+    event_hash, user_hash, time = (
+        np.concatenate([arrays[name] for arrays in reversed(kept)])[-RING:] for name in names
+    )
+    return Arrivals(event_hash, user_hash, time, stop)
