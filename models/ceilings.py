@@ -1,0 +1,103 @@
+"""A new id in, whether it gets a row and who makes room for it out: unbounded ids, bounded memory.
+
+When a key space is full, a sixteenth of it is evicted at once: items with the least long-term popularity, users who
+were idle longest. A count sketch (Cormode and Muthukrishnan, 2005) can hold items back until their n-th event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+
+from models.tables import Array, State
+
+CHUNK = 16
+"""One over the share evicted at once. Each eviction sweeps every reference once, so small chunks would cost more."""
+
+LONGEST_WAIT = 255
+"""Largest `admit_after`: what a byte of the sketch can count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a new item is admitted: at its n-th event."""
+
+    admit_after: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.admit_after <= LONGEST_WAIT:
+            raise ValueError(f"admit_after is {self.admit_after}: choose 1 to {LONGEST_WAIT} events")
+
+
+class Ceilings:
+    """Keeps every key space of a state below its ceiling."""
+
+    def __init__(self, state: State, limits: Limits) -> None:
+        self._state = state
+        self._limits = limits
+
+    def room(self, user_id: str, item_id: str | None, pending: bool) -> bool:
+        """Make room for new ids; False when that needs an eviction and events before this one are not yet learnt."""
+        full = [space for space, key in (("item", item_id), ("user", user_id)) if self._lacks_room(space, key)]
+        if full and pending:
+            return False
+        for space in full:
+            self._evict(space)
+        return True
+
+    def _lacks_room(self, space: str, key: str | None) -> bool:
+        keys = self._state.keys[space]
+        return key is not None and keys.full and key not in keys.rows
+
+    def _evict(self, space: str) -> None:
+        keys = self._state.keys[space]
+        chunk = max(1, keys.space.ceiling // CHUNK)
+        used = np.array(sorted(keys.rows.values()), np.int32)
+        idle = used[np.argsort(self._activity(space)[used], kind="stable")[:chunk]]
+        self.release(space, [keys.ids[row] or "" for row in idle])
+        self._count(f"evicted_{space}s", chunk)
+
+    def _activity(self, space: str) -> Array:
+        if space == "user":
+            return self._state.tables["user"].columns["last"]
+        return np.asarray(self._state.tables["item_stats"].columns["key"][:, 2])
+
+    def release(self, space: str, ids: Sequence[str]) -> None:
+        """Free the rows of known ids, and every reference to them."""
+        self._state.remove(space, ids)
+
+    def admits(self, item_id: str) -> bool:
+        """Whether a new item gets its row now: after enough events named it."""
+        if self._limits.admit_after <= 1:
+            return True
+        sketch = self._state.tables["sketch"]
+        counts = sketch.columns["count"]
+        digest = xxhash.xxh3_64_intdigest(item_id.encode())
+        cells = np.unique(np.array([digest & 0xFFFF, (digest >> 16) & 0xFFFF], np.int32))
+        if int(counts[cells].min()) + 1 >= self._limits.admit_after:
+            return True
+        counts[cells] += 1
+        sketch.mark(cells)
+        self._count("deferred", 1)
+        return False
+
+    def place(self, space: str, key: str | None) -> int:
+        """The row of a category or brand; -1 for none, or when there is no room for another."""
+        if key is None or not key:
+            return -1
+        keys = self._state.keys[space]
+        row = keys.rows.get(key, -1)
+        if row >= 0:
+            return row
+        if keys.full:
+            self._count("unplaced", 1)
+            return -1
+        return self._state.add(space, key)
+
+    def _count(self, name: str, by: int) -> None:
+        progress = self._state.tables["progress"]
+        progress.columns[name][0] += by
+        progress.mark(np.zeros(1, np.int32))

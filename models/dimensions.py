@@ -1,0 +1,129 @@
+"""Sizes and rates of the recommender, with their origin. Compiled code takes them as constants.
+
+Unless another reason is given, a number was chosen on development streams; moving a size by a factor of two changes
+hit rates by less than .01 (docs/models.md has the ablations).
+"""
+
+from typing import Final
+
+FACTORS: Final = 32
+"""Numbers per vector of the factorization machine. Half as many lose quality, 64 gain nothing after ranking."""
+
+RING: Final = 128
+"""Events remembered per user. 64 costs .008 hit rate on MovieLens; memory is 9 bytes each."""
+
+WINDOW: Final = 20
+"""Recent events that stand as context: for the window memories and for the factorization machine."""
+
+LAG_SLOTS: Final = 30
+"""Followers remembered per item (what came directly after it)."""
+
+WINDOW_SLOTS: Final = 50
+"""Neighbours remembered per item and direction."""
+
+WINDOW_DECAY: Final = 0.85
+"""Weight of the q-th last event in the window memories is this to the power q."""
+
+SESSION_DECAY: Final = 0.5
+"""Each session break between two events multiplies their window weight by this."""
+
+SESSION_GAP: Final = 1800
+"""Seconds without an event that end a session (the usual half hour of web analytics)."""
+
+CONTEXT_DECAY: Final = 0.8
+"""Weight of the q-th last event in the factorization machine's context, normalised to sum 1."""
+
+HALF_LIVES: Final = (500.0, 5_000.0, 100_000.0)
+"""Events after which a popularity counts half: short, middle, long. Event counts and not time, so that quiet hours
+do not empty the lists."""
+
+FLOOR: Final = -8.0
+"""Least log popularity: items beyond it are equally unknown."""
+
+NEVER: Final = -1e9
+"""Popularity key of an item that was never touched: finite, so that sums with it stay finite."""
+
+TOP: Final = 40
+"""Items in each popularity list. The lists are exact, so hit@20 of popularity is exact too."""
+
+CATEGORY_TOP: Final = 30
+"""Items in a category's list."""
+
+CATEGORY_NEXT: Final = 20
+"""Categories remembered as followers of a category."""
+
+POOL: Final = 4096
+"""Items that the factorization machine ranks as a whole: its cost does not grow with the catalogue."""
+
+POOL_PROBES: Final = 8
+"""Random members compared when the pool is full; the least popular leaves."""
+
+POOL_TOP: Final = 60
+"""Best of the pool that become candidates."""
+
+RECENT: Final = 100_000
+"""Last items seen, from which popularity-biased negatives are drawn."""
+
+NEGATIVES: Final = 30
+"""Negatives per event, half from the pool and half from the recent items. 60 gain nothing after ranking."""
+
+FACTOR_RATE: Final = 0.1
+"""AdaGrad step of the factorization machine. .2 costs .007 hit rate on MovieLens."""
+
+FACTOR_DECAY: Final = 1e-4
+"""L2 penalty on vectors."""
+
+FACTOR_SPREAD: Final = 0.05
+"""Standard deviation of new vectors."""
+
+RANK_RATE: Final = 0.05
+"""AdaGrad step of the ranker."""
+
+RANK_START: Final = 0.01
+"""Initial AdaGrad sum of the ranker: bounds the first steps at half a standard deviation."""
+
+RANK_PRIOR: Final = 0.3
+"""Initial ranker weight on log popularity and on the two forward memories."""
+
+MOMENT_STEP: Final = 0.002
+"""Least step of the running feature means: they remember some 500 lists."""
+
+CLIP: Final = 4.0
+"""Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""
+
+FEATURES: Final = 62
+"""Features per candidate, named in models/features.py."""
+
+LENGTHS: Final = 6
+"""Buckets of the number of known events: 0, 1, 2-4, 5-19, 20-99, 100 and more."""
+
+GAPS: Final = 6
+"""Buckets of seconds since the last event: none, 0, below 60, below 1800, below 86400, more."""
+
+BLOCKS: Final = 1 + LENGTHS + GAPS
+"""Weight vectors of the ranker: one for all, one per bucket."""
+
+NO_PRICE: Final = -1000.0
+"""Log price of an item whose price nobody told us."""
+
+UNION: Final = 4096
+"""Items that the sources of one request can name together: 20 windows of 2 * 50 neighbours, lists and history stay
+below 2,700. What comes after a full union is not looked at."""
+
+CANDIDATES: Final = 1024
+"""Items that one request can rank."""
+
+EXTRA: Final = 400
+"""Rows a caller can add to the candidates (a category's items, say)."""
+
+CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETURN = range(9)
+"""Event type codes, as in models/events.py: up to PURCHASE positive, from UNFAVOURITE on negative."""
+
+SHORT, MIDDLE, LONG, OWN, LAG, FORWARD, COSINE, MACHINE, LINEAR, RANKER, SERVED = range(11)
+"""Contenders: what can order candidates and is scored. Below LINEAR they are single sources."""
+
+CONTENDERS: Final = 11
+SOURCES: Final = 8
+
+ABSENT: Final = -1e30
+"""Score of a candidate that a source does not propose."""

@@ -1,0 +1,207 @@
+"""Context and candidates in, scores and one step of the sequence-aware factorization machine out.
+
+z = G[r0] + sum_q w_q (Q[r_q] + QC[cat r_q]),  w_q = .8^q / sum .8^q over the last 20 events
+s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
+Vectors are shared between context and target (Kabbur, Ning, Karypis, KDD 2013); only the last item has a second one
+(Rendle, Freudenthaler, Schmidt-Thieme, WWW 2010). Loss: softmax over the target and 30 negatives (Jean et al., ACL
+2015, without their correction). Steps: AdaGrad (Duchi, Hazan, Singer, JMLR 2011) with one sum per row.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import CONTEXT_DECAY, FACTOR_DECAY, FACTOR_RATE, FACTOR_SPREAD, FACTORS, NEGATIVES, WINDOW
+from models.kernels.compile import kernel, scoring
+from models.kernels.hashing import draw, mix
+from models.kernels.touch import mark
+
+_LEAST = 1e-4  # gradients of the softmax below this change nothing worth a row in the next version
+
+
+@kernel
+def initialise(q, row, seed):
+    """A new vector: twelve uniforms minus six are normal enough, and depend on nothing but seed and row."""
+    state = mix(np.uint64(seed) + np.uint64(row))
+    for k in range(FACTORS):
+        total = 0.0
+        for _ in range(3):
+            state = mix(state + np.uint64(0x9E3779B97F4A7C15))
+            for shift in (0, 16, 32, 48):
+                total += np.float64((state >> np.uint64(shift)) & np.uint64(0xFFFF)) / 65536.0
+        q[row, k] = (total - 6.0) * FACTOR_SPREAD
+
+
+@scoring
+def dot(q, row, z):
+    """q[row] . z; q: (rows, FACTORS), z: (FACTORS,)."""
+    total = np.float32(0)
+    for k in range(FACTORS):
+        total += q[row, k] * z[k]
+    return total
+
+
+@kernel
+def set_context(history, category_of, factors, last, categories, z):
+    """Fill z (FACTORS,) from the last events; returns the number of events in it."""
+    count = min(history.counts[0], WINDOW)
+    z[:] = 0
+    if count == 0:
+        return 0
+    norm = (1.0 - CONTEXT_DECAY**count) / (1.0 - CONTEXT_DECAY)
+    first = history.items[0]
+    for k in range(FACTORS):
+        z[k] = last.g[first, k]
+    weight = np.float32(1.0 / norm)
+    for q in range(count):
+        _add_row(factors.q, history.items[q], weight, z)
+        category = category_of[history.items[q]]
+        if category >= 0:
+            _add_row(categories.q, category, weight, z)
+        weight *= np.float32(CONTEXT_DECAY)
+    return count
+
+
+@kernel
+def _add_row(q, row, weight, z):
+    for k in range(FACTORS):
+        z[k] += weight * q[row, k]
+
+
+@kernel
+def score(item, category, factors, categories, z):
+    """The machine's score of one item in context z."""
+    value = factors.bias[item] + dot(factors.q, item, z)
+    if category >= 0:
+        value += categories.bias[category] + dot(categories.q, category, z)
+    return value
+
+
+@kernel
+def descend(q, sums, row, gradient, weight):
+    """One AdaGrad step of a vector along weight * gradient, with decay."""
+    square = np.float32(0)
+    for k in range(FACTORS):
+        slope = weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k]
+        square += slope * slope
+    sums[row] += square / np.float32(FACTORS)
+    step = np.float32(FACTOR_RATE / math.sqrt(sums[row] + 1e-3))
+    for k in range(FACTORS):
+        q[row, k] -= step * (weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k])
+
+
+@kernel
+def descend_bias(bias, sums, row, slope):
+    """One AdaGrad step of a bias."""
+    sums[row] += slope * slope
+    bias[row] -= np.float32(FACTOR_RATE / math.sqrt(sums[row] + 0.1)) * slope
+
+
+@kernel
+def descend_target(item, category, factors, categories, z, slope):
+    """One step of a target's vectors and biases, for slope = d loss / d score."""
+    descend(factors.q, factors.q_sum, item, z, slope)
+    descend_bias(factors.bias, factors.bias_sum, item, slope)
+    mark(factors.dirty, factors.touched, factors.marks, item)
+    if category >= 0:
+        descend(categories.q, categories.q_sum, category, z, slope)
+        descend_bias(categories.bias, categories.bias_sum, category, slope)
+        mark(categories.dirty, categories.touched, categories.marks, category)
+
+
+@kernel
+def descend_context(history, count, category_of, factors, last, categories, gradient):
+    """One step of the context's vectors, for gradient = d loss / d z."""
+    first = history.items[0]
+    descend(last.g, last.g_sum, first, gradient, np.float32(1))
+    mark(last.dirty, last.touched, last.marks, first)
+    weight = np.float32((1.0 - CONTEXT_DECAY) / (1.0 - CONTEXT_DECAY**count))
+    for q in range(count):
+        row = history.items[q]
+        descend(factors.q, factors.q_sum, row, gradient, weight)
+        mark(factors.dirty, factors.touched, factors.marks, row)
+        category = category_of[row]
+        if category >= 0:
+            descend(categories.q, categories.q_sum, category, gradient, weight)
+            mark(categories.dirty, categories.touched, categories.marks, category)
+        weight *= np.float32(CONTEXT_DECAY)
+
+
+@kernel
+def draw_negatives(work, target, pool, pooled, recent, written, random):
+    """Target first, then half from the pool and half from the recent items; returns how many in all."""
+    work.items[0] = target
+    count = 1
+    known = min(written, recent.shape[0])
+    for at in range(NEGATIVES):
+        if 2 * at < NEGATIVES:
+            item = pool[draw(random, pooled)] if pooled > 0 else -1
+        else:
+            item = recent[draw(random, known)] if known > 0 else -1
+        if item >= 0 and item != target:
+            work.items[count] = item
+            count += 1
+    return count
+
+
+@kernel
+def set_slopes(scores, count, weight):
+    """Scores in, d loss / d score of the softmax with the first as target out, in place; False if not finite."""
+    best = scores[0]
+    for at in range(1, count):
+        best = max(best, scores[at])
+    total = np.float32(0)
+    for at in range(count):
+        scores[at] = math.exp(scores[at] - best)
+        total += scores[at]
+    if not math.isfinite(total):
+        return False
+    for at in range(count):
+        scores[at] = weight * (scores[at] / total - (1 if at == 0 else 0))
+    return True
+
+
+@kernel
+def step(history, count, negatives, weight, category_of, factors, last, categories, work):
+    """Learn that `work.items[0]` came and the others did not, in context `work.z` of `count` events."""
+    for at in range(negatives):
+        item = work.items[at]
+        work.scores[at] = score(item, category_of[item], factors, categories, work.z)
+    if not set_slopes(work.scores, negatives, weight):
+        return
+    _set_gradient(negatives, category_of, factors, categories, work)
+    for at in range(negatives):
+        item, slope = work.items[at], work.scores[at]
+        if abs(slope) >= _LEAST:
+            descend_target(item, category_of[item], factors, categories, work.z, slope)
+    if count > 0:
+        descend_context(history, count, category_of, factors, last, categories, work.gradient)
+
+
+@kernel
+def _set_gradient(negatives, category_of, factors, categories, work):
+    work.gradient[:] = 0
+    for at in range(negatives):
+        item, slope = work.items[at], work.scores[at]
+        if abs(slope) >= _LEAST:
+            _add_row(factors.q, item, slope, work.gradient)
+            if category_of[item] >= 0:
+                _add_row(categories.q, category_of[item], slope, work.gradient)
+    square = np.float32(0)
+    for k in range(FACTORS):
+        square += work.gradient[k] * work.gradient[k]
+    size = np.float32(math.sqrt(square / FACTORS))
+    if size > 1:
+        for k in range(FACTORS):
+            work.gradient[k] /= size
+
+
+@kernel
+def repel(item, weight, category_of, factors, categories, work):
+    """A negative event: one logistic step of the item's score towards zero probability, in context `work.z`."""
+    value = score(item, category_of[item], factors, categories, work.z)
+    slope = np.float32(weight / (1.0 + math.exp(-value)))
+    if math.isfinite(slope):
+        descend(factors.q, factors.q_sum, item, work.z, slope)
+        descend_bias(factors.bias, factors.bias_sum, item, slope)
+        mark(factors.dirty, factors.touched, factors.marks, item)

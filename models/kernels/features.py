@@ -1,0 +1,245 @@
+"""Candidates and tables in, 62 numbers per candidate out: the same function learns and serves.
+
+Each group of features is one function; their order is that of `FEATURE_NAMES` in models/features.py.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import CATEGORY_NEXT, FACTORS, NO_PRICE, PURCHASE
+from models.kernels import candidates as c
+from models.kernels import factorization
+from models.kernels.compile import kernel, scoring
+from models.kernels.hashing import find
+from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
+
+_SIMILAR = 8  # last events compared one by one with a candidate's vector
+
+
+@kernel
+def inverse(rank):
+    """1 / rank, 0 for no rank."""
+    return 1.0 / rank if rank > 0 else 0.0
+
+
+@kernel
+def popularity_features(x, sums, stats, item, applied, now):
+    """x[0..13]: machine's score and rank, three popularities and trends, age, rest, list ranks."""
+    x[0] = sums[c.MACHINE_SCORE]
+    x[2] = inverse(sums[c.RANK_MACHINE])
+    x[3] = log_popularity(stats.key[item, 0], RATE_SHORT, applied)
+    x[4] = log_popularity(stats.key[item, 1], RATE_MIDDLE, applied)
+    x[5] = log_popularity(stats.key[item, 2], RATE_LONG, applied)
+    x[6] = x[3] - x[4]
+    x[7] = x[4] - x[5]
+    x[9] = math.log1p(max(now - np.int64(stats.first[item]), 0))
+    x[10] = math.log1p(max(now - np.int64(stats.last[item]), 0))
+    x[11] = inverse(sums[c.RANK_SHORT])
+    x[12] = inverse(sums[c.RANK_MIDDLE])
+    x[13] = inverse(sums[c.RANK_LONG])
+
+
+@kernel
+def own_features(x, sums):
+    """x[14..29]: the user's own history with the item."""
+    x[14:30] = 0
+    if sums[c.COUNT] > 0:
+        x[14] = 1
+        x[15] = math.log1p(sums[c.SINCE]) - 8
+        x[16] = math.log1p(sums[c.DISTINCT] - 1) - 2
+        x[17] = 0.8 ** sums[c.POSITION]
+        x[18] = math.log(sums[c.COUNT])
+        x[19] = math.log1p(sums[c.CARTS])
+        x[20] = math.log1p(sums[c.PURCHASES])
+        x[21] = sums[c.POSITION] == 0
+        x[22] = sums[c.POSITION] == 1
+        x[23] = sums[c.BREAKS] == 0
+        x[24] = sums[c.KIND] == PURCHASE
+        x[25] = _overdue(sums)
+        x[28] = math.log1p(sums[c.BREAKS])
+        x[29] = sums[c.KIND]
+    if sums[c.NEAR] > 0:
+        x[26] = math.log1p(4 * sums[c.AFTER])
+        x[27] = math.log1p(4 * sums[c.NEAR])
+
+
+@kernel
+def _overdue(sums):
+    # log((now - last touch) / (mean own gap)), 0 when there was no gap to compare with
+    if sums[c.COUNT] < 2:
+        return 0.0
+    gap = (sums[c.OLDEST] - sums[c.SINCE]) / (sums[c.COUNT] - 1)
+    return min(6.0, max(-6.0, math.log((sums[c.SINCE] + 1) / (gap + 1))))
+
+
+@kernel
+def memory_features(x, sums):
+    """x[30..41]: what the memories say."""
+    x[30] = math.log(sums[c.N1] + 0.003)
+    x[31] = sums[c.N1]
+    x[32] = inverse(sums[c.RANK_N1])
+    x[33] = math.log(sums[c.N1B] + 0.003)
+    x[34] = math.log(sums[c.N2] + 0.003)
+    x[35] = sums[c.N2]
+    x[36] = inverse(sums[c.RANK_N2])
+    x[37] = sums[c.SUPPORT]
+    x[38] = math.log(sums[c.LARGEST] + 0.003)
+    x[39] = sums[c.NB]
+    x[40] = math.log(sums[c.NB] + 0.003)
+    x[41] = math.log(sums[c.COS] + 0.0005)
+
+
+@kernel
+def category_features(x, sums, history, served, item, applied):
+    """x[42..50]: the candidate's category against the history's; 0 for an item without one."""
+    x[42:51] = 0
+    category = served.item_stats.category[item]
+    if category < 0:
+        return
+    x[46] = log_popularity(served.category_stats.key[category], RATE_MIDDLE, applied)
+    x[47] = x[4] - x[46]
+    x[48] = math.log(_transition(history, served, category) + 0.003)
+    x[49] = inverse(sums[c.RANK_CATEGORY])
+    at = find(history.category_keys, history.category_slots, category)
+    if at < 0:
+        return
+    x[42] = served.item_stats.category[history.items[0]] == category
+    x[43] = history.category_sums[at, 0]
+    x[44] = math.log1p(history.category_sums[at, 1])
+    x[45] = math.log1p(history.category_sums[at, 2])
+    x[50] = at == 1
+
+
+@kernel
+def _transition(history, served, category):
+    if history.counts[0] == 0:
+        return 0.0
+    row = served.item_stats.category[history.items[0]]
+    if row < 0:
+        return 0.0
+    nexts = served.category_next
+    for slot in range(row * CATEGORY_NEXT, (row + 1) * CATEGORY_NEXT):
+        if nexts.other[slot] == category:
+            return nexts.count[slot] / (served.category_stats.total[row] + 1.0)
+    return 0.0
+
+
+@kernel
+def price_features(x, stats, item, last_price, mean_price):
+    """x[51..54]: distance in log price to the last item and to the user's mean; 0 where a price is unknown."""
+    x[51:55] = 0
+    price = stats.log_price[item]
+    if price == NO_PRICE:
+        return
+    if last_price != NO_PRICE:
+        x[51] = abs(price - last_price)
+        x[53] = price - last_price
+        x[54] = math.exp(-30 * abs(price - last_price))
+    if mean_price != NO_PRICE:
+        x[52] = abs(price - mean_price)
+
+
+@scoring
+def dots(q, a, b):
+    """q[a] . q[b]."""
+    total = np.float32(0)
+    for k in range(FACTORS):
+        total += q[a, k] * q[b, k]
+    return total
+
+
+@kernel
+def similarity_features(x, history, served, norms, item):
+    """x[55..58]: cosine of vectors to the last item, maximum and mean over the last eight; inner product with last."""
+    x[55:59] = 0
+    count = min(history.counts[0], _SIMILAR)
+    if count == 0:
+        return
+    q = served.item_factors.q
+    norm = math.sqrt(dots(q, item, item)) + 1e-6
+    best, total = -1.0, 0.0
+    for at in range(count):
+        product = dots(q, item, history.items[at])
+        cosine = product / (norm * norms[at])
+        best = max(best, cosine)
+        total += cosine
+        if at == 0:
+            x[55] = cosine
+            x[58] = product + _across(q, item, served.item_last.g, history.items[0])
+    x[56] = best
+    x[57] = total / count
+
+
+@scoring
+def _across(q, a, g, b):
+    total = np.float32(0)
+    for k in range(FACTORS):
+        total += q[a, k] * g[b, k]
+    return total
+
+
+@kernel
+def brand_features(x, history, stats, item):
+    """x[59..61]: the candidate's brand against the history's."""
+    x[59:62] = 0
+    brand = stats.brand[item]
+    if brand < 0:
+        return
+    at = find(history.brand_keys, history.brand_slots, brand)
+    if at >= 0:
+        x[59] = stats.brand[history.items[0]] == brand
+        x[60] = history.brand_sums[at, 0]
+        x[61] = x[59] * x[42]
+
+
+@kernel
+def _mean_price(history, stats):
+    total, count = 0.0, 0
+    for q in range(history.counts[0]):
+        price = stats.log_price[history.items[q]]
+        if price != NO_PRICE:
+            total += price
+            count += 1
+    return total / count if count > 0 else NO_PRICE
+
+
+@kernel
+def within_list(features, count, source, target):
+    """Column `target`: column `source` standardised over the list."""
+    total, square = 0.0, 0.0
+    for at in range(count):
+        total += features[at, source]
+        square += features[at, source] * features[at, source]
+    mean = total / max(count, 1)
+    spread = math.sqrt(max(square / max(count, 1) - mean * mean, 0.0)) + 1e-6
+    for at in range(count):
+        features[at, target] = (features[at, source] - mean) / spread
+
+
+@kernel
+def compute(served, scratch, now):
+    """All features of all candidates, into scratch.listed.features (CANDIDATES, FEATURES)."""
+    history, union, work, listed = scratch.history, scratch.union, scratch.work, scratch.listed
+    stats = served.item_stats
+    applied = served.clock.applied[0]
+    last_price = stats.log_price[history.items[0]] if history.counts[0] > 0 else np.float32(NO_PRICE)
+    mean_price = _mean_price(history, stats)
+    for at in range(min(history.counts[0], _SIMILAR)):
+        row = history.items[at]
+        work.norms[at] = math.sqrt(dots(served.item_factors.q, row, row)) + 1e-6
+    for at in range(listed.counts[0]):
+        item = listed.items[at]
+        x, sums = listed.features[at], union.sums[listed.entries[at]]
+        sums[c.MACHINE_SCORE] = factorization.score(
+            item, stats.category[item], served.item_factors, served.category_factors, work.z
+        )
+        popularity_features(x, sums, stats, item, applied, now)
+        own_features(x, sums)
+        memory_features(x, sums)
+        category_features(x, sums, history, served, item, applied)
+        price_features(x, stats, item, last_price, mean_price)
+        similarity_features(x, history, served, work.norms, item)
+        brand_features(x, history, stats, item)
+    within_list(listed.features, listed.counts[0], 0, 1)
+    within_list(listed.features, listed.counts[0], 4, 8)

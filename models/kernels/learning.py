@@ -1,0 +1,320 @@
+"""A batch of events in, tested ranks and changed rows out: the one compiled call of the learner. Stages 3 and 4.
+
+Events are handled strictly one after the other: each is first ranked (if it was picked for that), then learnt.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import (
+    CATEGORY_NEXT,
+    CATEGORY_TOP,
+    IMPRESSION,
+    LAG_SLOTS,
+    LINEAR,
+    NO_PRICE,
+    PURCHASE,
+    RANKER,
+    RING,
+    SEARCH,
+    SESSION_DECAY,
+    TOP,
+    UNFAVOURITE,
+    WINDOW,
+    WINDOW_DECAY,
+    WINDOW_SLOTS,
+)
+from models.kernels import candidates, factorization, features, history, popularity, racing, ranking
+from models.kernels.compile import kernel
+from models.kernels.hashing import share
+from models.kernels.pool import enter
+from models.kernels.touch import mark
+from models.kernels.transitions import add
+
+PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
+LEAST_TRAINED = 1.0 / 64.0
+MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains nothing (docs/models.md)
+YOUNG = (5_000, 20_000, 80_000)
+SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
+_INTERVAL_STEP = 1.0 / 512.0
+_LONGEST_INTERVAL = 1.0  # seconds: a quiet night counts as one slow second
+_TRAIN, _TEST = 0, 1
+
+
+@kernel
+def watch_clock(progress, record_time):
+    """Fading mean of the seconds between records; time that runs backwards counts as standing still."""
+    passed = record_time - progress.watermark[0]
+    if passed > 0:
+        progress.watermark[0] = record_time
+    passed = min(max(passed, 0.0), _LONGEST_INTERVAL)
+    progress.interval[0] += _INTERVAL_STEP * (passed - progress.interval[0])
+    return 1.0 / max(progress.interval[0], 1e-7)
+
+
+@kernel
+def training_share(applied, rate):
+    """Share of the events whose list trains the rankers, at `rate` events a second of record time."""
+    young = 1.0 if applied < YOUNG[0] else 0.5 if applied < YOUNG[1] else 0.25 if applied < YOUNG[2] else 0.0
+    return max(LEAST_TRAINED, young, min(MOST_TRAINED, PER_SECOND / rate))
+
+
+@kernel
+def testing_share(rate):
+    """Share of the events that are tested."""
+    return min(1.0, PER_SECOND / rate)
+
+
+@kernel
+def is_tested(applied, rate, seed, every):
+    """Whether event number `applied` is tested; `every` > 0 replaces the hash by each `every`-th event."""
+    if every > 0:
+        return applied % every == 0
+    return applied >= SKIPPED and share(seed, applied, _TEST) < testing_share(rate)
+
+
+@kernel
+def rank(served, private, scratch, user, item, now, trains, tests):
+    """Rank the event's item before it is learnt; test and train as told. Returns its place among the candidates."""
+    listed = scratch.listed
+    ring = private.user_ring
+    history.recall(
+        scratch.history, ring.item, ring.time, ring.kind, user, np.int64(private.user.pushed[user]), now, RING
+    )
+    history.tally(scratch.history, served.item_stats)
+    candidates.gather(served, scratch, now, listed.entries[:0])
+    features.compute(served, scratch, now)
+    racing.set_sources(scratch)
+    if trains:
+        ranking.measure(listed)
+    racing.set_rankers(served, scratch, now)
+    target = racing.find_target(listed, item)
+    if tests:
+        racing.test(listed, target, served.race)
+        racing.choose(served.race, served.chosen)
+    if trains:
+        if target >= 0:
+            ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
+            ranking.train(listed, served.ranker, listed.scores[RANKER], target)
+        ranking.remember(listed, served.moments, served.clock)
+    return target
+
+
+@kernel
+def count_event(stats, users, user, item, second):
+    """The oracles: integer counts per item and per user of all events applied."""
+    users.events[user] += 1
+    users.last[user] = max(users.last[user], second)
+    mark(users.dirty, users.touched, users.marks, user)
+    if item >= 0:
+        stats.events[item] += 1
+        mark(stats.dirty, stats.touched, stats.marks, item)
+
+
+@kernel
+def birth(served, item, second, seed):
+    """What an item, and its category, start from at their first event."""
+    stats = served.item_stats
+    if stats.events[item] == 1:
+        stats.first[item] = second
+        factorization.initialise(served.item_factors.q, item, seed)
+        factors = served.item_factors
+        mark(factors.dirty, factors.touched, factors.marks, item)
+    category = stats.category[item]
+    if category >= 0:
+        served.category_stats.events[category] += 1
+        if served.category_stats.events[category] == 1:
+            factorization.initialise(served.category_factors.q, category, seed + np.uint64(1 << 40))
+            factors = served.category_factors
+            mark(factors.dirty, factors.touched, factors.marks, category)
+
+
+@kernel
+def note_price(stats, item, price):
+    """Running mean of the log price."""
+    if price > 0 and math.isfinite(price):
+        value = math.log(price)
+        if stats.log_price[item] == NO_PRICE:
+            stats.log_price[item] = value
+        else:
+            stats.log_price[item] += 0.1 * (value - stats.log_price[item])
+
+
+@kernel
+def learn_memories(served, past, item):
+    """Lag-1, window and category memories: what came after what."""
+    totals, lag = served.item_totals, served.lag_memory
+    forward, backward = served.forward_memory, served.backward_memory
+    weight = 1.0
+    for q in range(min(past.counts[0], WINDOW)):
+        row = past.items[q]
+        if row != item:
+            w = weight * SESSION_DECAY ** past.sessions[q]
+            add(forward.other, forward.count, forward.dirty, forward.touched, forward.marks, row, WINDOW_SLOTS, item, w)
+            add(
+                backward.other,
+                backward.count,
+                backward.dirty,
+                backward.touched,
+                backward.marks,
+                item,
+                WINDOW_SLOTS,
+                row,
+                w,
+            )
+            totals.forward[row] += w
+            totals.backward[item] += w
+            if q == 0:
+                add(lag.other, lag.count, lag.dirty, lag.touched, lag.marks, row, LAG_SLOTS, item, 1.0)
+                totals.lag[row] += 1
+            mark(totals.dirty, totals.touched, totals.marks, row)
+            mark(totals.dirty, totals.touched, totals.marks, item)
+        weight *= WINDOW_DECAY
+    if past.counts[0] > 0:
+        learn_category(served, past.items[0], item)
+
+
+@kernel
+def learn_category(served, before, item):
+    """Count the step from one category to the next."""
+    source, target = served.item_stats.category[before], served.item_stats.category[item]
+    if source >= 0 and target >= 0:
+        nexts, stats = served.category_next, served.category_stats
+        add(nexts.other, nexts.count, nexts.dirty, nexts.touched, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
+        stats.total[source] += 1
+        mark(stats.dirty, stats.touched, stats.marks, source)
+
+
+@kernel
+def learn_popularity(served, item, second, applied):
+    """Keys of the item and its category, and the lists they may enter."""
+    stats, tops = served.item_stats, served.top_items
+    rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
+    for life in range(3):
+        key = popularity.grown(stats.key[item, life], rates[life], applied)
+        stats.key[item, life] = key
+        popularity.enlist(tops.item, tops.key, tops.dirty, tops.touched, tops.marks, life * TOP, TOP, item, key)
+    stats.last[item] = max(stats.last[item], second)
+    category = stats.category[item]
+    if category >= 0:
+        kinds, lists = served.category_stats, served.category_top
+        kinds.key[category] = popularity.grown(kinds.key[category], popularity.RATE_MIDDLE, applied)
+        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        popularity.enlist(
+            lists.item,
+            lists.key,
+            lists.dirty,
+            lists.touched,
+            lists.marks,
+            category * CATEGORY_TOP,
+            CATEGORY_TOP,
+            item,
+            stats.key[item, 1],
+        )
+
+
+@kernel
+def learn_factors(served, private, scratch, item, weight):
+    """One step of the factorization machine."""
+    past, work, progress = scratch.history, scratch.work, private.progress
+    stats, factors, last, categories = (
+        served.item_stats,
+        served.item_factors,
+        served.item_last,
+        served.category_factors,
+    )
+    count = factorization.set_context(past, stats.category, factors, last, categories, work.z)
+    if weight < 0:
+        factorization.repel(item, -weight, stats.category, factors, categories, work)
+        return
+    negatives = factorization.draw_negatives(
+        work,
+        item,
+        served.pool.item,
+        served.clock.pooled[0],
+        private.recent.item,
+        progress.recent[0],
+        progress.random,
+    )
+    factorization.step(past, count, negatives, weight, stats.category, factors, last, categories, work)
+
+
+@kernel
+def note_recent(recent, progress, item):
+    """Write the item over the oldest of the recent ones."""
+    at = progress.recent[0] % recent.item.shape[0]
+    recent.item[at] = item
+    mark(recent.dirty, recent.touched, recent.marks, at)
+    progress.recent[0] += 1
+
+
+@kernel
+def learn_event(served, private, scratch, user, item, kind, second, price, weight):
+    """Apply one event to every table."""
+    applied = served.clock.applied[0]
+    count_event(served.item_stats, private.user, user, item, second)
+    if item < 0:
+        return
+    birth(served, item, second, private.progress.seed[0])
+    note_price(served.item_stats, item, price)
+    if kind in (SEARCH, IMPRESSION):
+        return
+    ring, users = private.user_ring, private.user
+    history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
+    if kind <= PURCHASE:
+        learn_memories(served, scratch.history, item)
+        learn_factors(served, private, scratch, item, weight)
+        learn_popularity(served, item, second, applied)
+        enter(served.pool, served.clock, private.item_pool, served.item_stats.key, item, private.progress.random)
+        note_recent(private.recent, private.progress, item)
+    elif kind >= UNFAVOURITE and weight < 0:
+        learn_factors(served, private, scratch, item, weight)
+    history.push(ring, users, user, item, second, kind)
+
+
+@kernel
+def learn(served, private, batch, scratch, every, out):
+    """Test, then learn, the events of a batch in order; returns how many were tested.
+
+    batch: the fields of `Batch`. every: see is_tested. out: (events, 2 + CONTENDERS) i32, one row per tested event:
+    its place in the batch, whether the user knew the item (1), did not (0) or nobody did (-1), the rank by contender.
+    """
+    tested = 0
+    for at in range(batch.user.shape[0]):
+        user, item, kind = batch.user[at], batch.item[at], batch.kind[at]
+        second = np.int64(batch.time[at])
+        applied = served.clock.applied[0]
+        rate = watch_clock(private.progress, batch.record_time[at])
+        if item >= 0 and kind <= PURCHASE:
+            seed = private.progress.seed[0]
+            trains = share(seed, applied, _TRAIN) < training_share(applied, rate)
+            tests = is_tested(applied, rate, seed, every)
+            if trains or tests:
+                tested += consider(served, private, scratch, user, item, second, trains, tests, out[tested], at)
+        learn_event(served, private, scratch, user, item, kind, second, batch.price[at], np.float32(batch.weight[at]))
+        served.clock.applied[0] = applied + 1
+    if batch.user.shape[0] > 0:
+        clock, progress = served.clock, private.progress
+        mark(clock.dirty, clock.touched, clock.marks, 0)
+        mark(progress.dirty, progress.touched, progress.marks, 0)
+    return tested
+
+
+@kernel
+def consider(served, private, scratch, user, item, second, trains, tests, out, at):
+    """Rank an event that was picked; returns 1 when it was tested, with its row of `out` filled."""
+    if served.item_stats.events[item] == 0:
+        if not tests:
+            return 0
+        private.progress.cold[0] += 1
+        out[0], out[1] = at, -1
+        out[2:] = 0
+        return 1
+    target = rank(served, private, scratch, user, item, second, trains, tests)
+    if not tests:
+        return 0
+    out[0] = at
+    out[1] = 1 if target >= 0 and scratch.union.sums[scratch.listed.entries[target], candidates.COUNT] > 0 else 0
+    out[2:] = scratch.listed.ranks
+    return 1

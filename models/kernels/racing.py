@@ -1,0 +1,133 @@
+"""Candidates and a target in, the target's rank under every contender out, and who is served.
+
+Rank = 1 + candidates with a strictly higher score + ties, which count against the contender; 0 = not proposed. Ranks
+beyond 20 count as misses. Hit and reciprocal rank are summed for ever and with fading memory.
+"""
+
+from models.dimensions import (
+    ABSENT,
+    CONTENDERS,
+    COSINE,
+    FORWARD,
+    LAG,
+    LINEAR,
+    LONG,
+    MACHINE,
+    MIDDLE,
+    OWN,
+    RANKER,
+    SERVED,
+    SHORT,
+    SOURCES,
+)
+from models.kernels import candidates as c
+from models.kernels import ranking
+from models.kernels.compile import kernel
+from models.kernels.touch import mark
+
+HIT = 20
+FADE = 0.999  # per tested event: the race remembers about 1,000
+_ENOUGH = 100.0  # fading weight of tested events before the ranker may take over
+_LEAVE = 0.95  # the ranker is served until it falls below this share of the best source: no flapping at equality
+_BETTER = 1.05  # a source must be this much better to replace the one that is served
+_BELOW = -10_000.0  # where candidates go that the served source does not propose: below all others
+
+
+@kernel
+def set_sources(scratch):
+    """listed.scores[source]: every single source's score of each candidate, ABSENT where it does not propose it.
+
+    Reads raw features, so it comes before they are standardised.
+    """
+    listed = scratch.listed
+    scores, features = listed.scores, listed.features
+    for at in range(listed.counts[0]):
+        sums = scratch.union.sums[listed.entries[at]]
+        scores[SHORT, at] = features[at, 3]
+        scores[MIDDLE, at] = features[at, 4]
+        scores[LONG, at] = features[at, 5]
+        scores[OWN, at] = -sums[c.DISTINCT] if sums[c.COUNT] > 0 else ABSENT
+        scores[LAG, at] = sums[c.N1] if sums[c.N1] > 0 else ABSENT
+        scores[FORWARD, at] = sums[c.N2] if sums[c.N2] > 0 else ABSENT
+        scores[COSINE, at] = sums[c.COS] if sums[c.COS] > 0 else ABSENT
+        scores[MACHINE, at] = sums[c.MACHINE_SCORE] if sums[c.RANK_MACHINE] > 0 else ABSENT
+
+
+@kernel
+def set_rankers(served, scratch, now):
+    """listed.scores of the linear regressor, the ranker and what is served. Features become standardised."""
+    listed = scratch.listed
+    ranking.standardise(listed, served.moments.mean, served.moments.square)
+    ranking.score_linear(listed, served.linear.weight, listed.scores[LINEAR])
+    ranking.set_weights(listed, scratch.history, served.ranker.weight, now)
+    ranking.score(listed.features, listed.counts[0], listed.weights, listed.scores[RANKER])
+    serve(listed, served.chosen.contender[0])
+
+
+@kernel
+def serve(listed, chosen):
+    """listed.scores[SERVED]: the chosen contender's, then popularity for what it does not propose."""
+    scores = listed.scores
+    for at in range(listed.counts[0]):
+        value = scores[chosen, at]
+        scores[SERVED, at] = value if value > ABSENT else scores[MIDDLE, at] + _BELOW
+
+
+@kernel
+def rank_of(scores, count, target):
+    """Rank of the candidate at `target`, ties against it; 0 when it is not proposed."""
+    if target < 0 or scores[target] <= ABSENT:
+        return 0
+    rank = 0
+    for at in range(count):
+        if scores[at] >= scores[target]:
+            rank += 1
+    return rank
+
+
+@kernel
+def find_target(listed, item):
+    """The place of `item` among the candidates, or -1."""
+    for at in range(listed.counts[0]):
+        if listed.items[at] == item:
+            return at
+    return -1
+
+
+@kernel
+def test(listed, target, race):
+    """Rank the target under every contender and add it to the running sums."""
+    for who in range(CONTENDERS):
+        rank = rank_of(listed.scores[who], listed.counts[0], target)
+        listed.ranks[who] = rank
+        hit = 1.0 if 0 < rank <= HIT else 0.0
+        reciprocal = 1.0 / rank if hit > 0 else 0.0
+        race.tested[who] += 1
+        race.hits[who] += hit
+        race.reciprocal[who] += reciprocal
+        race.fading_weight[who] = FADE * race.fading_weight[who] + 1
+        race.fading_hits[who] = FADE * race.fading_hits[who] + hit
+        race.fading_reciprocal[who] = FADE * race.fading_reciprocal[who] + reciprocal
+        mark(race.dirty, race.touched, race.marks, who)
+
+
+@kernel
+def choose(race, chosen):
+    """Who is served next: the ranker when neither measure is below the best source's, else the best source."""
+    hits, reciprocal, best, best_sum = 0.0, 0.0, MIDDLE, -1.0
+    for who in range(SOURCES):
+        hits = max(hits, race.fading_hits[who])
+        reciprocal = max(reciprocal, race.fading_reciprocal[who])
+        both = race.fading_hits[who] + race.fading_reciprocal[who]
+        if both > best_sum:
+            best, best_sum = who, both
+    now = chosen.contender[0]
+    bar = _LEAVE if now == RANKER else 1.0
+    enough = race.fading_weight[RANKER] >= _ENOUGH
+    if enough and race.fading_hits[RANKER] >= bar * hits and race.fading_reciprocal[RANKER] >= bar * reciprocal:
+        best = RANKER
+    elif now != RANKER and best_sum <= _BETTER * (race.fading_hits[now] + race.fading_reciprocal[now]):
+        best = now
+    if best != now:
+        chosen.contender[0] = best
+        mark(chosen.dirty, chosen.touched, chosen.marks, 0)

@@ -1,0 +1,41 @@
+"""One request's history in, ordered candidates with their scores and sources out. Stage 7 begins here."""
+
+from models.dimensions import ABSENT, MIDDLE, SOURCES
+from models.kernels import candidates, features, history, racing
+from models.kernels.compile import kernel
+
+
+@kernel
+def best_source(scores, count, at):
+    """The single source that ranks candidate `at` highest; popularity when none proposes it."""
+    best, best_rank = MIDDLE, count + 1
+    for who in range(SOURCES):
+        if scores[who, at] > ABSENT:
+            rank = racing.rank_of(scores[who], count, at)
+            if rank < best_rank:
+                best, best_rank = who, rank
+    return best
+
+
+@kernel
+def answer(served, scratch, items, times, kinds, now, extra, contender):
+    """Rank for a history (newest first, rows of -1 unknown) as seen at `now`; returns how many candidates there are.
+
+    contender: who orders them, or -1 for whoever is chosen. Scores are in scratch.listed.scores[SERVED].
+    """
+    history.take(scratch.history, items, times, kinds, now)
+    history.tally(scratch.history, served.item_stats)
+    candidates.gather(served, scratch, now, extra)
+    features.compute(served, scratch, now)
+    racing.set_sources(scratch)
+    racing.set_rankers(served, scratch, now)
+    if contender >= 0:
+        racing.serve(scratch.listed, contender)
+    return scratch.listed.counts[0]
+
+
+@kernel
+def explain_sources(listed, places, out):
+    """For each place: the single source that ranks it highest."""
+    for at in range(places.shape[0]):
+        out[at] = best_source(listed.scores, listed.counts[0], places[at])

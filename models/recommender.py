@@ -1,0 +1,348 @@
+"""One batch of events in, changed rows out; one history in, ranked items out: the two stages put together. Stage 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from models import dimensions as dim
+from models.ceilings import Ceilings, Limits
+from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
+from models.kernels.learning import learn
+from models.kernels.serving import answer, explain_sources
+from models.schema import SCHEMA
+from models.scratch import Scratch, new_scratch
+from models.tables import Array, State
+
+DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
+"""Weight of each event type in learning, by code."""
+
+
+class EventLike(Protocol):
+    """What the recommender reads of an event (models/events.py has the real one)."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def item_id(self) -> str | None: ...
+    @property
+    def timestamp(self) -> float: ...
+    @property
+    def price(self) -> float | None: ...
+
+
+class FactsLike(Protocol):
+    """What the recommender reads of an item's facts (models/items.py has the real one)."""
+
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def brand(self) -> str | None: ...
+    @property
+    def price(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecommenderSettings:
+    """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
+
+    admit_after: events that name an item before it gets a row. test_every: 0 tests about 50 events a second of record
+    time, n > 0 each n-th event (for reports over a file).
+    """
+
+    items: int = 1_000_000
+    users: int = 500_000
+    categories: int = 20_000
+    brands: int = 50_000
+    admit_after: int = 1
+    test_every: int = 0
+    weights: tuple[float, ...] = DEFAULT_WEIGHTS
+
+    def ceilings(self) -> dict[str, int]:
+        """Per key space."""
+        return {"item": self.items, "user": self.users, "category": self.categories, "brand": self.brands}
+
+
+class Batch(NamedTuple):
+    """Events as arrays, one element per accepted event."""
+
+    user: Array  # (n,) i32 row
+    item: Array  # (n,) i32 row, -1 for none
+    kind: Array  # (n,) u8 code
+    time: Array  # (n,) f64 epoch seconds of the event
+    record_time: Array  # (n,) f64 epoch seconds of the record
+    price: Array  # (n,) f64, 0 for none
+    quantity: Array  # (n,) f64
+    weight: Array  # (n,) f32
+
+
+class Ranking(NamedTuple):
+    """An answer: items best first, the score that ordered them, the single source that ranks each highest."""
+
+    items: list[str]
+    scores: Array  # (n,) f32 descending
+    sources: list[str]
+    served_by: str
+
+
+def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> State:
+    """An empty model. Equal seeds and equal events give equal bytes.
+
+    >>> new_state(RecommenderSettings(items=100), seed=7).keys["item"].space.ceiling
+    100
+    """
+    state = State(SCHEMA, (settings or RecommenderSettings()).ceilings())
+    progress = state.tables["progress"]
+    progress.columns["seed"][0] = seed
+    progress.columns["random"][0] = seed
+    progress.mark(np.zeros(1, np.int32))
+    _set_priors(state)
+    return state
+
+
+def _set_priors(state: State) -> None:
+    # Popularity, lag-1 and window memory: what orders candidates before the first list was learnt.
+    rows = np.array([4, 30, 34], np.int32)
+    state.tables["ranker"].columns["weight"][rows] = dim.RANK_PRIOR
+    state.tables["ranker"].mark(rows)
+
+
+class Recommender:
+    """Learns events and ranks items over one `State`.
+
+    `learn` belongs to one thread; `rank` may run in others, each with its own `scratch`, on another state. On a state
+    that holds served tables only, `rank`, `similar`, `popular` and `scores` work and give what the learner would.
+    """
+
+    def __init__(self, state: State, settings: RecommenderSettings | None = None) -> None:
+        self.state = state
+        self.settings = settings or RecommenderSettings()
+        self._scratch = new_scratch()
+        self._ceilings = Ceilings(state, Limits(self.settings.admit_after))
+        self._weights = np.array(self.settings.weights, np.float32)
+
+    # Learning
+
+    def rows(
+        self,
+        events: Sequence[EventLike],
+        record_times: Sequence[float],
+        facts: Mapping[str, FactsLike] | None = None,
+    ) -> Batch:
+        """Ids to rows, for the longest run of events that needs no eviction in between, at least one.
+
+        Allocates rows. A run ends just before an event whose new id finds its key space full, so that what is evicted
+        depends on exactly the events before it and not on how they were cut into batches. `facts` are looked up for
+        new items only; later changes come through `describe`.
+        """
+        users, items = self.state.keys["user"].rows, self.state.keys["item"].rows
+        user_rows: list[int] = []
+        item_rows: list[int] = []
+        for event in events:
+            user, item = users.get(event.user_id, -1), -1
+            if event.item_id is not None:
+                item = items.get(event.item_id, -1)
+                if item < 0 or user < 0:
+                    item_new = item < 0
+                    if not self._ceilings.room(event.user_id, event.item_id, bool(user_rows)):
+                        break
+                    item = self._item(event.item_id, facts) if item_new else items[event.item_id]
+            elif user < 0 and not self._ceilings.room(event.user_id, None, bool(user_rows)):
+                break
+            user_rows.append(user if user >= 0 else self.state.add("user", event.user_id))
+            item_rows.append(item)
+        return self._batch(events[: len(user_rows)], record_times, user_rows, item_rows)
+
+    def _item(self, item_id: str, facts: Mapping[str, FactsLike] | None) -> int:
+        if not self._ceilings.admits(item_id):
+            return -1
+        row = self.state.add("item", item_id)
+        known = facts.get(item_id) if facts is not None else None
+        if known is not None:
+            self._describe(row, known)
+        return row
+
+    def _batch(
+        self, events: Sequence[EventLike], record_times: Sequence[float], users: list[int], items: list[int]
+    ) -> Batch:
+        count = len(events)
+        kinds = np.fromiter([event.kind for event in events], np.uint8, count)
+        return Batch(
+            np.array(users, np.int32),
+            np.array(items, np.int32),
+            kinds,
+            np.fromiter([event.timestamp for event in events], np.float64, count),
+            np.array(record_times[:count], np.float64),
+            np.fromiter([event.price or 0.0 for event in events], np.float64, count),
+            np.fromiter([getattr(event, "quantity", None) or 0.0 for event in events], np.float64, count),
+            self._weights[kinds],
+        )
+
+    def learn(self, batch: Batch) -> Tested:
+        """Test, then learn, the events in order, in one compiled call. Returns the ranks of those that were tested."""
+        out = np.zeros((len(batch.user), 2 + dim.CONTENDERS), np.int32)
+        state = self.state
+        count = learn(state.served, state.private, batch, self._scratch, self.settings.test_every, out)
+        return Tested(out[:count, 0], out[:count, 1], out[:count, 2:])
+
+    def learn_events(
+        self,
+        events: Sequence[EventLike],
+        record_times: Sequence[float],
+        facts: Mapping[str, FactsLike] | None = None,
+    ) -> Tested:
+        """`rows` and `learn` over all events, however many runs it takes."""
+        parts, start = [], 0
+        while start < len(events):
+            batch = self.rows(events[start:], record_times[start:], facts)
+            tested = self.learn(batch)
+            parts.append(tested._replace(places=tested.places + start))
+            start += len(batch.user)
+        return joined(parts) if parts else NOTHING
+
+    def describe(self, changes: Iterable[tuple[str, FactsLike]]) -> None:
+        """Take over facts of items that have a row; others are looked up when their first event comes."""
+        rows = self.state.keys["item"].rows
+        for item_id, facts in changes:
+            row = rows.get(item_id, -1)
+            if row >= 0:
+                self._describe(row, facts)
+
+    def _describe(self, row: int, facts: FactsLike) -> None:
+        stats = self.state.tables["item_stats"]
+        stats.columns["category"][row] = self._ceilings.place("category", facts.category)
+        stats.columns["brand"][row] = self._ceilings.place("brand", facts.brand)
+        price = facts.price
+        if price is not None and 0 < price < np.inf and stats.columns["log_price"][row] == dim.NO_PRICE:
+            stats.columns["log_price"][row] = np.log(price)
+        stats.mark(np.array([row], np.int32))
+
+    def remove(self, space: str, ids: Iterable[str]) -> int:
+        """Forget items or users: their rows and every reference to them. Returns how many there were."""
+        known = [key for key in dict.fromkeys(ids) if key in self.state.keys[space].rows]
+        if known:
+            self._ceilings.release(space, known)
+        return len(known)
+
+    # Serving
+
+    def rank(
+        self,
+        items: Sequence[str],
+        times: Sequence[float],
+        kinds: Sequence[int],
+        now: float,
+        limit: int = 100,
+        *,
+        extra: Sequence[str] = (),
+        by: str | None = None,
+        scratch: Scratch | None = None,
+    ) -> Ranking:
+        """Items for a history (newest first; unknown ids are passed over) as seen at `now` (epoch seconds).
+
+        Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count).
+        `by`: a contender's name instead of the one in charge. Ties: the candidate named first by the sources.
+        """
+        scratch = scratch or self._scratch
+        count = self._answer(items, times, kinds, now, extra, by, scratch)
+        chosen = int(self.state.served.chosen.contender[0])
+        scores = scratch.listed.scores[dim.SERVED, :count]
+        places = np.argsort(-scores, kind="stable")[:limit].astype(np.int32)
+        sources = np.zeros(len(places), np.int32)
+        explain_sources(scratch.listed, places, sources)
+        ids = self.state.keys["item"].ids
+        return Ranking(
+            [ids[row] or "" for row in scratch.listed.items[places].tolist()],
+            scores[places],
+            [CONTENDERS[source] for source in sources.tolist()],
+            by or CONTENDERS[chosen],
+        )
+
+    def _answer(
+        self,
+        items: Sequence[str],
+        times: Sequence[float],
+        kinds: Sequence[int],
+        now: float,
+        extra: Sequence[str],
+        by: str | None,
+        scratch: Scratch,
+    ) -> int:
+        rows = self.state.keys["item"].rows
+        known = list(map(rows.get, items, repeat(-1)))
+        more = [row for row in map(rows.get, extra[: dim.EXTRA]) if row is not None]
+        return int(
+            answer(
+                self.state.served,
+                scratch,
+                np.array(known, np.int32),
+                np.array(times, np.float64).astype(np.int64),
+                np.array(kinds, np.uint8),
+                int(now),
+                np.array(more, np.int32),
+                CONTENDERS.index(by) if by else -1,
+            )
+        )
+
+    def similar(self, item_id: str, n: int = 20, *, scratch: Scratch | None = None) -> Ranking:
+        """What goes with one item, by co-visitation in both directions. Empty for an item nobody touched."""
+        stats = self.state.tables["item_stats"].columns
+        row = self.state.keys["item"].rows.get(item_id, -1)
+        if row < 0:
+            return Ranking([], np.zeros(0, np.float32), [], "cosine")
+        now = float(stats["last"][row])
+        ranking = self.rank([item_id], [now], [0], now, n + 1, by="cosine", scratch=scratch)
+        kept = [at for at, other in enumerate(ranking.items) if other != item_id][:n]
+        return Ranking(
+            [ranking.items[at] for at in kept],
+            ranking.scores[kept],
+            [ranking.sources[at] for at in kept],
+            ranking.served_by,
+        )
+
+    def popular(self, n: int = 20, category: str | None = None) -> Ranking:
+        """The most popular items of late (half-life 5,000 events), of one category if given: at most 40, or 30."""
+        name, start, size = "top_items", dim.TOP, dim.TOP
+        if category is not None:
+            row = self.state.keys["category"].rows.get(category, -1)
+            name, start, size = "category_top", row * dim.CATEGORY_TOP, dim.CATEGORY_TOP if row >= 0 else 0
+        columns = self.state.tables[name].columns
+        items, keys = columns["item"][start : start + size], columns["key"][start : start + size]
+        places = [at for at in np.argsort(-keys, kind="stable") if items[at] >= 0][:n]
+        ids = self.state.keys["item"].ids
+        scores = self._log_popularity(keys[places])
+        return Ranking(
+            [ids[row] or "" for row in items[places].tolist()],
+            scores,
+            ["popularity_middle"] * len(places),
+            "popularity_middle",
+        )
+
+    def _log_popularity(self, keys: Array) -> Array:
+        applied = int(self.state.tables["clock"].columns["applied"][0])
+        decayed = keys - np.log(2) / dim.HALF_LIVES[1] * applied
+        return np.asarray(np.maximum(decayed, dim.FLOOR), np.float32)
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Fading prequential scores of every contender: hit rate `hr`, reciprocal rank `rr`, tested events `n`."""
+        return fading_scores(self.state.served.race)
+
+    @property
+    def chosen(self) -> str:
+        """The contender that orders what is served."""
+        return CONTENDERS[int(self.state.served.chosen.contender[0])]
+
+    def counters(self) -> dict[str, int]:
+        """Running totals of what ceilings did, and how many events were applied."""
+        columns: dict[str, Any] = self.state.tables["progress"].columns
+        names = ("evicted_items", "evicted_users", "deferred", "unplaced", "cold")
+        return {
+            "applied": int(self.state.tables["clock"].columns["applied"][0]),
+            **{name: int(columns[name][0]) for name in names},
+        }

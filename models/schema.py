@@ -1,0 +1,138 @@
+"""Nothing in, the declaration of all learnt state out: key spaces, tables, columns, and who sees them.
+
+Item state is split by how it changes, because a version carries whole rows: an event changes some fifty factor rows,
+one statistics row and some eighty memory slots, and a slot is a row of 8 bytes, not a part of a row of 400.
+"""
+
+from __future__ import annotations
+
+from models import dimensions as dim
+from models.tables import Column, Schema, Space, Table
+
+VERSION = 1
+
+SPACES = (
+    Space("item", 1_000_000),
+    Space("user", 500_000, served=False),
+    Space("category", 20_000),
+    Space("brand", 50_000, served=False),
+)
+
+
+def _vector(name: str) -> Column:
+    return Column(name, "f4", (dim.FACTORS,))
+
+
+def _sum(name: str, dtype: str = "f4", default: float = 0) -> Column:
+    return Column(name, dtype, default=default, merge="sum")
+
+
+def _ref(space: str, name: str = "item") -> Column:
+    return Column(name, "i4", default=-1, refers=space)
+
+
+def _memory(name: str, keys: str, width: int) -> Table:
+    return Table(name, keys, (_ref(keys, "other"), _sum("count")), width=width, owner="item")
+
+
+ITEM_TABLES = (
+    # q: vector as context and as target; the sums are AdaGrad's, one per row.
+    Table("item_factors", "item", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum")), owner="item"),
+    # g: second vector of the last item; apart, because only last items change it.
+    Table("item_last", "item", (_vector("g"), _sum("g_sum")), owner="item"),
+    Table(
+        "item_stats",
+        "item",
+        (
+            Column("key", "f8", (3,), default=dim.NEVER, merge="logaddexp"),  # log of the decayed count, per half-life
+            Column("first", "u4", merge="min"),  # epoch seconds
+            Column("last", "u4", merge="max"),
+            Column("log_price", "f4", default=dim.NO_PRICE),  # running mean, step .1
+            _ref("category", "category"),
+            _ref("brand", "brand"),
+            _sum("events", "u4"),  # every accepted event: the oracle against learning twice
+        ),
+        owner="item",
+    ),
+    Table("item_totals", "item", (_sum("lag"), _sum("forward"), _sum("backward")), owner="item"),
+    _memory("lag_memory", "item", dim.LAG_SLOTS),
+    _memory("forward_memory", "item", dim.WINDOW_SLOTS),
+    _memory("backward_memory", "item", dim.WINDOW_SLOTS),
+    Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False, owner="item"),
+)
+
+CATEGORY_TABLES = (
+    Table("category_factors", "category", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum"))),
+    Table(
+        "category_stats",
+        "category",
+        (Column("key", "f8", default=dim.NEVER, merge="logaddexp"), _sum("total"), _sum("events", "u4")),
+    ),
+    Table("category_top", "category", (_ref("item"), Column("key", "f8")), width=dim.CATEGORY_TOP),
+    _memory("category_next", "category", dim.CATEGORY_NEXT),
+)
+
+MODEL_TABLES = (
+    Table("clock", "model", (_sum("applied", "i8"), _sum("lists", "i8"), Column("pooled", "i4"))),
+    Table("top_items", "model", (_ref("item"), Column("key", "f8")), width=3 * dim.TOP),
+    Table("pool", "model", (_ref("item"),), width=dim.POOL),
+    Table("moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FEATURES),
+    Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FEATURES),
+    Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=dim.FEATURES + 1),
+    Table(
+        "race",
+        "model",
+        (
+            _sum("tested", "i8"),
+            _sum("hits", "f8"),
+            _sum("reciprocal", "f8"),
+            Column("fading_weight", "f8"),
+            Column("fading_hits", "f8"),
+            Column("fading_reciprocal", "f8"),
+        ),
+        width=dim.CONTENDERS,
+    ),
+    Table("chosen", "model", (Column("contender", "i4", default=dim.MIDDLE),)),
+    Table("recent", "model", (_ref("item"),), width=dim.RECENT, served=False),
+    Table(
+        "progress",
+        "model",
+        (
+            Column("random", "u8"),  # state of the generator
+            Column("seed", "u8"),
+            _sum("recent", "i8"),  # items ever written to `recent`
+            Column("watermark", "f8", merge="max"),  # latest record time, seconds
+            Column("interval", "f8", default=0.02),  # fading mean of seconds between records
+            _sum("cold", "i8"),  # tested events whose item nobody had touched before
+            _sum("evicted_items", "i8"),
+            _sum("evicted_users", "i8"),
+            _sum("deferred", "i8"),
+            _sum("unplaced", "i8"),  # categories and brands beyond their ceiling
+        ),
+        served=False,
+    ),
+    Table("sketch", "model", (_sum("count", "u1"),), width=1 << 16, served=False),
+)
+
+USER_TABLES = (
+    Table(
+        "user",
+        "user",
+        (_sum("pushed", "u4"), _sum("events", "u4"), Column("last", "u4", merge="max")),
+        served=False,
+        live=True,
+        owner="user",
+    ),
+    Table(
+        "user_ring",
+        "user",
+        (_ref("item"), Column("time", "u4"), Column("kind", "u1")),
+        width=dim.RING,
+        served=False,
+        live=True,
+        owner="user",
+    ),
+)
+
+SCHEMA = Schema(VERSION, SPACES, (*ITEM_TABLES, *CATEGORY_TABLES, *MODEL_TABLES, *USER_TABLES), __name__)
+globals().update(SCHEMA.classes)  # numba's cache recognises the views by these names

@@ -1,0 +1,150 @@
+"""Nothing in, the working memory of one thread out: no request allocates, and none depends on the catalogue's size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from models import dimensions as dim
+from models.tables import Array
+
+COLUMNS = 27
+"""Sums per item of the union, named in models/kernels/candidates.py."""
+
+
+class History(NamedTuple):
+    """What is known of one user, newest first, as the kernels read it."""
+
+    items: Array  # (RING,) i32
+    times: Array  # (RING,) i64 seconds
+    kinds: Array  # (RING,) u8
+    sessions: Array  # (RING,) i32 session breaks between now and then
+    cancelled: Array  # (RING,) i32 items taken back by a later negative event
+    counts: Array  # (4,) i64: events, cancelled, categories, brands
+    category_keys: Array  # (512,) i32 open addressing
+    category_slots: Array
+    category_sums: Array  # (RING, 3) f32: decayed share, events, events of this session
+    category_rows: Array  # (RING,) i32 distinct, newest first
+    brand_keys: Array
+    brand_slots: Array
+    brand_sums: Array  # (RING, 1) f32
+
+
+class Union(NamedTuple):
+    """Every item that any source names for one request, with what the sources say of it."""
+
+    keys: Array  # (2 * UNION,) i32 open addressing
+    slots: Array
+    items: Array  # (UNION,) i32
+    sums: Array  # (UNION, COLUMNS) f32
+    counts: Array  # (1,) i64
+    heap: Array  # (POOL_TOP + EXTRA,) i32 best entries of a selection
+    heap_keys: Array  # f32
+
+
+class Work(NamedTuple):
+    """Vectors of the factorization machine."""
+
+    z: Array  # (FACTORS,) f32 the context
+    gradient: Array  # (FACTORS,) f32
+    items: Array  # (NEGATIVES + 1,) i32, target first
+    scores: Array  # (NEGATIVES + 1,) f32
+    pool: Array  # (POOL,) f32 scores of the pool
+    norms: Array  # (8,) f32
+
+
+class Listed(NamedTuple):
+    """The candidates of one request."""
+
+    entries: Array  # (CANDIDATES,) i32 into the union
+    items: Array  # (CANDIDATES,) i32
+    features: Array  # (CANDIDATES, FEATURES) f32
+    scores: Array  # (CONTENDERS, CANDIDATES) f32
+    weights: Array  # (FEATURES,) f32 the ranker's weights in this context
+    gradient: Array  # (FEATURES,) f32
+    means: Array  # (FEATURES,) f64 of the raw features over the list
+    squares: Array  # (FEATURES,) f64
+    scale: Array  # (FEATURES,) f32 one over the spread, 0 for a constant feature
+    centre: Array  # (FEATURES,) f32
+    chances: Array  # (CANDIDATES,) f32
+    counts: Array  # (3,) i64: candidates, length bucket, gap bucket
+    ranks: Array  # (CONTENDERS,) i32 of the target
+
+
+class Scratch(NamedTuple):
+    """All of it; one per thread."""
+
+    history: History
+    union: Union
+    work: Work
+    listed: Listed
+
+
+def new_scratch() -> Scratch:
+    """Fresh working memory, about 1 MB."""
+    return Scratch(_history(), _union(), _work(), _listed())
+
+
+def _history() -> History:
+    i4, f4 = np.int32, np.float32
+    ring = dim.RING
+    return History(
+        np.zeros(ring, i4),
+        np.zeros(ring, np.int64),
+        np.zeros(ring, np.uint8),
+        np.zeros(ring, i4),
+        np.zeros(ring, i4),
+        np.zeros(4, np.int64),
+        np.full(512, -1, i4),
+        np.zeros(512, i4),
+        np.zeros((ring, 3), f4),
+        np.zeros(ring, i4),
+        np.full(512, -1, i4),
+        np.zeros(512, i4),
+        np.zeros((ring, 1), f4),
+    )
+
+
+def _union() -> Union:
+    i4, f4 = np.int32, np.float32
+    return Union(
+        np.full(2 * dim.UNION, -1, i4),
+        np.zeros(2 * dim.UNION, i4),
+        np.zeros(dim.UNION, i4),
+        np.zeros((dim.UNION, COLUMNS), f4),
+        np.zeros(1, np.int64),
+        np.zeros(dim.POOL_TOP + dim.EXTRA, i4),
+        np.zeros(dim.POOL_TOP + dim.EXTRA, f4),
+    )
+
+
+def _work() -> Work:
+    f4 = np.float32
+    return Work(
+        np.zeros(dim.FACTORS, f4),
+        np.zeros(dim.FACTORS, f4),
+        np.zeros(dim.NEGATIVES + 1, np.int32),
+        np.zeros(dim.NEGATIVES + 1, f4),
+        np.zeros(dim.POOL, f4),
+        np.zeros(8, f4),
+    )
+
+
+def _listed() -> Listed:
+    f4 = np.float32
+    return Listed(
+        np.zeros(dim.CANDIDATES, np.int32),
+        np.zeros(dim.CANDIDATES, np.int32),
+        np.zeros((dim.CANDIDATES, dim.FEATURES), f4),
+        np.zeros((dim.CONTENDERS, dim.CANDIDATES), f4),
+        np.zeros(dim.FEATURES, f4),
+        np.zeros(dim.FEATURES, f4),
+        np.zeros(dim.FEATURES),
+        np.zeros(dim.FEATURES),
+        np.zeros(dim.FEATURES, f4),
+        np.zeros(dim.FEATURES, f4),
+        np.zeros(dim.CANDIDATES, f4),
+        np.zeros(3, np.int64),
+        np.zeros(dim.CONTENDERS, np.int32),
+    )
