@@ -214,6 +214,19 @@ def test_a_dashboard_is_as_written_and_asks_for_metrics_that_exist(name: str) ->
             assert used(target["expr"]) <= series(), panel["title"]
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
+def test_every_query_of_a_dashboard_is_valid(tmp_path: Path) -> None:
+    queries = [query for _, panels in build.OVERVIEW for panel in panels for query, _ in panel.queries]
+    rules = [
+        {"record": f"panel:query:{number}", "expr": query.replace("$__rate_interval", "1m")}
+        for number, query in enumerate(queries)
+    ]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_grafana_finds_its_data_source_and_its_dashboards() -> None:
     folder = ROOT / "deploy/grafana/provisioning"
     source = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"][0]
