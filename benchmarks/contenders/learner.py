@@ -1,0 +1,121 @@
+"""In: settings and a number of records. Out: seconds in which the whole learner takes them from Kafka into its state.
+
+It is the learner that `python -m streaming` runs, from the first poll to the last event learnt: decoding, admission,
+histories to Redis, learning, versions on schedule. With "stages" its parts are timed as well, which costs a little.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from models.evaluation import CONTENDERS
+from models.recommender import Recommender
+from models.rejections import REASONS
+from streaming.checkpoint import Checkpointer
+from streaming.consumer import KafkaSource
+from streaming.intake import Intake
+from streaming.learner import Learner
+from streaming.mirror import Mirror
+from streaming.settings import load_settings
+from streaming.store import Store
+from streaming.telemetry import LearnerTelemetry
+from streaming.term import Term
+
+STAGES: dict[str, tuple[type, str]] = {
+    "poll": (KafkaSource, "poll"),
+    "decode and admit": (Intake, "prepare"),
+    "history": (Mirror, "flush"),
+    "rows": (Recommender, "rows"),
+    "learn": (Recommender, "learn"),
+    "learner thread in all": (Term, "_learn"),
+    "cut": (Checkpointer, "cut"),
+}
+
+
+class Clocks:
+    """Seconds on the wall and of processor time that calls of a method took."""
+
+    def __init__(self) -> None:
+        self.wall: dict[str, float] = {}
+        self.processor: dict[str, float] = {}
+
+    def time(self, name: str, owner: type, method: str) -> None:
+        """Measure every call of `owner.method` from now on, waiting for the interpreter included on the wall."""
+        original: Callable[..., Any] = getattr(owner, method)
+        self.wall[name] = self.processor[name] = 0.0
+
+        @functools.wraps(original)
+        def timed(*words: Any, **named: Any) -> Any:
+            wall, processor = time.perf_counter(), time.thread_time()
+            try:
+                return original(*words, **named)
+            finally:
+                self.wall[name] += time.perf_counter() - wall
+                self.processor[name] += time.thread_time() - processor
+
+        setattr(owner, method, timed)
+
+
+def main() -> None:
+    """Reads {"records", "already", "stages", "stop"} from standard input, settings from the environment."""
+    task = json.load(sys.stdin)
+    clocks, started = Clocks(), _first_call(KafkaSource, "poll")
+    if task.get("stages"):
+        for name, (owner, method) in STAGES.items():
+            clocks.time(name, owner, method)
+    settings = load_settings(None, os.environ)
+    telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
+    stop = threading.Event()
+    learner = Learner(settings, Store.for_learner(settings), telemetry, stop)
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(learner.run()), name="learner")
+    thread.start()
+    counter = telemetry.consumed.labels(settings.topic("events"))
+    while counter._value.get() < task["records"] and thread.is_alive():
+        time.sleep(0.005)
+    seconds = time.perf_counter() - started[0] if started else float("nan")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    result = {"seconds": seconds, "records": counter._value.get(), "cpu_seconds": usage.ru_utime + usage.ru_stime}
+    result |= {"outcomes": _outcomes(telemetry), "peak_memory_mib": usage.ru_maxrss // 1024}
+    result |= {"wall": dict(clocks.wall), "processor": dict(clocks.processor)}
+    if not task.get("stop"):
+        print(json.dumps(result), flush=True)
+        os._exit(0)  # what would be written at an orderly end is not part of the question
+    stop.set()
+    thread.join()
+    print(json.dumps(result | {"exit": codes}))
+
+
+def _first_call(owner: type, method: str) -> list[float]:
+    moments: list[float] = []
+    original: Callable[..., Any] = getattr(owner, method)
+
+    @functools.wraps(original)
+    def marked(*words: Any, **named: Any) -> Any:
+        if not moments:
+            moments.append(time.perf_counter())
+        return original(*words, **named)
+
+    setattr(owner, method, marked)
+    return moments
+
+
+def _outcomes(telemetry: LearnerTelemetry) -> dict[str, float]:
+    samples = (sample for family in telemetry.events.collect() for sample in family.samples)
+    return {
+        sample.labels["outcome"]: sample.value for sample in samples if sample.name.endswith("_total") and sample.value
+    }
+
+
+if __name__ == "__main__":
+    main()

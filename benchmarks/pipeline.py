@@ -1,0 +1,147 @@
+"""In: 500,000 records in Kafka. Out: the rate of the whole learner as a share of that of a bare poll loop.
+
+Both read the same records from the same broker in the same run, in turn, each in a process of its own. The learner
+starts from a version that has learnt as many records before and so holds nearly all the ids.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from benchmarks import processes, workload
+from benchmarks.report import spread, verdict
+from benchmarks.servers import PARTITIONS, fill, servers, topic
+from models.admission import Admission, AdmissionRules
+from models.events import Event, EventRules, decode
+from streaming.sections import LearnerSettings
+from tests.support.redis_server import RedisServer
+
+SUMMARY = "Kafka to learnt against a bare kafka-python poll loop: ratio, and microseconds of each stage"
+MUST, GOAL = 0.35, 0.5
+PER_SECOND = 2_000.0  # of the stream's own time
+USERS = 30_000
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark alone."""
+    parser.add_argument("--records", type=int, default=500_000, help="measured records (default: %(default)s)")
+    parser.add_argument("--warm", type=int, default=500_000, help="records learnt before (default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Fill a topic, learn its first part, then measure both on the rest."""
+    with servers(options) as around:
+        namespace = f"bench-{uuid.uuid4().hex[:8]}"
+        goods = workload.catalogue(options.seed)
+        made = workload.stream(options.seed, options.warm + options.records, PER_SECOND, users=USERS)
+        start = time.time() - (options.warm + options.records) / PER_SECOND
+        lines = workload.lines(made, goods, start)
+        stamps = (made.time + start).tolist()
+        events, items = f"{namespace}.events", f"{namespace}.items"
+        for name in (events, items):
+            topic(around.bootstrap, name, compact=name == items)
+        fill(around.bootstrap, items, workload.facts(goods))
+        fill(around.bootstrap, events, itertools.islice(lines, options.warm), stamps[: options.warm])
+        offsets = _ends(around.bootstrap, events)
+        warm = _warm(around.bootstrap, around.folder, namespace, options.warm)
+        sample = [value for _, value in itertools.islice(workload.lines(made, goods, start), 100_000)]
+        fill(around.bootstrap, events, lines, stamps[options.warm :])
+        known = set(made.user[: options.warm].tolist())
+        bare, ours = [], []
+        for _ in range(options.runs):
+            bare.append(_bare(around.bootstrap, events, offsets, options.records))
+            ours.append(_ours(around.bootstrap, around.folder, namespace, options.records, False))
+        staged = _ours(around.bootstrap, around.folder, namespace, options.records, True)
+    result = _result(bare, ours, staged, options.records)
+    new = sum(user not in known for user in made.user[options.warm :].tolist()) / options.records
+    return result | {
+        "stage_alone_us_per_event": _alone(sample),
+        "warm_start": warm,
+        "workload": {
+            "records": options.records,
+            "learnt_before": options.warm,
+            "items_in_catalogue": workload.ITEMS,
+            "share_of_events_of_new_users": round(new, 4),
+            "mean_bytes": round(sum(map(len, sample)) / len(sample), 1),
+            "partitions": PARTITIONS,
+        },
+    }
+
+
+def _result(bare: list[dict[str, Any]], ours: list[dict[str, Any]], staged: dict[str, Any], n: int) -> dict[str, Any]:
+    ratios = [theirs["seconds"] / mine["seconds"] for theirs, mine in zip(bare, ours, strict=True)]
+    ratio = spread(ratios)
+    per_event = {name: round(seconds / n * 1e6, 2) for name, seconds in staged["wall"].items()}
+    processor = {name: round(seconds / n * 1e6, 2) for name, seconds in staged["processor"].items()}
+    return {
+        "ratio": ratio["median"],
+        "figures": [verdict("Kafka to learnt, share of a bare poll", ratio["median"], "", MUST, GOAL, higher=True)],
+        "ratio_spread": ratio,
+        "bare_records_per_second": spread([n / each["seconds"] for each in bare], 0),
+        "learner_records_per_second": spread([n / each["seconds"] for each in ours], 0),
+        "learner_us_per_event": spread([each["seconds"] / n * 1e6 for each in ours], 2),
+        "learner_cpu_us_per_event": spread([each["cpu_seconds"] / n * 1e6 for each in ours], 2),
+        "learner_peak_memory_mib": max(each["peak_memory_mib"] for each in ours),
+        "outcomes": ours[0]["outcomes"],
+        "stage_wall_us_per_event": per_event,
+        "stage_processor_us_per_event": processor,
+    }
+
+
+def _bare(bootstrap: str, name: str, offsets: dict[int, int], records: int) -> dict[str, Any]:
+    batch = LearnerSettings().batch_size
+    task = {"bootstrap": bootstrap, "topic": name, "offsets": offsets, "records": records, "batch": batch}
+    return processes.contender("bare_poll", task)
+
+
+def _ours(bootstrap: str, folder: Path, namespace: str, records: int, stages: bool) -> dict[str, Any]:
+    with _redis(folder) as redis:
+        env = processes.environment(bootstrap, redis.url, namespace)
+        return processes.contender("learner", {"records": records, "stages": stages}, env)
+
+
+def _warm(bootstrap: str, folder: Path, namespace: str, records: int) -> dict[str, Any]:
+    with RedisServer(folder / "warm") as redis:
+        env = processes.environment(bootstrap, redis.url, namespace)
+        found = processes.contender("learner", {"records": records, "stop": True}, env)
+    return {"records_per_second": round(records / found["seconds"]), "outcomes": found["outcomes"]}
+
+
+@contextlib.contextmanager
+def _redis(folder: Path) -> Iterator[RedisServer]:
+    """A Redis that holds what the warm start left, in a copy of its own."""
+    copy = folder / f"redis-{uuid.uuid4().hex[:8]}"
+    shutil.copytree(folder / "warm", copy)
+    with RedisServer(copy) as redis:
+        yield redis
+    shutil.rmtree(copy)
+
+
+def _ends(bootstrap: str, name: str) -> dict[int, int]:
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    ends = consumer.end_offsets([TopicPartition(name, number) for number in range(PARTITIONS)])
+    consumer.close()
+    return {partition.partition: offset for partition, offset in ends.items()}
+
+
+def _alone(values: list[bytes]) -> dict[str, float]:
+    """Decoding and admission one after the other, with nothing beside them."""
+    rules, admission = EventRules(), Admission(AdmissionRules())
+    begin = time.perf_counter()
+    found = [decode(value, rules) for value in values]
+    middle = time.perf_counter()
+    for event in found:
+        assert isinstance(event, Event)
+        admission.admit(event, event.timestamp, False)
+    each = 1e6 / len(values)
+    return {"decode": round((middle - begin) * each, 2), "admit": round((time.perf_counter() - middle) * each, 2)}

@@ -1,0 +1,86 @@
+"""In: the options of a benchmark. Out: broker, Redis, learner and service, with a past already learnt."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import processes, workload
+from benchmarks.servers import Servers, fill, servers, topic
+from tests.support.processes import Server
+
+PER_SECOND = 2_000.0  # of the past's own time
+LEARN_SECONDS = 300.0
+
+
+class Standing(NamedTuple):
+    """A whole installation that runs."""
+
+    around: Servers
+    namespace: str
+    env: dict[str, str]
+    learner: Server
+    service: Server
+    events: str  # name of the topic
+
+    def sequence(self) -> float:
+        """Number of the version that is served."""
+        return processes.total(processes.metrics(self.service.address), "sluicegate_serving_version_sequence")
+
+
+@contextlib.contextmanager
+def standing(options: argparse.Namespace, past: int, with_service: bool = True) -> Iterator[Standing]:
+    """Everything started, 100,000 items known, `past` events learnt and, with a service, served."""
+    with servers(options) as around, contextlib.ExitStack() as stack:
+        namespace = f"bench-{uuid.uuid4().hex[:8]}"
+        events = fill_past(around.bootstrap, namespace, options.seed, past)
+        env = processes.environment(around.bootstrap, around.redis, namespace)
+        learner = processes.learner(around.folder, env).start(processes.READY_SECONDS)
+        stack.callback(learner.stop, 30.0)
+        processes.until(lambda: processes.consumed(learner.address, events) >= past, "the past learnt", LEARN_SECONDS)
+        service = processes.service(around.folder, env)
+        found = Standing(around, namespace, env, learner, service, events)
+        if with_service:
+            service.start(processes.READY_SECONDS)
+            stack.callback(service.stop, 30.0)
+            wait_for_offsets(found)
+        yield found
+
+
+def fill_past(bootstrap: str, namespace: str, seed: int, past: int) -> str:
+    """Catalogue and `past` events in their topics; returns the name of the events' topic."""
+    goods = workload.catalogue(seed)
+    made = workload.stream(seed, past, PER_SECOND)
+    start = time.time() - past / PER_SECOND
+    events, items = f"{namespace}.events", f"{namespace}.items"
+    for name in (events, items):
+        topic(bootstrap, name, compact=name == items)
+    fill(bootstrap, items, workload.facts(goods))
+    fill(bootstrap, events, workload.lines(made, goods, start, "past"), (made.time + start).tolist())
+    return events
+
+
+def wait_for_offsets(found: Standing) -> None:
+    """Until the served version covers all that the learner had consumed when asked."""
+    goal = processes.total(processes.metrics(found.learner.address), "sluicegate_records_consumed_total")
+
+    def served() -> bool:
+        progress = processes.fetch(found.service.address, "/model").get("progress") or {}
+        return float(progress.get("consumed", 0)) >= goal
+
+    processes.until(served, "a version that covers the past being served", 60)
+
+
+def paths(folder: Path, seed: int, count: int = 5_000, n: int = 20) -> Path:
+    """A file of /recommend paths: users as they come back in the workload, one in ten never seen."""
+    users = workload.stream(seed, 20 * count, PER_SECOND).user[::20].tolist()
+    asked = [f"stranger{number}" if number % 10 == 0 else f"u{user:06d}" for number, user in enumerate(users)]
+    file = folder / "paths.txt"
+    file.write_text("\n".join(f"/recommend/{user}?n={n}" for user in itertools.islice(asked, count)))
+    return file
