@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Final
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from streaming.sections import KafkaSettings
+
+T = TypeVar("T")
+
+# Seconds one attempt to connect may take, and between two rounds of attempts.
+PROBE: Final = 5.0
+PAUSE: Final = 0.2
 
 BACKFILL: Final = "sluicegate-backfill"
 """Header that marks a record of history: its own timestamp is its "now", so it is never late."""
@@ -29,6 +38,10 @@ class BrokerAway(KafkaTrouble):
 
 class NotAllowed(KafkaTrouble):
     """The broker refuses our credentials or the operation: user, password or access rules have to change."""
+
+
+class Refused(KafkaTrouble):
+    """The broker will not take this record or request, whoever sends it and however often: too large, not valid."""
 
 
 class TopicMissing(KafkaTrouble):
@@ -98,6 +111,48 @@ def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     return arguments
 
 
+def open_client(kind: Callable[..., T], **arguments: Any) -> T:
+    """`kind(**arguments)`, with nothing left behind when that raises.
+
+    kafka-python starts the network thread before it looks for a broker, and leaves it running, with a socket per
+    attempt, when there is none: a service that tries every other second would collect both. So a plain connection is
+    tried first. Raises BrokerAway when that fails until `bootstrap_timeout_ms`.
+    """
+    _await_listener(arguments["bootstrap_servers"], arguments["bootstrap_timeout_ms"] / 1000)
+    started: list[Any] = []
+    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
+
+    def remembered(**configuration: Any) -> Any:
+        started.append(network(**configuration))
+        return started[-1]
+
+    try:
+        return kind(**arguments, kafka_client=remembered)
+    except BaseException:
+        for client in started:
+            client.close()
+        raise
+
+
+def _await_listener(servers: list[str], timeout: float) -> None:
+    limit = time.monotonic() + timeout
+    while True:
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]") or server, int(port)), min(timeout, PROBE)).close()
+            except (OSError, ValueError) as error:
+                reason = error
+            else:
+                return
+        if time.monotonic() + PAUSE > limit:
+            raise BrokerAway(
+                f"no Kafka broker answers at {','.join(servers)} ({reason}): is it running, is kafka.bootstrap right?",
+                "connection",
+            )
+        time.sleep(PAUSE)
+
+
 def _path(file: Any) -> str | None:
     return str(file) if file is not None else None
 
@@ -107,20 +162,36 @@ def compression() -> str | None:
     return "lz4" if importlib.util.find_spec("lz4") is not None else None
 
 
-def trouble(error: Exception, bootstrap: str) -> KafkaTrouble:
+_DENIED: Final = {"AuthorizationError", "SaslAuthenticationFailedError"}
+_UNREACHED: Final = {"KafkaConnectionError", "NodeNotReadyError"}
+_REFUSED: Final = {
+    "InvalidRecordError",
+    "InvalidTimestampError",
+    "InvalidTopicError",
+    "MessageSizeTooLargeError",
+    "RecordListTooLargeError",
+    "UnsupportedCompressionTypeError",
+    "UnsupportedVersionError",
+}
+
+
+def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
     """The error of ours for one of kafka-python's: what happened, to which broker, what to do.
 
     By class names, so that this module needs no Kafka library.
     """
     names = {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
-    if names & {"AuthorizationError", "SaslAuthenticationFailedError"}:
-        return NotAllowed(
-            f"Kafka at {bootstrap} refuses us ({error}): check kafka.username, its password, its access rules"
-        )
+    if names & _DENIED:
+        return NotAllowed(f"Kafka at {bootstrap} refuses us ({error}): check kafka.username, password and access rules")
+    if topic and "UnknownTopicOrPartitionError" in names:
+        return TopicMissing(topic, bootstrap)
+    if names & _REFUSED:
+        return Refused(f"Kafka at {bootstrap} does not take this: {error}")
     if "KafkaTimeoutError" in names:
         return BrokerAway(
             f"no Kafka broker answers at {bootstrap} in time ({error}): is it running, is kafka.bootstrap right?",
             "timeout",
         )
-    kind = "connection" if names & {"KafkaConnectionError", "NodeNotReadyError"} else "other"
-    return BrokerAway(f"Kafka at {bootstrap} cannot be used now: {error}", kind)
+    return BrokerAway(
+        f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if names & _UNREACHED else "other"
+    )

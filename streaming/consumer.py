@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -22,6 +23,7 @@ from streaming.connection import (
     TopicMissing,
     TopicRecreated,
     client_arguments,
+    open_client,
     trouble,
 )
 from streaming.settings import Settings
@@ -64,19 +66,21 @@ class KafkaSource:
         self._group = group or f"sluicegate.{settings.namespace}"
         self._ids: dict[str, str] = {}
         self._timeout_ms = int(settings.kafka.request_timeout * 1000)
-        self._mirror: Any = None
+        self._members: dict[str, Any] = {}
         self._mirror_lock = threading.Lock()
         self.mirror_failures = 0
         # Without a group, so that a lost group coordinator cannot hold up a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
         try:
-            self._admin = self._call(lambda: KafkaAdminClient(**client_arguments(self._settings, "sluicegate-source")))
+            arguments = client_arguments(self._settings, "sluicegate-source")
+            self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))
         except BaseException:
             self._consumer.close(autocommit=False, timeout_ms=1000)
             raise
 
     def _client(self, client_id: str, group: str | None) -> Any:
-        return KafkaConsumer(
+        return open_client(
+            KafkaConsumer,
             **client_arguments(self._settings, client_id),
             metrics_enabled=False,
             group_id=group,
@@ -206,7 +210,7 @@ class KafkaSource:
     def _tracked(self) -> dict[TopicPartition, int]:
         """Next offset of every partition; known locally since each was sought, so no call leaves the process."""
         return {
-            part: self._call(lambda part=part: self._consumer.position(part, timeout_ms=self._timeout_ms))  # type: ignore[misc]
+            part: self._call(partial(self._consumer.position, part, timeout_ms=self._timeout_ms))
             for part in self._consumer.assignment()
         }
 
@@ -241,7 +245,7 @@ class KafkaSource:
             part: max(0, (self._consumer.highwater(part) or 0) - offset) for part, offset in self._tracked().items()
         })
 
-    def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]]) -> bool:
+    def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
         """Tell Kafka how far a version reaches, for tools that show lag; False when it could not be told.
 
         Never raises: failures count in `mirror_failures`. Safe from another thread than the one that polls.
@@ -253,20 +257,34 @@ class KafkaSource:
         }
         with self._mirror_lock:
             try:
-                if self._mirror is None:
-                    self._mirror = self._client("sluicegate-mirror", self._group)
-                self._mirror.commit(positions, timeout_ms=2_000)
+                self._member(group).commit(positions, timeout_ms=2_000)
             except (kafka_errors.KafkaError, OSError):
                 self.mirror_failures += 1
                 return False
         return True
 
+    def _member(self, group: str | None) -> Any:
+        name = group or self._group
+        if name not in self._members:
+            self._members[name] = self._client("sluicegate-mirror", name)
+        return self._members[name]
+
+    def committed(self, group: str | None = None) -> Offsets:
+        """Offset last committed for each assigned partition that has one. Raises BrokerAway."""
+        found: dict[TopicPartition, int] = {}
+        with self._mirror_lock:
+            member = self._call(partial(self._member, group))
+            for part in self._consumer.assignment():
+                offset = self._call(partial(member.committed, part, timeout_ms=self._timeout_ms))
+                if offset is not None:
+                    found[part] = offset
+        return _nested(found)
+
     def close(self) -> None:
         """Leave the broker, within about two seconds."""
         with self._mirror_lock:
-            for client in (self._consumer, self._mirror):
-                if client is not None:
-                    client.close(autocommit=False, timeout_ms=1_000)
+            for client in (self._consumer, *self._members.values()):
+                client.close(autocommit=False, timeout_ms=1_000)
         self._admin.close()
 
     def __enter__(self) -> KafkaSource:

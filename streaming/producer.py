@@ -18,14 +18,16 @@ from streaming.connection import (
     BrokerAway,
     KafkaTrouble,
     NotAllowed,
+    Refused,
     TopicMissing,
     client_arguments,
     compression,
+    open_client,
     trouble,
 )
 from streaming.settings import Settings
 
-__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "TopicMissing", "ensure_topics"]
+__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "Refused", "TopicMissing", "ensure_topics"]
 
 Role = Literal["events", "items", "control", "slates", "deadletter"]
 ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
@@ -43,10 +45,10 @@ OVERHEAD: Final = 256
 class Delivery:
     """The outcome of one record, known later: `done()`, `wait(timeout)`, `error` (None when the broker has it)."""
 
-    __slots__ = ("_future", "bootstrap")
+    __slots__ = ("_future", "bootstrap", "topic")
 
-    def __init__(self, future: Any, bootstrap: str) -> None:
-        self._future, self.bootstrap = future, bootstrap
+    def __init__(self, future: Any, bootstrap: str, topic: str) -> None:
+        self._future, self.bootstrap, self.topic = future, bootstrap, topic
 
     def done(self) -> bool:
         """Whether the outcome is known."""
@@ -56,20 +58,20 @@ class Delivery:
     def error(self) -> KafkaTrouble | None:
         """Why the broker does not have the record, None when it has it or when that is not known yet."""
         failure = self._future.exception if self._future.is_done else None
-        return trouble(failure, self.bootstrap) if failure is not None else None
+        return trouble(failure, self.bootstrap, self.topic) if failure is not None else None
 
     def wait(self, timeout: float) -> tuple[int, int]:
         """(partition, offset) of the record. Raises BrokerAway or NotAllowed when the broker has not taken it."""
         try:
             metadata = self._future.get(timeout=timeout)
         except kafka_errors.KafkaError as error:
-            raise trouble(error, self.bootstrap) from error
+            raise trouble(error, self.bootstrap, self.topic) from error
         return metadata.partition, metadata.offset
 
     def on_done(self, callback: Callable[[KafkaTrouble | None], None]) -> None:
         """Call `callback` with the error, or None, once known; on the producer's thread, so it must not block."""
         self._future.add_callback(lambda _: callback(None))
-        self._future.add_errback(lambda failure: callback(trouble(failure, self.bootstrap)))
+        self._future.add_errback(lambda failure: callback(trouble(failure, self.bootstrap, self.topic)))
 
 
 class EventProducer:
@@ -89,7 +91,8 @@ class EventProducer:
         """Records the broker did not take, ever."""
         timeout_ms = int(settings.kafka.request_timeout * 1000)
         try:
-            self._producer: Any = KafkaProducer(
+            self._producer: Any = open_client(
+                KafkaProducer,
                 **client_arguments(settings.kafka, client_id),
                 metrics_enabled=False,
                 acks="all",
@@ -123,7 +126,7 @@ class EventProducer:
         """Hand one record over; its outcome comes later. Key of an event is its user_id, of item facts the item_id.
 
         `timestamp` in epoch seconds is the record's own, default now. `backfill` marks history. Raises BrokerAway when
-        the buffer is full or the topic's partitions cannot be learnt, TopicMissing when there is no such topic.
+        the buffer is full or the topic's partitions cannot be learnt, Refused for a record beyond 1 MiB.
         """
         raw_key = key.encode() if isinstance(key, str) else key
         size = len(raw_key or b"") + len(value or b"") + OVERHEAD
@@ -135,18 +138,13 @@ class EventProducer:
             future = self._producer.send(topic, key=raw_key, value=value, headers=marked, timestamp_ms=stamp)
         except kafka_errors.KafkaError as error:
             self._release(size, failed=True)
-            raise self._refused(error, topic) from error
+            raise trouble(error, self._bootstrap, topic) from error
         except BaseException:
             self._release(size, failed=True)
             raise
         future.add_callback(lambda _: self._release(size))
         future.add_errback(lambda _: self._release(size, failed=True))
-        return Delivery(future, self._bootstrap)
-
-    def _refused(self, error: Exception, topic: str) -> KafkaTrouble:
-        if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
-            return TopicMissing(topic, self._bootstrap)
-        return trouble(error, self._bootstrap)
+        return Delivery(future, self._bootstrap, topic)
 
     def _reserve(self, size: int) -> None:
         with self._lock:
@@ -190,7 +188,7 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
     """
     bootstrap = settings.kafka.bootstrap
     try:
-        admin = KafkaAdminClient(**client_arguments(settings.kafka, "sluicegate-admin"))
+        admin = open_client(KafkaAdminClient, **client_arguments(settings.kafka, "sluicegate-admin"))
         try:
             present = set(admin.list_topics())
             missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]

@@ -92,6 +92,18 @@ class KafkaSettings(_Password):
         default=32 << 20, ge=1 << 20, description="Bytes waiting for the broker; then sends are refused."
     )
 
+    @field_validator("bootstrap")
+    @classmethod
+    def _host_and_port(cls, servers: str) -> str:
+        named = [server.strip() for server in servers.split(",") if server.strip()]
+        for server in named:
+            host, _, port = server.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"{server!r} is not host:port")
+        if not named:
+            raise ValueError("name at least one broker, as host:port")
+        return ",".join(named)
+
     @model_validator(mode="after")
     def _login_is_whole(self) -> KafkaSettings:
         if self.security_protocol.startswith("SASL") and (self.sasl_mechanism is None or self.username is None):

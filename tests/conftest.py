@@ -17,9 +17,7 @@ T = TypeVar("T")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python be imported where warnings are errors: Python 3.11 and 3.12 warn of a function it reads with."""
-    config.addinivalue_line(
-        "filterwarnings", "ignore:read_text is deprecated:DeprecationWarning:kafka.protocol.schemas.load_json"
-    )
+    config.addinivalue_line("filterwarnings", r"ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 
 def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: float = 0.01) -> T:
