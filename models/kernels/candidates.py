@@ -219,7 +219,10 @@ def add_categories(union, history, category_of, items, keys):
 
 @kernel
 def _among(history, category_of, category):
-    return any(category_of[history.items[q]] == category for q in range(min(history.counts[0], _NEXT_EVENTS)))
+    seen = False
+    for q in range(min(history.counts[0], _NEXT_EVENTS)):
+        seen = seen or category_of[history.items[q]] == category
+    return seen
 
 
 @kernel

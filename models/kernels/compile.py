@@ -3,9 +3,27 @@
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
 their meaning (neither ``nnan`` nor ``ninf`` is granted).
+
+numba's cache looks at the file of a function only, not at those it calls or takes constants from. So everything that
+shapes compiled code is hashed into the cache's folder: an edited constant or table can never meet old machine code.
 """
 
-from numba import njit
+import hashlib
+from pathlib import Path
+
+from numba import config, njit
+
+_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "tables.py")
+
+
+def _fingerprint() -> str:
+    models = Path(__file__).parents[1]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), *(models / name for name in _SHAPING)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+if config.CACHE_DIR:  # without a folder of its own numba keeps the cache beside the sources, or in the user's cache
+    config.CACHE_DIR = str(Path(config.CACHE_DIR) / _fingerprint())
 
 _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
