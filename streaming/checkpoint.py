@@ -1,0 +1,356 @@
+"""State and progress in, one version after the other in Redis out, without the learner waiting for it. Stage 5.
+
+One cut is under way at a time. While it is, later cuts are skipped and their rows stay marked, so the next delta is
+coarser instead of a queue growing. A cut whose upload fails is sent again, the same bytes, until it lands; a cut that
+Redis refuses because head is not what it extends is followed by a base, which needs no predecessor.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from models.admission import Admission
+from models.snapshot import Damaged, Manifest, NotFinite, Progress
+from models.tables import Schema, State
+from streaming.failures import CommitRefused, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.leases import Lease
+from streaming.retention import bytes_since_base
+from streaming.store import Store
+from streaming.version_writer import FAILPOINTS, Cut, Hooks, Silent, VersionWriter, beside, clear_marks, take
+
+log = logging.getLogger(__name__)
+
+UPLOAD_SHARE: Final = 0.2
+"""Largest share of the time spent uploading deltas: beyond it cuts become coarser."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds cuts pause at most after a slow upload: what a crash then repeats stays bounded."""
+
+BASE_FACTOR: Final = 2.0
+"""A new base when the deltas since the last are this many times its size: a start then reads at most three bases."""
+
+SMALLEST_BASE: Final = 1 << 20
+"""Bytes a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
+
+RETRY_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
+"""Pauses between attempts to send the same bytes; the last one is repeated."""
+
+LOOK_SECONDS: Final = 2.0
+"""Idle seconds after which we look whether head is still ours: a Redis restarted empty is filled again."""
+
+NOT_FINITE_SECONDS: Final = 10.0
+"""Pause after a state that held NaN: each attempt copies everything."""
+
+BASE_RETRY_SECONDS: Final = 30.0
+"""Pause after a base that was not written: each attempt copies everything."""
+
+
+class Last(NamedTuple):
+    """The newest committed version. `committed_at`: epoch seconds. `phases`: seconds of cut, encode, upload, commit."""
+
+    id: str
+    seq: int
+    committed_at: float
+    phases: Mapping[str, float]
+
+
+class Checkpointer:
+    """Writes versions for the holder of a lease. `cut` and `flush` are for the learner's thread, the rest is its own.
+
+    start: the version the state was loaded from, None for a new one. fenced: another learner took over; stop.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        schema: Schema,
+        *,
+        start: Manifest | None = None,
+        base_interval: float = 600.0,
+        on_committed: Callable[[Manifest], None] = lambda _: None,
+        hooks: Hooks | None = None,
+        failpoint: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._lease, self._schema = store, lease, schema
+        self._base_interval, self._on_committed, self._failpoint = base_interval, on_committed, failpoint
+        self._hooks = _Phases(hooks or Silent())
+        self._clock, self._wall = clock, wall
+        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
+        self._versions: dict[str, Manifest] = {}
+        self._refresh()
+        head = store.head()
+        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._versions.values())])
+        self._parent = start if start is not None and head is not None and head.id == start.id else None
+        self._deltas, self._base_size = bytes_since_base(self._versions, start.id if start else "")
+        self._base_at = self._base_not_before = self._not_before = clock()
+        self._base_busy = False
+        self._job: Cut | None = None
+        self._base_job: Cut | None = None
+        self.last: Last | None = None
+        self.fenced = False
+        self._collecting = threading.Lock()
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._upload_all, name="versions", daemon=True),
+            threading.Thread(target=self._compact_all, name="bases", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- the learner's side -----------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cut is still on its way."""
+        return self._job is not None
+
+    def cut(
+        self,
+        state: State,
+        progress: Progress,
+        admission: Admission,
+        evidence: dict[str, Any],
+        *,
+        served_by: str = "",
+        force: bool = False,
+    ) -> bool:
+        """Copy what changed and hand it to the uploader. False when there is nothing new, or it is not yet time.
+
+        force: however long the upload before took, for the last version before the end.
+        """
+        started = self._clock()
+        if self.busy or self.fenced or (started < self._not_before and not force):
+            return False
+        parent = self._parent
+        if parent is not None and progress.consumed == parent.progress.consumed:
+            return False
+        draft = self._draft(parent, progress.copy(), evidence, served_by)
+        job = take(state, draft, admission, parent.progress.arrivals if parent else None)
+        if parent is None:
+            clear_marks(state)
+        base = take(state, beside(job.manifest), admission, None) if parent and self._base_is_due(started) else None
+        self._hooks.phase("cut", self._clock() - started)
+        with self._changed:
+            self._job = job
+            if base is not None:
+                self._base_job, self._base_busy = base, True
+            self._changed.notify_all()
+        return True
+
+    def flush(self, deadline: float) -> bool:
+        """Wait up to `deadline` seconds for the cut under way; whether it landed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.busy or self.fenced, deadline)
+            return not self.busy and not self.fenced
+
+    def close(self, timeout: float = 2.0) -> None:
+        """End the threads; a cut that is still under way is given up and learnt again after the next start."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _draft(self, parent: Manifest | None, progress: Progress, evidence: dict[str, Any], served_by: str) -> Manifest:
+        self._seq += 1
+        return Manifest(
+            id=f"{self._seq}-{self._lease.epoch}-{secrets.token_hex(3)}",
+            seq=self._seq,
+            kind="delta" if parent else "base",
+            parent=parent.id if parent else "",
+            epoch=self._lease.epoch,
+            owner=self._lease.token,
+            created_at=self._wall(),
+            schema_version=self._schema.version,
+            schema=self._schema.fingerprint(),
+            progress=progress,
+            evidence=dict(evidence),
+            served_by=served_by,
+        )
+
+    def _base_is_due(self, now: float) -> bool:
+        if self._base_busy or not self._deltas or now < self._base_not_before:
+            return False
+        large = self._deltas > BASE_FACTOR * max(self._base_size, SMALLEST_BASE)
+        return large or now - self._base_at > self._base_interval
+
+    # -- the uploader -----------------------------------------------------------------------------------------------
+
+    def _upload_all(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._job is not None or self._closing.is_set(), LOOK_SECONDS)
+                job = self._job
+            if job is None:
+                self._look()
+                continue
+            started = self._clock()
+            self._guarded(job)
+            with self._changed:
+                ended = self._clock()
+                pause = (ended - started) * (1 / UPLOAD_SHARE - 1)
+                self._not_before = max(self._not_before, ended + min(pause, LONGEST_PAUSE))
+                self._job = None
+                self._changed.notify_all()
+
+    def _deliver(self, job: Cut) -> None:
+        prepared = self._writer.prepare(job)
+        attempt = 0
+        while not self._closing.is_set():
+            try:
+                self._landed(self._writer.write(prepared))
+                return
+            except (StoreUnavailable, MissingChunk) as error:
+                self._failed(error)
+                if isinstance(error, StoreUnavailable) and error.kind == "oom":
+                    self._collect()
+                self._closing.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+
+    def _landed(self, manifest: Manifest) -> None:
+        self._versions[manifest.id] = manifest
+        self._parent = manifest
+        if manifest.kind == "base":
+            self._deltas, self._base_size, self._base_at = 0, manifest.size, self._clock()
+        else:
+            self._deltas += manifest.size
+        self.last = Last(manifest.id, manifest.seq, self._wall(), dict(self._hooks.seconds))
+        self._failpoint("commit.6")
+        self._mirror(manifest)
+        with self._changed:
+            self._changed.notify_all()
+        if manifest.kind == "base":
+            self._collect()
+
+    def _mirror(self, manifest: Manifest) -> None:
+        try:
+            self._on_committed(manifest)
+        except Exception as error:  # the version stands, whatever its listener makes of it
+            self._failed(error)
+
+    def _guarded(self, job: Cut) -> None:
+        """Nothing that goes wrong with a version reaches the learner: it shows in `failed`, and a base follows."""
+        try:
+            self._deliver(job)
+        except Fenced as error:
+            self._failed(error)
+            self.fenced = True
+        except NotFinite as error:
+            self._failed(error)
+            self._parent = None
+            self._not_before = self._clock() + NOT_FINITE_SECONDS
+        except Exception as error:  # WrongParent, Stale; and a bug must not end versions for good
+            self._failed(error)
+            self._parent = None
+            if isinstance(error, Stale):
+                self._seq = max(self._seq, error.seq)
+
+    def _look(self) -> None:
+        """A Redis that failed over or was emptied has another head than the last version: a base comes next."""
+        parent = self._parent
+        if parent is None or self._closing.is_set():
+            return
+        try:
+            head = self._store.head()
+        except StoreUnavailable as error:
+            self._failed(error)
+            return
+        if head is None or (head.id != parent.id and head.seq <= parent.seq):
+            self._failed(WrongParent(head.id if head else ""))
+            self._parent = self.last = None
+
+    def _failed(self, error: Exception) -> None:
+        kind = failure_kind(error)
+        log.warning("version not committed (%s): %s", kind, error)
+        self._hooks.failed(kind, error)
+
+    # -- bases and collection ---------------------------------------------------------------------------------------
+
+    def _compact_all(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                self._changed.wait_for(self._base_is_ready)
+                job, self._base_job = self._base_job, None
+            if job is not None and not self._closing.is_set():
+                self._compact(job)
+
+    def _base_is_ready(self) -> bool:
+        """Its own version must be committed first: a base stands beside a version that exists."""
+        job = self._base_job
+        known = job is not None and (job.manifest.beside in self._versions or self._job is None)
+        return known or self._closing.is_set()
+
+    def _compact(self, job: Cut) -> None:
+        before = self._deltas
+        try:
+            manifest = self._writer.write_base(job, self._closing.wait)
+            self._versions[manifest.id] = manifest
+            self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
+            self._collect()
+        except Exception as error:  # the chain is complete without it; a later cut tries again
+            self._failed(error)
+            self.fenced = self.fenced or isinstance(error, Fenced)
+            self._base_not_before = self._clock() + BASE_RETRY_SECONDS
+        self._base_at = self._clock()
+        self._base_busy = False
+
+    def _refresh(self) -> None:
+        """Know every version there is; manifests known already are not fetched again."""
+        ids = {pointer.id for pointer in (*self._store.versions(), *self._store.bases())}
+        for gone in self._versions.keys() - ids:
+            self._versions.pop(gone, None)
+        for id_, found in self._store.manifests(sorted(ids - self._versions.keys())).items():
+            if not isinstance(found, Damaged):
+                self._versions[id_] = found
+
+    def _collect(self) -> None:
+        """Unlink what no pointer needs. Never urgent: what fails is tried after the next base."""
+        try:
+            with self._collecting:
+                self._refresh()
+                for gone in self._writer.collect(dict(self._versions)):
+                    self._versions.pop(gone, None)
+        except (StoreUnavailable, CommitRefused) as error:
+            self._failed(error)
+
+
+class _Phases:
+    """Hooks that also remember the last duration of each phase."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self.seconds: dict[str, float] = {}
+
+    def phase(self, name: str, seconds: float) -> None:
+        self.seconds[name] = seconds
+        self._hooks.phase(name, seconds)
+
+    def committed(self, manifest: Manifest) -> None:
+        self._hooks.committed(manifest)
+
+    def failed(self, kind: str, error: Exception) -> None:
+        self._hooks.failed(kind, error)
+
+
+def failure_kind(error: Exception) -> str:
+    """A short, closed name for what kept a version from being committed: a metric label.
+
+    >>> failure_kind(MissingChunk("c:0"))
+    'missing'
+    """
+    if isinstance(error, StoreUnavailable):
+        return error.kind
+    names = {Fenced: "fenced", Stale: "stale", WrongParent: "parent", MissingChunk: "missing", NotFinite: "not_finite"}
+    return names.get(type(error), "bug")
+
+
+__all__ = ["FAILPOINTS", "Checkpointer", "Hooks", "Last", "failure_kind"]

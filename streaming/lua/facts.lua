@@ -1,0 +1,25 @@
+-- Store what the shop says of items, each change once, and tell those who follow.
+-- KEYS 1 facts 2 log 3 marks
+-- ARGV 1 topic id 2 name for a store that has none yet 3 entries of log kept 4 msgpack: flat partition, offset, id, facts
+local list = cmsgpack.unpack(ARGV[4])
+redis.call('HSETNX', KEYS[3], 'store', ARGV[2])
+local number = tonumber(redis.call('HGET', KEYS[3], 'changes') or '0')
+local passed, highest = {}, {}
+for i = 1, #list, 4 do
+  local partition, offset = list[i], list[i + 1]
+  if passed[partition] == nil then
+    passed[partition] = tonumber(redis.call('HGET', KEYS[3], ARGV[1] .. ':' .. partition) or '-1')
+    highest[partition] = passed[partition]
+  end
+  if offset > passed[partition] then
+    number = number + 1
+    redis.call('HSET', KEYS[1], list[i + 2], list[i + 3])
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], string.format('%.0f-1', number), 'i', list[i + 2], 'f', list[i + 3])
+    if offset > highest[partition] then highest[partition] = offset end
+  end
+end
+redis.call('HSET', KEYS[3], 'changes', string.format('%.0f', number))
+for partition, offset in pairs(highest) do
+  redis.call('HSET', KEYS[3], ARGV[1] .. ':' .. partition, string.format('%.0f', offset))
+end
+return number
