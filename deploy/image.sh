@@ -53,7 +53,6 @@ say() { printf '  %-58s %s\n' "$1" "$2"; }
 
 try_image() {
   container=$(b from --pull-never "$image")
-  trap 'b rm "$container" >/dev/null' EXIT
   local user writable
   user=$(in_image id -u)
   [ "$user" != 0 ] || { echo "the image runs as root"; return 1; }
@@ -88,6 +87,7 @@ if [ "${1:-}" != --force ] && [ -e "$cache/$hash.passed" ]; then
 fi
 need buildah
 need mmdebstrap
+b rm --all >/dev/null  # what a build that failed left; the storage is this script's own
 make_base
 echo "building the image"
 # No layer cache: with vfs each layer is a copy of all before it, which costs more than installing anew.
@@ -97,4 +97,5 @@ echo "trying the image"
 try_image
 rm -f "$cache"/*.passed
 : > "$cache/$hash.passed"
-b rmi --prune >/dev/null 2>&1 || true  # layers that no image uses any more
+b rm --all >/dev/null
+b rmi --prune >/dev/null  # layers that no image uses any more

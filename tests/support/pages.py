@@ -134,7 +134,7 @@ def registries() -> dict[str, CollectorRegistry]:
     """The registry of each process, by the words that name it."""
     learner = CollectorRegistry()
     LearnerTelemetry(learner)
-    return {"learner (port 8001)": learner, "service (port 8000)": Telemetry([]).registry}
+    return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
 
 
 def metrics() -> str:
