@@ -1,0 +1,144 @@
+"""In: settings and options. Out: this process becomes an API replica, and an exit code that says how it ended.
+
+Exit codes: 0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 4 the address is in use or may not
+be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from service import logs
+from service.app import create_app
+from service.auth import BadKeys, Keys, is_loopback
+from streaming.settings import BadSettings, Settings, load_settings
+
+OK: Final = 0
+UNUSABLE: Final = 2
+NO_ADDRESS: Final = 4
+
+GRACE: Final = 10
+"""Seconds that requests in flight have to end after SIGTERM."""
+KEEP_ALIVE: Final = 75
+"""Seconds an idle connection is kept: longer than the usual balancer's, so that the balancer closes first."""
+CONNECTIONS: Final = 2_048
+"""Connections and requests at once; beyond it the server answers 503 by itself."""
+SWITCH: Final = 0.0005
+"""Seconds after which a thread that holds the interpreter lock gives it up. The default, 5 ms, would be paid by every
+request that meets the thread which loads a version."""
+
+
+def run(config: Path | None, *, host: str | None = None, port: int | None = None, insecure: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. Options win over the settings."""
+    logs.configure()
+    try:
+        settings = _with_options(load_settings(config, os.environ), host, port, insecure)
+        listener = _listen(settings)
+        app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
+    except (BadSettings, BadKeys, OSError) as error:
+        return _refuse(error)
+    sys.setswitchinterval(SWITCH)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=GRACE,
+            limit_concurrency=CONNECTIONS,
+        )
+    )
+    address = "http://{}:{}".format(*listener.getsockname()[:2])
+    logs.say("listening", address=address, pid=os.getpid())
+    server.run(sockets=[listener])
+    logs.say("ended", code=OK, signal=server.caught)
+    return OK
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends with exit code 0 when it was asked to end."""
+
+    caught = ""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Begin to drain; a second Ctrl-C ends at once."""
+        self.caught = signal.Signals(sig).name
+        logs.say("draining", signal=self.caught, grace_seconds=GRACE)
+        self.should_exit = True
+        if sig == signal.SIGINT and self.force_exit is False and self._asked:
+            self.force_exit = True
+        self._asked = True
+
+    _asked = False
+
+
+def _with_options(settings: Settings, host: str | None, port: int | None, insecure: bool) -> Settings:
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    service = settings.service.model_copy(update={**changes, **({"insecure": True} if insecure else {})})
+    keys = Keys(service.keys, service.keys_file)
+    if not is_loopback(service.host) and not len(keys) and not service.insecure:
+        raise BadKeys(
+            f"{service.host} can be reached from other machines and no key is configured: set service.keys or "
+            "service.keys_file, or listen on 127.0.0.1, or give --insecure if everybody may ask and change"
+        )
+    return settings.model_copy(update={"service": service})
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.service.host, settings.service.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise _Unbindable(_why(error, host, port)) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+class _Unbindable(OSError):
+    pass
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop what uses it, or name another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs more rights: name one above 1023 with --port"
+    return f"cannot listen on {host}:{port}: {error.strerror or error}"
+
+
+def _refuse(error: Exception) -> int:
+    sys.stderr.write(f"sluicegate service: {error}\n")
+    return NO_ADDRESS if isinstance(error, _Unbindable) else UNUSABLE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m service`."""
+    parser = argparse.ArgumentParser(prog="python -m service", description="Answer /recommend from the served version.")
+    parser.add_argument("--config", type=Path, help="settings file (TOML)")
+    parser.add_argument("--host", help="address to listen on; beyond loopback needs keys")
+    parser.add_argument("--port", type=int, help="port to listen on")
+    parser.add_argument("--insecure", action="store_true", help="listen beyond loopback without keys")
+    options = parser.parse_args(arguments)
+    return run(options.config, host=options.host, port=options.port, insecure=options.insecure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""In: the settings. Out: the HTTP application: routes, problem documents, limits, and the parts behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+
+from service import describing, problems
+from service.context import assemble
+from service.edge import Edge
+from service.routes import events, gate, health, items, model, pages, recommend, users
+from service.telemetry import Telemetry
+from streaming.settings import Settings
+
+ROUTERS: Final = (recommend, events, items, users, model, gate, health, pages)
+
+DESCRIPTION: Final = (
+    "Recommendations that learn from every event, with a gate that decides what goes live. "
+    "Errors are RFC 9457 problem documents; /docs/problems lists them."
+)
+
+
+def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
+    """The application. `trusted`: whoever can reach it may use the roles that have no key.
+
+    Nothing is opened before the server starts it. Raises BadKeys for keys that cannot be used.
+    """
+    telemetry = Telemetry()
+    context = assemble(settings, telemetry, trusted=trusted)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        context.start()
+        yield
+        context.stop()
+        await context.quick.close()
+
+    app = FastAPI(
+        title="Sluicegate",
+        version=_version(),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=settings.service.max_body_bytes,
+        middleware=[Middleware(Edge, telemetry=telemetry)],
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    for routes in ROUTERS:
+        app.include_router(routes.router)
+    app.openapi = describing.installed(app)  # type: ignore[method-assign]
+    problems.install(app)
+    telemetry.initialise(list(templates(app.routes)))
+    return app
+
+
+def templates(routes: list[BaseRoute]) -> list[tuple[str, str]]:
+    """(method, path template) of each route: what metrics are labelled with."""
+    found = []
+    for route in routes:
+        if isinstance(route, Route):
+            found += [(method, route.path) for method in sorted(route.methods or ()) if method != "HEAD"]
+    return found
+
+
+def _version() -> str:
+    try:
+        return version("sluicegate")
+    except PackageNotFoundError:
+        return "0"
+
+
+__all__ = ["create_app", "templates"]

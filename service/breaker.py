@@ -1,0 +1,53 @@
+"""In: how calls to a part went. Out: whether to call it now: after failures it is left alone for a while."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Seconds of rest after the first failure, doubled by each further one up to the limit. A request that meets a broken
+# Redis waits for its timeout; within the rest no request does.
+REST: Final = 0.25
+REST_LIMIT: Final = 5.0
+
+
+class Breaker:
+    """Closed: call. Open: do not, until the rest is over; then one call tries.
+
+    >>> breaker = Breaker()
+    >>> breaker.failed(10.0)
+    >>> breaker.allows(10.1), breaker.allows(10.3), breaker.allows(10.3)
+    (False, True, False)
+    >>> breaker.succeeded()
+    >>> breaker.allows(10.3)
+    True
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last call failed."""
+        return self._failures > 0
+
+    def allows(self, now: float) -> bool:
+        """Whether to call; `now` is monotonic seconds. A caller that is let through an open breaker is the only one."""
+        if not self._failures:
+            return True
+        if now < self._until:
+            return False
+        self._until = now + REST_LIMIT
+        return True
+
+    def failed(self, now: float) -> None:
+        """The call failed or ran out of time."""
+        self._failures += 1
+        self._until = now + min(REST * 2 ** (self._failures - 1), REST_LIMIT)
+
+    def succeeded(self) -> None:
+        """The call worked."""
+        self._failures = 0
+
+
+__all__ = ["Breaker"]

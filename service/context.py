@@ -1,0 +1,76 @@
+"""In: the settings. Out: the parts of one service process, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.schema import SCHEMA
+from service.auth import Keys
+from service.gatekeeper import Gatekeeper
+from service.histories import BUDGET, Histories
+from service.intake import Intake
+from service.limits import Buckets
+from service.tablesets import TableSets
+from service.telemetry import Telemetry
+from streaming.facts import FactsFollower
+from streaming.settings import Settings
+from streaming.store import QuickStore, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the routes work with. One per process; reached as `request.app.state.context`."""
+
+    settings: Settings
+    telemetry: Telemetry
+    keys: Keys
+    store: Store
+    quick: QuickStore
+    tables: TableSets
+    catalogue: FactsFollower
+    gatekeeper: Gatekeeper
+    histories: Histories
+    intake: Intake
+    buckets: Buckets
+    clock: Callable[[], float] = time.time
+
+    def start(self) -> None:
+        """Begin to follow the store and to look for a broker."""
+        self.catalogue.start()
+        self.gatekeeper.start()
+        self.intake.start()
+
+    def stop(self) -> None:
+        """End in the other order; what waits for Kafka is sent."""
+        self.intake.stop()
+        self.gatekeeper.stop()
+        self.catalogue.close()
+        self.store.close()
+
+
+def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Context:
+    """The parts of one service process. `trusted`: roles without a key are open. Raises BadKeys, OSError."""
+    keys = Keys(settings.service.keys, settings.service.keys_file, trusted=trusted)
+    store = Store.for_service(settings)
+    quick = QuickStore(settings, BUDGET)
+    tables = TableSets(store, SCHEMA)
+    return Context(
+        settings=settings,
+        telemetry=telemetry,
+        keys=keys,
+        store=store,
+        quick=quick,
+        tables=tables,
+        catalogue=FactsFollower(Store.for_service(settings)),
+        gatekeeper=Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}"),
+        histories=Histories(quick, telemetry),
+        intake=Intake(settings),
+        buckets=Buckets(settings.service.rate_limit),
+    )
+
+
+__all__ = ["Context", "assemble"]

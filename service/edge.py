@@ -1,0 +1,93 @@
+"""In: every HTTP request. Out: the same request with an id, its answer with safe headers, counted and timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import logs
+from service.problems import Problem
+from service.telemetry import Telemetry
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+# Swagger's own style sheet needs inline styles and data: images; nothing may be loaded from elsewhere or run inline.
+CSP_PAGES: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+CSP_DATA: Final = b"default-src 'none'; frame-ancestors 'none'"
+
+
+class Edge:
+    """The outermost layer: whatever happens inside, an answer leaves, and it was counted."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = scope["request_id"] = os.urandom(8).hex()
+        status = 0
+
+        async def safe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                page = any(
+                    value.startswith(b"text/html") for name, value in message["headers"] if name == b"content-type"
+                )
+                message["headers"] = [
+                    *message["headers"],
+                    *HEADERS,
+                    (b"content-security-policy", CSP_PAGES if page else CSP_DATA),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        self._telemetry.in_progress.inc()
+        try:
+            await self._app(scope, receive, safe)
+        except Exception:
+            # The last place where a defect can still become an answer instead of a broken connection.
+            logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
+            if not status:
+                await self._apologise(scope, receive, safe, request_id)
+            status = 500
+        finally:
+            self._telemetry.in_progress.dec()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._telemetry.answered(method, _route(scope), status or 499, time.perf_counter() - started)
+
+    @staticmethod
+    async def _apologise(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        problem = Problem(
+            "internal",
+            "The request was understood, and a defect in the service stopped it.",
+            "Try again. If it stays, look for the request_id in the service's log.",
+            request_id=request_id,
+        )
+        await problem.response(scope["path"])(scope, receive, send)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that took the request, "" when none did: labels must not grow with ids."""
+    return str(getattr(scope.get("route"), "path", ""))
+
+
+__all__ = ["Edge"]

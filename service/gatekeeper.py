@@ -1,0 +1,317 @@
+"""In: the store's pointers. Out: the serving pointer moved when the gate says so, table sets that follow it. Stage 6.
+
+One background thread: look, follow `serving`, and when `head` is newer load it into the idle set, examine it, decide.
+Several services do this at once; the compare-and-set in the store lets one decision through and the others follow it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from models import audit, gate
+from models.gate import Decision, Evidence, GateState, Policy, Request, Version
+from models.snapshot import Damaged, Incompatible, Manifest, TooNew
+from models.tables import Schema
+from service import logs
+from service.guards import inspect
+from service.tablesets import TableSet, TableSets
+from service.telemetry import Telemetry
+from streaming.settings import Settings
+from streaming.store import Store, StoreUnavailable, VersionGone
+from streaming.versions import NoSoundVersion
+
+# Seconds before another candidate is examined after one was found faulty, doubled up to the limit: a learner that keeps
+# writing faulty versions would otherwise have this process load a base each second.
+RETRY: Final = 0.5
+RETRY_LIMIT: Final = 30.0
+# Seconds to wait after the store failed to answer.
+STORE_RETRY: Final = 0.5
+# Points at which the stretch of events that a version added is sampled for the freshness histogram.
+SAMPLES: Final = 5
+
+
+class RevisionConflict(Exception):
+    """The gate's state is not the one the operator saw. `revision` is what it is now."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the gate is at revision {revision}")
+        self.revision = revision
+
+
+class Gatekeeper:
+    """Follows and decides: in its own thread tick by tick, and under the same lock for operators' requests."""
+
+    def __init__(
+        self,
+        store: Store,
+        tables: TableSets,
+        schema: Schema,
+        settings: Settings,
+        telemetry: Telemetry,
+        name: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._tables, self._schema = store, tables, schema
+        self._settings, self._telemetry, self._clock = settings, telemetry, clock
+        self.name = name
+        self.policy = Policy(canary_queries=settings.gate.canary_queries)
+        self.looked = False
+        self.store_error = ""
+        self.load_error = ""
+        self.head: Version | None = None
+        self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
+        self.revision = 0
+        self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._failures = 0
+        self._not_before = 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gatekeeper", daemon=True)
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns when it ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._stop.wait(wait):
+            try:
+                moved = self.tick() is not None
+                wait = 0.0 if moved else self._settings.service.poll_interval
+            except StoreUnavailable as error:
+                wait = STORE_RETRY
+                self._store_failed(error)
+            except Exception:
+                # The thread that follows must outlive any defect: requests go on with what is loaded.
+                wait = STORE_RETRY
+                self._telemetry.load_failures.inc()
+                logs.fault("gate tick failed")
+
+    def _store_failed(self, error: StoreUnavailable) -> None:
+        self._telemetry.store_up.set(0)
+        if not self.store_error:
+            logs.warn("store unavailable", detail=str(error))
+        self.store_error = str(error)
+
+    def tick(self) -> Decision | None:
+        """One look. Returns the decision when it moved the pointer."""
+        with self._lock:
+            return self._tick(None)
+
+    def ask(self, request: Request, revision: int) -> Decision:
+        """Carry out an operator's request. Raises RevisionConflict, and StoreUnavailable."""
+        with self._lock:
+            self._read_gate()
+            if self.revision != revision:
+                raise RevisionConflict(self.revision)
+            decision = self._tick(request)
+            if decision is None:
+                raise RevisionConflict(self.revision)
+            return decision
+
+    # -- one tick ---------------------------------------------------------------------------------------------------
+
+    def _tick(self, request: Request | None) -> Decision | None:
+        self._read_gate()
+        pointers = self._store.pointers()
+        self._store_answered()
+        head, serving = pointers.get("head"), pointers.get("serving")
+        followed = serving is None or self._follow(serving.id)
+        self.looked = True
+        self.head = Version(head.id, head.seq) if head is not None else None
+        if request is None and not followed:
+            # What is served could not be loaded here; another replica may be fine, so this one does not decide.
+            return None
+        active = self._tables.active
+        now_served = _version(active.manifest) if active is not None and serving is not None else None
+        return self._judge(Evidence(self.head, now_served, request=request))
+
+    def _store_answered(self) -> None:
+        self._telemetry.store_up.set(1)
+        if self.store_error:
+            logs.say("store available again")
+        self.store_error = ""
+
+    def _read_gate(self) -> None:
+        record = self._store.gate()
+        self.revision = record.revision
+        if record.state:
+            self.state = msgspec.json.decode(record.state, type=GateState)
+        self._telemetry.mode(self.state.mode)
+
+    def _judge(self, evidence: Evidence) -> Decision | None:
+        now = self._clock()
+        if gate.needs_candidate(self.state, evidence, now):
+            if evidence.request is None and time.monotonic() < self._not_before:
+                return None
+            evidence = self._examined(evidence, now)
+        decision = gate.decide(self.state, evidence, self.policy, now)
+        if not gate.worth_recording(self.state, decision, self.policy, now) and evidence.request is None:
+            return None
+        if not self._commit(decision, evidence, now):
+            return None
+        return decision if decision.moves or evidence.request is not None else None
+
+    def _commit(self, decision: Decision, evidence: Evidence, now: float) -> bool:
+        entry = audit.record(self.state, decision, evidence, self.policy, now, self.name)
+        state = msgspec.structs.replace(decision.next_state, audited_at=now, audit_hash=entry.hash)
+        target = evidence.candidate.id if decision.moves and evidence.candidate else None
+        try:
+            won = self._store.decide(self.revision, msgspec.json.encode(state), msgspec.json.encode(entry), target)
+        except VersionGone:
+            won = False
+        if not won:
+            # Another service decided first, or the learner has moved on; the next look shows what is there now.
+            return False
+        self._telemetry.decisions[decision.action].inc()
+        logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in {"offsets", "at"}})
+        if decision.moves:
+            self._swap()
+        self._read_gate()
+        return True
+
+    # -- candidates -------------------------------------------------------------------------------------------------
+
+    def _examined(self, evidence: Evidence, now: float) -> Evidence:
+        assert evidence.candidate is not None
+        version = evidence.candidate.id
+        if version in self._faults:
+            faults, detail = self._faults[version]
+            return msgspec.structs.replace(evidence, faults=faults, detail=detail)
+        faults, detail, numbers = self._examine(version, now)
+        candidate = self._tables.idle
+        known = _version(candidate.manifest) if candidate is not None else evidence.candidate
+        if faults:
+            self._reject(version, faults, detail)
+        else:
+            self._failures = 0
+        return msgspec.structs.replace(evidence, candidate=known, faults=faults, detail=detail, numbers=numbers)
+
+    def _examine(self, version: str, now: float) -> tuple[tuple[str, ...], str, dict[str, float]]:
+        try:
+            self._prepare(version)
+        except (Damaged, NoSoundVersion) as error:
+            return ("not_finite" if "NaN" in str(error) else "unreadable",), str(error), {}
+        except TooNew as error:
+            return ("wrong_schema",), str(error), {}
+        except Incompatible as error:
+            return ("wrong_dimensions",), str(error), {}
+        candidate = self._tables.idle
+        assert candidate is not None
+        started = time.perf_counter()
+        found = inspect(candidate.state, candidate.recommender, self._schema, self.policy.canary_queries, now)
+        self._telemetry.loading["check"].observe(time.perf_counter() - started)
+        return found
+
+    def _prepare(self, version: str, *, or_older: bool = False) -> None:
+        started = time.perf_counter()
+        how = self._tables.prepare(version, or_older=or_older)
+        if how in self._telemetry.loading:
+            self._telemetry.loading[how].observe(time.perf_counter() - started)
+
+    def _reject(self, version: str, faults: tuple[str, ...], detail: str) -> None:
+        self._faults = {version: (faults, detail)}
+        self._wait_longer()
+        self._telemetry.load_failures.inc()
+        # What the idle tables hold now is not to be built upon; they are loaded anew from what is served.
+        self._tables.drop_idle()
+        active = self._tables.active
+        logs.warn("candidate refused", version=version, faults=faults, detail=detail)
+        if active is not None:
+            self._prepare(active.id)
+
+    # -- following --------------------------------------------------------------------------------------------------
+
+    def _follow(self, serving: str) -> bool:
+        """Serve what the pointer names. False when it cannot be loaded; then the newest sound one before it serves."""
+        active = self._tables.active
+        if active is not None and active.id == serving:
+            self.load_error = ""
+            return True
+        if self.load_error and time.monotonic() < self._not_before:
+            return False
+        try:
+            self._prepare(serving, or_older=active is None)
+            self._swap()
+        except (Damaged, NoSoundVersion, TooNew, Incompatible) as error:
+            self._cannot_follow(serving, str(error))
+            return False
+        reached = self._tables.active
+        if reached is not None and reached.id != serving:
+            self._cannot_follow(serving, f"{serving} is damaged, {reached.id} is served in its place")
+            return False
+        self._failures, self.load_error = 0, ""
+        return True
+
+    def _cannot_follow(self, serving: str, detail: str) -> None:
+        self._telemetry.load_failures.inc()
+        self._wait_longer()
+        if self.load_error != detail:
+            logs.warn("served version cannot be loaded", version=serving, detail=detail)
+        self.load_error = detail
+
+    def _wait_longer(self) -> None:
+        self._failures += 1
+        self._not_before = time.monotonic() + min(RETRY * 2 ** min(self._failures - 1, 16), RETRY_LIMIT)
+
+    def _swap(self) -> None:
+        before = self._tables.active
+        idle = self._tables.idle
+        assert idle is not None
+        # Compiled code and caches are warm before the first request meets these tables.
+        found = inspect(idle.state, idle.recommender, self._schema, 2, self._clock())
+        started = time.perf_counter()
+        self._tables.swap()
+        self._telemetry.loading["swap"].observe(time.perf_counter() - started)
+        self._show(before, idle)
+        if found.faults:
+            logs.warn("served version has faults", version=idle.id, faults=found.faults, detail=found.detail)
+
+    def _show(self, before: TableSet | None, now_served: TableSet) -> None:
+        manifest = now_served.manifest
+        self._telemetry.sequence.set(manifest.seq)
+        self._telemetry.created.set(manifest.created_at)
+        self._telemetry.items.set(now_served.items)
+        self._telemetry.bytes.set(self._tables.nbytes)
+        if before is not None:
+            for moment in arrivals(before.manifest, manifest):
+                self._telemetry.event_to_served.observe(max(0.0, self._clock() - moment))
+        logs.say("serving", version=manifest.id, seq=manifest.seq, items=now_served.items)
+
+
+def arrivals(before: Manifest, after: Manifest) -> list[float]:
+    """Record times (epoch seconds) that stand for the events `after` added to `before`, evenly spread; [] for none.
+
+    A manifest knows its latest record and when it was cut, not each record. The earliest of the new events came after
+    the latest one of before, and, when the learner had caught up, after the cut.
+    """
+    first, last = before.progress.watermark, after.progress.watermark
+    if after.progress.consumed <= before.progress.consumed or last <= 0 or first <= 0:
+        return []
+    first = max(first, min(before.created_at, last))
+    return [first + (last - first) * (point + 1) / SAMPLES for point in range(SAMPLES)]
+
+
+def _version(manifest: Manifest) -> Version:
+    progress = manifest.progress
+    return Version(manifest.id, manifest.seq, manifest.created_at, progress.consumed, progress.offsets)
+
+
+def _before(mode: gate.Mode) -> gate.Mode:
+    return "continuous" if mode == "frozen" else mode
+
+
+__all__ = ["Gatekeeper", "RevisionConflict", "arrivals"]

@@ -1,0 +1,105 @@
+"""In: a table set that holds a candidate. Out: the faults that the mechanical guards find in it. Stage 6.
+
+The canary asks the candidate as a request would: what decodes but cannot answer must not be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from models.events import CLICK, PURCHASE
+from models.recommender import Ranking, Recommender
+from models.tables import Array, Schema, State
+
+CANARY_LENGTH = 5
+"""Items in a canary's history: one ordinary visit."""
+
+
+class Findings(NamedTuple):
+    """`faults` are reasons of `models.gate.REASONS`; `detail` is a sentence about the first one."""
+
+    faults: tuple[str, ...]
+    detail: str
+    numbers: dict[str, float]
+
+
+class Query(NamedTuple):
+    """A history, newest first."""
+
+    items: list[str]
+    times: list[float]
+    kinds: list[int]
+
+
+def inspect(state: State, recommender: Recommender, schema: Schema, queries: int, now: float) -> Findings:
+    """Dimensions and canary queries. Finite values and references were checked where the version was decoded."""
+    wrong = dimensions(state, schema)
+    if wrong:
+        return Findings(("wrong_dimensions",), wrong, {})
+    items = len(state.keys["item"])
+    faults: dict[str, str] = {}
+    asked = 0
+    for query in canaries(state, queries, now):
+        asked += 1
+        fault = _ask(recommender, query, now, must_answer=items > 0)
+        if fault:
+            faults.setdefault(fault, f"canary query {asked} with {len(query.items)} recent items: {fault}")
+    numbers = {"items": float(items), "canary_queries": float(asked), "canary_faults": float(len(faults))}
+    return Findings(tuple(faults), next(iter(faults.values()), ""), numbers)
+
+
+def dimensions(state: State, schema: Schema) -> str:
+    """What is wrong with the shape of an array, "" when nothing is: each holds a row per key, of the declared shape."""
+    for name, data in state.tables.items():
+        needed = state.keys[data.table.keys].capacity * data.table.width
+        for column in schema.tables[name].columns:
+            array = data.columns[column.name]
+            if array.shape[1:] != column.shape or array.dtype != np.dtype(column.dtype) or len(array) < needed:
+                return (
+                    f"{name}.{column.name} is {array.dtype}{array.shape}, not {column.dtype}({needed}, {column.shape})"
+                )
+    return ""
+
+
+def canaries(state: State, count: int, now: float) -> Iterator[Query]:
+    """`count` histories: the empty one, one that nobody knows, and stretches of the catalogue spread over all rows."""
+    yield Query([], [], [])
+    if count > 1:
+        yield Query(["no item has this id"], [now - 60.0], [CLICK])
+    ids = [key for key in state.keys["item"].ids if key]
+    for turn in range(count - 2):
+        start = turn * len(ids) // max(count - 2, 1)
+        history = ids[start : start + CANARY_LENGTH]
+        times = [now - 60.0 * (position + 1) for position in range(len(history))]
+        yield Query(history, times, [PURCHASE if position % 2 else CLICK for position in range(len(history))])
+
+
+def _ask(recommender: Recommender, query: Query, now: float, *, must_answer: bool) -> str:
+    # A candidate may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
+    try:
+        ranking = recommender.rank(query.items, query.times, query.kinds, now)
+    except Exception:
+        return "canary_failed"
+    return judge(ranking, must_answer=must_answer)
+
+
+def judge(ranking: Ranking, *, must_answer: bool) -> str:
+    """The fault of one answer, "" when there is none: empty, not finite, an item twice, not in descending order."""
+    scores = np.asarray(ranking.scores)
+    if must_answer and not len(ranking.items):
+        return "canary_empty"
+    if not np.isfinite(scores).all():
+        return "canary_not_finite"
+    if len(set(ranking.items)) != len(ranking.items):
+        return "canary_repeated"
+    return "canary_unsorted" if _rises(scores) else ""
+
+
+def _rises(scores: Array) -> bool:
+    return len(scores) > 1 and bool((np.diff(scores) > 0).any())
+
+
+__all__ = ["Findings", "Query", "canaries", "dimensions", "inspect", "judge"]

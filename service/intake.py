@@ -1,0 +1,136 @@
+"""In: events and item facts as they came over HTTP. Out: records in the topics, and an outcome for each.
+
+The connection to Kafka is made in the background and made again when it was refused: the service starts, and answers
+/recommend, whether or not there is a broker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from models.events import Event, EventRules, Rejection, decode
+from service import logs
+from service.breaker import Breaker
+from service.schemas import EventOutcome
+from streaming.connection import KafkaTrouble
+from streaming.producer import Delivery, EventProducer, Role
+from streaming.settings import Settings
+
+PATIENCE: Final = 5.0
+"""Seconds a request waits until Kafka has its records; a healthy broker takes milliseconds."""
+IN_FLIGHT: Final = 32
+"""Requests that may wait for Kafka at once: each holds a thread of the server's pool of 40."""
+RETRY: Final = 2.0
+"""Seconds between attempts to find a broker."""
+
+UNSENT: Final = "unavailable"
+
+
+class KafkaUnavailable(Exception):
+    """Kafka did not take a record in time. It may still arrive later: send it again with the same event_id."""
+
+
+class Outgoing(NamedTuple):
+    """A record for a topic."""
+
+    key: str
+    value: bytes | None
+
+
+class Intake:
+    """Writes to the topics for the HTTP routes. Thread-safe; `send` blocks and belongs on a worker thread."""
+
+    def __init__(self, settings: Settings, connect: Callable[[], EventProducer] | None = None) -> None:
+        self.rules: EventRules = settings.events.rules()
+        self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
+        self._producer: EventProducer | None = None
+        self._breaker = Breaker()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
+        self.slots = threading.BoundedSemaphore(IN_FLIGHT)
+        self.error = "not connected yet"
+
+    def start(self) -> None:
+        """Begin to look for a broker."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, and leave the broker."""
+        self._stop.set()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close()
+
+    def _keep_connecting(self) -> None:
+        while not self._stop.is_set():
+            try:
+                producer = self._connect()
+            except KafkaTrouble as error:
+                if self.error != str(error):
+                    logs.warn("kafka unavailable", detail=str(error))
+                self.error = str(error)
+                self._stop.wait(RETRY)
+                continue
+            self._producer, self.error = producer, ""
+            if self._stop.is_set():
+                producer.close()
+            return
+
+    def send(self, role: Role, records: Sequence[Outgoing]) -> list[bool]:
+        """Whether Kafka has each of `records`. Raises KafkaUnavailable when it has none of them."""
+        producer = self._producer
+        if producer is None or not self._breaker.allows(time.monotonic()):
+            raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
+        limit = time.monotonic() + PATIENCE
+        deliveries: list[Delivery | None] = []
+        for record in records:
+            deliveries.append(self._hand_over(producer, role, record) if not self.error or not deliveries else None)
+        taken = [delivery is not None and self._taken(delivery, limit) for delivery in deliveries]
+        if any(taken):
+            self._breaker.succeeded()
+            self.error = ""
+        elif records:
+            self._breaker.failed(time.monotonic())
+            raise KafkaUnavailable(self.error)
+        return taken
+
+    def _hand_over(self, producer: EventProducer, role: Role, record: Outgoing) -> Delivery | None:
+        try:
+            return producer.send(role, record.key, record.value)
+        except KafkaTrouble as error:
+            self.error = str(error)
+            return None
+
+    def _taken(self, delivery: Delivery, limit: float) -> bool:
+        try:
+            delivery.wait(max(0.0, limit - time.monotonic()))
+        except KafkaTrouble as error:
+            self.error = str(error)
+            return False
+        return True
+
+    def send_events(self, raw: Sequence[bytes]) -> list[EventOutcome]:
+        """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones."""
+        decoded = [decode(line, self.rules) for line in raw]
+        good = [
+            (index, Outgoing(event.user_id, raw[index]))
+            for index, event in enumerate(decoded)
+            if isinstance(event, Event)
+        ]
+        taken = self.send("events", [record for _, record in good]) if good else []
+        outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
+        for (index, _), done in zip(good, taken, strict=True):
+            outcomes[index].outcome = "accepted" if done else UNSENT
+        return outcomes
+
+
+def _refused(index: int, event: Event | Rejection) -> EventOutcome:
+    if isinstance(event, Rejection):
+        return EventOutcome(index, "rejected", event.reason, event.path, event.expected, event.found)
+    return EventOutcome(index, UNSENT)
+
+
+__all__ = ["PATIENCE", "Intake", "KafkaUnavailable", "Outgoing"]

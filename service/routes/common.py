@@ -1,0 +1,42 @@
+"""In: a request. Out: the parts every route needs: the context, who asks, a JSON answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from service.auth import Caller
+from service.context import Context
+
+JSON = "application/json"
+
+
+def context(request: Request) -> Context:
+    """The parts of this process."""
+    found: Context = request.app.state.context
+    return found
+
+
+def admit(request: Request, role: str) -> Caller:
+    """Who asks, if they may. Raises Problem 401 or 403."""
+    ctx = context(request)
+    try:
+        return ctx.keys.admit(request.headers, role)
+    except Exception:
+        ctx.telemetry.refused_keys.inc()
+        raise
+
+
+def limited(request: Request, caller: Caller, tokens: float = 1.0) -> float:
+    """Seconds this caller has to wait before asking again, 0 when they need not."""
+    who = caller.name if caller.name != "local" else request.client.host if request.client else "local"
+    return context(request).buckets.take(who, tokens, time.monotonic())
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """Anything msgspec can encode, as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type=JSON)

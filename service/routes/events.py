@@ -1,0 +1,131 @@
+"""In: one event, a list, or NDJSON. Out: what became of each: in the topic, refused with its path, or not taken."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from models.events import Rejection
+from models.rejections import unparsable
+from service.context import Context
+from service.describing import operation
+from service.intake import KafkaUnavailable
+from service.problems import Problem
+from service.routes.common import admit, answer, context, limited
+from service.schemas import EventOutcome, EventsAnswer
+from service.telemetry import Telemetry
+
+router = APIRouter(tags=["events"])
+
+NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+
+
+@router.post(
+    "/events",
+    **operation(
+        ndjson=True,
+        answer=EventsAnswer,
+        status=202,
+        needs="events",
+        problems=("bad-request", "too-large", "invalid", "too-many-requests", "unavailable"),
+    ),
+)
+async def post_events(request: Request) -> Response:
+    """Events for the topic. 202 with the outcome of each when at least one is in it; 422 when every one was refused."""
+    caller = admit(request, "events")
+    ctx = context(request)
+    raw = split(await request.body(), request.headers.get("content-type", ""))
+    if len(raw) > ctx.settings.service.max_events_per_request:
+        raise Problem(
+            "too-large",
+            f"{len(raw)} events in one request; at most {ctx.settings.service.max_events_per_request} are taken.",
+            "Send them in several requests, or a file with `sluicegate send`.",
+        )
+    wait = limited(request, caller)
+    if wait:
+        raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests a second.", wait)
+    if not ctx.intake.slots.acquire(blocking=False):
+        raise _too_many(ctx.telemetry, "Too many requests wait for Kafka already.", 1.0)
+    try:
+        outcomes = await run_in_threadpool(ctx.intake.send_events, raw)
+    except KafkaUnavailable as error:
+        ctx.telemetry.events["unavailable"].inc(len(raw))
+        raise away(str(error)) from None
+    finally:
+        ctx.intake.slots.release()
+    return _answer(request, ctx, outcomes)
+
+
+def split(raw: bytes, content_type: str) -> list[bytes]:
+    """The bytes of each event. Raises Problem when the body is no JSON at all, or empty.
+
+    >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
+    ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in NDJSON:
+        lines = [line for line in raw.split(b"\n") if line.strip()]
+        return lines or _unusable(unparsable(b"", 1))
+    start = raw.lstrip()[:1]
+    if start == b"[":
+        try:
+            return [bytes(event) for event in msgspec.json.decode(raw, type=list[msgspec.Raw])] or _unusable(
+                Rejection("empty", "$", "an event, or a list of them", "an empty list")
+            )
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            _unusable(Rejection("not_json", "$", "an event, or a list of them", str(error)))
+    return [raw] if start else _unusable(unparsable(b"", 1))
+
+
+def _unusable(problem: Rejection | None) -> list[bytes]:
+    assert problem is not None
+    raise Problem(
+        "bad-request",
+        f"The body cannot be split into events: {problem}.",
+        "Send one event as a JSON object, a list of them, or one a line with Content-Type application/x-ndjson.",
+    )
+
+
+def _too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
+    telemetry.rate_limited.inc()
+    seconds = max(1, round(wait + 0.5))
+    return Problem("too-many-requests", detail, f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
+
+
+def away(detail: str) -> Problem:
+    """The problem of a record that Kafka did not take."""
+    return Problem(
+        "unavailable",
+        f"Kafka does not take records: {detail}.",
+        "Send the same again in a few seconds; with an event_id nothing counts twice.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:
+    counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.events}
+    for name, number in counts.items():
+        ctx.telemetry.events[name].inc(number)
+    if not counts["accepted"] and not counts["unavailable"]:
+        first = outcomes[0]
+        raise Problem(
+            "invalid",
+            f"Not one of {len(outcomes)} events is valid; at {first.path}: expected {first.expected}, "
+            f"found {first.found}.",
+            "Correct the places in `errors`; docs/events.md says what an event is.",
+            errors=[_place(entry, len(outcomes)) for entry in outcomes],
+        )
+    return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
+
+
+def _place(entry: EventOutcome, total: int) -> dict[str, str | int]:
+    path = entry.path if total == 1 else entry.path.replace("$", f"$[{entry.index}]", 1)
+    return {
+        "index": entry.index,
+        "reason": entry.reason,
+        "path": path,
+        "expected": entry.expected,
+        "found": entry.found,
+    }

@@ -1,0 +1,72 @@
+"""In: an item id, perhaps with what the shop says of it. Out: what the catalogue holds, or facts in topic `items`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from models.items import ItemFacts, Removed, decode_item
+from models.rejections import Rejection
+from service.describing import operation
+from service.intake import KafkaUnavailable, Outgoing
+from service.problems import Problem, invalid
+from service.routes.common import admit, answer, context
+from service.routes.events import away
+
+router = APIRouter(tags=["items"])
+
+
+@router.get("/items/{item_id}", **operation(problems=("not-found",)))
+async def get_item(request: Request) -> Response:
+    """What the shop said of an item, and whether the model has met it."""
+    admit(request, "read")
+    ctx = context(request)
+    item_id = request.path_params["item_id"]
+    facts = ctx.catalogue.get(item_id)
+    with ctx.tables.hold() as held:
+        learnt = held is not None and item_id in held.state.keys["item"].rows
+    if facts is None and not learnt:
+        raise Problem(
+            "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to this path."
+        )
+    known: dict[str, Any] = msgspec.to_builtins(facts) if facts is not None else {}
+    hidden = ctx.catalogue.hidden(item_id)
+    return answer({"item_id": item_id, "learnt": learnt, **known, "available": not hidden})
+
+
+@router.put(
+    "/items/{item_id}",
+    **operation(body=ItemFacts, status=202, needs="events", problems=("invalid", "too-large", "unavailable")),
+)
+async def put_item(request: Request) -> Response:
+    """Say what an item is. It replaces all that was said before, and is in force within a second of the answer."""
+    admit(request, "events")
+    item_id, raw = request.path_params["item_id"], await request.body()
+    decoded = decode_item(item_id.encode(), raw)
+    if isinstance(decoded, Rejection):
+        raise invalid(decoded.path, decoded.expected, decoded.found, reason=decoded.reason)
+    return await _send(request, item_id, raw)
+
+
+@router.delete("/items/{item_id}", **operation(status=202, needs="events", problems=("invalid", "unavailable")))
+async def delete_item(request: Request) -> Response:
+    """Take an item off: it is gone from every answer within a second, whatever version is served."""
+    admit(request, "events")
+    item_id = request.path_params["item_id"]
+    decoded = decode_item(item_id.encode(), None)
+    if isinstance(decoded, Rejection):
+        raise invalid(decoded.path, decoded.expected, decoded.found, reason=decoded.reason)
+    assert isinstance(decoded, Removed)
+    return await _send(request, item_id, None)
+
+
+async def _send(request: Request, item_id: str, value: bytes | None) -> Response:
+    try:
+        await run_in_threadpool(context(request).intake.send, "items", [Outgoing(item_id, value)])
+    except KafkaUnavailable as error:
+        raise away(str(error)) from None
+    return answer({"request_id": request.scope["request_id"], "item_id": item_id, "outcome": "accepted"}, 202)

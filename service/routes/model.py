@@ -1,0 +1,47 @@
+"""In: nothing. Out: what is served: version, age, size, where in the stream, how good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from service.describing import operation
+from service.routes.common import admit, answer, context
+from service.routes.recommend import degraded
+
+router = APIRouter(tags=["model"])
+
+
+@router.get("/model", **operation())
+async def model(request: Request) -> Response:
+    """The version that answers now: its place in the stream, its size, and each contender's running score."""
+    admit(request, "read")
+    ctx = context(request)
+    with ctx.tables.hold() as held:
+        document: dict[str, Any] = {
+            "version": None,
+            "degraded": degraded(ctx, held),
+            "tables_bytes": ctx.tables.nbytes,
+            "head": ctx.gatekeeper.head.id if ctx.gatekeeper.head else None,
+        }
+        if held is not None:
+            manifest = held.manifest
+            document |= {
+                "version": manifest.id,
+                "sequence": manifest.seq,
+                "kind": manifest.kind,
+                "parent": manifest.parent or None,
+                "created_at": manifest.created_at,
+                "age_seconds": round(max(0.0, ctx.clock() - manifest.created_at), 3),
+                "stale": ctx.clock() - manifest.created_at > ctx.settings.gate.max_version_age,
+                "schema_version": manifest.schema_version,
+                "schema": manifest.schema,
+                "served_by": manifest.served_by,
+                "counts": manifest.counts,
+                "progress": manifest.progress,
+                "evidence": manifest.evidence,
+                "scores": held.recommender.scores(),
+            }
+        return answer(document)

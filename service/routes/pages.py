@@ -1,0 +1,67 @@
+"""In: a browser. Out: the landing page and the API's description, every byte of them from this process."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from service.problems import NEXT, TITLES, Problem
+
+router = APIRouter(include_in_schema=False)
+
+KINDS: Final = {
+    "html": "text/html",
+    "js": "text/javascript",
+    "css": "text/css",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+OURS: Final = ("page.css", "landing.js", "docs.js")
+SWAGGER: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+"""Swagger's files as the package `fastapi-offline` carries them."""
+
+
+@router.get("/")
+async def landing() -> Response:
+    """What this is and where to go."""
+    return _file("service", "index.html")
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """The API, to read and to try."""
+    return _file("service", "docs.html")
+
+
+@router.get("/docs/problems")
+async def problems() -> Response:
+    """What each kind of problem means."""
+    rows = "".join(
+        f'<tr id="{kind}"><td><code>{kind}</code></td><td>{status}</td><td>{title}. {NEXT.get(kind, "")}</td></tr>'
+        for kind, (status, title) in TITLES.items()
+    )
+    page = files("service").joinpath("static", "problems.html").read_text(encoding="utf-8")
+    return Response(page.replace("<!-- rows -->", rows), media_type="text/html")
+
+
+@router.get("/static/{name}")
+async def static(name: str) -> Response:
+    """One of the files named above, and no other."""
+    if name in OURS:
+        return _file("service", name)
+    if name in SWAGGER:
+        return _file("fastapi_offline", name)
+    raise Problem("not-found", f"No file {name!r} is served here.", "See / for what there is.")
+
+
+@cache
+def _bytes(package: str, name: str) -> bytes:
+    return files(package).joinpath("static", name).read_bytes()
+
+
+def _file(package: str, name: str) -> Response:
+    return Response(_bytes(package, name), media_type=KINDS[name.rpartition(".")[2]])

@@ -1,0 +1,126 @@
+"""In: a user, or what an anonymous one just looked at. Out: a slate."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from models.slate import Seen
+from service import recommending
+from service.context import Context
+from service.describing import operation
+from service.problems import Problem
+from service.recommending import NOBODY, History, Page
+from service.routes.common import JSON, admit, context
+from service.schemas import Ask, Count, Slate, body, query, recent
+from service.tablesets import TableSet
+from service.telemetry import SERVED_BY
+
+router = APIRouter(tags=["recommend"])
+
+PARAMETERS: Final = {
+    "n": (Count, "Items wanted."),
+    "category": (str, "Only items of this category."),
+    "exclude": (list[str], "Item ids to leave out; repeated, or separated by commas."),
+    "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
+}
+PAGED: Final = {"n": (Count, "Items wanted."), "category": (str, "Only items of this category.")}
+
+
+@router.get("/recommend/{user_id}", **operation(parameters=PARAMETERS, answer=Slate, problems=("invalid",)))
+async def recommend_user(request: Request) -> Response:
+    """Items for a user, best first. An unknown user gets what is good for anybody."""
+    admit(request, "read")
+    return await _recommend(request, query(request.scope["query_string"], Ask, **request.path_params))
+
+
+@router.get(
+    "/recommend",
+    **operation(parameters={"user_id": (str, "Whom for."), **PARAMETERS}, answer=Slate, problems=("invalid",)),
+)
+async def recommend_query(request: Request) -> Response:
+    """The same with the user as a parameter, for ids that do not fit into a path."""
+    admit(request, "read")
+    return await _recommend(request, query(request.scope["query_string"], Ask))
+
+
+@router.post("/recommend", **operation(body=Ask, answer=Slate, problems=("invalid", "too-large")))
+async def recommend_body(request: Request) -> Response:
+    """The same as a body, and for visitors without an account: `recent_items`, newest first."""
+    admit(request, "read")
+    return await _recommend(request, body(await request.body(), Ask))
+
+
+@router.get("/popular", **operation(parameters=PAGED, answer=Slate, problems=("invalid",)))
+async def popular(request: Request) -> Response:
+    """What is popular now, for everybody."""
+    admit(request, "read")
+    ctx, ask = context(request), query(request.scope["query_string"], Ask)
+    with ctx.tables.hold() as held:
+        page = recommending.popular(held, ctx.catalogue, ask.n, ask.category)
+        return _answer(request, ctx, held, None, page, degraded(ctx, held))
+
+
+@router.get(
+    "/items/{item_id}/similar",
+    **operation(parameters={"n": PAGED["n"]}, answer=Slate, problems=("invalid", "not-found")),
+)
+async def similar(request: Request) -> Response:
+    """What goes with an item. 404 when neither the catalogue nor the model knows it."""
+    admit(request, "read")
+    ctx, ask = context(request), query(request.scope["query_string"], Ask)
+    item_id = request.path_params["item_id"]
+    with ctx.tables.hold() as held:
+        known = ctx.catalogue.get(item_id) is not None or (held is not None and item_id in held.state.keys["item"].rows)
+        if not known:
+            raise Problem(
+                "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
+            )
+        page = recommending.similar(held, ctx.catalogue, item_id, ask.n)
+        return _answer(request, ctx, held, None, page, degraded(ctx, held))
+
+
+async def _recommend(request: Request, ask: Ask) -> Response:
+    ctx = context(request)
+    now = ctx.clock()
+    history, lacking = await _history(ctx, ask, now)
+    # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
+    with ctx.tables.hold() as held:
+        page = recommending.recommend(held, ctx.catalogue, ask, history, now)
+        return _answer(request, ctx, held, ask.user_id, page, [*lacking, *degraded(ctx, held)])
+
+
+async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[str]]:
+    stored, read = NOBODY, True
+    if ask.user_id is not None:
+        stored, read = await ctx.histories.get(ask.user_id)
+    lacking = [] if read else ["history_unavailable"]
+    if not ask.recent_items:
+        return stored, lacking
+    items, times, kinds = recent(ask.recent_items, now)
+    return History(items + stored.items, times + stored.times, kinds + stored.kinds), lacking
+
+
+def degraded(ctx: Context, held: TableSet | None) -> list[str]:
+    """In which ways an answer from these tables, now, is less than it could be."""
+    reasons = []
+    if held is None:
+        reasons.append("no_version")
+    if ctx.gatekeeper.store_error:
+        reasons.append("store_unavailable")
+    if ctx.gatekeeper.load_error:
+        reasons.append("version_unloadable")
+    return reasons
+
+
+def _answer(
+    request: Request, ctx: Context, held: TableSet | None, user: str | None, page: Page, reasons: list[str]
+) -> Response:
+    telemetry = ctx.telemetry
+    for reason in reasons:
+        telemetry.degraded[reason].inc()
+    telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
+    raw = recommending.encode(request.scope["request_id"], user, held, ctx.catalogue, page, reasons, ctx.clock())
+    return Response(raw, media_type=JSON)

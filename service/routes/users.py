@@ -1,0 +1,34 @@
+"""In: a user id. Out: what is held of that user in Redis: the history that recommendations read."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from models.events import KINDS
+from service.describing import operation
+from service.problems import Problem
+from service.routes.common import admit, answer, context
+
+router = APIRouter(tags=["users"])
+
+
+@router.get("/users/{user_id}", **operation(problems=("unavailable",)))
+async def get_user(request: Request) -> Response:
+    """The user's last interactions, newest first; none for a user nobody has heard of."""
+    admit(request, "read")
+    ctx = context(request)
+    user_id = request.path_params["user_id"]
+    history, read = await ctx.histories.get(user_id)
+    if not read:
+        raise Problem(
+            "unavailable",
+            "Redis, which holds histories, does not answer.",
+            "Try again in a few seconds; /readyz says when it is back.",
+            headers={"Retry-After": "5"},
+        )
+    events = [
+        {"item_id": item, "event_type": KINDS[kind], "timestamp": moment}
+        for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True)
+    ]
+    return answer({"user_id": user_id, "known": bool(events), "history": events})

@@ -1,0 +1,143 @@
+"""In: a version to be served. Out: one of two table sets that holds it, and the swap from one to the other. Stage 7.
+
+Requests read the active set, a background thread writes the idle one. A request holds one set to its end, so that no
+answer mixes two versions; the idle set is written only after the last request left it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from models.recommender import Recommender
+from models.snapshot import Damaged, Manifest
+from models.tables import Schema, State
+from streaming import versions
+from streaming.store import Store
+
+# Seconds to wait for the last request on a set; a request holds one for about a millisecond. After it the set is left
+# to that request and the version is loaded into fresh tables, which costs memory and not correctness.
+LEAVE_DEADLINE: Final = 5.0
+
+
+class TableSet:
+    """Tables of one version, the recommender over them, and how many requests are reading them."""
+
+    def __init__(self, state: State, manifest: Manifest) -> None:
+        self.state = state
+        self.manifest = manifest
+        self.recommender = Recommender(state)
+        self._lock = threading.Lock()
+        self._readers = 0
+
+    @property
+    def id(self) -> str:
+        """The version these tables hold."""
+        return self.manifest.id
+
+    @property
+    def items(self) -> int:
+        """Items with a row."""
+        return len(self.state.keys["item"])
+
+    @contextmanager
+    def reading(self) -> Iterator[TableSet]:
+        """Keep these tables as they are until the block ends."""
+        with self._lock:
+            self._readers += 1
+        try:
+            yield self
+        finally:
+            with self._lock:
+                self._readers -= 1
+
+    def left(self, deadline: float) -> bool:
+        """Wait until nobody reads; False when somebody still does after `deadline` seconds."""
+        limit = time.monotonic() + deadline
+        while self._readers:
+            if time.monotonic() > limit:
+                return False
+            time.sleep(0.0005)
+        return True
+
+
+class TableSets:
+    """The two sets. `active` may be read from any thread; everything else is for the one background thread."""
+
+    def __init__(self, store: Store, schema: Schema) -> None:
+        self._store = store
+        self._schema = schema
+        self._active: TableSet | None = None
+        self._idle: TableSet | None = None
+
+    @property
+    def active(self) -> TableSet | None:
+        """The set that answers requests, None before the first version."""
+        return self._active
+
+    @property
+    def idle(self) -> TableSet | None:
+        """The set that is being prepared, None when there is none."""
+        return self._idle
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both sets."""
+        return sum(each.state.nbytes() for each in (self._active, self._idle) if each is not None)
+
+    @contextmanager
+    def hold(self) -> Iterator[TableSet | None]:
+        """The active set, unchanged until the block ends."""
+        while (held := self._active) is not None:
+            with held.reading():
+                # Between the look and the count a swap may have made it idle: then it may be written to already.
+                if held is self._active:
+                    yield held
+                    return
+        yield None
+
+    def prepare(self, version: str, *, or_older: bool = False) -> str:
+        """Bring the idle set to `version`. Returns how: `kept` (it was there), `apply` (deltas) or `load` (a base).
+
+        A damaged version raises Damaged, unless `or_older` lets the newest sound one before it take its place. Raises
+        what the store and `streaming.versions` raise; the idle set is then dropped, never left in between.
+        """
+        idle = self._idle
+        if idle is not None and idle.id == version:
+            return "kept"
+        self._idle = None
+        if idle is not None and self._advance(idle, version):
+            self._idle = idle
+            return "apply"
+        self._idle = self._load(version, or_older)
+        return "load"
+
+    def _advance(self, idle: TableSet, version: str) -> bool:
+        if not idle.left(LEAVE_DEADLINE):
+            return False
+        try:
+            idle.manifest = versions.advance(self._store, idle.state, idle.id, version, served_only=True)
+        except versions.NeedsBase:
+            return False
+        return True
+
+    def _load(self, version: str, or_older: bool) -> TableSet:
+        loaded = versions.load(self._store, version, self._schema, served_only=True)
+        if loaded is None or (loaded.manifest.id != version and not or_older):
+            raise Damaged("; ".join(loaded.skipped.values()) if loaded is not None else f"no version {version}")
+        return TableSet(loaded.state, loaded.manifest)
+
+    def swap(self) -> None:
+        """Let the idle set answer from now on; the other one becomes idle."""
+        assert self._idle is not None, "nothing was prepared"
+        self._active, self._idle = self._idle, self._active
+
+    def drop_idle(self) -> None:
+        """Forget the idle set: what it holds must not be built upon."""
+        self._idle = None
+
+
+__all__ = ["TableSet", "TableSets"]
