@@ -114,6 +114,11 @@ class Store(LeaseCommands, GateCommands):
         return cls._of(settings, timeout=redis_.learner_timeout, retries=LEARNER_RETRIES)
 
     @classmethod
+    def for_lease(cls, settings: Settings) -> Self:
+        """Lease commands are tried once and briefly: a late answer about a lease is worth nothing."""
+        return cls._of(settings, timeout=settings.learner.lease_ttl / 3, retries=0)
+
+    @classmethod
     def for_service(cls, settings: Settings) -> Self:
         """A service does not wait: it answers without Redis."""
         return cls._of(settings, timeout=settings.redis.service_timeout, retries=SERVICE_RETRIES)

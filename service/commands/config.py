@@ -1,0 +1,30 @@
+"""In: file and environment. Out: every setting in force, and where it came from; secrets are never shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streaming.settings import in_force, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate config`."""
+
+    @app.command(epilog="Example: sluicegate config --config shop.toml --json")
+    def config(
+        config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    ) -> None:
+        """Print every setting in force and where its value came from."""
+        rows = in_force(load_settings(config, os.environ))
+        if as_json:
+            typer.echo(json.dumps({path: {"value": value, "from": origin} for path, value, origin in rows}))
+            return
+        width = max(len(path) for path, _, _ in rows)
+        for path, value, origin in rows:
+            typer.echo(f"{path:{width}}  {value}{'' if origin == 'default' else f'   <- {origin}'}")

@@ -1,0 +1,81 @@
+"""In: settings, a folder for state. Out: learner and service until Ctrl-C, with Kafka and Redis embedded or given."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.stack import Stack, choose_port, default_folder, running
+from streaming.embedded import EmbeddedError
+from streaming.settings import Settings, load_settings
+
+WATCH = 0.5
+"""Seconds between looks at the processes."""
+
+
+def admin_key(folder: Path) -> tuple[Path, str | None]:
+    """The file of key hashes in `folder`, and the admin key itself if it was made just now: it is not kept anywhere."""
+    file = folder / "keys"
+    if file.exists():
+        return file, None
+    folder.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_urlsafe(24)
+    file.touch(mode=0o600)
+    file.write_text(f"admin:{hashlib.sha256(key.encode()).hexdigest()}\n")
+    return file, key
+
+
+def wait_for_stop(stack: Stack) -> None:
+    """Until Ctrl-C or SIGTERM. Raises EmbeddedError when a process dies first."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(WATCH):
+        stack.check()
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate up`."""
+
+    @app.command(
+        epilog="Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 sluicegate up --port 8080 --folder /var/lib/shop"
+    )
+    def up(
+        config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+        host: Annotated[
+            str | None, typer.Option(help="Address to listen on; beyond loopback every role needs a key.")
+        ] = None,
+        port: Annotated[int | None, typer.Option(help="Port of the service; 0 for any free one.")] = None,
+        folder: Annotated[Path | None, typer.Option(help="Where learnt state and logs are kept.")] = None,
+    ) -> None:
+        """Run learner and service here; what Kafka and Redis are not configured is embedded."""
+        settings = load_settings(config, os.environ)
+        place = folder or default_folder()
+        try:
+            chosen = choose_port(port if port is not None else _asked(settings), settings.service.port, typer.echo)
+            keys, fresh = admin_key(place)
+            environ = {**os.environ, "SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
+            if config is not None:
+                environ["SLUICEGATE_CONFIG"] = str(config.resolve())
+            stack = Stack(settings, place, environ, chosen, host or settings.service.host)
+            with running(stack, typer.echo):
+                if fresh:
+                    typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
+                typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
+                wait_for_stop(stack)
+                typer.echo("stopping: the learner writes its last version")
+        except EmbeddedError as error:
+            typer.echo(f"sluicegate up: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+def _asked(settings: Settings) -> int | None:
+    """The configured port, when somebody configured one."""
+    return None if settings.origin("service.port") == "default" else settings.service.port

@@ -1,0 +1,90 @@
+"""In: settings. Out: the learner as a process, `python -m streaming`, with an exit code that says why it ended."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from models.chunks import Damaged
+from models.evaluation import CONTENDERS
+from models.rejections import REASONS
+from streaming.learner import FAILED, USAGE, Learner
+from streaming.settings import BadSettings, Settings, load_settings
+from streaming.store import Store
+from streaming.telemetry import LearnerTelemetry, MetricsServer
+
+log = logging.getLogger("streaming")
+
+EPILOG = """\
+exit codes: 0 stopped as asked; 1 failed, the last line says why; 2 wrong words or settings; 4 Kafka holds another log
+than our offsets belong to; 5 the log no longer holds our offsets; 6 no sound version in Redis; 7 Kafka refuses us.
+Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 SLUICEGATE_REDIS__URL=redis://redis:6379/0 python -m streaming
+"""
+
+
+def run(config: Path | None, *, reset_offsets: bool = False) -> int:
+    """Learn until SIGTERM or SIGINT; the exit code."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.ERROR)
+    try:
+        settings = load_settings(config, os.environ)
+    except BadSettings as error:
+        print(f"python -m streaming: {error}", file=sys.stderr)
+        return USAGE
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return _learn(settings, stop, reset_offsets)
+
+
+def _learn(settings: Settings, stop: threading.Event, reset_offsets: bool) -> int:
+    telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
+    learner = Learner(settings, Store.for_learner(settings), Store.for_lease(settings), telemetry, stop, reset_offsets)
+    try:
+        server = MetricsServer(
+            telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready
+        )
+    except OSError as error:
+        log.error(
+            "cannot listen on %s:%d (%s): set learner.metrics_port to a free port",
+            settings.learner.metrics_host,
+            settings.learner.metrics_port,
+            error.strerror,
+        )
+        return USAGE
+    try:
+        return learner.run()
+    except Damaged as error:
+        log.error("stopped: %s", error)
+        return FAILED
+    finally:
+        server.close()
+
+
+def main() -> None:
+    """`python -m streaming`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m streaming",
+        description="Learn from every event.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, help="settings file (TOML); also SLUICEGATE_CONFIG")
+    parser.add_argument(
+        "--reset-offsets",
+        action="store_true",
+        help="keep what was learnt, but start at the beginning of a log that was replaced",
+    )
+    words = parser.parse_args()
+    sys.exit(run(words.config, reset_offsets=words.reset_offsets))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""In: polled records. Out: a `Prepared` batch: valid, new, plausible events in order, and their histories. Stage 1.
+
+Runs beside the learning of the batch before: it touches no learnt state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from models.admission import Admission
+from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
+from models.items import ItemFacts, Removed, decode_item, item_key
+from streaming.mirror import Entry, FactChange
+from streaming.source import Record, is_backfill
+
+HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
+"""Kinds that enter a user's history: what the user did to an item, wanted or not."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One batch, ready to be learnt."""
+
+    events: list[Event] = field(default_factory=list)
+    record_times: list[float] = field(default_factory=list)
+    histories: dict[str, list[Entry]] = field(default_factory=dict)
+    facts: list[FactChange] = field(default_factory=list)
+    offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    arrivals: int = 0
+
+    def count(self, outcome: str) -> None:
+        """One more record with this outcome."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+
+class Intake:
+    """Decodes, cleans and sorts records. `refuse(record, rejection)` takes what is unusable."""
+
+    def __init__(
+        self,
+        rules: EventRules,
+        admission: Admission,
+        topics: dict[str, str],
+        refuse: Callable[[Record, Rejection], object],
+    ) -> None:
+        self._rules, self._admission, self._refuse = rules, admission, refuse
+        self._events_topic, self._items_topic = topics["events"], topics["items"]
+
+    def prepare(self, polled: Sequence[Sequence[Record]]) -> Prepared:
+        """Decode and admit the records of several partitions: a list each, in offset order."""
+        batch = Prepared()
+        for records in polled:
+            if not records:
+                continue
+            topic, partition = records[0].topic, records[0].partition
+            offsets = [record.offset for record in records]
+            batch.offsets.append((topic, partition, offsets, records[-1].timestamp * 1e-3))
+            if topic == self._events_topic:
+                self._events(batch, partition, records)
+            elif topic == self._items_topic:
+                self._items(batch, partition, records)
+        batch.arrivals = self._admission.position
+        return batch
+
+    def _events(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
+        rules, admit = self._rules, self._admission.admit
+        events, times, histories = batch.events, batch.record_times, batch.histories
+        for record in records:
+            event = decode(record.value, rules)
+            if type(event) is Rejection:
+                self._reject(batch, record, event)
+                continue
+            assert type(event) is Event
+            record_time = record.timestamp * 1e-3
+            outcome = admit(event, record_time, is_backfill(record))
+            if outcome:
+                batch.count(outcome)
+                continue
+            events.append(event)
+            times.append(record_time)
+            if event.item_id is not None and event.kind in HISTORY_KINDS:
+                entry = (partition, record.offset, event.timestamp, event.kind, event.item_id)
+                mine = histories.get(event.user_id)
+                if mine is None:
+                    histories[event.user_id] = [entry]
+                else:
+                    mine.append(entry)
+
+    def _items(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
+        for record in records:
+            facts = decode_item(record.key, record.value)
+            if isinstance(facts, Rejection):
+                self._reject(batch, record, facts)
+                continue
+            known: ItemFacts | None = None if isinstance(facts, Removed) else facts
+            batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
+
+    def _reject(self, batch: Prepared, record: Record, rejection: Rejection) -> None:
+        batch.count("rejected")
+        batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
+        self._refuse(record, rejection)

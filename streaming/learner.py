@@ -1,0 +1,340 @@
+"""In: settings, Kafka and Redis. Out: terms as the learner, one after another, until told to stop; and an exit code.
+
+A term: 1 stand by for the lease, 2 load the newest sound version, 3 find its offsets in Kafka's log, 4 learn, 5 write
+the last version, 6 give the lease back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from models.admission import Admission, AdmissionRules
+from models.chunks import Damaged
+from models.conformity import Incompatible, TooNew
+from models.items import ItemFacts
+from models.manifest import Manifest
+from models.progress import Progress
+from models.recommender import Recommender, RecommenderSettings, new_state
+from models.schema import SCHEMA
+from streaming import versions
+from streaming.catalogue import Catalogue
+from streaming.checkpoint import Checkpointer
+from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated
+from streaming.consumer import KafkaSource
+from streaming.deadletter import DeadLetterWriter
+from streaming.facts import FactsFollower
+from streaming.failures import StoreUnavailable
+from streaming.leadership import Leadership, stand_by
+from streaming.mirror import Mirror
+from streaming.producer import EventProducer, ensure_topics
+from streaming.settings import Settings
+from streaming.source import Source
+from streaming.store import Store
+from streaming.telemetry import LearnerTelemetry
+from streaming.term import LeaseLost, Model, Parts, Term
+
+log = logging.getLogger(__name__)
+
+STOPPED, FAILED, USAGE, LOG_REPLACED, OFFSETS_GONE, NO_SOUND_VERSION, NOT_ALLOWED = 0, 1, 2, 4, 5, 6, 7
+"""Exit codes of `python -m streaming`; docs/operations.md says what to do about each."""
+
+CLOSING = 3.0
+"""Seconds of the grace period kept for giving the lease back and leaving the broker."""
+
+RETRY = 1.0
+"""Seconds between tries to reach a broker or a Redis that is away."""
+
+T = TypeVar("T")
+
+
+class LogReplaced(Exception):
+    """Kafka holds another log than the one our offsets belong to."""
+
+    def __init__(self, was: str, found: str) -> None:
+        super().__init__(
+            f"the offsets of the newest version belong to {was}, Kafka has {found}. If the topic was made anew on "
+            "purpose, start once with --reset-offsets: what was learnt is kept and the new log is read from its beginning"
+        )
+
+
+CODES: tuple[tuple[type[Exception], int], ...] = (
+    (LogReplaced, LOG_REPLACED),
+    (TopicRecreated, LOG_REPLACED),
+    (OffsetsGone, OFFSETS_GONE),
+    (versions.NoSoundVersion, NO_SOUND_VERSION),
+    (TooNew, NO_SOUND_VERSION),
+    (Incompatible, NO_SOUND_VERSION),
+    (Damaged, NO_SOUND_VERSION),
+    (KafkaTrouble, NOT_ALLOWED),
+)
+"""What ends the process, and its exit code: the first that fits."""
+
+
+@dataclass
+class Learner:
+    """One process that learns or stands by, until `stop` is set."""
+
+    settings: Settings
+    store: Store
+    leases: Store
+    telemetry: LearnerTelemetry
+    stop: threading.Event
+    reset_offsets: bool = False
+    state: str = "starting"
+    epoch: int = 0
+
+    def ready(self) -> str:
+        """What keeps this process from being ready, "" when nothing does."""
+        return "" if self.state in {"learning", "standing by"} else self.state
+
+    def run(self) -> int:
+        """Serve terms until told to stop; the exit code says why it ended."""
+        while not self.stop.is_set():
+            try:
+                self._term()
+            except LeaseLost:
+                log.error("stepped down: what was not committed is learnt again by the learner that has the lease")
+            except tuple(kind for kind, _ in CODES) as error:
+                log.error("stopped: %s", error)
+                return next(code for kind, code in CODES if isinstance(error, kind))
+        log.info("stopped as asked")
+        return STOPPED
+
+    def _term(self) -> None:
+        learner = self.settings.learner
+        self.state = "standing by"
+        instance = learner.instance or default_instance()
+        lease = stand_by(self.leases, instance, learner.lease_ttl, self.stop, self.epoch)
+        if lease is None:
+            return
+        self.epoch = lease.epoch
+        self.state = "loading"
+        log.info("the lease is ours: epoch %d as %s", lease.epoch, instance)
+        leadership = Leadership(self.leases, lease, learner.lease_renewal, time.monotonic)
+        self.telemetry.lease_held.set(1)
+        self.telemetry.lease_epoch.set(lease.epoch)
+        try:
+            self._lead(leadership)
+        finally:
+            leadership.close()
+            self.telemetry.lease_held.set(0)
+
+    def _lead(self, leadership: Leadership) -> None:
+        loaded = self._when_there(self._load)
+        if loaded is None:
+            return
+        model, head = loaded
+        source = self._when_there(lambda: self._open(model.progress))
+        if source is None:
+            return
+        with contextlib.closing(source), self._parts(leadership, model, source, head) as parts:
+            self.state = "learning"
+            term = Term(model, parts, self.stop)
+            term.run()
+            self.state = "stopping"
+            self._last_version(term, parts)
+
+    def _last_version(self, term: Term, parts: Parts) -> None:
+        """Step 5: everything polled is learnt; within the grace period it is in Redis too."""
+        limit = time.monotonic() + self.settings.learner.shutdown_grace - CLOSING
+        saved = False
+        while not saved and time.monotonic() < limit:
+            parts.mirror.flush()
+            parts.checkpointer.flush(max(0.0, limit - time.monotonic()))
+            saved = term.cut(last=True) and parts.checkpointer.flush(max(0.0, limit - time.monotonic()))
+        if saved:
+            last = parts.checkpointer.last
+            log.info("last version: %s", last.id if last else "none was needed")
+        else:
+            log.error("the last version is not in Redis: the events since the one before are learnt again next time")
+
+    def _when_there(self, call: Callable[[], T]) -> T | None:
+        """The answer of `call`, tried again while the other side is away; None when asked to stop first."""
+        said = ""
+        while not self.stop.is_set():
+            try:
+                return call()
+            except (BrokerAway, StoreUnavailable, TopicMissing) as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("waiting: %s", error)
+                self.state = f"waiting: {error}"
+                self.stop.wait(RETRY)
+        return None
+
+    def _load(self) -> tuple[Model, versions.Loaded | None]:
+        """Step 2. Raises NoSoundVersion rather than start cold; an empty model only when there never was a version."""
+        settings = recommender_settings(self.settings)
+        loaded = versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())
+        rules = admission_rules(self.settings)
+        catalogue = Catalogue(stored_facts(self.store))
+        if loaded is None:
+            log.info("no version yet: an empty model starts at the beginning of the topics")
+            state = new_state(settings, self.settings.recommender.seed)
+            return Model(state, Recommender(state, settings), Progress(), Admission(rules), catalogue), None
+        manifest = loaded.manifest
+        progress = manifest.progress.copy()
+        log.info("version %s: %d records consumed, offsets %s", manifest.id, progress.consumed, progress.offsets)
+        arrivals = loaded.arrivals
+        model = Model(
+            loaded.state, Recommender(loaded.state, settings), progress, Admission(rules, arrivals), catalogue
+        )
+        return model, loaded
+
+    def _open(self, progress: Progress) -> Source:
+        """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
+        ensure_topics(self.settings)
+        source = KafkaSource(self.settings, [self.settings.topic("events"), self.settings.topic("items")])
+        try:
+            self._same_log(source, progress)
+            self._assign(source, progress)
+        except BaseException:
+            source.close()
+            raise
+        return source
+
+    def _same_log(self, source: Source, progress: Progress) -> None:
+        cluster, topics = source.cluster_id(), source.topic_ids()
+        was, found = (progress.cluster, progress.topics), (cluster, topics)
+        if progress.cluster and was != found:
+            if not self.reset_offsets and self.settings.learner.on_new_log == "fail":
+                raise LogReplaced(str(was), str(found))
+            log.warning(
+                "Kafka holds another log (%s, before %s): what was learnt is kept, reading starts at 0", found, was
+            )
+            self.telemetry.new_logs.inc()
+            progress.offsets, progress.consumed, progress.digest = {}, 0, 0
+        progress.cluster, progress.topics = cluster, topics
+
+    def _assign(self, source: Source, progress: Progress) -> None:
+        while True:
+            try:
+                source.assign(progress.offsets)
+            except OffsetsGone as gone:
+                if self.settings.learner.on_lost_offsets == "fail" or gone.wanted >= gone.first:
+                    raise
+                lost = gone.first - gone.wanted
+                log.error("%s; %d records are lost, going on at %d", gone, lost, gone.first)
+                self.telemetry.lost.inc(lost)
+                progress.lost += lost
+                progress.offsets[gone.topic][gone.partition] = gone.first
+            else:
+                return
+
+    @contextlib.contextmanager
+    def _parts(
+        self, leadership: Leadership, model: Model, source: Source, head: versions.Loaded | None
+    ) -> Iterator[Parts]:
+        settings, telemetry = self.settings, self.telemetry
+        topics = {role: settings.topic(role) for role in ("events", "items")}
+        ids = {role: model.progress.topics[topic] for role, topic in topics.items()}
+        mirror = Mirror(self.store, ids, time.monotonic, telemetry.history_failures.inc)
+        with contextlib.ExitStack() as stack:
+            producer = stack.enter_context(EventProducer(settings, "sluicegate-deadletter"))
+            deadletter = stack.enter_context(contextlib.closing(DeadLetterWriter(producer)))
+            checkpointer = stack.enter_context(contextlib.closing(self._checkpointer(leadership, source, head)))
+            yield Parts(
+                settings=settings,
+                source=source,
+                leadership=leadership,
+                checkpointer=checkpointer,
+                mirror=mirror,
+                deadletter=deadletter,
+                telemetry=telemetry,
+                topics=topics,
+                monotonic=time.monotonic,
+                wall=time.time,
+            )
+
+    def _checkpointer(self, leadership: Leadership, source: Source, head: versions.Loaded | None) -> Checkpointer:
+        def committed(manifest: Manifest) -> None:
+            if not source.commit_mirror(manifest.progress.offsets):
+                self.telemetry.mirror_failures.inc()
+
+        return Checkpointer(
+            self.store,
+            leadership.lease,
+            SCHEMA,
+            start=head.manifest if head is not None else None,
+            interval=self.settings.learner.version_interval,
+            base_interval=self.settings.learner.base_interval,
+            on_committed=committed,
+            hooks=VersionMetrics(self.telemetry),
+            failpoint=failpoint(self.settings.failpoint),
+        )
+
+
+@dataclass(frozen=True)
+class VersionMetrics:
+    """What the checkpointer tells, as metrics."""
+
+    telemetry: LearnerTelemetry
+
+    def phase(self, name: str, seconds: float) -> None:
+        """One phase of one version took this long."""
+        self.telemetry.version_phase.labels(name).observe(seconds)
+
+    def committed(self, manifest: Manifest) -> None:
+        """A version is in Redis."""
+        self.telemetry.version_bytes.labels(manifest.kind).inc(manifest.size)
+        self.telemetry.version_size.labels(manifest.kind).set(manifest.size)
+        self.telemetry.version_time.set(manifest.created_at)
+        self.telemetry.version_sequence.set(manifest.seq)
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """A version is not in Redis."""
+        del error
+        self.telemetry.version_failures.labels(kind).inc()
+        if kind == "fenced":
+            self.telemetry.fenced.inc()
+
+
+def failpoint(wanted: str) -> Callable[[str], None]:
+    """Dies as if killed when the point of that name is reached; for crash tests. "" never does."""
+
+    def reached(name: str) -> None:
+        if name == wanted:
+            os._exit(137)
+
+    return reached
+
+
+def recommender_settings(settings: Settings) -> RecommenderSettings:
+    """What the recommender needs of the settings."""
+    mine = settings.recommender
+    return RecommenderSettings(
+        items=mine.max_items,
+        users=mine.max_users,
+        categories=mine.max_categories,
+        brands=mine.max_brands,
+        weights=tuple(settings.events.rules().weights),
+    )
+
+
+def admission_rules(settings: Settings) -> AdmissionRules:
+    """What admission needs of the settings."""
+    mine = settings.admission
+    return AdmissionRules(mine.dedupe_window, mine.max_lateness, mine.max_future, mine.cap_per_minute)
+
+
+def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:
+    """What the shop has told of its items so far, from Redis."""
+    follower = FactsFollower(store)
+    follower.step()
+    for item in follower.items():
+        found = follower.get(item)
+        if found is not None:
+            yield item, found
+
+
+def default_instance() -> str:
+    """A name no other learner has: without a configured one, a restart waits for the old lease to end."""
+    return f"{socket.gethostname()}-{os.getpid()}"

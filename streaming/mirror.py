@@ -1,0 +1,82 @@
+"""In: what users did and what the shop says of items. Out: both in Redis, where `/recommend` reads them at once.
+
+Redis being away costs no event: what it did not take waits here, bounded, and goes first when it is back. When the
+bound is reached the intake waits too, and Kafka keeps the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+from models.items import ItemFacts
+from streaming import facts, histories
+from streaming.store import Store, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+Entry: TypeAlias = tuple[int, int, float, int, str]
+"""One event of a user: partition, offset, event time in epoch seconds, kind, item id."""
+
+FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
+"""One record of topic `items`: partition, offset, item id, facts or None for removed."""
+
+WAITING_LIMIT = 200_000
+"""Entries kept while Redis is away (some 60 MB); beyond it the intake stops reading, and Kafka is the buffer."""
+
+PAUSE = 0.5
+"""Seconds without a try after a failure, so that a dead Redis costs the intake one timeout and not one per batch."""
+
+
+class Mirror:
+    """Writes histories and facts, in order, each exactly once in effect (the scripts check a watermark)."""
+
+    def __init__(
+        self, store: Store, topics: dict[str, str], clock: Callable[[], float], failed: Callable[[], None]
+    ) -> None:
+        self._store, self._topics, self._clock, self._failed = store, topics, clock, failed
+        self._entries: dict[str, list[Entry]] = {}
+        self._facts: list[FactChange] = []
+        self._count = 0
+        self._again = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Entries that Redis has not taken yet."""
+        return self._count + len(self._facts)
+
+    @property
+    def full(self) -> bool:
+        """Whether the intake should wait."""
+        return self.waiting >= WAITING_LIMIT
+
+    def add(self, entries: dict[str, list[Entry]], changes: list[FactChange]) -> None:
+        """Queue one batch behind what waits."""
+        if self._entries:
+            for user, mine in entries.items():
+                self._entries.setdefault(user, []).extend(mine)
+        else:
+            self._entries = entries
+        self._count += sum(map(len, entries.values()))
+        self._facts.extend(changes)
+
+    def flush(self) -> bool:
+        """Try to write what waits; whether nothing waits any more."""
+        if not self.waiting:
+            return True
+        if self._clock() < self._again:
+            return False
+        try:
+            if self._facts:
+                facts.write(self._store, self._facts, self._topics["items"])
+                self._facts = []
+            if self._entries:
+                histories.write(self._store, self._entries, self._topics["events"])
+                self._entries, self._count = {}, 0
+        except StoreUnavailable as error:
+            self._again = self._clock() + PAUSE
+            self._failed()
+            log.warning("histories wait for Redis (%d entries): %s", self.waiting, error)
+            return False
+        return True

@@ -1,0 +1,152 @@
+"""In: what the learner did. Out: its Prometheus metrics, and the small server that shows them and its health.
+
+No label ever holds a user or an item. Every label set is initialised, so that a missing series means a missing learner.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
+
+PREFIX = "sluicegate"
+
+ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""Seconds; bracket the objectives of 20 ms (median) and 100 ms (99th percentile) for event to history."""
+
+PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
+"""Seconds; bracket the version interval of one second and the lease of four."""
+
+OUTCOMES = ("learnt", "duplicate", "late", "future", "capped", "rejected", "deferred")
+PHASES = ("cut", "encode", "upload", "commit")
+
+
+class LearnerTelemetry:
+    """Every metric of `python -m streaming`, on a registry of its own."""
+
+    def __init__(
+        self, registry: CollectorRegistry, contenders: Iterable[str] = (), reasons: Iterable[str] = ()
+    ) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.events = self._counter("events_total", "Records of the events topic, by what became of them.", "outcome")
+        self.consumed = self._counter("records_consumed_total", "Records read, by topic.", "topic")
+        self.deadletters = self._counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
+        self.deadletter_failures = self._counter("deadletter_failures_total", "Dead letters Kafka did not take.")
+        self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
+        self.evicted = self._counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
+        self.history_failures = self._counter("history_write_failures_total", "History writes that Redis did not take.")
+        self.mirror_failures = self._counter("mirror_commit_failures_total", "Offset commits that Kafka did not take.")
+        self.version_failures = self._counter("version_failures_total", "Versions that were not committed.", "kind")
+        self.fenced = self._counter("fenced_total", "Commits refused because another learner holds the lease.")
+        self.new_logs = self._counter("new_logs_total", "Times that Kafka held another log than our offsets belong to.")
+        self.lag = self._gauge(
+            "consumer_lag_records", "Records in the log that are not yet read.", "topic", "partition"
+        )
+        self.headroom = self._gauge(
+            "log_start_headroom_records", "Records between the log's beginning and our offset.", "topic", "partition"
+        )
+        self.watermark = self._gauge("consumer_watermark_timestamp_seconds", "Latest record time learnt.")
+        self.polled = self._gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
+        self.lag_checked = self._gauge("consumer_lag_timestamp_seconds", "When the lag was last measured.")
+        self.arrival = self._histogram(
+            "event_to_history_seconds", "From a record's time to its place in the user's history.", ARRIVAL_BUCKETS
+        )
+        self.step = self._histogram("learning_step_seconds", "One compiled call on one batch.", PHASE_BUCKETS)
+        self.version_phase = self._histogram(
+            "version_duration_seconds", "Phases of writing a version.", PHASE_BUCKETS, "phase"
+        )
+        self.version_bytes = self._counter(
+            "version_bytes_total", "Bytes of versions written to Redis, by kind.", "kind"
+        )
+        self.version_size = self._gauge("version_size_bytes", "Bytes of the last version, by kind.", "kind")
+        self.version_time = self._gauge("version_committed_timestamp_seconds", "When the last version was committed.")
+        self.version_sequence = self._gauge("version_sequence", "Sequence number of the last version.")
+        self.lease_held = self._gauge("lease_held", "1 while this process is the learner.")
+        self.lease_epoch = self._gauge("lease_epoch", "Epoch of the lease held last.")
+        self.hit_rate = self._gauge(
+            "prequential_hit_rate", "Share of tested events in a contender's first 20, fading.", "contender"
+        )
+        self.reciprocal_rank = self._gauge(
+            "prequential_reciprocal_rank", "Mean reciprocal rank of tested events within 20, fading.", "contender"
+        )
+        self.tested = self._gauge("prequential_events", "Tested events behind the running scores.")
+        self.witness_error = self._gauge("witness_squared_error", "Mean squared error of a River witness.", "contender")
+        self.witness_learnt = self._counter("witness_events_total", "Events a River witness learnt.", "contender")
+        self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
+        self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
+        self._initialise(contenders, reasons)
+
+    def _initialise(self, contenders: Iterable[str], reasons: Iterable[str]) -> None:
+        for outcome in OUTCOMES:
+            self.events.labels(outcome)
+        for phase in PHASES:
+            self.version_phase.labels(phase)
+        for reason in reasons:
+            self.deadletters.labels(reason)
+        for kind in ("base", "delta"):
+            self.version_bytes.labels(kind)
+            self.version_size.labels(kind)
+        for contender in contenders:
+            self.hit_rate.labels(contender)
+            self.reciprocal_rank.labels(contender)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Running scores by contender: {"hr", "rr", "n"}."""
+        for contender, score in scores.items():
+            self.hit_rate.labels(contender).set(score["hr"])
+            self.reciprocal_rank.labels(contender).set(score["rr"])
+        if "served" in scores:
+            self.tested.set(scores["served"]["n"])
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Scrapes are not news."""
+
+
+class MetricsServer:
+    """Serves /metrics, /livez (the process runs) and /readyz (`ready()` is true: leader or standing by)."""
+
+    def __init__(self, registry: CollectorRegistry, host: str, port: int, ready: Callable[[], str]) -> None:
+        metrics = make_wsgi_app(registry)
+
+        def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            path = environ.get("PATH_INFO", "")
+            if path == "/metrics":
+                found: Iterable[bytes] = metrics(environ, start)
+                return found
+            if path not in {"/livez", "/readyz"}:
+                start("404 Not Found", [("Content-Type", "text/plain")])
+                return [b"/metrics, /livez and /readyz are here\n"]
+            trouble = "" if path == "/livez" else ready()
+            start("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain")])
+            return [f"{trouble or 'ok'}\n".encode()]
+
+        self._server = make_server(host, port, app, _Server, _Quiet)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,262 @@
+"""In: the lease and a version. Out: one term as the learner: every record tested, learnt and versioned, in order.
+
+Two threads: the intake polls, decodes and writes histories; the learner takes its batches, learns, and cuts versions.
+Neither waits for the other's work: the compiled step releases the interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.admission import Admission
+from models.progress import Progress
+from models.recommender import Recommender
+from models.rejections import Rejection
+from models.tables import State
+from streaming.catalogue import Catalogue
+from streaming.checkpoint import Checkpointer
+from streaming.connection import BrokerAway
+from streaming.deadletter import DeadLetterWriter
+from streaming.intake import Intake, Prepared
+from streaming.leadership import Leadership
+from streaming.mirror import Mirror
+from streaming.settings import Settings
+from streaming.source import Record, Source
+from streaming.telemetry import LearnerTelemetry
+
+log = logging.getLogger(__name__)
+
+AHEAD = 2
+"""Batches that may be decoded before they are learnt: enough to overlap, few enough to keep memory small."""
+
+HOUSEKEEPING = 2.0
+"""Seconds between measurements of lag; no call leaves the process for it."""
+
+SERVED_SAMPLES = 64
+"""Record times a version carries, from which the service tells how long its events took to be served."""
+
+ARRIVAL_SAMPLES = 16
+"""Records of a batch whose way to the history is timed: a histogram needs no more, and each costs a microsecond."""
+
+
+class LeaseLost(Exception):
+    """Another learner may have taken over: stop applying, load again, stand by."""
+
+
+@dataclass(slots=True)
+class Model:
+    """What a term learns, and how far it got."""
+
+    state: State
+    recommender: Recommender
+    progress: Progress
+    admission: Admission
+    catalogue: Catalogue
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a term works with."""
+
+    settings: Settings
+    source: Source
+    leadership: Leadership
+    checkpointer: Checkpointer
+    mirror: Mirror
+    deadletter: DeadLetterWriter
+    telemetry: LearnerTelemetry
+    topics: dict[str, str]
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+class Term:
+    """`run` until `stop` is set (then everything polled is learnt and versioned) or the lease is lost."""
+
+    def __init__(self, model: Model, parts: Parts, stop: threading.Event) -> None:
+        self._model, self._parts, self._stop = model, parts, stop
+        self._batches: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
+        self._over = threading.Event()
+        rules = parts.settings.events.rules()
+        self._intake = Intake(rules, model.admission, parts.topics, self._refuse)
+        self._cut_at = parts.monotonic()
+        self._served_times: list[float] = []
+        self._measure_at = self._cut_at
+        self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
+
+    def run(self) -> None:
+        """Learn until told to stop. Raises LeaseLost, and what the intake met that waiting does not mend."""
+        thread = threading.Thread(target=self._take_in, name="intake", daemon=True)
+        thread.start()
+        try:
+            while self._step():
+                pass
+        finally:
+            self._over.set()
+            self._drain()
+            thread.join()
+
+    def _step(self) -> bool:
+        if not self._parts.leadership.held():
+            raise LeaseLost
+        try:
+            batch = self._batches.get(timeout=0.05)
+        except queue.Empty:
+            batch = Prepared()
+        if batch is None:
+            return False
+        if isinstance(batch, BaseException):
+            raise batch
+        if batch.offsets:
+            self._learn(batch)
+        if self._parts.monotonic() - self._cut_at >= self._parts.settings.learner.version_interval:
+            self.cut()
+        return True
+
+    def _drain(self) -> None:
+        """Let an intake that waits for room in the queue see that the term is over."""
+        while True:
+            try:
+                self._batches.get_nowait()
+            except queue.Empty:
+                return
+
+    def _learn(self, batch: Prepared) -> None:
+        recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
+        if batch.facts:
+            self._model.catalogue.take(recommender, batch.facts)
+        if batch.events:
+            with telemetry.step.time():
+                recommender.learn_events(batch.events, batch.record_times, self._model.catalogue.facts)
+            batch.outcomes["learnt"] = len(batch.events)
+        for topic, partition, offsets, record_time in batch.offsets:
+            progress.advance(topic, partition, offsets, record_time)
+        for outcome, count in batch.outcomes.items():
+            progress.count(outcome, count)
+        progress.arrivals = batch.arrivals
+        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
+        self._served_times.extend(batch.record_times[::step][: SERVED_SAMPLES - len(self._served_times)])
+        self._report(batch)
+
+    def _report(self, batch: Prepared) -> None:
+        telemetry = self._parts.telemetry
+        for outcome, count in batch.outcomes.items():
+            telemetry.events.labels(outcome).inc(count)
+        for reason, count in batch.refused.items():
+            telemetry.deadletters.labels(reason).inc(count)
+        for topic, _, offsets, _ in batch.offsets:
+            telemetry.consumed.labels(topic).inc(len(offsets))
+        telemetry.watermark.set(self._model.progress.watermark)
+
+    def cut(self, *, last: bool = False) -> bool:
+        """Hand what changed to the uploader; False when Redis or Kafka must first take what belongs before it.
+
+        last: regardless of intervals.
+        """
+        parts, model = self._parts, self._model
+        self._cut_at = parts.monotonic()
+        if parts.checkpointer.fenced:
+            parts.leadership.lose()
+            return False
+        if parts.mirror.waiting or not parts.deadletter.flush(timeout=0.0 if not last else 1.0):
+            return False
+        evidence, self._served_times = {"record_times": self._served_times}, []
+        recommender = model.recommender
+        parts.checkpointer.cut(
+            model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
+        )
+        self._show(recommender)
+        return True
+
+    def _show(self, recommender: Recommender) -> None:
+        telemetry = self._parts.telemetry
+        telemetry.scores(recommender.scores())
+        for name, keys in self._model.state.keys.items():
+            telemetry.keys.labels(name).set(len(keys))
+        telemetry.memory.set(self._model.state.nbytes())
+
+    # The intake's side
+
+    def _take_in(self) -> None:
+        try:
+            said = ""
+            while not (self._stop.is_set() or self._over.is_set()):
+                try:
+                    self._poll()
+                    self._housekeeping(self._parts.monotonic())
+                    said = ""
+                except BrokerAway as error:
+                    if str(error) != said:
+                        said = str(error)
+                        log.warning("Kafka does not answer, learning waits: %s", error)
+                    self._over.wait(0.5)
+            self._hand_over(None)
+        except BaseException as error:
+            self._hand_over(error)
+
+    def _hand_over(self, batch: Prepared | BaseException | None) -> None:
+        while not self._over.is_set():
+            with contextlib.suppress(queue.Full):
+                self._batches.put(batch, timeout=0.1)
+                return
+
+    def _poll(self) -> None:
+        parts = self._parts
+        if parts.mirror.full and not parts.mirror.flush():
+            self._over.wait(0.1)
+            return
+        learner = parts.settings.learner
+        polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
+        now = parts.wall()
+        parts.telemetry.polled.set(now)
+        if not polled:
+            parts.mirror.flush()
+            return
+        batch = self._intake.prepare(polled)
+        parts.mirror.add(batch.histories, batch.facts)
+        if parts.mirror.flush():
+            self._time_arrivals(batch)
+        self._hand_over(batch)
+
+    def _refuse(self, record: Record, rejection: Rejection) -> None:
+        while not self._parts.deadletter.write(record, rejection):
+            # Too many wait for Kafka already: the stream waits with them, nothing is dropped.
+            self._parts.deadletter.flush(0.5)
+            if self._over.is_set():
+                raise LeaseLost
+
+    def _time_arrivals(self, batch: Prepared) -> None:
+        now = self._parts.wall()
+        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
+        for record_time in batch.record_times[::step]:
+            self._parts.telemetry.arrival.observe(max(0.0, now - record_time))
+
+    def _housekeeping(self, now: float) -> None:
+        if now >= self._measure_at:
+            self._measure_at = now + HOUSEKEEPING
+            self._measure_lag()
+        if now >= self._refresh_at:
+            self._refresh_at = now + self._parts.settings.kafka.refresh_interval
+            self._look_at_log()
+
+    def _measure_lag(self) -> None:
+        telemetry = self._parts.telemetry
+        for topic, lags in self._parts.source.lag().items():
+            for partition, lag in lags.items():
+                telemetry.lag.labels(topic, str(partition)).set(lag)
+        telemetry.lag_checked.set(self._parts.wall())
+
+    def _look_at_log(self) -> None:
+        source = self._parts.source
+        for topic, partition in source.refresh_partitions():
+            log.info("new partition %s[%d], read from its beginning", topic, partition)
+        first, positions = source.beginning_offsets(), source.positions()
+        for topic, offsets in positions.items():
+            for partition, offset in offsets.items():
+                room = self._parts.telemetry.headroom.labels(topic, str(partition))
+                room.set(offset - first[topic][partition])
