@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from models.evaluation import CONTENDERS
 from models.events import KINDS, Event
 from models.items import ItemFacts
 from models.rejections import REASONS
@@ -203,3 +204,14 @@ def routes() -> set[str]:
             if path.stem != "pages":
                 found.add(f"{method.upper()} {route}")
     return found
+
+
+def test_every_test_that_the_failures_page_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read("docs/failures.md")))
+    assert named
+    written = {match for path in sources("tests") for match in re.findall(r"def (test_\w+)", path.read_text())}
+    assert named <= written
+
+
+def test_every_contender_is_on_its_page() -> None:
+    assert [name for name in CONTENDERS if f"`{name}`" not in read("docs/models.md")] == []
