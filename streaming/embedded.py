@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -37,8 +37,17 @@ class Child:
     thread that started it, not only with the process.
     """
 
-    def __init__(self, name: str, command: Sequence[str], port: int, log: Path, probe: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        log: Path,
+        probe: Callable[[int], bool],
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.name, self.port, self.log = name, port, log
+        self._env = None if env is None else dict(env)
         self._command, self._probe = list(command), probe
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +75,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
+                env=self._env,
                 start_new_session=True,
             )
         try:
@@ -95,14 +105,14 @@ class Child:
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]) or "(its log is empty)"
 
-    def stop(self) -> None:
-        """End the process: asked to, then killed when it does not within STOP_DEADLINE. Harmless when not running."""
+    def stop(self, deadline: float = STOP_DEADLINE) -> None:
+        """End the process: asked to, then killed when it does not within `deadline`. Harmless when not running."""
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
         process.terminate()
         try:
-            process.wait(STOP_DEADLINE)
+            process.wait(deadline)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
