@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Versions five times a second, so that a kill strikes a commit often; the rest as it is set in production.
 FAST = {"learner__version_interval": 0.2, "witness__estimators": "", "kafka__refresh_interval": 1}
+# Lines of each process's log that a failed test shows.
+LOG_LINES = 30
 
 
 class Installation(Traffic):
@@ -91,7 +93,8 @@ class Installation(Traffic):
 
     def logs(self) -> str:
         """The end of each process's log."""
-        return "\n".join(f"--- {each.log.name}\n{each.log_tail()}" for each in self.processes)
+        tails = ("\n".join(each.log.read_text(errors="replace").splitlines()[-LOG_LINES:]) for each in self.processes)
+        return "\n".join(f"--- {each.log.name}\n{tail}" for each, tail in zip(self.processes, tails, strict=True))
 
     def head(self) -> Manifest | None:
         """The manifest of the newest version; None while there is none, or none can be read."""
@@ -104,9 +107,10 @@ class Installation(Traffic):
     def learnt(self) -> bool:
         """Whether the newest version has consumed exactly what the ledger holds."""
         head = self.head()
-        return head is not None and (head.progress.digest, head.progress.consumed) == (
-            self.ledger.digest(),
-            len(self.ledger),
+        return (
+            head is not None
+            and head.progress.consumed == len(self.ledger)
+            and head.progress.digest == self.ledger.digest()
         )
 
     def wait_learnt(self, *alive: Process, timeout: float = PATIENCE) -> Manifest:

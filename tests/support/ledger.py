@@ -40,6 +40,14 @@ class Ledger:
         with self._lock:
             self._sent.append(Sent(topic, partition, offset, event, outcome))
 
+    def forget(self, topic: str, below: Mapping[int, int]) -> int:
+        """The log lost what lies below these offsets before it was read: it no longer counts. How many that were."""
+        with self._lock:
+            kept = [each for each in self._sent if each.topic != topic or each.offset >= below.get(each.partition, 0)]
+            lost = len(self._sent) - len(kept)
+            self._sent = kept
+        return lost
+
     def __len__(self) -> int:
         with self._lock:
             return len(self._sent)

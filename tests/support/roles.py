@@ -1,4 +1,4 @@
-"""In: a module of ours and its environment. Out: the learner or the service as a process that tests can ask and kill."""
+"""In: a module of ours and its environment. Out: the learner or the service as a process to ask and to kill."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class Process(Server):
         wait_until(lambda: self.code is not None, f"the end of {self.name}", timeout)
         assert self.code is not None
         return self.code
+
+    def said(self, words: str) -> bool:
+        """Whether its log holds these words."""
+        return words in self.log.read_text(errors="replace")
 
     def pause(self) -> None:
         """SIGSTOP: the process stands still without knowing."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 # Epoch seconds at which a stream begins when nothing else is said. Past, because Kafka refuses records of the future; a
 # whole minute, so that the cap per minute is exact.
 EPOCH = 1_735_689_600.0
-# Records of this shop are 50 ms apart: 20 a second, which with 200 users stays far below the cap of 600 a minute.
-INTERVAL = 0.05
+# Seconds between two records. 500 a second is what a busy shop has; the busiest of 200 users stays below the cap of 600
+# a minute, and the learner tests and trains the share of events that it does under load.
+INTERVAL = 0.002
 # Share of steps that stay with the user's first taste, with the second; the rest is any category.
 FIRST, SECOND = 0.68, 0.26
 # Probability that a user takes the usual successor of the item before.
@@ -68,19 +69,19 @@ class Shop:
             for place in range(self.per_category)
         }
 
-    def stream(self, count: int, start: float = EPOCH, first: int = 0) -> list[Planned]:
+    def stream(self, count: int, start: float = EPOCH, first: int = 0, interval: float = INTERVAL) -> list[Planned]:
         """`count` records of all nine types, in order of time. The same arguments give the same stream.
 
-        `first` numbers the event ids, so that two slices of one shop do not repeat them.
+        `first` numbers the records, so that slices of one shop follow one another: `start` is when number 0 was due.
         """
         rng = random.Random(f"{self.seed}-{first}")
         visitors = {user: _Visitor(self, user, rng) for user in self.tastes}
         names = list(visitors)
         planned = []
         for number in range(first, first + count):
-            # Squaring the draw makes some users ten times as busy as others.
-            visitor = visitors[names[int(len(names) * rng.random() ** 2)]]
-            time = round(start + (number - first) * INTERVAL, 3)
+            # The power makes some users several times as busy as others.
+            visitor = visitors[names[int(len(names) * rng.random() ** 1.25)]]
+            time = round(start + number * interval, 3)
             event = {"event_id": f"e-{self.seed}-{number}", "user_id": visitor.user, "timestamp": time, **visitor.act()}
             planned.append(Planned(event, time))
         return planned

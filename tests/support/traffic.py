@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from streaming.settings import Settings
 from tests.support.ledger import Ledger
+from tests.support.processes import wait_until
 from tests.support.roles import PATIENCE
 from tests.support.streams import Planned
 
@@ -56,6 +57,7 @@ class Traffic:
         self.events, self.items = settings.topic("events"), settings.topic("items")
         self._bootstrap = settings.kafka.bootstrap
         self._producer: Any = None
+        self._posted = self._acknowledged = 0
         self._failures: list[BaseException] = []
 
     def admin(self) -> Any:
@@ -110,14 +112,21 @@ class Traffic:
     ) -> None:
         if self._producer is None:
             self._producer = KafkaProducer(bootstrap_servers=self._bootstrap, linger_ms=5, max_request_size=2 << 20)
+        self._posted += 1
         future = self._producer.send(topic, value, key, timestamp_ms=int(record_time * 1000))
-        future.add_callback(lambda at: self.ledger.add(at.topic, at.partition, at.offset, event, outcome))
+        future.add_callback(lambda at: self._acknowledge(at, event, outcome))
         future.add_errback(self._failures.append)
+
+    def _acknowledge(self, at: Any, event: Mapping[str, Any] | None, outcome: str) -> None:
+        self.ledger.add(at.topic, at.partition, at.offset, event, outcome)
+        self._acknowledged += 1  # only the producer's one thread counts
 
     def flush(self) -> None:
         """Wait until everything posted is acknowledged; raises what the producer met."""
         if self._producer is not None:
             self._producer.flush(timeout=PATIENCE)
+        # The last callbacks may run after `flush` has returned.
+        wait_until(lambda: self._acknowledged + len(self._failures) >= self._posted, "every record acknowledged")
         if self._failures:
             raise self._failures[0]
 
@@ -151,6 +160,11 @@ class Traffic:
         finally:
             consumer.close()
         return records
+
+    def renew_producer(self) -> None:
+        """Forget what the producer knows of the topics: they were changed."""
+        self.close_producer()
+        self._producer = None
 
     def close_producer(self) -> None:
         """Leave the broker."""

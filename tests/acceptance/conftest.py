@@ -1,0 +1,91 @@
+"""In: nothing. Out: one Apache Kafka and one redis-server for the whole tier, an installation for each test, a seed.
+
+A test may kill the servers: they are started again, on the same data, before the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.harness import Installation
+from tests.support.redis_server import RedisServer
+
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+KILLS = int(os.environ.get("KILLS") or 20)
+
+Open = Callable[..., Installation]
+_OPENED: pytest.StashKey[list[Installation]] = pytest.StashKey()
+
+
+def pytest_report_header() -> str:
+    """What to set to run the very same again."""
+    return f"acceptance: SEED={SEED} KILLS={KILLS}"
+
+
+@pytest.fixture(scope="session")
+def _kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    with ApacheKafka(tmp_path_factory.mktemp("kafka"), heap="512m") as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture
+def kafka(_kafka: ApacheKafka) -> Iterator[ApacheKafka]:
+    """The broker, running whatever the test before did to it."""
+    yield _kafka.start()
+    _kafka.start()
+
+
+@pytest.fixture
+def redis(_redis: RedisServer) -> Iterator[RedisServer]:
+    """Redis, running whatever the test before did to it."""
+    yield _redis.start()
+    _redis.start()
+
+
+@pytest.fixture
+def seed() -> int:
+    """The seed of everything random in this test: `SEED=... make acceptance` runs the same again."""
+    print(f"SEED={SEED}")
+    return SEED
+
+
+@pytest.fixture
+def open_installation(
+    kafka: ApacheKafka, redis: RedisServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Open]:
+    """`open_installation(partitions=4, **settings)`: topics of its own; its processes end with the test."""
+    opened: list[Installation] = []
+    request.node.stash[_OPENED] = opened
+    with ExitStack() as stack:
+
+        def open_one(partitions: int = 4, **settings: object) -> Installation:
+            folder = tmp_path / f"installation-{len(opened)}"
+            installation = Installation(kafka.bootstrap, redis.url, folder, partitions, **settings)
+            opened.append(stack.enter_context(installation))
+            return installation
+
+        yield open_one
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """A test that failed shows where its versions stand and what its processes said."""
+    report = yield
+    if report.failed:
+        for number, installation in enumerate(item.stash.get(_OPENED, [])):
+            report.sections.append((f"installation {number}", f"{installation.standing()}\n{installation.logs()}"))
+    return report

@@ -1,0 +1,148 @@
+"""kill -9 of the learner, of Redis and of the broker: afterwards nothing is lost and nothing is learnt twice."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from models.manifest import Manifest
+from streaming.version_writer import FAILPOINTS
+from tests.acceptance.conftest import KILLS, Open
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.harness import Installation
+from tests.support.processes import Late, wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.roles import Process
+from tests.support.streams import Planned, Shop, with_refusals
+
+# Records a second while something is killed: enough that every version carries some, and that a replay takes no time.
+RATE = 400.0
+# Seconds a learner may take to become ready before it is killed anyway; with the longest life below, six in all.
+START = 4.0
+# Longest life after that, in seconds: several versions.
+LIFE = 2.0
+
+
+def endless(seed: int) -> Iterator[Planned]:
+    """A stream that outlasts any test."""
+    shop = Shop(seed=seed)
+    slices = (shop.stream(2_000, first=first) for first in itertools.count(0, 2_000))
+    return itertools.chain.from_iterable(with_refusals(each, seed) for each in slices)
+
+
+def live_a_while(learner: Process, rng: random.Random) -> None:
+    """Wait for a random instant: of the start, of loading and replaying, or of learning and committing."""
+    if rng.random() < 0.75:
+        try:
+            wait_until(learner.ready, "a ready learner", START)
+        except Late:
+            return  # a slow start is an instant like any other
+    # The instant itself is what is drawn: there is no condition to wait for.
+    time.sleep(rng.uniform(0, LIFE))
+
+
+def stop(ours: Installation, learner: Process) -> None:
+    """SIGTERM, once everything is learnt; the oracles must hold for what is left."""
+    ours.wait_learnt(learner)
+    learner.terminate()
+    assert learner.wait_exit() == 0
+    ours.verify()
+
+
+def assert_exact(ours: Installation, heads: list[Manifest]) -> None:
+    """Each of these versions had consumed exactly what lies below its own offsets."""
+    for head in heads:
+        assert head.progress.digest == ours.ledger.digest(head.progress.offsets), head
+        assert head.progress.consumed == len(ours.ledger.records(head.progress.offsets)), head
+
+
+@pytest.mark.timeout(90 + 10 * KILLS)
+def test_a_learner_killed_at_random_instants_learns_everything_once(open_installation: Open, seed: int) -> None:
+    ours, rng, heads = open_installation(), random.Random(seed), []
+    feed = ours.feed(endless(seed), RATE)
+    for _ in range(KILLS):
+        learner = ours.learner(wait=False)
+        live_a_while(learner, rng)
+        learner.kill()
+        head = ours.head()
+        heads += [head] if head is not None else []
+    feed.finish()
+    stop(ours, ours.learner())
+    assert_exact(ours, heads)
+    assert KILLS < 5 or len({head.id for head in heads}) > KILLS // 4, "most kills struck before anything was learnt"
+
+
+def test_a_learner_killed_at_every_point_of_the_commit_path_learns_everything_once(open_installation: Open) -> None:
+    # A base beside the chain every second, so that its points come up too.
+    ours, heads = open_installation(learner__base_interval=1), []
+    feed = ours.feed(endless(1), RATE)
+    for point in FAILPOINTS:
+        learner = ours.learner(wait=False, failpoint=point)
+        assert learner.wait_exit() == 137, f"{point} was never reached"
+        head = ours.head()
+        heads += [head] if head is not None else []
+    feed.finish()
+    stop(ours, ours.learner())
+    assert_exact(ours, heads)
+
+
+def test_redis_killed_and_restarted_on_its_data_costs_nothing(
+    open_installation: Open, redis: RedisServer, seed: int
+) -> None:
+    ours, rng = open_installation(), random.Random(seed)
+    feed = ours.feed(endless(seed), RATE)
+    learner = ours.learner()
+    for _ in range(4):
+        before = ours.head()
+        redis.kill()
+        time.sleep(rng.uniform(0, 1.0))  # how long it is away is drawn
+        redis.start()
+        ours.wait(lambda before=before: _moved(ours, before), "a new version", learner)
+    feed.finish()
+    stop(ours, learner)
+
+
+def test_the_broker_killed_and_restarted_on_its_data_costs_nothing(open_installation: Open, kafka: ApacheKafka) -> None:
+    ours = open_installation()
+    feed = ours.feed(endless(2), RATE)
+    learner = ours.learner()
+    for _ in range(2):
+        before = ours.head()
+        ours.wait(lambda before=before: _moved(ours, before), "a version before the broker dies", learner)
+        kafka.kill()
+        kafka.start()
+    before = ours.head()
+    ours.wait(lambda: _moved(ours, before), "a version after the broker is back", learner)
+    feed.finish()
+    stop(ours, learner)
+
+
+def _moved(ours: Installation, before: Manifest | None) -> bool:
+    head = ours.head()
+    return head is not None and (before is None or head.seq > before.seq)
+
+
+def test_with_one_partition_a_run_with_kills_ends_in_the_same_bytes(open_installation: Open, seed: int) -> None:
+    planned = list(with_refusals(Shop(seed=seed).stream(3_000), seed))
+    calm, rough, rng = open_installation(partitions=1), open_installation(partitions=1), random.Random(seed)
+    calm.send(planned)
+    stop(calm, calm.learner())
+    feed = rough.feed(planned, 500.0)
+    for _ in range(3):
+        learner = rough.learner()
+        time.sleep(rng.uniform(0, 1.0))  # the instant is drawn
+        learner.kill()
+    feed.join()
+    feed.finish()
+    stop(rough, rough.learner())
+    first, second = calm.load().state, rough.load().state
+    for name, table in first.tables.items():
+        for column, values in table.columns.items():
+            used = first.keys[table.table.keys].capacity * table.table.width
+            other = second.tables[name].columns[column]
+            assert values[:used].tobytes() == other[:used].tobytes(), f"{name}.{column} differs"
+    assert first.digest() == second.digest()

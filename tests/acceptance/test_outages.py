@@ -1,0 +1,135 @@
+"""Kafka or Redis away, full or damaged: what goes on, what waits, and that nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+
+from tests.acceptance.conftest import Open
+from tests.acceptance.test_kills import endless, stop
+from tests.acceptance.test_one_learner import consumed
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.harness import Installation
+from tests.support.redis_server import RedisServer
+from tests.support.roles import Process
+
+# Short enough that a test can see several tries; in production it is half a minute.
+BROKER = {"kafka__bootstrap_timeout": 2, "kafka__request_timeout": 3}
+# Seconds over which the processor time of an idle learner is measured, and the share of one core it may take.
+WATCHED, IDLE = 3.0, 0.15
+
+
+def test_a_learner_started_without_a_broker_waits_and_then_learns(open_installation: Open, kafka: ApacheKafka) -> None:
+    ours = open_installation(**BROKER)
+    ours.send(islice(endless(7), 1_000))
+    kafka.kill()
+    learner = ours.learner(wait=False)
+    ours.wait(lambda: "waiting" in str(learner.get("/readyz")[1]), "it says that it waits", learner)
+    assert learner.get("/livez")[0] == 200
+    kafka.start()
+    stop(ours, learner)
+
+
+def test_a_broker_that_goes_away_costs_no_processor_time_and_learning_resumes(
+    open_installation: Open, kafka: ApacheKafka
+) -> None:
+    ours = open_installation(**BROKER)
+    stream = endless(8)
+    learner = ours.learner()
+    ours.send(islice(stream, 1_000))
+    ours.wait_learnt(learner)
+    kafka.kill()
+    used, begun = learner.cpu(), time.monotonic()
+    ours.wait(lambda: time.monotonic() - begun >= WATCHED, "time to measure", learner)
+    share = (learner.cpu() - used) / (time.monotonic() - begun)
+    assert share < IDLE, f"{share:.0%} of a core while the broker is away"
+    kafka.start()
+    ours.send(islice(stream, 1_000))
+    stop(ours, learner)
+
+
+def test_without_redis_learning_goes_on_and_everything_is_committed_when_it_is_back(
+    open_installation: Open, redis: RedisServer
+) -> None:
+    ours = open_installation()
+    stream = endless(9)
+    learner = ours.learner()
+    ours.send(islice(stream, 1_000))
+    before = ours.wait_learnt(learner)
+    redis.kill()
+    ours.send(islice(stream, 2_000))
+    ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learnt without Redis", learner)
+    redis.start()
+    assert ours.wait_learnt(learner).seq > before.seq
+    stop(ours, learner)
+
+
+def test_a_full_redis_keeps_the_head_it_has_and_takes_versions_again_when_there_is_room(
+    open_installation: Open,
+) -> None:
+    ours = open_installation()
+    stream = endless(10)
+    learner = ours.learner()
+    ours.send(islice(stream, 1_000))
+    before = ours.wait_learnt(learner)
+    ours.store.call("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        ours.send(islice(stream, 1_000))
+        ours.wait(lambda: failures(learner, "oom") > 0, "a version fails for want of memory", learner)
+        head = ours.load()
+        assert head.manifest.id == before.id
+        assert not head.skipped
+    finally:
+        ours.store.call("CONFIG", "SET", "maxmemory", "0")
+    stop(ours, learner)
+
+
+def failures(learner: Process, kind: str) -> float:
+    """Versions that were not committed for this reason."""
+    return learner.metrics().get(f"sluicegate_version_failures_total{{kind={kind}}}", 0)
+
+
+def damage(ours: Installation, version: str) -> None:
+    """Flip one bit in the middle of every chunk of a version."""
+    for chunk in ours.store.manifest(version).chunks:
+        key = ours.store.key("c", version, chunk.index)
+        data = bytearray(ours.store.call("GET", key))
+        data[len(data) // 2] ^= 0x10
+        ours.store.call("SET", key, bytes(data))
+
+
+def test_a_damaged_chunk_is_reported_and_the_version_before_it_is_used(open_installation: Open) -> None:
+    ours = open_installation()
+    stream = endless(11)
+    learner = ours.learner()
+    for _ in range(3):
+        ours.send(islice(stream, 500))
+        ours.wait_learnt(learner)
+    learner.terminate()
+    assert learner.wait_exit() == 0
+    head = ours.head()
+    assert head is not None
+    assert head.kind == "delta", "the last version must be one that can be damaged alone"
+    damage(ours, head.id)
+    loaded = ours.load()
+    assert head.id in loaded.skipped
+    assert loaded.manifest.seq < head.seq
+    heir = ours.learner()
+    ours.wait(lambda: heir.said(head.id) and heir.said("damaged"), "the damage is reported", heir)
+    ours.send(islice(stream, 500))
+    stop(ours, heir)
+    assert not ours.load().skipped, "the newest version still builds on the damaged one"
+
+
+def test_with_every_version_damaged_the_learner_ends_with_a_name_instead_of_starting_cold(
+    open_installation: Open,
+) -> None:
+    ours = open_installation()
+    learner = ours.learner()
+    ours.send(islice(endless(12), 500))
+    stop(ours, learner)
+    for base in ours.store.bases():
+        damage(ours, base.id)
+    heir = ours.learner(wait=False)
+    assert heir.wait_exit() == 6
+    assert heir.said("no sound version")

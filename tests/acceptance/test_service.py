@@ -1,0 +1,145 @@
+"""The API as a process of its own: what a user just did shows at once, and it answers whoever else is away."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Open
+from tests.support.apache_kafka import ApacheKafka
+from tests.support.harness import Installation
+from tests.support.redis_server import RedisServer
+from tests.support.roles import Process
+from tests.support.streams import Planned, Shop
+
+# Records learnt before anything is asked, and seconds between them: the last one is now.
+EVENTS, INTERVAL = 3_000, 0.01
+# Seconds an answer may take while another part is away: timeouts towards Redis are well below.
+ANSWER = 2.0
+
+SHOP = Shop(seed=21)
+
+
+def learnt_and_served(ours: Installation) -> tuple[Process, Process]:
+    """Learner and service, the stream of a shop learnt, and its last version served."""
+    learner, service = ours.learner(), ours.service()
+    ours.send(SHOP.stream(EVENTS, time.time() - EVENTS * INTERVAL, interval=INTERVAL))
+    head = ours.wait_learnt(learner)
+    ours.wait(lambda: model_version(service) == head.id, "the last version is served", learner, service)
+    return learner, service
+
+
+def recommended(service: Process, user: str, n: int = 10) -> dict[str, Any]:
+    """The answer to one user; it must come, and in time."""
+    asked = time.monotonic()
+    status, answer = service.get(f"/recommend/{user}?n={n}")
+    assert status == 200, answer
+    assert time.monotonic() - asked < ANSWER
+    assert len(answer["items"]) == n, answer
+    return dict(answer)
+
+
+def items(answer: dict[str, Any]) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def model_version(service: Process) -> str | None:
+    return service.get("/recommend/nobody")[1]["model_version"]
+
+
+def click(user: str, item: str) -> Planned:
+    event = {"event_type": "click", "user_id": user, "item_id": item, "timestamp": time.time()}
+    return Planned(event, time.time())
+
+
+def test_one_event_through_kafka_changes_what_a_user_is_recommended(open_installation: Open) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    before = recommended(service, "newcomer")
+    assert before["degraded"] == []
+    ours.send([click("newcomer", SHOP.item(5, 3))])
+    ours.wait(lambda: items(recommended(service, "newcomer")) != items(before), "another answer", learner, service)
+    after = items(recommended(service, "newcomer"))
+    assert sum(SHOP.category_of(item) == 5 for item in after) >= 5, after
+    assert SHOP.item(5, 4) in after, f"the usual successor of what was clicked is not in {after}"
+
+
+def test_an_event_over_http_reaches_the_user_and_the_model(open_installation: Open) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    before, counted = recommended(service, "caller"), ours.load().manifest.progress.outcomes["learnt"]
+    status, answer = service.ask("POST", "/events", click("caller", SHOP.item(2, 7)).event)
+    assert (status, answer["accepted"]) == (202, 1)
+    ours.wait(lambda: items(recommended(service, "caller")) != items(before), "another answer", learner, service)
+    ours.wait(
+        lambda: (head := ours.head()) is not None and head.progress.outcomes["learnt"] == counted + 1,
+        "the event is in a version",
+        learner,
+    )
+
+
+def test_a_service_killed_and_restarted_answers_from_the_version_it_served(open_installation: Open) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    before = recommended(service, "user-3")
+    service.kill()
+    assert ours.processes[-1].get("/livez")[0] == 0
+    begun = time.monotonic()
+    heir = ours.service()
+    assert time.monotonic() - begun < 10
+    after = recommended(heir, "user-3")
+    assert after["model_version"] == before["model_version"]
+    assert items(after) == items(before)
+    learner.check()
+
+
+def test_the_service_answers_while_the_learner_is_away(open_installation: Open) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    learner.kill()
+    assert recommended(service, "user-1")["degraded"] == []
+    status, _ = service.ask("POST", "/events", click("user-1", SHOP.item(1, 1)).event)
+    assert status == 202
+
+
+def test_the_service_answers_while_kafka_is_away(open_installation: Open, kafka: ApacheKafka) -> None:
+    ours = open_installation(kafka__bootstrap_timeout=2, kafka__request_timeout=2)
+    _, service = learnt_and_served(ours)
+    kafka.kill()
+    assert recommended(service, "user-1")["degraded"] == []
+    status, problem = service.ask("POST", "/events", click("user-1", SHOP.item(1, 1)).event, timeout=20)
+    assert status == 503, problem
+    assert problem["next"]
+    kafka.start()
+    ours.wait(
+        lambda: service.ask("POST", "/events", click("user-1", SHOP.item(1, 1)).event, timeout=20)[0] == 202,
+        "events are taken again",
+        service,
+    )
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_the_service_says_what_it_lacks_while_redis_is_away(
+    open_installation: Open, redis: RedisServer, restart: bool
+) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    before = recommended(service, "user-1")
+    redis.kill()
+    if restart:
+        service.kill()
+        service = ours.service(wait=False)
+        ours.wait(lambda: service.get("/livez")[0] == 200, "it lives without Redis", service)
+        assert not service.ready()
+        assert service.get("/recommend/user-1")[0] == 200
+    else:
+        ours.wait(lambda: bool(recommended(service, "user-1")["degraded"]), "it says it is degraded", service)
+        answer = recommended(service, "user-1")
+        assert answer["model_version"] == before["model_version"]
+        assert "history_unavailable" in answer["degraded"]
+    redis.start()
+    ours.wait(service.ready, "it is ready", learner, service)
+    ours.wait(lambda: recommended(service, "user-1")["degraded"] == [], "nothing is missing any more", learner, service)
+    assert items(recommended(service, "user-1")) == items(before)
