@@ -61,7 +61,7 @@ class LogReplaced(Exception):
     def __init__(self, was: str, found: str) -> None:
         super().__init__(
             f"the offsets of the newest version belong to {was}, Kafka has {found}. If the topic was made anew on "
-            "purpose, start once with --reset-offsets: what was learnt is kept and the new log is read from its beginning"
+            "purpose, start once with --reset-offsets: what was learnt is kept, the new log is read from its beginning"
         )
 
 
@@ -264,7 +264,6 @@ class Learner:
             leadership.lease,
             SCHEMA,
             start=head.manifest if head is not None else None,
-            interval=self.settings.learner.version_interval,
             base_interval=self.settings.learner.base_interval,
             on_committed=committed,
             hooks=VersionMetrics(self.telemetry),
