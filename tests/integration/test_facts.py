@@ -1,0 +1,140 @@
+"""What the shop says of items is the same in every follower within a second, and never older than what was known."""
+
+import time
+
+import pytest
+
+from models.items import ItemFacts
+from streaming import embedded, facts
+from streaming.facts import FactsFollower
+from streaming.store import Store, StoreUnavailable
+from tests.conftest import eventually
+
+
+@pytest.fixture
+def store(redis_url, namespace):
+    made = Store(redis_url, namespace, timeout=2.0, retries=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def follower(store):
+    made = FactsFollower(store)
+    yield made
+    made.close()
+
+
+def test_a_change_is_visible_within_a_second(store, follower):
+    follower.start()
+    assert follower.ready.wait(5.0)
+    waits = []
+    for offset in range(5):
+        facts.write(store, [(0, offset, "tea", ItemFacts(category="drinks", price=float(offset)))], "t1")
+        started = time.monotonic()
+        eventually(lambda offset=offset: follower.get("tea") == ItemFacts(category="drinks", price=float(offset)))
+        waits.append(time.monotonic() - started)
+    assert max(waits) < 1.0
+
+
+def test_a_replay_never_puts_older_facts_over_newer_ones(store, follower):
+    old, new = ItemFacts(price=1.0), ItemFacts(price=2.0)
+    changes = [(0, 1, "tea", old), (0, 2, "cup", old), (0, 3, "tea", new), (0, 4, "cup", None)]
+    facts.write(store, changes, "t1")
+    follower.step()
+    facts.write(store, changes[:3], "t1")
+    assert follower.step() == 0
+    assert follower.get("tea") == new
+    assert follower.get("cup") is None
+    fresh = FactsFollower(store)
+    fresh.step()
+    assert (fresh.get("tea"), fresh.removed) == (new, {"cup"})
+
+
+def test_removed_and_unavailable_items_are_hidden_until_the_shop_says_otherwise(store, follower):
+    changes = [(0, 0, "tea", ItemFacts(category="a")), (0, 1, "cup", ItemFacts(category="a", available=False))]
+    facts.write(store, changes, "t1")
+    facts.write(store, [(0, 2, "tea", None)], "t1")
+    follower.step()
+    assert [follower.hidden(item) for item in ("tea", "cup", "unknown")] == [True, True, False]
+    facts.write(store, [(0, 3, "tea", ItemFacts(category="b")), (0, 4, "cup", ItemFacts(category="a"))], "t1")
+    assert follower.step() == 2
+    assert [follower.hidden(item) for item in ("tea", "cup")] == [False, False]
+    assert (follower.removed, follower.unavailable) == (set(), set())
+
+
+def test_the_index_of_categories_follows_moves_and_removals(store, follower):
+    drinks, food = ItemFacts(category="drinks"), ItemFacts(category="food")
+    facts.write(store, [(0, 0, "tea", drinks), (0, 1, "rum", drinks), (0, 2, "pie", food)], "t1")
+    follower.step()
+    assert (follower.category("drinks"), follower.category("none")) == (["tea", "rum"], [])
+    facts.write(store, [(0, 3, "tea", food), (0, 4, "rum", None)], "t1")
+    follower.step()
+    assert (follower.category("drinks"), follower.category("food")) == ([], ["pie", "tea"])
+    assert follower.categories() == ["food"]
+    assert len(follower) == 2
+
+
+def test_a_follower_that_missed_changes_reads_everything_again(store, follower, monkeypatch):
+    facts.write(store, [(0, 0, "old", ItemFacts(price=1.0))], "t1")
+    follower.step()
+    facts.write(store, [(0, offset, f"i{offset}", ItemFacts(price=2.0)) for offset in range(1, 3000)], "t1")
+    store.call("XTRIM", store.key("facts", "log"), "MAXLEN", 10)
+    assert follower.step() == 3000
+    assert len(follower) == 3000
+    assert follower.get("i1") == ItemFacts(price=2.0)
+
+
+def test_the_log_is_bounded(store, monkeypatch):
+    monkeypatch.setattr(facts, "LOG_ENTRIES", 100)
+    facts.write(store, [(0, offset, "tea", ItemFacts(price=float(offset))) for offset in range(5000)], "t1")
+    assert store.call("XLEN", store.key("facts", "log")) < 400
+    assert store.call("HLEN", store.key("facts")) == 1
+
+
+def test_another_store_behind_the_address_is_read_from_its_beginning(store, follower):
+    facts.write(store, [(0, offset, f"i{offset}", ItemFacts()) for offset in range(5)], "t1")
+    follower.step()
+    for name in ("", "log", "marks"):
+        store.call("DEL", store.key("facts", name) if name else store.key("facts"))
+    facts.write(store, [(0, offset, f"n{offset}", ItemFacts()) for offset in range(9)], "t1")
+    follower.step()
+    assert follower.get("i1") is None
+    assert len(follower) == 9
+    for name in ("", "log", "marks"):
+        store.call("DEL", store.key("facts", name) if name else store.key("facts"))
+    follower.step()
+    assert len(follower) == 0
+
+
+def test_a_follower_keeps_what_it_knows_while_redis_is_away_and_says_so(tmp_path):
+    now = [0.0]
+    with embedded.redis(tmp_path) as child:
+        store = Store(f"redis://{child.address}/0", "main", timeout=0.2, retries=0)
+        facts.write(store, [(0, 0, "tea", ItemFacts(price=1.0))], "t1")
+        follower = FactsFollower(store, clock=lambda: now[0])
+        assert follower.stale
+        follower.step()
+        now[0] += 1.0
+        assert not follower.stale
+        child.stop()
+        with pytest.raises(StoreUnavailable):
+            follower.step()
+        now[0] += 5.0
+        assert follower.stale
+        assert follower.get("tea") == ItemFacts(price=1.0)
+        child.start()
+        facts.write(store, [(0, 1, "cup", ItemFacts())], "t1")
+        follower.step()
+        assert not follower.stale
+        assert follower.get("cup") is not None
+        store.close()
+
+
+def test_reading_while_following_is_safe(store, follower):
+    follower.start()
+    for start in range(0, 3000, 100):
+        facts.write(store, [(0, start + i, f"i{i}", ItemFacts(category=f"c{start % 7}")) for i in range(100)], "t1")
+        for number in range(7):
+            assert len(follower.category(f"c{number}")) <= 100
+    eventually(lambda: follower.category(f"c{2900 % 7}") == [f"i{i}" for i in range(100)])
