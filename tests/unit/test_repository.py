@@ -215,3 +215,10 @@ def test_every_test_that_the_failures_page_names_exists() -> None:
 
 def test_every_contender_is_on_its_page() -> None:
     assert [name for name in CONTENDERS if f"`{name}`" not in read("docs/models.md")] == []
+
+
+def test_every_exit_code_of_the_learner_has_its_row() -> None:
+    declared = re.search(r"^STOPPED, .* = ([\d, ]+)$", read("streaming/learner.py"), re.MULTILINE)
+    assert declared is not None
+    rows = re.findall(r"^\| (\d+) \|", read("docs/operations.md"), re.MULTILINE)
+    assert rows == declared[1].split(", ")
