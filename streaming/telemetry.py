@@ -88,6 +88,8 @@ class LearnerTelemetry:
             self.version_phase.labels(phase)
         for reason in reasons:
             self.deadletters.labels(reason)
+        for space in ("item", "user"):
+            self.evicted.labels(space)
         for kind in ("base", "delta"):
             self.version_bytes.labels(kind)
             self.version_size.labels(kind)
