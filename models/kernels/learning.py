@@ -290,6 +290,8 @@ def learn(served, private, batch, scratch, every, out):
             seed = private.progress.seed[0]
             trains = share(seed, applied, _TRAIN) < training_share(applied, rate)
             tests = is_tested(applied, rate, seed, every)
+            if trains and every == 0:
+                tests = applied >= SKIPPED  # it is ranked before it trains: a test at no cost
             if trains or tests:
                 tested += consider(served, private, scratch, user, item, second, trains, tests, out[tested], at)
         learn_event(served, private, scratch, user, item, kind, second, batch.price[at], np.float32(batch.weight[at]))
