@@ -11,12 +11,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from models.manifest import Manifest
 from models.schema import SCHEMA
 from models.snapshot import Damaged
-from streaming import versions
+from models.tables import State
+from streaming import histories, versions
 from streaming.embedded import free_port
 from streaming.settings import load_settings
 from streaming.store import Store, StoreUnavailable
@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Versions five times a second, so that a kill strikes a commit often; the rest as it is set in production.
 FAST = {"learner__version_interval": 0.2, "witness__estimators": "", "kafka__refresh_interval": 1}
+# Users whose history in Redis is held against the ledger, each with a pass over all of it.
+HISTORIES = 10
 # Lines of each process's log that a failed test shows.
 LOG_LINES = 30
 
@@ -134,7 +136,7 @@ class Installation(Traffic):
         return loaded
 
     def verify(self) -> None:
-        """Both oracles: the newest version has consumed each record once, and learnt each event once."""
+        """The newest version has consumed each record once and learnt each event once; histories hold each once."""
         loaded = self.load()
         progress = loaded.manifest.progress
         assert progress.consumed == len(self.ledger), self.standing()
@@ -143,6 +145,8 @@ class Installation(Traffic):
         assert {name: count for name, count in progress.outcomes.items() if count} == expected
         assert counts(loaded.state, "item", "item_stats") == self.ledger.per_item()
         assert counts(loaded.state, "user", "user") == self.ledger.per_user()
+        for user in list(self.ledger.per_user())[:HISTORIES]:
+            assert histories.read(self.store, user).items == self.ledger.history(user, histories.CAP), user
 
     def __enter__(self) -> Installation:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -155,10 +159,21 @@ class Installation(Traffic):
         self.close()
 
 
-def counts(state: Any, space: str, table: str) -> dict[str, int]:
+def counts(state: State, space: str, table: str) -> dict[str, int]:
     """Events by id as the learning kernel counted them; ids with none are left out."""
     column = state.tables[table].columns["events"]
     return {key: int(column[row]) for key, row in state.keys[space].rows.items() if column[row]}
+
+
+def differences(one: State, other: State) -> list[str]:
+    """The columns, as table.column, in which two states do not hold the same bytes; key spaces by their name."""
+    found = [name for name, keys in one.keys.items() if keys.ids != other.keys[name].ids]
+    for name, data in one.tables.items():
+        used = one.keys[data.table.keys].capacity * data.table.width
+        for column, values in data.columns.items():
+            if values[:used].tobytes() != other.tables[name].columns[column][:used].tobytes():
+                found.append(f"{name}.{column}")
+    return found
 
 
 def variables(settings: Mapping[str, object]) -> dict[str, str]:

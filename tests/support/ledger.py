@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from models.snapshot import record_hash
 from tests.support.streams import LEARNT
 
+NO_ACTION = ("search", "impression")
+"""Types that are no action of the user towards an item, and so are not in the history."""
+
 Offsets = Mapping[str, Mapping[int, int]]
 """topic -> partition -> next offset: what lies below it counts."""
 
@@ -75,6 +78,15 @@ class Ledger:
     def per_user(self, below: Offsets | None = None) -> dict[str, int]:
         """Learnt events by user, searches without an item included."""
         return dict(Counter(event["user_id"] for event in self._learnt(below)))
+
+    def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
+        """The items of a user's newest learnt actions, newest first: what the service must read. For one partition."""
+        mine = [each for each in self.records(below) if each.event is not None and each.event["user_id"] == user]
+        mine.sort(key=lambda each: each.offset, reverse=True)
+        acted = [each.event for each in mine if each.outcome == LEARNT and each.event is not None]
+        return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][
+            :newest
+        ]
 
     def _learnt(self, below: Offsets | None) -> list[Mapping[str, Any]]:
         return [each.event for each in self.records(below) if each.event is not None and each.outcome == LEARNT]
