@@ -1,0 +1,183 @@
+"""In: `sluicegate send FILE`. Out: its events and item facts in the topics, progress on the way, a report at the end.
+
+Exit codes: 0 everything sent; 1 the broker was away (run it again, it goes on); 2 the words or the file are wrong;
+3 everything else sent, but some lines were refused; 130 stopped by Ctrl-C (run it again, it goes on).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+from service.commands.trouble import broken
+from streaming.connection import KafkaTrouble
+from streaming.files import Layout, read_items
+from streaming.rows import FileError
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.items import ItemFacts
+    from streaming.sending import Report, Sender
+
+# Seconds between two lines of progress where there is no terminal.
+LINE_INTERVAL: Final = 5.0
+SOME_REFUSED: Final = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate send`."""
+    app.command("send", epilog="Example: sluicegate send ratings.csv.gz --map rating=click --min-rating 4")(send)
+
+
+def send(
+    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzipped; one event a row, oldest first.")],
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
+    ] = None,
+    type_map: Annotated[
+        list[str] | None, typer.Option("--map", help="TYPE=TYPE: the file's event type is our event type. Repeatable.")
+    ] = None,
+    default_type: Annotated[
+        str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")
+    ] = None,
+    items: Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")] = None,
+    min_rating: Annotated[
+        float | None, typer.Option("--min-rating", help="Pass over rows whose rating is lower.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Send at most this many events now.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Events a second, at most.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was sent before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, send nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
+) -> None:
+    """Send a file of events through the topic, as history. Stopped, it goes on where it was when run again."""
+    from streaming.sending import Options, Sender
+
+    settings = load_settings(config, os.environ)
+    layout = Layout(_pairs(column, "--column"), _types(type_map, settings), default_type, min_rating)
+    try:
+        facts = _items(items)
+        sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)
+        if sender.report.resumed_at:
+            typer.echo(f"{file}: {sender.report.resumed_at} rows were sent before, going on after them", err=True)
+        with _progress(sender) as tick:
+            report = _run(sender, settings, tick, dry_run=dry_run)
+    except FileError as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from None
+    except KafkaTrouble as trouble:
+        broken(trouble)
+    _tell(report, as_json)
+    if report.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_run: bool) -> Report:
+    if dry_run or sender.state.complete:
+        return sender.run(None, tick)
+    from streaming.producer import EventProducer, ensure_topics
+
+    ensure_topics(settings, ["events", "items"])
+    with EventProducer(settings, "sluicegate-send") as producer:
+        return sender.run(producer, tick)
+
+
+def _pairs(words: list[str] | None, option: str) -> dict[str, str]:
+    pairs = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{word!r} is not NAME=VALUE", param_hint=option)
+        pairs[name] = value
+    return pairs
+
+
+def _types(words: list[str] | None, settings: Settings) -> dict[str, str]:
+    types = _pairs(words, "--map")
+    known = settings.events.rules().kinds
+    for ours in types.values():
+        if ours not in known:
+            raise typer.BadParameter(f"{ours!r} is not an event type: {', '.join(known)}", param_hint="--map")
+    return types
+
+
+def _items(path: Path | None) -> dict[str, ItemFacts]:
+    if path is None:
+        return {}
+    facts, refused = read_items(path)
+    for line, reason in refused[:5]:
+        typer.echo(f"{path}:{line}: {reason}", err=True)
+    if refused:
+        typer.echo(f"{path}: {len(refused)} lines about items cannot be used", err=True)
+    return facts
+
+
+@contextmanager
+def _progress(sender: Sender) -> Iterator[Callable[[], None]]:
+    """A bar with rate and time left on a terminal, a line now and then elsewhere; both on standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(sender)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(sender.report.file, total=1.0, text="")
+        began = time.monotonic()
+
+        def tick() -> None:
+            bar.update(task, completed=sender.done(), text=_speed(sender, began))
+
+        yield tick
+
+
+def _speed(sender: Sender, began: float) -> str:
+    return f"{sender.report.sent:,} events, {sender.report.sent / max(time.monotonic() - began, 1e-3):,.0f}/s"
+
+
+def _lines(sender: Sender) -> Callable[[], None]:
+    began = last = time.monotonic()
+
+    def tick() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_INTERVAL:
+            last = now
+            share = sender.done()
+            left = (now - began) * (1 - share) / share if share else 0.0
+            typer.echo(f"{sender.report.file}: {_speed(sender, began)}, {left:.0f} s left", err=True)
+
+    return tick
+
+
+def _tell(report: Report, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+        return
+    for line, reason in report.refusals:
+        typer.echo(f"{report.file}:{line}: {reason}", err=True)
+    if report.refused > len(report.refusals):
+        typer.echo(f"... and {report.refused - len(report.refusals)} more lines", err=True)
+    if report.complete and not report.sent and report.resumed_at:
+        typer.echo(f"{report.file} was sent before: nothing left (--restart sends it again)")
+        return
+    verb = "would send" if report.dry_run else "sent"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.by_type.items())
+    typer.echo(
+        f"{verb} {report.sent:,} events ({kinds}) and facts of {report.items:,} items in {report.seconds:.1f} s; "
+        f"{report.refused:,} lines refused, {report.passed:,} passed over"
+    )
+    if not report.complete:
+        typer.echo("the file goes on: run the same command again to send the rest")
