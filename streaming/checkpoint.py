@@ -147,10 +147,10 @@ class Checkpointer:
         return True
 
     def flush(self, deadline: float) -> bool:
-        """Wait up to `deadline` seconds for the cut under way; whether it landed."""
+        """Wait up to `deadline` seconds for the cut under way; whether it landed (if not, the next one is a base)."""
         with self._changed:
             self._changed.wait_for(lambda: not self.busy or self.fenced, deadline)
-            return not self.busy and not self.fenced
+            return not self.busy and not self.fenced and self._parent is not None
 
     def close(self, timeout: float = 2.0) -> None:
         """End the threads; a cut that is still under way is given up and learnt again after the next start."""
@@ -235,7 +235,8 @@ class Checkpointer:
         try:
             self._on_committed(manifest)
         except Exception as error:  # the version stands, whatever its listener makes of it
-            self._failed(error)
+            log.warning("version %s is committed, but its listener failed: %s", manifest.id, error)
+            self._hooks.failed("listener", error)
 
     def _guarded(self, job: Cut) -> None:
         """Nothing that goes wrong with a version reaches the learner: it shows in `failed`, and a base follows."""

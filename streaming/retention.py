@@ -59,7 +59,8 @@ def bytes_since_base(versions: Mapping[str, Manifest], version: str) -> tuple[in
     """Bytes of the deltas from the nearest base up to `version`, and of that base (0, 0 without one)."""
     deltas = 0
     for id_ in _path(versions, version):
-        if versions[id_].kind == "base":
-            return deltas, versions[id_].size
-        deltas += versions[id_].size
+        base = versions.get(id_ + BESIDE, versions[id_])
+        if base.kind == "base":
+            return deltas, base.size
+        deltas += base.size
     return 0, 0

@@ -78,6 +78,9 @@ def load(
             for version, reason in loaded.skipped.items():
                 log.error("version %s is damaged and was passed over: %s", version, reason)
             return loaded
+    if _wanted(store, which) != wanted:
+        # The pointer moved and what it named was collected while we read: that is no damage.
+        return load(store, which, schema, served_only=served_only, ceilings=ceilings)
     raise NoSoundVersion(wanted, loader.damaged)
 
 

@@ -1,7 +1,8 @@
 -- Take the lease when it is free or held under the same instance name. The epoch only grows, whatever Redis forgot.
 -- KEYS 1 lease 2 epoch 3 owner 4 head   ARGV 1 token 2 instance 3 ttl in ms 4 the caller's last epoch
 local holder = redis.call('GET', KEYS[1])
-if holder and string.sub(holder, 1, #ARGV[2] + 1) ~= ARGV[2] .. ':' then return 0 end
+-- A token is the instance name, a colon and 16 hex digits.
+if holder and string.sub(holder, 1, -18) ~= ARGV[2] then return 0 end
 local stored = tonumber(redis.call('GET', KEYS[2]) or '0')
 local committed = tonumber(redis.call('HGET', KEYS[4], 'epoch') or '0')
 local epoch = math.max(stored, committed, tonumber(ARGV[4])) + 1

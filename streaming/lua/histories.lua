@@ -1,7 +1,7 @@
 -- Put each event of a batch in front of its user's history, once: what a partition's watermark has passed is skipped.
 -- KEYS 1 watermarks 2.. histories
 -- ARGV 1 topic id 2 seconds to live 3 entries kept 4 msgpack: for each history a flat list partition, offset, entry, ...
-local lists = cmsgpack.unpack(ARGV[4])
+local lists, cap = cmsgpack.unpack(ARGV[4]), tonumber(ARGV[3])
 local passed, highest = {}, {}
 for i = 1, #lists do
   local list, fresh = lists[i], {}
@@ -17,10 +17,11 @@ for i = 1, #lists do
     end
   end
   if #fresh > 0 then
+    local length
     for j = 1, #fresh, 1000 do  -- unpack has a limit of some thousands
-      redis.call('LPUSH', KEYS[i + 1], unpack(fresh, j, math.min(j + 999, #fresh)))
+      length = redis.call('LPUSH', KEYS[i + 1], unpack(fresh, j, math.min(j + 999, #fresh)))
     end
-    redis.call('LTRIM', KEYS[i + 1], 0, ARGV[3] - 1)
+    if length > cap then redis.call('LTRIM', KEYS[i + 1], 0, cap - 1) end
     redis.call('EXPIRE', KEYS[i + 1], ARGV[2])
   end
 end

@@ -129,6 +129,12 @@ def test_one_learner_holds_the_lease_and_the_same_instance_takes_it_back(store, 
     assert store.renew(again)
 
 
+def test_an_instance_whose_name_begins_like_the_holders_does_not_take_its_lease(store):
+    assert store.acquire_lease("a:b", 4.0)
+    assert store.acquire_lease("a", 4.0) is None
+    assert store.acquire_lease("a:b", 4.0).epoch == 2
+
+
 def test_a_lease_that_ran_out_goes_to_the_next_and_the_zombie_is_told(store):
     zombie = store.acquire_lease("a", 0.05)
     taken = eventually(lambda: store.acquire_lease("b", 4.0))

@@ -1,5 +1,9 @@
 """Learner, Redis, loader: what was cut is what is loaded, whatever died or broke in between."""
 
+import sys
+import threading
+
+import numpy as np
 import pytest
 
 from models.snapshot import Incompatible
@@ -154,14 +158,10 @@ class dead_threads:  # noqa: N801 - reads as a statement
     """A thread that dies of `Died` is what the test wants; anything else still fails it."""
 
     def __enter__(self):
-        import threading
-
         self._before = threading.excepthook
         threading.excepthook = lambda args: None if args.exc_type is Died else self._before(args)
 
     def __exit__(self, *_):
-        import threading
-
         threading.excepthook = self._before
 
 
@@ -260,8 +260,6 @@ def test_a_lost_head_is_found_again_by_the_index(store, open_checkpointer):
 
 def test_other_dimensions_are_refused_and_not_called_damage(store, open_checkpointer):
     chain(open_checkpointer, 1)
-    import sys
-
     other = Schema(
         1,
         [Space("item", 9), Space("user", 9, served=False)],
@@ -303,9 +301,9 @@ def test_a_nan_is_never_committed_and_a_base_follows_when_it_is_gone(store, open
     values = learner.learn(25).state.tables["weights"].columns["q"]
     sound = values[0, 0]
     values[0, 0] = float("nan")
-    learner.state.tables["weights"].mark(__import__("numpy").array([0]))
+    learner.state.tables["weights"].mark(np.array([0]))
     checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
-    assert checkpointer.flush(5.0)
+    assert not checkpointer.flush(5.0)
     assert checkpointer._hooks._hooks.failures == ["not_finite"]
     assert store.head().id == ids[-1]
     values[0, 0] = sound
@@ -327,7 +325,7 @@ def test_a_listener_that_fails_does_not_undo_the_version(store, open_checkpointe
         raise ConnectionError("Kafka is away")
 
     _, checkpointer, ids, _ = chain(open_checkpointer, 2, on_committed=listener)
-    assert checkpointer._hooks._hooks.failures == ["bug", "bug"]
+    assert checkpointer._hooks._hooks.failures == ["listener", "listener"]
     assert store.head().id == ids[-1]
 
 
@@ -355,3 +353,37 @@ def test_the_deltas_between_served_and_head_stay_within_history(store, open_chec
     checkpointer._collect()
     loaded = load(store, "serving", served_only=True)
     assert versions.advance(store, loaded.state, ids[1], store.head().id, served_only=True).seq == 4
+
+
+def test_cuts_become_coarser_when_uploads_take_more_than_a_fifth_of_the_time(store, open_checkpointer):
+    now = [0.0]
+
+    def slow(name):
+        now[0] += 1.0 if name == "commit.4" else 0.0
+
+    checkpointer, learner = open_checkpointer(failpoint=slow, clock=lambda: now[0]), Toy()
+
+    def try_cut():
+        return checkpointer.cut(learner.state, learner.progress, learner.admission, {})
+
+    assert eventually(lambda: checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, {}))
+    assert checkpointer.flush(5.0)
+    learner.learn(20)
+    now[0] = 4.9
+    assert not try_cut()
+    now[0] = 5.0
+    assert try_cut()
+    assert checkpointer.flush(5.0)
+    assert versions.load(store, "head", toy.SCHEMA, served_only=False).state.digest() == learner.state.digest()
+
+
+def test_a_cut_while_another_is_under_way_is_skipped_and_loses_nothing(store, open_checkpointer):
+    hold, learner = threading.Event(), Toy()
+    checkpointer = open_checkpointer(failpoint=lambda name: hold.wait(10.0) if name == "commit.4" else None)
+    assert checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, {})
+    assert not checkpointer.cut(learner.learn(20).state, learner.progress, learner.admission, {}, force=True)
+    hold.set()
+    assert checkpointer.flush(5.0)
+    assert load(store).manifest.progress.offsets == {"events": {0: 10}}
+    cut(checkpointer, learner, force=True)
+    assert load(store).state.digest() == learner.state.digest()
