@@ -15,7 +15,7 @@ import typer
 
 from streaming.settings import BadSettings
 
-COMMANDS = ("demo", "up", "learn", "serve", "deadletter", "config")
+COMMANDS = ("demo", "up", "learn", "serve", "send", "deadletter", "config")
 
 app = typer.Typer(
     name="sluicegate",
