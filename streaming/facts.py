@@ -11,7 +11,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from itertools import islice
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -34,6 +35,8 @@ STALE_SECONDS: Final = 2.0
 
 REMOVED: Final = b""
 """Stands in the hash for an item the shop took off: unlike an unknown one it must not be recommended."""
+
+UNREADABLE: Final = object()
 
 Change: TypeAlias = tuple[int, int, str, ItemFacts | None]
 """partition, offset, item id, its facts or None for removed."""
@@ -112,10 +115,10 @@ class FactsFollower:
         """Whether the item must not be shown: removed or not available."""
         return item_id in self.removed or item_id in self.unavailable
 
-    def category(self, name: str) -> list[str]:
-        """Ids of the category's items, in the order in which they were first seen there."""
+    def category(self, name: str, limit: int | None = None) -> list[str]:
+        """Ids of the category's first `limit` items (all), in the order in which they were first seen there."""
         with self._lock:
-            return list(self._categories.get(name, ()))
+            return list(islice(self._categories.get(name, ()), limit))
 
     def items(self) -> list[str]:
         """Ids of all items, in the order in which they were first seen."""
@@ -181,10 +184,10 @@ class FactsFollower:
         return count
 
     def _apply(self, pairs: Sequence[tuple[str, bytes]]) -> None:
-        decoded = [(item, _decoder.decode(raw) if raw != REMOVED else None) for item, raw in pairs]
+        decoded = [(item, facts) for item, raw in pairs if (facts := _decoded(item, raw)) is not UNREADABLE]
         with self._lock:
             for item, facts in decoded:
-                self._put(item, facts)
+                self._put(item, cast("ItemFacts | None", facts))
         self._changed([item for item, _ in decoded])
 
     def _put(self, item: str, facts: ItemFacts | None) -> None:
@@ -206,6 +209,16 @@ class FactsFollower:
         self.unavailable.discard(item)
         if facts is not None and facts.category is not None:
             self._categories.get(facts.category, {}).pop(item, None)
+
+
+def _decoded(item: str, raw: bytes) -> ItemFacts | object | None:
+    if raw == REMOVED:
+        return None
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        log.error("facts of item %r can't be read and stay as they were: %s", item, error)
+        return UNREADABLE
 
 
 def _pairs(found: Any) -> list[tuple[str, bytes]]:

@@ -19,8 +19,8 @@ CAP: Final = 128
 TTL_SECONDS: Final = 400 * 86_400
 """How long an idle user's history stays: a year's season and a month."""
 
-USERS_TOGETHER: Final = 2_000
-"""Users of one script: a few milliseconds of Redis's one thread."""
+ENTRIES_TOGETHER: Final = 500
+"""Entries of one script, about 2 ms of Redis's one thread: what a reader may have to wait while a backfill runs."""
 
 Entry: TypeAlias = tuple[int, int, float, int, str]
 """partition, offset, timestamp (epoch seconds), kind (code of `models.events.KINDS`), item id."""
@@ -48,7 +48,7 @@ def write(
     partition) tells which were written before. Raises StoreUnavailable; then call again with the same entries.
     """
     users = list(entries)
-    if len(users) > USERS_TOGETHER:
+    if sum(map(len, entries.values())) > ENTRIES_TOGETHER:
         _write_in_parts(store, entries, topic_id, ttl, cap)
         return
     if not users:
@@ -69,9 +69,9 @@ def write(
 def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int) -> None:
     """Offset by offset, not user by user: a watermark must not pass an entry that is yet to come."""
     flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
-    for start in range(0, len(flat), USERS_TOGETHER):
+    for start in range(0, len(flat), ENTRIES_TOGETHER):
         part: dict[str, list[Entry]] = {}
-        for _, _, user, entry in flat[start : start + USERS_TOGETHER]:
+        for _, _, user, entry in flat[start : start + ENTRIES_TOGETHER]:
             part.setdefault(user, []).append(entry)
         write(store, part, topic_id, ttl=ttl, cap=cap)
 

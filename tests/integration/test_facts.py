@@ -138,3 +138,19 @@ def test_reading_while_following_is_safe(store, follower):
         for number in range(7):
             assert len(follower.category(f"c{number}")) <= 100
     eventually(lambda: follower.category(f"c{2900 % 7}") == [f"i{i}" for i in range(100)])
+
+
+def test_facts_that_somebody_broke_in_redis_do_not_stop_the_others(store, follower, caplog):
+    facts.write(store, [(0, 0, "tea", ItemFacts(price=1.0)), (0, 1, "cup", ItemFacts(price=2.0))], "t1")
+    follower.step()
+    store.call("HSET", store.key("facts"), "tea", b'{"price": "free"')
+    fresh = FactsFollower(store)
+    fresh.step()
+    assert (fresh.get("tea"), fresh.get("cup")) == (None, ItemFacts(price=2.0))
+    assert "facts of item 'tea' can't be read" in caplog.text
+
+
+def test_the_first_items_of_a_large_category_come_without_the_rest(store, follower):
+    facts.write(store, [(0, i, f"i{i}", ItemFacts(category="c")) for i in range(50)], "t1")
+    follower.step()
+    assert follower.category("c", 3) == ["i0", "i1", "i2"]

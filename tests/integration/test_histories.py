@@ -53,8 +53,8 @@ def test_only_the_newest_are_kept(store):
     assert histories.read(store, "ann", 2).items == ["i2999", "i2998"]
 
 
-def test_more_users_than_one_script_takes_are_all_written_once(store, monkeypatch):
-    monkeypatch.setattr(histories, "USERS_TOGETHER", 7)
+def test_more_than_one_script_takes_are_all_written_once(store, monkeypatch):
+    monkeypatch.setattr(histories, "ENTRIES_TOGETHER", 7)
     batch = {f"u{user}": [entry(user + 20 * i, f"i{i}") for i in range(3)] for user in range(20)}
     for _ in range(2):
         histories.write(store, batch, "t1")
