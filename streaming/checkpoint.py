@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from models.admission import Admission
 from models.snapshot import Damaged, Manifest, NotFinite, Progress
 from models.tables import Schema, State
-from streaming.failures import CommitRefused, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.failures import KINDS, CommitRefused, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.leases import Lease
 from streaming.retention import bytes_since_base
 from streaming.store import Store
@@ -48,6 +48,18 @@ NOT_FINITE_SECONDS: Final = 10.0
 
 BASE_RETRY_SECONDS: Final = 30.0
 """Pause after a base that was not written: each attempt copies everything."""
+
+
+REFUSALS: Final[dict[type[Exception], str]] = {
+    Fenced: "fenced",
+    Stale: "stale",
+    WrongParent: "parent",
+    MissingChunk: "missing",
+    NotFinite: "not_finite",
+}
+
+FAILURES: Final = (*KINDS, *REFUSALS.values(), "listener", "bug")
+"""Every kind that `Hooks.failed` is told: closed, because metric labels are made of it."""
 
 
 class Last(NamedTuple):
@@ -294,9 +306,10 @@ class Checkpointer:
         before = self._deltas
         try:
             manifest = self._writer.write_base(job, self._closing.wait)
-            self._versions[manifest.id] = manifest
-            self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
-            self._collect()
+            if manifest is not None:
+                self._versions[manifest.id] = manifest
+                self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
+                self._collect()
         except Exception as error:  # the chain is complete without it; a later cut tries again
             self._failed(error)
             self.fenced = self.fenced or isinstance(error, Fenced)
@@ -348,10 +361,7 @@ def failure_kind(error: Exception) -> str:
     >>> failure_kind(MissingChunk("c:0"))
     'missing'
     """
-    if isinstance(error, StoreUnavailable):
-        return error.kind
-    names = {Fenced: "fenced", Stale: "stale", WrongParent: "parent", MissingChunk: "missing", NotFinite: "not_finite"}
-    return names.get(type(error), "bug")
+    return error.kind if isinstance(error, StoreUnavailable) else REFUSALS.get(type(error), "bug")
 
 
-__all__ = ["FAILPOINTS", "Checkpointer", "Hooks", "Last", "failure_kind"]
+__all__ = ["FAILPOINTS", "FAILURES", "Checkpointer", "Hooks", "Last", "failure_kind"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -144,15 +144,19 @@ class VersionWriter:
         self._hooks.committed(manifest)
         return manifest
 
-    def write_base(self, cut: Cut, pause: Callable[[float], Any]) -> Manifest:
-        """Steps 7 and 8, chunk by chunk at a pace: it never holds a second copy of everything."""
+    def write_base(self, cut: Cut, pause: Callable[[float], bool]) -> Manifest | None:
+        """Steps 7 and 8, chunk by chunk at a pace: it never holds a second copy of everything.
+
+        pause: waits so many seconds and says whether to give up; then None is returned and nothing is named.
+        """
         infos = []
         for index, chunk in enumerate(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival)):
             if not index:
                 self._failpoint("commit.7")
             self._store.put_chunk(cut.manifest.id, index, chunk.data)
             infos.append(describe(index, chunk))
-            pause(len(chunk.data) / BASE_BYTES_PER_SECOND)
+            if pause(len(chunk.data) / BASE_BYTES_PER_SECOND):
+                return None
         manifest = msgspec.structs.replace(cut.manifest, chunks=infos)
         self._failpoint("commit.8")
         self._store.commit(manifest, seal(manifest), self._lease)

@@ -2,7 +2,12 @@
 -- KEYS 1 gate 2 audit 3 serving 4 prev 5 reference 6 pinned, then metas of the versions to be named
 -- ARGV 1 revision the decision was made at 2 new state 3 audit record 4 entries of audit kept, then for each of
 -- serving, reference, pinned: '-' leave it, '' take it away, else an id and its seq as 'id seq'
-if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 'LOST' end
+local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
+if revision ~= ARGV[1] then
+  -- Sent again after a lost answer: it was this very decision that moved the revision on.
+  if tonumber(revision) == ARGV[1] + 1 and redis.call('HGET', KEYS[1], 'state') == ARGV[2] then return 'OK' end
+  return 'LOST'
+end
 for i = 7, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return 'GONE ' .. KEYS[i] end
 end

@@ -188,6 +188,15 @@ def test_of_two_decisions_made_on_one_revision_one_wins(store, lease, redis_url,
     other.close()
 
 
+def test_a_decision_sent_again_after_a_lost_answer_is_done_once(store, lease):
+    commit(store, lease, "v1", 1)
+    assert store.decide(0, b"state", b"record", "v1")
+    assert store.decide(0, b"state", b"record", "v1")
+    assert not store.decide(0, b"another state", b"record", "v1")
+    assert store.gate().revision == 1
+    assert len(store.decisions(10)) == 1
+
+
 def test_a_version_that_is_gone_is_never_served(store, lease):
     with pytest.raises(VersionGone):
         store.decide(0, b"one", b"first", "v9")
