@@ -116,6 +116,9 @@ def running(stack: Stack, say: Callable[[str], None]) -> Iterator[Stack]:
     try:
         stack.start(say)
         yield stack
+    except EmbeddedError:
+        stack.check()  # a process that died is the better explanation of an answer that did not come
+        raise
     finally:
         stack.stop()
 
