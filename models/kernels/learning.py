@@ -10,6 +10,7 @@ import numpy as np
 from models.dimensions import (
     CATEGORY_NEXT,
     CATEGORY_TOP,
+    CONTENDERS,
     IMPRESSION,
     LAG_SLOTS,
     LINEAR,
@@ -38,7 +39,7 @@ MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains noth
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 _INTERVAL_STEP = 1.0 / 512.0
-_LONGEST_INTERVAL = 1.0  # seconds: a quiet night counts as one slow second
+_LONGEST_INTERVAL = 0.1  # seconds: a pause says that nothing came, not that events now come slowly
 _TRAIN, _TEST = 0, 1
 
 
@@ -318,5 +319,6 @@ def consider(served, private, scratch, user, item, second, trains, tests, out, a
         return 0
     out[0] = at
     out[1] = 1 if target >= 0 and scratch.union.sums[scratch.listed.entries[target], candidates.COUNT] > 0 else 0
-    out[2:] = scratch.listed.ranks
+    for who in range(CONTENDERS):
+        out[2 + who] = scratch.listed.ranks[who]
     return 1
