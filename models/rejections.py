@@ -104,7 +104,8 @@ def _invalid(raw: bytes, message: str, expected: dict[str, str]) -> Rejection:
         field = message.split("`")[1]
         return Rejection("missing_field", f"$.{field}", expected.get(field, field), "nothing")
     wanted, _, where = message.partition(" - at `")
-    path = where.rstrip("`") or "$"
+    # Of a map's key the decoder says "key` in `$.context".
+    path = where.rstrip("`").rpartition("`")[2] or "$"
     found, path = _locate(raw, path)
     field = path.removeprefix("$.").split("[")[0].split(".")[0]
     return Rejection(

@@ -18,6 +18,7 @@ from kafka.structs import OffsetAndMetadata
 
 from streaming.connection import (
     BrokerAway,
+    KafkaTrouble,
     NotAllowed,
     OffsetsGone,
     TopicMissing,
@@ -50,6 +51,9 @@ FETCH_WAIT_MS: Final = 100
 # Seconds to settle whether an offset beyond the listed end exists (see `_past_the_end`).
 PROBE: Final = 3.0
 
+# Seconds a mirror commit may take, connecting included: it is for tools, nothing of ours waits for it longer.
+MIRROR: Final = 2.0
+
 T = TypeVar("T")
 
 
@@ -78,10 +82,13 @@ class KafkaSource:
             self._consumer.close(autocommit=False, timeout_ms=1000)
             raise
 
-    def _client(self, client_id: str, group: str | None) -> Any:
+    def _client(self, client_id: str, group: str | None, patience: float | None = None) -> Any:
+        arguments = client_arguments(self._settings, client_id)
+        if patience is not None:
+            arguments["bootstrap_timeout_ms"] = int(patience * 1000)
         return open_client(
             KafkaConsumer,
-            **client_arguments(self._settings, client_id),
+            **arguments,
             metrics_enabled=False,
             group_id=group,
             enable_auto_commit=False,
@@ -240,10 +247,13 @@ class KafkaSource:
         return _nested({part: max(offset, self._consumer.highwater(part) or 0) for part, offset in listed.items()})
 
     def lag(self) -> Offsets:
-        """Records of each partition not handed out yet, as of the last fetch; no call leaves the process."""
-        return _nested({
-            part: max(0, (self._consumer.highwater(part) or 0) - offset) for part, offset in self._tracked().items()
-        })
+        """Records of each partition not handed out yet, as of its last fetch; no call leaves the process.
+
+        A partition that was not fetched from yet is left out.
+        """
+        known = {part: self._consumer.highwater(part) for part in self._consumer.assignment()}
+        tracked = self._tracked()
+        return _nested({part: max(0, end - tracked[part]) for part, end in known.items() if end is not None})
 
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
         """Tell Kafka how far a version reaches, for tools that show lag; False when it could not be told.
@@ -257,8 +267,8 @@ class KafkaSource:
         }
         with self._mirror_lock:
             try:
-                self._member(group).commit(positions, timeout_ms=2_000)
-            except (kafka_errors.KafkaError, OSError):
+                self._member(group).commit(positions, timeout_ms=int(MIRROR * 1000))
+            except (kafka_errors.KafkaError, KafkaTrouble, OSError):
                 self.mirror_failures += 1
                 return False
         return True
@@ -266,7 +276,7 @@ class KafkaSource:
     def _member(self, group: str | None) -> Any:
         name = group or self._group
         if name not in self._members:
-            self._members[name] = self._client("sluicegate-mirror", name)
+            self._members[name] = self._client("sluicegate-mirror", name, MIRROR)
         return self._members[name]
 
     def committed(self, group: str | None = None) -> Offsets:

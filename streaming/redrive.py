@@ -6,6 +6,7 @@ first ended, also when the two were for different reasons.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -43,7 +44,7 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[DeadLette
     try:
         with KafkaSource(settings, [settings.topic("deadletter")]) as source:
             source.assign({})
-            for record in _until_now(source):
+            for record in _until_now(source, time.time()):
                 letter = decode(record)
                 if letter is not None and reason in {None, letter.reason}:
                     yield letter
@@ -51,22 +52,22 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[DeadLette
         return
 
 
-def _until_now(source: KafkaSource) -> Iterator[Record]:
-    """Records up to the end as it is at the start: a letter that comes back is not met again in the same run."""
-    first = source.poll(0.5, STEP)
-    ends = source.end_offsets()
-    batches = first
-    while True:
+def _until_now(source: KafkaSource, now: float) -> Iterator[Record]:
+    """Records written until `now`, in epoch seconds: a letter that comes back is not met again in the same run."""
+    open_parts = {(topic, part) for topic, parts in source.positions().items() for part in parts}
+    while open_parts:
+        batches = source.poll(1.0, STEP)
         for batch in batches:
             for record in batch:
-                if record.offset < ends[record.topic][record.partition]:
-                    yield record
-        at = source.positions()
-        if all(at[topic][part] >= end for topic, parts in ends.items() for part, end in parts.items()):
-            return
-        batches = source.poll(1.0, STEP)
+                if record.timestamp > now * 1000:
+                    open_parts.discard((record.topic, record.partition))
+                    break
+                yield record
         if not batches:
             source.end_offsets()  # Raises when the broker is away, where an empty poll would look like the end.
+        open_parts -= {
+            (topic, part) for topic, parts in source.lag().items() for part, left in parts.items() if not left
+        }
 
 
 def redrive(
@@ -102,7 +103,7 @@ class _Run:
 
     def go(self, reason: str | None, limit: int | None, dry_run: bool) -> None:
         self._source.assign({})
-        for record in _until_now(self._source):
+        for record in _until_now(self._source, time.time()):
             letter = decode(record)
             if letter is None or reason not in {None, letter.reason} or self._sent_before(record, letter):
                 continue

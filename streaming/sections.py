@@ -72,7 +72,7 @@ class KafkaSettings(_Password):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, description="How to log in; needed with SASL_PLAINTEXT and SASL_SSL."
     )
-    username: str | None = Field(default=None, description="User name for SASL.")
+    username: str | None = Field(default=None, description="Name of the user, with SASL.")
     cafile: Path | None = Field(
         default=None, description="Certificate authorities (PEM) that sign the brokers' certificates."
     )
@@ -117,7 +117,7 @@ class RedisSettings(_Password):
     url: str = Field(
         default="redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."
     )
-    username: str | None = Field(default=None, description="ACL user name.")
+    username: str | None = Field(default=None, description="Name of the ACL user.")
     cafile: Path | None = Field(
         default=None, description="Certificate authorities (PEM) that sign the server's certificate."
     )
