@@ -41,13 +41,18 @@ def policy_hash(policy: Policy) -> str:
     >>> policy_hash(Policy()) == policy_hash(Policy(cooldown=1.0))
     False
     """
-    return hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:16]
+    return _digest(policy)[:16]
 
 
 def sealed(record: AuditRecord) -> AuditRecord:
     """The record with its hash."""
-    bare = msgspec.structs.replace(record, hash="")
-    return msgspec.structs.replace(record, hash=hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest())
+    return msgspec.structs.replace(record, hash=_digest(msgspec.structs.replace(record, hash="")))
+
+
+def _digest(value: object) -> str:
+    # Partition numbers are keys of maps, and canonical JSON can order strings only.
+    plain = msgspec.to_builtins(value, str_keys=True)
+    return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
 
 
 def record(

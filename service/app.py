@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -57,11 +57,11 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
         app.include_router(routes.router)
     app.openapi = describing.installed(app)  # type: ignore[method-assign]
     problems.install(app)
-    telemetry.initialise(list(templates(app.routes)))
+    telemetry.initialise([pair for routes in ROUTERS for pair in templates(routes.router.routes)])
     return app
 
 
-def templates(routes: list[BaseRoute]) -> list[tuple[str, str]]:
+def templates(routes: Sequence[BaseRoute]) -> list[tuple[str, str]]:
     """(method, path template) of each route: what metrics are labelled with."""
     found = []
     for route in routes:

@@ -22,7 +22,7 @@ from service.guards import inspect
 from service.tablesets import TableSet, TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
-from streaming.store import Store, StoreUnavailable, VersionGone
+from streaming.store import Pointer, Store, StoreUnavailable, VersionGone
 from streaming.versions import NoSoundVersion
 
 # Seconds before another candidate is examined after one was found faulty, doubled up to the limit: a learner that keeps
@@ -31,6 +31,8 @@ RETRY: Final = 0.5
 RETRY_LIMIT: Final = 30.0
 # Seconds to wait after the store failed to answer.
 STORE_RETRY: Final = 0.5
+# Canary queries put to a version that another service has examined already.
+WARM_QUERIES: Final = 3
 # Points at which the stretch of events that a version added is sampled for the freshness histogram.
 SAMPLES: Final = 5
 
@@ -63,7 +65,7 @@ class Gatekeeper:
         self.looked = False
         self.store_error = ""
         self.load_error = ""
-        self.head: Version | None = None
+        self.head: Pointer | None = None
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.revision = 0
         self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
@@ -131,13 +133,14 @@ class Gatekeeper:
         head, serving = pointers.get("head"), pointers.get("serving")
         followed = serving is None or self._follow(serving.id)
         self.looked = True
-        self.head = Version(head.id, head.seq) if head is not None else None
+        self.head = head
+        candidate = Version(head.id, head.seq) if head is not None else None
         if request is None and not followed:
             # What is served could not be loaded here; another replica may be fine, so this one does not decide.
             return None
         active = self._tables.active
         now_served = _version(active.manifest) if active is not None and serving is not None else None
-        return self._judge(Evidence(self.head, now_served, request=request))
+        return self._judge(Evidence(candidate, now_served, request=request))
 
     def _store_answered(self) -> None:
         self._telemetry.store_up.set(1)
@@ -245,6 +248,7 @@ class Gatekeeper:
             return False
         try:
             self._prepare(serving, or_older=active is None)
+            self._warm()
             self._swap()
         except (Damaged, NoSoundVersion, TooNew, Incompatible) as error:
             self._cannot_follow(serving, str(error))
@@ -267,18 +271,22 @@ class Gatekeeper:
         self._failures += 1
         self._not_before = time.monotonic() + min(RETRY * 2 ** min(self._failures - 1, 16), RETRY_LIMIT)
 
+    def _warm(self) -> None:
+        """Ask a version that was decided on elsewhere a few queries: compiled code and caches are warm before a request."""
+        idle = self._tables.idle
+        assert idle is not None
+        found = inspect(idle.state, idle.recommender, self._schema, WARM_QUERIES, self._clock())
+        if found.faults:
+            logs.warn("served version has faults", version=idle.id, faults=found.faults, detail=found.detail)
+
     def _swap(self) -> None:
         before = self._tables.active
         idle = self._tables.idle
         assert idle is not None
-        # Compiled code and caches are warm before the first request meets these tables.
-        found = inspect(idle.state, idle.recommender, self._schema, 2, self._clock())
         started = time.perf_counter()
         self._tables.swap()
         self._telemetry.loading["swap"].observe(time.perf_counter() - started)
         self._show(before, idle)
-        if found.faults:
-            logs.warn("served version has faults", version=idle.id, faults=found.faults, detail=found.detail)
 
     def _show(self, before: TableSet | None, now_served: TableSet) -> None:
         manifest = now_served.manifest

@@ -69,10 +69,10 @@ def canaries(state: State, count: int, now: float) -> Iterator[Query]:
     yield Query([], [], [])
     if count > 1:
         yield Query(["no item has this id"], [now - 60.0], [CLICK])
-    ids = [key for key in state.keys["item"].ids if key]
+    ids = state.keys["item"].ids
     for turn in range(count - 2):
-        start = turn * len(ids) // max(count - 2, 1)
-        history = ids[start : start + CANARY_LENGTH]
+        start = turn * len(ids) // (count - 2)
+        history = [key for key in ids[start : start + CANARY_LENGTH] if key]
         times = [now - 60.0 * (position + 1) for position in range(len(history))]
         yield Query(history, times, [PURCHASE if position % 2 else CLICK for position in range(len(history))])
 

@@ -18,6 +18,8 @@ SPARE: Final = 40
 """Candidates beyond those asked for: some are removed or unavailable, and the ranking cannot know."""
 EXTRA: Final = 360
 """Items of a category that are ranked beside what the sources propose; the recommender takes 400 in all."""
+UNPROPOSED: Final = -5_000.0
+"""Scores below this are of candidates that the source in charge did not propose; its own are above -100."""
 EVERYTHING: Final = 1_000
 """More than there can be candidates."""
 
@@ -91,12 +93,18 @@ def popular(held: TableSet | None, catalogue: Catalogue, n: int, category: str |
 
 def similar(held: TableSet | None, catalogue: Catalogue, item_id: str, n: int) -> Page:
     """The slate beside an item: what goes with it, then its category."""
-    ranking = held.recommender.similar(item_id, n) if held is not None else None
+    ranking = _proposed(held.recommender.similar(item_id, n)) if held is not None else None
     facts = catalogue.get(item_id)
     category = facts.category if facts is not None else None
     stages = _stages(ranking, held, catalogue, category, n)
     page = slate.compose(stages, n, rules(catalogue, None, {item_id}))
     return _page(page, ranking)
+
+
+def _proposed(ranking: Ranking) -> Ranking:
+    """Without the candidates that the source in charge did not propose itself, which stand far below its own."""
+    kept = int((ranking.scores > UNPROPOSED).sum())
+    return ranking._replace(items=ranking.items[:kept], scores=ranking.scores[:kept], sources=ranking.sources[:kept])
 
 
 def rules(catalogue: Catalogue, category: str | None, excluded: set[str]) -> Callable[[str], bool]:

@@ -129,7 +129,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "revision": keeper.revision,
         **msgspec.to_builtins(keeper.state),
         "serving": serving,
-        "head": keeper.head,
+        "head": keeper.head.id if keeper.head is not None else None,
         "policy": keeper.policy,
         "policy_hash": policy_hash(keeper.policy),
         "store_error": keeper.store_error or None,

@@ -153,7 +153,10 @@ def test_state_and_decision_survive_json(state: GateState, evidence: Evidence, n
 def chain(length: int) -> list[audit.AuditRecord]:
     state, records = GateState(), []
     for turn in range(length):
-        before, after = Version(f"v{turn}", turn), Version(f"v{turn + 1}", turn + 1)
+        before, after = (
+            Version(f"v{turn}", turn),
+            Version(f"v{turn + 1}", turn + 1, offsets={"events": {0: turn, 11: 4}}),
+        )
         evidence = Evidence(after, before, numbers={"items": float(turn)})
         decision = decide(state, evidence, POLICY, float(turn))
         entry = audit.record(state, decision, evidence, POLICY, float(turn), "replica")
