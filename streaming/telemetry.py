@@ -21,7 +21,7 @@ ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.
 PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 """Seconds; bracket the version interval of one second and the lease of four."""
 
-OUTCOMES = ("learnt", "duplicate", "late", "future", "capped", "rejected", "deferred")
+OUTCOMES = ("learnt", "duplicate", "late", "future", "capped", "rejected")
 PHASES = ("cut", "encode", "upload", "commit")
 
 
@@ -39,6 +39,8 @@ class LearnerTelemetry:
         self.deadletter_failures = self._counter("deadletter_failures_total", "Dead letters Kafka did not take.")
         self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
         self.evicted = self._counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
+        self.deferred = self._counter("deferred_total", "Events whose item was not yet named often enough for a row.")
+        self._ceilings: dict[str, int] = {}
         self.history_failures = self._counter("history_write_failures_total", "History writes that Redis did not take.")
         self.mirror_failures = self._counter("mirror_commit_failures_total", "Offset commits that Kafka did not take.")
         self.version_failures = self._counter("version_failures_total", "Versions that were not committed.", "kind")
@@ -105,6 +107,13 @@ class LearnerTelemetry:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def ceilings(self, totals: Mapping[str, int]) -> None:
+        """Running totals of what ceilings did: the state counts since it began, metrics since this process did."""
+        before, self._ceilings = self._ceilings or totals, dict(totals)
+        for space in ("item", "user"):
+            self.evicted.labels(space).inc(max(0, totals[f"evicted_{space}s"] - before[f"evicted_{space}s"]))
+        self.deferred.inc(max(0, totals["deferred"] - before["deferred"]))
 
     def scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Running scores by contender: {"hr", "rr", "n"}."""

@@ -176,6 +176,7 @@ class Term:
     def _show(self, recommender: Recommender) -> None:
         telemetry = self._parts.telemetry
         telemetry.scores(recommender.scores())
+        telemetry.ceilings(recommender.counters())
         for name, keys in self._model.state.keys.items():
             telemetry.keys.labels(name).set(len(keys))
         telemetry.memory.set(self._model.state.nbytes())
