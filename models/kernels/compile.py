@@ -10,6 +10,7 @@ shapes compiled code is hashed into the cache's folder: an edited constant or ta
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from numba import config, njit
 
@@ -29,7 +30,7 @@ _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
 # Arrays come from outside and none is made inside, so kernels are compiled without numba's reference counting: a call
 # that hands on a view of all tables would otherwise touch a hundred atomic counters (it cost ten times the arithmetic).
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+_OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
 
 kernel = njit(**_OPTIONS)
 scoring = njit(fastmath=_SCORING, **_OPTIONS)
