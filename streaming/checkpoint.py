@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from models.admission import Admission
-from models.snapshot import Damaged, Manifest, NotFinite, Progress
+from models.snapshot import Manifest, NotFinite, Progress
 from models.tables import Schema, State
-from streaming.failures import KINDS, CommitRefused, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.compaction import Compactor
+from streaming.failures import Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.leases import Lease
-from streaming.retention import bytes_since_base
+from streaming.shelf import Shelf
 from streaming.store import Store
+from streaming.version_failures import FAILURES, Phases, failure_kind
 from streaming.version_writer import FAILPOINTS, Cut, Hooks, Silent, VersionWriter, beside, clear_marks, take
 
 log = logging.getLogger(__name__)
@@ -31,12 +33,6 @@ UPLOAD_SHARE: Final = 0.2
 LONGEST_PAUSE: Final = 30.0
 """Seconds cuts pause at most after a slow upload: what a crash then repeats stays bounded."""
 
-BASE_FACTOR: Final = 2.0
-"""A new base when the deltas since the last are this many times its size: a start then reads at most three bases."""
-
-SMALLEST_BASE: Final = 1 << 20
-"""Bytes a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
-
 RETRY_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Pauses between attempts to send the same bytes; the last one is repeated."""
 
@@ -45,21 +41,6 @@ LOOK_SECONDS: Final = 2.0
 
 NOT_FINITE_SECONDS: Final = 10.0
 """Pause after a state that held NaN: each attempt copies everything."""
-
-BASE_RETRY_SECONDS: Final = 30.0
-"""Pause after a base that was not written: each attempt copies everything."""
-
-
-REFUSALS: Final[dict[type[Exception], str]] = {
-    Fenced: "fenced",
-    Stale: "stale",
-    WrongParent: "parent",
-    MissingChunk: "missing",
-    NotFinite: "not_finite",
-}
-
-FAILURES: Final = (*KINDS, *REFUSALS.values(), "listener", "bug")
-"""Every kind that `Hooks.failed` is told: closed, because metric labels are made of it."""
 
 
 class Last(NamedTuple):
@@ -92,31 +73,24 @@ class Checkpointer:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._lease, self._schema = store, lease, schema
-        self._base_interval, self._on_committed, self._failpoint = base_interval, on_committed, failpoint
-        self._hooks = _Phases(hooks or Silent())
+        self._on_committed, self._failpoint = on_committed, failpoint
+        self._hooks = Phases(hooks or Silent())
         self._clock, self._wall = clock, wall
-        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
-        self._versions: dict[str, Manifest] = {}
-        self._refresh()
-        head = store.head()
-        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._versions.values())])
-        self._parent = start if start is not None and head is not None and head.id == start.id else None
-        self._deltas, self._base_size = bytes_since_base(self._versions, start.id if start else "")
-        self._base_at = self._base_not_before = self._not_before = clock()
-        self._base_busy = False
-        self._job: Cut | None = None
-        self._base_job: Cut | None = None
         self.last: Last | None = None
         self.fenced = False
-        self._collecting = threading.Lock()
+        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
+        self._shelf = Shelf(store, self._writer, self._failed)
+        head = store.head()
+        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._shelf.versions.values())])
+        self._parent = start if start is not None and head is not None and head.id == start.id else None
+        start_id = start.id if start else ""
+        self.bases = Compactor(self._writer, self._shelf, start_id, base_interval, clock, self._failed)
+        self._not_before = clock()
+        self._job: Cut | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._upload_all, name="versions", daemon=True),
-            threading.Thread(target=self._compact_all, name="bases", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._upload_all, name="versions", daemon=True)
+        self._thread.start()
 
     # -- the learner's side -----------------------------------------------------------------------------------------
 
@@ -149,12 +123,11 @@ class Checkpointer:
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)
         if parent is None:
             clear_marks(state)
-        base = take(state, beside(job.manifest), admission, None) if parent and self._base_is_due(started) else None
+        if parent is not None and self.bases.due(started):
+            self.bases.offer(take(state, beside(job.manifest), admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job = job
-            if base is not None:
-                self._base_job, self._base_busy = base, True
             self._changed.notify_all()
         return True
 
@@ -169,8 +142,8 @@ class Checkpointer:
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join(timeout)
+        self.bases.close(timeout)
+        self._thread.join(timeout)
 
     def _draft(self, parent: Manifest | None, progress: Progress, evidence: dict[str, Any], served_by: str) -> Manifest:
         self._seq += 1
@@ -189,12 +162,6 @@ class Checkpointer:
             served_by=served_by,
         )
 
-    def _base_is_due(self, now: float) -> bool:
-        if self._base_busy or not self._deltas or now < self._base_not_before:
-            return False
-        large = self._deltas > BASE_FACTOR * max(self._base_size, SMALLEST_BASE)
-        return large or now - self._base_at > self._base_interval
-
     # -- the uploader -----------------------------------------------------------------------------------------------
 
     def _upload_all(self) -> None:
@@ -205,12 +172,9 @@ class Checkpointer:
             if job is None:
                 self._look()
                 continue
-            started = self._clock()
             self._guarded(job)
+            self.bases.drop()
             with self._changed:
-                ended = self._clock()
-                pause = (ended - started) * (1 / UPLOAD_SHARE - 1)
-                self._not_before = max(self._not_before, ended + min(pause, LONGEST_PAUSE))
                 self._job = None
                 self._changed.notify_all()
 
@@ -218,30 +182,33 @@ class Checkpointer:
         prepared = self._writer.prepare(job)
         attempt = 0
         while not self._closing.is_set():
+            started = self._clock()
             try:
-                self._landed(self._writer.write(prepared))
+                manifest = self._writer.write(prepared)
+                self._pace(self._clock() - started)
+                self._landed(manifest)
                 return
             except (StoreUnavailable, MissingChunk) as error:
                 self._failed(error)
                 if isinstance(error, StoreUnavailable) and error.kind == "oom":
-                    self._collect()
+                    self._shelf.collect()
                 self._closing.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
 
+    def _pace(self, spent: float) -> None:
+        """No cut for so long that uploads keep to their share. An outage before this attempt does not count."""
+        pause = min(spent * (1 / UPLOAD_SHARE - 1), LONGEST_PAUSE)
+        self._not_before = max(self._not_before, self._clock() + pause)
+
     def _landed(self, manifest: Manifest) -> None:
-        self._versions[manifest.id] = manifest
+        self._shelf.versions[manifest.id] = manifest
         self._parent = manifest
-        if manifest.kind == "base":
-            self._deltas, self._base_size, self._base_at = 0, manifest.size, self._clock()
-        else:
-            self._deltas += manifest.size
         self.last = Last(manifest.id, manifest.seq, self._wall(), dict(self._hooks.seconds))
         self._failpoint("commit.6")
         self._mirror(manifest)
-        with self._changed:
-            self._changed.notify_all()
+        self.bases.landed(manifest)
         if manifest.kind == "base":
-            self._collect()
+            self._shelf.collect()
 
     def _mirror(self, manifest: Manifest) -> None:
         try:
@@ -256,7 +223,6 @@ class Checkpointer:
             self._deliver(job)
         except Fenced as error:
             self._failed(error)
-            self.fenced = True
         except NotFinite as error:
             self._failed(error)
             self._parent = None
@@ -284,84 +250,8 @@ class Checkpointer:
     def _failed(self, error: Exception) -> None:
         kind = failure_kind(error)
         log.warning("version not committed (%s): %s", kind, error)
+        self.fenced = self.fenced or isinstance(error, Fenced)
         self._hooks.failed(kind, error)
-
-    # -- bases and collection ---------------------------------------------------------------------------------------
-
-    def _compact_all(self) -> None:
-        while not self._closing.is_set():
-            with self._changed:
-                self._changed.wait_for(self._base_is_ready)
-                job, self._base_job = self._base_job, None
-            if job is not None and not self._closing.is_set():
-                self._compact(job)
-
-    def _base_is_ready(self) -> bool:
-        """Its own version must be committed first: a base stands beside a version that exists."""
-        job = self._base_job
-        known = job is not None and (job.manifest.beside in self._versions or self._job is None)
-        return known or self._closing.is_set()
-
-    def _compact(self, job: Cut) -> None:
-        before = self._deltas
-        try:
-            manifest = self._writer.write_base(job, self._closing.wait)
-            if manifest is not None:
-                self._versions[manifest.id] = manifest
-                self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
-                self._collect()
-        except Exception as error:  # the chain is complete without it; a later cut tries again
-            self._failed(error)
-            self.fenced = self.fenced or isinstance(error, Fenced)
-            self._base_not_before = self._clock() + BASE_RETRY_SECONDS
-        self._base_at = self._clock()
-        self._base_busy = False
-
-    def _refresh(self) -> None:
-        """Know every version there is; manifests known already are not fetched again."""
-        ids = {pointer.id for pointer in (*self._store.versions(), *self._store.bases())}
-        for gone in self._versions.keys() - ids:
-            self._versions.pop(gone, None)
-        for id_, found in self._store.manifests(sorted(ids - self._versions.keys())).items():
-            if not isinstance(found, Damaged):
-                self._versions[id_] = found
-
-    def _collect(self) -> None:
-        """Unlink what no pointer needs. Never urgent: what fails is tried after the next base."""
-        try:
-            with self._collecting:
-                self._refresh()
-                for gone in self._writer.collect(dict(self._versions)):
-                    self._versions.pop(gone, None)
-        except (StoreUnavailable, CommitRefused) as error:
-            self._failed(error)
-
-
-class _Phases:
-    """Hooks that also remember the last duration of each phase."""
-
-    def __init__(self, hooks: Hooks) -> None:
-        self._hooks = hooks
-        self.seconds: dict[str, float] = {}
-
-    def phase(self, name: str, seconds: float) -> None:
-        self.seconds[name] = seconds
-        self._hooks.phase(name, seconds)
-
-    def committed(self, manifest: Manifest) -> None:
-        self._hooks.committed(manifest)
-
-    def failed(self, kind: str, error: Exception) -> None:
-        self._hooks.failed(kind, error)
-
-
-def failure_kind(error: Exception) -> str:
-    """A short, closed name for what kept a version from being committed: a metric label.
-
-    >>> failure_kind(MissingChunk("c:0"))
-    'missing'
-    """
-    return error.kind if isinstance(error, StoreUnavailable) else REFUSALS.get(type(error), "bug")
 
 
 __all__ = ["FAILPOINTS", "FAILURES", "Checkpointer", "Hooks", "Last", "failure_kind"]

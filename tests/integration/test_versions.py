@@ -84,12 +84,12 @@ def chain(open_checkpointer, count, **options):
 
 def base_beside(checkpointer, learner, store):
     """One more version, with a base beside it."""
-    checkpointer._base_interval = -1.0
+    checkpointer.bases.interval = -1.0
     learner.learn(learner.next + 10)
     last = cut(checkpointer, learner, force=True)
-    checkpointer._base_interval = 1e9
+    checkpointer.bases.interval = 1e9
     eventually(lambda: last.id + BESIDE in {pointer.id for pointer in store.bases()})
-    eventually(lambda: not checkpointer._base_busy)
+    eventually(lambda: not checkpointer.bases.busy)
     return last.id
 
 
@@ -138,11 +138,13 @@ def test_death_at_any_step_repeats_or_loses_nothing(store, open_checkpointer, po
     armed = []
     learner, checkpointer, _, _ = chain(open_checkpointer, 2, failpoint=failpoint)
     armed.append(point)
-    checkpointer._base_interval = -1.0
+    checkpointer.bases.interval = -1.0
     learner.learn(30)
     with dead_threads():
         checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
-        assert eventually(lambda: not all(thread.is_alive() for thread in checkpointer._threads))
+        assert eventually(
+            lambda: not all(thread.is_alive() for thread in (checkpointer._thread, checkpointer.bases.thread))
+        )
         loaded = load(store)
     assert loaded.skipped == {}
     assert loaded.manifest.progress.offsets["events"][0] in {20, 30}
@@ -335,7 +337,7 @@ def test_collection_keeps_what_pointers_need_and_bounds_the_rest(store, open_che
     for _ in range(8):
         base_beside(checkpointer, learner, store)
         cut(checkpointer, learner.learn(learner.next + 5), force=True)
-    checkpointer._collect()
+    checkpointer._shelf.collect()
     assert len(store.bases()) == 6
     assert load(store, ids[1]).state.digest() == digests[ids[1]]
     assert load(store, ids[0]).state.digest() == digests[ids[0]]
@@ -350,7 +352,7 @@ def test_the_deltas_between_served_and_head_stay_within_history(store, open_chec
     learner, checkpointer, ids, _ = chain(open_checkpointer, 3)
     store.decide(0, b"", b"", ids[1])
     base_beside(checkpointer, learner, store)
-    checkpointer._collect()
+    checkpointer._shelf.collect()
     loaded = load(store, "serving", served_only=True)
     assert versions.advance(store, loaded.state, ids[1], store.head().id, served_only=True).seq == 4
 

@@ -45,10 +45,10 @@ class Versions(RuleBasedStateMachine):
     @precondition(lambda self: self.learner.next)
     @rule(base=st.booleans())
     def cut(self, base):
-        self.checkpointer._base_interval = -1.0 if base else 1e9
+        self.checkpointer.bases.interval = -1.0 if base else 1e9
         took = self.checkpointer.cut(self.learner.state, self.learner.progress, self.learner.admission, {}, force=True)
         assert self.checkpointer.flush(10.0) or not took
-        eventually(lambda: not self.checkpointer._base_busy)
+        eventually(lambda: not self.checkpointer.bases.busy)
         self.durable = max(self.durable, self.learner.next if took else 0)
 
     @rule()
@@ -88,7 +88,7 @@ class Versions(RuleBasedStateMachine):
 
     @rule()
     def collect(self):
-        self.checkpointer._collect()
+        self.checkpointer._shelf.collect()
 
     @invariant()
     def head_is_what_an_undisturbed_learner_holds(self):
