@@ -36,6 +36,8 @@ ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadl
 # records a second; the wait is part of the freshness of an event that comes over HTTP, so it stays at a few.
 BATCH: Final = 256 << 10
 LINGER_MS: Final = 5
+# Seconds the first send to a topic may wait for its partitions.
+BLOCK: Final = 5.0
 # Largest record: a dead letter holds 256 KiB of original bytes, in base64 and with its reasons.
 MAX_REQUEST: Final = 1 << 20
 # Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
@@ -102,7 +104,7 @@ class EventProducer:
                 batch_size=BATCH,
                 linger_ms=LINGER_MS,
                 max_request_size=MAX_REQUEST,
-                max_block_ms=min(timeout_ms, 5_000),
+                max_block_ms=int(BLOCK * 1000),
                 delivery_timeout_ms=2 * timeout_ms + LINGER_MS,
             )
         except kafka_errors.KafkaError as error:
@@ -136,11 +138,16 @@ class EventProducer:
         stamp = None if timestamp is None else int(timestamp * 1000)
         try:
             future = self._producer.send(topic, key=raw_key, value=value, headers=marked, timestamp_ms=stamp)
-        except kafka_errors.KafkaError as error:
+        except BaseException as error:
             self._release(size, failed=True)
-            raise trouble(error, self._bootstrap, topic) from error
-        except BaseException:
-            self._release(size, failed=True)
+            if isinstance(error, kafka_errors.KafkaTimeoutError):
+                raise BrokerAway(
+                    f"Kafka at {self._bootstrap} did not name the partitions of topic {topic!r} in {BLOCK:g} s: "
+                    "is it running, does the topic exist?",
+                    "timeout",
+                ) from error
+            if isinstance(error, kafka_errors.KafkaError):
+                raise trouble(error, self._bootstrap, topic) from error
             raise
         future.add_callback(lambda _: self._release(size))
         future.add_errback(lambda _: self._release(size, failed=True))

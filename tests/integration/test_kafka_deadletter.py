@@ -104,7 +104,7 @@ def test_a_topic_that_does_not_exist_holds_no_letters(kafka_settings: Settings) 
 
 
 @pytest.fixture
-def run(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+def dead(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP", kafka_settings.kafka.bootstrap)
     monkeypatch.setenv("SLUICEGATE_NAMESPACE", kafka_settings.namespace)
     app = typer.Typer()
@@ -112,20 +112,20 @@ def run(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *words: CliRunner().invoke(app, ["deadletter", *words])
 
 
-def test_the_command_lists_and_redrives(kafka_settings: Settings, run: Any) -> None:
+def test_the_command_lists_and_redrives(kafka_settings: Settings, dead: Any) -> None:
     refuse(kafka_settings, [b"{", GOOD.replace(b'"u"', b"7")])
-    listed = run("list", "--json")
+    listed = dead("list", "--json")
     assert listed.exit_code == 0, listed.output
     assert {json.loads(line)["reason"] for line in listed.output.splitlines()} == {"not_json", "wrong_type"}
-    assert "wrong_type" in run("list").output
-    assert json.loads(run("redrive", "--json", "--reason", "not_json").output)["sent"] == 1
-    assert "sent 1 (1 wrong_type)" in run("redrive").output
-    assert run("list", "--reason", "nonsense").exit_code == 2
+    assert "wrong_type" in dead("list").output
+    assert json.loads(dead("redrive", "--json", "--reason", "not_json").output)["sent"] == 1
+    assert "sent 1 (1 wrong_type)" in dead("redrive").output
+    assert dead("list", "--reason", "nonsense").exit_code == 2
 
 
-def test_a_broker_that_is_away_is_one_line(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_is_one_line(dead: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP_TIMEOUT", "0.5")
-    result = run("list")
+    result = dead("list")
     assert result.exit_code == 1
     assert "no Kafka broker answers at 127.0.0.1:1" in result.output

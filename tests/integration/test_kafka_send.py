@@ -29,9 +29,9 @@ from tests.conftest import eventually
 
 
 @pytest.fixture
-def here(settings: Settings, tmp_path: Path) -> Settings:
+def here(kafka_settings: Settings, tmp_path: Path) -> Settings:
     """Settings whose state files lie in the test's folder."""
-    return settings.model_copy(update={"data_dir": tmp_path / "data"})
+    return kafka_settings.model_copy(update={"data_dir": tmp_path / "data"})
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError
 
 from models.events import Event, EventRules, Rejection, decode
 from streaming.connection import BrokerAway, OffsetsGone, TopicMissing, TopicRecreated
@@ -119,11 +120,25 @@ def test_an_offset_beyond_the_log_is_named_and_the_end_itself_is_fine(
     assert "the log is shorter than it was" in str(gone)
 
 
+def make_anew(admin: KafkaAdminClient, topic: str) -> None:
+    """Delete a topic and make it again; a broker may take a moment to forget the old one."""
+    admin.delete_topics([topic])
+
+    def made() -> bool:
+        try:
+            admin.create_topics([NewTopic(topic, 4, 1)])
+        except TopicAlreadyExistsError:
+            return False
+        return True
+
+    eventually(made)
+    admin.wait_for_topics([topic])
+
+
 def test_a_topic_made_anew_while_it_is_read_is_named(source: KafkaSource, events: str, admin: KafkaAdminClient) -> None:
     source.assign({})
     before = source.topic_ids()[events]
-    admin.delete_topics([events])
-    admin.create_topics([NewTopic(events, 4, 1)])
+    make_anew(admin, events)
     with pytest.raises(TopicRecreated) as caught:
         source.refresh_partitions()
     assert caught.value.before == before

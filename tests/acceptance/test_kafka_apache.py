@@ -1,0 +1,81 @@
+"""The suites of source, dead letter and `send` once more, on Apache Kafka; and what only it can do."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from streaming.connection import BrokerAway, OffsetsGone
+from streaming.consumer import KafkaSource
+from streaming.producer import EventProducer
+from streaming.settings import Settings
+from tests.conftest import eventually
+from tests.integration.test_kafka_deadletter import *  # noqa: F403
+from tests.integration.test_kafka_send import *  # noqa: F403
+from tests.integration.test_kafka_source import *  # noqa: F403
+from tests.integration.test_kafka_source import read, send
+from tests.support.apache_kafka import ApacheKafka
+
+
+@pytest.fixture
+def broker(kafka: ApacheKafka) -> str:
+    """host:port of Apache Kafka, in place of the embedded broker."""
+    return kafka.bootstrap
+
+
+def test_partitions_added_while_reading_are_read_from_their_beginning(
+    producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient, kafka_settings: Settings
+) -> None:
+    send(producer, 100)
+    source.assign({})
+    read(source, 100)
+    assert source.refresh_partitions() == []
+    admin.create_partitions({events: 7})
+    new: list[tuple[str, int]] = []
+    eventually(lambda: new.extend(source.refresh_partitions()) or len(new) == 3)
+    assert new == [(events, 4), (events, 5), (events, 6)]
+    with EventProducer(kafka_settings) as fresh:
+        send(fresh, 500, 100)
+    more = read(source, 500)
+    assert {int(record.value or b"") for record in more} == set(range(100, 600))
+    assert {record.partition for record in more} & {4, 5, 6}
+
+
+def test_offsets_that_retention_removed_are_named(
+    producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient
+) -> None:
+    send(producer, 400)
+    source.assign({})
+    start = read(source, 400)[0]
+    end = source.end_offsets()[events]
+    admin.delete_records({TopicPartition(events, start.partition): 5})
+    with pytest.raises(OffsetsGone, match="the oldest were removed by retention") as caught:
+        source.assign({events: dict.fromkeys(end, 0)})
+    assert (caught.value.partition, caught.value.wanted, caught.value.first) == (start.partition, 0, 5)
+    assert source.assign({})[events][start.partition] == 5
+
+
+def test_retention_that_overtakes_a_reader_is_named(
+    producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient
+) -> None:
+    send(producer, 400)
+    source.assign({})
+    end = source.end_offsets()[events]
+    admin.delete_records({TopicPartition(events, part): offset for part, offset in end.items()})
+
+    def overtaken() -> bool:
+        try:
+            source.poll(0.1, 1)
+        except OffsetsGone as gone:
+            return gone.first == end[gone.partition]
+        return False
+
+    # What was fetched before is still handed out; then the next fetch finds the log without it.
+    eventually(overtaken)
+
+
+def test_a_record_for_a_topic_that_does_not_exist_is_refused(kafka: ApacheKafka, kafka_settings: Settings) -> None:
+    with EventProducer(kafka_settings) as producer:
+        with pytest.raises(BrokerAway, match="does the topic exist"):
+            producer.send("slates", "k", b"v")
+        assert (producer.waiting, producer.failures) == (0, 1)
