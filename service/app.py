@@ -48,8 +48,7 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=settings.service.max_body_bytes,
-        middleware=[Middleware(Edge, telemetry=telemetry)],
+        middleware=[Middleware(Edge, telemetry=telemetry, limit=settings.service.max_body_bytes)],
         redirect_slashes=False,
     )
     app.state.context = context

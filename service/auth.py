@@ -46,7 +46,7 @@ class Keys:
         self._file = file
         self._trusted = trusted
         self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
+        self._looked = float("-inf")
         self._keys = [parse(entry) for entry in self._entries] + self._from_file()
 
     def __len__(self) -> int:
@@ -64,7 +64,9 @@ class Keys:
         if self._file is None or now - self._looked < 1.0:
             return
         self._looked = now
-        if _stamp(self._file) != self._stamp:
+        stamp = _stamp(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
             self._keys = [parse(entry) for entry in self._entries] + self._from_file()
 
     def _from_file(self) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from models.items import ItemFacts
 from service import schemas
 from service.problems import MEDIA_TYPE, TITLES
 
@@ -22,6 +23,7 @@ MODELS: Final = (
     schemas.GateAsk,
     schemas.ModeAsk,
     schemas.Slate,
+    ItemFacts,
 )
 _REF: Final = "#/components/schemas/{name}"
 

@@ -32,9 +32,10 @@ CSP_DATA: Final = b"default-src 'none'; frame-ancestors 'none'"
 class Edge:
     """The outermost layer: whatever happens inside, an answer leaves, and it was counted."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, limit: int) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection of the server."""
@@ -62,7 +63,8 @@ class Edge:
 
         self._telemetry.in_progress.inc()
         try:
-            await self._app(scope, receive, safe)
+            bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
+            await self._app(scope, bounded, safe)
         except Exception:
             # The last place where a defect can still become an answer instead of a broken connection.
             logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
@@ -83,6 +85,27 @@ class Edge:
             request_id=request_id,
         )
         await problem.response(scope["path"])(scope, receive, send)
+
+
+def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """`receive` that raises Problem 413 instead of handing over more than `limit` bytes of body."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    length = int(declared) if declared.isdigit() else 0
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive() if length <= limit else None
+        taken += len(message.get("body", b"")) if message is not None else length
+        if message is None or taken > limit:
+            raise Problem(
+                "too-large",
+                f"The body has more than the {limit} bytes that are taken.",
+                "Send less at once: several requests, or a file with `sluicegate send`.",
+            )
+        return message
+
+    return bounded
 
 
 def _route(scope: Scope) -> str:

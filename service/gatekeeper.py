@@ -31,6 +31,8 @@ RETRY: Final = 0.5
 RETRY_LIMIT: Final = 30.0
 # Seconds to wait after the store failed to answer.
 STORE_RETRY: Final = 0.5
+# Seconds that a tick under way has to end when the process was asked to.
+STOP_PATIENCE: Final = 2.0
 # Canary queries put to a version that another service has examined already.
 WARM_QUERIES: Final = 3
 # Points at which the stretch of events that a version added is sampled for the freshness histogram.
@@ -82,10 +84,10 @@ class Gatekeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; returns when it ended."""
+        """End the thread. One that compiles kernels or loads a base is left behind: it changes nothing by dying."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_PATIENCE)
 
     def _run(self) -> None:
         wait = 0.0

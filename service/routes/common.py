@@ -9,8 +9,10 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from service.auth import Caller
+from service import logs
+from service.auth import BadKeys, Caller
 from service.context import Context
+from service.problems import Problem
 
 JSON = "application/json"
 
@@ -25,8 +27,12 @@ def admit(request: Request, role: str) -> Caller:
     """Who asks, if they may. Raises Problem 401 or 403."""
     ctx = context(request)
     try:
+        ctx.keys.refresh(time.monotonic())
+    except BadKeys as error:
+        logs.warn("key file not read", detail=str(error))
+    try:
         return ctx.keys.admit(request.headers, role)
-    except Exception:
+    except Problem:
         ctx.telemetry.refused_keys.inc()
         raise
 
