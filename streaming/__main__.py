@@ -32,7 +32,8 @@ Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 SLUICEGATE_REDIS__URL=redis://re
 def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     """Learn until SIGTERM or SIGINT; the exit code."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    # What kafka-python meets reaches us as exceptions; its own log adds twenty lines a second while a broker is away.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         settings = load_settings(config, os.environ)
     except BadSettings as error:
