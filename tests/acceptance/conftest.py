@@ -25,6 +25,11 @@ Open = Callable[..., Installation]
 _OPENED: pytest.StashKey[list[Installation]] = pytest.StashKey()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let kafka-python leave sockets to the garbage collector where a broker refuses connections; it closes none."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+
+
 def pytest_report_header() -> str:
     """What to set to run the very same again."""
     return f"acceptance: SEED={SEED} KILLS={KILLS}"

@@ -20,7 +20,7 @@ from tests.support.roles import Process
 from tests.support.streams import Planned, Shop, with_refusals
 
 # Records a second while something is killed: enough that every version carries some, and that a replay takes no time.
-RATE = 400.0
+RATE = 200.0
 # Seconds a learner may take to become ready before it is killed anyway; with the longest life below, six in all.
 START = 4.0
 # Longest life after that, in seconds: several versions.
@@ -76,6 +76,7 @@ def test_a_learner_killed_at_random_instants_learns_everything_once(open_install
     assert KILLS < 5 or len({head.id for head in heads}) > KILLS // 4, "most kills struck before anything was learnt"
 
 
+@pytest.mark.timeout(300)
 def test_a_learner_killed_at_every_point_of_the_commit_path_learns_everything_once(open_installation: Open) -> None:
     # A base beside the chain every second, so that its points come up too.
     ours, heads = open_installation(learner__base_interval=1), []

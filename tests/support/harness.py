@@ -26,8 +26,14 @@ from tests.support.traffic import Traffic
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Versions five times a second, so that a kill strikes a commit often; the rest as it is set in production.
-FAST = {"learner__version_interval": 0.2, "witness__estimators": "", "kafka__refresh_interval": 1}
+# Versions five times a second and small batches, so that a kill strikes a commit often even where a backlog is learnt;
+# the rest as it is set in production.
+FAST = {
+    "learner__version_interval": 0.2,
+    "learner__batch_size": 200,
+    "witness__estimators": "",
+    "kafka__refresh_interval": 1,
+}
 # Users whose history in Redis is held against the ledger, each with a pass over all of it.
 HISTORIES = 10
 # Lines of each process's log that a failed test shows.

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.processes import Server, wait_until
 
 # Seconds in which anything asked for must have happened; each wait returns as soon as it has.
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 class Process(Server):
