@@ -274,7 +274,7 @@ class Gatekeeper:
         self._not_before = time.monotonic() + min(RETRY * 2 ** min(self._failures - 1, 16), RETRY_LIMIT)
 
     def _warm(self) -> None:
-        """Ask a version that was decided on elsewhere a few queries: compiled code and caches are warm before a request."""
+        """Ask a version that was decided on elsewhere a few queries: code and caches are warm before a request."""
         idle = self._tables.idle
         assert idle is not None
         found = inspect(idle.state, idle.recommender, self._schema, WARM_QUERIES, self._clock())

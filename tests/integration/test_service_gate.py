@@ -190,7 +190,7 @@ def test_not_a_number_in_a_version_is_refused_by_name(settings: Settings, taught
 
 
 def poison(taught: Learner, version: str) -> None:
-    """Write NaN where a factor is, with hashes that fit: as a defect in the learner would, were it not checked there."""
+    """Write NaN where a factor is, with hashes that fit: what a defect in the learner could do, were it not checked."""
     manifest = taught.store.manifest(version)
     row = taught.recommender.state.keys["item"].rows["item-1"]
     good = taught.recommender.state.tables["item_factors"].columns["q"][row].tobytes()

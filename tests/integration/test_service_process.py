@@ -1,4 +1,4 @@
-"""`python -m service` as an operator meets it: one clear line when it cannot start, a drained end when asked to stop."""
+"""`python -m service` as an operator meets it: one clear line when it cannot start, a drained end when asked to."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def refused(settings: Settings, *options: str, **more: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     return done.returncode, done.stderr
 

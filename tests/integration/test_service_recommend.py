@@ -88,7 +88,9 @@ def test_exclude_and_exclude_seen_keep_items_off_the_page(settings: Settings, ta
 
 
 def test_a_category_page_is_full_while_the_category_has_items(settings: Settings, taught: Learner) -> None:
-    taught.describe({f"item-{n}": ItemFacts(category="even" if n % 2 == 0 else "odd", price=n + 1.0) for n in range(30)})
+    taught.describe({
+        f"item-{n}": ItemFacts(category="even" if n % 2 == 0 else "odd", price=n + 1.0) for n in range(30)
+    })
     taught.describe({f"new-{n}": ItemFacts(category="even") for n in range(5)})
     version = taught.commit()
     with service(settings) as served:

@@ -1,4 +1,4 @@
-"""In: events and settings. Out: real versions in Redis, written by the real checkpointer, and a real service on a port."""
+"""In: events and settings. Out: versions in Redis, written by the real checkpointer, and a real service on a port."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ def service(settings: Settings, **how: Any) -> Iterator[Served]:
     thread.start()
     limit = time.monotonic() + 20.0
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < limit, "the service did not start"
+        assert thread.is_alive(), "the service did not start"
+        assert time.monotonic() < limit, "the service did not start in time"
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     served = Served(app, f"http://127.0.0.1:{port}")
