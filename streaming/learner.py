@@ -24,6 +24,8 @@ from models.manifest import Manifest
 from models.progress import Progress
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
+from models.warmup import warm
+from models.witness import UnknownWitnessError, Witnesses
 from streaming import versions
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
@@ -40,6 +42,7 @@ from streaming.source import Source
 from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.term import LeaseLost, Model, Parts, Term
+from streaming.witnessing import Witnessing, declared
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (TooNew, NO_SOUND_VERSION),
     (Incompatible, NO_SOUND_VERSION),
     (Damaged, NO_SOUND_VERSION),
+    (UnknownWitnessError, USAGE),
     (KafkaTrouble, NOT_ALLOWED),
 )
 """What ends the process, and its exit code: the first that fits."""
@@ -97,6 +101,8 @@ class Learner:
 
     def run(self) -> int:
         """Serve terms until told to stop; the exit code says why it ended."""
+        self.state = "compiling kernels"
+        warm()
         while not self.stop.is_set():
             try:
                 self._term()
@@ -240,6 +246,7 @@ class Learner:
         with contextlib.ExitStack() as stack:
             producer = stack.enter_context(EventProducer(settings, "sluicegate-deadletter"))
             deadletter = stack.enter_context(contextlib.closing(DeadLetterWriter(producer)))
+            witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             checkpointer = stack.enter_context(contextlib.closing(self._checkpointer(leadership, source, head)))
             yield Parts(
                 settings=settings,
@@ -248,11 +255,17 @@ class Learner:
                 checkpointer=checkpointer,
                 mirror=mirror,
                 deadletter=deadletter,
+                witnessing=witnessing,
                 telemetry=telemetry,
                 topics=topics,
                 monotonic=time.monotonic,
                 wall=time.time,
             )
+
+    def _witnessing(self) -> Witnessing:
+        mine = self.settings.witness
+        witnesses = Witnesses(time.monotonic, declared(mine.estimators), mine.share)
+        return Witnessing(witnesses, self.settings.events.rules().weights, self.telemetry)
 
     def _checkpointer(self, leadership: Leadership, source: Source, head: versions.Loaded | None) -> Checkpointer:
         def committed(manifest: Manifest) -> None:

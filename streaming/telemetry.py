@@ -78,7 +78,15 @@ class LearnerTelemetry:
         )
         self.tested = self._gauge("prequential_events", "Tested events behind the running scores.")
         self.witness_error = self._gauge("witness_squared_error", "Mean squared error of a River witness.", "contender")
-        self.witness_learnt = self._counter("witness_events_total", "Events a River witness learnt.", "contender")
+        self.witness_hit_rate = self._gauge(
+            "witness_hit_rate",
+            "Share of events in the first 10 of 100 sampled items of a River witness.",
+            "contender",
+        )
+        self.witness_reciprocal_rank = self._gauge(
+            "witness_reciprocal_rank", "Mean reciprocal rank within those 10 of a River witness.", "contender"
+        )
+        self.witness_judged = self._gauge("witness_events", "Events a River witness judged and learnt.", "contender")
         self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
         self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
         self._initialise(contenders, reasons)
@@ -122,6 +130,14 @@ class LearnerTelemetry:
             self.reciprocal_rank.labels(contender).set(score["rr"])
         if "served" in scores:
             self.tested.set(scores["served"]["n"])
+
+    def witnesses(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Running scores of River's regressors by import path: {"hr", "rr", "se", "n"}."""
+        for path, score in scores.items():
+            self.witness_hit_rate.labels(path).set(score["hr"])
+            self.witness_reciprocal_rank.labels(path).set(score["rr"])
+            self.witness_error.labels(path).set(score["se"])
+            self.witness_judged.labels(path).set(score["n"])
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -28,6 +28,7 @@ from streaming.mirror import Mirror
 from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.telemetry import LearnerTelemetry
+from streaming.witnessing import Witnessing
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Parts:
     checkpointer: Checkpointer
     mirror: Mirror
     deadletter: DeadLetterWriter
+    witnessing: Witnessing
     telemetry: LearnerTelemetry
     topics: dict[str, str]
     monotonic: Callable[[], float]
@@ -134,6 +136,7 @@ class Term:
             with telemetry.step.time():
                 recommender.learn_events(batch.events, batch.record_times, self._model.catalogue.facts)
             batch.outcomes["learnt"] = len(batch.events)
+            self._parts.witnessing.offer(batch.events, self._model.state, progress.consumed)
         for topic, partition, offsets, record_time in batch.offsets:
             progress.advance(topic, partition, offsets, record_time)
         for outcome, count in batch.outcomes.items():
