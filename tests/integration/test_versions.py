@@ -15,28 +15,11 @@ from streaming.store import Store
 from streaming.versions import NeedsBase, NoSoundVersion
 from tests.conftest import eventually
 from tests.support import toy
-from tests.support.toy import Toy
+from tests.support.toy import Heard, Toy
 
 
 class Died(BaseException):
     """Stands for os._exit at a failpoint."""
-
-
-class Heard:
-    """Hooks that remember."""
-
-    def __init__(self):
-        self.phases, self.manifests, self.failures, self.errors = [], [], [], []
-
-    def phase(self, name, seconds):
-        self.phases.append((name, seconds))
-
-    def committed(self, manifest):
-        self.manifests.append(manifest)
-
-    def failed(self, kind, error):
-        self.failures.append(kind)
-        self.errors.append(error)
 
 
 @pytest.fixture

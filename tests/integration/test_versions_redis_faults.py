@@ -6,9 +6,8 @@ from streaming import embedded, versions
 from streaming.checkpoint import Checkpointer
 from streaming.store import Store
 from tests.conftest import eventually
-from tests.integration.test_versions import Heard
 from tests.support import toy
-from tests.support.toy import Toy
+from tests.support.toy import Heard, Toy
 
 
 @pytest.fixture

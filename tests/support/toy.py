@@ -67,3 +67,20 @@ class Toy:
         assert not self.admission.admit(event, 1000.0 + offset * 60, False)
         self.progress.advance("events", 0, [offset], 1000.0 + offset * 60)
         self.progress.arrivals = self.admission.position
+
+
+class Heard:
+    """Hooks that remember."""
+
+    def __init__(self) -> None:
+        self.phases, self.manifests, self.failures, self.errors = [], [], [], []
+
+    def phase(self, name, seconds):
+        self.phases.append((name, seconds))
+
+    def committed(self, manifest):
+        self.manifests.append(manifest)
+
+    def failed(self, kind, error):
+        self.failures.append(kind)
+        self.errors.append(error)
