@@ -78,6 +78,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (Damaged, NO_SOUND_VERSION),
     (UnknownWitnessError, USAGE),
     (KafkaTrouble, NOT_ALLOWED),
+    (OSError, USAGE),  # a password or certificate file that cannot be read
 )
 """What ends the process, and its exit code: the first that fits."""
 
@@ -108,6 +109,9 @@ class Learner:
                 self._term()
             except LeaseLost:
                 log.error("stepped down: what was not committed is learnt again by the learner that has the lease")
+            except StoreUnavailable as error:
+                log.warning("the term ended before it began, again in %.0f s: %s", RETRY, error)
+                self.stop.wait(RETRY)
             except tuple(kind for kind, _ in CODES) as error:
                 log.error("stopped: %s", error)
                 return next(code for kind, code in CODES if isinstance(error, kind))
