@@ -20,7 +20,6 @@ from typing import Final
 import uvicorn
 
 from service import logs
-from service.app import create_app
 from service.auth import BadKeys, Keys, is_loopback
 from streaming.settings import BadSettings, Settings, load_settings
 
@@ -45,6 +44,9 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
+        # Numba and all kernels come with it: seconds that nobody should wait to read of a wrong setting.
+        from service.app import create_app
+
         app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
     except (BadSettings, BadKeys, OSError) as error:
         return _refuse(error)

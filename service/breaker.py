@@ -11,9 +11,9 @@ REST_LIMIT: Final = 5.0
 
 
 class Breaker:
-    """Closed: call. Open: do not, until the rest is over; then one call tries.
+    """Closed: call. Open, after `patience` failures in a row: do not, until the rest is over; then one call tries.
 
-    >>> breaker = Breaker()
+    >>> breaker = Breaker(patience=1)
     >>> breaker.failed(10.0)
     >>> breaker.allows(10.1), breaker.allows(10.3), breaker.allows(10.3)
     (False, True, False)
@@ -22,28 +22,29 @@ class Breaker:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = 1) -> None:
+        self._patience = patience
         self._failures = 0
         self._until = 0.0
 
     @property
     def is_open(self) -> bool:
-        """Whether the last call failed."""
-        return self._failures > 0
+        """Whether calls are not let through."""
+        return self._failures >= self._patience
 
     def allows(self, now: float) -> bool:
         """Whether to call; `now` is monotonic seconds. A caller that is let through an open breaker is the only one."""
-        if not self._failures:
+        if not self.is_open:
             return True
         if now < self._until:
             return False
         self._until = now + REST_LIMIT
         return True
 
-    def failed(self, now: float) -> None:
-        """The call failed or ran out of time."""
-        self._failures += 1
-        self._until = now + min(REST * 2 ** (self._failures - 1), REST_LIMIT)
+    def failed(self, now: float, *, certainly: bool = True) -> None:
+        """The call failed. `certainly`: so that the next one would, too; else it was merely late, which may pass."""
+        self._failures = max(self._failures + 1, self._patience if certainly else 0)
+        self._until = now + min(REST * 2.0 ** max(0, self._failures - self._patience), REST_LIMIT)
 
     def succeeded(self) -> None:
         """The call worked."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from models.schema import SCHEMA
 from service.auth import Keys
 from service.gatekeeper import Gatekeeper
-from service.histories import BUDGET, Histories
+from service.histories import CONNECTION_TIMEOUT, Histories
 from service.intake import Intake
 from service.limits import Buckets
 from service.tablesets import TableSets
@@ -56,7 +56,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     """The parts of one service process. `trusted`: roles without a key are open. Raises BadKeys, OSError."""
     keys = Keys(settings.service.keys, settings.service.keys_file, trusted=trusted)
     store = Store.for_service(settings)
-    quick = QuickStore(settings, BUDGET)
+    quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
     return Context(
         settings=settings,

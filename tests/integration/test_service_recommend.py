@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -181,6 +183,42 @@ def test_a_service_that_starts_later_serves_what_was_decided_before(settings: Se
     with service(settings) as second:
         eventually(lambda: serving(second, version))
         assert second.get("/popular?n=20").json()["items"] == expected
+
+
+def test_a_redis_that_hangs_costs_a_few_requests_their_budget_and_no_more(
+    broker: str, namespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with embedded.redis(tmp_path_factory.mktemp("hanging")) as redis:
+        url = f"redis://{redis.address}/0"
+        settings = load_settings(
+            None,
+            {
+                "SLUICEGATE_KAFKA__BOOTSTRAP": broker,
+                "SLUICEGATE_REDIS__URL": url,
+                "SLUICEGATE_NAMESPACE": namespace,
+            },
+        )
+        with service(settings) as served:
+            with learner(settings) as made:
+                made.learn(shop())
+                version = made.commit()
+                eventually(lambda: serving(served, version))
+            assert served.get("/recommend/user-3").json()["degraded"] == []
+            assert redis.pid is not None
+            os.kill(redis.pid, signal.SIGSTOP)
+            try:
+                waited = []
+                for _ in range(40):
+                    started = time.monotonic()
+                    answer = served.get("/recommend/user-3")
+                    waited.append(time.monotonic() - started)
+                    assert (answer.status_code, len(answer.json()["items"])) == (200, 10)
+                    assert "history_unavailable" in answer.json()["degraded"]
+                # The budget of 50 ms is paid by those that find out, and by one in a while that tries again.
+                assert sum(seconds > 0.045 for seconds in waited) <= 10
+            finally:
+                os.kill(redis.pid, signal.SIGCONT)
+            eventually(lambda: served.get("/recommend/user-3").json()["degraded"] == [], timeout=20.0)
 
 
 def test_redis_away_degrades_answers_and_breaks_none(
