@@ -207,6 +207,8 @@ class KafkaSource:
         return polled
 
     def _gone(self, error: Exception) -> NoReturn:
+        # A topic made anew is shorter too, but nothing of it was lost: that is another error, and it is told first.
+        self._partitions()
         parts = set(self._consumer.assignment())
         first, end = self._bounds(parts)
         for part, offset in self._tracked().items():

@@ -20,7 +20,7 @@ from models.rejections import Rejection
 from models.tables import State
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
-from streaming.connection import BrokerAway
+from streaming.connection import BrokerAway, TopicMissing
 from streaming.deadletter import DeadLetterWriter
 from streaming.intake import Intake, Prepared
 from streaming.leadership import Leadership
@@ -194,10 +194,10 @@ class Term:
                     self._poll()
                     self._housekeeping(self._parts.monotonic())
                     said = ""
-                except BrokerAway as error:
+                except (BrokerAway, TopicMissing) as error:
                     if str(error) != said:
                         said = str(error)
-                        log.warning("Kafka does not answer, learning waits: %s", error)
+                        log.warning("learning waits: %s", error)
                     self._over.wait(0.5)
             self._hand_over(None)
         except BaseException as error:

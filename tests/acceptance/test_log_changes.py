@@ -21,12 +21,20 @@ def learn_and_stop(ours: Installation, planned: int, seed: int) -> None:
     stop(ours, ours.learner())
 
 
-def recreate(ours: Installation) -> None:
-    """Delete topic events and make it anew, empty."""
+def delete(ours: Installation) -> None:
+    """Delete topic events, and wait until it is gone."""
     admin = ours.admin()
     try:
         admin.delete_topics([ours.events])
         ours.wait(lambda: ours.events not in admin.list_topics(), "the topic is gone")
+    finally:
+        admin.close()
+
+
+def make_anew(ours: Installation) -> None:
+    """Create topic events, empty."""
+    admin = ours.admin()
+    try:
         admin.create_topics(
             {ours.events: {"num_partitions": 4, "replication_factor": 1, "configs": {"retention.ms": "-1"}}},
             wait_for_metadata=True,
@@ -45,16 +53,19 @@ def ended(learner: Process, code: int, words: str) -> None:
 def test_a_topic_made_anew_while_the_learner_was_away_ends_it_with_a_name(open_installation: Open) -> None:
     ours = open_installation()
     learn_and_stop(ours, 500, 13)
-    recreate(ours)
+    delete(ours)
+    make_anew(ours)
     ended(ours.learner(wait=False), LOG_REPLACED, ours.events)
 
 
-def test_a_topic_made_anew_under_a_running_learner_ends_it_with_a_name(open_installation: Open) -> None:
+def test_a_deleted_topic_is_waited_for_and_one_made_anew_ends_the_learner_with_a_name(open_installation: Open) -> None:
     ours = open_installation()
     learner = ours.learner()
     ours.send(islice(endless(14), 500))
     ours.wait_learnt(learner)
-    recreate(ours)
+    delete(ours)
+    ours.wait(lambda: learner.said(f"learning waits: topic '{ours.events}'"), "it says what it waits for", learner)
+    make_anew(ours)
     ended(learner, LOG_REPLACED, ours.events)
 
 
@@ -65,7 +76,8 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
     learn_and_stop(ours, 500, 15)
     before = ours.ledger.per_item()
     ours.ledger.forget(ours.events, dict.fromkeys(range(4), 1 << 40))
-    recreate(ours)
+    delete(ours)
+    make_anew(ours)
     ours.renew_producer()
     ours.send(islice(endless(16), 500))
     learner = ours.learner()
