@@ -40,6 +40,7 @@ class Mirror:
         self._facts: list[FactChange] = []
         self._count = 0
         self._again = 0.0
+        self._said = ""
 
     @property
     def waiting(self) -> int:
@@ -77,6 +78,9 @@ class Mirror:
         except StoreUnavailable as error:
             self._again = self._clock() + PAUSE
             self._failed()
-            log.warning("histories wait for Redis (%d entries): %s", self.waiting, error)
+            if str(error) != self._said:
+                self._said = str(error)
+                log.warning("histories wait for Redis: %s", error)
             return False
+        self._said = ""
         return True
