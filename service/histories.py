@@ -18,8 +18,12 @@ BUDGET: Final = 0.05
 
 LATE_IN_A_ROW: Final = 3
 """Reads in a row that ran out of time before Redis is left alone: one late read happens to a busy machine."""
-PASSES: Final = 4
-"""Turns of the event loop that an answer which has arrived needs to be read, parsed and handed over."""
+SLICES: Final = 5
+"""Parts of the budget. A part whose timer came late does not count: then this process was busy, not Redis."""
+LATE: Final = 0.003
+"""Seconds by which a timer of an unoccupied event loop is late at most."""
+MOST_SLICES: Final = 25
+"""Parts after which a read is given up however busy this process is."""
 CONNECTION_TIMEOUT: Final = 1.0
 """Seconds after which a silent connection is given up. Longer than the budget: a read that is abandoned goes on in the
 background, because cutting it off would cost its connection, and a new one costs more than the wait."""
@@ -58,15 +62,17 @@ class Histories:
         return History(found.items, found.times, found.kinds), True
 
     async def _within_budget(self, task: asyncio.Task[Any]) -> Any:
-        done, _ = await asyncio.wait((task,), timeout=self._budget)
-        if not done:
-            # When the loop itself was late, timers run before sockets are read: the answer may well be there.
-            for _ in range(PASSES):
-                await asyncio.sleep(0)
-            if not task.done():
-                self._abandon(task)
-                raise TimeoutError
-        return task.result()
+        waited, part = 0, self._budget / SLICES
+        for _ in range(MOST_SLICES):
+            started = time.monotonic()
+            done, _ = await asyncio.wait((task,), timeout=part)
+            if done:
+                return task.result()
+            waited += time.monotonic() - started - part < LATE
+            if waited >= SLICES:
+                break
+        self._abandon(task)
+        raise TimeoutError
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:
         self._abandoned.add(task)
