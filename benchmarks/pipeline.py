@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with servers(options) as around:
         namespace = f"bench-{uuid.uuid4().hex[:8]}"
         goods = workload.catalogue(options.seed)
-        made = workload.stream(options.seed, options.warm + options.records, PER_SECOND, users=USERS)
+        made = workload.stream(options.seed, options.warm + options.records, PER_SECOND, users=USERS, parade=True)
         start = time.time() - (options.warm + options.records) / PER_SECOND
         lines = workload.lines(made, goods, start)
         stamps = (made.time + start).tolist()

@@ -56,7 +56,7 @@ def standing(options: argparse.Namespace, past: int, with_service: bool = True) 
 def fill_past(bootstrap: str, namespace: str, seed: int, past: int) -> str:
     """Catalogue and `past` events in their topics; returns the name of the events' topic."""
     goods = workload.catalogue(seed)
-    made = workload.stream(seed, past, PER_SECOND)
+    made = workload.stream(seed, past, PER_SECOND, parade=True)
     start = time.time() - past / PER_SECOND
     events, items = f"{namespace}.events", f"{namespace}.items"
     for name in (events, items):

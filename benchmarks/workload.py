@@ -58,8 +58,13 @@ def catalogue(seed: int, items: int = ITEMS) -> Catalogue:
     return Catalogue(category, _ranked(rng, items, BRANDS), price)
 
 
-def stream(seed: int, events: int, per_second: float, items: int = ITEMS, users: int = USERS) -> Stream:
-    """`events` events of about `per_second` a second, by sessions that run side by side."""
+def stream(
+    seed: int, events: int, per_second: float, items: int = ITEMS, users: int = USERS, *, parade: bool = False
+) -> Stream:
+    """`events` events, `per_second` a second, by sessions that run side by side.
+
+    parade: the first events show every item once, so that a model that learnt them has a row for each.
+    """
     rng = np.random.default_rng([seed, 2])
     lengths = rng.geometric(1 / SESSION_EVENTS, 2 * events // SESSION_EVENTS + 10)
     session = np.repeat(np.arange(len(lengths)), lengths)[:events]
@@ -70,8 +75,11 @@ def stream(seed: int, events: int, per_second: float, items: int = ITEMS, users:
     time = session / (session[-1] + 1) * (events / per_second) + place * rng.exponential(20.0, events)
     order = np.argsort(time, kind="stable")
     kind = rng.choice([KINDS.index(name) for name in SHARES], events, p=list(SHARES.values()))
+    shown = item[order]
+    if parade:
+        shown[:items] = rng.permutation(items)[:events]
     even = np.arange(events) / per_second  # arrivals are even: bursts are a matter of the load generator
-    return Stream(user[order], item[order], kind, session[order], even)
+    return Stream(user[order], shown, kind, session[order], even)
 
 
 def _items(

@@ -76,7 +76,7 @@ def main() -> None:
     settings = load_settings(None, os.environ)
     telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
     stop = threading.Event()
-    learner = Learner(settings, Store.for_learner(settings), telemetry, stop)
+    learner = Learner(settings, Store.for_learner(settings), Store.for_lease(settings), telemetry, stop)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(learner.run()), name="learner")
     thread.start()
