@@ -52,6 +52,7 @@ class Work(NamedTuple):
     scores: Array  # (NEGATIVES + 1,) f32
     pool: Array  # (POOL,) f32 scores of the pool
     norms: Array  # (8,) f32
+    steps: Array  # (CATEGORY_NEXT, 2) f64 categories that follow the last one, and their share
 
 
 class Listed(NamedTuple):
@@ -128,6 +129,7 @@ def _work() -> Work:
         np.zeros(dim.NEGATIVES + 1, f4),
         np.zeros(dim.POOL, f4),
         np.zeros(8, f4),
+        np.zeros((dim.CATEGORY_NEXT, 2)),
     )
 
 

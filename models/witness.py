@@ -97,7 +97,7 @@ class Witness:
         self._squares = FADE * self._squares + square
 
     def scores(self) -> dict[str, float]:
-        """Fading hit rate `hr`, reciprocal rank `rr`, squared error `se`; `n` judged; `resets` after a value not finite."""
+        """Fading hit rate `hr`, reciprocal rank `rr`, squared error `se`; events judged `n`; fresh starts `resets`."""
         weight = max(self._weight, 1e-12)
         return {
             "hr": self._hits / weight,

@@ -226,21 +226,23 @@ def _among(history, category_of, category):
 
 
 @kernel
-def score_pool(work, pool, pooled, category_of, factors, categories):
-    """The machine's score of every member of the pool, into work.pool."""
+def score_pool(scores, z, pool, pooled, category_of, biases, vectors, category_biases, category_vectors):
+    """The machine's score of every member of the pool, into scores (POOL,)."""
     for at in range(pooled):
         item = pool[at]
         if item >= 0:
-            work.pool[at] = factorization.score(item, category_of[item], factors, categories, work.z)
+            scores[at] = factorization.score(
+                item, category_of[item], biases, vectors, category_biases, category_vectors, z
+            )
 
 
 @kernel
-def add_machine(union, work, pool, pooled):
-    """The best 60 of the pool by `work.pool`."""
+def add_machine(union, scores, pool, pooled):
+    """The best 60 of the pool by their scores."""
     count = 0
     for at in range(pooled):
         if pool[at] >= 0:
-            count = offer(union.heap, union.heap_keys, count, POOL_TOP, at, work.pool[at])
+            count = offer(union.heap, union.heap_keys, count, POOL_TOP, at, scores[at])
     finish(union.heap, union.heap_keys, count)
     for place in range(count):
         pick(union, pool[union.heap[place]], RANK_MACHINE, place + 1)
@@ -256,6 +258,16 @@ def collect(union, listed):
             listed.items[count] = union.items[at]
             count += 1
     listed.counts[0] = count
+
+
+@kernel
+def propose_machine(union, history, work, category_of, served):
+    """The machine's best of the pool, for the context of this history."""
+    factors, categories, pooled = served.item_factors, served.category_factors, served.clock.pooled[0]
+    pool = served.pool.item
+    factorization.set_context(history, category_of, factors, served.item_last, categories, work.z)
+    score_pool(work.pool, work.z, pool, pooled, category_of, factors.bias, factors.q, categories.bias, categories.q)
+    add_machine(union, work.pool, pool, pooled)
 
 
 @kernel
@@ -281,12 +293,7 @@ def gather(served, scratch, now, extra):
         pick_cosine(union, stats.key, applied)
     add_tops(union, served.top_items.item, served.top_items.key)
     add_categories(union, history, stats.category, served.category_top.item, served.category_top.key)
-    factorization.set_context(
-        history, stats.category, served.item_factors, served.item_last, served.category_factors, work.z
-    )
-    pooled = served.clock.pooled[0]
-    score_pool(work, served.pool.item, pooled, stats.category, served.item_factors, served.category_factors)
-    add_machine(union, work, served.pool.item, pooled)
+    propose_machine(union, history, work, stats.category, served)
     for at in range(extra.shape[0]):
         pick(union, extra[at], PICKED, 1)
     set_cosines(union, stats.key, applied)

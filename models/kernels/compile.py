@@ -12,7 +12,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+from numba import config as _config
+from numba import njit
 
 _SHAPING = ("dimensions.py", "schema.py", "scratch.py", "tables.py")
 
@@ -23,6 +24,7 @@ def _fingerprint() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
+config: Any = _config
 if config.CACHE_DIR:  # without a folder of its own numba keeps the cache beside the sources, or in the user's cache
     config.CACHE_DIR = str(Path(config.CACHE_DIR) / _fingerprint())
 

@@ -69,11 +69,11 @@ def _add_row(q, row, weight, z):
 
 
 @kernel
-def score(item, category, factors, categories, z):
+def score(item, category, biases, vectors, category_biases, category_vectors, z):
     """The machine's score of one item in context z."""
-    value = factors.bias[item] + dot(factors.q, item, z)
+    value = biases[item] + dot(vectors, item, z)
     if category >= 0:
-        value += categories.bias[category] + dot(categories.q, category, z)
+        value += category_biases[category] + dot(category_vectors, category, z)
     return value
 
 
@@ -98,15 +98,20 @@ def descend_bias(bias, sums, row, slope):
 
 
 @kernel
-def descend_target(item, category, factors, categories, z, slope):
-    """One step of a target's vectors and biases, for slope = d loss / d score."""
-    descend(factors.q, factors.q_sum, item, z, slope)
-    descend_bias(factors.bias, factors.bias_sum, item, slope)
-    mark(factors.dirty, factors.touched, factors.marks, item)
-    if category >= 0:
-        descend(categories.q, categories.q_sum, category, z, slope)
-        descend_bias(categories.bias, categories.bias_sum, category, slope)
-        mark(categories.dirty, categories.touched, categories.marks, category)
+def descend_targets(count, category_of, factors, categories, work):
+    """One step of each target's vectors and biases; work.scores are d loss / d score, the least of them passed over."""
+    for at in range(count):
+        item, slope = work.items[at], work.scores[at]
+        if abs(slope) < _LEAST:
+            continue
+        descend(factors.q, factors.q_sum, item, work.z, slope)
+        descend_bias(factors.bias, factors.bias_sum, item, slope)
+        mark(factors.dirty, factors.touched, factors.marks, item)
+        category = category_of[item]
+        if category >= 0:
+            descend(categories.q, categories.q_sum, category, work.z, slope)
+            descend_bias(categories.bias, categories.bias_sum, category, slope)
+            mark(categories.dirty, categories.touched, categories.marks, category)
 
 
 @kernel
@@ -166,27 +171,24 @@ def step(history, count, negatives, weight, category_of, factors, last, categori
     """Learn that `work.items[0]` came and the others did not, in context `work.z` of `count` events."""
     for at in range(negatives):
         item = work.items[at]
-        work.scores[at] = score(item, category_of[item], factors, categories, work.z)
+        work.scores[at] = score(item, category_of[item], factors.bias, factors.q, categories.bias, categories.q, work.z)
     if not set_slopes(work.scores, negatives, weight):
         return
-    _set_gradient(negatives, category_of, factors, categories, work)
-    for at in range(negatives):
-        item, slope = work.items[at], work.scores[at]
-        if abs(slope) >= _LEAST:
-            descend_target(item, category_of[item], factors, categories, work.z, slope)
+    _set_gradient(negatives, category_of, factors.q, categories.q, work)
+    descend_targets(negatives, category_of, factors, categories, work)
     if count > 0:
         descend_context(history, count, category_of, factors, last, categories, work.gradient)
 
 
 @kernel
-def _set_gradient(negatives, category_of, factors, categories, work):
+def _set_gradient(negatives, category_of, vectors, category_vectors, work):
     work.gradient[:] = 0
     for at in range(negatives):
         item, slope = work.items[at], work.scores[at]
         if abs(slope) >= _LEAST:
-            _add_row(factors.q, item, slope, work.gradient)
+            _add_row(vectors, item, slope, work.gradient)
             if category_of[item] >= 0:
-                _add_row(categories.q, category_of[item], slope, work.gradient)
+                _add_row(category_vectors, category_of[item], slope, work.gradient)
     square = np.float32(0)
     for k in range(FACTORS):
         square += work.gradient[k] * work.gradient[k]
@@ -199,7 +201,7 @@ def _set_gradient(negatives, category_of, factors, categories, work):
 @kernel
 def repel(item, weight, category_of, factors, categories, work):
     """A negative event: one logistic step of the item's score towards zero probability, in context `work.z`."""
-    value = score(item, category_of[item], factors, categories, work.z)
+    value = score(item, category_of[item], factors.bias, factors.q, categories.bias, categories.q, work.z)
     slope = np.float32(weight / (1.0 + math.exp(-value)))
     if math.isfinite(slope):
         descend(factors.q, factors.q_sum, item, work.z, slope)

@@ -91,20 +91,23 @@ def memory_features(x, sums):
 
 
 @kernel
-def category_features(x, sums, history, served, item, applied):
-    """x[42..50]: the candidate's category against the history's; 0 for an item without one."""
+def category_features(x, sums, history, category_of, keys, steps, item, applied):
+    """x[42..50]: the candidate's category against the history's; 0 for an item without one.
+
+    keys: (categories,) popularity. steps: (CATEGORY_NEXT, 2) categories that follow the last item's, and their share.
+    """
     x[42:51] = 0
-    category = served.item_stats.category[item]
+    category = category_of[item]
     if category < 0:
         return
-    x[46] = log_popularity(served.category_stats.key[category], RATE_MIDDLE, applied)
+    x[46] = log_popularity(keys[category], RATE_MIDDLE, applied)
     x[47] = x[4] - x[46]
-    x[48] = math.log(_transition(history, served, category) + 0.003)
+    x[48] = math.log(_step_share(steps, category) + 0.003)
     x[49] = inverse(sums[c.RANK_CATEGORY])
     at = find(history.category_keys, history.category_slots, category)
     if at < 0:
         return
-    x[42] = served.item_stats.category[history.items[0]] == category
+    x[42] = category_of[history.items[0]] == category
     x[43] = history.category_sums[at, 0]
     x[44] = math.log1p(history.category_sums[at, 1])
     x[45] = math.log1p(history.category_sums[at, 2])
@@ -112,24 +115,31 @@ def category_features(x, sums, history, served, item, applied):
 
 
 @kernel
-def _transition(history, served, category):
-    if history.counts[0] == 0:
-        return 0.0
-    row = served.item_stats.category[history.items[0]]
-    if row < 0:
-        return 0.0
-    nexts = served.category_next
-    for slot in range(row * CATEGORY_NEXT, (row + 1) * CATEGORY_NEXT):
-        if nexts.other[slot] == category:
-            return nexts.count[slot] / (served.category_stats.total[row] + 1.0)
-    return 0.0
+def _step_share(steps, category):
+    found = 0.0
+    for at in range(CATEGORY_NEXT):
+        if steps[at, 0] == category:
+            found = steps[at, 1]
+    return found
 
 
 @kernel
-def price_features(x, stats, item, last_price, mean_price):
+def set_steps(steps, category, others, counts, totals):
+    """Fill steps (CATEGORY_NEXT, 2): what followed `category` (-1: nothing did), as share of all that did."""
+    steps[:, 0] = -1
+    if category < 0:
+        return
+    for at in range(CATEGORY_NEXT):
+        slot = category * CATEGORY_NEXT + at
+        steps[at, 0] = others[slot]
+        steps[at, 1] = counts[slot] / (totals[category] + 1.0)
+
+
+@kernel
+def price_features(x, prices, item, last_price, mean_price):
     """x[51..54]: distance in log price to the last item and to the user's mean; 0 where a price is unknown."""
     x[51:55] = 0
-    price = stats.log_price[item]
+    price = prices[item]
     if price == NO_PRICE:
         return
     if last_price != NO_PRICE:
@@ -150,13 +160,12 @@ def dots(q, a, b):
 
 
 @kernel
-def similarity_features(x, history, served, norms, item):
+def similarity_features(x, history, q, g, norms, item):
     """x[55..58]: cosine of vectors to the last item, maximum and mean over the last eight; inner product with last."""
     x[55:59] = 0
     count = min(history.counts[0], _SIMILAR)
     if count == 0:
         return
-    q = served.item_factors.q
     norm = math.sqrt(dots(q, item, item)) + 1e-6
     best, total = -1.0, 0.0
     for at in range(count):
@@ -166,7 +175,7 @@ def similarity_features(x, history, served, norms, item):
         total += cosine
         if at == 0:
             x[55] = cosine
-            x[58] = product + _across(q, item, served.item_last.g, history.items[0])
+            x[58] = product + _across(q, item, g, history.items[0])
     x[56] = best
     x[57] = total / count
 
@@ -180,15 +189,15 @@ def _across(q, a, g, b):
 
 
 @kernel
-def brand_features(x, history, stats, item):
+def brand_features(x, history, brand_of, item):
     """x[59..61]: the candidate's brand against the history's."""
     x[59:62] = 0
-    brand = stats.brand[item]
+    brand = brand_of[item]
     if brand < 0:
         return
     at = find(history.brand_keys, history.brand_slots, brand)
     if at >= 0:
-        x[59] = stats.brand[history.items[0]] == brand
+        x[59] = brand_of[history.items[0]] == brand
         x[60] = history.brand_sums[at, 0]
         x[61] = x[59] * x[42]
 
@@ -228,18 +237,27 @@ def compute(served, scratch, now):
     for at in range(min(history.counts[0], _SIMILAR)):
         row = history.items[at]
         work.norms[at] = math.sqrt(dots(served.item_factors.q, row, row)) + 1e-6
+    nexts, kinds = served.category_next, served.category_stats
+    set_steps(
+        work.steps,
+        stats.category[history.items[0]] if history.counts[0] > 0 else -1,
+        nexts.other,
+        nexts.count,
+        kinds.total,
+    )
+    factors, categories = served.item_factors, served.category_factors
     for at in range(listed.counts[0]):
         item = listed.items[at]
         x, sums = listed.features[at], union.sums[listed.entries[at]]
         sums[c.MACHINE_SCORE] = factorization.score(
-            item, stats.category[item], served.item_factors, served.category_factors, work.z
+            item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
         )
         popularity_features(x, sums, stats, item, applied, now)
         own_features(x, sums)
         memory_features(x, sums)
-        category_features(x, sums, history, served, item, applied)
-        price_features(x, stats, item, last_price, mean_price)
-        similarity_features(x, history, served, work.norms, item)
-        brand_features(x, history, stats, item)
+        category_features(x, sums, history, stats.category, kinds.key, work.steps, item, applied)
+        price_features(x, stats.log_price, item, last_price, mean_price)
+        similarity_features(x, history, factors.q, served.item_last.g, work.norms, item)
+        brand_features(x, history, stats.brand, item)
     within_list(listed.features, listed.counts[0], 0, 1)
     within_list(listed.features, listed.counts[0], 4, 8)

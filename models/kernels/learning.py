@@ -143,10 +143,8 @@ def note_price(stats, item, price):
 
 
 @kernel
-def learn_memories(served, past, item):
+def learn_memories(totals, lag, forward, backward, past, item):
     """Lag-1, window and category memories: what came after what."""
-    totals, lag = served.item_totals, served.lag_memory
-    forward, backward = served.forward_memory, served.backward_memory
     weight = 1.0
     for q in range(min(past.counts[0], WINDOW)):
         row = past.items[q]
@@ -172,25 +170,20 @@ def learn_memories(served, past, item):
             mark(totals.dirty, totals.touched, totals.marks, row)
             mark(totals.dirty, totals.touched, totals.marks, item)
         weight *= WINDOW_DECAY
-    if past.counts[0] > 0:
-        learn_category(served, past.items[0], item)
 
 
 @kernel
-def learn_category(served, before, item):
+def learn_category(nexts, stats, source, target):
     """Count the step from one category to the next."""
-    source, target = served.item_stats.category[before], served.item_stats.category[item]
     if source >= 0 and target >= 0:
-        nexts, stats = served.category_next, served.category_stats
         add(nexts.other, nexts.count, nexts.dirty, nexts.touched, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
         stats.total[source] += 1
         mark(stats.dirty, stats.touched, stats.marks, source)
 
 
 @kernel
-def learn_popularity(served, item, second, applied):
+def learn_popularity(stats, tops, kinds, lists, item, second, applied):
     """Keys of the item and its category, and the lists they may enter."""
-    stats, tops = served.item_stats, served.top_items
     rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
     for life in range(3):
         key = popularity.grown(stats.key[item, life], rates[life], applied)
@@ -199,7 +192,6 @@ def learn_popularity(served, item, second, applied):
     stats.last[item] = max(stats.last[item], second)
     category = stats.category[item]
     if category >= 0:
-        kinds, lists = served.category_stats, served.category_top
         kinds.key[category] = popularity.grown(kinds.key[category], popularity.RATE_MIDDLE, applied)
         mark(kinds.dirty, kinds.touched, kinds.marks, category)
         popularity.enlist(
@@ -264,9 +256,20 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
     ring, users = private.user_ring, private.user
     history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
     if kind <= PURCHASE:
-        learn_memories(served, scratch.history, item)
+        past, kinds = scratch.history, served.item_stats.category
+        learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
+        if past.counts[0] > 0:
+            learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
         learn_factors(served, private, scratch, item, weight)
-        learn_popularity(served, item, second, applied)
+        learn_popularity(
+            served.item_stats,
+            served.top_items,
+            served.category_stats,
+            served.category_top,
+            item,
+            second,
+            applied,
+        )
         enter(served.pool, served.clock, private.item_pool, served.item_stats.key, item, private.progress.random)
         note_recent(private.recent, private.progress, item)
     elif kind >= UNFAVOURITE and weight < 0:
