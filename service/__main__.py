@@ -24,6 +24,7 @@ from service.auth import BadKeys, Keys, is_loopback
 from streaming.settings import BadSettings, Settings, load_settings
 
 OK: Final = 0
+DEFECT: Final = 1
 UNUSABLE: Final = 2
 NO_ADDRESS: Final = 4
 
@@ -67,25 +68,23 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     address = "http://{}:{}".format(*listener.getsockname()[:2])
     logs.say("listening", address=address, pid=os.getpid())
     server.run(sockets=[listener])
-    logs.say("ended", code=OK, signal=server.caught)
-    return OK
+    code = OK if server.started else DEFECT
+    logs.say("ended", code=code, signal=server.caught)
+    return code
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends with exit code 0 when it was asked to end."""
 
     caught = ""
+    """Name of the signal that ended it."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Begin to drain; a second Ctrl-C ends at once."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
         self.caught = signal.Signals(sig).name
         logs.say("draining", signal=self.caught, grace_seconds=GRACE)
-        self.should_exit = True
-        if sig == signal.SIGINT and self.force_exit is False and self._asked:
-            self.force_exit = True
-        self._asked = True
-
-    _asked = False
 
 
 def _with_options(settings: Settings, host: str | None, port: int | None, insecure: bool) -> Settings:

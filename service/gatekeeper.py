@@ -31,6 +31,8 @@ RETRY: Final = 0.5
 RETRY_LIMIT: Final = 30.0
 # Seconds to wait after the store failed to answer.
 STORE_RETRY: Final = 0.5
+# Seconds between two lines of the log that name the served version.
+SAY_SERVING: Final = 60.0
 # Seconds that a tick under way has to end when the process was asked to.
 STOP_PATIENCE: Final = 2.0
 # Canary queries put to a version that another service has examined already.
@@ -73,6 +75,7 @@ class Gatekeeper:
         self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
         self._failures = 0
         self._not_before = 0.0
+        self._said = 0.0
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gatekeeper", daemon=True)
@@ -182,7 +185,9 @@ class Gatekeeper:
             # Another service decided first, or the learner has moved on; the next look shows what is there now.
             return False
         self._telemetry.decisions[decision.action].inc()
-        logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in {"offsets", "at"}})
+        if decision.action != "promote" or evidence.request is not None:
+            # A sound version a second is no news; the audit has it.
+            logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in {"offsets", "at"}})
         if decision.moves:
             self._swap()
         self._read_gate()
@@ -299,7 +304,9 @@ class Gatekeeper:
         if before is not None:
             for moment in arrivals(before.manifest, manifest):
                 self._telemetry.event_to_served.observe(max(0.0, self._clock() - moment))
-        logs.say("serving", version=manifest.id, seq=manifest.seq, items=now_served.items)
+        if before is None or time.monotonic() - self._said > SAY_SERVING:
+            self._said = time.monotonic()
+            logs.say("serving", version=manifest.id, seq=manifest.seq, items=now_served.items)
 
 
 def arrivals(before: Manifest, after: Manifest) -> list[float]:
