@@ -1,0 +1,283 @@
+"""The same inputs as a kernel in, what it must answer out: slow, obvious twins in plain Python.
+
+They share no code with the kernels but the sizes, and know nothing of slots, bitmaps or heaps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from models import dimensions as dim
+
+RATES = [math.log(2) / life for life in dim.HALF_LIVES]
+
+
+def popularity(touches: list[tuple[int, int]], applied: int, rate: float) -> dict[int, float]:
+    """Log of each item's decayed count at event `applied`; touches are (event number, item)."""
+    counts: dict[int, float] = defaultdict(float)
+    for number, item in touches:
+        counts[item] += math.exp(-rate * (applied - number))
+    return {item: max(dim.FLOOR, math.log(count)) for item, count in counts.items()}
+
+
+def best(scores: list[float], size: int) -> list[int]:
+    """Places of the `size` largest, largest first, earlier ones first among equals."""
+    return sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:size]
+
+
+class Memory:
+    """One item's neighbours: a list of [other, count], the smallest of which gives way and hands on half its count."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.pairs: list[list[float]] = []
+
+    def add(self, item: int, weight: float) -> None:
+        for pair in self.pairs:
+            if pair[0] == item:
+                pair[1] += weight
+                return
+        if len(self.pairs) < self.width:
+            self.pairs.append([item, weight])
+            return
+        smallest = min(self.pairs, key=lambda pair: pair[1])
+        smallest[0], smallest[1] = item, smallest[1] / 2 + weight
+
+
+def history(events: list[tuple[int, int, int]], limit: int = dim.RING) -> list[tuple[int, int, int]]:
+    """What counts of (item, time, kind), newest first: negatives hide what is older, looks and searches are nothing."""
+    hidden: set[int] = set()
+    kept = []
+    for item, time, kind in events:
+        if item < 0 or kind in {dim.SEARCH, dim.IMPRESSION} or item in hidden:
+            continue
+        if kind >= dim.UNFAVOURITE:
+            hidden.add(item)
+        else:
+            kept.append((item, time, kind))
+    return kept[:limit]
+
+
+def sessions(times: list[int], now: int) -> list[int]:
+    """Breaks of more than half an hour between now and each event."""
+    moments = [now, *times]
+    return list(np.cumsum([a - b > dim.SESSION_GAP for a, b in pairwise(moments)]))
+
+
+def context(served: Any, items: list[int]) -> np.ndarray:
+    """The factorization machine's z for a history, newest first, in double precision."""
+    z = np.zeros(dim.FACTORS)
+    items = items[: dim.WINDOW]
+    norm = sum(dim.CONTEXT_DECAY**q for q in range(len(items)))
+    for q, item in enumerate(items):
+        z += dim.CONTEXT_DECAY**q / norm * vector(served, item)
+    return z + served.item_last.g[items[0]] if items else z
+
+
+def vector(served: Any, item: int) -> np.ndarray:
+    category = served.item_stats.category[item]
+    shared = served.category_factors.q[category] if category >= 0 else np.zeros(dim.FACTORS)
+    return served.item_factors.q[item].astype(float) + shared
+
+
+def machine_score(served: Any, z: np.ndarray, item: int) -> float:
+    category = served.item_stats.category[item]
+    bias = served.category_factors.bias[category] if category >= 0 else 0.0
+    return float(served.item_factors.bias[item] + bias + vector(served, item) @ z)
+
+
+def softmax(scores: list[float]) -> list[float]:
+    top = max(scores)
+    weights = [math.exp(score - top) for score in scores]
+    return [weight / sum(weights) for weight in weights]
+
+
+def row(table: Any, owner: int, width: int) -> dict[int, float]:
+    """A memory row as a dict."""
+    slots = range(owner * width, (owner + 1) * width)
+    return {int(table.other[s]): float(table.count[s]) for s in slots if table.other[s] >= 0}
+
+
+def sources(served: Any, items: list[int]) -> dict[str, dict[int, float]]:
+    """The co-visitation sums of a history: n1, n1b, n2, nb, support, largest, by item."""
+    found: dict[str, dict[int, float]] = {name: defaultdict(float) for name in ("n1", "n1b", "n2", "nb", "support")}
+    largest: dict[int, float] = defaultdict(float)
+    for name, r in zip(("n1", "n1b"), items, strict=False):
+        for j, c in row(served.lag_memory, r, dim.LAG_SLOTS).items():
+            found[name][j] = c / (served.item_totals.lag[r] + 1)
+    for q, r in enumerate(items[: dim.WINDOW]):
+        for j, c in row(served.forward_memory, r, dim.WINDOW_SLOTS).items():
+            term = dim.WINDOW_DECAY**q * c / (served.item_totals.forward[r] + 2)
+            found["n2"][j] += term
+            found["support"][j] += 1
+            largest[j] = max(largest[j], term)
+        for j, c in row(served.backward_memory, r, dim.WINDOW_SLOTS).items():
+            found["nb"][j] += dim.WINDOW_DECAY**q * c / (served.item_totals.backward[r] + 2)
+    return {**found, "largest": largest}
+
+
+def log_popularity(served: Any, item: int, life: int) -> float:
+    key = served.item_stats.key[item, life]
+    return max(dim.FLOOR, key - RATES[life] * int(served.clock.applied[0]))
+
+
+def cosine(served: Any, sums: dict[str, dict[int, float]], j: int) -> float:
+    both = sums["n2"].get(j, 0.0) + sums["nb"].get(j, 0.0)
+    return both / math.sqrt(math.exp(log_popularity(served, j, 2)) + 3)
+
+
+def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
+    """The features of the user's own history with `item`."""
+    places = [q for q, event in enumerate(past) if event[0] == item]
+    breaks = sessions([event[1] for event in past], now)
+    after, near, weight = 0.0, 0.0, 1.0
+    for p in range(1, len(past)):
+        if past[p][0] != past[0][0]:
+            continue
+        for distance in (1, 2, 3):
+            if p - distance >= 1 and past[p - distance][0] == item:
+                near += weight / distance
+                after += weight if distance == 1 else 0
+            if p + distance < len(past) and past[p + distance][0] == item:
+                near += weight / distance / 2
+        weight *= 0.8
+    found = {"own_follows": math.log1p(4 * after), "own_near": math.log1p(4 * near)}
+    if not places:
+        return found
+    since, oldest = now - past[places[0]][1], now - past[places[-1]][1]
+    gap = (oldest - since) / (len(places) - 1) if len(places) > 1 else 0.0
+    kinds = Counter(past[q][2] for q in places)
+    return found | {
+        "own": 1,
+        "own_since": math.log1p(since) - 8,
+        "own_distinct": math.log1p(len({past[q][0] for q in range(places[0])})) - 2,
+        "own_recency": 0.8 ** places[0],
+        "own_count": math.log(len(places)),
+        "own_carts": math.log1p(kinds[dim.FAVOURITE] + kinds[dim.CART]),
+        "own_purchases": math.log1p(kinds[dim.PURCHASE]),
+        "own_last": float(places[0] == 0),
+        "own_before_last": float(places[0] == 1),
+        "own_this_session": float(breaks[places[0]] == 0),
+        "own_purchased_last": float(past[places[0]][2] == dim.PURCHASE),
+        "own_overdue": max(-6, min(6, math.log((since + 1) / (gap + 1)))) if len(places) > 1 else 0.0,
+        "own_sessions_ago": math.log1p(breaks[places[0]]),
+        "own_kind": past[places[0]][2],
+    }
+
+
+def other_features(served: Any, past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
+    """Popularity, memories, category, price, similarity and brand; ranks are tested apart."""
+    items = [event[0] for event in past]
+    stats, sums = served.item_stats, sources(served, items)
+    short, middle, long = (log_popularity(served, item, life) for life in range(3))
+    n1, n1b, n2, nb = (sums[name].get(item, 0.0) for name in ("n1", "n1b", "n2", "nb"))
+    return {
+        "machine_score": machine_score(served, context(served, items), item),
+        "popularity_short": short,
+        "popularity_middle": middle,
+        "popularity_long": long,
+        "trend_short": short - middle,
+        "trend_long": middle - long,
+        "item_age": math.log1p(max(now - int(stats.first[item]), 0)),
+        "item_rest": math.log1p(max(now - int(stats.last[item]), 0)),
+        "follows_log": math.log(n1 + 0.003),
+        "follows": n1,
+        "follows_before_log": math.log(n1b + 0.003),
+        "window_log": math.log(n2 + 0.003),
+        "window": n2,
+        "window_support": sums["support"].get(item, 0.0),
+        "window_largest": math.log(sums["largest"].get(item, 0.0) + 0.003),
+        "backward": nb,
+        "backward_log": math.log(nb + 0.003),
+        "cosine_log": math.log(cosine(served, sums, item) + 0.0005),
+        **_category(served, past, item, now, middle),
+        **_price(stats, items, item),
+        **_similar(served, items, item),
+        **_brand(stats, items, item),
+    }
+
+
+def _shares(of: Any, items: list[int]) -> dict[int, float]:
+    shares: dict[int, float] = defaultdict(float)
+    for q, item in enumerate(items):
+        shares[int(of[item])] += dim.WINDOW_DECAY**q / sum(dim.WINDOW_DECAY**p for p in range(len(items)))
+    return shares
+
+
+def _category(served: Any, past: list[tuple[int, int, int]], item: int, now: int, middle: float) -> dict[str, float]:
+    of, items = served.item_stats.category, [event[0] for event in past]
+    category = int(of[item])
+    if category < 0:
+        return {}
+    breaks = sessions([event[1] for event in past], now)
+    known = [int(of[i]) for i in items]
+    distinct = list(dict.fromkeys(c for c in known if c >= 0))
+    key = served.category_stats.key[category]
+    popular = max(dim.FLOOR, key - RATES[1] * int(served.clock.applied[0]))
+    step = 0.0
+    if items and known[0] >= 0:
+        row_ = row(served.category_next, known[0], dim.CATEGORY_NEXT)
+        step = row_.get(category, 0.0) / (served.category_stats.total[known[0]] + 1)
+    return {
+        "category_same": float(bool(items) and known[0] == category),
+        "category_share": _shares(of, items).get(category, 0.0),
+        "category_count": math.log1p(known.count(category)),
+        "category_this_session": math.log1p(sum(c == category and b == 0 for c, b in zip(known, breaks, strict=True))),
+        "category_popularity": popular,
+        "category_item_share": middle - popular,
+        "category_follows": math.log(step + 0.003),
+        "category_second": float(distinct[1:2] == [category]),
+    }
+
+
+def _price(stats: Any, items: list[int], item: int) -> dict[str, float]:
+    price = stats.log_price[item]
+    known = [float(stats.log_price[i]) for i in items if stats.log_price[i] != dim.NO_PRICE]
+    if price == dim.NO_PRICE or not known:
+        return {}
+    found = {"price_distance_mean": abs(price - sum(known) / len(known))}
+    last = stats.log_price[items[0]]
+    if last != dim.NO_PRICE:
+        found |= {"price_distance": abs(price - last), "price_difference": price - last}
+        found["price_same"] = math.exp(-30 * abs(price - last))
+    return found
+
+
+def _similar(served: Any, items: list[int], item: int) -> dict[str, float]:
+    if not items:
+        return {}
+    q = served.item_factors.q.astype(float)
+    size = [math.sqrt(float(q[i] @ q[i])) + 1e-6 for i in items[:8]]
+    own = math.sqrt(float(q[item] @ q[item])) + 1e-6
+    cosines = [float(q[item] @ q[i]) / own / n for i, n in zip(items[:8], size, strict=True)]
+    return {
+        "similar_last": cosines[0],
+        "similar_best": max(cosines),
+        "similar_mean": sum(cosines) / len(cosines),
+        "similar_transition": float(q[item] @ (q[items[0]] + served.item_last.g[items[0]])),
+    }
+
+
+def _brand(stats: Any, items: list[int], item: int) -> dict[str, float]:
+    brand = int(stats.brand[item])
+    if brand < 0 or not items:
+        return {}
+    same = float(stats.brand[items[0]] == brand)
+    both = stats.category[item] >= 0 and stats.category[items[0]] == stats.category[item]
+    return {
+        "brand_same": same,
+        "brand_share": _shares(stats.brand, items).get(brand, 0.0),
+        "brand_and_category_same": same * both,
+    }
+
+
+def rank_of(scores: list[float], target: int) -> int:
+    """1 + higher ones + ties; 0 for what is not proposed."""
+    if target < 0 or scores[target] <= dim.ABSENT:
+        return 0
+    return sum(score >= scores[target] for score in scores)

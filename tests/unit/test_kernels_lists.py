@@ -1,0 +1,187 @@
+"""Candidates, features, the factorization machine and the rankers against their slow twins, on a learnt state."""
+
+import numpy as np
+import pytest
+
+from models import dimensions as dim
+from models import factorization
+from models.features import FEATURE_NAMES
+from models.kernels import candidates, features, history, ranking
+from models.kernels import factorization as machine
+from models.linear import contributions
+from models.recommender import Recommender, RecommenderSettings, new_state
+from models.scratch import new_scratch
+from tests import naive
+from tests.support.shop import facts, stream
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
+def learnt(request):
+    events = stream(1500, request.param)
+    recommender = Recommender(
+        new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8), request.param)
+    )
+    recommender.learn_events(events, [event.timestamp for event in events], facts())
+    return recommender
+
+
+@pytest.fixture(scope="module")
+def requests(learnt):
+    """Histories as (item row, time, kind), newest first, of 30 users and of a stranger."""
+    ring, users = learnt.state.private.user_ring, learnt.state.private.user
+    found = [[]]
+    for user in range(len(learnt.state.keys["user"])):
+        pushed = int(users.pushed[user])
+        places = [user * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
+        found.append([(int(ring.item[at]), int(ring.time[at]), int(ring.kind[at])) for at in places])
+    return found
+
+
+def prepare(learnt, request, scratch, now):
+    served = learnt.state.served
+    columns = np.array(request, np.int64).reshape(-1, 3).T
+    history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+    history.tally(scratch.history, served.item_stats)
+    candidates.gather(served, scratch, now, np.zeros(0, np.int32))
+    features.compute(served, scratch, now)
+    return naive.history(request)
+
+
+NOW = 1_600_200_000
+
+
+def test_every_source_proposes_exactly_its_best(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests:
+        past = prepare(learnt, request, scratch, NOW)
+        items = [event[0] for event in past]
+        sums = naive.sources(served, items)
+        expected = set(items)
+        expected |= set(sums["n1"]) | set(sums["n1b"])
+        for name, size in (("n2", 60), ("nb", 30)):
+            expected |= set(sorted(sums[name], key=lambda j: -sums[name][j])[:size])
+        tops = served.top_items.item
+        expected |= {int(item) for item in tops if item >= 0}
+        found = set(scratch.listed.items[: scratch.listed.counts[0]].tolist())
+        assert expected <= found
+        assert len(found) == scratch.listed.counts[0]
+
+
+def test_every_feature_is_what_its_twin_says(learnt, requests):
+    scratch = new_scratch()
+    for request in requests[:8]:
+        past = prepare(learnt, request, scratch, NOW)
+        for place in range(0, int(scratch.listed.counts[0]), 5):
+            item = int(scratch.listed.items[place])
+            expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
+            found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
+            for name in FEATURE_NAMES:
+                if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
+                    assert found[name] == pytest.approx(expected.get(name, 0.0), abs=2e-3), name
+
+
+def test_ranks_within_sources_are_ranks(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    past = prepare(learnt, requests[1], scratch, NOW)
+    sums = naive.sources(served, [event[0] for event in past])
+    best = sorted(sums["n1"].values(), reverse=True)
+    for place in range(int(scratch.listed.counts[0])):
+        row = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
+        item = int(scratch.listed.items[place])
+        if item in sums["n1"]:
+            rank = round(1 / row["follows_rank"])
+            assert best[rank - 1] == pytest.approx(sums["n1"][item], rel=1e-4)
+        else:
+            assert row["follows_rank"] == 0
+
+
+def test_the_readable_machine_and_the_compiled_one_agree(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests[:6]:
+        past = prepare(learnt, request, scratch, NOW)
+        rows = scratch.listed.items[: scratch.listed.counts[0]]
+        z = factorization.context(served, [event[0] for event in past])
+        assert scratch.work.z == pytest.approx(z, abs=1e-4)
+        assert factorization.scores(served, z, rows) == pytest.approx(
+            [naive.machine_score(served, z.astype(float), int(row)) for row in rows], abs=1e-3
+        )
+
+
+def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
+    """Finite differences of -log softmax against the change that a tiny first step makes."""
+    rng = np.random.default_rng(5)
+    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    for n in range(12):
+        state.add("item", f"i{n}")
+    served, scratch = state.served, new_scratch()
+    served.item_factors.q[:12] = rng.normal(0, 0.3, (12, dim.FACTORS))
+    before = served.item_factors.q[:12].astype(float).copy()
+    past = scratch.history
+    past.items[:3], past.counts[0] = [9, 10, 11], 3
+    kinds = served.item_stats.category
+    count = machine.set_context(
+        past, kinds, served.item_factors, served.item_last, served.category_factors, scratch.work.z
+    )
+    scratch.work.items[:4] = [0, 1, 2, 3]
+    machine.step(
+        past,
+        count,
+        4,
+        np.float32(1),
+        kinds,
+        served.item_factors,
+        served.item_last,
+        served.category_factors,
+        scratch.work,
+    )
+    moved = served.item_factors.q[:12] - before
+
+    def loss(q):
+        weights = np.array([1, 0.8, 0.64]) / 2.44
+        z = weights @ q[[9, 10, 11]]
+        return -np.log(naive.softmax((q[:4] @ z).tolist())[0])
+
+    for row in (0, 1, 9, 11):
+        slope = np.zeros(dim.FACTORS)
+        for k in range(dim.FACTORS):
+            up, down = before.copy(), before.copy()
+            up[row, k] += 1e-4
+            down[row, k] -= 1e-4
+            slope[k] = (loss(up) - loss(down)) / 2e-4
+        cosine = float(slope @ moved[row]) / np.sqrt(float(slope @ slope) * float(moved[row] @ moved[row]))
+        assert cosine < -0.99, row
+
+
+def test_the_rankers_score_is_the_sum_of_its_contributions(learnt):
+    scratch = new_scratch()
+    learnt.rank(["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, by="ranker", scratch=scratch)
+    for place in range(0, int(scratch.listed.counts[0]), 7):
+        total = sum(contributions(scratch, place).values())
+        assert total == pytest.approx(float(scratch.listed.scores[dim.RANKER, place]), abs=1e-4)
+
+
+def test_standardising_is_shift_scale_and_clip(learnt, requests):
+    scratch = new_scratch()
+    prepare(learnt, requests[2], scratch, NOW)
+    count = int(scratch.listed.counts[0])
+    raw = scratch.listed.features[:count].astype(float)
+    moments = learnt.state.served.moments
+    ranking.standardise(scratch.listed, moments.mean, moments.square)
+    spread = np.sqrt(np.maximum(moments.square - moments.mean**2, 0))
+    expected = np.where(spread > 1e-4, (raw - moments.mean) / np.maximum(spread, 1e-4), 0).clip(-dim.CLIP, dim.CLIP)
+    assert scratch.listed.features[:count] == pytest.approx(expected, abs=2e-2)
+
+
+def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
+    prepare(learnt, requests[3], scratch, NOW)
+    ranking.standardise(scratch.listed, served.moments.mean, served.moments.square)
+    ranker, out, target = state.served.ranker, np.zeros(dim.CANDIDATES, np.float32), 4
+    ranks = []
+    for _ in range(60):
+        ranking.set_weights(scratch.listed, scratch.history, ranker.weight, NOW)
+        ranking.score(scratch.listed.features, scratch.listed.counts[0], scratch.listed.weights, out)
+        ranks.append(naive.rank_of(out[: scratch.listed.counts[0]].tolist(), target))
+        ranking.train(scratch.listed, ranker, out, target)
+    assert ranks[-1] == 1

@@ -1,0 +1,146 @@
+"""Small kernels against their slow twins: popularity, lists, memories, selection, history, the pool."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import dimensions as dim
+from models.kernels import hashing, history, popularity, racing, ranking, selection, transitions
+from models.scratch import new_scratch
+from tests import naive
+
+SCRATCH = new_scratch()
+
+
+@pytest.fixture(params=[1, 2, 3], ids=lambda seed: f"seed{seed}")
+def rng(request):
+    return np.random.default_rng(request.param)
+
+
+def marks(rows):
+    return np.zeros(rows // 8 + 1, np.uint8), np.zeros(rows, np.int32), np.zeros(1, np.int64)
+
+
+def test_forward_decay_is_the_sum_of_decayed_touches(rng):
+    touches = [(number, int(rng.integers(8))) for number in range(3000)]
+    keys = np.full(8, dim.NEVER)
+    for number, item in touches:
+        keys[item] = popularity.grown(keys[item], popularity.RATE_SHORT, number)
+    expected = naive.popularity(touches, 3000, naive.RATES[0])
+    for item, value in expected.items():
+        assert popularity.log_popularity(keys[item], popularity.RATE_SHORT, 3000) == pytest.approx(value, abs=1e-9)
+
+
+def test_the_top_list_is_exactly_the_largest_keys(rng):
+    keys, items, listed = np.full(30, dim.NEVER), np.full(5, -1, np.int32), np.zeros(5)
+    for number in range(500):
+        item = int(rng.integers(30))
+        keys[item] = popularity.grown(keys[item], popularity.RATE_SHORT, number)
+        popularity.enlist(items, listed, *marks(5), 0, 5, item, keys[item])
+    out = np.zeros(5, np.int32)
+    count = popularity.order(items, listed, 0, 5, out)
+    assert items[out[:count]].tolist() == naive.best(keys.tolist(), 5)
+
+
+def test_a_memory_keeps_what_its_twin_keeps(rng):
+    width, memory = 6, naive.Memory(6)
+    others, counts = np.full(2 * width, -1, np.int32), np.zeros(2 * width, np.float32)
+    for _ in range(400):
+        item, weight = int(rng.zipf(1.5) % 20), float(rng.random()) + 0.01
+        memory.add(item, weight)
+        transitions.add(others, counts, *marks(2 * width), 1, width, item, weight)
+    found = {int(i): float(c) for i, c in zip(others[width:], counts[width:], strict=True)}
+    assert found == pytest.approx({int(i): c for i, c in memory.pairs}, rel=1e-4)
+    assert others[:width].tolist() == [-1] * width
+
+
+def test_a_removed_neighbour_hands_on_nothing():
+    others, counts = np.array([-1, 3], np.int32), np.array([9.0, 5.0], np.float32)
+    transitions.add(others, counts, *marks(2), 0, 2, 7, 1.0)
+    assert others.tolist() == [7, 3]
+    assert counts.tolist() == [1.0, 5.0]
+
+
+@given(st.lists(st.floats(-5, 5, width=16), max_size=80), st.integers(1, 20))
+@settings(deadline=None)
+def test_selection_equals_sorting(scores, size):
+    heap, keys, count = np.zeros(20, np.int32), np.zeros(20, np.float32), 0
+    for place, score in enumerate(scores):
+        count = selection.offer(heap, keys, count, size, place, score)
+    selection.finish(heap, keys, count)
+    assert heap[:count].tolist() == naive.best(scores, size)
+
+
+@given(st.lists(st.integers(0, 2**31 - 2), unique=True, max_size=200))
+@settings(deadline=None)
+def test_the_map_finds_what_was_put_and_nothing_else(keys):
+    table, slots = np.full(512, -1, np.int32), np.zeros(512, np.int32)
+    for slot, key in enumerate(keys):
+        assert hashing.find(table, slots, key) == -1
+        hashing.put(table, slots, key, slot)
+    assert [hashing.find(table, slots, key) for key in keys] == list(range(len(keys)))
+
+
+def test_hashed_shares_are_even_and_independent():
+    trained = np.array([hashing.share(np.uint64(1), number, 0) for number in range(4000)])
+    tested = np.array([hashing.share(np.uint64(1), number, 1) for number in range(4000)])
+    assert abs((trained < 0.25).mean() - 0.25) < 0.03
+    assert abs(((trained < 0.25) & (tested < 0.25)).mean() - 0.0625) < 0.02
+
+
+EVENTS = st.lists(st.tuples(st.integers(-1, 6), st.integers(0, 9), st.integers(0, 8)), max_size=60)
+
+
+@given(EVENTS)
+@settings(deadline=None)
+def test_a_list_from_outside_and_the_ring_are_one_history(steps):
+    now, when = 1_000_000, 1_000_000
+    events = []
+    for item, pause, kind in steps:
+        when -= pause * 500
+        events.append((item, when, kind))
+    columns = np.array(events or np.zeros((0, 3)), np.int64).T.reshape(3, -1)
+    history.take(SCRATCH.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+    outside = read()
+    assert [event[:3] for event in outside] == naive.history(events)
+    assert [event[3] for event in outside] == naive.sessions([event[1] for event in naive.history(events)], now)
+    ring = [np.zeros(2 * dim.RING, dtype) for dtype in (np.int32, np.uint32, np.uint8)]
+    for at, event in enumerate(reversed(events)):
+        for column, value in zip(ring, event, strict=True):
+            column[dim.RING + at] = value
+    history.recall(SCRATCH.history, *ring, 1, len(events), now, dim.RING)
+    assert read() == outside
+
+
+def read():
+    past, count = SCRATCH.history, SCRATCH.history.counts[0]
+    columns = (past.items, past.times, past.kinds, past.sessions)
+    return list(zip(*(column[:count].tolist() for column in columns), strict=True))
+
+
+def test_the_ring_overwrites_its_oldest():
+    ring = [np.zeros(dim.RING, dtype) for dtype in (np.int32, np.uint32, np.uint8)]
+    for at in range(dim.RING + 5):
+        for column, value in zip(ring, (at, 1000 + at, 0), strict=True):
+            column[at % dim.RING] = value
+    history.recall(SCRATCH.history, *ring, 0, dim.RING + 5, 5000, dim.RING)
+    assert [event[0] for event in read()] == list(range(dim.RING + 4, 4, -1))
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, dim.ABSENT]), min_size=1, max_size=12), st.data())
+@settings(deadline=None)
+def test_a_rank_counts_ties_against_the_target(scores, data):
+    target = data.draw(st.integers(-1, len(scores) - 1))
+    assert racing.rank_of(np.array(scores, np.float32), len(scores), target) == naive.rank_of(
+        [float(np.float32(score)) for score in scores], target
+    )
+
+
+def test_chances_are_a_softmax_and_know_when_they_are_not():
+    scores, chances = np.array([1.0, 3.0, -2.0], np.float32), np.zeros(3, np.float32)
+    assert ranking.set_chances(scores, 3, chances)
+    assert chances.tolist() == pytest.approx(naive.softmax([1.0, 3.0, -2.0]), rel=1e-5)
+    assert not ranking.set_chances(np.array([1.0, math.nan, 0.0], np.float32), 3, chances)
