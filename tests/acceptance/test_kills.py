@@ -17,7 +17,7 @@ from tests.support.harness import Installation, differences
 from tests.support.processes import Late, wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.roles import Process
-from tests.support.streams import Planned, Shop, with_refusals
+from tests.support.streams import EPOCH, Planned, Shop, with_refusals
 
 # Records a second while something is killed: enough that every version carries some, and that a replay takes no time.
 RATE = 200.0
@@ -63,6 +63,8 @@ def assert_exact(ours: Installation, heads: list[Manifest]) -> None:
 @pytest.mark.timeout(90 + 10 * KILLS)
 def test_a_learner_killed_at_random_instants_learns_everything_once(open_installation: Open, seed: int) -> None:
     ours, rng, heads = open_installation(), random.Random(seed), []
+    for item, facts in Shop(seed=seed).facts().items():
+        ours.post_fact(item, facts, EPOCH)
     feed = ours.feed(endless(seed), RATE)
     for _ in range(KILLS):
         learner = ours.learner(wait=False)
@@ -120,6 +122,25 @@ def test_the_broker_killed_and_restarted_on_its_data_costs_nothing(open_installa
     ours.wait(lambda: _moved(ours, before), "a version after the broker is back", learner)
     feed.finish()
     stop(ours, learner)
+
+
+def test_learner_redis_and_broker_killed_together_cost_nothing(
+    open_installation: Open, kafka: ApacheKafka, redis: RedisServer
+) -> None:
+    ours = open_installation()
+    feed = ours.feed(endless(19), RATE)
+    learner = ours.learner()
+    ours.wait(lambda: _moved(ours, None), "a version", learner)
+    learner.kill()
+    redis.kill()
+    kafka.kill()
+    heir = ours.learner(wait=False)
+    redis.start()
+    kafka.start()
+    before = ours.head()
+    ours.wait(lambda: _moved(ours, before), "a version after all are back", heir)
+    feed.finish()
+    stop(ours, heir)
 
 
 def _moved(ours: Installation, before: Manifest | None) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from itertools import islice
+
+import pytest
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import endless, stop
@@ -12,6 +15,7 @@ from tests.support.apache_kafka import ApacheKafka
 from tests.support.harness import Installation
 from tests.support.redis_server import RedisServer
 from tests.support.roles import Process
+from tests.support.streams import LEARNT, Planned
 
 # Short enough that a test can see several tries; in production it is half a minute.
 BROKER = {"kafka__bootstrap_timeout": 2, "kafka__request_timeout": 3}
@@ -48,17 +52,22 @@ def test_a_broker_that_goes_away_costs_no_processor_time_and_learning_resumes(
     stop(ours, learner)
 
 
+@pytest.mark.parametrize("away", [0.0, 3.0], ids=["briefly", "longer than the lease"])
 def test_without_redis_learning_goes_on_and_everything_is_committed_when_it_is_back(
-    open_installation: Open, redis: RedisServer
+    open_installation: Open, redis: RedisServer, away: float
 ) -> None:
-    ours = open_installation()
+    ours = open_installation(learner__lease_ttl=2.0, learner__lease_renewal=0.4)
     stream = endless(9)
     learner = ours.learner()
     ours.send(islice(stream, 1_000))
     before = ours.wait_learnt(learner)
     redis.kill()
-    ours.send(islice(stream, 2_000))
+    gone = time.monotonic()
+    ours.send(islice(stream, 1_000))
     ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learnt without Redis", learner)
+    ours.wait(lambda: time.monotonic() - gone > away, "Redis away long enough", learner)
+    ours.send(islice(stream, 200))
+    ours.wait(lambda: consumed(learner) == len(ours.ledger), "learning still goes on", learner)
     redis.start()
     assert ours.wait_learnt(learner).seq > before.seq
     stop(ours, learner)
@@ -74,14 +83,23 @@ def test_a_full_redis_keeps_the_head_it_has_and_takes_versions_again_when_there_
     before = ours.wait_learnt(learner)
     ours.store.call("CONFIG", "SET", "maxmemory", "1mb")
     try:
-        ours.send(islice(stream, 1_000))
+        # Impressions enter no history, so that it is the version that finds no room; then the histories do not either.
+        ours.send(as_impressions(islice(stream, 500)))
         ours.wait(lambda: failures(learner, "oom") > 0, "a version fails for want of memory", learner)
+        ours.send(islice(stream, 500))
+        ours.wait(lambda: consumed(learner) == len(ours.ledger), "learning goes on", learner)
         head = ours.load()
         assert head.manifest.id == before.id
         assert not head.skipped
     finally:
         ours.store.call("CONFIG", "SET", "maxmemory", "0")
     stop(ours, learner)
+
+
+def as_impressions(planned: Iterable[Planned]) -> list[Planned]:
+    """The same records of the same users as impressions of the same items."""
+    shown = [each for each in planned if each.outcome == LEARNT and "item_id" in each.event]
+    return [each._replace(event=each.event | {"event_type": "impression"}) for each in shown]
 
 
 def failures(learner: Process, kind: str) -> float:

@@ -80,6 +80,24 @@ def test_an_event_over_http_reaches_the_user_and_the_model(open_installation: Op
     )
 
 
+def test_an_item_taken_off_is_gone_from_answers_within_a_second_and_so_it_comes_back(open_installation: Open) -> None:
+    ours = open_installation()
+    learner, service = learnt_and_served(ours)
+    first = items(recommended(service, "user-2"))[0]
+    for available in (False, True):
+        asked = time.monotonic()
+        ours.post_fact(first, SHOP.facts()[first] | {"available": available}, time.time())
+        ours.flush()
+        ours.wait(
+            lambda available=available: (first in items(recommended(service, "user-2", n=20))) == available,
+            f"{first} shown: {available}",
+            learner,
+            service,
+            pause=0.01,
+        )
+        assert time.monotonic() - asked < 1.0
+
+
 def test_a_service_killed_and_restarted_answers_from_the_version_it_served(open_installation: Open) -> None:
     ours = open_installation()
     learner, service = learnt_and_served(ours)

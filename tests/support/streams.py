@@ -144,14 +144,16 @@ _FOLLOW: dict[str, dict[str, float]] = {
 def with_refusals(planned: list[Planned], seed: int) -> Iterator[Planned]:
     """The stream with events in between that are valid and must not be learnt: duplicates, late ones, future ones.
 
-    A duplicate comes after its original and has the same user, hence the same partition.
+    A duplicate comes up to a thousand records after its original, so that a kill may come between them; it has the same
+    user, hence the same partition.
     """
     rng = random.Random(seed)
     for number, each in enumerate(planned):
         yield each
         draw = rng.random()
         if draw < 0.02:
-            yield Planned(each.event, each.record_time, DUPLICATE)
+            again = planned[rng.randrange(max(0, number - 1_000), number + 1)]
+            yield Planned(again.event, each.record_time, DUPLICATE)
         elif draw < 0.03:
             event = each.event | {"event_id": f"late-{seed}-{number}", "timestamp": each.record_time - 2 * 86_400}
             yield Planned(event, each.record_time, LATE)
