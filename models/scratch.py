@@ -70,7 +70,6 @@ class Listed(NamedTuple):
     centre: Array  # (FEATURES,) f32
     chances: Array  # (CANDIDATES,) f32
     counts: Array  # (3,) i64: candidates, length bucket, gap bucket
-    ranks: Array  # (CONTENDERS,) i32 of the target
 
 
 class Scratch(NamedTuple):
@@ -148,5 +147,4 @@ def _listed() -> Listed:
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.CANDIDATES, f4),
         np.zeros(3, np.int64),
-        np.zeros(dim.CONTENDERS, np.int32),
     )

@@ -261,11 +261,9 @@ def collect(union, listed):
 
 
 @kernel
-def propose_machine(union, history, work, category_of, served):
+def propose_machine(union, history, work, category_of, factors, last, categories, pool, pooled):
     """The machine's best of the pool, for the context of this history."""
-    factors, categories, pooled = served.item_factors, served.category_factors, served.clock.pooled[0]
-    pool = served.pool.item
-    factorization.set_context(history, category_of, factors, served.item_last, categories, work.z)
+    factorization.set_context(history, category_of, factors, last, categories, work.z)
     score_pool(work.pool, work.z, pool, pooled, category_of, factors.bias, factors.q, categories.bias, categories.q)
     add_machine(union, work.pool, pool, pooled)
 
@@ -293,7 +291,17 @@ def gather(served, scratch, now, extra):
         pick_cosine(union, stats.key, applied)
     add_tops(union, served.top_items.item, served.top_items.key)
     add_categories(union, history, stats.category, served.category_top.item, served.category_top.key)
-    propose_machine(union, history, work, stats.category, served)
+    propose_machine(
+        union,
+        history,
+        work,
+        stats.category,
+        served.item_factors,
+        served.item_last,
+        served.category_factors,
+        served.pool.item,
+        served.clock.pooled[0],
+    )
     for at in range(extra.shape[0]):
         pick(union, extra[at], PICKED, 1)
     set_cosines(union, stats.key, applied)

@@ -78,7 +78,7 @@ def push(ring, users, user, item, second, kind):
 
 
 @kernel
-def tally(history, stats):
+def tally(history, category_of, brand_of):
     """Sums over the categories and brands of the history: decayed share, events, events of this session."""
     history.category_keys[:] = -1
     history.brand_keys[:] = -1
@@ -87,8 +87,8 @@ def tally(history, stats):
     total, weight = 0.0, 1.0
     for q in range(history.counts[0]):
         total += weight
-        _tally_category(history, stats.category[history.items[q]], weight, history.sessions[q])
-        _tally_brand(history, stats.brand[history.items[q]], weight)
+        _tally_category(history, category_of[history.items[q]], weight, history.sessions[q])
+        _tally_brand(history, brand_of[history.items[q]], weight)
         weight *= WINDOW_DECAY
     for at in range(history.counts[2]):
         history.category_sums[at, 0] /= total

@@ -10,7 +10,6 @@ import numpy as np
 from models.dimensions import (
     CATEGORY_NEXT,
     CATEGORY_TOP,
-    CONTENDERS,
     IMPRESSION,
     LAG_SLOTS,
     LINEAR,
@@ -76,30 +75,34 @@ def is_tested(applied, rate, seed, every):
 
 
 @kernel
-def rank(served, private, scratch, user, item, now, trains, tests):
-    """Rank the event's item before it is learnt; test and train as told. Returns its place among the candidates."""
-    listed = scratch.listed
-    ring = private.user_ring
-    history.recall(
-        scratch.history, ring.item, ring.time, ring.kind, user, np.int64(private.user.pushed[user]), now, RING
-    )
-    history.tally(scratch.history, served.item_stats)
+def rank(served, private, scratch, user, item, now, trains, tests, out):
+    """Rank the event's item before it is learnt; test and train as told. A tested event fills out (1 + CONTENDERS,)."""
+    history_, listed, ring = scratch.history, scratch.listed, private.user_ring
+    if served.item_stats.events[item] == 0:
+        if tests:
+            private.progress.cold[0] += 1
+            out[:] = 0
+            out[0] = -1
+        return
+    pushed = np.int64(private.user.pushed[user])
+    history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
+    history.tally(history_, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, listed.entries[:0])
     features.compute(served, scratch, now)
-    racing.set_sources(scratch)
-    if trains:
-        ranking.measure(listed)
-    racing.set_rankers(served, scratch, now)
+    racing.set_sources(listed, scratch.union)
+    ranking.measure(listed)
+    racing.set_rankers(listed, history_, served.moments, served.linear.weight, served.ranker.weight, now)
+    racing.serve(listed.scores, listed.counts[0], served.chosen.contender[0])
     target = racing.find_target(listed, item)
     if tests:
-        racing.test(listed, target, served.race)
+        racing.test(listed, target, served.race, out)
         racing.choose(served.race, served.chosen)
+        out[0] = 1 if target >= 0 and scratch.union.sums[listed.entries[target], candidates.COUNT] > 0 else 0
     if trains:
         if target >= 0:
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
             ranking.train(listed, served.ranker, listed.scores[RANKER], target)
         ranking.remember(listed, served.moments, served.clock)
-    return target
 
 
 @kernel
@@ -114,21 +117,19 @@ def count_event(stats, users, user, item, second):
 
 
 @kernel
-def birth(served, item, second, seed):
+def birth(stats, factors, kinds, category_factors, item, second, seed):
     """What an item, and its category, start from at their first event."""
-    stats = served.item_stats
     if stats.events[item] == 1:
         stats.first[item] = second
-        factorization.initialise(served.item_factors.q, item, seed)
-        factors = served.item_factors
+        factorization.initialise(factors.q, item, seed)
         mark(factors.dirty, factors.touched, factors.marks, item)
     category = stats.category[item]
     if category >= 0:
-        served.category_stats.events[category] += 1
-        if served.category_stats.events[category] == 1:
-            factorization.initialise(served.category_factors.q, category, seed + np.uint64(1 << 40))
-            factors = served.category_factors
-            mark(factors.dirty, factors.touched, factors.marks, category)
+        kinds.events[category] += 1
+        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        if kinds.events[category] == 1:
+            factorization.initialise(category_factors.q, category, seed + np.uint64(1 << 40))
+            mark(category_factors.dirty, category_factors.touched, category_factors.marks, category)
 
 
 @kernel
@@ -208,29 +209,14 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
 
 
 @kernel
-def learn_factors(served, private, scratch, item, weight):
-    """One step of the factorization machine."""
-    past, work, progress = scratch.history, scratch.work, private.progress
-    stats, factors, last, categories = (
-        served.item_stats,
-        served.item_factors,
-        served.item_last,
-        served.category_factors,
-    )
-    count = factorization.set_context(past, stats.category, factors, last, categories, work.z)
+def learn_factors(past, work, category_of, factors, last, categories, pool, pooled, recent, progress, item, weight):
+    """One step of the factorization machine, away from the item when the weight is negative."""
+    count = factorization.set_context(past, category_of, factors, last, categories, work.z)
     if weight < 0:
-        factorization.repel(item, -weight, stats.category, factors, categories, work)
+        factorization.repel(item, -weight, category_of, factors, categories, work)
         return
-    negatives = factorization.draw_negatives(
-        work,
-        item,
-        served.pool.item,
-        served.clock.pooled[0],
-        private.recent.item,
-        progress.recent[0],
-        progress.random,
-    )
-    factorization.step(past, count, negatives, weight, stats.category, factors, last, categories, work)
+    negatives = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
+    factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
 
 
 @kernel
@@ -245,22 +231,36 @@ def note_recent(recent, progress, item):
 @kernel
 def learn_event(served, private, scratch, user, item, kind, second, price, weight):
     """Apply one event to every table."""
-    applied = served.clock.applied[0]
-    count_event(served.item_stats, private.user, user, item, second)
+    applied, stats = served.clock.applied[0], served.item_stats
+    count_event(stats, private.user, user, item, second)
     if item < 0:
         return
-    birth(served, item, second, private.progress.seed[0])
-    note_price(served.item_stats, item, price)
+    seed = private.progress.seed[0]
+    birth(stats, served.item_factors, served.category_stats, served.category_factors, item, second, seed)
+    note_price(stats, item, price)
     if kind in (SEARCH, IMPRESSION):
         return
     ring, users = private.user_ring, private.user
     history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
     if kind <= PURCHASE:
-        past, kinds = scratch.history, served.item_stats.category
+        past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if past.counts[0] > 0:
             learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
-        learn_factors(served, private, scratch, item, weight)
+        learn_factors(
+            scratch.history,
+            scratch.work,
+            stats.category,
+            served.item_factors,
+            served.item_last,
+            served.category_factors,
+            served.pool.item,
+            served.clock.pooled[0],
+            private.recent.item,
+            private.progress,
+            item,
+            weight,
+        )
         learn_popularity(
             served.item_stats,
             served.top_items,
@@ -273,7 +273,20 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
         enter(served.pool, served.clock, private.item_pool, served.item_stats.key, item, private.progress.random)
         note_recent(private.recent, private.progress, item)
     elif kind >= UNFAVOURITE and weight < 0:
-        learn_factors(served, private, scratch, item, weight)
+        learn_factors(
+            scratch.history,
+            scratch.work,
+            stats.category,
+            served.item_factors,
+            served.item_last,
+            served.category_factors,
+            served.pool.item,
+            served.clock.pooled[0],
+            private.recent.item,
+            private.progress,
+            item,
+            weight,
+        )
     history.push(ring, users, user, item, second, kind)
 
 
@@ -297,7 +310,10 @@ def learn(served, private, batch, scratch, every, out):
             if trains and every == 0:
                 tests = applied >= SKIPPED  # it is ranked before it trains: a test at no cost
             if trains or tests:
-                tested += consider(served, private, scratch, user, item, second, trains, tests, out[tested], at)
+                rank(served, private, scratch, user, item, second, trains, tests, out[tested, 1:])
+            if tests:
+                out[tested, 0] = at
+                tested += 1
         learn_event(served, private, scratch, user, item, kind, second, batch.price[at], np.float32(batch.weight[at]))
         served.clock.applied[0] = applied + 1
     if batch.user.shape[0] > 0:
@@ -305,23 +321,3 @@ def learn(served, private, batch, scratch, every, out):
         mark(clock.dirty, clock.touched, clock.marks, 0)
         mark(progress.dirty, progress.touched, progress.marks, 0)
     return tested
-
-
-@kernel
-def consider(served, private, scratch, user, item, second, trains, tests, out, at):
-    """Rank an event that was picked; returns 1 when it was tested, with its row of `out` filled."""
-    if served.item_stats.events[item] == 0:
-        if not tests:
-            return 0
-        private.progress.cold[0] += 1
-        out[0], out[1] = at, -1
-        out[2:] = 0
-        return 1
-    target = rank(served, private, scratch, user, item, second, trains, tests)
-    if not tests:
-        return 0
-    out[0] = at
-    out[1] = 1 if target >= 0 and scratch.union.sums[scratch.listed.entries[target], candidates.COUNT] > 0 else 0
-    for who in range(CONTENDERS):
-        out[2 + who] = scratch.listed.ranks[who]
-    return 1

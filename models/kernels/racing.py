@@ -34,15 +34,14 @@ _BELOW = -10_000.0  # where candidates go that the served source does not propos
 
 
 @kernel
-def set_sources(scratch):
+def set_sources(listed, union):
     """listed.scores[source]: every single source's score of each candidate, ABSENT where it does not propose it.
 
     Reads raw features, so it comes before they are standardised.
     """
-    listed = scratch.listed
     scores, features = listed.scores, listed.features
     for at in range(listed.counts[0]):
-        sums = scratch.union.sums[listed.entries[at]]
+        sums = union.sums[listed.entries[at]]
         scores[SHORT, at] = features[at, 3]
         scores[MIDDLE, at] = features[at, 4]
         scores[LONG, at] = features[at, 5]
@@ -54,21 +53,21 @@ def set_sources(scratch):
 
 
 @kernel
-def set_rankers(served, scratch, now):
-    """listed.scores of the linear regressor, the ranker and what is served. Features become standardised."""
-    listed = scratch.listed
-    ranking.standardise(listed, served.moments.mean, served.moments.square)
-    ranking.score_linear(listed, served.linear.weight, listed.scores[LINEAR])
-    ranking.set_weights(listed, scratch.history, served.ranker.weight, now)
+def set_rankers(listed, history, moments, linear, ranker, now):
+    """listed.scores of the linear regressor and the ranker. Features become standardised.
+
+    linear: (FEATURES + 1,) weights. ranker: (BLOCKS * FEATURES,) weights.
+    """
+    ranking.standardise(listed, moments.mean, moments.square)
+    ranking.score_linear(listed, linear, listed.scores[LINEAR])
+    ranking.set_weights(listed, history, ranker, now)
     ranking.score(listed.features, listed.counts[0], listed.weights, listed.scores[RANKER])
-    serve(listed, served.chosen.contender[0])
 
 
 @kernel
-def serve(listed, chosen):
-    """listed.scores[SERVED]: the chosen contender's, then popularity for what it does not propose."""
-    scores = listed.scores
-    for at in range(listed.counts[0]):
+def serve(scores, count, chosen):
+    """scores[SERVED]: the chosen contender's, then popularity for what it does not propose."""
+    for at in range(count):
         value = scores[chosen, at]
         scores[SERVED, at] = value if value > ABSENT else scores[MIDDLE, at] + _BELOW
 
@@ -95,11 +94,11 @@ def find_target(listed, item):
 
 
 @kernel
-def test(listed, target, race):
-    """Rank the target under every contender and add it to the running sums."""
+def test(listed, target, race, out):
+    """Rank the target under every contender, into out[1:], and add it to the running sums."""
     for who in range(CONTENDERS):
         rank = rank_of(listed.scores[who], listed.counts[0], target)
-        listed.ranks[who] = rank
+        out[1 + who] = rank
         hit = 1.0 if 0 < rank <= HIT else 0.0
         reciprocal = 1.0 / rank if hit > 0 else 0.0
         race.tested[who] += 1

@@ -23,15 +23,15 @@ def answer(served, scratch, items, times, kinds, now, extra, contender):
 
     contender: who orders them, or -1 for whoever is chosen. Scores are in scratch.listed.scores[SERVED].
     """
+    listed = scratch.listed
     history.take(scratch.history, items, times, kinds, now)
-    history.tally(scratch.history, served.item_stats)
+    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, extra)
     features.compute(served, scratch, now)
-    racing.set_sources(scratch)
-    racing.set_rankers(served, scratch, now)
-    if contender >= 0:
-        racing.serve(scratch.listed, contender)
-    return scratch.listed.counts[0]
+    racing.set_sources(listed, scratch.union)
+    racing.set_rankers(listed, scratch.history, served.moments, served.linear.weight, served.ranker.weight, now)
+    racing.serve(listed.scores, listed.counts[0], contender if contender >= 0 else served.chosen.contender[0])
+    return listed.counts[0]
 
 
 @kernel

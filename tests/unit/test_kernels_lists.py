@@ -41,7 +41,7 @@ def prepare(learnt, request, scratch, now):
     served = learnt.state.served
     columns = np.array(request, np.int64).reshape(-1, 3).T
     history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
-    history.tally(scratch.history, served.item_stats)
+    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, np.zeros(0, np.int32))
     features.compute(served, scratch, now)
     return naive.history(request)
