@@ -49,9 +49,8 @@ for command in COMMANDS:
 def main() -> None:
     """Run one command; a user's mistake is one line on stderr and exit code 2, never a stack trace."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

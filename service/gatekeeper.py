@@ -38,7 +38,6 @@ STOP_PATIENCE: Final = 2.0
 # Canary queries put to a version that another service has examined already.
 WARM_QUERIES: Final = 3
 # Points at which the stretch of events that a version added is sampled for the freshness histogram.
-SAMPLES: Final = 5
 
 
 class RevisionConflict(Exception):
@@ -310,16 +309,11 @@ class Gatekeeper:
 
 
 def arrivals(before: Manifest, after: Manifest) -> list[float]:
-    """Record times (epoch seconds) that stand for the events `after` added to `before`, evenly spread; [] for none.
-
-    A manifest knows its latest record and when it was cut, not each record. The earliest of the new events came after
-    the latest one of before, and, when the learner had caught up, after the cut.
-    """
-    first, last = before.progress.watermark, after.progress.watermark
-    if after.progress.consumed <= before.progress.consumed or last <= 0 or first <= 0:
+    """Record times (epoch seconds) of a sample of the events that `after` learnt and `before` had not; [] for none."""
+    if after.progress.consumed <= before.progress.consumed:
         return []
-    first = max(first, min(before.created_at, last))
-    return [first + (last - first) * (point + 1) / SAMPLES for point in range(SAMPLES)]
+    found = after.evidence.get("record_times", [])
+    return [float(moment) for moment in found] if isinstance(found, list) else []
 
 
 def _version(manifest: Manifest) -> Version:

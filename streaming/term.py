@@ -168,11 +168,12 @@ class Term:
             return False
         if parts.mirror.waiting or not parts.deadletter.flush(timeout=0.0 if not last else 1.0):
             return False
-        evidence, self._served_times = {"record_times": self._served_times}, []
+        evidence = {"record_times": self._served_times}
         recommender = model.recommender
-        parts.checkpointer.cut(
+        if parts.checkpointer.cut(
             model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
-        )
+        ):
+            self._served_times = []
         self._show(recommender)
         return True
 
