@@ -37,7 +37,6 @@ SAY_SERVING: Final = 60.0
 STOP_PATIENCE: Final = 2.0
 # Canary queries put to a version that another service has examined already.
 WARM_QUERIES: Final = 3
-# Points at which the stretch of events that a version added is sampled for the freshness histogram.
 
 
 class RevisionConflict(Exception):

@@ -101,7 +101,7 @@ def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path):
         if len(texts) == 1:
             body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
             post(port, "/events", body)
-        eventually(lambda: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
+        eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
         up.send_signal(signal.SIGTERM)
         assert up.wait(40) == 0
         up.stdout.close()
