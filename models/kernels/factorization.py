@@ -34,9 +34,13 @@ def initialise(q, row, seed):
 
 @scoring
 def dot(q, row, z):
-    """q[row] . z; q: (rows, FACTORS), z: (FACTORS,)."""
+    """q[row] . z; q: (rows, FACTORS), z: (FACTORS,).
+
+    Bounds of such loops are read from the array, here and below: a constant one is unrolled before it can be
+    vectorised, which makes this seven times slower.
+    """
     total = np.float32(0)
-    for k in range(FACTORS):
+    for k in range(z.shape[0]):
         total += q[row, k] * z[k]
     return total
 
@@ -64,7 +68,7 @@ def set_context(history, category_of, factors, last, categories, z):
 
 @kernel
 def _add_row(q, row, weight, z):
-    for k in range(FACTORS):
+    for k in range(z.shape[0]):
         z[k] += weight * q[row, k]
 
 
@@ -77,17 +81,23 @@ def score(item, category, biases, vectors, category_biases, category_vectors, z)
     return value
 
 
+@scoring
+def _mean_square(q, row, gradient, weight):
+    total = np.float32(0)
+    for k in range(gradient.shape[0]):
+        slope = weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k]
+        total += slope * slope
+    return total / np.float32(FACTORS)
+
+
 @kernel
 def descend(q, sums, row, gradient, weight):
     """One AdaGrad step of a vector along weight * gradient, with decay."""
-    square = np.float32(0)
-    for k in range(FACTORS):
-        slope = weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k]
-        square += slope * slope
-    sums[row] += square / np.float32(FACTORS)
-    step = np.float32(FACTOR_RATE / math.sqrt(sums[row] + 1e-3))
-    for k in range(FACTORS):
-        q[row, k] -= step * (weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k])
+    sums[row] += _mean_square(q, row, gradient, weight)
+    step = np.float32(FACTOR_RATE) / np.float32(math.sqrt(sums[row] + np.float32(1e-3)))
+    keep, along = np.float32(1) - step * np.float32(FACTOR_DECAY), step * weight
+    for k in range(gradient.shape[0]):
+        q[row, k] = keep * q[row, k] - along * gradient[k]
 
 
 @kernel
@@ -192,7 +202,7 @@ def _set_gradient(negatives, category_of, vectors, category_vectors, work):
     square = np.float32(0)
     for k in range(FACTORS):
         square += work.gradient[k] * work.gradient[k]
-    size = np.float32(math.sqrt(square / FACTORS))
+    size = np.float32(math.sqrt(square / np.float32(FACTORS)))
     if size > 1:
         for k in range(FACTORS):
             work.gradient[k] /= size

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from models.dimensions import CATEGORY_NEXT, FACTORS, NO_PRICE, PURCHASE
+from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels import candidates as c
 from models.kernels import factorization
 from models.kernels.compile import kernel, scoring
@@ -154,7 +154,7 @@ def price_features(x, prices, item, last_price, mean_price):
 def dots(q, a, b):
     """q[a] . q[b]."""
     total = np.float32(0)
-    for k in range(FACTORS):
+    for k in range(q.shape[1]):
         total += q[a, k] * q[b, k]
     return total
 
@@ -183,7 +183,7 @@ def similarity_features(x, history, q, g, norms, item):
 @scoring
 def _across(q, a, g, b):
     total = np.float32(0)
-    for k in range(FACTORS):
+    for k in range(q.shape[1]):
         total += q[a, k] * g[b, k]
     return total
 

@@ -49,7 +49,7 @@ def measure(listed):
     listed.means[:] = 0
     listed.squares[:] = 0
     for at in range(count):
-        for f in range(FEATURES):
+        for f in range(listed.means.shape[0]):
             x = np.float64(listed.features[at, f])
             listed.means[f] += x
             listed.squares[f] += x * x
@@ -78,7 +78,7 @@ def standardise(listed, mean, square):
         listed.centre[f] = mean[f]
         listed.scale[f] = 1.0 / math.sqrt(variance) if variance > _CONSTANT else 0.0
     for at in range(listed.counts[0]):
-        for f in range(FEATURES):
+        for f in range(listed.centre.shape[0]):
             x = (listed.features[at, f] - listed.centre[f]) * listed.scale[f]
             listed.features[at, f] = min(np.float32(CLIP), max(np.float32(-CLIP), x))
 
@@ -88,7 +88,7 @@ def score(features, count, weights, out):
     """out[j] = features[j] . weights."""
     for at in range(count):
         total = np.float32(0)
-        for f in range(FEATURES):
+        for f in range(features.shape[1]):
             total += features[at, f] * weights[f]
         out[at] = total
 
@@ -114,7 +114,7 @@ def set_gradient(features, count, slopes, gradient):
     gradient[:] = 0
     for at in range(count):
         slope = slopes[at]
-        for f in range(FEATURES):
+        for f in range(gradient.shape[0]):
             gradient[f] += slope * features[at, f]
 
 
