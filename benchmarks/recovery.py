@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import processes
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
+from benchmarks.servers import info
 from benchmarks.standing import Standing, standing
 
 SUMMARY = (
@@ -36,10 +37,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         lasts = options.runs * 60.0 + 60
         with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed + 7, uuid.uuid4().hex[:6]):
             time.sleep(5)
+            samples = processes.metrics(whole.learner.address)
+            stored = info(whole.around.redis, "used_memory_dataset")
             killed = [_kill(whole) for _ in range(options.runs)]
             learner = [_restart(whole) for _ in range(options.runs)]
             service = [_service(whole) for _ in range(options.runs)]
-        samples = processes.metrics(whole.learner.address)
         cold = [_compile() for _ in range(options.cold)]
     again, started, serves = spread(killed), spread(learner), spread(service)
     figures = [
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "learner_start_to_learning_s": started,
         "service_start_to_recommending_s": serves,
         "compile_from_cold_s": spread(cold) if cold else None,
-        "base_megabytes": round(processes.total(samples, "sluicegate_version_size_bytes", kind="base") / 1e6, 1),
+        "redis_dataset_megabytes": round(stored / 1e6, 1),
         "model_megabytes": round(processes.total(samples, "sluicegate_model_bytes") / 1e6, 1),
         "keys": {name: value for name, value in samples.items() if name.startswith("sluicegate_model_keys")},
     }

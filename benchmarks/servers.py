@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
@@ -70,3 +72,14 @@ def fill(
     finally:
         producer.close(timeout=30)
     return count
+
+
+def info(url: str, field: str) -> float:
+    """One number of Redis's INFO, such as `total_net_input_bytes`: versions, histories and requests together."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname or "127.0.0.1", place.port or 6379), timeout=5) as link:
+        link.sendall(b"INFO everything\r\n")
+        lines = link.makefile("rb")
+        size = int(lines.readline()[1:])
+        answer = lines.read(size).decode().splitlines()
+    return next(float(line.split(":")[1]) for line in answer if line.startswith(f"{field}:"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import time
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 from benchmarks import processes
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
+from benchmarks.servers import info
 from benchmarks.standing import Standing, standing
 from streaming.sections import LearnerSettings
 
@@ -77,16 +76,5 @@ def _look(whole: Standing) -> dict[str, float]:
         found[kind] = processes.total(samples, "sluicegate_version_bytes_total", kind=kind)
     found["versions"] = processes.total(samples, "sluicegate_version_sequence")
     found["events"] = processes.total(samples, "sluicegate_records_consumed_total", topic=whole.events)
-    found["received"] = _received(whole.around.redis)
+    found["received"] = info(whole.around.redis, "total_net_input_bytes")
     return found
-
-
-def _received(url: str) -> float:
-    """Bytes that Redis has read from its clients since it started: versions, histories, requests."""
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname or "127.0.0.1", place.port or 6379), timeout=5) as link:
-        link.sendall(b"INFO stats\r\n")
-        answer = b""
-        while b"total_net_input_bytes:" not in answer or not answer.endswith(b"\r\n"):
-            answer += link.recv(65536)
-    return float(answer.split(b"total_net_input_bytes:")[1].split(b"\r\n")[0])

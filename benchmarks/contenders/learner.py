@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from models.evaluation import CONTENDERS
 from models.recommender import Recommender
 from models.rejections import REASONS
+from models.warmup import warm
 from streaming.checkpoint import Checkpointer
 from streaming.consumer import KafkaSource
 from streaming.intake import Intake
@@ -76,6 +77,7 @@ def main() -> None:
     settings = load_settings(None, os.environ)
     telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
     stop = threading.Event()
+    warm()  # an edit of a kernel since the last run must not be charged to the learner
     learner = Learner(settings, Store.for_learner(settings), Store.for_lease(settings), telemetry, stop)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(learner.run()), name="learner")
