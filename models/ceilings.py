@@ -69,20 +69,20 @@ class Ceilings:
         """Free the rows of known ids, and every reference to them."""
         self._state.remove(space, ids)
 
-    def admits(self, item_id: str) -> bool:
-        """Whether a new item gets its row now: after enough events named it."""
+    def ready(self, item_id: str) -> bool:
+        """Whether a new item gets its row at this event: enough events before it named the item."""
         if self._limits.admit_after <= 1:
             return True
-        sketch = self._state.tables["sketch"]
+        counts = self._state.tables["sketch"].columns["count"]
+        return int(counts[_cells(item_id)].min()) + 1 >= self._limits.admit_after
+
+    def defer(self, item_id: str) -> None:
+        """Remember that an event named an item which gets no row yet."""
+        sketch, cells = self._state.tables["sketch"], _cells(item_id)
         counts = sketch.columns["count"]
-        digest = xxhash.xxh3_64_intdigest(item_id.encode())
-        cells = np.unique(np.array([digest & 0xFFFF, (digest >> 16) & 0xFFFF], np.int32))
-        if int(counts[cells].min()) + 1 >= self._limits.admit_after:
-            return True
-        counts[cells] += 1
+        counts[cells] = np.minimum(counts[cells], LONGEST_WAIT - 1) + 1
         sketch.mark(cells)
         self._count("deferred", 1)
-        return False
 
     def place(self, space: str, key: str | None) -> int:
         """The row of a category or brand; -1 for none, or when there is no room for another."""
@@ -101,3 +101,8 @@ class Ceilings:
         progress = self._state.tables["progress"]
         progress.columns[name][0] += by
         progress.mark(np.zeros(1, np.int32))
+
+
+def _cells(item_id: str) -> Array:
+    digest = xxhash.xxh3_64_intdigest(item_id.encode())
+    return np.unique(np.array([digest & 0xFFFF, (digest >> 16) & 0xFFFF], np.int32))

@@ -148,19 +148,24 @@ class Recommender:
             user, item = users.get(event.user_id, -1), -1
             if event.item_id is not None:
                 item = items.get(event.item_id, -1)
-                if item < 0 or user < 0:
-                    item_new = item < 0
-                    if not self._ceilings.room(event.user_id, event.item_id, bool(user_rows)):
-                        break
-                    item = self._item(event.item_id, facts) if item_new else items[event.item_id]
-            elif user < 0 and not self._ceilings.room(event.user_id, None, bool(user_rows)):
-                break
-            user_rows.append(user if user >= 0 else self.state.add("user", event.user_id))
+            if user < 0 or (item < 0 and event.item_id is not None):
+                named = event.item_id if item < 0 and self._admitted(event.item_id) else None
+                if not self._ceilings.room(event.user_id, named, bool(user_rows)):
+                    break
+                user = self.state.add("user", event.user_id)
+                item = item if item >= 0 else self._item(event.item_id, named is not None, facts)
+            user_rows.append(user)
             item_rows.append(item)
         return self._batch(events[: len(user_rows)], record_times, user_rows, item_rows)
 
-    def _item(self, item_id: str, facts: Mapping[str, FactsLike] | None) -> int:
-        if not self._ceilings.admits(item_id):
+    def _admitted(self, item_id: str | None) -> bool:
+        return item_id is not None and self._ceilings.ready(item_id)
+
+    def _item(self, item_id: str | None, admitted: bool, facts: Mapping[str, FactsLike] | None) -> int:
+        if item_id is None:
+            return -1
+        if not admitted:
+            self._ceilings.defer(item_id)
             return -1
         row = self.state.add("item", item_id)
         known = facts.get(item_id) if facts is not None else None

@@ -153,7 +153,7 @@ def pick_best(union, column, size, rank_column):
     count = 0
     for at in range(union.counts[0]):
         value = union.sums[at, column]
-        if value > 0:
+        if value > 0 and (count < size or value > union.heap_keys[0]):
             count = offer(union.heap, union.heap_keys, count, size, at, value)
     finish(union.heap, union.heap_keys, count)
     for place in range(count):
@@ -241,7 +241,7 @@ def add_machine(union, scores, pool, pooled):
     """The best 60 of the pool by their scores."""
     count = 0
     for at in range(pooled):
-        if pool[at] >= 0:
+        if pool[at] >= 0 and (count < POOL_TOP or scores[at] > union.heap_keys[0]):
             count = offer(union.heap, union.heap_keys, count, POOL_TOP, at, scores[at])
     finish(union.heap, union.heap_keys, count)
     for place in range(count):

@@ -34,7 +34,7 @@ from models.kernels.transitions import add
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
 LEAST_TRAINED = 1.0 / 64.0
-MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains nothing (docs/models.md)
+MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains nothing (docs/decisions.md)
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 _INTERVAL_STEP = 1.0 / 512.0
@@ -55,14 +55,20 @@ def watch_clock(progress, record_time):
 
 @kernel
 def training_share(applied, rate):
-    """Share of the events whose list trains the rankers, at `rate` events a second of record time."""
+    """Share of the events whose list trains the rankers, at `rate` events a second of record time.
+
+    All of the first 5,000 events, half up to 20,000, a quarter up to 80,000; then 50 lists a second, but at most one
+    event in 8 and at least one in 64. More than one in 8 gains nothing (docs/decisions.md), and without that bound a
+    history replayed with its old, slow timestamps would train on every event. Depends on nothing but the event's
+    number and the records before it, so a replay, however cut into batches, decides the same.
+    """
     young = 1.0 if applied < YOUNG[0] else 0.5 if applied < YOUNG[1] else 0.25 if applied < YOUNG[2] else 0.0
     return max(LEAST_TRAINED, young, min(MOST_TRAINED, PER_SECOND / rate))
 
 
 @kernel
 def testing_share(rate):
-    """Share of the events that are tested."""
+    """Share of the events that are tested, by a hash of their own: 50 a second of record time, all below that."""
     return min(1.0, PER_SECOND / rate)
 
 
