@@ -66,7 +66,8 @@ class Learner:
 
     def commit(self) -> str:
         """Write a version; returns its id."""
-        assert self.checkpointer.cut(self.recommender.state, self.progress, self.admission, {}, force=True)
+        evidence = {"record_times": [self.progress.watermark] * 2}
+        assert self.checkpointer.cut(self.recommender.state, self.progress, self.admission, evidence, force=True)
         assert self.checkpointer.flush(30.0)
         assert self.checkpointer.last is not None
         return self.checkpointer.last.id
