@@ -91,6 +91,7 @@ def _result(bare: list[dict[str, Any]], ours: list[dict[str, Any]], staged: dict
         "learner_records_per_second": spread([n / each["seconds"] for each in ours], 0),
         "learner_us_per_event": spread([each["seconds"] / n * 1e6 for each in ours], 2),
         "learner_cpu_us_per_event": spread([each["cpu_seconds"] / n * 1e6 for each in ours], 2),
+        "bare_cpu_us_per_record": spread([each["cpu_seconds"] / n * 1e6 for each in bare], 2),
         "learner_peak_memory_mib": max(each["peak_memory_mib"] for each in ours),
         "outcomes": ours[0]["outcomes"],
         "stage_wall_us_per_event": per_event,
