@@ -75,6 +75,8 @@ def replay(stream: Stream, seed: int) -> Tested:
 
 
 def _score(ranks: Any) -> dict[str, float]:
+    if not len(ranks):
+        return {"n": 0}
     hit, reciprocal = hits(ranks), reciprocal_ranks(ranks)
     root = max(len(ranks), 1) ** 0.5
     found = {"hr": hit.mean(), "hr_se": hit.std() / root, "mrr": reciprocal.mean(), "mrr_se": reciprocal.std() / root}

@@ -34,6 +34,9 @@ FADE = 0.999
 CORE_SHARE = 0.05
 """Of one core, all witnesses of a learner together."""
 
+_ABSURD = 1e6
+"""Targets lie between 0 and 2: a model that predicts a million has left for infinity and starts afresh."""
+
 _GRACE = 0.2  # seconds of work allowed before the budget binds: the first event would never fit otherwise
 
 
@@ -76,7 +79,7 @@ class Witness:
     def judge(self, event: EventLike, weight: float, others: Sequence[str]) -> None:
         """Order the event's item among `others`, add that to the figures, then learn it and the first of the others."""
         scores = [self._predict(_fields(event.user_id, item)) for item in (event.item_id or "", *others)]
-        if not all(math.isfinite(score) for score in scores):
+        if not all(math.isfinite(score) and abs(score) < _ABSURD for score in scores):
             self._model, self.resets = build(self.path, self._parameters), self.resets + 1
             return
         rank = sum(score >= scores[0] for score in scores)
