@@ -1,5 +1,7 @@
 """Witnesses: River regressors that are scored beside the models, bounded in time and memory."""
 
+import math
+
 import pytest
 
 from models.witness import BUCKETS, DEFAULT_WITNESSES, UnknownWitnessError, Witness, Witnesses, build
@@ -59,8 +61,9 @@ def test_ids_never_seen_before_do_not_grow_a_witness():
 
 
 def test_a_witness_that_leaves_the_finite_starts_afresh():
-    witness = Witness("river.linear_model.LinearRegression", {"clip_gradient": 1e300})
+    witness = Witness("river.linear_model.LinearRegression", {})
     event = stream(1, 4)[0]._replace(item_id="i1", kind=0)
-    for _ in range(4):
-        witness.judge(event, 1e300, ["i2"])
-    assert witness.resets > 0
+    witness._model.intercept = math.inf
+    for _ in range(3):
+        witness.judge(event, 1.0, ["i2"])
+    assert (witness.resets, witness.judged) == (1, 2)
