@@ -117,7 +117,8 @@ class Checkpointer:
         if self.busy or self.fenced or (started < self._not_before and not force):
             return False
         parent = self._parent
-        if parent is not None and progress.consumed == parent.progress.consumed:
+        # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
+        if parent is not None and progress == parent.progress:
             return False
         draft = self._draft(parent, progress.copy(), evidence, served_by)
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)

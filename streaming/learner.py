@@ -95,6 +95,7 @@ class Learner:
     reset_offsets: bool = False
     state: str = "starting"
     epoch: int = 0
+    displaced: bool = False
 
     def ready(self) -> str:
         """What keeps this process from being ready, "" when nothing does."""
@@ -108,6 +109,7 @@ class Learner:
             try:
                 self._term()
             except LeaseLost:
+                self.displaced = True
                 log.error("stepped down: what was not committed is learnt again by the learner that has the lease")
             except StoreUnavailable as error:
                 log.warning("the term ended before it began, again in %.0f s: %s", RETRY, error)
@@ -122,6 +124,9 @@ class Learner:
         learner = self.settings.learner
         self.state = "standing by"
         instance = learner.instance or default_instance()
+        if self.displaced:
+            # Another process goes by our name: under it each would take the lease from the other, for ever.
+            instance = f"{instance} displaced {os.getpid()}"
         lease = stand_by(self.leases, instance, learner.lease_ttl, self.stop, self.epoch)
         if lease is None:
             return

@@ -80,6 +80,7 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
     delete(ours)
     make_anew(ours)
     ours.renew_producer()
+    # As many as before: what is new must be seen by more than a count.
     ours.send(islice(endless(16), 500))
     learner = ours.learner()
     expected = dict(Counter(before) + Counter(ours.ledger.per_item()))

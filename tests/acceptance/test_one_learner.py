@@ -60,14 +60,18 @@ def test_a_learner_that_was_paused_past_its_lease_is_fenced_and_steps_down(open_
     stop(ours, zombie)
 
 
-def test_two_learners_under_one_name_still_have_one_effect(open_installation: Open) -> None:
+def test_two_learners_under_one_name_have_one_effect_and_do_not_take_turns(open_installation: Open) -> None:
     ours = open_installation(**LEASE)
     feed = ours.feed(endless(5), RATE)
     first = ours.learner()
     ours.wait(lambda: leads(first), "the first learner leads", first)
     second = ours.learner()
+    ours.wait(lambda: first.said("stepped down"), "the first learner steps down", first, second)
     ours.wait(lambda: leads(second), "the second learner leads", second)
-    goes_on(ours, second)
+    for _ in range(5):
+        goes_on(ours, second)
+    assert leads(second)
+    assert not leads(first)
     first.kill()
     feed.finish()
     stop(ours, second)

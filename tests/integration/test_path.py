@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -11,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from models.events import Event, EventRules, decode
-from models.items import ItemFacts
-from models.recommender import Recommender, new_state
+from models.recommender import Recommender
 from service.demo_data import purchases
 from streaming.learner import recommender_settings
 from tests.support.harness import Installation, differences
 from tests.support.streams import EPOCH, Planned, Shop, with_refusals
+from tests.support.twin import directly
 
 Open = Callable[..., Installation]
 
@@ -29,23 +27,10 @@ def open_installation(broker: str, redis_url: str, tmp_path: Path) -> Iterator[O
         yield lambda **settings: stack.enter_context(Installation(broker, redis_url, tmp_path, 1, **settings))
 
 
-def directly(ours: Installation, planned: list[Planned], facts: Mapping[str, Mapping[str, Any]]) -> Recommender:
-    """What the models alone make of the stream: decoded, and those learnt that must be."""
-    settings = recommender_settings(ours.settings)
-    recommender = Recommender(new_state(settings, ours.settings.recommender.seed), settings)
-    known = {item: ItemFacts(**fields) for item, fields in facts.items()}
-    learnt = [each for each in planned if each.outcome == "learnt"]
-    events = [decode(json.dumps(each.event).encode(), EventRules()) for each in learnt]
-    assert all(isinstance(event, Event) for event in events)
-    recommender.learn_events(events, [int(each.record_time * 1000) * 1e-3 for each in learnt], known)
-    return recommender
-
-
 def through_kafka(ours: Installation, planned: list[Planned], facts: Mapping[str, Mapping[str, Any]]) -> Recommender:
     """What the learner's process makes of it, as its last version says. Facts go first: then their order is certain."""
     learner = ours.learner()
-    for item, fields in facts.items():
-        ours.post_fact(item, fields, planned[0].record_time)
+    ours.send_facts(facts, planned[0].record_time)
     ours.wait_learnt(learner)
     ours.send(planned)
     ours.wait_learnt(learner)
@@ -70,7 +55,7 @@ def test_a_typed_stream_through_kafka_and_directly_through_the_models_agree(open
     planned = list(with_refusals(shop.stream(3_000), 31))
     ours = open_installation()
     learnt = through_kafka(ours, planned, shop.facts())
-    assert_equal(learnt, directly(ours, planned, shop.facts()), planned[-1].record_time)
+    assert_equal(learnt, directly(ours.settings, planned, shop.facts()), planned[-1].record_time)
 
 
 def test_real_purchases_through_kafka_and_directly_through_the_models_agree(open_installation: Open) -> None:
@@ -78,7 +63,7 @@ def test_real_purchases_through_kafka_and_directly_through_the_models_agree(open
     planned = [Planned(event, event["timestamp"]) for event in bought.events(0, len(bought))]
     ours = open_installation()
     learnt = through_kafka(ours, planned, bought.facts)
-    assert_equal(learnt, directly(ours, planned, bought.facts), EPOCH)
+    assert_equal(learnt, directly(ours.settings, planned, bought.facts), EPOCH)
 
 
 def test_what_a_user_just_did_shows_in_the_next_answers(open_installation: Open) -> None:

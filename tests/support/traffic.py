@@ -101,6 +101,12 @@ class Traffic:
         value = None if facts is None else json.dumps(facts).encode()
         self._post(self.items, value, item.encode(), record_time, None, "fact")
 
+    def send_facts(self, facts: Mapping[str, Mapping[str, Any]], record_time: float) -> None:
+        """Post the facts of many items and wait for the acknowledgements."""
+        for item, fields in facts.items():
+            self.post_fact(item, fields, record_time)
+        self.flush()
+
     def _post(
         self,
         topic: str,
