@@ -39,7 +39,7 @@ YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 _INTERVAL_STEP = 1.0 / 512.0
 _LONGEST_INTERVAL = 0.1  # seconds: a pause says that nothing came, not that events now come slowly
-_TRAIN, _TEST = 0, 1
+_PICKED = 0
 
 
 @kernel
@@ -68,16 +68,21 @@ def training_share(applied, rate):
 
 @kernel
 def testing_share(rate):
-    """Share of the events that are tested, by a hash of their own: 50 a second of record time, all below that."""
+    """Share of the events that are tested: 50 a second of record time, all below that."""
     return min(1.0, PER_SECOND / rate)
 
 
 @kernel
-def is_tested(applied, rate, seed, every):
-    """Whether event number `applied` is tested; `every` > 0 replaces the hash by each `every`-th event."""
+def pick(applied, rate, seed, every):
+    """Whether the list of event number `applied` trains, and whether the event is tested: (bool, bool).
+
+    One draw decides both, so that the lists ranked for the one serve the other: ranking is what costs. What trains does
+    not depend on what is tested. `every` > 0 tests each `every`-th event instead.
+    """
+    drawn, trained = share(seed, applied, _PICKED), training_share(applied, rate)
     if every > 0:
-        return applied % every == 0
-    return applied >= SKIPPED and share(seed, applied, _TEST) < testing_share(rate)
+        return drawn < trained, applied % every == 0
+    return drawn < trained, applied >= SKIPPED and drawn < max(trained, testing_share(rate))
 
 
 @kernel
@@ -300,7 +305,7 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
 def learn(served, private, batch, scratch, every, out):
     """Test, then learn, the events of a batch in order; returns how many were tested.
 
-    batch: the fields of `Batch`. every: see is_tested. out: (events, 2 + CONTENDERS) i32, one row per tested event:
+    batch: the fields of `Batch`. every: see pick. out: (events, 2 + CONTENDERS) i32, one row per tested event:
     its place in the batch, whether the user knew the item (1), did not (0) or nobody did (-1), the rank by contender.
     """
     tested = 0
@@ -311,10 +316,7 @@ def learn(served, private, batch, scratch, every, out):
         rate = watch_clock(private.progress, batch.record_time[at])
         if item >= 0 and kind <= PURCHASE:
             seed = private.progress.seed[0]
-            trains = share(seed, applied, _TRAIN) < training_share(applied, rate)
-            tests = is_tested(applied, rate, seed, every)
-            if trains and every == 0:
-                tests = applied >= SKIPPED  # it is ranked before it trains: a test at no cost
+            trains, tests = pick(applied, rate, seed, every)
             if trains or tests:
                 rank(served, private, scratch, user, item, second, trains, tests, out[tested, 1:])
             if tests:
