@@ -2,8 +2,9 @@
 
 Prequential (Dawid 1984): each event is ranked by the models as they stand, then learnt. Rank = 1 + items with a
 strictly higher score + ties; a target that is no candidate is a miss; HR@20 = rank <= 20, RR@20 = 1 / rank or 0.
-The candidates are the united proposals of all sources; single sources rank their own proposals among them, which for
-popularity, the memories and the own history is the same as ranking the catalogue, down to rank 30 at least.
+The candidates are the united proposals of all sources. A single source ranks what it proposes, and behind that what is
+popular, as it would be shown; for popularity, the memories and the own history that is the same as ranking the whole
+catalogue, down to rank 30 at least.
 """
 
 from __future__ import annotations

@@ -276,6 +276,16 @@ def _brand(stats: Any, items: list[int], item: int) -> dict[str, float]:
     }
 
 
+def rank_with_rest(scores: list[float], rest: list[float], target: int) -> int:
+    """Proposed ones first, by score; then the others by `rest`; ties against the target."""
+    if target < 0:
+        return 0
+    order = [
+        (score > dim.ABSENT, score if score > dim.ABSENT else other) for score, other in zip(scores, rest, strict=True)
+    ]
+    return sum(key >= order[target] for key in order)
+
+
 def rank_of(scores: list[float], target: int) -> int:
     """1 + higher ones + ties; 0 for what is not proposed."""
     if target < 0 or scores[target] <= dim.ABSENT:

@@ -85,6 +85,20 @@ def rank_of(scores, count, target):
 
 
 @kernel
+def rank_with_rest(scores, rest, count, target):
+    """Rank when what is proposed comes first and `rest` orders all others, as the contender is served; ties against it."""
+    if target < 0:
+        return 0
+    if scores[target] > ABSENT:
+        return rank_of(scores, count, target)
+    rank = 0
+    for at in range(count):
+        if scores[at] > ABSENT or rest[at] >= rest[target]:
+            rank += 1
+    return rank
+
+
+@kernel
 def find_target(listed, item):
     """The place of `item` among the candidates, or -1."""
     for at in range(listed.counts[0]):
@@ -95,9 +109,12 @@ def find_target(listed, item):
 
 @kernel
 def test(listed, target, race, out):
-    """Rank the target under every contender, into out[1:], and add it to the running sums."""
+    """Rank the target under every contender, into out[1:], and add it to the running sums.
+
+    A source is judged by what would be shown if it were served: what it proposes, then popularity.
+    """
     for who in range(CONTENDERS):
-        rank = rank_of(listed.scores[who], listed.counts[0], target)
+        rank = rank_with_rest(listed.scores[who], listed.scores[MIDDLE], listed.counts[0], target)
         out[1 + who] = rank
         hit = 1.0 if 0 < rank <= HIT else 0.0
         reciprocal = 1.0 / rank if hit > 0 else 0.0

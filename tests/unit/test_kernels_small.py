@@ -139,6 +139,17 @@ def test_a_rank_counts_ties_against_the_target(scores, data):
     )
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 1.0, dim.ABSENT]), st.sampled_from([-2.0, 5.0])), min_size=1), st.data()
+)
+@settings(deadline=None)
+def test_a_source_is_judged_with_popularity_behind_what_it_proposes(pairs, data):
+    target = data.draw(st.integers(-1, len(pairs) - 1))
+    scores, rest = (np.array(column, np.float32) for column in zip(*pairs, strict=True))
+    expected = naive.rank_with_rest(scores.tolist(), rest.tolist(), target)
+    assert racing.rank_with_rest(scores, rest, len(pairs), target) == expected
+
+
 def test_chances_are_a_softmax_and_know_when_they_are_not():
     scores, chances = np.array([1.0, 3.0, -2.0], np.float32), np.zeros(3, np.float32)
     assert ranking.set_chances(scores, 3, chances)
