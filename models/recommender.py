@@ -78,7 +78,6 @@ class Batch(NamedTuple):
     time: Array  # (n,) f64 epoch seconds of the event
     record_time: Array  # (n,) f64 epoch seconds of the record
     price: Array  # (n,) f64, 0 for none
-    quantity: Array  # (n,) f64
     weight: Array  # (n,) f32
 
 
@@ -185,7 +184,6 @@ class Recommender:
             np.fromiter([event.timestamp for event in events], np.float64, count),
             np.array(record_times[:count], np.float64),
             np.fromiter([event.price or 0.0 for event in events], np.float64, count),
-            np.fromiter([getattr(event, "quantity", None) or 0.0 for event in events], np.float64, count),
             self._weights[kinds],
         )
 
@@ -344,9 +342,9 @@ class Recommender:
         return CONTENDERS[int(self.state.served.chosen.contender[0])]
 
     def counters(self) -> dict[str, int]:
-        """Running totals of what ceilings did, and how many events were applied."""
+        """Running totals: events applied, what ceilings did, and steps refused because they were no numbers."""
         columns: dict[str, Any] = self.state.tables["progress"].columns
-        names = ("evicted_items", "evicted_users", "deferred", "unplaced", "cold")
+        names = ("evicted_items", "evicted_users", "deferred", "unplaced", "cold", "refused")
         return {
             "applied": int(self.state.tables["clock"].columns["applied"][0]),
             **{name: int(columns[name][0]) for name in names},

@@ -107,6 +107,7 @@ MODEL_TABLES = (
             _sum("evicted_items", "i8"),
             _sum("evicted_users", "i8"),
             _sum("deferred", "i8"),
+            _sum("refused", "i8"),  # steps of the factorization machine that were no numbers
             _sum("unplaced", "i8"),  # categories and brands beyond their ceiling
         ),
         served=False,

@@ -149,8 +149,8 @@ def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[
     found = {"own_follows": math.log1p(4 * after), "own_near": math.log1p(4 * near)}
     if not places:
         return found
-    since, oldest = now - past[places[0]][1], now - past[places[-1]][1]
-    gap = (oldest - since) / (len(places) - 1) if len(places) > 1 else 0.0
+    since, oldest = max(0, now - past[places[0]][1]), max(0, now - past[places[-1]][1])
+    gap = max(0, oldest - since) / (len(places) - 1) if len(places) > 1 else 0.0
     kinds = Counter(past[q][2] for q in places)
     return found | {
         "own": 1,

@@ -92,8 +92,11 @@ def _mean_square(q, row, gradient, weight):
 
 @kernel
 def descend(q, sums, row, gradient, weight):
-    """One AdaGrad step of a vector along weight * gradient, with decay."""
-    sums[row] += _mean_square(q, row, gradient, weight)
+    """One AdaGrad step of a vector along weight * gradient, with decay; none when its square is no number."""
+    square = _mean_square(q, row, gradient, weight)
+    if not math.isfinite(square):
+        return
+    sums[row] += square
     step = np.float32(FACTOR_RATE) / np.float32(math.sqrt(sums[row] + np.float32(1e-3)))
     keep, along = np.float32(1) - step * np.float32(FACTOR_DECAY), step * weight
     for k in range(gradient.shape[0]):
@@ -178,16 +181,21 @@ def set_slopes(scores, count, weight):
 
 @kernel
 def step(history, count, negatives, weight, category_of, factors, last, categories, work):
-    """Learn that `work.items[0]` came and the others did not, in context `work.z` of `count` events."""
+    """Learn that `work.items[0]` came and the others did not, in context `work.z` of `count` events.
+
+    False when scores or gradient are no numbers: then nothing changes.
+    """
     for at in range(negatives):
         item = work.items[at]
         work.scores[at] = score(item, category_of[item], factors.bias, factors.q, categories.bias, categories.q, work.z)
     if not set_slopes(work.scores, negatives, weight):
-        return
-    _set_gradient(negatives, category_of, factors.q, categories.q, work)
+        return False
+    if not _set_gradient(negatives, category_of, factors.q, categories.q, work):
+        return False
     descend_targets(negatives, category_of, factors, categories, work)
     if count > 0:
         descend_context(history, count, category_of, factors, last, categories, work.gradient)
+    return True
 
 
 @kernel
@@ -202,18 +210,26 @@ def _set_gradient(negatives, category_of, vectors, category_vectors, work):
     square = np.float32(0)
     for k in range(FACTORS):
         square += work.gradient[k] * work.gradient[k]
+    if not math.isfinite(square):
+        return False
     size = np.float32(math.sqrt(square / np.float32(FACTORS)))
     if size > 1:
         for k in range(FACTORS):
             work.gradient[k] /= size
+    return True
 
 
 @kernel
 def repel(item, weight, category_of, factors, categories, work):
-    """A negative event: one logistic step of the item's score towards zero probability, in context `work.z`."""
+    """A negative event: one logistic step of the item's score towards zero probability, in context `work.z`.
+
+    False, and nothing changes, when the score is no number.
+    """
     value = score(item, category_of[item], factors.bias, factors.q, categories.bias, categories.q, work.z)
     slope = np.float32(weight / (1.0 + math.exp(-value)))
-    if math.isfinite(slope):
-        descend(factors.q, factors.q_sum, item, work.z, slope)
-        descend_bias(factors.bias, factors.bias_sum, item, slope)
-        mark(factors.dirty, factors.touched, factors.marks, item)
+    if not math.isfinite(slope):
+        return False
+    descend(factors.q, factors.q_sum, item, work.z, slope)
+    descend_bias(factors.bias, factors.bias_sum, item, slope)
+    mark(factors.dirty, factors.touched, factors.marks, item)
+    return True

@@ -69,7 +69,8 @@ def _overdue(sums):
     # log((now - last touch) / (mean own gap)), 0 when there was no gap to compare with
     if sums[c.COUNT] < 2:
         return 0.0
-    gap = (sums[c.OLDEST] - sums[c.SINCE]) / (sums[c.COUNT] - 1)
+    # An accepted late event is pushed last but lies further back: then what is first in the history is not the newest.
+    gap = max(sums[c.OLDEST] - sums[c.SINCE], 0.0) / (sums[c.COUNT] - 1)
     return min(6.0, max(-6.0, math.log((sums[c.SINCE] + 1) / (gap + 1))))
 
 

@@ -20,7 +20,6 @@ from models.dimensions import (
     SEARCH,
     SESSION_DECAY,
     TOP,
-    UNFAVOURITE,
     WINDOW,
     WINDOW_DECAY,
     WINDOW_SLOTS,
@@ -39,14 +38,22 @@ YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 _INTERVAL_STEP = 1.0 / 512.0
 _LONGEST_INTERVAL = 0.1  # seconds: a pause says that nothing came, not that events now come slowly
+# Seconds. Far more than partitions, read in turns, lie apart while following the log; smaller, and time would jump to
+# and fro between them; larger, and one wrong clock distorts the rate for longer.
+_FARTHEST_BEHIND = 3600.0
 _PICKED = 0
 
 
 @kernel
 def watch_clock(progress, record_time):
-    """Fading mean of the seconds between records; time that runs backwards counts as standing still."""
+    """Records a second, from the fading mean of the seconds between records.
+
+    Time is the latest record time so far, and a record behind it counts as no time passed, because partitions are read
+    one after the other. A record more than an hour behind sets time back to itself: otherwise one record with a time
+    far ahead would make all that follow look simultaneous, and the rate infinite, for ever.
+    """
     passed = record_time - progress.watermark[0]
-    if passed > 0:
+    if passed > 0 or passed < -_FARTHEST_BEHIND:
         progress.watermark[0] = record_time
     passed = min(max(passed, 0.0), _LONGEST_INTERVAL)
     progress.interval[0] += _INTERVAL_STEP * (passed - progress.interval[0])
@@ -221,13 +228,15 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
 
 @kernel
 def learn_factors(past, work, category_of, factors, last, categories, pool, pooled, recent, progress, item, weight):
-    """One step of the factorization machine, away from the item when the weight is negative."""
+    """One step of the factorization machine, away from the item when the weight is negative; counts what is refused."""
     count = factorization.set_context(past, category_of, factors, last, categories, work.z)
     if weight < 0:
-        factorization.repel(item, -weight, category_of, factors, categories, work)
-        return
-    negatives = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
-    factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
+        learnt = factorization.repel(item, -weight, category_of, factors, categories, work)
+    else:
+        negatives = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
+        learnt = factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
+    if not learnt:
+        progress.refused[0] += 1
 
 
 @kernel
@@ -253,11 +262,13 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
         return
     ring, users = private.user_ring, private.user
     history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
-    if kind <= PURCHASE:
+    positive = kind <= PURCHASE
+    if positive:
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if past.counts[0] > 0:
             learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
+    if positive or weight < 0:
         learn_factors(
             scratch.history,
             scratch.work,
@@ -272,6 +283,7 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
             item,
             weight,
         )
+    if positive:
         learn_popularity(
             served.item_stats,
             served.top_items,
@@ -283,21 +295,6 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
         )
         enter(served.pool, served.clock, private.item_pool, served.item_stats.key, item, private.progress.random)
         note_recent(private.recent, private.progress, item)
-    elif kind >= UNFAVOURITE and weight < 0:
-        learn_factors(
-            scratch.history,
-            scratch.work,
-            stats.category,
-            served.item_factors,
-            served.item_last,
-            served.category_factors,
-            served.pool.item,
-            served.clock.pooled[0],
-            private.recent.item,
-            private.progress,
-            item,
-            weight,
-        )
     history.push(ring, users, user, item, second, kind)
 
 

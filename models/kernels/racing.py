@@ -86,7 +86,7 @@ def rank_of(scores, count, target):
 
 @kernel
 def rank_with_rest(scores, rest, count, target):
-    """Rank when what is proposed comes first and `rest` orders all others, as the contender is served; ties against it."""
+    """Rank, ties against it, as the contender would be served: what it proposes, then all others ordered by `rest`."""
     if target < 0:
         return 0
     if scores[target] > ABSENT:

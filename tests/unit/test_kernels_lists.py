@@ -67,17 +67,31 @@ def test_every_source_proposes_exactly_its_best(learnt, requests):
         assert len(found) == scratch.listed.counts[0]
 
 
+def compare_features(learnt, request, scratch):
+    past = prepare(learnt, request, scratch, NOW)
+    for place in range(0, int(scratch.listed.counts[0]), 5):
+        item = int(scratch.listed.items[place])
+        expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
+        found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
+        for name in FEATURE_NAMES:
+            if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
+                assert found[name] == pytest.approx(expected.get(name, 0.0), abs=2e-3), name
+
+
 def test_every_feature_is_what_its_twin_says(learnt, requests):
     scratch = new_scratch()
     for request in requests[:8]:
-        past = prepare(learnt, request, scratch, NOW)
-        for place in range(0, int(scratch.listed.counts[0]), 5):
-            item = int(scratch.listed.items[place])
-            expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
-            found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
-            for name in FEATURE_NAMES:
-                if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
-                    assert found[name] == pytest.approx(expected.get(name, 0.0), abs=2e-3), name
+        compare_features(learnt, request, scratch)
+
+
+def test_every_feature_of_a_history_out_of_order_is_what_its_twin_says(learnt, requests):
+    """Accepted late events stand before newer ones, and clocks may run ahead of ours."""
+    scratch, rng = new_scratch(), np.random.default_rng(8)
+    for request in requests[1:8]:
+        times = rng.permutation([time for _, time, _ in request])
+        times[0] = NOW + 200
+        mixed = [(item, int(time), kind) for (item, _, kind), time in zip(request, times, strict=True)]
+        compare_features(learnt, mixed, scratch)
 
 
 def test_ranks_within_sources_are_ranks(learnt, requests):
@@ -150,6 +164,22 @@ def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
             slope[k] = (loss(up) - loss(down)) / 2e-4
         cosine = float(slope @ moved[row]) / np.sqrt(float(slope @ slope) * float(moved[row] @ moved[row]))
         assert cosine < -0.99, row
+
+
+def test_a_step_whose_gradient_is_no_number_changes_nothing():
+    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    for n in range(12):
+        state.add("item", f"i{n}")
+    served, scratch = state.served, new_scratch()
+    served.item_factors.q[0] = 3e38
+    past = scratch.history
+    past.items[:3], past.counts[0] = [9, 10, 11], 3
+    scratch.work.z[:] = 0
+    scratch.work.items[:4] = [0, 1, 2, 3]
+    before = state.digest()
+    tables = (served.item_stats.category, served.item_factors, served.item_last, served.category_factors)
+    assert not machine.step(past, 3, 4, np.float32(1.9), *tables, scratch.work)
+    assert state.digest() == before
 
 
 def test_the_rankers_score_is_the_sum_of_its_contributions(learnt):

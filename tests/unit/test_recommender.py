@@ -8,6 +8,7 @@ import pytest
 
 from models import sources
 from models.evaluation import CONTENDERS
+from models.kernels import learning
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
 from models.tables import State
@@ -145,6 +146,37 @@ def test_an_odd_price_never_enters_a_weight(price):
     recommender = learn(events)
     assert recommender.state.full().not_finite() == []
     assert np.isfinite(answer(recommender).scores).all()
+
+
+def test_a_refused_step_is_counted():
+    recommender = learn(stream(300, 11))
+    assert recommender.counters()["refused"] == 0
+    recommender.state.tables["item_factors"].columns["q"][:] = 3e38
+    later = stream(50, 12)
+    recommender.learn_events(later, [event.timestamp for event in later], facts())
+    assert recommender.counters()["refused"] > 20
+
+
+def test_a_record_from_the_future_does_not_distort_the_rate_for_ever():
+    progress, now = new_state(SMALL).private.progress, START
+    for _ in range(5_000):
+        now += 0.01
+        rate = learning.watch_clock(progress, now)
+    assert rate == pytest.approx(100, rel=0.05)
+    learning.watch_clock(progress, now + 10 * 365 * 86_400)
+    for _ in range(5_000):
+        now += 0.01
+        rate = learning.watch_clock(progress, now)
+    assert rate == pytest.approx(100, rel=0.05)
+
+
+def test_partitions_read_in_turns_do_not_slow_the_clock():
+    progress = new_state(SMALL).private.progress
+    for second in range(100):
+        for partition in range(4):
+            for record in range(100):
+                rate = learning.watch_clock(progress, START + second + record / 100 + partition / 1000)
+    assert rate == pytest.approx(400, rel=0.5)
 
 
 def test_a_removed_item_vanishes_from_every_answer():
