@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -17,8 +17,10 @@ from models.evaluation import CONTENDERS
 from models.rejections import REASONS
 from streaming.learner import FAILED, USAGE, Learner
 from streaming.settings import BadSettings, Settings, load_settings
-from streaming.store import Store
-from streaming.telemetry import LearnerTelemetry, MetricsServer
+from streaming.stopping import Stop
+from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
+from streaming.version_failures import FAILURES
+from streaming.witnessing import declared
 
 log = logging.getLogger("streaming")
 
@@ -39,15 +41,26 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     except BadSettings as error:
         print(f"python -m streaming: {error}", file=sys.stderr)
         return USAGE
-    stop = threading.Event()
+    stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     return _learn(settings, stop, reset_offsets)
 
 
-def _learn(settings: Settings, stop: threading.Event, reset_offsets: bool) -> int:
-    telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
-    learner = Learner(settings, Store.for_learner(settings), Store.for_lease(settings), telemetry, stop, reset_offsets)
+def labels(settings: Settings) -> Labels:
+    """Every value a label can have with these settings."""
+    return Labels(
+        contenders=CONTENDERS,
+        reasons=REASONS,
+        failures=FAILURES,
+        topics=tuple(settings.topic(role) for role in ("events", "items")),
+        witnesses=tuple(declared(settings.witness.estimators)),
+    )
+
+
+def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
+    telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
+    learner = Learner.connected(settings, telemetry, stop, reset_offsets)
     try:
         server = MetricsServer(
             telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready
@@ -67,6 +80,7 @@ def _learn(settings: Settings, stop: threading.Event, reset_offsets: bool) -> in
         return FAILED
     finally:
         server.close()
+        learner.close()
 
 
 def main() -> None:

@@ -32,8 +32,10 @@ class Catalogue:
                 self.facts.pop(item, None)
                 removed[item] = None
             else:
+                if item in removed:  # gone, then back: it starts anew wherever the batch was cut
+                    recommender.remove("item", removed)
+                    removed = {}
                 self.facts[item] = _known(facts)
-                removed.pop(item, None)
                 recommender.describe([(item, facts)])
         if removed:
             recommender.remove("item", removed)

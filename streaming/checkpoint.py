@@ -241,7 +241,7 @@ class Checkpointer:
             return
         try:
             head = self._store.head()
-        except StoreUnavailable as error:
+        except Exception as error:
             self._failed(error)
             return
         if head is None or (head.id != parent.id and head.seq <= parent.seq):

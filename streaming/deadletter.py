@@ -7,9 +7,11 @@ Everything else is in headers, so that any Kafka tool shows both.
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -33,6 +35,8 @@ RETRY: Final = 0.5
 OUTCOME: Final = 60.0
 # Records handed over before their outcomes are looked at.
 BATCH: Final = 500
+
+log = logging.getLogger(__name__)
 
 _PREFIX: Final = "sluicegate-"
 
@@ -138,9 +142,13 @@ class DeadLetterWriter:
     may commit offsets only after `flush` returned True, otherwise a crash would lose what still waits.
     """
 
-    def __init__(self, producer: EventProducer) -> None:
-        self._producer = producer
-        self._queue: deque[DeadLetter] = deque()
+    def __init__(self, producer: EventProducer, failed: Callable[[], None] = lambda: None) -> None:
+        self._producer, self._failed = producer, failed
+        self._queue: deque[tuple[int, DeadLetter]] = deque()
+        self._flying = 0
+        self._said = ""
+        self.accepted = 0
+        """Letters ever queued; letter n is the n-th."""
         self._unwritten = self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
@@ -154,6 +162,14 @@ class DeadLetterWriter:
         """Letters the broker does not have yet."""
         return self._unwritten
 
+    @property
+    def settled(self) -> int:
+        """Every letter up to this number is with the broker."""
+        with self._changed:
+            if self._flying:
+                return self._flying - 1
+            return self._queue[0][0] - 1 if self._queue else self.accepted
+
     def write(self, record: Record, rejection: Rejection) -> bool:
         """Queue one; False when too many wait already: then `flush`, and write it again, before going on."""
         letter = dead_letter(record, rejection)
@@ -161,7 +177,8 @@ class DeadLetterWriter:
             size = len(letter.value or b"")
             if self._unwritten >= CAPACITY or self._bytes + size > CAPACITY_BYTES:
                 return False
-            self._queue.append(letter)
+            self.accepted += 1
+            self._queue.append((self.accepted, letter))
             self._unwritten += 1
             self._bytes += size
             self._changed.notify_all()
@@ -183,9 +200,15 @@ class DeadLetterWriter:
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
-            failed = self._deliver(batch)
+            try:
+                failed = self._deliver(batch)
+            except Exception:
+                # A defect must not end the thread: nothing would be committed any more, and nobody would know why.
+                log.exception("writing dead letters failed")
+                failed = batch
             with self._changed:
                 self._queue.extendleft(reversed(failed))
+                self._flying = 0
                 self.failures += len(failed)
                 self._unwritten -= len(batch) - len(failed)
                 self._bytes += _bytes(failed) - _bytes(batch)
@@ -193,24 +216,28 @@ class DeadLetterWriter:
                 if failed and not self._closing:
                     self._changed.wait(RETRY)
 
-    def _take(self) -> list[DeadLetter] | None:
+    def _take(self) -> list[tuple[int, DeadLetter]] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
             if self._closing:
                 return None
+            self._flying = self._queue[0][0]
             return [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
 
-    def _deliver(self, batch: list[DeadLetter]) -> list[DeadLetter]:
+    def _deliver(self, batch: list[tuple[int, DeadLetter]]) -> list[tuple[int, DeadLetter]]:
         """Hand a batch over and wait for its outcomes; returns what the broker does not have."""
-        deliveries: list[tuple[DeadLetter, Delivery | KafkaTrouble]] = []
-        for letter in batch:
+        deliveries: list[tuple[int, DeadLetter, Delivery | KafkaTrouble]] = []
+        for number, letter in batch:
             value, headers = encode(letter)
             try:
-                deliveries.append((letter, self._producer.send("deadletter", letter.key, value, headers=headers)))
+                sent = self._producer.send("deadletter", letter.key, value, headers=headers)
             except KafkaTrouble as trouble:
-                deliveries.append((letter, trouble))
+                deliveries.append((number, letter, trouble))
+            else:
+                deliveries.append((number, letter, sent))
         limit = time.monotonic() + OUTCOME
-        return [again for letter, outcome in deliveries if (again := self._settle(letter, outcome, limit)) is not None]
+        settled = ((number, self._settle(letter, outcome, limit)) for number, letter, outcome in deliveries)
+        return [(number, again) for number, again in settled if again is not None]
 
     def _settle(self, letter: DeadLetter, outcome: Delivery | KafkaTrouble, limit: float) -> DeadLetter | None:
         """What to write again, None when the matter is closed."""
@@ -222,12 +249,19 @@ class DeadLetterWriter:
             if len(letter.value or b"") > LAST_RESORT:
                 return msgspec.structs.replace(letter, value=(letter.value or b"")[:LAST_RESORT])
             self.lost += 1
+            self._failed()
+            log.error("the broker takes no letter of %s[%d] at %d", letter.topic, letter.partition, letter.offset)
             return None
-        except KafkaTrouble:
+        except KafkaTrouble as trouble:
+            self._failed()
+            if str(trouble) != self._said:
+                self._said = str(trouble)
+                log.warning("dead letters wait, and so do versions: %s", trouble)
             return letter
+        self._said = ""
         self.written += 1
         return None
 
 
-def _bytes(letters: list[DeadLetter]) -> int:
-    return sum(len(letter.value or b"") for letter in letters)
+def _bytes(letters: list[tuple[int, DeadLetter]]) -> int:
+    return sum(len(letter.value or b"") for _, letter in letters)

@@ -30,6 +30,8 @@ class Prepared:
     outcomes: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     arrivals: int = 0
+    mirrored: int = 0
+    letters: int = 0
 
     def count(self, outcome: str) -> None:
         """One more record with this outcome."""

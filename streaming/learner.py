@@ -12,33 +12,40 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from models.admission import Admission, AdmissionRules
+from models.admission import Admission
 from models.chunks import Damaged
 from models.conformity import Incompatible, TooNew
-from models.items import ItemFacts
 from models.manifest import Manifest
 from models.progress import Progress
-from models.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender import Recommender, new_state
 from models.schema import SCHEMA
 from models.warmup import warm
 from models.witness import UnknownWitnessError, Witnesses
 from streaming import versions
+from streaming.adapters import (
+    VersionMetrics,
+    admission_rules,
+    brief,
+    failpoint,
+    recommender_settings,
+    stored_facts,
+)
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated
 from streaming.consumer import KafkaSource
 from streaming.deadletter import DeadLetterWriter
-from streaming.facts import FactsFollower
 from streaming.failures import StoreUnavailable
 from streaming.leadership import Leadership, stand_by
 from streaming.mirror import Mirror
 from streaming.producer import EventProducer, ensure_topics
 from streaming.settings import Settings
 from streaming.source import Source
+from streaming.stopping import Stop
 from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.term import LeaseLost, Model, Parts, Term
@@ -49,8 +56,8 @@ log = logging.getLogger(__name__)
 STOPPED, FAILED, USAGE, LOG_REPLACED, OFFSETS_GONE, NO_SOUND_VERSION, NOT_ALLOWED = 0, 1, 2, 4, 5, 6, 7
 """Exit codes of `python -m streaming`; docs/operations.md says what to do about each."""
 
-CLOSING = 3.0
-"""Seconds of the grace period kept for giving the lease back and leaving the broker."""
+CLOSING = 7.0
+"""Seconds of the grace period kept for closing everything, giving the lease back and leaving the broker."""
 
 RETRY = 1.0
 """Seconds between tries to reach a broker or a Redis that is away."""
@@ -90,12 +97,27 @@ class Learner:
     settings: Settings
     store: Store
     leases: Store
+    histories: Store
     telemetry: LearnerTelemetry
-    stop: threading.Event
+    stop: Stop
     reset_offsets: bool = False
     state: str = "starting"
     epoch: int = 0
     displaced: bool = False
+    _pause: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def connected(
+        cls, settings: Settings, telemetry: LearnerTelemetry, stop: Stop, reset_offsets: bool = False
+    ) -> Learner:
+        """A learner with a Redis client for each of its roles: uploads may take long, leases and histories may not."""
+        stores = Store.for_learner(settings), Store.for_lease(settings), Store.for_histories(settings)
+        return cls(settings, *stores, telemetry, stop, reset_offsets)
+
+    def close(self) -> None:
+        """Close the Redis clients."""
+        for store in (self.store, self.leases, self.histories):
+            store.close()
 
     def ready(self) -> str:
         """What keeps this process from being ready, "" when nothing does."""
@@ -104,15 +126,16 @@ class Learner:
     def run(self) -> int:
         """Serve terms until told to stop; the exit code says why it ended."""
         self.state = "compiling kernels"
-        warm()
+        if not self.stop.is_set():
+            warm()
         while not self.stop.is_set():
             try:
                 self._term()
             except LeaseLost:
                 self.displaced = True
                 log.error("stepped down: what was not committed is learnt again by the learner that has the lease")
-            except StoreUnavailable as error:
-                log.warning("the term ended before it began, again in %.0f s: %s", RETRY, error)
+            except (StoreUnavailable, BrokerAway, TopicMissing) as error:
+                log.warning("the term ended, a new one in %.0f s: %s", RETRY, error)
                 self.stop.wait(RETRY)
             except tuple(kind for kind, _ in CODES) as error:
                 log.error("stopped: %s", error)
@@ -159,12 +182,12 @@ class Learner:
 
     def _last_version(self, term: Term, parts: Parts) -> None:
         """Step 5: everything polled is learnt; within the grace period it is in Redis too."""
-        limit = time.monotonic() + self.settings.learner.shutdown_grace - CLOSING
         saved = False
-        while not saved and time.monotonic() < limit:
+        while not saved and self.stop.remaining() > CLOSING and not parts.checkpointer.fenced:
             parts.mirror.flush()
-            parts.checkpointer.flush(max(0.0, limit - time.monotonic()))
-            saved = term.cut(last=True) and parts.checkpointer.flush(max(0.0, limit - time.monotonic()))
+            parts.checkpointer.flush(self.stop.remaining() - CLOSING)
+            saved = term.cut(last=True) and parts.checkpointer.flush(max(0.0, self.stop.remaining() - CLOSING))
+            self._pause.wait(0.0 if saved else 0.1)
         if saved:
             last = parts.checkpointer.last
             log.info("last version: %s", last.id if last else "none was needed")
@@ -206,8 +229,9 @@ class Learner:
 
     def _open(self, progress: Progress) -> Source:
         """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
-        ensure_topics(self.settings)
-        source = KafkaSource(self.settings, [self.settings.topic("events"), self.settings.topic("items")])
+        settings = brief(self.settings)
+        ensure_topics(settings)
+        source = KafkaSource(settings, [self.settings.topic("events"), self.settings.topic("items")])
         try:
             self._same_log(source, progress)
             self._assign(source, progress)
@@ -251,12 +275,15 @@ class Learner:
         settings, telemetry = self.settings, self.telemetry
         topics = {role: settings.topic(role) for role in ("events", "items")}
         ids = {role: model.progress.topics[topic] for role, topic in topics.items()}
-        mirror = Mirror(self.store, ids, time.monotonic, telemetry.history_failures.inc)
+        mirror = Mirror(self.histories, ids, time.monotonic, telemetry.history_failures.inc, self._arrived)
         with contextlib.ExitStack() as stack:
-            producer = stack.enter_context(EventProducer(settings, "sluicegate-deadletter"))
-            deadletter = stack.enter_context(contextlib.closing(DeadLetterWriter(producer)))
+            producer = EventProducer(brief(settings), "sluicegate-deadletter")
+            stack.callback(lambda: producer.close(self.stop.share(2.0)))
+            deadletter = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
+            stack.callback(lambda: deadletter.close(self.stop.share(1.0)))
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
-            checkpointer = stack.enter_context(contextlib.closing(self._checkpointer(leadership, source, head)))
+            checkpointer = self._checkpointer(leadership, source, head)
+            stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
             yield Parts(
                 settings=settings,
                 source=source,
@@ -270,6 +297,11 @@ class Learner:
                 monotonic=time.monotonic,
                 wall=time.time,
             )
+
+    def _arrived(self, record_times: Sequence[float]) -> None:
+        now = time.time()
+        for record_time in record_times:
+            self.telemetry.arrival.observe(max(0.0, now - record_time))
 
     def _witnessing(self) -> Witnessing:
         mine = self.settings.witness
@@ -291,69 +323,6 @@ class Learner:
             hooks=VersionMetrics(self.telemetry),
             failpoint=failpoint(self.settings.failpoint),
         )
-
-
-@dataclass(frozen=True)
-class VersionMetrics:
-    """What the checkpointer tells, as metrics."""
-
-    telemetry: LearnerTelemetry
-
-    def phase(self, name: str, seconds: float) -> None:
-        """One phase of one version took this long."""
-        self.telemetry.version_phase.labels(name).observe(seconds)
-
-    def committed(self, manifest: Manifest) -> None:
-        """A version is in Redis."""
-        self.telemetry.version_bytes.labels(manifest.kind).inc(manifest.size)
-        self.telemetry.version_size.labels(manifest.kind).set(manifest.size)
-        self.telemetry.version_time.set(manifest.created_at)
-        self.telemetry.version_sequence.set(manifest.seq)
-
-    def failed(self, kind: str, error: Exception) -> None:
-        """A version is not in Redis."""
-        del error
-        self.telemetry.version_failures.labels(kind).inc()
-        if kind == "fenced":
-            self.telemetry.fenced.inc()
-
-
-def failpoint(wanted: str) -> Callable[[str], None]:
-    """Dies as if killed when the point of that name is reached; for crash tests. "" never does."""
-
-    def reached(name: str) -> None:
-        if name == wanted:
-            os._exit(137)
-
-    return reached
-
-
-def recommender_settings(settings: Settings) -> RecommenderSettings:
-    """What the recommender needs of the settings."""
-    mine = settings.recommender
-    return RecommenderSettings(
-        items=mine.max_items,
-        users=mine.max_users,
-        categories=mine.max_categories,
-        brands=mine.max_brands,
-        weights=tuple(settings.events.rules().weights),
-    )
-
-
-def admission_rules(settings: Settings) -> AdmissionRules:
-    """What admission needs of the settings."""
-    mine = settings.admission
-    return AdmissionRules(mine.dedupe_window, mine.max_lateness, mine.max_future, mine.cap_per_minute)
-
-
-def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:
-    """What the shop has told of its items so far, from Redis."""
-    follower = FactsFollower(store)
-    follower.step()
-    for item in follower.items():
-        found = follower.get(item)
-        if found is not None:
-            yield item, found
 
 
 def default_instance() -> str:

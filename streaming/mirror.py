@@ -7,7 +7,7 @@ bound is reached the intake waits too, and Kafka keeps the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from models.items import ItemFacts
@@ -25,6 +25,9 @@ FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
 WAITING_LIMIT = 200_000
 """Entries kept while Redis is away (some 60 MB); beyond it the intake stops reading, and Kafka is the buffer."""
 
+TIMED = 10_000
+"""Record times kept while Redis is away, so that an outage shows in the freshness histogram."""
+
 PAUSE = 0.5
 """Seconds without a try after a failure, so that a dead Redis costs the intake one timeout and not one per batch."""
 
@@ -33,9 +36,18 @@ class Mirror:
     """Writes histories and facts, in order, each exactly once in effect (the scripts check a watermark)."""
 
     def __init__(
-        self, store: Store, topics: dict[str, str], clock: Callable[[], float], failed: Callable[[], None]
+        self,
+        store: Store,
+        topics: dict[str, str],
+        clock: Callable[[], float],
+        failed: Callable[[], None],
+        arrived: Callable[[Sequence[float]], None] = lambda _: None,
     ) -> None:
         self._store, self._topics, self._clock, self._failed = store, topics, clock, failed
+        self._arrived = arrived
+        self._times: list[float] = []
+        self._added = self.flushed = 0
+        """Batches added, and how many of them are in Redis."""
         self._entries: dict[str, list[Entry]] = {}
         self._facts: list[FactChange] = []
         self._count = 0
@@ -52,8 +64,12 @@ class Mirror:
         """Whether the intake should wait."""
         return self.waiting >= WAITING_LIMIT
 
-    def add(self, entries: dict[str, list[Entry]], changes: list[FactChange]) -> None:
-        """Queue one batch behind what waits."""
+    def add(
+        self, entries: dict[str, list[Entry]], changes: list[FactChange], record_times: Sequence[float] = ()
+    ) -> int:
+        """Queue one batch behind what waits; returns its number. `record_times`: a sample, timed when it arrives."""
+        self._times.extend(record_times[: TIMED - len(self._times)])
+        self._added += 1
         if self._entries:
             for user, mine in entries.items():
                 self._entries.setdefault(user, []).extend(mine)
@@ -61,10 +77,12 @@ class Mirror:
             self._entries = entries
         self._count += sum(map(len, entries.values()))
         self._facts.extend(changes)
+        return self._added
 
     def flush(self) -> bool:
         """Try to write what waits; whether nothing waits any more."""
         if not self.waiting:
+            self.flushed = self._added
             return True
         if self._clock() < self._again:
             return False
@@ -83,4 +101,7 @@ class Mirror:
                 log.warning("histories wait for Redis: %s", error)
             return False
         self._said = ""
+        self.flushed = self._added
+        times, self._times = self._times, []
+        self._arrived(times)
         return True

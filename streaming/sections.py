@@ -151,19 +151,19 @@ class EventSettings(Section):
         default=ALIASES, description="Another spelling of a type -> the type; added to the standard ones."
     )
     weights: dict[str, float] = Field(
-        default=WEIGHTS, description="What one event of a type counts; those left out keep theirs."
+        default=WEIGHTS, description="What one event of a type counts, -100 to 100; those left out keep theirs."
     )
     max_bytes: int = Field(
         default=MAX_EVENT_BYTES, ge=256, le=1 << 20, description="Bytes of one event; longer is `oversize`."
     )
 
     @model_validator(mode="after")
-    def _known_types(self) -> EventSettings:
+    def _sound_rules(self) -> EventSettings:
         self.rules()
         return self
 
     def rules(self) -> EventRules:
-        """The rules `models.events.decode` takes. Raises ValueError for a type that does not exist."""
+        """The rules `models.events.decode` takes. Raises ValueError for an unknown type or an odd weight."""
         return EventRules(self.types, self.aliases, self.weights, self.max_bytes)
 
 
@@ -227,6 +227,9 @@ class RecommenderSettings(Section):
     max_users: int = Field(default=1_000_000, ge=1_000, description="Recently active users with a row.")
     max_categories: int = Field(default=20_000, ge=100, description="Categories with a row.")
     max_brands: int = Field(default=20_000, ge=100, description="Brands with a row.")
+    admit_after: int = Field(
+        default=1, ge=1, le=255, description="Events that name a new item before it gets a row; 1: the first."
+    )
     seed: int = Field(default=20_240_601, ge=0, description="Seed of every random number in the state.")
 
 
@@ -258,9 +261,6 @@ class ServiceSettings(Section):
     )
     rate_limit: float = Field(default=0.0, ge=0, description="Requests a second per key; 0: no limit.")
     poll_interval: Seconds = Field(default=0.2, description="Seconds between looks for a new serving version.")
-    slate_sample: float = Field(
-        default=1.0, ge=0, le=1, description="Share of the slates shown that go to topic `slates`."
-    )
 
 
 class GateSettings(Section):

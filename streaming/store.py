@@ -119,6 +119,11 @@ class Store(LeaseCommands, GateCommands):
         return cls._of(settings, timeout=settings.learner.lease_ttl / 3, retries=0)
 
     @classmethod
+    def for_histories(cls, settings: Settings) -> Self:
+        """The intake does not wait for a slow Redis either: histories queue up and go when it answers."""
+        return cls._of(settings, timeout=min(0.5, settings.redis.learner_timeout), retries=0)
+
+    @classmethod
     def for_service(cls, settings: Settings) -> Self:
         """A service does not wait: it answers without Redis."""
         return cls._of(settings, timeout=settings.redis.service_timeout, retries=SERVICE_RETRIES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
@@ -25,14 +25,28 @@ OUTCOMES = ("learnt", "duplicate", "late", "future", "capped", "rejected")
 PHASES = ("cut", "encode", "upload", "commit")
 
 
+class Labels(NamedTuple):
+    """Every value a label can have, so that each series exists from the start."""
+
+    contenders: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+
+
 class LearnerTelemetry:
     """Every metric of `python -m streaming`, on a registry of its own."""
 
-    def __init__(
-        self, registry: CollectorRegistry, contenders: Iterable[str] = (), reasons: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry, labels: Labels = Labels()) -> None:  # noqa: B008 - immutable
         self.registry = registry
         ProcessCollector(registry=registry)
+        self._declare_intake()
+        self._declare_versions()
+        self._declare_quality()
+        self._initialise(labels)
+
+    def _declare_intake(self) -> None:
         self.events = self._counter("events_total", "Records of the events topic, by what became of them.", "outcome")
         self.consumed = self._counter("records_consumed_total", "Records read, by topic.", "topic")
         self.deadletters = self._counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
@@ -41,11 +55,6 @@ class LearnerTelemetry:
         self.evicted = self._counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
         self.deferred = self._counter("deferred_total", "Events whose item was not yet named often enough for a row.")
         self._ceilings: dict[str, int] = {}
-        self.history_failures = self._counter("history_write_failures_total", "History writes that Redis did not take.")
-        self.mirror_failures = self._counter("mirror_commit_failures_total", "Offset commits that Kafka did not take.")
-        self.version_failures = self._counter("version_failures_total", "Versions that were not committed.", "kind")
-        self.fenced = self._counter("fenced_total", "Commits refused because another learner holds the lease.")
-        self.new_logs = self._counter("new_logs_total", "Times that Kafka held another log than our offsets belong to.")
         self.lag = self._gauge(
             "consumer_lag_records", "Records in the log that are not yet read.", "topic", "partition"
         )
@@ -54,10 +63,20 @@ class LearnerTelemetry:
         )
         self.watermark = self._gauge("consumer_watermark_timestamp_seconds", "Latest record time learnt.")
         self.polled = self._gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
+        self.record_time = self._gauge(
+            "consumer_record_timestamp_seconds", "Record time of the last record learnt.", "topic", "partition"
+        )
         self.lag_checked = self._gauge("consumer_lag_timestamp_seconds", "When the lag was last measured.")
         self.arrival = self._histogram(
             "event_to_history_seconds", "From a record's time to its place in the user's history.", ARRIVAL_BUCKETS
         )
+
+    def _declare_versions(self) -> None:
+        self.history_failures = self._counter("history_write_failures_total", "History writes that Redis did not take.")
+        self.mirror_failures = self._counter("mirror_commit_failures_total", "Offset commits that Kafka did not take.")
+        self.version_failures = self._counter("version_failures_total", "Versions that were not committed.", "kind")
+        self.fenced = self._counter("fenced_total", "Commits refused because another learner holds the lease.")
+        self.new_logs = self._counter("new_logs_total", "Times that Kafka held another log than our offsets belong to.")
         self.step = self._histogram("learning_step_seconds", "One compiled call on one batch.", PHASE_BUCKETS)
         self.version_phase = self._histogram(
             "version_duration_seconds", "Phases of writing a version.", PHASE_BUCKETS, "phase"
@@ -70,6 +89,8 @@ class LearnerTelemetry:
         self.version_sequence = self._gauge("version_sequence", "Sequence number of the last version.")
         self.lease_held = self._gauge("lease_held", "1 while this process is the learner.")
         self.lease_epoch = self._gauge("lease_epoch", "Epoch of the lease held last.")
+
+    def _declare_quality(self) -> None:
         self.hit_rate = self._gauge(
             "prequential_hit_rate", "Share of tested events in a contender's first 20, fading.", "contender"
         )
@@ -89,23 +110,27 @@ class LearnerTelemetry:
         self.witness_judged = self._gauge("witness_events", "Events a River witness judged and learnt.", "contender")
         self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
         self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
-        self._initialise(contenders, reasons)
 
-    def _initialise(self, contenders: Iterable[str], reasons: Iterable[str]) -> None:
+    def _initialise(self, labels: Labels) -> None:
         for outcome in OUTCOMES:
             self.events.labels(outcome)
         for phase in PHASES:
             self.version_phase.labels(phase)
-        for reason in reasons:
+        for reason in labels.reasons:
             self.deadletters.labels(reason)
         for space in ("item", "user"):
             self.evicted.labels(space)
         for kind in ("base", "delta"):
             self.version_bytes.labels(kind)
             self.version_size.labels(kind)
-        for contender in contenders:
+        for failure in labels.failures:
+            self.version_failures.labels(failure)
+        for topic in labels.topics:
+            self.consumed.labels(topic)
+        for contender in labels.contenders:
             self.hit_rate.labels(contender)
             self.reciprocal_rank.labels(contender)
+        self.witnesses({path: {"hr": 0.0, "rr": 0.0, "se": 0.0, "n": 0.0} for path in labels.witnesses})
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)

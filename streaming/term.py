@@ -20,13 +20,14 @@ from models.rejections import Rejection
 from models.tables import State
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
-from streaming.connection import BrokerAway, TopicMissing
+from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
 from streaming.deadletter import DeadLetterWriter
 from streaming.intake import Intake, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
 from streaming.settings import Settings
 from streaming.source import Record, Source
+from streaming.stopping import Stop
 from streaming.telemetry import LearnerTelemetry
 from streaming.witnessing import Witnessing
 
@@ -34,6 +35,12 @@ log = logging.getLogger(__name__)
 
 AHEAD = 2
 """Batches that may be decoded before they are learnt: enough to overlap, few enough to keep memory small."""
+
+SOON = 0.05
+"""Seconds until the next look at what a version waits for."""
+
+REOPEN = 30.0
+"""Seconds of the same unexplained trouble with Kafka after which the term ends and its client is made anew."""
 
 HOUSEKEEPING = 2.0
 """Seconds between measurements of lag; no call leaves the process for it."""
@@ -43,6 +50,10 @@ SERVED_SAMPLES = 64
 
 ARRIVAL_SAMPLES = 16
 """Records of a batch whose way to the history is timed: a histogram needs no more, and each costs a microsecond."""
+
+
+class BatchGivenUp(Exception):
+    """The term ends before this batch can be whole: it was not learnt, and is read again next time."""
 
 
 class LeaseLost(Exception):
@@ -80,7 +91,7 @@ class Parts:
 class Term:
     """`run` until `stop` is set (then everything polled is learnt and versioned) or the lease is lost."""
 
-    def __init__(self, model: Model, parts: Parts, stop: threading.Event) -> None:
+    def __init__(self, model: Model, parts: Parts, stop: Stop) -> None:
         self._model, self._parts, self._stop = model, parts, stop
         self._batches: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
         self._over = threading.Event()
@@ -88,6 +99,7 @@ class Term:
         self._intake = Intake(rules, model.admission, parts.topics, self._refuse)
         self._cut_at = parts.monotonic()
         self._served_times: list[float] = []
+        self._mirrored = self._letters = 0
         self._measure_at = self._cut_at
         self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
 
@@ -101,7 +113,7 @@ class Term:
         finally:
             self._over.set()
             self._drain()
-            thread.join()
+            thread.join(self._stop.share(10.0))
 
     def _step(self) -> bool:
         if not self._parts.leadership.held():
@@ -142,6 +154,7 @@ class Term:
         for outcome, count in batch.outcomes.items():
             progress.count(outcome, count)
         progress.arrivals = batch.arrivals
+        self._mirrored, self._letters = batch.mirrored, batch.letters
         step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
         self._served_times.extend(batch.record_times[::step][: SERVED_SAMPLES - len(self._served_times)])
         self._report(batch)
@@ -152,8 +165,9 @@ class Term:
             telemetry.events.labels(outcome).inc(count)
         for reason, count in batch.refused.items():
             telemetry.deadletters.labels(reason).inc(count)
-        for topic, _, offsets, _ in batch.offsets:
+        for topic, partition, offsets, record_time in batch.offsets:
             telemetry.consumed.labels(topic).inc(len(offsets))
+            telemetry.record_time.labels(topic, str(partition)).set(record_time)
         telemetry.watermark.set(self._model.progress.watermark)
 
     def cut(self, *, last: bool = False) -> bool:
@@ -166,7 +180,11 @@ class Term:
         if parts.checkpointer.fenced:
             parts.leadership.lose()
             return False
-        if parts.mirror.waiting or not parts.deadletter.flush(timeout=0.0 if not last else 1.0):
+        if last:
+            parts.deadletter.flush(self._stop.share(1.0))
+        if parts.mirror.flushed < self._mirrored or parts.deadletter.settled < self._letters:
+            # What belongs before this version is not yet in Redis and Kafka: look again soon.
+            self._cut_at += SOON - parts.settings.learner.version_interval
             return False
         evidence = {"record_times": self._served_times}
         recommender = model.recommender
@@ -189,7 +207,7 @@ class Term:
 
     def _take_in(self) -> None:
         try:
-            said = ""
+            said, since = "", 0.0
             while not (self._stop.is_set() or self._over.is_set()):
                 try:
                     self._poll()
@@ -197,9 +215,13 @@ class Term:
                     said = ""
                 except (BrokerAway, TopicMissing) as error:
                     if str(error) != said:
-                        said = str(error)
+                        said, since = str(error), self._parts.monotonic()
                         log.warning("learning waits: %s", error)
+                    elif unexplained(error) and self._parts.monotonic() > since + REOPEN:
+                        raise  # the client itself may have died: a new term opens a new one
                     self._over.wait(0.5)
+            self._hand_over(None)
+        except BatchGivenUp:
             self._hand_over(None)
         except BaseException as error:
             self._hand_over(error)
@@ -223,23 +245,18 @@ class Term:
             parts.mirror.flush()
             return
         batch = self._intake.prepare(polled)
-        parts.mirror.add(batch.histories, batch.facts)
-        if parts.mirror.flush():
-            self._time_arrivals(batch)
+        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
+        batch.letters = parts.deadletter.accepted
+        batch.mirrored = parts.mirror.add(batch.histories, batch.facts, batch.record_times[::step])
+        parts.mirror.flush()
         self._hand_over(batch)
 
     def _refuse(self, record: Record, rejection: Rejection) -> None:
         while not self._parts.deadletter.write(record, rejection):
             # Too many wait for Kafka already: the stream waits with them, nothing is dropped.
             self._parts.deadletter.flush(0.5)
-            if self._over.is_set():
-                raise LeaseLost
-
-    def _time_arrivals(self, batch: Prepared) -> None:
-        now = self._parts.wall()
-        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
-        for record_time in batch.record_times[::step]:
-            self._parts.telemetry.arrival.observe(max(0.0, now - record_time))
+            if self._over.is_set() or self._stop.is_set():
+                raise BatchGivenUp
 
     def _housekeeping(self, now: float) -> None:
         if now >= self._measure_at:
@@ -265,3 +282,8 @@ class Term:
             for partition, offset in offsets.items():
                 room = self._parts.telemetry.headroom.labels(topic, str(partition))
                 room.set(offset - first[topic][partition])
+
+
+def unexplained(error: KafkaTrouble) -> bool:
+    """Whether the trouble is none that waiting is known to mend."""
+    return isinstance(error, BrokerAway) and error.kind == "other"

@@ -18,17 +18,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from models.evaluation import CONTENDERS
 from models.recommender import Recommender
-from models.rejections import REASONS
 from models.warmup import warm
+from streaming.__main__ import labels
 from streaming.checkpoint import Checkpointer
 from streaming.consumer import KafkaSource
 from streaming.intake import Intake
 from streaming.learner import Learner
 from streaming.mirror import Mirror
 from streaming.settings import load_settings
-from streaming.store import Store
+from streaming.stopping import Stop
 from streaming.telemetry import LearnerTelemetry
 from streaming.term import Term
 
@@ -75,10 +74,10 @@ def main() -> None:
         for name, (owner, method) in STAGES.items():
             clocks.time(name, owner, method)
     settings = load_settings(None, os.environ)
-    telemetry = LearnerTelemetry(CollectorRegistry(), CONTENDERS, REASONS)
-    stop = threading.Event()
+    telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
+    stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     warm()  # an edit of a kernel since the last run must not be charged to the learner
-    learner = Learner(settings, Store.for_learner(settings), Store.for_lease(settings), telemetry, stop)
+    learner = Learner.connected(settings, telemetry, stop)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(learner.run()), name="learner")
     thread.start()

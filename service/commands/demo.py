@@ -99,9 +99,17 @@ def _to_stderr(text: str) -> None:
 def _run(settings: Settings, folder: Path, port: int, lines: int, say: Callable[[str], None], check: bool) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     stack = Stack(settings, folder, environ, port, settings.service.host)
-    with ThreadPoolExecutor(1) as pool, running(stack, say) as live:
+    with ThreadPoolExecutor(1) as pool:
         # Reading the purchases takes as long as starting the processes, so both happen at once.
-        data = pool.submit(purchases, lines, time.time()).result()
+        reading = pool.submit(purchases, lines, time.time())
+        _drive(stack, reading.result, settings, say, check)
+
+
+def _drive(
+    stack: Stack, read: Callable[[], Purchases], settings: Settings, say: Callable[[str], None], check: bool
+) -> None:
+    with running(stack, say) as live:
+        data = read()
         mine = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": live.bootstrap})})
         ensure_topics(mine)
         client = Client(live.port, live.metrics_port)

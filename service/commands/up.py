@@ -27,8 +27,10 @@ def admin_key(folder: Path) -> tuple[Path, str | None]:
         return file, None
     folder.mkdir(parents=True, exist_ok=True)
     key = secrets.token_urlsafe(24)
-    file.touch(mode=0o600)
-    file.write_text(f"admin:{hashlib.sha256(key.encode()).hexdigest()}\n")
+    draft = folder / f"keys.{os.getpid()}"
+    draft.touch(mode=0o600)
+    draft.write_text(f"admin:{hashlib.sha256(key.encode()).hexdigest()}\n")
+    draft.rename(file)
     return file, key
 
 
@@ -36,7 +38,8 @@ def wait_for_stop(stack: Stack) -> None:
     """Until Ctrl-C or SIGTERM. Raises EmbeddedError when a process dies first."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        # From a thread: the handler may have interrupted `wait`, whose lock `set` needs.
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     while not stop.wait(WATCH):
         stack.check()
 
@@ -61,13 +64,14 @@ def register(app: typer.Typer) -> None:
         try:
             chosen = choose_port(port if port is not None else _asked(settings), settings.service.port, typer.echo)
             keys, fresh = admin_key(place)
+            if fresh:
+                # At once: a start that fails later must not leave a hash whose key nobody saw.
+                typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
             environ = {**os.environ, "SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
             if config is not None:
                 environ["SLUICEGATE_CONFIG"] = str(config.resolve())
             stack = Stack(settings, place, environ, chosen, host or settings.service.host)
             with running(stack, typer.echo):
-                if fresh:
-                    typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
                 typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
                 wait_for_stop(stack)
                 typer.echo("stopping: the learner writes its last version")

@@ -74,8 +74,9 @@ def test_a_port_in_use_is_said_in_one_line():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_demo_that_is_interrupted_leaves_nothing_running(number):
+def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
     demo = start("demo", "--port", "0", "--lines", "3000")
+    request.addfinalizer(demo.kill)
     lines = iter(demo.stdout.readline, "")
     assert any("learner  metrics" in line for line in lines)
     family = children(demo.pid)
@@ -87,10 +88,11 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(number):
     eventually(lambda: not any(map(alive, family)))
 
 
-def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path):
+def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path, request):
     texts = []
     for _ in range(2):
         up = start("up", "--port", "0", "--folder", str(tmp_path))
+        request.addfinalizer(up.kill)
         read = []
         for line in iter(up.stdout.readline, ""):
             read.append(line)

@@ -1,0 +1,38 @@
+"""In: a signal. Out: the wish to stop, and how many seconds of its grace period are left, for whoever has to close."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds left when nobody asked to stop: closers are bounded even then."""
+
+
+class Stop(threading.Event):
+    """Set by a signal handler. The grace period begins with the first signal, not with the first closer."""
+
+    def __init__(self, grace: float, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._grace, self._clock = grace, clock
+        self._asked: float | None = None
+
+    def set(self) -> None:
+        """Ask to stop; asking again moves nothing."""
+        if self._asked is None:
+            self._asked = self._clock()
+        super().set()
+
+    def ask(self, *_: object) -> None:
+        """For a signal handler: it may have interrupted this very object's `wait`, whose lock `set` needs."""
+        threading.Thread(target=self.set, name="stop", daemon=True).start()
+
+    def remaining(self) -> float:
+        """Seconds until the process has to be gone, not below 0; PATIENCE when nobody asked."""
+        if self._asked is None:
+            return PATIENCE
+        return max(0.0, self._asked + self._grace - self._clock())
+
+    def share(self, most: float) -> float:
+        """What one closer may take: `most`, or a quarter of what remains when that is less, and at least 0.1."""
+        return max(0.1, min(most, self.remaining() / 4))
