@@ -1,7 +1,8 @@
 """What the shop says of items in, the same within a second in every service out; live, outside versions. Stage 1 to 7.
 
-A hash holds the newest facts of every item, a bounded log numbers the changes 1, 2, 3, ... A follower that finds a gap
-in the numbers, or another store behind the address, reads the hash again.
+A hash holds the newest facts of every item, a bounded log numbers the changes 1, 2, 3, ... and names their items.
+A follower reads the facts of those from the hash, and all of it when it finds a gap in the numbers or another store
+behind the address. Embeddings stay in the topic: nobody reads them here, and they would be most of what is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
@@ -22,10 +23,18 @@ from streaming.store import Store, StoreUnavailable
 log = logging.getLogger(__name__)
 
 LOG_ENTRIES: Final = 20_000
-"""Changes a follower may be behind before it has to read everything again; some 10 MB."""
+"""Changes a follower may be behind before it has to read everything again; 2 MB, as an entry is an id."""
 
-CHANGES_TOGETHER: Final = 1_000
-"""Changes of one script, and entries of one read of the log."""
+CHANGES_TOGETHER: Final = 500
+"""Changes of one script, and items of one read. Facts are 300 bytes; the longest allowed are some 70 KB."""
+
+SCRIPT_BYTES: Final = 4 << 20
+"""Bytes of facts in one script: Redis answers nobody else until it is done."""
+
+TOMBSTONES: Final = 100_000
+"""Removed items that are remembered, the latest ones; some 20 MB. A removed item leaves the learnt state as well, but
+an event that still names it would bring it back: its tombstone keeps it off the pages. What is forgotten first was taken
+off longest ago, when events have long stopped to name it."""
 
 POLL_SECONDS: Final = 0.1
 """Between two looks at the log: a change is visible within this and a round trip."""
@@ -51,14 +60,28 @@ def write(store: Store, changes: Sequence[Change], topic_id: str) -> None:
 
     Raises StoreUnavailable; then call again with the same changes.
     """
-    keys = [store.key("facts"), store.key("facts", "log"), store.key("facts", "marks")]
-    for start in range(0, len(changes), CHANGES_TOGETHER):
-        flat = [
-            field
-            for partition, offset, item, facts in changes[start : start + CHANGES_TOGETHER]
-            for field in (partition, offset, item, REMOVED.decode() if facts is None else _encode(facts).decode())
-        ]
-        store.run("facts", keys, [topic_id, secrets.token_hex(8), LOG_ENTRIES, _pack(flat)])
+    keys = [store.key("facts"), *(store.key("facts", name) for name in ("log", "marks", "gone"))]
+    for flat in _batches(changes):
+        store.run("facts", keys, [topic_id, secrets.token_hex(8), LOG_ENTRIES, TOMBSTONES, _pack(flat)])
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[list[int | str]]:
+    """What one script each takes: partition, offset, id, facts, one after the other."""
+    flat: list[int | str] = []
+    size = 0
+    for partition, offset, item, facts in changes:
+        raw = REMOVED if facts is None else _encode(_kept(facts))
+        if flat and (len(flat) >= 4 * CHANGES_TOGETHER or size + len(raw) > SCRIPT_BYTES):
+            yield flat
+            flat, size = [], 0
+        flat += (partition, offset, item, raw.decode())
+        size += len(raw)
+    if flat:
+        yield flat
+
+
+def _kept(facts: ItemFacts) -> ItemFacts:
+    return facts if facts.embedding is None else msgspec.structs.replace(facts, embedding=None)
 
 
 class FactsFollower:
@@ -78,7 +101,7 @@ class FactsFollower:
         self._store, self._poll, self._clock, self._changed = store, poll, clock, changed
         self._facts: dict[str, ItemFacts] = {}
         self._categories: dict[str, dict[str, None]] = {}
-        self.removed: set[str] = set()
+        self._removed: dict[str, None] = {}  # in the order of their removal
         self.unavailable: set[str] = set()
         self._lock = threading.Lock()
         self._origin: bytes | None = None
@@ -100,6 +123,11 @@ class FactsFollower:
             self._thread.join(5.0)
 
     @property
+    def removed(self) -> KeysView[str]:
+        """Ids of the items that the shop took off, the latest TOMBSTONES of them."""
+        return self._removed.keys()
+
+    @property
     def stale(self) -> bool:
         """Whether Redis has been silent for longer than STALE_SECONDS."""
         return self._clock() - self._answered > STALE_SECONDS
@@ -113,7 +141,7 @@ class FactsFollower:
 
     def hidden(self, item_id: str) -> bool:
         """Whether the item must not be shown: removed or not available."""
-        return item_id in self.removed or item_id in self.unavailable
+        return item_id in self._removed or item_id in self.unavailable
 
     def category(self, name: str, limit: int | None = None) -> list[str]:
         """Ids of the category's first `limit` items (all), in the order in which they were first seen there."""
@@ -165,9 +193,9 @@ class FactsFollower:
             if not int(cursor):
                 break
         with self._lock:
-            for item in (self._facts.keys() | self.removed) - seen:
+            for item in (self._facts.keys() | self._removed.keys()) - seen:
                 self._forget(item)
-                self.removed.discard(item)
+                self._removed.pop(item, None)
         self._origin, self._number = origin, number
         return len(seen)
 
@@ -178,10 +206,16 @@ class FactsFollower:
             found = self._store.call("XRANGE", self._store.key("facts", "log"), after, "+", "COUNT", CHANGES_TOGETHER)
             if not found or int(found[0][0].split(b"-")[0]) != self._number + 1:
                 return count + self._load(self._origin, number)
-            self._apply([_entry(fields) for _, fields in found])
+            self._read([_item(fields) for _, fields in found])
             self._number = int(found[-1][0].split(b"-")[0])
             count += len(found)
         return count
+
+    def _read(self, items: Sequence[str]) -> None:
+        # What is read may be newer than the entry that named it: then it is read once more, which changes nothing.
+        names = list(dict.fromkeys(items))
+        found = self._store.call("HMGET", self._store.key("facts"), *names)
+        self._apply([(item, REMOVED if raw is None else raw) for item, raw in zip(names, found, strict=True)])
 
     def _apply(self, pairs: Sequence[tuple[str, bytes]]) -> None:
         decoded = [(item, facts) for item, raw in pairs if (facts := _decoded(item, raw)) is not UNREADABLE]
@@ -194,12 +228,14 @@ class FactsFollower:
         before = self._facts.get(item)
         if facts is None:
             self._forget(item)
-            self.removed.add(item)
+            self._removed[item] = None
+            if len(self._removed) > TOMBSTONES:
+                del self._removed[next(iter(self._removed))]
             return
         if before is not None and before.category != facts.category:
             self._forget(item)
         self._facts[item] = facts
-        self.removed.discard(item)
+        self._removed.pop(item, None)
         (self.unavailable.discard if facts.available else self.unavailable.add)(item)
         if facts.category is not None:
             self._categories.setdefault(facts.category, {})[item] = None
@@ -226,6 +262,6 @@ def _pairs(found: Any) -> list[tuple[str, bytes]]:
     return [(item.decode(), raw) for item, raw in flat]
 
 
-def _entry(fields: Any) -> tuple[str, bytes]:
+def _item(fields: Any) -> str:
     known = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    return known[b"i"].decode(), known[b"f"]
+    return str(known[b"i"].decode())

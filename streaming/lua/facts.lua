@@ -1,7 +1,8 @@
 -- Store what the shop says of items, each change once, and tell those who follow.
--- KEYS 1 facts 2 log 3 marks
--- ARGV 1 topic id 2 name for a store that has none yet 3 entries of log kept 4 msgpack: flat partition, offset, id, facts
-local list = cmsgpack.unpack(ARGV[4])
+-- KEYS 1 facts 2 log 3 marks 4 gone: removed items by the number of their removal
+-- ARGV 1 topic id 2 name for a store that has none yet 3 entries of log kept 4 removed items kept
+--      5 msgpack: flat partition, offset, id, facts (empty: removed)
+local list = cmsgpack.unpack(ARGV[5])
 redis.call('HSETNX', KEYS[3], 'store', ARGV[2])
 local number = tonumber(redis.call('HGET', KEYS[3], 'changes') or '0')
 local passed, highest = {}, {}
@@ -14,12 +15,24 @@ for i = 1, #list, 4 do
   if offset > passed[partition] then
     number = number + 1
     redis.call('HSET', KEYS[1], list[i + 2], list[i + 3])
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], string.format('%.0f-1', number), 'i', list[i + 2], 'f', list[i + 3])
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], string.format('%.0f-1', number), 'i', list[i + 2])
+    if list[i + 3] == '' then
+      redis.call('ZADD', KEYS[4], number, list[i + 2])
+    else
+      redis.call('ZREM', KEYS[4], list[i + 2])
+    end
     if offset > highest[partition] then highest[partition] = offset end
   end
 end
 redis.call('HSET', KEYS[3], 'changes', string.format('%.0f', number))
 for partition, offset in pairs(highest) do
   redis.call('HSET', KEYS[3], ARGV[1] .. ':' .. partition, string.format('%.0f', offset))
+end
+local excess = redis.call('ZCARD', KEYS[4]) - tonumber(ARGV[4])
+if excess > 0 then
+  local oldest = redis.call('ZPOPMIN', KEYS[4], excess)
+  for i = 1, #oldest, 2 do
+    redis.call('HDEL', KEYS[1], oldest[i])
+  end
 end
 return number

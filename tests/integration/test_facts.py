@@ -92,16 +92,63 @@ def test_the_log_is_bounded(store, monkeypatch):
     assert store.call("HLEN", store.key("facts")) == 1
 
 
+def test_embeddings_are_kept_neither_in_redis_nor_in_a_follower(store, follower):
+    embedding = tuple(n / 7 for n in range(4096))
+    facts.write(store, [(0, n, f"i{n}", ItemFacts(category="c", embedding=embedding)) for n in range(50)], "t1")
+    for follow in (follower, FactsFollower(store)):
+        follow.step()
+        assert follow.get("i7") == ItemFacts(category="c")
+    for name in ((), ("log",)):
+        assert store.call("MEMORY", "USAGE", store.key("facts", *name), "SAMPLES", 0) < 20_000
+
+
+def test_the_log_does_not_grow_with_the_length_of_facts(store, follower):
+    tags = tuple(f"{n:0250}" for n in range(60))
+    facts.write(store, [(0, n, "tea", ItemFacts(tags=tags, price=float(n))) for n in range(1000)], "t1")
+    assert store.call("MEMORY", "USAGE", store.key("facts", "log"), "SAMPLES", 0) < 200_000
+    follower.step()
+    facts.write(store, [(0, 1000, "tea", ItemFacts(tags=tags, price=7.5))], "t1")
+    assert follower.step() == 1
+    assert follower.get("tea").price == 7.5
+
+
+def test_one_script_takes_at_most_so_many_changes_and_bytes():
+    long = ItemFacts(tags=tuple(f"{n:0250}" for n in range(60)))
+    batches = list(facts._batches([(0, n, "tea", long) for n in range(700)]))
+    assert sum(len(flat) for flat in batches) == 4 * 700
+    assert [flat[1] for flat in batches] == sorted(flat[1] for flat in batches)
+    assert max(sum(len(raw) for raw in flat[3::4]) for flat in batches) <= facts.SCRIPT_BYTES
+    short = list(facts._batches([(0, n, "tea", ItemFacts()) for n in range(1201)]))
+    assert [len(flat) // 4 for flat in short] == [500, 500, 201]
+
+
+def test_of_removed_items_the_latest_are_remembered(store, follower, monkeypatch):
+    monkeypatch.setattr(facts, "TOMBSTONES", 10)
+    follower.step()
+    facts.write(store, [(0, n, f"i{n}", None) for n in range(30)], "t1")
+    facts.write(store, [(0, 30, "i25", ItemFacts()), (0, 31, "i25", None), (0, 32, "i29", ItemFacts())], "t1")
+    facts.write(store, [(0, 33, "i0", None), (0, 34, "last", None)], "t1")
+    follower.step()
+    fresh = FactsFollower(store)
+    fresh.step()
+    latest = {"i21", "i22", "i23", "i24", "i25", "i26", "i27", "i28", "i0", "last"}
+    assert fresh.removed == latest
+    assert len(follower.removed) <= 10
+    assert {"i25", "i0", "last"} <= follower.removed
+    assert store.call("HLEN", store.key("facts")) == 11
+    assert fresh.get("i29") == ItemFacts()
+
+
 def test_another_store_behind_the_address_is_read_from_its_beginning(store, follower):
     facts.write(store, [(0, offset, f"i{offset}", ItemFacts()) for offset in range(5)], "t1")
     follower.step()
-    for name in ("", "log", "marks"):
+    for name in ("", "log", "marks", "gone"):
         store.call("DEL", store.key("facts", name) if name else store.key("facts"))
     facts.write(store, [(0, offset, f"n{offset}", ItemFacts()) for offset in range(9)], "t1")
     follower.step()
     assert follower.get("i1") is None
     assert len(follower) == 9
-    for name in ("", "log", "marks"):
+    for name in ("", "log", "marks", "gone"):
         store.call("DEL", store.key("facts", name) if name else store.key("facts"))
     follower.step()
     assert len(follower) == 0
