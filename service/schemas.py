@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,8 @@ from msgspec import Meta, Struct
 
 from models.events import KINDS
 from models.slate import SEEN, Seen
+from models.timestamps import EXPECTED as TIMESTAMP
+from models.timestamps import epoch_seconds
 from service.problems import Problem, invalid
 
 MAX_N: Final = 200
@@ -18,6 +21,7 @@ MAX_EXCLUDE: Final = 1_000
 MAX_RECENT: Final = 128
 """Most recent items a request may bring: as many as a user's history holds."""
 
+Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Count = Annotated[int, Meta(ge=1, le=MAX_N)]
 
@@ -27,7 +31,7 @@ class RecentItem(Struct, frozen=True):
 
     item_id: Id
     event_type: str = "click"
-    timestamp: float | None = None
+    timestamp: Timestamp | None = None
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,18 +178,27 @@ def whole(text: str, path: str, low: int, high: int) -> int:
 def recent(entries: list[str | RecentItem], now: float) -> tuple[list[str], list[float], list[int]]:
     """(ids, times, kinds) of recent items, newest first. Without a time, one is half a minute older than the next.
 
-    Raises Problem for an event type that does not exist.
+    Raises Problem for an event type that does not exist, and for a time outside the bounds of models.timestamps.
     """
-    items, times, kinds = [], [], []
+    items: list[str] = []
+    times: list[float] = []
+    kinds: list[int] = []
     for position, entry in enumerate(entries):
         plain = RecentItem(entry) if isinstance(entry, str) else entry
         if plain.event_type not in KINDS:
             raise invalid(f"$.recent_items[{position}].event_type", f"one of {', '.join(KINDS)}", plain.event_type)
         items.append(plain.item_id)
         # Well inside one session, so that a page's list counts as what the visitor is doing now.
-        times.append(plain.timestamp if plain.timestamp is not None else now - 30.0 * position)
+        times.append(now - 30.0 * position if plain.timestamp is None else _time(plain.timestamp, position))
         kinds.append(KINDS.index(plain.event_type))
     return items, times, kinds
+
+
+def _time(given: datetime | float, position: int) -> float:
+    seconds = epoch_seconds(given)
+    if seconds is None:
+        raise invalid(f"$.recent_items[{position}].timestamp", TIMESTAMP, repr(given)[:40])
+    return seconds
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -99,8 +100,19 @@ async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[st
     lacking = [] if read else ["history_unavailable"]
     if not ask.recent_items:
         return stored, lacking
-    items, times, kinds = recent(ask.recent_items, now)
-    return History(items + stored.items, times + stored.times, kinds + stored.kinds), lacking
+    return merged(History(*recent(ask.recent_items, now)), stored), lacking
+
+
+def merged(page: History, stored: History) -> History:
+    """What a page knows and what is stored, as one history, newest first; each keeps its own order.
+
+    >>> merged(History(["a"], [5.0], [0]), History(["b", "c"], [9.0, 1.0], [0, 3]))
+    History(items=['b', 'a', 'c'], times=[9.0, 5.0, 1.0], kinds=[0, 0, 3])
+    """
+    if not stored.items:
+        return page
+    events = heapq.merge(zip(*page, strict=True), zip(*stored, strict=True), key=lambda event: -event[1])
+    return History(*(list(column) for column in zip(*events, strict=True)))
 
 
 def degraded(ctx: Context, held: TableSet | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -258,3 +259,27 @@ def test_redis_away_degrades_answers_and_breaks_none(
             assert served.sample("sluicegate_serving_store_up") == 0
             with embedded.redis(folder, port):
                 eventually(lambda: served.get("/recommend/user-3").json()["degraded"] == [], timeout=20.0)
+
+
+def test_a_time_of_a_recent_item_that_cannot_be_one_is_named(settings: Settings) -> None:
+    with service(settings) as served:
+        for moment in (1e300, -1.0, 0, 1_569_888_000_000_000, 10**30, "1890-01-01T00:00:00Z", "yesterday"):
+            entry = {"item_id": "item-8", "timestamp": moment}
+            answer = served.post("/recommend", content=json.dumps({"recent_items": ["item-3", entry]}))
+            assert answer.status_code == 422, moment
+            assert answer.json()["errors"][0]["path"] == "$.recent_items[1].timestamp"
+
+
+def test_recent_items_take_their_place_in_time_among_what_is_stored(settings: Settings, taught: Learner) -> None:
+    """The same events, told by the page in milliseconds or stored before, give the same answer."""
+    now = taught.now
+    taught.learn([("told", "item-1"), ("stored", "item-1")])
+    taught.now = now + 100
+    taught.learn([("stored", "item-2"), ("told", "item-7"), ("stored", "item-7")])
+    version = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, version))
+        recent = [{"item_id": "item-2", "timestamp": int((now + 100.001) * 1000)}]
+        told = served.post("/recommend", json={"user_id": "told", "recent_items": recent, "n": 20}).json()["items"]
+        stored = served.post("/recommend", json={"user_id": "stored", "n": 20}).json()["items"]
+        assert [item["item_id"] for item in told] == [item["item_id"] for item in stored]
