@@ -51,6 +51,10 @@ WEIGHTS: Final[dict[str, float]] = {
 }
 """Default weight of each type: 1 + .3 * code for the positive ones, as the recipe has it."""
 
+MAX_WEIGHT: Final = 100.0
+"""Largest weight of a type, either way. A weight multiplies a gradient, so one that is not finite would end up in every
+vector; beyond some 10 a type drowns the others."""
+
 ALIASES: Final[dict[str, str]] = {
     "view": "click",
     "favorite": "favourite",
@@ -125,7 +129,8 @@ class EventRules:
     """What the shop's configuration says of events: accepted types, their aliases and weights, the size limit.
 
     `types` are names of `KINDS` that are accepted; `aliases` map another spelling to one of `KINDS`; `weights` are per
-    name of `KINDS`, those left out keep their default. Raises ValueError for a name that is not in `KINDS`.
+    name of `KINDS`, those left out keep their default. Raises ValueError for a name that is not in `KINDS`, and for a
+    weight that is not within plus or minus MAX_WEIGHT.
 
     >>> rules = EventRules(aliases={"like": "favourite"})
     >>> rules.kinds["like"], rules.kinds["view"], rules.weights[1]
@@ -144,6 +149,9 @@ class EventRules:
         unknown = sorted({*types, *aliases.values(), *weights} - set(KINDS))
         if unknown:
             raise ValueError(f"unknown event type {unknown[0]!r}: the types are {', '.join(KINDS)}")
+        for name, weight in weights.items():
+            if not abs(weight) <= MAX_WEIGHT:
+                raise ValueError(f"the weight of {name} is {weight}: choose a number from -100 to 100")
         # Written out: the standard aliases stay when the shop adds its own, unless it maps the same word elsewhere.
         spelling = {**ALIASES, **aliases, **{name: name for name in types}}
         self.kinds = {word: KINDS.index(name) for word, name in spelling.items() if name in types}
