@@ -52,6 +52,7 @@ class Intake:
         self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
         self.error = "not connected yet"
+        """What /readyz tells of Kafka; no decision depends on it."""
 
     def start(self) -> None:
         """Begin to look for a broker."""
@@ -85,32 +86,17 @@ class Intake:
         if producer is None or not self._breaker.allows(time.monotonic()):
             raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
         limit = time.monotonic() + PATIENCE
-        deliveries: list[Delivery | None] = []
-        for record in records:
-            deliveries.append(self._hand_over(producer, role, record) if not self.error or not deliveries else None)
-        taken = [delivery is not None and self._taken(delivery, limit) for delivery in deliveries]
+        deliveries, trouble = _hand_over(producer, role, records)
+        troubles = [_wait(delivery, limit) for delivery in deliveries]
+        taken = [not said for said in troubles] + [False] * (len(records) - len(deliveries))
         if any(taken):
             self._breaker.succeeded()
             self.error = ""
         elif records:
             self._breaker.failed(time.monotonic())
+            self.error = trouble or troubles[-1]
             raise KafkaUnavailable(self.error)
         return taken
-
-    def _hand_over(self, producer: EventProducer, role: Role, record: Outgoing) -> Delivery | None:
-        try:
-            return producer.send(role, record.key, record.value)
-        except KafkaTrouble as error:
-            self.error = str(error)
-            return None
-
-    def _taken(self, delivery: Delivery, limit: float) -> bool:
-        try:
-            delivery.wait(max(0.0, limit - time.monotonic()))
-        except KafkaTrouble as error:
-            self.error = str(error)
-            return False
-        return True
 
     def send_events(self, raw: Sequence[bytes]) -> list[EventOutcome]:
         """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones."""
@@ -125,6 +111,26 @@ class Intake:
         for (index, _), done in zip(good, taken, strict=True):
             outcomes[index].outcome = "accepted" if done else UNSENT
         return outcomes
+
+
+def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> tuple[list[Delivery], str]:
+    """What was handed over, up to the first record that was refused, and why that was."""
+    deliveries: list[Delivery] = []
+    for record in records:
+        try:
+            deliveries.append(producer.send(role, record.key, record.value))
+        except KafkaTrouble as error:
+            return deliveries, str(error)
+    return deliveries, ""
+
+
+def _wait(delivery: Delivery, limit: float) -> str:
+    """Why Kafka does not have it by `limit`, monotonic seconds; "" when it has."""
+    try:
+        delivery.wait(max(0.0, limit - time.monotonic()))
+    except KafkaTrouble as error:
+        return str(error)
+    return ""
 
 
 def _refused(index: int, event: Event | Rejection) -> EventOutcome:
