@@ -14,6 +14,8 @@ Mode = Literal["continuous", "manual", "frozen"]
 Action = Literal["promote", "hold", "rollback", "mode"]
 Verb = Literal["promote", "rollback", "freeze", "thaw", "mode"]
 
+MODE_VERBS: Final = frozenset({"freeze", "thaw", "mode"})
+"""Requests that change who decides, whatever the versions are: no version is looked at for them."""
 MODES: Final[tuple[Mode, ...]] = ("continuous", "manual", "frozen")
 ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode")
 """What a decision can be. Closed: metric labels are made from it. `mode` changes who decides, not what is served."""
@@ -175,7 +177,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     """
     state, expired = _thawed(state, now)
     request = evidence.request
-    if request is not None and request.verb in {"freeze", "thaw", "mode"}:
+    if request is not None and request.verb in MODE_VERBS:
         return _change_mode(state, request, policy, now)
     action, reasons = _judge(state, evidence, now)
     if expired:
@@ -208,7 +210,12 @@ def needs_candidate(state: GateState, evidence: Evidence, now: float) -> bool:
 
     >>> needs_candidate(GateState(mode="manual"), Evidence(Version("b", 2), Version("a", 1)), 0.0)
     False
+    >>> freeze = Request("freeze", "ops", "sale day")
+    >>> needs_candidate(GateState(), Evidence(Version("b", 2), Version("a", 1), request=freeze), 0.0)
+    False
     """
+    if evidence.request is not None and evidence.request.verb in MODE_VERBS:
+        return False
     return _judge(_thawed(state, now)[0], evidence, now)[0] != "hold"
 
 
@@ -273,6 +280,7 @@ def worth_recording(before: GateState, decision: Decision, policy: Policy, now: 
 __all__ = [
     "ACTIONS",
     "MODES",
+    "MODE_VERBS",
     "REASONS",
     "Action",
     "Decision",

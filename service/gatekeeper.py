@@ -134,7 +134,9 @@ class Gatekeeper:
         pointers = self._store.pointers()
         self._store_answered()
         head, serving = pointers.get("head"), pointers.get("serving")
-        followed = serving is None or self._follow(serving.id)
+        # A freeze must not wait until a version is loaded.
+        waits = request is None or request.verb not in gate.MODE_VERBS
+        followed = serving is None or not waits or self._follow(serving.id)
         self.looked = True
         self.head = head
         candidate = Version(head.id, head.seq) if head is not None else None

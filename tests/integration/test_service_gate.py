@@ -113,6 +113,17 @@ def test_manual_waits_for_the_operator(settings: Settings, taught: Learner) -> N
         assert command(served, "mode", mode="continuous").json()["gate"]["mode"] == "continuous"
 
 
+def test_a_freeze_does_not_wait_for_a_version_to_be_loaded(settings: Settings, taught: Learner) -> None:
+    taught.commit()
+    with service(changed(settings, gate={"mode": "manual"})) as served:
+        eventually(lambda: bool(decisions(served)))
+        for verb in ("freeze", "thaw"):
+            assert command(served, verb).json()["action"] == "mode"
+        assert served.sample("sluicegate_serving_load_duration_seconds_count", phase="check") == 0
+        assert command(served, "promote").json()["action"] == "promote"
+        assert served.sample("sluicegate_serving_load_duration_seconds_count", phase="check") == 1
+
+
 def test_a_request_for_another_revision_is_refused(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:

@@ -35,6 +35,13 @@ def test_every_fault_holds_whoever_asks() -> None:
             assert (decision.action, decision.reasons) == ("hold", (fault,))
 
 
+def test_a_request_about_the_mode_needs_no_candidate_in_any_mode() -> None:
+    for mode in gate.MODES:
+        for verb in gate.MODE_VERBS:
+            assert not gate.needs_candidate(GateState(mode=mode), Evidence(NEW, OLD, request=ask(verb)), 0.0)
+    assert gate.needs_candidate(GateState(mode="manual"), Evidence(NEW, OLD, request=ask("promote")), 0.0)
+
+
 def test_nothing_older_is_promoted_but_an_operator_may_go_back() -> None:
     assert decide(GateState(), Evidence(OLD, NEW), POLICY, 0.0).reasons == ("not_newer",)
     assert decide(GateState(), Evidence(OLD, NEW, request=ask("promote")), POLICY, 0.0).reasons == ("not_newer",)
