@@ -33,8 +33,8 @@ SCRIPT_BYTES: Final = 4 << 20
 
 TOMBSTONES: Final = 100_000
 """Removed items that are remembered, the latest ones; some 20 MB. A removed item leaves the learnt state as well, but
-an event that still names it would bring it back: its tombstone keeps it off the pages. What is forgotten first was taken
-off longest ago, when events have long stopped to name it."""
+an event that still names it would bring it back: its tombstone keeps it off the pages. What is forgotten first was
+taken off longest ago, when events have long stopped to name it."""
 
 POLL_SECONDS: Final = 0.1
 """Between two looks at the log: a change is visible within this and a round trip."""
