@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -58,7 +59,13 @@ def labels(settings: Settings) -> Labels:
     )
 
 
+def _calm_collector() -> None:
+    """A batch makes thousands of objects that all die with it; the default looks for cycles among them every 700."""
+    gc.set_threshold(100_000, 50, 100)
+
+
 def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
+    _calm_collector()
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     learner = Learner.connected(settings, telemetry, stop, reset_offsets)
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from models.admission import Admission
 from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, Removed, decode_item, item_key
+from streaming.histories import ENTRIES_TOGETHER
 from streaming.mirror import Entry, FactChange
 from streaming.source import Record, is_backfill
 
@@ -24,7 +25,7 @@ class Prepared:
 
     events: list[Event] = field(default_factory=list)
     record_times: list[float] = field(default_factory=list)
-    histories: dict[str, list[Entry]] = field(default_factory=dict)
+    histories: list[dict[str, list[Entry]]] = field(default_factory=list)
     facts: list[FactChange] = field(default_factory=list)
     offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -69,7 +70,9 @@ class Intake:
 
     def _events(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
         rules, admit = self._rules, self._admission.admit
-        events, times, histories = batch.events, batch.record_times, batch.histories
+        events, times = batch.events, batch.record_times
+        histories: dict[str, list[Entry]] = {}
+        room = ENTRIES_TOGETHER
         for record in records:
             event = decode(record.value, rules)
             if type(event) is Rejection:
@@ -90,6 +93,12 @@ class Intake:
                     histories[event.user_id] = [entry]
                 else:
                     mine.append(entry)
+                room -= 1
+                if not room:
+                    batch.histories.append(histories)
+                    histories, room = {}, ENTRIES_TOGETHER
+        if histories:
+            batch.histories.append(histories)
 
     def _items(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
         for record in records:

@@ -7,6 +7,7 @@ the last version, 6 give the lease back.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -173,6 +174,9 @@ class Learner:
         source = self._when_there(lambda: self._open(model.progress))
         if source is None:
             return
+        # What was loaded lives as long as the process: the collector need not walk a million ids again and again.
+        gc.collect()
+        gc.freeze()
         with contextlib.closing(source), self._parts(leadership, model, source, head) as parts:
             self.state = "learning"
             term = Term(model, parts, self.stop)

@@ -7,6 +7,7 @@ bound is reached the intake waits too, and Kafka keeps the rest.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -48,7 +49,7 @@ class Mirror:
         self._times: list[float] = []
         self._added = self.flushed = 0
         """Batches added, and how many of them are in Redis."""
-        self._entries: dict[str, list[Entry]] = {}
+        self._entries: deque[dict[str, list[Entry]]] = deque()
         self._facts: list[FactChange] = []
         self._count = 0
         self._again = 0.0
@@ -65,17 +66,16 @@ class Mirror:
         return self.waiting >= WAITING_LIMIT
 
     def add(
-        self, entries: dict[str, list[Entry]], changes: list[FactChange], record_times: Sequence[float] = ()
+        self, entries: Sequence[dict[str, list[Entry]]], changes: list[FactChange], record_times: Sequence[float] = ()
     ) -> int:
-        """Queue one batch behind what waits; returns its number. `record_times`: a sample, timed when it arrives."""
+        """Queue one batch behind what waits; returns its number. `record_times`: a sample, timed when it arrives.
+
+        entries: events by user, in parts small enough for one script each and in the order of their offsets.
+        """
         self._times.extend(record_times[: TIMED - len(self._times)])
         self._added += 1
-        if self._entries:
-            for user, mine in entries.items():
-                self._entries.setdefault(user, []).extend(mine)
-        else:
-            self._entries = entries
-        self._count += sum(map(len, entries.values()))
+        self._entries.extend(entries)
+        self._count += sum(_size(part) for part in entries)
         self._facts.extend(changes)
         return self._added
 
@@ -90,9 +90,9 @@ class Mirror:
             if self._facts:
                 facts.write(self._store, self._facts, self._topics["items"])
                 self._facts = []
-            if self._entries:
-                histories.write(self._store, self._entries, self._topics["events"])
-                self._entries, self._count = {}, 0
+            while self._entries:
+                histories.write(self._store, self._entries[0], self._topics["events"])
+                self._count -= _size(self._entries.popleft())
         except StoreUnavailable as error:
             self._again = self._clock() + PAUSE
             self._failed()
@@ -105,3 +105,7 @@ class Mirror:
         times, self._times = self._times, []
         self._arrived(times)
         return True
+
+
+def _size(part: dict[str, list[Entry]]) -> int:
+    return sum(map(len, part.values()))

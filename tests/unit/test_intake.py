@@ -38,10 +38,12 @@ def intake(cap: int = 600):
 def test_good_events_are_learnt_and_enter_the_history_in_order():
     batch = intake()[0].prepare([[event(5), event(6, item="cup"), event(7, user="bob")]])
     assert [e.item_id for e in batch.events] == ["tea", "cup", "tea"]
-    assert batch.histories == {
-        "ann": [(0, 5, NOW / 1000, 0, "tea"), (0, 6, NOW / 1000, 0, "cup")],
-        "bob": [(0, 7, NOW / 1000, 0, "tea")],
-    }
+    assert batch.histories == [
+        {
+            "ann": [(0, 5, NOW / 1000, 0, "tea"), (0, 6, NOW / 1000, 0, "cup")],
+            "bob": [(0, 7, NOW / 1000, 0, "tea")],
+        }
+    ]
     assert batch.offsets == [("events", 0, [5, 6, 7], NOW / 1000)]
     assert batch.arrivals == 3
 
@@ -49,7 +51,7 @@ def test_good_events_are_learnt_and_enter_the_history_in_order():
 def test_searches_and_impressions_are_learnt_but_take_no_place_in_the_history():
     batch = intake()[0].prepare([[event(1, event_type="search", query="tea"), event(2, event_type="impression")]])
     assert len(batch.events) == 2
-    assert batch.histories == {}
+    assert batch.histories == []
 
 
 def test_a_duplicate_a_late_and_a_future_event_are_counted_by_name_and_go_nowhere():
@@ -58,7 +60,7 @@ def test_a_duplicate_a_late_and_a_future_event_are_counted_by_name_and_go_nowher
         [event(1, event_id="a"), event(2, event_id="a"), event(3, timestamp=late), event(4, timestamp=future)]
     ])
     assert batch.outcomes == {"duplicate": 1, "late": 1, "future": 1}
-    assert len(batch.events) == len(batch.histories["ann"]) == 1
+    assert len(batch.events) == len(batch.histories[0]["ann"]) == 1
     assert batch.offsets[0][2] == [1, 2, 3, 4]  # consumed all the same
 
 
@@ -70,7 +72,7 @@ def test_history_that_is_sent_on_purpose_is_never_late():
 def test_a_capped_event_enters_neither_history_nor_weights():
     batch = intake(cap=2)[0].prepare([[event(offset) for offset in range(5)]])
     assert batch.outcomes == {"capped": 3}
-    assert len(batch.events) == len(batch.histories["ann"]) == 2
+    assert len(batch.events) == len(batch.histories[0]["ann"]) == 2
 
 
 def test_an_unusable_record_is_handed_to_the_dead_letter_and_the_next_one_is_learnt():
@@ -91,3 +93,10 @@ def test_item_facts_and_removals_keep_their_order():
     assert batch.facts[0][3].category == "drinks"
     assert batch.facts[1][3] is None
     assert len(refused) == 1
+
+
+def test_histories_come_in_parts_small_enough_for_one_script_and_in_order():
+    batch = intake(cap=5_000)[0].prepare([[event(offset) for offset in range(1_200)]])
+    sizes = [sum(map(len, part.values())) for part in batch.histories]
+    assert sizes == [500, 500, 200]
+    assert [entry[1] for part in batch.histories for entry in part["ann"]] == list(range(1_200))
