@@ -38,8 +38,7 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.start()
         yield
-        context.stop()
-        await context.quick.close()
+        await context.stop()
 
     app = FastAPI(
         title="Sluicegate",

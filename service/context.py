@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
 
 from models.schema import SCHEMA
 from service.auth import Keys
@@ -20,6 +25,9 @@ from streaming.facts import FactsFollower
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
 
+CLOSING: Final = 1.0
+"""Seconds to close the connections of the event loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -32,6 +40,7 @@ class Context:
     quick: QuickStore
     tables: TableSets
     catalogue: FactsFollower
+    catalogue_store: Store
     gatekeeper: Gatekeeper
     histories: Histories
     intake: Intake
@@ -44,18 +53,27 @@ class Context:
         self.gatekeeper.start()
         self.intake.start()
 
-    def stop(self) -> None:
-        """End in the other order; what waits for Kafka is sent."""
+    async def stop(self) -> None:
+        """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 9 s together."""
+        try:
+            await run_in_threadpool(self._stop_threads)
+        finally:
+            for store in (self.store, self.catalogue_store):
+                store.close()
+            with contextlib.suppress(TimeoutError):  # the connections end with the process
+                await asyncio.wait_for(self.quick.close(), CLOSING)
+
+    def _stop_threads(self) -> None:
         self.intake.stop()
         self.gatekeeper.stop()
         self.catalogue.close()
-        self.store.close()
 
 
 def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Context:
     """The parts of one service process. `trusted`: roles without a key are open. Raises BadKeys, OSError."""
     keys = Keys(settings.service.keys, settings.service.keys_file, trusted=trusted)
     store = Store.for_service(settings)
+    catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
     return Context(
@@ -65,7 +83,8 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         store=store,
         quick=quick,
         tables=tables,
-        catalogue=FactsFollower(Store.for_service(settings)),
+        catalogue=FactsFollower(catalogue_store),
+        catalogue_store=catalogue_store,
         gatekeeper=Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}"),
         histories=Histories(quick, telemetry),
         intake=Intake(settings),

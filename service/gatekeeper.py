@@ -17,6 +17,7 @@ from models import audit, gate
 from models.gate import Decision, Evidence, GateState, Policy, Request, Version
 from models.snapshot import Damaged, Incompatible, Manifest, TooNew
 from models.tables import Schema
+from models.warmup import warm_serving
 from service import logs
 from service.guards import inspect
 from service.tablesets import TableSet, TableSets
@@ -67,6 +68,7 @@ class Gatekeeper:
         self.looked = False
         self.store_error = ""
         self.load_error = ""
+        self.kernels = "not compiled yet"
         self.head: Pointer | None = None
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.revision = 0
@@ -94,6 +96,8 @@ class Gatekeeper:
         wait = 0.0
         while not self._stop.wait(wait):
             try:
+                if self.kernels != "ok":
+                    self._compile()
                 moved = self.tick() is not None
                 wait = 0.0 if moved else self._settings.service.poll_interval
             except StoreUnavailable as error:
@@ -104,6 +108,12 @@ class Gatekeeper:
                 wait = STORE_RETRY
                 self._telemetry.load_failures.inc()
                 logs.fault("gate tick failed")
+
+    def _compile(self) -> None:
+        # Before the first version is looked at, so that no request is the one that waits for it.
+        self.kernels = "being compiled, once on this machine"
+        warm_serving()
+        self.kernels = "ok"
 
     def _store_failed(self, error: StoreUnavailable) -> None:
         self._telemetry.store_up.set(0)

@@ -23,6 +23,8 @@ PATIENCE: Final = 5.0
 """Seconds a request waits until Kafka has its records; a healthy broker takes milliseconds."""
 IN_FLIGHT: Final = 32
 """Requests that may wait for Kafka at once: each holds a thread of the server's pool of 40."""
+PARTING: Final = 3.0
+"""Seconds that Kafka has, at the end, for what was handed over. Requests have waited for theirs already."""
 RETRY: Final = 2.0
 """Seconds between attempts to find a broker."""
 
@@ -62,8 +64,8 @@ class Intake:
         """Send what waits, and leave the broker."""
         self._stop.set()
         producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close()
+        if producer is not None and not producer.close(PARTING):
+            logs.warn("events left unsent", detail=f"Kafka did not take them within {PARTING:g} s of the end")
 
     def _keep_connecting(self) -> None:
         while not self._stop.is_set():

@@ -39,6 +39,9 @@ taken off longest ago, when events have long stopped to name it."""
 POLL_SECONDS: Final = 0.1
 """Between two looks at the log: a change is visible within this and a round trip."""
 
+CLOSE_SECONDS: Final = 2.0
+"""A follower's thread has so long to end: many times what Redis may take to answer. Then it is left behind, reading."""
+
 STALE_SECONDS: Final = 2.0
 """Without an answer for so long, a follower calls what it holds stale."""
 
@@ -120,7 +123,7 @@ class FactsFollower:
         """Stop following."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(CLOSE_SECONDS)
 
     @property
     def removed(self) -> KeysView[str]:

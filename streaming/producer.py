@@ -38,6 +38,8 @@ BATCH: Final = 256 << 10
 LINGER_MS: Final = 5
 # Seconds the first send to a topic may wait for its partitions.
 BLOCK: Final = 5.0
+# Seconds to end the thread when nothing waits any more: it takes milliseconds.
+LEAVE: Final = 1.0
 # Largest record: a dead letter holds 256 KiB of original bytes, in base64 and with its reasons.
 MAX_REQUEST: Final = 1 << 20
 # Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
@@ -176,9 +178,15 @@ class EventProducer:
             return False
         return True
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Send what waits, within `timeout` seconds, and leave the broker."""
-        self._producer.close(timeout=timeout)
+    def close(self, timeout: float = 5.0) -> bool:
+        """Send what waits, within `timeout` seconds, and leave the broker; whether all of it was sent."""
+        sent = self.flush(timeout)
+        try:
+            self._producer.close(timeout=LEAVE if sent else 0)
+        except kafka_errors.KafkaTimeoutError:
+            # Something still waits; kafka-python leaves it to its thread, which is a daemon and ends with the process.
+            return False
+        return sent
 
     def __enter__(self) -> Self:
         return self

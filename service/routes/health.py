@@ -37,6 +37,7 @@ def _document(ctx: Context) -> dict[str, Any]:
             "version": held.id if held is not None else None,
             "version_age_seconds": round(ctx.clock() - held.manifest.created_at, 3) if held is not None else None,
             "degraded": degraded(ctx, held),
+            "kernels": keeper.kernels,
             "redis": keeper.store_error or "ok",
             "histories": "ok" if ctx.histories.available else "the last read failed; answers go on without them",
             "kafka": ctx.intake.error or "ok",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from models import events, rejections
+from service import gatekeeper
 from service.auth import digest
 from service.problems import TITLES
 from streaming.consumer import KafkaSource
@@ -187,6 +189,17 @@ def test_without_kafka_events_are_503_and_recommendations_go_on(redis_url: str, 
         assert served.get("/recommend/ann").status_code == 200
         assert served.get("/readyz").json()["kafka"] != "ok"
         assert served.sample("sluicegate_events_accepted_total", outcome="unavailable") == 1
+
+
+def test_readiness_says_that_kernels_are_being_compiled(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = threading.Event()
+    monkeypatch.setattr(gatekeeper, "warm_serving", lambda: compiled.wait(20.0))
+    with service(settings) as served:
+        eventually(lambda: "being compiled" in served.get("/readyz").json()["kernels"])
+        assert served.get("/readyz").status_code == 503
+        compiled.set()
+        eventually(lambda: served.get("/readyz").status_code == 200)
+        assert served.get("/readyz").json()["kernels"] == "ok"
 
 
 KEYS = {"read": "r-key", "events": "e-key", "admin": "a-key"}

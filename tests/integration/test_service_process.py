@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,13 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from service.auth import digest
 from streaming import embedded
-from streaming.settings import Settings
+from streaming.producer import ensure_topics
+from streaming.settings import Settings, load_settings
 from tests.conftest import eventually
 from tests.support.serving import learner, shop
 
@@ -152,6 +155,53 @@ def test_sigterm_ends_with_code_0_and_no_request_that_was_begun_is_lost(settings
         lines = [json.loads(line) for line in said.splitlines()]
         assert [line["event"] for line in lines if line["event"] in {"draining", "ended"}] == ["draining", "ended"]
         assert lines[-1]["code"] == 0
+
+
+def _post(url: str, event: dict[str, object]) -> None:
+    with contextlib.suppress(httpx.TransportError):
+        httpx.post(url, json=event, timeout=30.0)
+
+
+def _in_progress(address: str) -> int:
+    """Requests being answered beside the one that asks."""
+    found = re.search(
+        r"^sluicegate_http_requests_in_progress (\d+)", httpx.get(f"{address}/metrics").text, re.MULTILINE
+    )
+    assert found
+    return int(found[1]) - 1
+
+
+def test_sigterm_ends_within_20_s_while_neither_kafka_nor_redis_answers(tmp_path: Path, namespace: str) -> None:
+    with embedded.broker(tmp_path / "kafka") as kafka, embedded.redis(tmp_path / "redis") as store:
+        settings = load_settings(
+            None,
+            {
+                "SLUICEGATE_KAFKA__BOOTSTRAP": kafka.address,
+                "SLUICEGATE_REDIS__URL": f"redis://{store.address}/0",
+                "SLUICEGATE_NAMESPACE": namespace,
+            },
+        )
+        ensure_topics(settings)
+        with running(settings) as (process, address):
+            eventually(lambda: httpx.get(f"{address}/readyz").json()["kafka"] == "ok", timeout=20.0)
+            event = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
+            assert httpx.post(f"{address}/events", json=event).status_code == 202
+            for child in (kafka, store):
+                os.kill(child.pid, signal.SIGSTOP)
+            try:
+                asking = threading.Thread(target=_post, args=(f"{address}/events", event))
+                asking.start()
+                eventually(lambda: _in_progress(address) == 1)
+                started = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                _, said = process.communicate(timeout=30)
+                assert time.monotonic() - started < 20
+                asking.join(5.0)
+            finally:
+                for child in (kafka, store):
+                    os.kill(child.pid, signal.SIGCONT)
+        assert process.returncode == 0
+        assert json.loads(said.splitlines()[-1])["event"] == "ended"
 
 
 def test_the_log_is_one_json_object_a_line_without_keys(settings: Settings) -> None:
