@@ -43,7 +43,7 @@ def standing(options: argparse.Namespace, past: int, with_service: bool = True) 
         env = processes.environment(around.bootstrap, around.redis, namespace)
         learner = processes.learner(around.folder, env).start(processes.READY_SECONDS)
         stack.callback(learner.stop, 30.0)
-        processes.until(lambda: processes.consumed(learner.address, events) >= past, "the past learnt", LEARN_SECONDS)
+        processes.until(lambda: _learnt(learner, events) >= past, "the past learnt", LEARN_SECONDS)
         service = processes.service(around.folder, env)
         found = Standing(around, namespace, env, learner, service, events)
         if with_service:
@@ -51,6 +51,14 @@ def standing(options: argparse.Namespace, past: int, with_service: bool = True) 
             stack.callback(service.stop, 30.0)
             wait_for_offsets(found)
         yield found
+
+
+def _learnt(learner: Server, events: str) -> float:
+    try:
+        return processes.consumed(learner.address, events)
+    except ConnectionError:
+        learner.check()  # raises, with the end of its log, when it has died; a reset connection alone is asked again
+        return 0.0
 
 
 def fill_past(bootstrap: str, namespace: str, seed: int, past: int) -> str:
