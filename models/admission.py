@@ -166,22 +166,6 @@ class Admission:
         )
 
 
-def join(older: Arrivals, newer: Arrivals) -> Arrivals:
-    """The window at the end of `newer`, a delta that follows the window `older`.
-
-    Raises ValueError when events between the two are missing.
-    """
-    if newer.stop - len(newer.time) > older.stop:
-        raise ValueError(f"arrivals up to {older.stop} do not meet those from {newer.stop - len(newer.time)}")
-    keep = max(0, len(older.time) - (older.stop - (newer.stop - len(newer.time))))
-    return Arrivals(
-        np.concatenate([older.event_hash[:keep], newer.event_hash])[-RING:],
-        np.concatenate([older.user_hash[:keep], newer.user_hash])[-RING:],
-        np.concatenate([older.time[:keep], newer.time])[-RING:],
-        newer.stop,
-    )
-
-
 def _minute_key(user_hash: int, now: float) -> int:
     # Minutes since the epoch fit into 25 bits until 2033 and 26 after, so the shifted number stays inside the word.
     return user_hash ^ (int(now) // 60 << 32)

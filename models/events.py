@@ -20,7 +20,6 @@ __all__ = [
     "ALIASES",
     "KINDS",
     "MAX_EVENT_BYTES",
-    "POSITIVE",
     "REASONS",
     "WEIGHTS",
     "Event",
@@ -34,9 +33,6 @@ KINDS: Final = ("click", "favourite", "cart", "purchase", "search", "impression"
 """Event types by code. The order is stored in versions: append only."""
 
 (CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETURN) = range(len(KINDS))
-
-POSITIVE: Final = frozenset({CLICK, FAVOURITE, CART, PURCHASE})
-"""Codes that are evaluated and learnt as targets."""
 
 WEIGHTS: Final[dict[str, float]] = {
     "click": 1.0,

@@ -1,6 +1,6 @@
 """A state and rows of items in, the factorization machine's context and scores out: the readable form. Stage 4.
 
-z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = .8^q / sum .8^q over the last 20 events r_0, r_1, ...
+z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = .8^q / sum .8^q over the last 10 events r_0, r_1, ...
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
 
 A factorization machine (Rendle, ICDM 2010) whose fields are the last item, the bag of recent items, their categories,

@@ -126,7 +126,7 @@ def add_followers(union, others, counts, totals, row, column):
 
 @kernel
 def add_window(union, history, others, counts, totals, forward):
-    """The window memory of each of the last 20 items, summed with decay."""
+    """The window memory of each of the last ten items, summed with decay."""
     weight = 1.0
     for q in range(min(history.counts[0], WINDOW)):
         row = history.items[q]

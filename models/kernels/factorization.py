@@ -1,6 +1,6 @@
 """Context and candidates in, scores and one step of the sequence-aware factorization machine out.
 
-z = G[r0] + sum_q w_q (Q[r_q] + QC[cat r_q]),  w_q = .8^q / sum .8^q over the last 20 events
+z = G[r0] + sum_q w_q (Q[r_q] + QC[cat r_q]),  w_q = .8^q / sum .8^q over the last 10 events
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
 Vectors are shared between context and target (Kabbur, Ning, Karypis, KDD 2013); only the last item has a second one
 (Rendle, Freudenthaler, Schmidt-Thieme, WWW 2010). Loss: softmax over the target and 30 negatives (Jean et al., ACL
