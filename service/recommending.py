@@ -37,12 +37,12 @@ class Catalogue(Protocol):
         """Whether an item was removed or is unavailable."""
         ...
 
-    def category(self, name: str) -> list[str]:
-        """The items of a category."""
+    def category(self, name: str, limit: int) -> list[str]:
+        """At most `limit` items of a category, none of them hidden."""
         ...
 
-    def items(self) -> list[str]:
-        """Every item the shop told of."""
+    def shown(self, limit: int) -> list[str]:
+        """At most `limit` items the shop told of, none of them hidden."""
         ...
 
 
@@ -68,7 +68,7 @@ def recommend(held: TableSet | None, catalogue: Catalogue, ask: Ask, history: Hi
     """The slate for a history. Ranked candidates first, then the category, what is popular, the catalogue."""
     excluded = {*ask.exclude, *slate.seen(history.items, history.kinds, ask.exclude_seen)}
     ranking = _rank(held, catalogue, ask, history, now, len(excluded)) if held is not None else None
-    stages = _stages(ranking, held, catalogue, ask.category, ask.n)
+    stages = _stages(ranking, held, catalogue, ask.category, ask.n, len(excluded))
     return _page(slate.compose(stages, ask.n, rules(catalogue, ask.category, excluded)), ranking)
 
 
@@ -79,7 +79,7 @@ def _rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now:
     extra = list(
         dict.fromkeys([
             *held.recommender.popular(SPARE, ask.category).items,
-            *catalogue.category(ask.category)[:EXTRA],
+            *catalogue.category(ask.category, EXTRA),
         ])
     )
     return held.recommender.rank(*history, now, EVERYTHING, extra=extra)
@@ -87,7 +87,7 @@ def _rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now:
 
 def popular(held: TableSet | None, catalogue: Catalogue, n: int, category: str | None) -> Page:
     """The slate that everybody gets."""
-    page = slate.compose(_stages(None, held, catalogue, category, n), n, rules(catalogue, category, set()))
+    page = slate.compose(_stages(None, held, catalogue, category, n, 0), n, rules(catalogue, category, set()))
     return _page(page, None)
 
 
@@ -96,7 +96,7 @@ def similar(held: TableSet | None, catalogue: Catalogue, item_id: str, n: int) -
     ranking = _proposed(held.recommender.similar(item_id, n)) if held is not None else None
     facts = catalogue.get(item_id)
     category = facts.category if facts is not None else None
-    stages = _stages(ranking, held, catalogue, category, n)
+    stages = _stages(ranking, held, catalogue, category, n, 1)
     page = slate.compose(stages, n, rules(catalogue, None, {item_id}))
     return _page(page, ranking)
 
@@ -122,7 +122,7 @@ def rules(catalogue: Catalogue, category: str | None, excluded: set[str]) -> Cal
 
 
 def _stages(
-    ranking: Ranking | None, held: TableSet | None, catalogue: Catalogue, category: str | None, n: int
+    ranking: Ranking | None, held: TableSet | None, catalogue: Catalogue, category: str | None, n: int, excluded: int
 ) -> Iterator[Iterator[Candidate]]:
     if ranking is not None:
         yield map(Candidate, ranking.items, ranking.scores.tolist(), ranking.sources)
@@ -131,8 +131,10 @@ def _stages(
         if category is not None:
             yield _popular(held, 2 * n + 32, category)
         yield _popular(held, 2 * n + 32, None)
-    # Whatever there is, in no particular order: an empty page helps nobody while items exist.
-    known = catalogue.items() if category is None else catalogue.category(category)
+    # Whatever there is, in no particular order: an empty page helps nobody while items exist. Enough to fill it even if
+    # all that is excluded, and all that stands on it already, came first.
+    enough = 2 * n + excluded
+    known = catalogue.shown(enough) if category is None else catalogue.category(category, enough)
     yield (Candidate(item, 0.0, "catalogue") for item in known)
     if category is None and held is not None:
         yield (Candidate(item, 0.0, "catalogue") for item in held.state.keys["item"].rows)

@@ -147,7 +147,7 @@ class FactsFollower:
         return item_id in self._removed or item_id in self.unavailable
 
     def category(self, name: str, limit: int | None = None) -> list[str]:
-        """Ids of the category's first `limit` items (all), in the order in which they were first seen there."""
+        """Ids of the category's first `limit` items (all), those seen there first leading; none that is hidden."""
         with self._lock:
             return list(islice(self._categories.get(name, ()), limit))
 
@@ -155,6 +155,11 @@ class FactsFollower:
         """Ids of all items, in the order in which they were first seen."""
         with self._lock:
             return list(self._facts)
+
+    def shown(self, limit: int) -> list[str]:
+        """Ids of the first `limit` items that are not hidden."""
+        with self._lock:
+            return list(islice((item for item in self._facts if item not in self.unavailable), limit))
 
     def categories(self) -> list[str]:
         """Names of all categories with an item."""
@@ -235,12 +240,12 @@ class FactsFollower:
             if len(self._removed) > TOMBSTONES:
                 del self._removed[next(iter(self._removed))]
             return
-        if before is not None and before.category != facts.category:
+        if before is not None and (before.category != facts.category or not facts.available):
             self._forget(item)
         self._facts[item] = facts
         self._removed.pop(item, None)
         (self.unavailable.discard if facts.available else self.unavailable.add)(item)
-        if facts.category is not None:
+        if facts.category is not None and facts.available:
             self._categories.setdefault(facts.category, {})[item] = None
 
     def _forget(self, item: str) -> None:

@@ -6,7 +6,7 @@ The one way in: the API, `sluicegate send` and the dead letter all write through
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -71,11 +71,6 @@ class Delivery:
         except kafka_errors.KafkaError as error:
             raise trouble(error, self.bootstrap, self.topic) from error
         return metadata.partition, metadata.offset
-
-    def on_done(self, callback: Callable[[KafkaTrouble | None], None]) -> None:
-        """Call `callback` with the error, or None, once known; on the producer's thread, so it must not block."""
-        self._future.add_callback(lambda _: callback(None))
-        self._future.add_errback(lambda failure: callback(trouble(failure, self.bootstrap, self.topic)))
 
 
 class EventProducer:

@@ -169,7 +169,7 @@ class Store(LeaseCommands, GateCommands):
         return self.clock() - started
 
     def info(self) -> dict[str, Any]:
-        """What `sluicegate doctor` and readiness tell: version, memory, persistence, and the eviction policy."""
+        """What Redis says of itself: version, role, bytes used and allowed, eviction policy, append-only file."""
         with named_errors():
             facts: dict[str, Any] = self._client.info("everything")
         wanted = ("redis_version", "role", "used_memory", "maxmemory", "maxmemory_policy", "aof_enabled")

@@ -40,6 +40,7 @@ def _document(ctx: Context) -> dict[str, Any]:
             "kernels": keeper.kernels,
             "redis": keeper.store_error or "ok",
             "histories": "ok" if ctx.histories.available else "the last read failed; answers go on without them",
+            "items": "their facts are the last known: Redis does not answer" if ctx.catalogue.stale else "ok",
             "kafka": ctx.intake.error or "ok",
             "served_version": keeper.load_error or "ok",
         }

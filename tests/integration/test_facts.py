@@ -197,6 +197,17 @@ def test_facts_that_somebody_broke_in_redis_do_not_stop_the_others(store, follow
     assert "facts of item 'tea' can't be read" in caplog.text
 
 
+def test_what_is_hidden_is_neither_in_its_category_nor_among_what_is_shown(store, follower):
+    known, off = ItemFacts(category="c"), ItemFacts(category="c", available=False)
+    facts.write(store, [(0, 0, "a", known), (0, 1, "b", off), (0, 2, "c", known), (0, 3, "d", known)], "t1")
+    facts.write(store, [(0, 4, "c", off), (0, 5, "d", None)], "t1")
+    follower.step()
+    assert (follower.category("c"), follower.shown(9), follower.items()) == (["a"], ["a"], ["a", "b", "c"])
+    facts.write(store, [(0, 6, "b", known)], "t1")
+    follower.step()
+    assert (follower.category("c"), follower.shown(9), follower.shown(1)) == (["a", "b"], ["a", "b"], ["a"])
+
+
 def test_the_first_items_of_a_large_category_come_without_the_rest(store, follower):
     facts.write(store, [(0, i, f"i{i}", ItemFacts(category="c")) for i in range(50)], "t1")
     follower.step()

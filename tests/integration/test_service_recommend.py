@@ -33,7 +33,7 @@ def serving(served: Served, version: str) -> bool:
 
 def test_nothing_learnt_yet_is_an_answer_and_not_an_error(settings: Settings) -> None:
     with service(settings) as served:
-        eventually(lambda: served.get("/readyz").status_code == 200)
+        eventually(lambda: served.get("/readyz").status_code == 200, timeout=100.0)  # it may have to compile first
         answer = served.get("/recommend/anybody")
         assert answer.status_code == 200
         assert answer.json()["degraded"] == ["no_version"]

@@ -252,7 +252,7 @@ def test_a_redis_that_is_away_is_named_and_not_waited_for():
     store.close()
 
 
-def test_health_tells_what_the_doctor_asks(store):
+def test_redis_says_what_it_is_and_whether_it_evicts(store):
     assert store.ping() < 1.0
     assert store.info()["maxmemory_policy"] == "noeviction"
     assert store.info()["role"] == "master"
