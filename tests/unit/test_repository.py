@@ -193,6 +193,18 @@ def test_files_named_in_prose_exist(path: Path) -> None:
     assert [file for file in named if not (ROOT / file).exists()] == []
 
 
+@pytest.mark.parametrize("path", tracked_markdown(), ids=name)
+def test_no_command_sends_an_event_that_is_too_old_to_be_learnt(path: Path) -> None:
+    for command in re.findall(r"^curl .*/events.*(?:\n .*)*", path.read_text(encoding="utf-8"), re.MULTILINE):
+        assert '"timestamp"' not in command or "$(date +%s)" in command
+
+
+def test_decisions_have_each_heading_once_with_something_under_it() -> None:
+    _, *parts = re.split(r"^## (.+)$", read("docs/decisions.md"), flags=re.MULTILINE)
+    assert len(set(parts[::2])) == len(parts[::2])
+    assert all(body.strip() for body in parts[1::2])
+
+
 def test_every_route_is_on_its_page_and_every_one_there_exists() -> None:
     text = read("docs/api.md")
     described = set(re.findall(r"^\| `([A-Z]+ /\S*)` \|", text, re.MULTILINE))
