@@ -9,17 +9,15 @@ import argparse
 import contextlib
 import fcntl
 import os
-import shutil
-import signal
 import socket
 import struct
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from streaming.embedded import EmbeddedError, free_port
-from tests.support.processes import Missing, Server, program, wait_until
+from tests.support.installed import Installed, run
+from tests.support.processes import Missing, Server, program
 
 VERSION = "4.1.0"
 POM = Path(__file__).with_name("pom.xml")
@@ -75,11 +73,11 @@ def _download(home: Path, libs: Path) -> None:
         jars.rename(libs)  # a folder named libs is always complete
 
 
-class ApacheKafka:
-    """One broker whose data outlives `stop`, `kill` and `start` as long as the folder does.
+class ApacheKafka(Installed):
+    """One broker; `kill` leaves a log that `start` recovers."""
 
-    Used as a context manager it starts on entry and stops on exit; without a folder it makes and removes its own.
-    """
+    patience = START_SECONDS
+    farewell = 30.0
 
     def __init__(
         self,
@@ -89,27 +87,20 @@ class ApacheKafka:
         heap: str = "1g",
         properties: dict[str, str] | None = None,
     ) -> None:
-        self._own_folder = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="sluicegate-kafka-"))
-        self.port = port or free_port()
+        super().__init__(folder, port)
         self.controller_port = controller_port or free_port()
         self.heap = heap
         self._extra = properties or {}
-        self.server: Server | None = None
 
     @property
     def bootstrap(self) -> str:
         """The address clients connect to."""
         return f"127.0.0.1:{self.port}"
 
-    @property
-    def alive(self) -> bool:
-        return self.server is not None and self.server.alive
+    address = bootstrap
 
-    def start(self) -> ApacheKafka:
-        """Formats the folder the first time, starts the broker and returns when it answers a metadata request."""
-        if self.alive:
-            return self
+    def prepare(self) -> Server:
+        """Formats the folder the first time. The broker counts as started when it answers a metadata request."""
         java = program("java", "default-jdk-headless")
         classpath = f"{libraries()}/*"
         settings = self._write_properties()
@@ -117,12 +108,9 @@ class ApacheKafka:
             self._format(java, classpath, settings)
         command = [java, f"-Xmx{self.heap}", f"-Xms{self.heap}", "-XX:+UseG1GC", "-cp", classpath]
         command += ["kafka.Kafka", str(settings)]
-        self.server = Server("Apache Kafka", command, self.port, self.folder / "kafka.log", _ready)
-        self.server.start(START_SECONDS)
-        return self
+        return Server("Apache Kafka", command, self.port, self.folder / "kafka.log", _ready)
 
     def _write_properties(self) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
         text = PROPERTIES.format(
             port=self.port, controller_port=self.controller_port, data=self.folder / "data"
         ) + "".join(f"{key}={value}\n" for key, value in self._extra.items())
@@ -136,39 +124,6 @@ class ApacheKafka:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise EmbeddedError(f"Kafka could not format its data folder:\n{(done.stdout + done.stderr)[-2000:]}")
-
-    def stop(self) -> None:
-        """Asks the broker to shut down cleanly and waits; its data stay."""
-        if self.server is not None:
-            self.server.stop(deadline=30.0)
-
-    def kill(self) -> None:
-        """kill -9; its data stay, and `start` recovers the log."""
-        if self.server is not None:
-            self.server.kill()
-
-    def restart(self) -> ApacheKafka:
-        """Clean stop, then start on the same data and ports."""
-        self.stop()
-        return self.start()
-
-    def close(self) -> None:
-        """Stops the broker and removes the folder if it was made here."""
-        self.stop()
-        if self._own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> ApacheKafka:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def brokers_known(port: int) -> int:
@@ -196,21 +151,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep data here (a temporary folder by default)")
     parser.add_argument("--fetch-only", action="store_true", help="only fill the cache of jars, start nothing")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways of being stopped clean up alike
+    if not options.fetch_only:
+        return run(lambda: ApacheKafka(options.folder, options.port))
     try:
-        if options.fetch_only:
-            print(libraries())
-            return 0
-        with ApacheKafka(options.folder, options.port) as kafka:
-            print(kafka.bootstrap, flush=True)
-            wait_until(lambda: not kafka.alive, "the end", timeout=float("inf"), pause=0.2)
-    except KeyboardInterrupt:
-        return 0
-    except (Missing, EmbeddedError) as error:
+        print(libraries())
+    except Missing as error:
         print(error)
         return 1
-    print("the broker ended by itself")
-    return 1
+    return 0
 
 
 if __name__ == "__main__":
