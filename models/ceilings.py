@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
-from models.tables import Array, State
+from models.state import State
+from models.tables import Array
 
 CHUNK = 16
 """One over the share evicted at once. Each eviction sweeps every reference once, so small chunks would cost more."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from models.chunks import Damaged, Part
-from models.tables import MODEL, Array, Changes, Column, Schema, Table, TableChanges
+from models.state import Changes, TableChanges
+from models.tables import MODEL, Array, Column, Schema, Table
 
 
 class TooNew(Exception):

@@ -16,7 +16,8 @@ from models.kernels.learning import learn
 from models.kernels.serving import answer, explain_sources
 from models.schema import SCHEMA
 from models.scratch import Scratch, new_scratch
-from models.tables import Array, State
+from models.state import State
+from models.tables import Array
 
 DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
 """Weight of each event type in learning, by code."""

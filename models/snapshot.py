@@ -18,7 +18,8 @@ from models.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Damaged, Part, pack, 
 from models.conformity import Incompatible, TooNew, check_layout, conform
 from models.manifest import ChunkInfo, Manifest, seal, unseal, verify
 from models.progress import Progress, batch_digest, record_hash
-from models.tables import Array, Changes, KeyChanges, Schema, Table, TableChanges
+from models.state import Changes, KeyChanges, TableChanges
+from models.tables import Array, Schema, Table
 
 __all__ = [
     "MIGRATIONS",

@@ -9,7 +9,7 @@ import time
 
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
-from models.tables import State
+from models.state import State
 
 
 class _Event:

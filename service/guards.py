@@ -12,7 +12,8 @@ import numpy as np
 
 from models.events import CLICK, PURCHASE
 from models.recommender import Ranking, Recommender
-from models.tables import Array, Schema, State
+from models.state import State
+from models.tables import Array, Schema
 
 CANARY_LENGTH = 5
 """Items in a canary's history: one ordinary visit."""

@@ -14,7 +14,8 @@ from typing import Final
 
 from models.recommender import Recommender
 from models.snapshot import Damaged, Manifest
-from models.tables import Schema, State
+from models.state import State
+from models.tables import Schema
 from streaming import versions
 from streaming.store import Store
 

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from models.admission import Admission
 from models.snapshot import Manifest, NotFinite, Progress
-from models.tables import Schema, State
+from models.state import State
+from models.tables import Schema
 from streaming.compaction import Compactor
 from streaming.failures import Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.leases import Lease

@@ -17,7 +17,7 @@ from models.admission import Admission
 from models.progress import Progress
 from models.recommender import Recommender
 from models.rejections import Rejection
-from models.tables import State
+from models.state import State
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing

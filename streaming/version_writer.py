@@ -24,7 +24,8 @@ import msgspec
 
 from models.admission import Admission
 from models.snapshot import Chunk, Manifest, describe, encode, seal
-from models.tables import MODEL, Array, Changes, Schema, State
+from models.state import Changes, State
+from models.tables import MODEL, Array, Schema
 from streaming.leases import Lease
 from streaming.retention import BESIDE, unneeded
 from streaming.store import Store

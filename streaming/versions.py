@@ -15,7 +15,8 @@ import numpy as np
 
 from models.admission import RING, Arrivals
 from models.snapshot import Damaged, Decoded, Manifest, decode
-from models.tables import Array, Schema, State
+from models.state import State
+from models.tables import Array, Schema
 from streaming.retention import BESIDE
 from streaming.store import Store
 from streaming.version_store import VersionGone

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.events import Event
-from models.tables import State
+from models.state import State
 from models.witness import DEFAULT_WITNESSES, Witnesses
 from streaming.telemetry import LearnerTelemetry
 

@@ -15,7 +15,7 @@ from typing import Any
 from numba import config as _config
 from numba import njit
 
-_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "tables.py")
+_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "tables.py")
 
 
 def _fingerprint() -> str:

@@ -15,7 +15,7 @@ from types import TracebackType
 from models.manifest import Manifest
 from models.schema import SCHEMA
 from models.snapshot import Damaged
-from models.tables import State
+from models.state import State
 from streaming import histories, versions
 from streaming.embedded import free_port
 from streaming.settings import load_settings

@@ -9,7 +9,8 @@ import numpy as np
 from models.admission import Admission, AdmissionRules
 from models.events import Event
 from models.snapshot import Progress
-from models.tables import Column, Schema, Space, State, Table
+from models.state import State
+from models.tables import Column, Schema, Space, Table
 
 SCHEMA = Schema(
     1,

@@ -11,7 +11,7 @@ from models.evaluation import CONTENDERS
 from models.kernels import learning
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
-from models.tables import State
+from models.state import State
 from tests.support.shop import START, ShopEvent, facts, stream
 
 SMALL = RecommenderSettings(items=40, users=20, categories=5, brands=4)

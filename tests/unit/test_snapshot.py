@@ -27,7 +27,8 @@ from models.snapshot import (
     unseal,
     verify,
 )
-from models.tables import Changes, Column, Schema, Space, State, Table, TableChanges
+from models.state import Changes, State, TableChanges
+from models.tables import Column, Schema, Space, Table
 
 
 def encode(*args, **kwargs):

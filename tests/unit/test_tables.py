@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tables import Column, Schema, Space, State, Table, merge
+from models.state import State
+from models.tables import Column, Schema, Space, Table, merge
 
 SCHEMA = Schema(
     1,
@@ -80,7 +81,7 @@ def test_a_not_finite_value_is_named():
 
 
 def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypatch):
-    monkeypatch.setattr("models.tables.TOUCHED_CAPACITY", 2)
+    monkeypatch.setattr("models.state.TOUCHED_CAPACITY", 2)
     state = State(SCHEMA)
     rows = [state.add("item", key) for key in "abcde"]
     for row in rows:

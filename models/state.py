@@ -1,0 +1,347 @@
+"""Declarations in, growable arrays out: which row an id has, what the rows hold, what changed since the last cut."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, cast
+
+import numpy as np
+
+from models.tables import MODEL, Array, Column, Schema, Space, Table
+
+TOUCHED_CAPACITY: Final = 1 << 18
+"""Rows remembered one by one between two cuts (1 MiB a table); beyond it a cut scans the bitmap instead."""
+
+GROWTH: Final = 1.5
+"""Factor by which arrays grow: each row is copied less than three times over the life of a table."""
+
+
+class Keys:
+    """String ids of one space and their rows. A freed row is used again only after it was cleared."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.rows: dict[str, int] = {}
+        self.ids: list[str | None] = []
+        self._free: list[int] = []
+        self._changed: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def capacity(self) -> int:
+        """Rows ever handed out, free ones included: what the arrays must hold."""
+        return len(self.ids)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more id would exceed the ceiling."""
+        return len(self.rows) >= self.space.ceiling
+
+    def add(self, key: str) -> int:
+        """The row of `key`, a new one when it has none. The caller has made room (see `full`)."""
+        row = self.rows.get(key, -1)
+        if row >= 0:
+            return row
+        if self._free:
+            row = self._free.pop()
+            self.ids[row] = key
+        else:
+            row = len(self.ids)
+            self.ids.append(key)
+        self.rows[key] = row
+        self._changed[row] = None
+        return row
+
+    def remove(self, key: str) -> int:
+        """Free the row of `key` and return it; KeyError when it has none. References must be swept first."""
+        row = self.rows.pop(key)
+        self.ids[row] = None
+        self._free.append(row)
+        self._changed[row] = None
+        return row
+
+    def take_changes(self) -> KeyChanges:
+        """The rows whose id changed since the last call, in row order."""
+        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
+        self._changed = {}
+        return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
+
+    def everything(self) -> KeyChanges:
+        """Every row and its id ("" for a free one)."""
+        ids = [key or "" for key in self.ids]
+        return KeyChanges(np.arange(len(ids), dtype=np.int32), ids, np.array(self._free, np.int32))
+
+    def put(self, changes: KeyChanges) -> None:
+        """Take over ids from another process: afterwards both hand out the same rows in the same order."""
+        for row in changes.rows:
+            while len(self.ids) <= row:
+                self.ids.append(None)
+            old = self.ids[row]
+            if old is not None:
+                del self.rows[old]
+                self.ids[row] = None
+        for row, key in zip(changes.rows.tolist(), changes.ids, strict=True):
+            if key:
+                self.ids[row] = key
+                self.rows[key] = row
+        self._free = changes.free.tolist()
+
+
+class KeyChanges(NamedTuple):
+    """Rows of a key space with their ids, "" for a freed row, and the whole list of free rows (last one first used)."""
+
+    rows: Array  # (n,) i32
+    ids: list[str]
+    free: Array  # (f,) i32
+
+
+class TableChanges(NamedTuple):
+    """Rows of a table and, per column, their values: `columns[name][i]` belongs to row `rows[i]`."""
+
+    rows: Array  # (n,) i32, ascending
+    columns: dict[str, Array]
+
+
+class Changes(NamedTuple):
+    """What one version carries: a whole state (`base`) or what changed since the version before."""
+
+    base: bool
+    keys: dict[str, KeyChanges]
+    tables: dict[str, TableChanges]
+
+    def not_finite(self) -> list[str]:
+        """The columns, as "table.column", that hold a NaN or an infinity."""
+        return [
+            f"{table}.{name}"
+            for table, changes in self.tables.items()
+            for name, values in changes.columns.items()
+            if values.dtype.kind == "f" and not np.isfinite(values).all()
+        ]
+
+
+class TableData:
+    """The arrays of one table, with room to grow, and the marks of the rows that changed."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.columns = {column.name: _filled(column, 0) for column in table.columns}
+        self.dirty = np.zeros(0, np.uint8)
+        self.touched = np.zeros(0, np.int32)
+        self.marks = np.zeros(1, np.int64)
+
+    @property
+    def room(self) -> int:
+        """Rows allocated."""
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes allocated, marks included."""
+        arrays = [*self.columns.values(), self.dirty, self.touched]
+        return sum(array.nbytes for array in arrays)
+
+    def grow(self, rows: int) -> None:
+        """Allocate at least `rows` rows; new ones hold the columns' defaults."""
+        for column in self.table.columns:
+            wider = _filled(column, rows)
+            old = self.columns[column.name]
+            wider[: len(old)] = old
+            self.columns[column.name] = wider
+        dirty = np.zeros((rows + 7) // 8, np.uint8)
+        dirty[: len(self.dirty)] = self.dirty
+        self.dirty = dirty
+        self.touched = _resized(self.touched, min(rows, TOUCHED_CAPACITY))
+
+    def mark(self, rows: Array) -> None:
+        """Remember that `rows` changed, from Python."""
+        rows = np.unique(rows)
+        fresh = rows[(self.dirty[rows >> 3] >> (rows & 7)) & 1 == 0]
+        np.bitwise_or.at(self.dirty, fresh >> 3, np.left_shift(1, fresh & 7).astype(np.uint8))
+        start = int(self.marks[0])
+        kept = fresh[: max(0, len(self.touched) - start)]
+        self.touched[start : start + len(kept)] = kept
+        self.marks[0] = start + len(fresh)
+
+    def take_touched(self) -> Array:
+        """The rows marked since the last call, ascending; their marks are cleared."""
+        count = int(self.marks[0])
+        if count <= len(self.touched):
+            rows = np.sort(self.touched[:count])
+            self.dirty[rows >> 3] = 0
+        else:
+            rows = np.flatnonzero(np.unpackbits(self.dirty, bitorder="little")).astype(np.int32)
+            self.dirty[:] = 0
+        self.marks[0] = 0
+        return rows
+
+    def read(self, rows: Array | slice) -> dict[str, Array]:
+        """Copies of those rows, column by column."""
+        return {name: np.array(values[rows]) for name, values in self.columns.items()}
+
+    def clear(self, rows: Array) -> None:
+        """Back to the columns' defaults."""
+        for column in self.table.columns:
+            self.columns[column.name][rows] = column.default
+
+
+class State:
+    """Every key space and table of a model: one process learns it, or follows its served part.
+
+    >>> from models.tables import Column, Schema, Space, Table
+    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
+    >>> state = State(schema)
+    >>> row = state.add("item", "tea")
+    >>> state.tables["seen"].columns["times"][row] = 3
+    >>> state.tables["seen"].mark(np.array([row]))
+    >>> other = State(schema)
+    >>> other.apply(state.cut())
+    >>> other.tables["seen"].columns["times"][other.keys["item"].rows["tea"]]
+    np.uint32(3)
+    """
+
+    def __init__(self, schema: Schema, ceilings: dict[str, int] | None = None, *, served_only: bool = False) -> None:
+        self.schema = schema
+        self.served_only = served_only
+        spaces = schema.with_ceilings(ceilings or {})
+        self.keys = {s.name: Keys(s) for s in spaces.values() if s.served or not served_only}
+        self.tables = {t.name: TableData(t) for t in schema.tables.values() if t.served or not served_only}
+        self._views: tuple[Any, Any] | None = None
+        self.keys[MODEL].add(MODEL)
+        self.keys[MODEL].take_changes()
+        self.reserve(MODEL)
+
+    def add(self, space: str, key: str) -> int:
+        """The row of `key`, with room for it in every table of the space. The caller has made room in the ceiling."""
+        row = self.keys[space].add(key)
+        self.reserve(space)
+        return row
+
+    def reserve(self, space: str) -> None:
+        """Let every table of the space hold all rows handed out."""
+        capacity = self.keys[space].capacity
+        for data in self.tables.values():
+            needed = capacity * data.table.width
+            if data.table.keys == space and data.room < needed:
+                ceiling = self.keys[space].space.ceiling * data.table.width
+                data.grow(max(needed, min(int(needed * GROWTH) + 64, ceiling)))
+                self._views = None
+
+    def remove(self, space: str, keys: Iterable[str]) -> Array:
+        """Free the rows of `keys`, back to defaults, after every reference to them was removed. Returns the rows."""
+        rows = np.array([self.keys[space].rows[key] for key in keys], np.int32)
+        self._sweep(space, rows)
+        for row in rows:
+            self.keys[space].remove(cast("str", self.keys[space].ids[row]))
+        self._clear(space, rows)
+        return rows
+
+    def _sweep(self, space: str, rows: Array) -> None:
+        gone = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
+        gone[rows] = True
+        for data in self.tables.values():
+            for column in data.table.columns:
+                if column.refers == space:
+                    values = data.columns[column.name]
+                    hits = gone[values]
+                    if hits.any():
+                        values[hits] = -1
+                        data.mark(np.flatnonzero(hits.reshape(len(values), -1).any(axis=1)).astype(np.int32))
+
+    def _clear(self, space: str, rows: Array) -> None:
+        for data in self.tables.values():
+            if data.table.keys == space:
+                data.clear(_slots(rows, data.table.width))
+
+    @property
+    def served(self) -> Any:
+        """The served tables as nested named tuples, for kernels that rank. Do not keep it across `add`."""
+        return self._view()[0]
+
+    @property
+    def private(self) -> Any:
+        """The learner's own tables as nested named tuples. Do not keep it across `add`."""
+        return self._view()[1]
+
+    def _view(self) -> tuple[Any, Any]:
+        if self._views is None:
+            self._views = (
+                self._tuple("ServedView", True),
+                None if self.served_only else self._tuple("PrivateView", False),
+            )
+        return self._views
+
+    def _tuple(self, name: str, served: bool) -> Any:
+        members = [
+            self.schema.view(data.table.name)(*data.columns.values(), data.dirty, data.touched, data.marks)
+            for data in self.tables.values()
+            if data.table.served == served
+        ]
+        return cast("Any", self.schema.classes[name])(*members)
+
+    def cut(self) -> Changes:
+        """Copies of all that changed since the last cut, whose marks are cleared."""
+        keys = {name: space.take_changes() for name, space in self.keys.items() if name != MODEL}
+        tables = {}
+        for name, data in self.tables.items():
+            rows = data.take_touched()
+            tables[name] = TableChanges(rows, data.read(rows))
+        return Changes(False, keys, tables)
+
+    def full(self) -> Changes:
+        """Copies of everything; marks stay as they are."""
+        keys = {name: space.everything() for name, space in self.keys.items() if name != MODEL}
+        tables = {}
+        for name, data in self.tables.items():
+            rows = self.keys[data.table.keys].capacity * data.table.width
+            tables[name] = TableChanges(np.arange(rows, dtype=np.int32), data.read(slice(0, rows)))
+        return Changes(True, keys, tables)
+
+    def apply(self, changes: Changes) -> None:
+        """Take over what another state cut, in the order in which it was cut. Tables unknown here are passed over."""
+        for name, fresh in changes.keys.items():
+            if name in self.keys:
+                self.keys[name].put(fresh)
+                self.reserve(name)
+                self._clear(name, fresh.rows)
+        for name, part in changes.tables.items():
+            if name in self.tables:
+                for column, values in part.columns.items():
+                    self.tables[name].columns[column][part.rows] = values
+
+    def nbytes(self) -> int:
+        """Bytes of every table as allocated; ids are not in it."""
+        return sum(data.nbytes for data in self.tables.values())
+
+    def digest(self) -> str:
+        """SHA-256 over every id and every used row: equal for two states if and only if their bytes are."""
+        sha = hashlib.sha256()
+        for name, keys in sorted(self.keys.items()):
+            sha.update(repr((name, keys.ids)).encode())
+        for name, data in sorted(self.tables.items()):
+            rows = self.keys[data.table.keys].capacity * data.table.width
+            for column, values in data.columns.items():
+                sha.update(f"{name}.{column}".encode())
+                sha.update(np.ascontiguousarray(values[:rows]).tobytes())
+        return sha.hexdigest()
+
+
+def _filled(column: Column, rows: int) -> Array:
+    return np.full((rows, *column.shape), column.default, column.dtype)
+
+
+def _resized(array: Array, length: int) -> Array:
+    if len(array) >= length:
+        return array
+    return np.concatenate([array, np.zeros(length - len(array), array.dtype)])
+
+
+def _slots(rows: Array, width: int) -> Array:
+    if width == 1:
+        return rows
+    return (rows.astype(np.int64)[:, None] * width + np.arange(width)).ravel()
+
+
+__all__ = ["Changes", "KeyChanges", "Keys", "State", "TableChanges", "TableData"]
