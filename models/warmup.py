@@ -24,11 +24,14 @@ def warm() -> None:
     own = Recommender(new_state(_FEW))
     own.learn_events([_Event(), _Event()], [1.5e9, 1.5e9])
     own.rank(["item"], [1.5e9], [0], 1.5e9)
+    State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
 
 
 def warm_serving() -> None:
     """The same for what answers requests: half of it, which a service need not wait longer for."""
-    Recommender(State(SCHEMA, _FEW.ceilings(), served_only=True)).rank(["item"], [1.5e9], [0], 1.5e9)
+    state = State(SCHEMA, _FEW.ceilings(), served_only=True)
+    state.apply(state.full())
+    Recommender(state).rank(["item"], [1.5e9], [0], 1.5e9)
 
 
 if __name__ == "__main__":

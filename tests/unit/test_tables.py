@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.state import State
+from models.state import State, _write_rows
 from models.tables import Column, Schema, Space, Table, merge
 
 SCHEMA = Schema(
@@ -105,3 +105,17 @@ def test_merging_an_untouched_column_changes_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # log(0) is the exact answer here
         assert merge("logaddexp", base, np.array([3.0]), base)[0] == 3.0
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
+def test_many_rows_are_written_as_numpy_would(dtype, shape):
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 99, (500, *shape)).astype(dtype)
+    expected = target.copy()
+    rows = np.sort(rng.choice(500, 200, replace=False)).astype(np.int32)
+    values = rng.integers(0, 99, (200, *shape)).astype(dtype)
+    values.flags.writeable = False
+    expected[rows] = values
+    _write_rows(target, rows, values)
+    assert target.tobytes() == expected.tobytes()
