@@ -8,10 +8,14 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
+from models.kernels.scatter import scatter
 from models.tables import MODEL, Array, Column, Schema, Space, Table
 
 TOUCHED_CAPACITY: Final = 1 << 18
 """Rows remembered one by one between two cuts (1 MiB a table); beyond it a cut scans the bitmap instead."""
+
+FEW_ROWS: Final = 64
+"""Rows below which numpy's own assignment is quicker than a call of a kernel."""
 
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""
@@ -309,7 +313,7 @@ class State:
         for name, part in changes.tables.items():
             if name in self.tables:
                 for column, values in part.columns.items():
-                    self.tables[name].columns[column][part.rows] = values
+                    _write_rows(self.tables[name].columns[column], part.rows, values)
 
     def nbytes(self) -> int:
         """Bytes of every table as allocated; ids are not in it."""
@@ -342,6 +346,22 @@ def _slots(rows: Array, width: int) -> Array:
     if width == 1:
         return rows
     return (rows.astype(np.int64)[:, None] * width + np.arange(width)).ravel()
+
+
+def _write_rows(target: Array, rows: Array, values: Array) -> None:
+    """target[rows] = values, without holding the interpreter where there is much to copy."""
+    if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
+        target[rows] = values
+        return
+    into = target.view(np.uint8).reshape(len(target), -1)
+    scatter(into, _fixed(rows), _fixed(np.ascontiguousarray(values)).view(np.uint8).reshape(len(rows), -1))
+
+
+def _fixed(array: Array) -> Array:
+    # What was read from a version is read-only: one compiled signature serves all when everything is.
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 __all__ = ["Changes", "KeyChanges", "Keys", "State", "TableChanges", "TableData"]
