@@ -35,6 +35,7 @@ demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 	$(BIN)/sluicegate demo $(ARGS)
 
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
+	$(BIN)/python -m pytest -q --doctest-modules models streaming service
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict, the import rules
@@ -47,7 +48,7 @@ acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-se
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 bench: setup  ## every benchmark; one alone: make bench ARGS="pipeline --json"
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks $(or $(ARGS),all --save)
 
 ci:  ## all that continuous integration runs
 	bash .ci/run

@@ -54,6 +54,8 @@ class LearnerTelemetry:
         self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
         self.evicted = self._counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
         self.deferred = self._counter("deferred_total", "Events whose item was not yet named often enough for a row.")
+        self.refused = self._counter("updates_refused_total", "Updates that held a NaN or an infinity.")
+        self.unplaced = self._counter("unplaced_total", "Categories and brands named beyond their ceilings.")
         self._ceilings: dict[str, int] = {}
         self.lag = self._gauge(
             "consumer_lag_records", "Records in the log that are not yet read.", "topic", "partition"
@@ -146,7 +148,8 @@ class LearnerTelemetry:
         before, self._ceilings = self._ceilings or totals, dict(totals)
         for space in ("item", "user"):
             self.evicted.labels(space).inc(max(0, totals[f"evicted_{space}s"] - before[f"evicted_{space}s"]))
-        self.deferred.inc(max(0, totals["deferred"] - before["deferred"]))
+        for name, counter in (("deferred", self.deferred), ("refused", self.refused), ("unplaced", self.unplaced)):
+            counter.inc(max(0, totals[name] - before[name]))
 
     def scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Running scores by contender: {"hr", "rr", "n"}."""
