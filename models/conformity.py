@@ -56,10 +56,20 @@ def conform(changes: Changes, schema: Schema, counts: Mapping[str, int]) -> Chan
             _within(name, rows.rows, 0, capacity.get(table.keys, 0) * table.width)
             tables[name] = TableChanges(rows.rows, dict(_columns(table, rows, capacity)))
     result = changes._replace(keys=keys, tables=tables)
+    if changes.base:
+        _check_keys(result, schema, capacity)
     bad = result.not_finite()
     if bad:
         raise Damaged(f"NaN or infinity in {', '.join(bad)}")
     return result
+
+
+def _check_keys(changes: Changes, schema: Schema, capacity: Mapping[str, int]) -> None:
+    """A base brings the ids of every row it has: without them there is no place for the rows of its tables."""
+    for name in sorted({schema.tables[table].keys for table in changes.tables} - {MODEL}):
+        found = len(changes.keys[name].rows) if name in changes.keys else 0
+        if found != capacity.get(name, 0):
+            raise Damaged(f"keys {name}: {found} rows where {capacity.get(name, 0)} exist")
 
 
 def _columns(table: Table, rows: TableChanges, capacity: Mapping[str, int]) -> Iterator[tuple[str, Array]]:

@@ -1,5 +1,6 @@
 """`sluicegate demo` and `up` as their users run them: real processes, real purchases, nothing left behind."""
 
+import http.client
 import json
 import os
 import re
@@ -102,7 +103,8 @@ def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path, request):
         texts.append("".join(read))
         if len(texts) == 1:
             body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
-            post(port, "/events", body)
+            # Until the service has found the broker it says 503 and when to try again.
+            eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED, timeout=20)
         eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
         up.send_signal(signal.SIGTERM)
         assert up.wait(40) == 0
@@ -113,8 +115,6 @@ def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path, request):
 
 
 def post(port: int, path: str, body: object) -> int:
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
     answer = connection.getresponse()

@@ -351,3 +351,11 @@ def golden():
 
 if __name__ == "__main__":
     golden()
+
+
+def test_a_base_without_the_ids_of_its_rows_is_damage():
+    state = filled()
+    whole = encode(state.full(), SCHEMA)
+    chunks = encode(state.full()._replace(keys={}), SCHEMA)
+    with pytest.raises(Damaged, match="keys"):
+        decode(manifest_of(state, whole), [chunk.data for chunk in chunks], SCHEMA)
