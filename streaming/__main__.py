@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
+from importlib import import_module
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -48,6 +50,12 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     return _learn(settings, stop, reset_offsets)
 
 
+def _fetch_river(settings: Settings) -> None:
+    """Begin to import River, which takes most of a second, while kernels and the last version are loaded."""
+    if settings.witness.estimators:
+        threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
+
+
 def labels(settings: Settings) -> Labels:
     """Every value a label can have with these settings."""
     return Labels(
@@ -66,6 +74,7 @@ def _calm_collector() -> None:
 
 def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
     _calm_collector()
+    _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     learner = Learner.connected(settings, telemetry, stop, reset_offsets)
     try:
