@@ -121,6 +121,7 @@ def test_the_broker_killed_and_restarted_on_its_data_costs_nothing(open_installa
     before = ours.head()
     ours.wait(lambda: _moved(ours, before), "a version after the broker is back", learner)
     feed.finish()
+    ours.enter_copies()
     stop(ours, learner)
 
 
@@ -140,6 +141,7 @@ def test_learner_redis_and_broker_killed_together_cost_nothing(
     before = ours.head()
     ours.wait(lambda: _moved(ours, before), "a version after all are back", heir)
     feed.finish()
+    ours.enter_copies()
     stop(ours, heir)
 
 

@@ -17,7 +17,7 @@ from streaming.settings import Settings
 from tests.support.ledger import Ledger
 from tests.support.processes import wait_until
 from tests.support.roles import PATIENCE
-from tests.support.streams import Planned
+from tests.support.streams import LEARNT, Planned
 
 
 class Feed(threading.Thread):
@@ -147,6 +147,32 @@ class Traffic:
         feed = Feed(self, planned, rate)
         feed.start()
         return feed
+
+    def enter_copies(self) -> int:
+        """Enter into the ledger what the log of events holds twice; how many records that were.
+
+        A producer whose acknowledgement died with the broker sends its batch again, and a broker killed at that moment
+        may keep both: the log is the truth of what there is to consume, each event still has to be learnt once.
+        """
+        known = {(each.partition, each.offset) for each in self.ledger.records() if each.topic == self.events}
+        outcomes = {each.event["event_id"]: each.outcome for each in self.ledger.records() if each.event is not None}
+        copies = 0
+        for record in self.read(self.events, self._length(self.events)):
+            if (record.partition, record.offset) not in known:
+                event = json.loads(record.value)
+                outcome = outcomes[event["event_id"]]  # KeyError: a record that nobody sent
+                again = "duplicate" if outcome == LEARNT else outcome
+                self.ledger.add(self.events, record.partition, record.offset, event, again)
+                copies += 1
+        return copies
+
+    def _length(self, topic: str) -> int:
+        consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        try:
+            parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            return sum(consumer.end_offsets(parts).values())
+        finally:
+            consumer.close()
 
     def read(self, topic: str, count: int, timeout: float = PATIENCE) -> list[Any]:
         """The first `count` records of a topic, by a bare consumer."""
