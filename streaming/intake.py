@@ -34,6 +34,10 @@ class Prepared:
     mirrored: int = 0
     letters: int = 0
 
+    def sampled_times(self, about: int) -> list[float]:
+        """Record times of about that many of the events, evenly spread; all of them when there are fewer."""
+        return self.record_times[:: max(1, len(self.record_times) // about)]
+
     def count(self, outcome: str) -> None:
         """One more record with this outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1

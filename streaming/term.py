@@ -155,8 +155,7 @@ class Term:
             progress.count(outcome, count)
         progress.arrivals = batch.arrivals
         self._mirrored, self._letters = batch.mirrored, batch.letters
-        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
-        self._served_times.extend(batch.record_times[::step][: SERVED_SAMPLES - len(self._served_times)])
+        self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
         self._report(batch)
 
     def _report(self, batch: Prepared) -> None:
@@ -245,9 +244,8 @@ class Term:
             parts.mirror.flush()
             return
         batch = self._intake.prepare(polled)
-        step = max(1, len(batch.record_times) // ARRIVAL_SAMPLES)
         batch.letters = parts.deadletter.accepted
-        batch.mirrored = parts.mirror.add(batch.histories, batch.facts, batch.record_times[::step])
+        batch.mirrored = parts.mirror.add(batch.histories, batch.facts, batch.sampled_times(ARRIVAL_SAMPLES))
         parts.mirror.flush()
         self._hand_over(batch)
 
