@@ -19,7 +19,8 @@ from models.snapshot import Damaged, Incompatible, Manifest, TooNew
 from models.tables import Schema
 from models.warmup import warm_serving
 from service import logs
-from service.guards import inspect
+from service.gathering import Gathering
+from service.guards import inspect, overlap
 from service.tablesets import TableSet, TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -38,6 +39,10 @@ SAY_SERVING: Final = 60.0
 STOP_PATIENCE: Final = 2.0
 # Canary queries put to a version that another service has examined already.
 WARM_QUERIES: Final = 3
+
+
+# Fields of an audit record that the log leaves out: long, and in the audit.
+UNSAID: Final = frozenset({"offsets", "at", "state", "evidence", "policy"})
 
 
 class RevisionConflict(Exception):
@@ -64,7 +69,8 @@ class Gatekeeper:
         self._store, self._tables, self._schema = store, tables, schema
         self._settings, self._telemetry, self._clock = settings, telemetry, clock
         self.name = name
-        self.policy = Policy(canary_queries=settings.gate.canary_queries)
+        self.policy = policy_of(settings)
+        self.gathering = Gathering(store)
         self.looked = False
         self.store_error = ""
         self.load_error = ""
@@ -149,13 +155,12 @@ class Gatekeeper:
         followed = serving is None or not waits or self._follow(serving.id)
         self.looked = True
         self.head = head
-        candidate = Version(head.id, head.seq) if head is not None else None
         if request is None and not followed:
             # What is served could not be loaded here; another replica may be fine, so this one does not decide.
             return None
         active = self._tables.active
         now_served = _version(active.manifest) if active is not None and serving is not None else None
-        return self._judge(Evidence(candidate, now_served, request=request))
+        return self._judge(self.gathering.evidence(pointers, now_served, request))
 
     def _store_answered(self) -> None:
         self._telemetry.store_up.set(1)
@@ -172,10 +177,11 @@ class Gatekeeper:
 
     def _judge(self, evidence: Evidence) -> Decision | None:
         now = self._clock()
-        if gate.needs_candidate(self.state, evidence, now):
+        target = gate.wanted(self.state, evidence, self.policy, now)
+        if target is not None:
             if evidence.request is None and time.monotonic() < self._not_before:
                 return None
-            evidence = self._examined(evidence, now)
+            evidence = self._examined(evidence, target, now)
         decision = gate.decide(self.state, evidence, self.policy, now)
         if not gate.worth_recording(self.state, decision, self.policy, now) and evidence.request is None:
             return None
@@ -186,39 +192,51 @@ class Gatekeeper:
     def _commit(self, decision: Decision, evidence: Evidence, now: float) -> bool:
         entry = audit.record(self.state, decision, evidence, self.policy, now, self.name)
         state = msgspec.structs.replace(decision.next_state, audited_at=now, audit_hash=entry.hash)
-        target = evidence.candidate.id if decision.moves and evidence.candidate else None
         try:
-            won = self._store.decide(self.revision, msgspec.json.encode(state), msgspec.json.encode(entry), target)
+            won = self._stored(decision, state, entry)
         except VersionGone:
             won = False
         if not won:
             # Another service decided first, or the learner has moved on; the next look shows what is there now.
             return False
         self._telemetry.decisions[decision.action].inc()
-        if decision.action != "promote" or evidence.request is not None:
+        if decision.reasons != ("sound",):
             # A sound version a second is no news; the audit has it.
-            logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in {"offsets", "at"}})
+            logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})
         if decision.moves:
             self._swap()
         self._read_gate()
         return True
 
+    def _stored(self, decision: Decision, state: GateState, entry: audit.AuditRecord) -> bool:
+        target = decision.target.id if decision.target else None
+        reference = decision.reference.id if decision.reference else None
+        written = msgspec.json.encode(state), msgspec.json.encode(entry)
+        try:
+            return self._store.decide(self.revision, *written, target, reference=reference)
+        except StoreUnavailable as error:
+            if decision.action != "rollback":
+                raise
+            # Users come first: what harms them goes, even where the audit has no room. The log holds the record.
+            logs.warn("rolled back without an audit record", detail=str(error))
+            return self._store.rescue(self.revision, written[0], target or "")
+
     # -- candidates -------------------------------------------------------------------------------------------------
 
-    def _examined(self, evidence: Evidence, now: float) -> Evidence:
-        assert evidence.candidate is not None
-        version = evidence.candidate.id
+    def _examined(self, evidence: Evidence, target: Version, now: float) -> Evidence:
+        version = target.id
         if version in self._faults:
             faults, detail = self._faults[version]
             return msgspec.structs.replace(evidence, faults=faults, detail=detail)
         faults, detail, numbers = self._examine(version, now)
-        candidate = self._tables.idle
-        known = _version(candidate.manifest) if candidate is not None else evidence.candidate
+        idle = self._tables.idle
         if faults:
             self._reject(version, faults, detail)
         else:
             self._failures = 0
-        return msgspec.structs.replace(evidence, candidate=known, faults=faults, detail=detail, numbers=numbers)
+        if evidence.candidate is not None and version == evidence.candidate.id and idle is not None:
+            evidence = msgspec.structs.replace(evidence, candidate=_version(idle.manifest))
+        return msgspec.structs.replace(evidence, faults=faults, detail=detail, numbers=numbers)
 
     def _examine(self, version: str, now: float) -> tuple[tuple[str, ...], str, dict[str, float]]:
         try:
@@ -229,12 +247,16 @@ class Gatekeeper:
             return ("wrong_schema",), str(error), {}
         except Incompatible as error:
             return ("wrong_dimensions",), str(error), {}
-        candidate = self._tables.idle
+        candidate, active = self._tables.idle, self._tables.active
         assert candidate is not None
         started = time.perf_counter()
-        found = inspect(candidate.state, candidate.recommender, self._schema, self.policy.canary_queries, now)
+        queries = self.policy.canary_queries
+        faults, detail, numbers = inspect(candidate.state, candidate.recommender, self._schema, queries, now)
+        if not faults and active is not None:
+            common = overlap(active.recommender, candidate.recommender, candidate.state, queries, now)
+            numbers = {**numbers, "overlap": round(common, 3)}
         self._telemetry.loading["check"].observe(time.perf_counter() - started)
-        return found
+        return faults, detail, numbers
 
     def _prepare(self, version: str, *, or_older: bool = False) -> None:
         started = time.perf_counter()
@@ -317,6 +339,20 @@ class Gatekeeper:
         if before is None or time.monotonic() - self._said > SAY_SERVING:
             self._said = time.monotonic()
             logs.say("serving", version=manifest.id, seq=manifest.seq, items=now_served.items)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy that the settings ask for."""
+    mine = settings.gate
+    return Policy(
+        cooldown=mine.cooldown,
+        canary_queries=mine.canary_queries,
+        alpha=mine.alpha,
+        alpha_harm=mine.alpha_harm,
+        margin=mine.margin,
+        least_tested=mine.least_tested,
+        healthy_tested=mine.least_tested,
+    )
 
 
 def arrivals(before: Manifest, after: Manifest) -> list[float]:

@@ -19,6 +19,13 @@ CANARY_LENGTH = 5
 """Items in a canary's history: one ordinary visit."""
 
 
+NORM_SAMPLE = 2_000
+"""Vectors whose size is measured: the mean of more says the same, and costs milliseconds a version."""
+
+OVERLAP_DEPTH = 10
+"""Places of a list that are compared: what users look at."""
+
+
 class Findings(NamedTuple):
     """`faults` are reasons of `models.gate.REASONS`; `detail` is a sentence about the first one."""
 
@@ -49,7 +56,40 @@ def inspect(state: State, recommender: Recommender, schema: Schema, queries: int
         if fault:
             faults.setdefault(fault, f"canary query {asked} with {len(query.items)} recent items: {fault}")
     numbers = {"items": float(items), "canary_queries": float(asked), "canary_faults": float(len(faults))}
+    numbers["norm"] = norm(state)
     return Findings(tuple(faults), next(iter(faults.values()), ""), numbers)
+
+
+def norm(state: State) -> float:
+    """Size of what orders the lists: geometric mean of the root mean squares of the ranker's weights and the vectors.
+
+    0 while one of them is empty. Vectors are looked at in a sample spread over all items.
+    """
+    rows = state.keys["item"].capacity
+    ranker = state.tables["ranker"].columns["weight"]
+    vectors = state.tables["item_factors"].columns["q"][: rows : max(1, rows // NORM_SAMPLE)]
+    return float(np.sqrt(_size(ranker) * _size(vectors)))
+
+
+def _size(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def overlap(served: Recommender, candidate: Recommender, state: State, queries: int, now: float) -> float:
+    """Share of the first 10 that candidate and served tables have in common, the mean over the canary queries.
+
+    Both are ordered by the contender in charge of the candidate: a change of who orders is no change of what is learnt.
+    """
+    shares = [
+        _common(*(one.rank(*query, now, OVERLAP_DEPTH, by=candidate.chosen).items for one in (served, candidate)))
+        for query in canaries(state, queries, now)
+    ]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _common(one: list[str], other: list[str]) -> float:
+    longest = max(len(one), len(other))
+    return len(set(one) & set(other)) / longest if longest else 1.0
 
 
 def dimensions(state: State, schema: Schema) -> str:
@@ -103,4 +143,4 @@ def _rises(scores: Array) -> bool:
     return len(scores) > 1 and bool((np.diff(scores) > 0).any())
 
 
-__all__ = ["Findings", "Query", "canaries", "dimensions", "inspect", "judge"]
+__all__ = ["Findings", "Query", "canaries", "dimensions", "inspect", "judge", "norm", "overlap"]

@@ -50,6 +50,18 @@ class GateCommands(VersionCommands):
             raise VersionGone(f"{answer[5:]} was unlinked before it could be named")
         return bool(answer == "OK")
 
+    def rescue(self, revision: int, state: bytes, serving: str) -> bool:
+        """A roll-back to `serving` decided at `revision`, when its audit record cannot be written: pointer and state.
+
+        False when another decision came first. VersionGone when the version is not there.
+        """
+        word = _word(serving, {serving: self.manifest(serving).seq})
+        keys = [self.key(name) for name in ("gate", "serving", "prev")]
+        answer = self.run("rescue", [*keys, self.key("meta", serving)], [revision, state, word]).decode()
+        if answer.startswith("GONE"):
+            raise VersionGone(f"{answer[5:]} was unlinked before it could be named")
+        return bool(answer == "OK")
+
     def decisions(self, count: int, before: str = "+") -> list[tuple[str, bytes]]:
         """The newest `count` audit records older than entry id `before`, newest first: (entry id, record)."""
         end = before if before == "+" else f"({before}"

@@ -27,6 +27,12 @@ PAGE_LIMIT: Final = 500
 GateAskT = TypeVar("GateAskT", bound=GateAsk)
 
 
+class ForceAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A version put live by hand; `force`: whatever the evidence says of it."""
+
+    force: bool = False
+
+
 @router.get("/gate", **operation(problems=("unavailable",)))
 async def state(request: Request) -> Response:
     """Mode, revision, what is served, what waits, and the policy in force."""
@@ -68,16 +74,33 @@ async def thaw(request: Request) -> Response:
     return await _carry_out(request, gate.Request("thaw", actor, ask.reason), ask.revision)
 
 
-@router.post("/gate/promote", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
+@router.post(
+    "/gate/promote", **operation(body=ForceAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
+)
 async def promote(request: Request) -> Response:
-    """Let the newest version go live now, if it is sound; the way forward in mode manual."""
+    """Let the newest version go live now, if it is sound and nothing speaks against it; the way forward in mode manual.
+
+    With `force` it goes live whatever the evidence says; what cannot be served still does not.
+    """
+    ask, actor = await _admin(request, ForceAsk)
+    return await _carry_out(request, gate.Request("promote", actor, ask.reason, force=ask.force), ask.revision)
+
+
+@router.post(
+    "/gate/rollback", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
+)
+async def rollback(request: Request) -> Response:
+    """Back to the last known good version, or to what was served before; nothing newer goes live for a while.
+
+    Learning goes on, and no offset moves.
+    """
     ask, actor = await _admin(request, GateAsk)
-    return await _carry_out(request, gate.Request("promote", actor, ask.reason), ask.revision)
+    return await _carry_out(request, gate.Request("rollback", actor, ask.reason), ask.revision)
 
 
 @router.post("/gate/mode", **operation(body=ModeAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
 async def mode(request: Request) -> Response:
-    """Who decides: continuous, manual, or frozen."""
+    """Who decides: continuous, strict, shadow, manual, or frozen."""
     ask, actor = await _admin(request, ModeAsk)
     chosen = next((known for known in gate.MODES if known == ask.mode), None)
     if chosen is None:

@@ -17,6 +17,8 @@ local function point(key, value)
   local id, seq = string.match(value, '^(%S+) (%d+)$')
   redis.call('HSET', key, 'id', id, 'seq', seq)
 end
+-- First of all writes: an audit that takes no more record must stop the decision, and a script is not undone.
+if ARGV[3] ~= '' then redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'record', ARGV[3]) end
 local old = redis.call('HMGET', KEYS[3], 'id', 'seq')
 point(KEYS[3], ARGV[5])
 point(KEYS[5], ARGV[6])
@@ -24,5 +26,4 @@ point(KEYS[6], ARGV[7])
 local new = redis.call('HGET', KEYS[3], 'id')
 if old[1] and new ~= old[1] then redis.call('HSET', KEYS[4], 'id', old[1], 'seq', old[2]) end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1] + 1, 'state', ARGV[2])
-if ARGV[3] ~= '' then redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'record', ARGV[3]) end
 return 'OK'

@@ -43,6 +43,11 @@ REASONS = {
     "service.max_body_bytes": "10,000 events of 400 bytes.",
     "service.poll_interval": "A new version is seen within a fifth of a second; a look costs Redis one read.",
     "gate.mode": "Learning is of no use to shoppers until it is served.",
+    "gate.alpha": "A promotion a minute by mistake once in an hour and a half, and then within the margin.",
+    "gate.alpha_harm": "Serving what does harm costs more than going back for nothing.",
+    "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
+    "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
+    "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
 }
 
 

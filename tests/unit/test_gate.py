@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models import audit, gate
-from models.gate import Evidence, GateState, Policy, Request, Version, decide
+from models.comparison import Comparison, Standing, Window
+from models.confidence import Sums
+from models.gate import Band, Evidence, GateState, Policy, Request, Version, decide
 
 POLICY = Policy()
 OLD, NEW = Version("old", 1), Version("new", 2)
@@ -38,8 +42,8 @@ def test_every_fault_holds_whoever_asks() -> None:
 def test_a_request_about_the_mode_needs_no_candidate_in_any_mode() -> None:
     for mode in gate.MODES:
         for verb in gate.MODE_VERBS:
-            assert not gate.needs_candidate(GateState(mode=mode), Evidence(NEW, OLD, request=ask(verb)), 0.0)
-    assert gate.needs_candidate(GateState(mode="manual"), Evidence(NEW, OLD, request=ask("promote")), 0.0)
+            assert gate.wanted(GateState(mode=mode), Evidence(NEW, OLD, request=ask(verb)), POLICY, 0.0) is None
+    assert gate.wanted(GateState(mode="manual"), Evidence(NEW, OLD, request=ask("promote")), POLICY, 0.0) == NEW
 
 
 def test_nothing_older_is_promoted_but_an_operator_may_go_back() -> None:
@@ -95,10 +99,10 @@ def test_each_rollback_makes_the_pause_longer_up_to_the_limit() -> None:
 
 
 def test_only_what_would_be_promoted_has_to_be_loaded() -> None:
-    assert gate.needs_candidate(GateState(), Evidence(NEW, OLD), 0.0)
+    assert gate.wanted(GateState(), Evidence(NEW, OLD), POLICY, 0.0) == NEW
     for state in (GateState(mode="manual"), GateState(mode="frozen"), GateState(cool_until=9.0)):
-        assert not gate.needs_candidate(state, Evidence(NEW, OLD), 0.0)
-    assert not gate.needs_candidate(GateState(), Evidence(OLD, OLD), 0.0)
+        assert gate.wanted(state, Evidence(NEW, OLD), POLICY, 0.0) is None
+    assert gate.wanted(GateState(), Evidence(OLD, OLD), POLICY, 0.0) is None
 
 
 def test_holds_that_repeat_are_sampled_and_idleness_is_not_recorded() -> None:
@@ -190,3 +194,178 @@ def test_an_audit_record_says_who_why_and_from_what_to_what() -> None:
     assert (entry.actor, entry.detail, entry.from_version, entry.to_version) == ("admin:1234", "because", "old", "new")
     assert (entry.action, entry.reasons, entry.numbers) == ("promote", ("requested", "sound"), {"canary_queries": 8.0})
     assert msgspec.json.decode(msgspec.json.encode(entry), type=audit.AuditRecord) == entry
+
+
+def compared(
+    against: str, n: int, total: float, variance: float, right: int = 0, wrong: int = 0, of: str = ""
+) -> Comparison:
+    """A comparison with these sums, of models that hit three times in ten."""
+    sums = Sums(1.0, n, total, variance), Sums(0.5, n, total / 4, variance / 16)
+    hits = 3 * n // 10
+    return Comparison(against, of, *sums, hits=hits, other_hits=hits, right=right, wrong=wrong)
+
+
+NEWEST = Version("newest", 3)
+COMPARED = st.builds(
+    compared,
+    st.sampled_from(["old", "new"]),
+    st.integers(0, 20_000),
+    st.floats(-500, 500),
+    st.floats(0, 2_000),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.sampled_from(["", "new"]),
+)
+STANDING = st.builds(
+    Standing,
+    reference=st.none() | COMPARED,
+    champion=st.none() | COMPARED,
+    probation=st.none() | COMPARED,
+    learnt=st.none() | COMPARED,
+    window=st.builds(Window, st.integers(0, 2_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    lag=st.floats(0, 2_000),
+    alarms=st.sampled_from([(), ("hit_rate",)]),
+    applied=st.integers(0, 50_000),
+)
+JUDGED = st.builds(
+    Evidence,
+    candidate=st.sampled_from([None, OLD, NEW, NEWEST]),
+    serving=st.sampled_from([None, OLD, NEW]),
+    reference=st.sampled_from([None, OLD]),
+    previous=st.sampled_from([None, OLD]),
+    standing=st.none() | STANDING,
+    faults=st.lists(st.sampled_from(FAULTS), max_size=1).map(tuple),
+    numbers=st.fixed_dictionaries({"overlap": st.floats(0, 1), "norm": st.floats(0.1, 10)}),
+    request=st.sampled_from([None, None, None, ask("promote"), ask("promote", force=True), ask("rollback")]),
+)
+MEMORIES = st.builds(
+    GateState,
+    mode=st.sampled_from(gate.MODES),
+    cool_until=st.sampled_from([0.0, 150.0]),
+    promoted_at=st.sampled_from([-1_000.0, 90.0]),
+    recovering=st.booleans(),
+    proven=st.booleans(),
+    baseline=st.booleans(),
+    passes=st.integers(0, 3),
+    norms=st.sampled_from([Band(), Band(50, 0.0, 0.01)]),
+)
+
+
+@given(MEMORIES, JUDGED)
+def test_whatever_the_evidence_the_decision_is_one_of_the_words_and_serves_only_what_was_examined(
+    state: GateState, evidence: Evidence
+) -> None:
+    decision = decide(state, evidence, POLICY, 100.0)
+    assert set(decision.reasons) <= set(gate.REASONS)
+    assert decision.moves == (decision.target is not None)
+    assert not (decision.moves and evidence.faults)
+    assert decision.reference is None or decision.action == "promote"
+    if decision.action == "rollback":
+        assert decision.target is not None
+        assert evidence.serving is not None
+        assert decision.target.seq < evidence.serving.seq
+        assert decision.next_state.cool_until > 100.0
+    if decision.moves:
+        assert gate.wanted(state, evidence, POLICY, 100.0) == decision.target
+
+
+BETTER = {"rollback": 0, "hold": 1, "promote": 2}
+
+
+@given(MEMORIES, JUDGED.filter(lambda evidence: evidence.request is None), st.floats(0, 300))
+def test_more_hits_in_the_same_events_never_make_the_decision_worse(
+    state: GateState, evidence: Evidence, more: float
+) -> None:
+    """Monotone in evidence: sums that speak more for what is learnt never lead from live to held, or to a roll-back."""
+    if evidence.standing is None:
+        return
+    raised = {name: lifted(getattr(evidence.standing, name), more) for name in ("reference", "champion", "probation")}
+    better = msgspec.structs.replace(evidence, standing=msgspec.structs.replace(evidence.standing, **raised))
+    before, after = decide(state, evidence, POLICY, 100.0), decide(state, better, POLICY, 100.0)
+    assert BETTER[after.action] >= BETTER[before.action]
+
+
+def lifted(comparison: Comparison | None, more: float) -> Comparison | None:
+    if comparison is None:
+        return None
+    hit = msgspec.structs.replace(comparison.hit, total=comparison.hit.total + more)
+    reciprocal = msgspec.structs.replace(comparison.reciprocal, total=comparison.reciprocal.total + more / 4)
+    fewer = max(0, comparison.wrong - int(more))
+    return msgspec.structs.replace(comparison, hit=hit, reciprocal=reciprocal, wrong=fewer)
+
+
+@given(st.lists(st.tuples(JUDGED, st.floats(0, 400)), min_size=1, max_size=12), st.sampled_from(gate.MODES))
+def test_replaying_the_audit_gives_the_same_decisions(steps: list[tuple[Evidence, float]], mode: gate.Mode) -> None:
+    state, now, stored = GateState(mode=mode), 0.0, []
+    for evidence, pause in steps:
+        now += pause
+        decision = decide(state, evidence, POLICY, now)
+        entry = audit.record(state, decision, evidence, POLICY, now, "replica")
+        stored.append(msgspec.json.encode(entry))
+        state = msgspec.structs.replace(decision.next_state, audit_hash=entry.hash, audited_at=now)
+    assert audit.complaints(stored) == []
+
+
+def test_an_audit_that_was_tampered_with_is_complained_about_by_revision() -> None:
+    stored = [msgspec.json.encode(entry) for entry in chain(4)]
+    assert audit.complaints(stored) == []
+    assert audit.complaints([*stored[:1], *stored[2:]]) == ["revision 3: does not follow the record before it"]
+    forged = stored[2].replace(b'"to_version":"v3"', b'"to_version":"vx"')
+    assert audit.complaints([*stored[:2], forged, stored[3]])[0] == "revision 3: was changed after it was written"
+    lie = msgspec.json.decode(stored[3], type=audit.AuditRecord, strict=False)
+    lie = audit.sealed(msgspec.structs.replace(lie, action="hold", reasons=("harm",)))
+    assert "decided again promote" in audit.complaints([*stored[:3], msgspec.json.encode(lie)])[0]
+
+
+def test_a_record_of_a_release_without_inputs_is_checked_by_hash_alone() -> None:
+    fields = msgspec.to_builtins(chain(1)[0], str_keys=True)
+    for name in ("state", "evidence", "policy", "reference"):
+        del fields[name]
+    fields["hash"] = audit.seal_of(fields)
+    assert audit.complaints([msgspec.json.encode(fields)]) == []
+
+
+def test_strict_counts_versions_and_not_looks() -> None:
+    """Many looks at one version say no more than one: three versions in a row must be no worse."""
+    state, decisions = GateState(mode="strict", promoted_at=-1_000.0), []
+    for version in (NEW, NEW, NEWEST, NEWEST, Version("last", 4)):
+        standing = Standing(champion=compared("old", 30_000, 0.0, 20.0))
+        decision = decide(state, Evidence(version, OLD, OLD, standing=standing), POLICY, 0.0)
+        decisions.append(decision.reasons[0])
+        state = decision.next_state
+    assert decisions == ["passing", "passing", "passing", "passing", "not_inferior"]
+
+
+def test_evidence_about_another_version_is_ignored() -> None:
+    harmful = compared("another", 4_000, -400.0, 200.0)
+    stale = Evidence(NEWEST, NEW, OLD, standing=Standing(reference=harmful))
+    assert decide(GateState(), stale, POLICY, 0.0).reasons == ("sound",)
+    probation = compared("old", 4_000, -400.0, 200.0, of="another")
+    strict = GateState(mode="strict")
+    assert decide(strict, Evidence(NEW, NEW, OLD, standing=Standing(probation=probation)), POLICY, 0.0).action == "hold"
+
+
+def test_strict_goes_back_when_what_is_served_is_worse_than_what_was() -> None:
+    probation = compared("old", 4_000, -400.0, 200.0, of="new")
+    evidence = Evidence(NEWEST, NEW, OLD, standing=Standing(probation=probation))
+    decision = decide(GateState(mode="strict"), evidence, POLICY, 0.0)
+    assert (decision.action, decision.reasons, decision.target) == ("rollback", ("harm",), OLD)
+    assert decide(GateState(mode="manual"), evidence, POLICY, 0.0).reasons == ("manual",)
+
+
+def test_what_cannot_be_served_is_not_gone_back_to_even_from_harm() -> None:
+    evidence = Evidence(NEWEST, NEW, OLD, standing=Standing(reference=compared("old", 4_000, -400.0, 200.0)))
+    broken = msgspec.structs.replace(evidence, faults=("unreadable",))
+    assert decide(GateState(), broken, POLICY, 0.0).reasons == ("harm", "unreadable")
+
+
+def test_a_day_without_a_rollback_forgives() -> None:
+    state = GateState(rollbacks=4, rolled_back_at=0.0)
+    later = decide(state, Evidence(OLD, NEW, request=ask("rollback")), POLICY, 90_000.0).next_state
+    assert (later.rollbacks, later.cool_until) == (1, 90_300.0)
+
+
+def test_every_reason_has_its_line_in_the_page_of_the_gate() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+    for reason, text in gate.REASON_TEXTS.items():
+        assert f"| `{reason}` | {text} |" in page

@@ -1,0 +1,211 @@
+"""Evidence in; the reasons for which a candidate must wait, whatever comparisons say, out. Stage 6.
+
+Each guard is independent of the others, cheap, and has one reason.
+"""
+
+from __future__ import annotations
+
+import math
+
+from models.comparison import Comparison, Standing
+from models.gating.records import Band, Evidence, GateState, Policy
+
+REMEMBERED = 50
+"""Versions that the band of norms remembers, about: fewer follow a drift of the weights too readily."""
+
+KNOWN = 20
+"""Versions before the band says anything."""
+
+NARROWEST = 0.05
+"""Least half-width of the band, in logarithms (5 %): versions a second apart hardly differ."""
+
+
+def quality(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+    """What is wrong with the stream the candidate learnt from, () for nothing. Needs something served to fall back on.
+
+    >>> from models.comparison import Window
+    >>> from models.gating.records import Version
+    >>> def stream(**shares):
+    ...     return Evidence(serving=Version("a", 1), standing=Standing(window=Window(1_000, **shares)))
+    >>> quality(stream(), Policy()), quality(stream(bad=0.4), Policy()), quality(stream(duplicate=0.6), Policy())
+    ((), ('bad_records',), ('duplicates',))
+    >>> quality(stream(top_user=0.2), Policy()), quality(stream(unknown=0.6), Policy())
+    (('one_user',), ())
+    >>> quality(Evidence(serving=Version("a", 1), standing=Standing(lag=1_000.0)), Policy())
+    ('lag',)
+    """
+    standing = evidence.standing
+    if standing is None or evidence.serving is None:
+        return ()
+    found = ["lag"] if standing.lag > policy.lag else []
+    window = standing.window
+    if window.records >= policy.window:
+        found += ["bad_records"] if window.bad > policy.bad else []
+        found += ["duplicates"] if window.duplicate > policy.duplicate else []
+        # To a young model every item is new.
+        found += ["unknown_items"] if window.unknown > policy.unknown and not _young(evidence, policy) else []
+        found += ["one_user"] if window.top_user > policy.one_user else []
+    return tuple(found)
+
+
+def norms(state: GateState, evidence: Evidence, policy: Policy) -> bool:
+    """Whether the candidate's weights are outside the band of those that went live, and nothing says it is as good.
+
+    The band: mean +- 6 standard deviations. A stream that woke up moves the weights far within one version, to the
+    good; then the evidence says so.
+
+    >>> band = Band(n=100, mean=math.log(3.0), square=math.log(3.0) ** 2)
+    >>> def weights(norm): return Evidence(numbers={"norm": norm}, standing=Standing(applied=50_000))
+    >>> [norms(GateState(norms=band), weights(norm), Policy()) for norm in (3.1, 30.0)]
+    [False, True]
+    """
+    norm, band = evidence.numbers.get("norm", 0.0), state.norms
+    if norm <= 0.0 or band.n < KNOWN or _young(evidence, policy):
+        return False
+    if as_good(against_reference(evidence), policy):
+        return False
+    spread = math.sqrt(max(0.0, band.square - band.mean**2))
+    return abs(math.log(norm) - band.mean) > policy.norm_band * max(spread, NARROWEST)
+
+
+def _young(evidence: Evidence, policy: Policy) -> bool:
+    """Whether everything is still moving, or nobody says how far it is."""
+    return evidence.standing is None or evidence.standing.applied < policy.overlap_after
+
+
+def widened(band: Band, norm: float) -> Band:
+    """The band with one more version that went live.
+
+    >>> widened(Band(), 1.0)
+    Band(n=1, mean=0.0, square=0.0)
+    """
+    if norm <= 0.0:
+        return band
+    step, value = 1.0 / min(band.n + 1, REMEMBERED), math.log(norm)
+    return Band(band.n + 1, band.mean + step * (value - band.mean), band.square + step * (value * value - band.square))
+
+
+def lists(evidence: Evidence, policy: Policy) -> bool:
+    """Whether the candidate's lists share too little with those served, and no evidence says that it is as good.
+
+    Versions a second apart agree; weights that were made up, or a feature that changed its unit, do not.
+
+    >>> from models.gating.records import Version
+    >>> old, known = Version("a", 1), Standing(applied=50_000)
+    >>> def shared(part): return Evidence(None, old, old, standing=known, numbers={"overlap": part})
+    >>> lists(shared(0.1), Policy()), lists(shared(0.9), Policy())
+    (True, False)
+    """
+    if _young(evidence, policy) or "overlap" not in evidence.numbers:
+        return False
+    return evidence.numbers["overlap"] < policy.least_overlap and not as_good(against_reference(evidence), policy)
+
+
+def shift(evidence: Evidence, policy: Policy) -> bool:
+    """Whether a detector saw the stream change and the candidate is not shown to be better than the last known good.
+
+    When tastes change, what learnt on is soon better than what stood still; where labels are garbage, it is not.
+
+    >>> [shift(Evidence(standing=Standing(alarms=alarms)), Policy()) for alarms in (("hit_rate",), ())]
+    [True, False]
+    """
+    if not _known(evidence).alarms:
+        return False
+    found = against_reference(evidence)
+    return found is None or not found.bounds(policy.alpha).better
+
+
+def against_reference(evidence: Evidence) -> Comparison | None:
+    """What is learnt against the last known good version; None when there is none, or it speaks of another one."""
+    found, reference = _known(evidence).reference, evidence.reference
+    return found if found is not None and reference is not None and found.against == reference.id else None
+
+
+def against_champion(evidence: Evidence) -> Comparison | None:
+    """What is learnt against what is served; None when it is not known, or of another version."""
+    found, serving = _known(evidence).champion, evidence.serving
+    return found if found is not None and serving is not None and found.against == serving.id else None
+
+
+def champion_against_reference(evidence: Evidence) -> Comparison | None:
+    """What is served against the last known good version."""
+    found, reference, serving = _known(evidence).probation, evidence.reference, evidence.serving
+    if found is None or reference is None or serving is None:
+        return None
+    return found if (found.of, found.against) == (serving.id, reference.id) else None
+
+
+def _known(evidence: Evidence) -> Standing:
+    return evidence.standing if evidence.standing is not None else Standing()
+
+
+def as_good(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether it is shown to be no worse by more than the margin.
+
+    >>> as_good(None, Policy()), as_good(Comparison("a"), Policy())
+    (False, False)
+    """
+    if comparison is None or not comparison.n:
+        return False
+    return comparison.bounds(policy.alpha).above(comparison.margin(policy.margin, policy.margin_relative))
+
+
+def harmed(comparison: Comparison | None, policy: Policy) -> str:
+    """`harm` or `crash` when it is worse for certain, "" otherwise.
+
+    >>> from models.confidence import Sums
+    >>> worse = Comparison("a", hit=Sums(n=2_000, total=-300.0, variance=300.0), right=5, wrong=40)
+    >>> harmed(worse, Policy()), harmed(Comparison("a", right=0, wrong=30), Policy()), harmed(Comparison("a"), Policy())
+    ('harm', 'crash', '')
+    """
+    if comparison is None:
+        return ""
+    if comparison.n and comparison.bounds(policy.alpha_harm).worse:
+        return "harm"
+    return "crash" if comparison.crashed() >= -math.log(policy.alpha_crash) else ""
+
+
+def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
+    """The numbers of a decision: what guards measured, and each comparison with its interval.
+
+    >>> measured(Evidence(numbers={"items": 3.0}, standing=Standing(lag=0.5)), Policy())["lag"]
+    0.5
+    """
+    numbers = dict(evidence.numbers)
+    if evidence.standing is None:
+        return numbers
+    standing = evidence.standing
+    numbers |= {"lag": standing.lag, "bad": standing.window.bad, "top_user": standing.window.top_user}
+    for name in ("reference", "champion", "probation", "learnt"):
+        found = getattr(standing, name)
+        if found is not None and found.n:
+            numbers |= _numbers(name, found, policy)
+    return numbers
+
+
+def _numbers(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
+    bounds = found.bounds(policy.alpha_harm)
+    return {
+        f"{name}_n": float(found.n),
+        f"{name}_hit": round(found.hit.mean, 6),
+        f"{name}_hit_low": round(bounds.hit[0], 6),
+        f"{name}_hit_high": round(bounds.hit[1], 6),
+        f"{name}_reciprocal_low": round(bounds.reciprocal[0], 6),
+        f"{name}_reciprocal_high": round(bounds.reciprocal[1], 6),
+        f"{name}_crash": round(found.crashed(), 3),
+    }
+
+
+__all__ = [
+    "against_champion",
+    "against_reference",
+    "as_good",
+    "champion_against_reference",
+    "harmed",
+    "lists",
+    "measured",
+    "norms",
+    "quality",
+    "shift",
+    "widened",
+]

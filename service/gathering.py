@@ -1,0 +1,67 @@
+"""In: the store's pointers. Out: the evidence of a tick, with what the learner says of the newest version. Stage 6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from models.comparison import Standing
+from models.gate import Evidence, Request, Version
+from models.snapshot import Damaged
+from streaming.store import Pointer, Store
+
+
+class Gathering:
+    """Reads the manifest of each newest version once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version = ""
+        self._standing: Standing | None = None
+
+    def evidence(
+        self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
+    ) -> Evidence:
+        """What is known of the versions that the pointers name. Raises StoreUnavailable."""
+        head = pointers.get("head")
+        return Evidence(
+            candidate=None if request is not None and request.verb == "rollback" else _named(head),
+            serving=serving,
+            reference=_named(pointers.get("reference")),
+            previous=_named(pointers.get("prev")),
+            standing=self._read(head.id) if head is not None else None,
+            request=request,
+        )
+
+    def _read(self, version: str) -> Standing | None:
+        if version != self._version:
+            self._standing = self._stored(version)
+            self._version = version
+        return self._standing
+
+    def _stored(self, version: str) -> Standing | None:
+        try:
+            return standing(self._store.manifest(version).evidence)
+        except Damaged:
+            # Whoever loads it says so; here there is just nothing known of it.
+            return None
+
+
+def standing(evidence: Mapping[str, object]) -> Standing | None:
+    """What a manifest says of how its version compares; None when it says nothing, or in another release's words.
+
+    >>> standing({"standing": {"lag": 2.0}}).lag, standing({"record_times": []}), standing({"standing": {"lag": "no"}})
+    (2.0, None, None)
+    """
+    try:
+        return msgspec.convert(evidence["standing"], Standing)
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
+def _named(pointer: Pointer | None) -> Version | None:
+    return Version(pointer.id, pointer.seq) if pointer is not None else None
+
+
+__all__ = ["Gathering", "standing"]
