@@ -83,12 +83,17 @@ class Batch(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """An answer: items best first, the score that ordered them, the single source that ranks each highest."""
+    """An answer: items best first, the score that ordered them, the single source that ranks each highest.
+
+    When asked for: the ranker's standardised features of each item, and its weights for this user at this moment.
+    """
 
     items: list[str]
     scores: Array  # (n,) f32 descending
     sources: list[str]
     served_by: str
+    features: Array | None = None  # (n, FEATURES) f64
+    weights: Array | None = None  # (FEATURES,) f64
 
 
 def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> State:
@@ -246,12 +251,14 @@ class Recommender:
         *,
         extra: Sequence[str] = (),
         by: str | None = None,
+        explain: bool = False,
         scratch: Scratch | None = None,
     ) -> Ranking:
         """Items for a history (newest first; unknown ids are passed over) as seen at `now` (epoch seconds).
 
         Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count).
         `by`: a contender's name instead of the one in charge. Ties: the candidate named first by the sources.
+        `explain`: with features and weights.
         """
         scratch = scratch or self._scratch
         count = self._answer(items, times, kinds, now, extra, by, scratch)
@@ -266,6 +273,8 @@ class Recommender:
             scores[places],
             [CONTENDERS[source] for source in sources.tolist()],
             by or CONTENDERS[chosen],
+            scratch.listed.features[places].astype(np.float64) if explain else None,
+            scratch.listed.weights.astype(np.float64) if explain else None,
         )
 
     def _answer(

@@ -8,6 +8,10 @@ from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+import numpy as np
+
+from models.showing.arrangement import Adjustment, Wishes, arrange
+from models.tables import Array
 
 Seen = Literal["none", "purchased", "all"]
 SEEN: Final[tuple[Seen, ...]] = ("none", "purchased", "all")
@@ -24,12 +28,17 @@ class Candidate(NamedTuple):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """One place of a slate. `rank` starts at 1."""
+    """One place of a slate. `rank` starts at 1. The score is what the source gave plus the adjustments.
+
+    propensity: with which chance the item came to this place, given those above; 1 when nothing was drawn.
+    """
 
     item_id: str
     score: float
     rank: int
     source: str
+    adjustments: tuple[Adjustment, ...] = ()
+    propensity: float = 1.0
 
 
 def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> frozenset[str]:
@@ -82,10 +91,38 @@ def compose(stages: Iterable[Iterable[Candidate]], n: int, allowed: Callable[[st
             taken.add(item)
             # Rounding may lift a moved score above the one before it, by the last bit.
             floor = score if floor is None else min(floor, score + shift)
-            page.append(Shown(item, floor, len(page) + 1, source))
+            moved = (Adjustment("behind", floor - score),) if floor != score else ()
+            page.append(Shown(item, floor, len(page) + 1, source, moved))
             if len(page) == n:
                 return page
     return page
 
 
-__all__ = ["SEEN", "Candidate", "Seen", "Shown", "compose", "ordered", "seen"]
+def arranged(
+    pool: Sequence[Shown],
+    wishes: Wishes,
+    alike: Callable[[int], Array] | None = None,
+    penalty: Array | None = None,
+    random: np.random.Generator | None = None,
+) -> list[Shown]:
+    """The page that `wishes` make of a pool, as `compose` gave it; see models.showing.arrangement for the rules.
+
+    >>> pool = compose([[Candidate("tea", 2.0, "ranker"), Candidate("mug", 1.0, "ranker")]], 9, lambda item: True)
+    >>> [(s.item_id, s.score, s.adjustments) for s in arranged(pool, Wishes(2, pinned={1: 1}))]
+    [('mug', 2.0, (Adjustment(rule='pinned', value=1.0),)), ('tea', 2.0, ())]
+    """
+    scores = np.array([shown.score for shown in pool])
+    return [
+        Shown(
+            pool[place.at].item_id,
+            place.score,
+            rank,
+            pool[place.at].source,
+            (*pool[place.at].adjustments, *place.adjustments),
+            place.propensity,
+        )
+        for rank, place in enumerate(arrange(scores, wishes, alike, penalty, random), 1)
+    ]
+
+
+__all__ = ["SEEN", "Adjustment", "Candidate", "Seen", "Shown", "arranged", "compose", "ordered", "seen"]

@@ -14,14 +14,15 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 
 from models.schema import SCHEMA
+from models.showing.rotation import Showings
 from service.auth import Keys
 from service.gatekeeper import Gatekeeper
 from service.histories import CONNECTION_TIMEOUT, Histories
 from service.intake import Intake
 from service.limits import Buckets
+from service.matching import Catalogue
 from service.tablesets import TableSets
 from service.telemetry import Telemetry
-from streaming.facts import FactsFollower
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
 
@@ -39,12 +40,13 @@ class Context:
     store: Store
     quick: QuickStore
     tables: TableSets
-    catalogue: FactsFollower
+    catalogue: Catalogue
     catalogue_store: Store
     gatekeeper: Gatekeeper
     histories: Histories
     intake: Intake
     buckets: Buckets
+    showings: Showings
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -83,12 +85,13 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         store=store,
         quick=quick,
         tables=tables,
-        catalogue=FactsFollower(catalogue_store),
+        catalogue=Catalogue(catalogue_store),
         catalogue_store=catalogue_store,
         gatekeeper=Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}"),
         histories=Histories(quick, telemetry),
         intake=Intake(settings),
         buckets=Buckets(settings.service.rate_limit),
+        showings=Showings(),
     )
 
 

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from models.events import KINDS
+from models.showing.explanation import Contribution
+from models.showing.matching import Wanted
 from models.slate import SEEN, Seen
 from models.timestamps import EXPECTED as TIMESTAMP
 from models.timestamps import epoch_seconds
@@ -21,9 +23,22 @@ MAX_EXCLUDE: Final = 1_000
 MAX_RECENT: Final = 128
 """Most recent items a request may bring: as many as a user's history holds."""
 
+MAX_CANDIDATES: Final = 400
+"""Most items a request may bring to be ranked: as many as the recommender takes beside what its sources propose."""
+MAX_NAMED: Final = 100
+"""Most items that a request may boost, and most it may pin."""
+DEFAULT_N: Final = 10
+
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Count = Annotated[int, Meta(ge=1, le=MAX_N)]
+Tags = Annotated[list[Id], Meta(max_length=64)]
+Price = Annotated[float, Meta(ge=0, le=1e12)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Flat = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=256)] | float],
+    Meta(max_length=32),
+]
 
 
 class RecentItem(Struct, frozen=True):
@@ -34,19 +49,56 @@ class RecentItem(Struct, frozen=True):
     timestamp: Timestamp | None = None
 
 
+class Pin(Struct, frozen=True, forbid_unknown_fields=True):
+    """An item and the place it must have, from 1."""
+
+    item_id: Id
+    place: Count
+
+
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
-    """A request for recommendations. `recent_items` are newest first, as ids or objects."""
+    """A request for recommendations. docs/api.md says what each field does.
+
+    `recent_items` are newest first, as ids or objects; `pinned` are objects, or strings PLACE:ITEM. Without `n`, a
+    request with `candidates` gets all of them, any other one 10 items.
+    """
 
     user_id: Id | None = None
-    n: Count = 10
+    n: Count | None = None
     category: Annotated[str, Meta(max_length=256)] | None = None
+    tags_all: Tags = []
+    tags_any: Tags = []
+    price_min: Price | None = None
+    price_max: Price | None = None
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDE)] = []
     exclude_seen: Seen = "none"
     recent_items: Annotated[list[Id | RecentItem], Meta(max_length=MAX_RECENT)] = []
+    candidates: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)] = []
+    context: Flat = {}
+    diversity: Share = 0.0
+    pinned: Annotated[list[Pin | str], Meta(max_length=MAX_NAMED)] = []
+    boosted: Annotated[list[Id], Meta(max_length=MAX_NAMED)] = []
+    boost_share: Share = 0.2
+    rotate: Share = 0.0
+    explore: Share = 0.0
+    explain: bool = False
+
+    @property
+    def count(self) -> int:
+        """Items wanted."""
+        return self.n or len(self.candidates) or DEFAULT_N
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the filters ask for."""
+        return Wanted(self.category, frozenset(self.tags_all), frozenset(self.tags_any), self.price_min, self.price_max)
 
 
 class Item(Struct, omit_defaults=True):
-    """One recommended item. Title, category and price are there when the catalogue has them."""
+    """One recommended item. Title, category and price are there when the catalogue has them.
+
+    `propensity` is there when the request explores; `contributions`, which add up to the score, when it has `explain`.
+    """
 
     item_id: str
     score: float
@@ -55,6 +107,8 @@ class Item(Struct, omit_defaults=True):
     title: str | None = None
     category: str | None = None
     price: float | None = None
+    propensity: float | None = None
+    contributions: list[Contribution] | None = None
 
 
 class Slate(Struct):
@@ -111,6 +165,41 @@ class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 T = TypeVar("T")
 
+LISTS: Final = frozenset({
+    "exclude", "tags_all", "tags_any", "recent_items", "candidates", "pinned", "boosted",
+})  # fmt: skip
+"""Parameters that may be repeated, or hold several values with commas between."""
+
+
+def pins(ask: Ask, place: str = "$") -> dict[int, str]:
+    """Place to item id. Raises Problem for a pin that is none, and for two on one place.
+
+    >>> pins(Ask(pinned=["2:tea", Pin("mug", 1)]))
+    {2: 'tea', 1: 'mug'}
+    """
+    found: dict[int, str] = {}
+    for position, entry in enumerate(ask.pinned):
+        path = f"{place}.pinned[{position}]"
+        pin = _pin(entry, path) if isinstance(entry, str) else entry
+        if pin.place in found or pin.item_id in found.values():
+            raise invalid(path, "each place and each item once", f"place {pin.place} or {pin.item_id!r} again")
+        found[pin.place] = pin.item_id
+    return found
+
+
+def _pin(text: str, path: str) -> Pin:
+    at, colon, item = text.partition(":")
+    if not colon or not 1 <= len(item) <= 256:
+        raise invalid(path, "PLACE:ITEM, or an object with item_id and place", repr(text[:40]))
+    return Pin(item, whole(at, path, 1, MAX_N))
+
+
+def sensible(ask: Ask, place: str = "$") -> Ask:
+    """The request, if its fields fit together. Raises Problem."""
+    if ask.price_min is not None and ask.price_max is not None and ask.price_min > ask.price_max:
+        raise invalid(f"{place}.price_max", f"at least price_min, {ask.price_min:g}", f"{ask.price_max:g}")
+    return ask
+
 
 def body(raw: bytes, kind: type[T]) -> T:
     """The body as `kind`. Raises Problem that names the place in it that does not fit.
@@ -133,13 +222,20 @@ def query(raw: bytes, kind: type[T], **known: Any) -> T:
 
     >>> query(b"n=3&exclude=a,b&exclude=c", Ask, user_id="u").exclude
     ['a', 'b', 'c']
+    >>> query(b"context=device:phone&pinned=1:tea", Ask).context
+    {'device': 'phone'}
     """
     if not raw:
         return msgspec.convert(known, kind)
     values: dict[str, Any] = dict(known)
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=2_000):
-        if name == "exclude":
+        if name in LISTS:
             values.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif name == "context":
+            key, colon, told = value.partition(":")
+            if not colon:
+                raise invalid("query.context", "KEY:VALUE", repr(value[:40]))
+            values.setdefault(name, {})[key] = told
         elif name in values:
             raise invalid(f"query.{name}", "one value", "more than one")
         else:
@@ -154,6 +250,7 @@ def _misfit(message: str, kind: Any, place: str = "$") -> Problem:
     wanted, _, where = message.partition(" - at `")
     path = (where.rstrip("`") or "$").replace("$", place, 1)
     expected, _, found = wanted.removeprefix("Expected ").partition(", got ")
+    expected = expected.replace(" | null", "")
     if expected.startswith("Object contains unknown field "):
         fields = ", ".join(kind.__struct_fields__)
         return invalid(f"{path}.{expected.split('`')[1]}", f"only the fields {fields}", "a field of another name")
@@ -211,10 +308,16 @@ __all__ = [
     "GateAsk",
     "Item",
     "ModeAsk",
+    "Pin",
+    "Price",
     "RecentItem",
+    "Share",
     "Slate",
+    "Tags",
     "body",
+    "pins",
     "query",
     "recent",
+    "sensible",
     "whole",
 ]

@@ -27,8 +27,8 @@ READING: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 DEGRADED: Final = ("history_unavailable", "no_version", "store_unavailable", "version_unloadable")
 """Why an answer was less than it could be. Closed: callers may branch on it, and metric labels are made from it."""
 
-SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "nothing")
-"""What filled the head of the slate: the learned ranker, the best single source, or a fallback."""
+SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "requested", "nothing")
+"""What filled the head of the slate: the learned ranker, the best single source, a fallback, or the request itself."""
 
 OUTCOMES: Final = ("accepted", "rejected", "unavailable")
 """What became of an event sent to POST /events: in the topic, refused with a reason, or not taken by Kafka."""

@@ -9,32 +9,50 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from models.slate import Seen
-from service import recommending
+from service import answering, recommending
+from service.answering import PLAIN, Form
+from service.arranging import Moment
 from service.context import Context
 from service.describing import operation
 from service.problems import Problem
 from service.recommending import NOBODY, History, Page
 from service.routes.common import JSON, admit, context
-from service.schemas import Ask, Count, Slate, body, query, recent
+from service.schemas import Ask, Count, Price, Share, Slate, Tags, body, query, recent, sensible
 from service.tablesets import TableSet
 from service.telemetry import SERVED_BY
 
 router = APIRouter(tags=["recommend"])
 
-PARAMETERS: Final = {
-    "n": (Count, "Items wanted."),
+FILTERS: Final = {
+    "n": (Count, "Items wanted; 10 when not given, with `candidates` all of them."),
     "category": (str, "Only items of this category."),
+    "tags_all": (Tags, "Only items that have all of these tags; repeated, or separated by commas."),
+    "tags_any": (Tags, "Only items that have one of these tags."),
+    "price_min": (Price, "Only items that cost at least this."),
+    "price_max": (Price, "Only items that cost at most this."),
     "exclude": (list[str], "Item ids to leave out; repeated, or separated by commas."),
-    "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
 }
-PAGED: Final = {"n": (Count, "Items wanted."), "category": (str, "Only items of this category.")}
+PARAMETERS: Final = {
+    **FILTERS,
+    "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
+    "recent_items": (list[str], "What the visitor just looked at, newest first; the body also takes types and times."),
+    "candidates": (list[str], "Rank these items, at most 400, and show nothing else."),
+    "context": (list[str], "KEY:VALUE, repeated: what is known of the moment."),
+    "diversity": (Share, "0: the best by score; towards 1: the less alike the items of the page."),
+    "pinned": (list[str], "PLACE:ITEM, repeated: items that stand at these places."),
+    "boosted": (list[str], "Items that get `boost_share` of the page, if so many of them match."),
+    "boost_share": (Share, "Share of the page for `boosted` items; 0.2 when not given."),
+    "rotate": (Share, "How far items go down that this user was shown lately and left alone."),
+    "explore": (Share, "How much chance takes part in the order; each item then tells its propensity."),
+    "explain": (bool, "Each item with contributions that add up to its score."),
+}
 
 
 @router.get("/recommend/{user_id}", **operation(parameters=PARAMETERS, answer=Slate, problems=("invalid",)))
 async def recommend_user(request: Request) -> Response:
     """Items for a user, best first. An unknown user gets what is good for anybody."""
     admit(request, "read")
-    return await _recommend(request, query(request.scope["query_string"], Ask, **request.path_params))
+    return await _recommend(request, query(request.scope["query_string"], Ask, **request.path_params), "query")
 
 
 @router.get(
@@ -44,29 +62,29 @@ async def recommend_user(request: Request) -> Response:
 async def recommend_query(request: Request) -> Response:
     """The same with the user as a parameter, for ids that do not fit into a path."""
     admit(request, "read")
-    return await _recommend(request, query(request.scope["query_string"], Ask))
+    return await _recommend(request, query(request.scope["query_string"], Ask), "query")
 
 
 @router.post("/recommend", **operation(body=Ask, answer=Slate, problems=("invalid", "too-large")))
 async def recommend_body(request: Request) -> Response:
     """The same as a body, and for visitors without an account: `recent_items`, newest first."""
     admit(request, "read")
-    return await _recommend(request, body(await request.body(), Ask))
+    return await _recommend(request, body(await request.body(), Ask), "$")
 
 
-@router.get("/popular", **operation(parameters=PAGED, answer=Slate, problems=("invalid",)))
+@router.get("/popular", **operation(parameters=FILTERS, answer=Slate, problems=("invalid",)))
 async def popular(request: Request) -> Response:
     """What is popular now, for everybody."""
     admit(request, "read")
-    ctx, ask = context(request), query(request.scope["query_string"], Ask)
+    ctx, ask = context(request), sensible(query(request.scope["query_string"], Ask), "query")
     with ctx.tables.hold() as held:
-        page = recommending.popular(held, ctx.catalogue, ask.n, ask.category)
+        page = recommending.popular(held, ctx.catalogue, ask)
         return _answer(request, ctx, held, None, page, degraded(ctx, held))
 
 
 @router.get(
     "/items/{item_id}/similar",
-    **operation(parameters={"n": PAGED["n"]}, answer=Slate, problems=("invalid", "not-found")),
+    **operation(parameters={"n": FILTERS["n"]}, answer=Slate, problems=("invalid", "not-found")),
 )
 async def similar(request: Request) -> Response:
     """What goes with an item. 404 when neither the catalogue nor the model knows it."""
@@ -79,18 +97,22 @@ async def similar(request: Request) -> Response:
             raise Problem(
                 "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
             )
-        page = recommending.similar(held, ctx.catalogue, item_id, ask.n)
+        page = recommending.similar(held, ctx.catalogue, item_id, ask.count)
         return _answer(request, ctx, held, None, page, degraded(ctx, held))
 
 
-async def _recommend(request: Request, ask: Ask) -> Response:
+async def _recommend(request: Request, ask: Ask, place: str) -> Response:
+    """`place` is what the request is called where one of its fields is wrong."""
     ctx = context(request)
+    sensible(ask, place)
     now = ctx.clock()
+    moment = Moment(now, ctx.showings, int(request.scope["request_id"], 16))
     history, lacking = await _history(ctx, ask, now)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as held:
-        page = recommending.recommend(held, ctx.catalogue, ask, history, now)
-        return _answer(request, ctx, held, ask.user_id, page, [*lacking, *degraded(ctx, held)])
+        page = recommending.recommend(held, ctx.catalogue, ask, history, moment, place)
+        form = Form(ask.explore > 0, ask.explain) if ask.explore or ask.explain else PLAIN
+        return _answer(request, ctx, held, ask.user_id, page, [*lacking, *degraded(ctx, held)], form)
 
 
 async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[str]]:
@@ -128,11 +150,17 @@ def degraded(ctx: Context, held: TableSet | None) -> list[str]:
 
 
 def _answer(
-    request: Request, ctx: Context, held: TableSet | None, user: str | None, page: Page, reasons: list[str]
+    request: Request,
+    ctx: Context,
+    held: TableSet | None,
+    user: str | None,
+    page: Page,
+    reasons: list[str],
+    form: Form = PLAIN,
 ) -> Response:
     telemetry = ctx.telemetry
     for reason in reasons:
         telemetry.degraded[reason].inc()
     telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
-    raw = recommending.encode(request.scope["request_id"], user, held, ctx.catalogue, page, reasons, ctx.clock())
+    raw = answering.encode(request.scope["request_id"], user, held, ctx.catalogue, page, reasons, ctx.clock(), form)
     return Response(raw, media_type=JSON)
