@@ -45,7 +45,7 @@ class Comparison(msgspec.Struct):
     """One model (`of`; "" for what is learnt up to now) against another, on the same tested events.
 
     `hits`, `other_hits`: events whose item was within the first 20. `right`, `wrong`: of the current window, where only
-    this model had it and where only the other had it.
+    this model had it and where only the other had it; `others`: where the other had it.
 
     >>> comparison = Comparison("v1")
     >>> for mine, other in ((1, 0), (30, 2), (4, 4)):
@@ -64,6 +64,7 @@ class Comparison(msgspec.Struct):
     other_hits: int = 0
     right: int = 0
     wrong: int = 0
+    others: int = 0
 
     @property
     def n(self) -> int:
@@ -74,11 +75,12 @@ class Comparison(msgspec.Struct):
         """One tested event: the rank of its item under this model and the other, 0 for not proposed."""
         mine, theirs = _hit(rank), _hit(other)
         if self.n % WINDOW == 0:
-            self.right = self.wrong = 0
+            self.right = self.wrong = self.others = 0
         self.hits += mine
         self.other_hits += theirs
         self.right += mine > theirs
         self.wrong += theirs > mine
+        self.others += theirs
         self.hit.add(mine - theirs)
         self.reciprocal.add(mine / max(rank, 1) - theirs / max(other, 1))
 
@@ -89,6 +91,15 @@ class Comparison(msgspec.Struct):
     def crashed(self) -> float:
         """ln of the evidence that the other model is alone right more often, in this window."""
         return crash.log_evidence(self.wrong, self.right)
+
+    @property
+    def fallen(self) -> float:
+        """Share of the other's hits in this window that this model lost.
+
+        >>> Comparison("v1", right=2, wrong=12, others=20).fallen
+        0.5
+        """
+        return (self.wrong - self.right) / max(self.others, 1)
 
     def margin(self, absolute: float, relative: float) -> float:
         """How much worse counts as no worse: the larger of an absolute hit rate and a share of the other's."""

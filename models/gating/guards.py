@@ -155,14 +155,17 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
 
     >>> from models.confidence import Sums
     >>> worse = Comparison("a", hit=Sums(n=2_000, total=-300.0, variance=300.0), right=5, wrong=40)
-    >>> harmed(worse, Policy()), harmed(Comparison("a", right=0, wrong=30), Policy()), harmed(Comparison("a"), Policy())
-    ('harm', 'crash', '')
+    >>> fallen, drifted = Comparison("a", wrong=30, others=60), Comparison("a", wrong=30, others=200)
+    >>> [harmed(one, Policy()) for one in (worse, fallen, drifted, Comparison("a"))]
+    ['harm', 'crash', '', '']
     """
     if comparison is None:
         return ""
     if comparison.n and comparison.bounds(policy.alpha_harm).worse:
         return "harm"
-    return "crash" if comparison.crashed() >= -math.log(policy.alpha_crash) else ""
+    certain = comparison.crashed() >= -math.log(policy.alpha_crash)
+    # Where tastes drift, each model has minutes in which it is a little worse: that is for the bounds to judge.
+    return "crash" if certain and comparison.fallen >= policy.fall else ""
 
 
 def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:

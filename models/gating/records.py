@@ -67,6 +67,7 @@ class Policy(msgspec.Struct, frozen=True):
     alpha: float = 0.01
     alpha_harm: float = 0.05
     alpha_crash: float = 1e-5
+    fall: float = 0.25
     margin: float = 0.005
     margin_relative: float = 0.03
     least_tested: int = 2_000

@@ -104,6 +104,7 @@ def test_a_comparison_counts_what_a_list_of_ranks_says(ranks: list[tuple[int, in
     assert comparison.other_hits == sum(other for _, other in hits)
     assert comparison.right == sum(mine and not other for mine, other in hits)
     assert comparison.wrong == sum(other and not mine for mine, other in hits)
+    assert comparison.others == comparison.other_hits
     assert comparison.hit.total == comparison.hits - comparison.other_hits
     swapped = Comparison("v1")
     for mine, other in ranks:

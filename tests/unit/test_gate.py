@@ -202,7 +202,7 @@ def compared(
     """A comparison with these sums, of models that hit three times in ten."""
     sums = Sums(1.0, n, total, variance), Sums(0.5, n, total / 4, variance / 16)
     hits = 3 * n // 10
-    return Comparison(against, of, *sums, hits=hits, other_hits=hits, right=right, wrong=wrong)
+    return Comparison(against, of, *sums, hits=hits, other_hits=hits, right=right, wrong=wrong, others=50)
 
 
 NEWEST = Version("newest", 3)
