@@ -21,6 +21,7 @@ from service.histories import CONNECTION_TIMEOUT, Histories
 from service.intake import Intake
 from service.limits import Buckets
 from service.matching import Catalogue
+from service.slates import SlateLog
 from service.tablesets import TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -47,6 +48,7 @@ class Context:
     intake: Intake
     buckets: Buckets
     showings: Showings
+    slates: SlateLog
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -54,9 +56,10 @@ class Context:
         self.catalogue.start()
         self.gatekeeper.start()
         self.intake.start()
+        self.slates.start()
 
     async def stop(self) -> None:
-        """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 9 s together."""
+        """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 10 s together."""
         try:
             await run_in_threadpool(self._stop_threads)
         finally:
@@ -66,6 +69,7 @@ class Context:
                 await asyncio.wait_for(self.quick.close(), CLOSING)
 
     def _stop_threads(self) -> None:
+        self.slates.stop()
         self.intake.stop()
         self.gatekeeper.stop()
         self.catalogue.close()
@@ -78,6 +82,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
+    intake = Intake(settings)
     return Context(
         settings=settings,
         telemetry=telemetry,
@@ -89,9 +94,10 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         catalogue_store=catalogue_store,
         gatekeeper=Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}"),
         histories=Histories(quick, telemetry),
-        intake=Intake(settings),
+        intake=intake,
         buckets=Buckets(settings.service.rate_limit),
         showings=Showings(),
+        slates=SlateLog(settings, telemetry, lambda: intake.producer),
     )
 
 

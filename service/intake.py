@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from models.events import Event, EventRules, Rejection, decode
+from models.events import IMPRESSION, Event, EventRules, Rejection, decode
 from service import logs
 from service.breaker import Breaker
 from service.schemas import EventOutcome
@@ -27,6 +28,9 @@ PARTING: Final = 3.0
 """Seconds that Kafka has, at the end, for what was handed over. Requests have waited for theirs already."""
 RETRY: Final = 2.0
 """Seconds between attempts to find a broker."""
+
+IMPRESSIONS: Final = 10_000
+"""Impressions that wait for the next request that rotates; the oldest are forgotten first."""
 
 UNSENT: Final = "unavailable"
 
@@ -53,6 +57,8 @@ class Intake:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
+        self.impressions: deque[tuple[str, str, float]] = deque(maxlen=IMPRESSIONS)
+        """User, item and time of accepted impressions, for whoever rotates what was shown."""
         self.error = "not connected yet"
         """What /readyz tells of Kafka; no decision depends on it."""
 
@@ -66,6 +72,11 @@ class Intake:
         producer, self._producer = self._producer, None
         if producer is not None and not producer.close(PARTING):
             logs.warn("events left unsent", detail=f"Kafka did not take them within {PARTING:g} s of the end")
+
+    @property
+    def producer(self) -> EventProducer | None:
+        """The connection to Kafka, None while there is none."""
+        return self._producer
 
     def _keep_connecting(self) -> None:
         while not self._stop.is_set():
@@ -112,6 +123,9 @@ class Intake:
         outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
         for (index, _), done in zip(good, taken, strict=True):
             outcomes[index].outcome = "accepted" if done else UNSENT
+            event = decoded[index]
+            if done and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
+                self.impressions.append((event.user_id, event.item_id, event.timestamp))
         return outcomes
 
 

@@ -33,6 +33,9 @@ SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "requested", "no
 OUTCOMES: Final = ("accepted", "rejected", "unavailable")
 """What became of an event sent to POST /events: in the topic, refused with a reason, or not taken by Kafka."""
 
+SLATES: Final = ("sent", "left_out", "dropped")
+"""What became of a slate that was answered: handed to Kafka, beyond what is written, or in vain."""
+
 PHASES: Final = ("load", "apply", "check", "swap")
 """Phases of following a version: whole state from a base, deltas onto the idle tables, guards, the swap itself."""
 
@@ -91,6 +94,10 @@ class Telemetry:
             "sluicegate_events_accepted", "Events sent to POST /events, by outcome.", ["outcome"], registry=registry
         )
         self.events = {name: events.labels(name) for name in OUTCOMES}
+        slates = Counter(
+            "sluicegate_slate_records", "Slates for topic slates, by outcome.", ["outcome"], registry=registry
+        )
+        self.slates = {name: slates.labels(name) for name in SLATES}
         self.rate_limited = Counter("sluicegate_rate_limited", "Requests answered 429.", registry=registry)
         self.refused_keys = Counter(
             "sluicegate_auth_failures", "Requests without a key that may do what they ask.", registry=registry

@@ -35,6 +35,7 @@ from streaming.adapters import (
     recommender_settings,
     stored_facts,
 )
+from streaming.attributing import Attributing
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated
@@ -286,6 +287,7 @@ class Learner:
             deadletter = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
             stack.callback(lambda: deadletter.close(self.stop.share(1.0)))
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
+            attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry)))
             checkpointer = self._checkpointer(leadership, source, head)
             stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
             yield Parts(
@@ -296,6 +298,7 @@ class Learner:
                 mirror=mirror,
                 deadletter=deadletter,
                 witnessing=witnessing,
+                attributing=attributing,
                 telemetry=telemetry,
                 topics=topics,
                 monotonic=time.monotonic,

@@ -32,6 +32,13 @@ __all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "Refused", "
 Role = Literal["events", "items", "control", "slates", "deadletter"]
 ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
 
+WEEK_MS: Final = str(7 * 86_400_000)
+CONFIGS: Final[dict[Role, dict[str, str]]] = {
+    "items": {"cleanup.policy": "compact", "delete.retention.ms": WEEK_MS},
+    "slates": {"retention.ms": WEEK_MS},
+}
+"""Of topics we create. Slates say who was shown what, and only the newest are of use."""
+
 # Bytes of one batch per partition, and milliseconds it waits to fill. Produced one by one a broker takes a few thousand
 # records a second; the wait is part of the freshness of an event that comes over HTTP, so it stays at a few.
 BATCH: Final = 256 << 10
@@ -193,8 +200,8 @@ class EventProducer:
 def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str]:
     """Create those topics that do not exist, with `kafka.partitions` and `kafka.replication`; returns their names.
 
-    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them. Raises
-    BrokerAway, NotAllowed.
+    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them; `slates`
+    are kept for a week. Raises BrokerAway, NotAllowed.
     """
     bootstrap = settings.kafka.bootstrap
     try:
@@ -214,10 +221,10 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
 
 
 def _create(admin: Any, settings: Settings, role: Role) -> None:
-    compacted = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * 86_400_000)} if role == "items" else {}
+    configs = CONFIGS.get(role, {})
     # Control records hold for all users, in one order.
     partitions = 1 if role == "control" else settings.kafka.partitions
-    topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=compacted)
+    topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=configs)
     try:
         admin.create_topics([topic], timeout_ms=int(settings.kafka.request_timeout * 1000))
     except kafka_errors.TopicAlreadyExistsError:

@@ -208,6 +208,9 @@ class LearnerSettings(Section):
     batch_size: int = Field(default=2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
     poll_timeout: Seconds = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
     shutdown_grace: Seconds = Field(default=20.0, description="Seconds from SIGTERM to the end, last version included.")
+    slate_window: int = Field(
+        default=50_000, ge=0, le=10_000_000, description="Slates remembered to attribute events to; 0: none are read."
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
     metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
     on_lost_offsets: Literal["fail", "earliest"] = Field(
@@ -261,6 +264,12 @@ class ServiceSettings(Section):
     )
     rate_limit: float = Field(default=0.0, ge=0, description="Requests a second per key; 0: no limit.")
     poll_interval: Seconds = Field(default=0.2, description="Seconds between looks for a new serving version.")
+    slate_sample: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."
+    )
+    slates_per_second: float = Field(
+        default=100.0, gt=0, le=100_000, description="Most slates a second that are written; the rest is left out."
+    )
 
 
 class GateSettings(Section):

@@ -13,7 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 
+from models.attribution import VERSIONS, Attribution
+from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
+
 PREFIX = "sluicegate"
+
+RATED = (CLICK, FAVOURITE, CART, PURCHASE, IMPRESSION)
+"""Kinds of events whose share of slates is shown."""
 
 ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Seconds; bracket the objectives of 20 ms (median) and 100 ms (99th percentile) for event to history."""
@@ -44,6 +50,7 @@ class LearnerTelemetry:
         self._declare_intake()
         self._declare_versions()
         self._declare_quality()
+        self._declare_attribution()
         self._initialise(labels)
 
     def _declare_intake(self) -> None:
@@ -113,7 +120,54 @@ class LearnerTelemetry:
         self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
         self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
 
+    def _declare_attribution(self) -> None:
+        self._slates_before = 0
+        self._elsewhere_before = 0
+        self._slates = self._counter("slates_total", "Slates that were shown, as topic slates tells.")
+        self.slates_unreadable = self._counter("slates_unreadable_total", "Records of topic slates that are no slate.")
+        self.attributed = self._counter(
+            "attributed_events_total",
+            "Events by the versions whose slate they name and stood on: a thousand slates each, or all before.",
+            "version",
+            "kind",
+        )
+        self._elsewhere = self._counter(
+            "unattributed_events_total", "Events that name a slate on which their item did not stand."
+        )
+        self.attribution_dropped = self._counter(
+            "attribution_dropped_total", "Events that came faster than they could be attributed."
+        )
+        self._version_rate = self._gauge(
+            "version_event_rate",
+            "Share of the versions' slates that an event of this kind followed.",
+            "version",
+            "kind",
+        )
+        self._version_slates = self._gauge("version_slates", "Slates behind version_event_rate.", "version")
+        self._version_first = self._gauge(
+            "version_first_sequence", "Sequence number of the first version counted as this one.", "version"
+        )
+        self._version_last = self._gauge(
+            "version_last_sequence", "Sequence number of the last version counted as this one.", "version"
+        )
+
+    def slates(self, found: Attribution) -> None:
+        """What came of slates, by the two newest groups of versions."""
+        self._slates.inc(found.slates - self._slates_before)
+        self._elsewhere.inc(found.elsewhere - self._elsewhere_before)
+        self._slates_before, self._elsewhere_before = found.slates, found.elsewhere
+        for name, group in (("current", found.current), ("previous", found.previous)):
+            self._version_slates.labels(name).set(group.slates)
+            self._version_first.labels(name).set(group.first)
+            self._version_last.labels(name).set(group.last)
+            for kind in RATED:
+                self._version_rate.labels(name, KINDS[kind]).set(group.rate(kind))
+
     def _initialise(self, labels: Labels) -> None:
+        for version in VERSIONS:
+            for kind_name in KINDS:
+                self.attributed.labels(version, kind_name)
+        self.slates(Attribution())
         for outcome in OUTCOMES:
             self.events.labels(outcome)
         for phase in PHASES:

@@ -18,6 +18,7 @@ from models.progress import Progress
 from models.recommender import Recommender
 from models.rejections import Rejection
 from models.state import State
+from streaming.attributing import Attributing
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
@@ -82,6 +83,7 @@ class Parts:
     mirror: Mirror
     deadletter: DeadLetterWriter
     witnessing: Witnessing
+    attributing: Attributing
     telemetry: LearnerTelemetry
     topics: dict[str, str]
     monotonic: Callable[[], float]
@@ -149,6 +151,7 @@ class Term:
                 recommender.learn_events(batch.events, batch.record_times, self._model.catalogue.facts)
             batch.outcomes["learnt"] = len(batch.events)
             self._parts.witnessing.offer(batch.events, self._model.state, progress.consumed)
+            self._parts.attributing.offer(batch.events)
         for topic, partition, offsets, record_time in batch.offsets:
             progress.advance(topic, partition, offsets, record_time)
         for outcome, count in batch.outcomes.items():

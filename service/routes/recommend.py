@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from models.showing.rotation import SEEN
 from models.slate import Seen
 from service import answering, recommending
 from service.answering import PLAIN, Form
@@ -106,13 +107,24 @@ async def _recommend(request: Request, ask: Ask, place: str) -> Response:
     ctx = context(request)
     sensible(ask, place)
     now = ctx.clock()
+    if ask.rotate:
+        _remember_impressions(ctx)
     moment = Moment(now, ctx.showings, int(request.scope["request_id"], 16))
     history, lacking = await _history(ctx, ask, now)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as held:
         page = recommending.recommend(held, ctx.catalogue, ask, history, moment, place)
+        ctx.slates.shown(request.scope["request_id"], ask, held, page, now)
         form = Form(ask.explore > 0, ask.explain) if ask.explore or ask.explain else PLAIN
         return _answer(request, ctx, held, ask.user_id, page, [*lacking, *degraded(ctx, held)], form)
+
+
+def _remember_impressions(ctx: Context) -> None:
+    """Taken over here, on the event loop, because what remembers showings is not for several threads."""
+    while ctx.intake.impressions:
+        user, item, then = ctx.intake.impressions.popleft()
+        if user in ctx.showings:
+            ctx.showings.add(user, [item], SEEN, then)
 
 
 async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[str]]:
