@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
@@ -205,12 +205,15 @@ class Recommender:
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
+        watch: Callable[[Batch, Tested], None] | None = None,
     ) -> Tested:
-        """`rows` and `learn` over all events, however many runs it takes."""
+        """`rows` and `learn` over all events, however many runs it takes; `watch` sees each run before the next."""
         parts, start = [], 0
         while start < len(events):
             batch = self.rows(events[start:], record_times[start:], facts)
             tested = self.learn(batch)
+            if watch is not None:
+                watch(batch, tested)
             parts.append(tested._replace(places=tested.places + start))
             start += len(batch.user)
         return joined(parts) if parts else NOTHING

@@ -1,0 +1,179 @@
+"""Tested events in; how what is learnt stands against what is served, the last known good and baselines, out. Stage 3.
+
+Asked right after each compiled call. Versions that stand still may be asked later than they would have been: nothing of
+them changes, and the history is that of the moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from models import dimensions as dim
+from models.comparison import Comparison, Standing, Window
+from models.evaluation import CONTENDERS, Tested
+from models.opponents import Opponent, recall
+from models.recommender import Batch
+from models.scratch import new_scratch
+from models.state import State
+from models.tables import Array
+
+SHARE: Final = 0.2
+"""Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping."""
+
+IDLE_SHARE: Final = 0.05
+"""Most of the time itself it may take: a quiet learner has nothing better to do, and few events to learn from."""
+
+SAVED: Final = 2.0
+"""Seconds of unused time that may be spent later."""
+
+RECORDS: Final = 10_000
+"""Records that the shares of a window are of, about."""
+
+TESTS: Final = 2_000
+"""Tested events that the share of unknown items is of, about."""
+
+RENEWED: Final = 20_000
+"""Tested events after which the learnt ranking starts anew against the best source, its second half carried over."""
+
+
+class Referee:
+    """Keeps the sums. For one thread, the learner's; `seconds` is a monotonic clock."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._scratch = new_scratch()
+        self._reference: Opponent | None = None
+        self._champion: Opponent | None = None
+        self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
+        self._paused = "no version is served yet"
+        self._learnt, self._younger = Comparison(""), Comparison("")
+        self._best = dim.MIDDLE
+        self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
+        self.compared = self.passed_over = 0
+        self.spent = 0.0
+        self._records: deque[tuple[int, int, int, Array]] = deque()
+        self._tests: deque[tuple[int, int]] = deque()
+
+    def face(self, reference: Opponent | None, champion: Opponent | None, paused: str = "") -> None:
+        """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
+        went_back = (
+            champion is not None
+            and reference is not None
+            and champion.version == reference.version
+            and (self._champion is None or self._champion.version != champion.version)
+        )
+        if went_back:
+            self._comparisons = dict.fromkeys(self._comparisons)
+        self._reference, self._champion, self._paused = reference, champion, paused
+        self._pair("reference", "", reference)
+        self._pair("champion", "", champion)
+        self._pair("probation", champion.version if champion is not None else "", reference)
+        if champion is None or champion is reference:
+            self._comparisons["probation"] = None
+
+    def _pair(self, name: str, of: str, against: Opponent | None) -> None:
+        known = self._comparisons[name]
+        if against is None:
+            self._comparisons[name] = None
+        elif known is None or (known.of, known.against) != (of, against.version):
+            self._comparisons[name] = Comparison(against.version, of)
+
+    def watch(self, state: State, batch: Batch, tested: Tested) -> None:
+        """Compare tested events of a batch that has just been learnt, within the time it may take."""
+        self._tests.append((len(tested.known), int((tested.known < 0).sum())))
+        _trim(self._tests, TESTS)
+        self._against_sources(state, tested)
+        if self._reference is None and self._champion is None:
+            return
+        places = np.flatnonzero(tested.known >= 0)
+        chosen = self._affordable(places)
+        self.passed_over += len(places) - len(chosen)
+        started = self._seconds()
+        for at in chosen.tolist():
+            self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
+        self._pay(self._seconds() - started, len(chosen))
+
+    def earn(self, learning: float) -> None:
+        """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
+        now = self._seconds()
+        earned = max(SHARE * learning, IDLE_SHARE * (now - self._filled_at))
+        self._filled_at, self._purse = now, min(SAVED, self._purse + earned)
+
+    def _affordable(self, places: Array) -> Array:
+        count = min(len(places), int(self._purse / self._price))
+        return places[np.arange(count) * len(places) // count] if count else places[:0]
+
+    def _pay(self, seconds: float, count: int) -> None:
+        self.spent += seconds
+        self._purse -= seconds
+        if count:
+            self.compared += count
+            self._price += 0.05 * (max(seconds / count, 1e-5) - self._price)
+
+    def _against_versions(self, state: State, batch: Batch, place: int, rank: int) -> None:
+        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        ranks: dict[str, int] = {}
+        for one in (self._reference, self._champion):
+            if one is not None and one.version not in ranks:
+                ranks[one.version] = one.rank(moment, state, self._scratch)
+        for comparison in self._comparisons.values():
+            if comparison is not None:
+                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
+
+    def _against_sources(self, state: State, tested: Tested) -> None:
+        # The best before these events: which one it is must not depend on what they say.
+        best = self._best
+        for known, ranks in zip(tested.known.tolist(), tested.ranks.tolist(), strict=True):
+            if known >= 0:
+                for comparison in (self._learnt, self._younger):
+                    comparison.add(ranks[dim.RANKER], ranks[best])
+        self._learnt.against = self._younger.against = CONTENDERS[best]
+        if self._learnt.n >= RENEWED:
+            self._learnt, self._younger = self._younger, Comparison(CONTENDERS[best])
+        elif self._learnt.n < RENEWED // 2:
+            self._younger = Comparison(CONTENDERS[best])
+        race = state.served.race
+        self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
+
+    def note(self, records: int, bad: int, duplicate: int, users: Array) -> None:
+        """Records of a batch, and the users (rows) of the events that were learnt."""
+        self._records.append((records, bad, duplicate, users))
+        _trim(self._records, RECORDS)
+
+    def standing(self, lag: float, applied: int, alarms: tuple[str, ...] = ()) -> Standing:
+        """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
+        return Standing(
+            **self._comparisons,
+            learnt=self._learnt,
+            paused=self._paused,
+            window=self._window(),
+            lag=round(lag, 3),
+            alarms=alarms,
+            applied=applied,
+        )
+
+    def _window(self) -> Window:
+        records, bad, duplicate = (sum(part[at] for part in self._records) for at in range(3))  # type: ignore[misc]
+        users = np.concatenate([part[3] for part in self._records]) if self._records else np.zeros(0, np.int32)
+        busiest = int(np.unique(users, return_counts=True)[1].max()) if len(users) else 0
+        tests, unknown = (sum(part[at] for part in self._tests) for at in range(2))
+        return Window(
+            records,
+            round(bad / max(records, 1), 4),
+            round(duplicate / max(records, 1), 4),
+            round(unknown / max(tests, 1), 4),
+            round(busiest / max(len(users), 1), 4),
+        )
+
+
+def _trim(parts: deque[tuple[int, int]] | deque[tuple[int, int, int, Array]], enough: int) -> None:
+    """Let the oldest go as long as what stays is enough."""
+    while len(parts) > 1 and sum(part[0] for part in parts) - parts[0][0] >= enough:
+        parts.popleft()
+
+
+__all__ = ["Referee"]
