@@ -15,6 +15,7 @@ import msgspec
 
 from models import audit, gate
 from models.gate import Decision, Evidence, GateState, Policy, Request, Version
+from models.scratch import new_scratch
 from models.snapshot import Damaged, Incompatible, Manifest, TooNew
 from models.tables import Schema
 from models.warmup import warm_serving
@@ -71,6 +72,7 @@ class Gatekeeper:
         self.name = name
         self.policy = policy_of(settings)
         self.gathering = Gathering(store)
+        self._scratch = new_scratch()
         self.looked = False
         self.store_error = ""
         self.load_error = ""
@@ -253,7 +255,7 @@ class Gatekeeper:
         queries = self.policy.canary_queries
         faults, detail, numbers = inspect(candidate.state, candidate.recommender, self._schema, queries, now)
         if not faults and active is not None:
-            common = overlap(active.recommender, candidate.recommender, candidate.state, queries, now)
+            common = overlap(active.recommender, candidate.recommender, candidate.state, queries, now, self._scratch)
             numbers = {**numbers, "overlap": round(common, 3)}
         self._telemetry.loading["check"].observe(time.perf_counter() - started)
         return faults, detail, numbers

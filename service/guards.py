@@ -12,6 +12,7 @@ import numpy as np
 
 from models.events import CLICK, PURCHASE
 from models.recommender import Ranking, Recommender
+from models.scratch import Scratch
 from models.state import State
 from models.tables import Array, Schema
 
@@ -75,15 +76,20 @@ def _size(values: Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
-def overlap(served: Recommender, candidate: Recommender, state: State, queries: int, now: float) -> float:
+def overlap(
+    served: Recommender, candidate: Recommender, state: State, queries: int, now: float, scratch: Scratch
+) -> float:
     """Share of the first 10 that candidate and served tables have in common, the mean over the canary queries.
 
     Both are ordered by the contender in charge of the candidate: a change of who orders is no change of what is learnt.
+    scratch: the caller's own. Requests rank on the served tables meanwhile, and two threads that shared their working
+    memory would read each other's row numbers, beyond the end of the tables.
     """
-    shares = [
-        _common(*(one.rank(*query, now, OVERLAP_DEPTH, by=candidate.chosen).items for one in (served, candidate)))
-        for query in canaries(state, queries, now)
-    ]
+
+    def first(one: Recommender, query: Query) -> list[str]:
+        return one.rank(*query, now, OVERLAP_DEPTH, by=candidate.chosen, scratch=scratch).items
+
+    shares = [_common(first(served, query), first(candidate, query)) for query in canaries(state, queries, now)]
     return float(np.mean(shares)) if shares else 1.0
 
 
