@@ -7,8 +7,8 @@ them changes, and the history is that of the moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ TESTS: Final = 2_000
 RENEWED: Final = 20_000
 """Tested events after which the learnt ranking starts anew against the best source, its second half carried over."""
 
+Part = TypeVar("Part")
+
 
 class Referee:
     """Keeps the sums. For one thread, the learner's; `seconds` is a monotonic clock."""
@@ -55,8 +57,9 @@ class Referee:
         self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
         self.compared = self.passed_over = 0
         self.spent = 0.0
-        self._records: deque[tuple[int, int, int, Array]] = deque()
+        self._records: deque[tuple[int, int, int]] = deque()
         self._tests: deque[tuple[int, int]] = deque()
+        self._users: deque[Array] = deque()
 
     def face(self, reference: Opponent | None, champion: Opponent | None, paused: str = "") -> None:
         """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
@@ -85,7 +88,9 @@ class Referee:
     def watch(self, state: State, batch: Batch, tested: Tested) -> None:
         """Compare tested events of a batch that has just been learnt, within the time it may take."""
         self._tests.append((len(tested.known), int((tested.known < 0).sum())))
-        _trim(self._tests, TESTS)
+        _trim(self._tests, TESTS, _first)
+        self._users.append(batch.user)
+        _trim(self._users, RECORDS, len)
         self._against_sources(state, tested)
         if self._reference is None and self._champion is None:
             return
@@ -139,10 +144,10 @@ class Referee:
         race = state.served.race
         self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
 
-    def note(self, records: int, bad: int, duplicate: int, users: Array) -> None:
-        """Records of a batch, and the users (rows) of the events that were learnt."""
-        self._records.append((records, bad, duplicate, users))
-        _trim(self._records, RECORDS)
+    def note(self, records: int, bad: int, duplicate: int) -> None:
+        """Records of a batch, and how many of them were of no use."""
+        self._records.append((records, bad, duplicate))
+        _trim(self._records, RECORDS, _first)
 
     def standing(self, lag: float, applied: int, alarms: tuple[str, ...] = ()) -> Standing:
         """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
@@ -157,10 +162,10 @@ class Referee:
         )
 
     def _window(self) -> Window:
-        records, bad, duplicate = (sum(part[at] for part in self._records) for at in range(3))  # type: ignore[misc]
-        users = np.concatenate([part[3] for part in self._records]) if self._records else np.zeros(0, np.int32)
+        records, bad, duplicate = (sum(column) for column in zip((0, 0, 0), *self._records, strict=True))
+        users = np.concatenate([*self._users, np.zeros(0, np.int32)])
         busiest = int(np.unique(users, return_counts=True)[1].max()) if len(users) else 0
-        tests, unknown = (sum(part[at] for part in self._tests) for at in range(2))
+        tests, unknown = (sum(column) for column in zip((0, 0), *self._tests, strict=True))
         return Window(
             records,
             round(bad / max(records, 1), 4),
@@ -170,10 +175,15 @@ class Referee:
         )
 
 
-def _trim(parts: deque[tuple[int, int]] | deque[tuple[int, int, int, Array]], enough: int) -> None:
+def _first(part: Sequence[int]) -> int:
+    return part[0]
+
+
+def _trim(parts: deque[Part], enough: int, size: Callable[[Part], int]) -> None:
     """Let the oldest go as long as what stays is enough."""
-    while len(parts) > 1 and sum(part[0] for part in parts) - parts[0][0] >= enough:
-        parts.popleft()
+    total = sum(map(size, parts))
+    while len(parts) > 1 and total - size(parts[0]) >= enough:
+        total -= size(parts.popleft())
 
 
 __all__ = ["Referee"]

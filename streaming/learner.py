@@ -23,6 +23,7 @@ from models.conformity import Incompatible, TooNew
 from models.manifest import Manifest
 from models.progress import Progress
 from models.recommender import Recommender, new_state
+from models.referee import Referee
 from models.schema import SCHEMA
 from models.warmup import warm
 from models.witness import UnknownWitnessError, Witnesses
@@ -41,9 +42,11 @@ from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated
 from streaming.consumer import KafkaSource
 from streaming.deadletter import DeadLetterWriter
+from streaming.evidencing import Evidencing
 from streaming.failures import StoreUnavailable
 from streaming.leadership import Leadership, stand_by
 from streaming.mirror import Mirror
+from streaming.opponents import Opponents
 from streaming.producer import EventProducer, ensure_topics
 from streaming.settings import Settings
 from streaming.source import Source
@@ -288,6 +291,7 @@ class Learner:
             stack.callback(lambda: deadletter.close(self.stop.share(1.0)))
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry)))
+            opponents = stack.enter_context(contextlib.closing(self._opponents()))
             checkpointer = self._checkpointer(leadership, source, head)
             stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
             yield Parts(
@@ -299,6 +303,7 @@ class Learner:
                 deadletter=deadletter,
                 witnessing=witnessing,
                 attributing=attributing,
+                evidence=Evidencing(opponents, Referee(time.monotonic), telemetry),
                 telemetry=telemetry,
                 topics=topics,
                 monotonic=time.monotonic,
@@ -314,6 +319,12 @@ class Learner:
         mine = self.settings.witness
         witnesses = Witnesses(time.monotonic, declared(mine.estimators), mine.share)
         return Witnessing(witnesses, self.settings.events.rules().weights, self.telemetry)
+
+    def _opponents(self) -> Opponents:
+        ceilings = recommender_settings(self.settings).ceilings()
+        opponents = Opponents(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
+        opponents.start()
+        return opponents
 
     def _checkpointer(self, leadership: Leadership, source: Source, head: versions.Loaded | None) -> Checkpointer:
         def committed(manifest: Manifest) -> None:

@@ -206,6 +206,9 @@ class LearnerSettings(Section):
         default=600.0, description="Seconds after which a new base is written beside the chain."
     )
     batch_size: int = Field(default=2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    evidence_bytes: int = Field(
+        default=1 << 30, ge=0, description="Bytes of versions held for comparison; beyond it the gate has no evidence."
+    )
     poll_timeout: Seconds = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
     shutdown_grace: Seconds = Field(default=20.0, description="Seconds from SIGTERM to the end, last version included.")
     slate_window: int = Field(

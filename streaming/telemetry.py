@@ -50,6 +50,7 @@ class LearnerTelemetry:
         self._declare_intake()
         self._declare_versions()
         self._declare_quality()
+        self._declare_evidence()
         self._declare_attribution()
         self._initialise(labels)
 
@@ -119,6 +120,20 @@ class LearnerTelemetry:
         self.witness_judged = self._gauge("witness_events", "Events a River witness judged and learnt.", "contender")
         self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
         self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
+
+    def _declare_evidence(self) -> None:
+        self.evidence_seconds = self._counter(
+            "evidence_seconds_total", "Seconds spent ranking tested events as other versions would have."
+        )
+        self.evidence_events = self._counter(
+            "evidence_events_total", "Tested events compared with other versions, or passed over for time.", "outcome"
+        )
+        self.compared_events = self._gauge("compared_events", "Tested events behind a comparison.", "comparison")
+        self.compared_hits = self._gauge(
+            "compared_hit_difference", "Mean difference of hits within 20 in a comparison.", "comparison"
+        )
+        for outcome in ("compared", "passed_over"):
+            self.evidence_events.labels(outcome)
 
     def _declare_attribution(self) -> None:
         self._slates_before = 0

@@ -23,6 +23,7 @@ from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
 from streaming.deadletter import DeadLetterWriter
+from streaming.evidencing import Evidencing, behind
 from streaming.intake import Intake, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
@@ -84,6 +85,7 @@ class Parts:
     deadletter: DeadLetterWriter
     witnessing: Witnessing
     attributing: Attributing
+    evidence: Evidencing
     telemetry: LearnerTelemetry
     topics: dict[str, str]
     monotonic: Callable[[], float]
@@ -103,6 +105,7 @@ class Term:
         self._served_times: list[float] = []
         self._mirrored = self._letters = 0
         self._measure_at = self._cut_at
+        self._waiting = 0
         self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
 
     def run(self) -> None:
@@ -130,6 +133,8 @@ class Term:
             raise batch
         if batch.offsets:
             self._learn(batch)
+        else:
+            self._parts.evidence.idle()
         if self._parts.monotonic() - self._cut_at >= self._parts.settings.learner.version_interval:
             self.cut()
         return True
@@ -148,7 +153,7 @@ class Term:
             self._model.catalogue.take(recommender, batch.facts)
         if batch.events:
             with telemetry.step.time():
-                recommender.learn_events(batch.events, batch.record_times, self._model.catalogue.facts)
+                self._learn_events(batch)
             batch.outcomes["learnt"] = len(batch.events)
             self._parts.witnessing.offer(batch.events, self._model.state, progress.consumed)
             self._parts.attributing.offer(batch.events)
@@ -160,6 +165,14 @@ class Term:
         self._mirrored, self._letters = batch.mirrored, batch.letters
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
         self._report(batch)
+
+    def _learn_events(self, batch: Prepared) -> None:
+        evidence, started = self._parts.evidence, self._parts.monotonic()
+        spent, watch = evidence.spent, evidence.watcher(self._model.state)
+        facts = self._model.catalogue.facts
+        self._model.recommender.learn_events(batch.events, batch.record_times, facts, watch)
+        seconds = self._parts.monotonic() - started - (evidence.spent - spent)
+        evidence.note(seconds, {**batch.outcomes, "learnt": len(batch.events)})
 
     def _report(self, batch: Prepared) -> None:
         telemetry = self._parts.telemetry
@@ -188,8 +201,10 @@ class Term:
             # What belongs before this version is not yet in Redis and Kafka: look again soon.
             self._cut_at += SOON - parts.settings.learner.version_interval
             return False
-        evidence = {"record_times": self._served_times}
         recommender = model.recommender
+        applied = recommender.counters()["applied"]
+        lag = behind(self._waiting, parts.wall(), model.progress)
+        evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
         if parts.checkpointer.cut(
             model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
         ):
@@ -268,8 +283,9 @@ class Term:
             self._look_at_log()
 
     def _measure_lag(self) -> None:
-        telemetry = self._parts.telemetry
-        for topic, lags in self._parts.source.lag().items():
+        telemetry, found = self._parts.telemetry, self._parts.source.lag()
+        self._waiting = sum(found.get(self._parts.topics["events"], {}).values())
+        for topic, lags in found.items():
             for partition, lag in lags.items():
                 telemetry.lag.labels(topic, str(partition)).set(lag)
         telemetry.lag_checked.set(self._parts.wall())

@@ -155,7 +155,7 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
 
     >>> from models.confidence import Sums
     >>> worse = Comparison("a", hit=Sums(n=2_000, total=-300.0, variance=300.0), right=5, wrong=40)
-    >>> fallen, drifted = Comparison("a", wrong=30, others=60), Comparison("a", wrong=30, others=200)
+    >>> fallen, drifted = Comparison("a", wrong=30, others=50), Comparison("a", wrong=30, others=200)
     >>> [harmed(one, Policy()) for one in (worse, fallen, drifted, Comparison("a"))]
     ['harm', 'crash', '', '']
     """

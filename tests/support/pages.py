@@ -33,6 +33,7 @@ REASONS = {
     "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
     "learner.base_interval": "Bounds the deltas that a restart has to apply.",
     "learner.batch_size": "One second at 2,000 events/s; larger batches delay histories, smaller ones cost calls.",
+    "learner.evidence_bytes": "Two versions of the served tables of two million items.",
     "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",
     "learner.on_lost_offsets": "Losing events silently is worse than a learner that stands still and says why.",
     "learner.on_new_log": "Offsets of another log mean nothing; only the operator knows which log is the right one.",

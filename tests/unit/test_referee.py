@@ -227,7 +227,10 @@ def test_asking_opponents_takes_its_share_of_the_learning_time_and_not_more() ->
 
 def test_the_window_holds_the_last_records_and_its_busiest_user() -> None:
     referee = Referee(rich())
-    for _ in range(30):
-        referee.note(1_000, 100, 50, np.array([1] * 30 + list(range(2, 72)), np.int32))
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    for number in range(30):
+        referee.note(1_000, 100, 50)
+        events = [Seen(0, "busy" if at < 15 else f"u{at}", f"i{number}", 1.7e9) for at in range(50)]
+        recommender.learn_events(events, times(events), watch=lambda *run: referee.watch(recommender.state, *run))
     window = referee.standing(1.5, 7).window
     assert (window.records, window.bad, window.duplicate, window.top_user) == (10_000, 0.1, 0.05, 0.3)

@@ -1,0 +1,82 @@
+"""In: each batch that is learnt. Out: what a version says of how it stands, for the gate. Stage 6."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from models.evaluation import Tested
+from models.progress import Progress
+from models.recommender import Batch
+from models.referee import Referee
+from models.state import State
+from streaming.opponents import Opponents
+from streaming.telemetry import LearnerTelemetry
+
+BAD = ("rejected", "late", "future")
+"""Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
+
+
+class Evidencing:
+    """For the learner's thread."""
+
+    def __init__(self, opponents: Opponents, referee: Referee, telemetry: LearnerTelemetry) -> None:
+        self._opponents, self._referee, self._telemetry = opponents, referee, telemetry
+        self._shown = (0.0, 0, 0)
+
+    def watcher(self, state: State) -> Callable[[Batch, Tested], None]:
+        """What `learn_events` shows each run to."""
+        self._referee.face(*self._opponents.current())
+
+        def watch(batch: Batch, tested: Tested) -> None:
+            self._referee.watch(state, batch, tested)
+
+        return watch
+
+    def idle(self) -> None:
+        """There is no batch: let go of versions that are no longer compared with."""
+        self._referee.face(*self._opponents.current())
+
+    @property
+    def spent(self) -> float:
+        """Seconds spent asking opponents so far."""
+        return self._referee.spent
+
+    def note(self, seconds: float, outcomes: Mapping[str, int]) -> None:
+        """A batch was learnt in `seconds` without ours; what became of its records."""
+        self._referee.earn(seconds)
+        bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
+        self._referee.note(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
+
+    def standing(self, lag: float, applied: int) -> dict[str, Any]:
+        """What the version being cut carries."""
+        found = self._referee.standing(lag, applied)
+        self._show()
+        for name in ("reference", "champion", "probation", "learnt"):
+            comparison = getattr(found, name)
+            self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)
+            self._telemetry.compared_hits.labels(name).set(comparison.hit.mean if comparison is not None else 0.0)
+        plain: dict[str, Any] = msgspec.to_builtins(found)
+        return plain
+
+    def _show(self) -> None:
+        seconds, compared, passed_over = self._referee.spent, self._referee.compared, self._referee.passed_over
+        before = self._shown
+        self._shown = (seconds, compared, passed_over)
+        self._telemetry.evidence_seconds.inc(seconds - before[0])
+        self._telemetry.evidence_events.labels("compared").inc(compared - before[1])
+        self._telemetry.evidence_events.labels("passed_over").inc(passed_over - before[2])
+
+
+def behind(waiting: int, now: float, progress: Progress) -> float:
+    """Seconds the learner is behind the stream, at least 0: nothing waiting, nothing behind, however old the last one.
+
+    >>> behind(0, 50.0, Progress(watermark=10.0)), behind(3, 50.0, Progress(watermark=10.0))
+    (0.0, 40.0)
+    """
+    return max(0.0, now - progress.watermark) if waiting and progress.watermark else 0.0
+
+
+__all__ = ["BAD", "Evidencing", "behind"]
