@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
-import click
 import typer
 
 from streaming.settings import BadSettings
 
-COMMANDS = ("demo", "up", "learn", "serve", "send", "deadletter", "config")
+COMMANDS = ("demo", "up", "learn", "serve", "send", "evaluate", "deadletter", "config")
+
+# Newer versions of typer carry a copy of click in themselves: its errors are not those of the package click.
+_ShownError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app = typer.Typer(
     name="sluicegate",
@@ -51,12 +54,12 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
+    except _ShownError as error:
         error.show()
         sys.exit(error.exit_code)
     except BadSettings as error:
         sys.exit(_fail(str(error), 2))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(_fail("stopped", 130))
 
 

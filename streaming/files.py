@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 
 from models.events import Event, EventRules, Rejection, decode
 from models.items import ItemFacts, decode_item
+from streaming.guesses import flags
 from streaming.rows import Bad, FileError, Row, RowFile
 
 EVENT_FIELDS: Final = (
@@ -61,11 +63,15 @@ _NUMBERS: Final = frozenset({"price", "quantity", "rating"})
 _SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available")
 
 
+# What a type of the file is mapped to when its rows are to be passed over.
+NO_TYPE: Final = "none"
+
+
 class Layout(msgspec.Struct, frozen=True):
     """How a file's columns and types are named.
 
-    `columns`: column of the file -> field of ours. `types`: type in the file -> our type. `default_type`: the type of
-    rows that name none. `min_rating`: rows whose `rating` is below are passed over.
+    `columns`: column of the file -> field of ours. `types`: type in the file -> our type, or NO_TYPE. `default_type`:
+    the type of rows that name none. `min_rating`: rows whose `rating` is below are passed over.
     """
 
     columns: dict[str, str] = {}
@@ -90,7 +96,7 @@ class Refused(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """A row that is fine and not wanted: its rating is below `min_rating`."""
+    """A row that is fine and not wanted: its rating is below `min_rating`, or its type is mapped to NO_TYPE."""
 
     line: int
 
@@ -105,6 +111,12 @@ def identity(path: Path) -> str:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
     return digest.hexdigest()[:16]
+
+
+def columns_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Those of `columns` that the file has; all of them for NDJSON, which has no header. Raises FileError."""
+    with RowFile(path) as rows:
+        return {name: field for name, field in columns.items() if rows.columns is None or name in rows.columns}
 
 
 def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[dict[str, ItemFacts], list[Refused]]:
@@ -128,21 +140,33 @@ def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[di
 
 
 def read_events(
-    rows: RowFile, layout: Layout, rules: EventRules, items: Mapping[str, ItemFacts] | None = None, event_ids: str = ""
+    rows: RowFile,
+    layout: Layout,
+    rules: EventRules,
+    items: Mapping[str, ItemFacts] | None = None,
+    event_ids: str = "",
+    types: Counter[str] | None = None,
 ) -> Iterator[Shown | Refused | Passed]:
     """Every row of `rows` as an event, a refusal, or a row passed over, in the order of the file.
 
     `items` are facts known besides the row's own columns; they win. With `event_ids` a row without event_id gets
-    `event_ids:LINE`, so that sending it twice is harmless. Raises FileError when columns are missing.
+    `event_ids:LINE`, so that sending it twice is harmless. `types` counts the types as the file spells them. Raises
+    FileError when columns are missing.
     """
     required = ("user_id", "timestamp") if layout.default_type else ("event_type", "user_id", "timestamp")
+    # A log of searches alone has no items.
+    if "query" not in {*(rows.columns or ()), *layout.columns.values()}:
+        required = (*required, "item_id")
     names = _names(rows, layout.columns, required)
     seen: set[str] = set()
     for row in rows:
         if isinstance(row, Bad):
             yield Refused(*row)
             continue
-        yield _shown(row, _renamed(row, names), layout, rules, items or {}, seen, event_ids)
+        fields = _renamed(row, names)
+        if types is not None:
+            types[str(fields.get("event_type", layout.default_type or "(none)"))] += 1
+        yield _shown(row, fields, layout, rules, items or {}, seen, event_ids)
 
 
 def _names(rows: RowFile, columns: Mapping[str, str], required: tuple[str, ...]) -> dict[str, str]:
@@ -163,10 +187,11 @@ def _names(rows: RowFile, columns: Mapping[str, str], required: tuple[str, ...])
             names[name] = field
     missing = [field for field in required if field not in names.values()]
     if missing:
+        free = [name for name in rows.columns if name not in names]
         raise FileError(
-            f"{rows.path} has no column {missing[0]!r} (it has {', '.join(rows.columns)}): "
-            f"say which one it is with --column NAME={missing[0]}"
-            + (", or give all rows one type with --type" if missing[0] == "event_type" else "")
+            f"{rows.path} has no column {' and no '.join(map(repr, missing))} (it has {', '.join(rows.columns)}): "
+            f"say which one it is with {flags(missing, free)}"
+            + (", or give all rows one type, for example with --type click" if "event_type" in missing else "")
         )
     return names
 
@@ -241,6 +266,8 @@ def _shown(
     document: dict[str, Any] = {field: fields[field] for field in EVENT_FIELDS if field in fields}
     named = fields.get("event_type", layout.default_type)
     document["event_type"] = layout.types.get(named, named) if isinstance(named, str) else named
+    if document["event_type"] == NO_TYPE:
+        return Passed(row.line)
     if "context" in fields:
         document["context"] = fields["context"]
     if event_ids and "event_id" not in document:

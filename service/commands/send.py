@@ -17,15 +17,15 @@ import msgspec
 import typer
 
 from service.commands.trouble import broken
+from service.commands.words import facts_of, pairs, types_of
 from streaming.connection import KafkaTrouble
-from streaming.files import Layout, read_items
+from streaming.files import Layout
 from streaming.rows import FileError
 from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.items import ItemFacts
     from streaming.sending import Report, Sender
 
 # Seconds between two lines of progress where there is no terminal.
@@ -64,9 +64,9 @@ def send(
     from streaming.sending import Options, Sender
 
     settings = load_settings(config, os.environ)
-    layout = Layout(_pairs(column, "--column"), _types(type_map, settings), default_type, min_rating)
+    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
     try:
-        facts = _items(items)
+        facts = facts_of(items)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)
         if sender.report.resumed_at:
             typer.echo(f"{file}: {sender.report.resumed_at} rows were sent before, going on after them", err=True)
@@ -89,36 +89,6 @@ def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_ru
     ensure_topics(settings, ["events", "items"])
     with EventProducer(settings, "sluicegate-send") as producer:
         return sender.run(producer, tick)
-
-
-def _pairs(words: list[str] | None, option: str) -> dict[str, str]:
-    pairs = {}
-    for word in words or []:
-        name, equals, value = word.partition("=")
-        if not (name and equals and value):
-            raise typer.BadParameter(f"{word!r} is not NAME=VALUE", param_hint=option)
-        pairs[name] = value
-    return pairs
-
-
-def _types(words: list[str] | None, settings: Settings) -> dict[str, str]:
-    types = _pairs(words, "--map")
-    known = settings.events.rules().kinds
-    for ours in types.values():
-        if ours not in known:
-            raise typer.BadParameter(f"{ours!r} is not an event type: {', '.join(known)}", param_hint="--map")
-    return types
-
-
-def _items(path: Path | None) -> dict[str, ItemFacts]:
-    if path is None:
-        return {}
-    facts, refused = read_items(path)
-    for line, reason in refused[:5]:
-        typer.echo(f"{path}:{line}: {reason}", err=True)
-    if refused:
-        typer.echo(f"{path}: {len(refused)} lines about items cannot be used", err=True)
-    return facts
 
 
 @contextmanager

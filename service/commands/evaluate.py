@@ -1,0 +1,184 @@
+"""In: `sluicegate evaluate FILE`. Out: what the recommender and its rivals would have reached on that log.
+
+Exit codes: 0 evaluated; 1 nothing in the log could be evaluated; 2 the words or the file are wrong; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from service.commands.trouble import broken
+from service.commands.words import facts_of, pairs, types_of
+from streaming.files import Layout, columns_in
+from streaming.rows import FileError
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from models.contest import Maker
+    from streaming.reading import Reading
+
+# Seconds between two lines of progress where there is no terminal.
+LINE_INTERVAL: Final = 5.0
+
+HELP: Final = (
+    "Contenders: builtin (every single source, the factorization machine, the rankers and what is served), river "
+    "(FMRegressor, BiasedMF, LinearRegression), vw (Vowpal Wabbit) and batch (implicit's ALS and BPR, fitted anew each "
+    "hour and day). The last two run when their packages are there: pip install 'sluicegate\\[compare]'. A hundred "
+    "thousand events take about a minute with the built-in contenders, and River's models about as long again.\n\n"
+    "Example: sluicegate evaluate ratings.csv.gz --map rating=click --min-rating 4 --items movies.csv.gz"
+)
+
+Told = Callable[[str, float], None]
+"""Told what is being done and the share of it that is done."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate evaluate`."""
+    app.command("evaluate", epilog=HELP)(evaluate)
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzipped; one event a row, in any order.")],
+    items: Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
+    ] = None,
+    type_map: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="TYPE=TYPE: the file's event type is ours, or none to leave it out. Repeatable."),
+    ] = None,
+    default_type: Annotated[
+        str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")
+    ] = None,
+    min_rating: Annotated[
+        float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many events.")] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Ranks that count.")] = 20,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--every", min=0, help="Evaluate each n-th position; 0: as a live learner. [default: about 4,000 in all]"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of models, negatives and intervals. [default: the setting]")
+    ] = None,
+    contenders: Annotated[
+        list[str] | None,
+        typer.Option("--contenders", help="Names or groups beside the built-in ones, with commas. [default: all]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
+) -> None:
+    """Replay a log, test every contender on each event before it is learnt, and say who ranked best."""
+    from models.contest import UnknownContenderError, chosen
+    from models.protocol import DEEPEST, Plan
+
+    if k > DEEPEST:
+        raise typer.BadParameter(
+            f"{k}: at most {DEEPEST}, because single sources are ranked no deeper", param_hint="--k"
+        )
+    settings = load_settings(config, os.environ)
+    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
+    plan = Plan(k, every, settings.recommender.seed if seed is None else seed)
+    names = [name for word in contenders or [] for name in word.split(",") if name]
+    try:
+        rivals, absent = chosen(names)
+    except UnknownContenderError as error:
+        raise typer.BadParameter(str(error), param_hint="--contenders") from None
+    with _progress(file.name) as told:
+        try:
+            reading = _read(file, items, layout, settings, limit, told)
+        except FileError as error:
+            raise typer.BadParameter(str(error), param_hint="FILE") from None
+        result = _evaluate(reading, plan, rivals, settings, told)
+    result["not_run"] |= absent
+    _tell(reading, result, as_json=as_json)
+
+
+def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, told: Told) -> Reading:
+    from streaming.reading import read_stream
+
+    theirs = columns_in(items, layout.columns) if items is not None else {}
+    own = columns_in(file, layout.columns)
+    # A column that neither file has stays with the events, where it is refused by name.
+    mine = {name: field for name, field in layout.columns.items() if name in own or name not in theirs}
+    catalogue = facts_of(items, theirs)
+    own_layout = Layout(mine, layout.types, layout.default_type, layout.min_rating)
+    return read_stream(
+        file, own_layout, settings.events.rules(), catalogue, limit, lambda share: told("reading", share)
+    )
+
+
+def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
+    from models import contest
+    from models.warmup import warm
+    from streaming.adapters import recommender_settings
+
+    told("preparing", 0.0)
+    warm()
+    count = len(reading.stream.events)
+    began = time.monotonic()
+    try:
+        result = contest.evaluate(
+            reading.stream,
+            plan,
+            time.perf_counter,
+            rivals,
+            recommender_settings(settings),
+            lambda who, done: told(who, done / count),
+        )
+    except contest.NothingEvaluatedError as error:
+        broken(error)
+    return result | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def _tell(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
+    from service.standings_table import text
+
+    rows = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}
+    result["file"] = {"name": reading.file, **rows, "out_of_order": reading.moved, "types": dict(reading.types)}
+    for line, reason in reading.refusals:
+        typer.echo(f"{reading.file}:{line}: {reason}", err=True)
+    if reading.refused > len(reading.refusals):
+        typer.echo(f"... and {reading.refused - len(reading.refusals):,} more lines", err=True)
+    typer.echo(json.dumps(result) if as_json else text(result))
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Told]:
+    """A bar on a terminal, a line now and then elsewhere; both on standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(name)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda what, share: bar.update(task, description=f"{name}: {what}", completed=share)
+
+
+def _lines(name: str) -> Told:
+    last = time.monotonic()
+
+    def told(what: str, share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_INTERVAL:
+            last = time.monotonic()
+            typer.echo(f"{name}: {what}, {share:.0%}", err=True)
+
+    return told
