@@ -78,6 +78,8 @@ class Gatekeeper:
         self.load_error = ""
         self.kernels = "not compiled yet"
         self.head: Pointer | None = None
+        self.evidence = Evidence()
+        self.numbers: dict[str, float] = {}
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.revision = 0
         self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
@@ -175,7 +177,8 @@ class Gatekeeper:
         self.revision = record.revision
         if record.state:
             self.state = msgspec.json.decode(record.state, type=GateState)
-        self._telemetry.mode(self.state.mode)
+        self._telemetry.gate(self.state)
+        self._tables.serve_baseline(self.state.baseline)
 
     def _judge(self, evidence: Evidence) -> Decision | None:
         now = self._clock()
@@ -185,6 +188,7 @@ class Gatekeeper:
                 return None
             evidence = self._examined(evidence, target, now)
         decision = gate.decide(self.state, evidence, self.policy, now)
+        self.evidence, self.numbers = evidence, decision.numbers
         if not gate.worth_recording(self.state, decision, self.policy, now) and evidence.request is None:
             return None
         if not self._commit(decision, evidence, now):
@@ -202,6 +206,8 @@ class Gatekeeper:
             # Another service decided first, or the learner has moved on; the next look shows what is there now.
             return False
         self._telemetry.decisions[decision.action].inc()
+        for reason in decision.reasons:
+            self._telemetry.reasons[reason].inc()
         if decision.reasons != ("sound",):
             # A sound version a second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})

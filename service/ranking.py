@@ -72,12 +72,16 @@ class Pool(NamedTuple):
 def rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now: float, pool: Pool) -> Ranking:
     """The ranking for a history, deep enough for the pool, with the request's own items among the candidates."""
     if ask.candidates:
-        return held.recommender.rank(*history, now, EVERYTHING, extra=ask.candidates, explain=ask.explain)
+        return held.recommender.rank(
+            *history, now, EVERYTHING, extra=ask.candidates, by=held.order, explain=ask.explain
+        )
     if pool.wanted.anything and not pool.named:
-        return held.recommender.rank(*history, now, pool.size + len(pool.excluded) + SPARE, explain=ask.explain)
+        return held.recommender.rank(
+            *history, now, pool.size + len(pool.excluded) + SPARE, by=held.order, explain=ask.explain
+        )
     # What the sources propose is of all kinds: what matches and what is named is put beside it to be ranked.
     extra = list(dict.fromkeys([*pool.named, *matching(held, catalogue, pool)]))
-    return held.recommender.rank(*history, now, EVERYTHING, extra=extra, explain=ask.explain)
+    return held.recommender.rank(*history, now, EVERYTHING, extra=extra, by=held.order, explain=ask.explain)
 
 
 def matching(held: TableSet, catalogue: Catalogue, pool: Pool) -> list[str]:

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import numpy as np
+
+from models.dimensions import SOURCES
+from models.evaluation import CONTENDERS
 from models.recommender import Recommender
 from models.snapshot import Damaged, Manifest
 from models.state import State
@@ -31,6 +35,7 @@ class TableSet:
         self.state = state
         self.manifest = manifest
         self.recommender = Recommender(state)
+        self.baseline = False
         self._lock = threading.Lock()
         self._readers = 0
 
@@ -38,6 +43,11 @@ class TableSet:
     def id(self) -> str:
         """The version these tables hold."""
         return self.manifest.id
+
+    @property
+    def order(self) -> str | None:
+        """Who orders lists, by the gate's decision: the best single source, or None for the contender in charge."""
+        return best_source(self.state) if self.baseline else None
 
     @property
     def items(self) -> int:
@@ -65,6 +75,12 @@ class TableSet:
         return True
 
 
+def best_source(state: State) -> str:
+    """The single source with the best running score: the bar that a learnt ranking has to clear."""
+    race = state.tables["race"].columns
+    return CONTENDERS[int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))]
+
+
 class TableSets:
     """The two sets. `active` may be read from any thread; everything else is for the one background thread."""
 
@@ -73,6 +89,7 @@ class TableSets:
         self._schema = schema
         self._active: TableSet | None = None
         self._idle: TableSet | None = None
+        self._baseline = False
 
     @property
     def active(self) -> TableSet | None:
@@ -134,7 +151,14 @@ class TableSets:
     def swap(self) -> None:
         """Let the idle set answer from now on; the other one becomes idle."""
         assert self._idle is not None, "nothing was prepared"
+        self._idle.baseline = self._baseline
         self._active, self._idle = self._idle, self._active
+
+    def serve_baseline(self, wanted: bool) -> None:
+        """Whether the best single source orders what is shown, from the next request on."""
+        self._baseline = wanted
+        if self._active is not None:
+            self._active.baseline = wanted
 
     def drop_idle(self) -> None:
         """Forget the idle set: what it holds must not be built upon."""

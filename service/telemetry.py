@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from models.gate import ACTIONS, MODES
+from models.gate import ACTIONS, MODES, REASONS, GateState
 
 # Seconds. They bracket the promises for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
 LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -140,6 +140,28 @@ class Telemetry:
             "sluicegate_gate_decisions", "Gate decisions taken here, by action.", ["action"], registry=registry
         )
         self.decisions = {action: decisions.labels(action) for action in ACTIONS}
+        reasons = Counter(
+            "sluicegate_gate_reasons", "Reasons of the decisions taken here.", ["reason"], registry=registry
+        )
+        self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
+        self.rollbacks = Gauge(
+            "sluicegate_gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.", registry=registry
+        )
+        self.cool_until = Gauge(
+            "sluicegate_gate_cool_down_end_timestamp_seconds",
+            "Until when nothing goes live after a roll-back, epoch seconds; 0 before the first.",
+            registry=registry,
+        )
+        self.recovering = Gauge(
+            "sluicegate_gate_recovering",
+            "1 from a roll-back on evidence until a version is as good as what is served.",
+            registry=registry,
+        )
+        self.baseline = Gauge(
+            "sluicegate_gate_baseline",
+            "1 while the best single source is served in place of the learnt ranking.",
+            registry=registry,
+        )
         modes = Gauge("sluicegate_gate_mode", "1 for the mode in force.", ["mode"], registry=registry)
         self.modes = {mode: modes.labels(mode) for mode in MODES}
 
@@ -160,10 +182,14 @@ class Telemetry:
             self._timers[route] = self._durations.labels(route)
             self._counters[method, route, 200] = self._requests.labels(method, route, "200")
 
-    def mode(self, mode: str) -> None:
-        """Show `mode` as the one in force."""
+    def gate(self, state: GateState) -> None:
+        """Show what the gate remembers."""
         for name, gauge in self.modes.items():
-            gauge.set(name == mode)
+            gauge.set(name == state.mode)
+        self.rollbacks.set(state.rollbacks)
+        self.cool_until.set(state.cool_until)
+        self.recovering.set(state.recovering)
+        self.baseline.set(state.baseline)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """(body, content type) of /metrics: OpenMetrics where the scraper asks for it, else the plain text format."""

@@ -70,13 +70,16 @@ class Evidencing:
         self._telemetry.evidence_events.labels("passed_over").inc(passed_over - before[2])
 
 
-def behind(waiting: int, now: float, progress: Progress) -> float:
-    """Seconds the learner is behind the stream, at least 0: nothing waiting, nothing behind, however old the last one.
+def behind(full: bool, now: float, progress: Progress) -> float:
+    """Seconds the learner is behind the stream, at least 0. `full`: the last poll brought all that it may.
 
-    >>> behind(0, 50.0, Progress(watermark=10.0)), behind(3, 50.0, Progress(watermark=10.0))
+    Whoever gets less has read it all, however old the last record is; and a version that is the last one for a while
+    must not say for all that time that it was late.
+
+    >>> behind(False, 50.0, Progress(watermark=10.0)), behind(True, 50.0, Progress(watermark=10.0))
     (0.0, 40.0)
     """
-    return max(0.0, now - progress.watermark) if waiting and progress.watermark else 0.0
+    return max(0.0, now - progress.watermark) if full and progress.watermark else 0.0
 
 
 __all__ = ["BAD", "Evidencing", "behind"]

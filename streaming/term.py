@@ -105,7 +105,7 @@ class Term:
         self._served_times: list[float] = []
         self._mirrored = self._letters = 0
         self._measure_at = self._cut_at
-        self._waiting = 0
+        self._full = False
         self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
 
     def run(self) -> None:
@@ -157,6 +157,7 @@ class Term:
             batch.outcomes["learnt"] = len(batch.events)
             self._parts.witnessing.offer(batch.events, self._model.state, progress.consumed)
             self._parts.attributing.offer(batch.events)
+        self._full = sum(len(part[2]) for part in batch.offsets) >= self._parts.settings.learner.batch_size
         for topic, partition, offsets, record_time in batch.offsets:
             progress.advance(topic, partition, offsets, record_time)
         for outcome, count in batch.outcomes.items():
@@ -203,7 +204,7 @@ class Term:
             return False
         recommender = model.recommender
         applied = recommender.counters()["applied"]
-        lag = behind(self._waiting, parts.wall(), model.progress)
+        lag = behind(self._full, parts.wall(), model.progress)
         evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
         if parts.checkpointer.cut(
             model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
@@ -283,9 +284,8 @@ class Term:
             self._look_at_log()
 
     def _measure_lag(self) -> None:
-        telemetry, found = self._parts.telemetry, self._parts.source.lag()
-        self._waiting = sum(found.get(self._parts.topics["events"], {}).values())
-        for topic, lags in found.items():
+        telemetry = self._parts.telemetry
+        for topic, lags in self._parts.source.lag().items():
             for partition, lag in lags.items():
                 telemetry.lag.labels(topic, str(partition)).set(lag)
         telemetry.lag_checked.set(self._parts.wall())

@@ -153,11 +153,28 @@ def _state(ctx: Context) -> dict[str, object]:
         **msgspec.to_builtins(keeper.state),
         "serving": serving,
         "head": keeper.head.id if keeper.head is not None else None,
+        "reference": _id(keeper.evidence.reference),
+        "previous": _id(keeper.evidence.previous),
+        "numbers": keeper.numbers,
+        "evidence": _evidence(keeper.evidence),
+        "next_tick_seconds": ctx.settings.service.poll_interval,
         "policy": keeper.policy,
         "policy_hash": policy_hash(keeper.policy),
         "store_error": keeper.store_error or None,
         "load_error": keeper.load_error or None,
     }
+
+
+def _id(version: gate.Version | None) -> str | None:
+    return version.id if version is not None else None
+
+
+def _evidence(evidence: gate.Evidence) -> dict[str, object] | None:
+    """What the learner wrote into the newest version; the intervals are in `numbers`."""
+    if evidence.standing is None:
+        return None
+    found: dict[str, object] = msgspec.to_builtins(evidence.standing)
+    return found
 
 
 def _stored(ctx: Context, limit: int, before: str | None) -> dict[str, object]:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
 from models.admission import Admission, AdmissionRules
+from models.comparison import Standing
 from models.events import Event
 from models.items import ItemFacts
 from models.recommender import Recommender, RecommenderSettings, new_state
@@ -64,9 +66,11 @@ class Learner:
         facts.write(self.store, changes, "items")
         self.recommender.describe([(item, known) for item, known in items.items() if known is not None])
 
-    def commit(self) -> str:
-        """Write a version; returns its id."""
-        evidence = {"record_times": [self.progress.watermark] * 2}
+    def commit(self, standing: Standing | None = None) -> str:
+        """Write a version, with what it says of how it stands; returns its id."""
+        evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2}
+        if standing is not None:
+            evidence["standing"] = msgspec.to_builtins(standing)
         assert self.checkpointer.cut(self.recommender.state, self.progress, self.admission, evidence, force=True)
         assert self.checkpointer.flush(30.0)
         assert self.checkpointer.last is not None
