@@ -34,6 +34,9 @@ SESSION_GAP: Final = 1800
 CONTEXT_DECAY: Final = 0.8
 """Weight of the q-th last event in the factorization machine's context, normalised to sum 1."""
 
+LONG_DECAY: Final = 0.95
+"""Weight of the q-th last event in the fading mean of the whole history: half after 14 events."""
+
 HALF_LIVES: Final = (500.0, 5_000.0, 100_000.0)
 """Events after which a popularity counts half: short, middle, long. Event counts and not time, so that quiet hours
 do not empty the lists."""
@@ -79,10 +82,20 @@ FACTOR_SPREAD: Final = 0.05
 """Standard deviation of new vectors."""
 
 RANK_RATE: Final = 0.05
-"""AdaGrad step of the ranker."""
+"""AdaGrad step of the linear regressor."""
+
+BLOCK_RATE: Final = 0.015
+"""AdaGrad step of the ranker's weights per bucket. At .05 they follow every list: worse log loss on all streams."""
+
+NEWTON_SPREAD: Final = 0.1
+"""Variance of the ranker's shared weights before the first list. A tenth or five times as much loses little."""
+
+NEWTON_FORGET: Final = 0.9998
+"""Weight of past lists per new one in the ranker's curvature: it remembers 5,000. 1 is as good on steady streams but
+stops learning for ever; .999 is worse on all."""
 
 RANK_START: Final = 0.01
-"""Initial AdaGrad sum of the ranker: bounds the first steps at half a standard deviation."""
+"""Initial AdaGrad sum of both: bounds the first steps at half a standard deviation."""
 
 RANK_PRIOR: Final = 0.3
 """Initial ranker weight on log popularity and on the two forward memories."""
@@ -93,7 +106,7 @@ MOMENT_STEP: Final = 0.002
 CLIP: Final = 4.0
 """Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""
 
-FEATURES: Final = 62
+FEATURES: Final = 69
 """Features per candidate, named in models/features.py."""
 
 LENGTHS: Final = 6

@@ -1,4 +1,4 @@
-"""Nothing in, the names of the 62 features out, in the order in which the kernels fill them. Stage 2.
+"""Nothing in, the names of the features out, in the order in which the kernels fill them. Stage 2.
 
 `models/kernels/features.py` computes them, for learning and for serving alike. Before the rankers see them they are
 standardised by running moments and cut at plus or minus 4; a feature that never varies becomes 0.
@@ -71,6 +71,13 @@ FEATURE_NAMES = (
     "brand_same",
     "brand_share",
     "brand_and_category_same",
+    "affinity_fading",  # the machine's score in the fading mean of the whole history
+    "affinity_fading_in_list",  # the same, standardised over the candidates
+    "affinity_even",  # in the plain mean
+    "affinity_even_in_list",
+    "transition_back",  # Q_last . G_j
+    "returns",  # log share of the item's events that came from users who knew it
+    "own_returns",  # the same for items of the own history, else 0
 )
 
 assert len(FEATURE_NAMES) == FEATURES

@@ -14,6 +14,7 @@ from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.kernels.learning import learn
 from models.kernels.serving import answer, explain_sources
+from models.migrations import first_curvature
 from models.schema import SCHEMA
 from models.scratch import Scratch, new_scratch
 from models.state import State
@@ -116,6 +117,9 @@ def _set_priors(state: State) -> None:
     rows = np.array([4, 30, 34], np.int32)
     state.tables["ranker"].columns["weight"][rows] = dim.RANK_PRIOR
     state.tables["ranker"].mark(rows)
+    curvature, first = state.tables["curvature"], first_curvature()
+    curvature.columns["inverse"][first.rows] = first.columns["inverse"]
+    curvature.mark(first.rows)
 
 
 class Recommender:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from models import dimensions as dim
 from models.tables import Column, Schema, Space, Table
 
-VERSION = 1
+VERSION = 2
 
 SPACES = (
     Space("item", 1_000_000),
@@ -50,6 +50,8 @@ ITEM_TABLES = (
             Column("log_price", "f4", default=dim.NO_PRICE),  # running mean, step .1
             _ref("category", "category"),
             _ref("brand", "brand"),
+            _sum("positives", "u4"),
+            _sum("returns", "u4"),  # positive events by users who had the item in their ring
             _sum("events", "u4"),  # every accepted event: the oracle against learning twice
         ),
         owner="item",
@@ -78,6 +80,8 @@ MODEL_TABLES = (
     Table("pool", "model", (_ref("item"),), width=dim.POOL),
     Table("moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FEATURES),
     Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FEATURES),
+    # Inverse of the shared weights' curvature, one row per feature.
+    Table("curvature", "model", (Column("inverse", "f8", (dim.FEATURES,)),), width=dim.FEATURES, served=False),
     Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=dim.FEATURES + 1),
     Table(
         "race",

@@ -52,6 +52,7 @@ class Work(NamedTuple):
     scores: Array  # (NEGATIVES + 1,) f32
     pool: Array  # (POOL,) f32 scores of the pool
     norms: Array  # (8,) f32
+    means: Array  # (2, FACTORS) f32 means of the whole history
     steps: Array  # (CATEGORY_NEXT, 2) f64 categories that follow the last one, and their share
 
 
@@ -64,6 +65,7 @@ class Listed(NamedTuple):
     scores: Array  # (CONTENDERS, CANDIDATES) f32
     weights: Array  # (FEATURES,) f32 the ranker's weights in this context
     gradient: Array  # (FEATURES,) f32
+    direction: Array  # (FEATURES,) f64 of the Newton step
     means: Array  # (FEATURES,) f64 of the raw features over the list
     squares: Array  # (FEATURES,) f64
     scale: Array  # (FEATURES,) f32 one over the spread, 0 for a constant feature
@@ -128,6 +130,7 @@ def _work() -> Work:
         np.zeros(dim.NEGATIVES + 1, f4),
         np.zeros(dim.POOL, f4),
         np.zeros(8, f4),
+        np.zeros((2, dim.FACTORS), f4),
         np.zeros((dim.CATEGORY_NEXT, 2)),
     )
 
@@ -141,6 +144,7 @@ def _listed() -> Listed:
         np.zeros((dim.CONTENDERS, dim.CANDIDATES), f4),
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.FEATURES, f4),
+        np.zeros(dim.FEATURES),
         np.zeros(dim.FEATURES),
         np.zeros(dim.FEATURES),
         np.zeros(dim.FEATURES, f4),

@@ -3,26 +3,26 @@
 A version is a base (everything) or a delta (rows touched since the version before). Rows the service needs and rows
 only the learner needs never share a chunk, so that the service fetches no user. Schema changes: a column that a
 version lacks keeps its default, one that the schema lacks is dropped, everything else is a pure function in
-`MIGRATIONS`.
+models/migrations.py.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from models.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Damaged, Part, pack, read
 from models.conformity import Incompatible, TooNew, check_layout, conform
 from models.manifest import ChunkInfo, Manifest, seal, unseal, verify
+from models.migrations import MIGRATIONS, Migration
 from models.progress import Progress, batch_digest, record_hash
 from models.state import Changes, KeyChanges, TableChanges
 from models.tables import Array, Schema, Table
 
 __all__ = [
-    "MIGRATIONS",
     "Chunk",
     "ChunkInfo",
     "Damaged",
@@ -41,11 +41,6 @@ __all__ = [
     "unseal",
     "verify",
 ]
-
-Migration = Callable[[Changes], Changes]
-
-MIGRATIONS: Final[dict[int, Migration]] = {}
-"""From schema n to n + 1, for what adding or dropping a column does not cover. Pure; each has a golden file."""
 
 
 class NotFinite(Exception):

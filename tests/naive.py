@@ -199,6 +199,7 @@ def other_features(served: Any, past: list[tuple[int, int, int]], item: int, now
         **_price(stats, items, item),
         **_similar(served, items, item),
         **_brand(stats, items, item),
+        **_long_run(served, items, item),
     }
 
 
@@ -274,6 +275,49 @@ def _brand(stats: Any, items: list[int], item: int) -> dict[str, float]:
         "brand_share": _shares(stats.brand, items).get(brand, 0.0),
         "brand_and_category_same": same * both,
     }
+
+
+def mean_vector(served: Any, items: list[int], decay: float) -> np.ndarray:
+    """The machine's vectors of a history, newest first, averaged with weights decay ** place."""
+    weights = [decay**q for q in range(len(items))]
+    parts = [w * vector(served, item) for w, item in zip(weights, items, strict=True)]
+    return np.sum(parts, axis=0) / sum(weights)
+
+
+def _long_run(served: Any, items: list[int], item: int) -> dict[str, float]:
+    stats = served.item_stats
+    rate = math.log((int(stats.returns[item]) + 0.5) / (int(stats.positives[item]) + 2))
+    found = {"returns": rate}
+    if item in items:
+        found["own_returns"] = rate
+    if items:
+        found["affinity_fading"] = machine_score(served, mean_vector(served, items, dim.LONG_DECAY), item)
+        found["affinity_even"] = machine_score(served, mean_vector(served, items, 1.0), item)
+        found["transition_back"] = float(served.item_last.g[item] @ served.item_factors.q[items[0]].astype(float))
+    return found
+
+
+def newton(weights: np.ndarray, gradients: list[np.ndarray]) -> np.ndarray:
+    """Weights after online Newton steps along the gradients, by inverting the curvature each time."""
+    curvature = np.eye(len(weights)) / dim.NEWTON_SPREAD
+    for gradient in gradients:
+        curvature = dim.NEWTON_FORGET * curvature + np.outer(gradient, gradient)
+        spread = np.sqrt(np.diag(np.linalg.inv(curvature)) / dim.NEWTON_SPREAD)
+        weights = weights - np.linalg.inv(curvature) @ gradient
+        too_wide = np.maximum(spread, 1.0)
+        curvature = curvature * np.outer(too_wide, too_wide)
+    return weights
+
+
+def returns(histories: list[tuple[int, int]], ring: int = dim.RING) -> tuple[Counter[int], Counter[int]]:
+    """Of (user, item) events in order: how many each item had, and how many by users who held it in their last ones."""
+    seen: dict[int, list[int]] = defaultdict(list)
+    all_, held = Counter[int](), Counter[int]()
+    for user, item in histories:
+        all_[item] += 1
+        held[item] += item in seen[user][-ring:]
+        seen[user].append(item)
+    return all_, held
 
 
 def rank_with_rest(scores: list[float], rest: list[float], target: int) -> int:

@@ -149,11 +149,14 @@ def add_window(union, history, others, counts, totals, forward):
 
 @kernel
 def pick_best(union, column, size, rank_column):
-    """The best `size` entries by one column become candidates; their rank is noted unless rank_column is PICKED."""
+    """The best `size` entries by one column become candidates; their rank is noted unless rank_column is PICKED.
+
+    Own items are candidates anyway. Where users do not come back to an item they would fill every source's list.
+    """
     count = 0
     for at in range(union.counts[0]):
         value = union.sums[at, column]
-        if value > 0 and (count < size or value > union.heap_keys[0]):
+        if value > 0 and union.sums[at, COUNT] == 0 and (count < size or value > union.heap_keys[0]):
             count = offer(union.heap, union.heap_keys, count, size, at, value)
     finish(union.heap, union.heap_keys, count)
     for place in range(count):
@@ -172,7 +175,7 @@ def pick_cosine(union, keys, applied):
     count = 0
     for at in range(union.counts[0]):
         both = union.sums[at, N2] + union.sums[at, NB]
-        if both <= 0 or (count == _COS_PICKS and both * 0.57735 < union.heap_keys[0]):
+        if both <= 0 or union.sums[at, COUNT] > 0 or (count == _COS_PICKS and both * 0.57735 < union.heap_keys[0]):
             continue
         count = offer(union.heap, union.heap_keys, count, _COS_PICKS, at, _cosine(union, at, keys, applied))
     for place in range(count):
@@ -237,11 +240,18 @@ def score_pool(scores, z, pool, pooled, category_of, biases, vectors, category_b
 
 
 @kernel
+def _own(union, item):
+    at = find(union.keys, union.slots, item)
+    return at >= 0 and union.sums[at, COUNT] > 0
+
+
+@kernel
 def add_machine(union, scores, pool, pooled):
-    """The best 60 of the pool by their scores."""
+    """The best 60 of the pool by their scores, own items apart."""
     count = 0
     for at in range(pooled):
-        if pool[at] >= 0 and (count < POOL_TOP or scores[at] > union.heap_keys[0]):
+        better = pool[at] >= 0 and (count < POOL_TOP or scores[at] > union.heap_keys[0])
+        if better and not _own(union, pool[at]):
             count = offer(union.heap, union.heap_keys, count, POOL_TOP, at, scores[at])
     finish(union.heap, union.heap_keys, count)
     for place in range(count):

@@ -1,4 +1,4 @@
-"""Candidates and tables in, 62 numbers per candidate out: the same function learns and serves.
+"""Candidates and tables in, 69 numbers per candidate out: the same function learns and serves.
 
 Each group of features is one function; their order is that of `FEATURE_NAMES` in models/features.py.
 """
@@ -11,6 +11,14 @@ from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels import candidates as c
 from models.kernels import factorization
 from models.kernels.compile import kernel, scoring
+from models.kernels.features_context import (
+    AFFINITY_EVEN,
+    AFFINITY_EVEN_LISTED,
+    AFFINITY_FADING,
+    AFFINITY_FADING_LISTED,
+    context_features,
+    set_means,
+)
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
@@ -246,7 +254,8 @@ def compute(served, scratch, now):
         nexts.count,
         kinds.total,
     )
-    factors, categories = served.item_factors, served.category_factors
+    factors, categories, last = served.item_factors, served.category_factors, served.item_last
+    set_means(history, stats.category, factors.q, categories.q, work.means)
     for at in range(listed.counts[0]):
         item = listed.items[at]
         x, sums = listed.features[at], union.sums[listed.entries[at]]
@@ -258,7 +267,10 @@ def compute(served, scratch, now):
         memory_features(x, sums)
         category_features(x, sums, history, stats.category, kinds.key, work.steps, item, applied)
         price_features(x, stats.log_price, item, last_price, mean_price)
-        similarity_features(x, history, factors.q, served.item_last.g, work.norms, item)
+        similarity_features(x, history, factors.q, last.g, work.norms, item)
         brand_features(x, history, stats.brand, item)
+        context_features(x, sums, history, stats, factors, last, categories, work.means, item)
     within_list(listed.features, listed.counts[0], 0, 1)
     within_list(listed.features, listed.counts[0], 4, 8)
+    within_list(listed.features, listed.counts[0], AFFINITY_FADING, AFFINITY_FADING_LISTED)
+    within_list(listed.features, listed.counts[0], AFFINITY_EVEN, AFFINITY_EVEN_LISTED)

@@ -119,7 +119,7 @@ def rank(served, private, scratch, user, item, now, trains, tests, out):
     if trains:
         if target >= 0:
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
-            ranking.train(listed, served.ranker, listed.scores[RANKER], target)
+            ranking.train(listed, served.ranker, private.curvature, listed.scores[RANKER], target)
         ranking.remember(listed, served.moments, served.clock)
 
 
@@ -240,6 +240,16 @@ def learn_factors(past, work, category_of, factors, last, categories, pool, pool
 
 
 @kernel
+def count_return(stats, ring, user, item):
+    """Whether this positive event's user had the item: marks were set when the event was counted."""
+    held = False
+    for at in range(user * RING, (user + 1) * RING):  # no early end: so it runs on vector units
+        held = held or ring.item[at] == item
+    stats.positives[item] += 1
+    stats.returns[item] += held
+
+
+@kernel
 def note_recent(recent, progress, item):
     """Write the item over the oldest of the recent ones."""
     at = progress.recent[0] % recent.item.shape[0]
@@ -284,6 +294,7 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
             weight,
         )
     if positive:
+        count_return(stats, ring, user, item)
         learn_popularity(
             served.item_stats,
             served.top_items,

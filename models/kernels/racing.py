@@ -49,7 +49,8 @@ def set_sources(listed, union):
         scores[LAG, at] = sums[c.N1] if sums[c.N1] > 0 else ABSENT
         scores[FORWARD, at] = sums[c.N2] if sums[c.N2] > 0 else ABSENT
         scores[COSINE, at] = sums[c.COS] if sums[c.COS] > 0 else ABSENT
-        scores[MACHINE, at] = sums[c.MACHINE_SCORE] if sums[c.RANK_MACHINE] > 0 else ABSENT
+        proposed = sums[c.RANK_MACHINE] > 0 or sums[c.COUNT] > 0
+        scores[MACHINE, at] = sums[c.MACHINE_SCORE] if proposed else ABSENT
 
 
 @kernel

@@ -1,14 +1,16 @@
 """Features of a list in, scores and one training step of the listwise ranker and the pointwise regressor out.
 
 The ranker's weights are W0 + W1[bucket of known events] + W2[bucket of seconds since the last]; loss: -log softmax of
-the target over the united candidates (ListNet with one relevant item: Cao et al., ICML 2007); AdaGrad per coordinate.
+the target over the united candidates (ListNet with one relevant item: Cao et al., ICML 2007). W0 takes online Newton
+steps, the others AdaGrad per coordinate.
 """
 
 import math
 
 import numpy as np
 
-from models.dimensions import CLIP, FEATURES, LENGTHS, MOMENT_STEP, RANK_RATE, RANK_START
+from models.dimensions import BLOCK_RATE, CLIP, FEATURES, LENGTHS, MOMENT_STEP, RANK_RATE, RANK_START
+from models.kernels import newton
 from models.kernels.compile import kernel, scoring
 from models.kernels.touch import mark
 
@@ -119,28 +121,41 @@ def set_gradient(features, count, slopes, gradient):
 
 
 @kernel
-def descend(weights, totals, dirty, touched, marks, start, gradient):
+def descend(weights, totals, dirty, touched, marks, start, gradient, rate):
     """AdaGrad per coordinate on rows start to start + FEATURES."""
     for f in range(FEATURES):
         slope = gradient[f]
         if slope != 0 and math.isfinite(slope):
             row = start + f
             totals[row] += slope * slope
-            weights[row] -= RANK_RATE * slope / math.sqrt(totals[row] + RANK_START)
+            weights[row] -= rate * slope / math.sqrt(totals[row] + RANK_START)
             mark(dirty, touched, marks, row)
 
 
 @kernel
-def train(listed, ranker, scores, target):
+def train(listed, ranker, curvature, scores, target):
     """One listwise step: `target` is the place of the item that came."""
     count = listed.counts[0]
     if not set_chances(scores, count, listed.chances):
         return
     listed.chances[target] -= 1
     set_gradient(listed.features, count, listed.chances, listed.gradient)
-    for block in (0, listed.counts[1], listed.counts[2]):
+    if not newton.step(ranker.weight, curvature.inverse, listed.gradient, listed.direction):
+        return
+    for f in range(FEATURES):
+        mark(ranker.dirty, ranker.touched, ranker.marks, f)
+        mark(curvature.dirty, curvature.touched, curvature.marks, f)
+    for block in (listed.counts[1], listed.counts[2]):
+        start = block * FEATURES
         descend(
-            ranker.weight, ranker.total, ranker.dirty, ranker.touched, ranker.marks, block * FEATURES, listed.gradient
+            ranker.weight,
+            ranker.total,
+            ranker.dirty,
+            ranker.touched,
+            ranker.marks,
+            start,
+            listed.gradient,
+            BLOCK_RATE,
         )
 
 
@@ -164,7 +179,7 @@ def train_linear(listed, linear, scores, target):
         listed.chances[at] = error
         total += error
     set_gradient(listed.features, count, listed.chances, listed.gradient)
-    descend(linear.weight, linear.total, linear.dirty, linear.touched, linear.marks, 0, listed.gradient)
+    descend(linear.weight, linear.total, linear.dirty, linear.touched, linear.marks, 0, listed.gradient, RANK_RATE)
     if math.isfinite(total):
         linear.total[FEATURES] += total * total
         linear.weight[FEATURES] -= RANK_RATE * total / math.sqrt(linear.total[FEATURES] + RANK_START)

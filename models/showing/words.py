@@ -67,6 +67,13 @@ FEATURES: Final = {
     "brand_same": "same brand as the last item",
     "brand_share": "this user often looks at its brand",
     "brand_and_category_same": "same brand and category as the last item",
+    "affinity_fading": "the taste model expects it after all that this user did, the latest most",
+    "affinity_fading_in_list": "it suits all that this user did, the latest most, better than the other candidates",
+    "affinity_even": "the taste model expects it after all that this user did",
+    "affinity_even_in_list": "it suits all that this user did better than the other candidates",
+    "transition_back": "the taste model expects the last item after it",
+    "returns": "people come back to it",
+    "own_returns": "this user has it, and people come back to it",
 }
 """Of the features of models/features.py."""
 

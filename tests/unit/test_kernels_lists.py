@@ -59,7 +59,8 @@ def test_every_source_proposes_exactly_its_best(learnt, requests):
         expected = set(items)
         expected |= set(sums["n1"]) | set(sums["n1b"])
         for name, size in (("n2", 60), ("nb", 30)):
-            expected |= set(sorted(sums[name], key=lambda j: -sums[name][j])[:size])
+            others = [j for j in sums[name] if j not in items]
+            expected |= set(sorted(others, key=lambda j: -sums[name][j])[:size])
         tops = served.top_items.item
         expected |= {int(item) for item in tops if item >= 0}
         found = set(scratch.listed.items[: scratch.listed.counts[0]].tolist())
@@ -97,12 +98,13 @@ def test_every_feature_of_a_history_out_of_order_is_what_its_twin_says(learnt, r
 def test_ranks_within_sources_are_ranks(learnt, requests):
     served, scratch = learnt.state.served, new_scratch()
     past = prepare(learnt, requests[1], scratch, NOW)
+    own = {event[0] for event in past}
     sums = naive.sources(served, [event[0] for event in past])
-    best = sorted(sums["n1"].values(), reverse=True)
+    best = sorted((value for j, value in sums["n1"].items() if j not in own), reverse=True)
     for place in range(int(scratch.listed.counts[0])):
         row = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
         item = int(scratch.listed.items[place])
-        if item in sums["n1"]:
+        if item in sums["n1"] and item not in own:
             rank = round(1 / row["follows_rank"])
             assert best[rank - 1] == pytest.approx(sums["n1"][item], rel=1e-4)
         else:
@@ -207,11 +209,38 @@ def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
     state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
     prepare(learnt, requests[3], scratch, NOW)
     ranking.standardise(scratch.listed, served.moments.mean, served.moments.square)
-    ranker, out, target = state.served.ranker, np.zeros(dim.CANDIDATES, np.float32), 4
+    ranker, curvature = state.served.ranker, state.private.curvature
+    out, target = np.zeros(dim.CANDIDATES, np.float32), 4
     ranks = []
     for _ in range(60):
         ranking.set_weights(scratch.listed, scratch.history, ranker.weight, NOW)
         ranking.score(scratch.listed.features, scratch.listed.counts[0], scratch.listed.weights, out)
         ranks.append(naive.rank_of(out[: scratch.listed.counts[0]].tolist(), target))
-        ranking.train(scratch.listed, ranker, out, target)
+        ranking.train(scratch.listed, ranker, curvature, out, target)
     assert ranks[-1] == 1
+
+
+def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests[1:8]:
+        past = prepare(learnt, request, scratch, NOW)
+        items = [event[0] for event in past]
+        z = naive.context(served, items)
+        pool = [int(item) for item in served.pool.item[: served.clock.pooled[0]] if item not in items]
+        ranked = sorted(pool, key=lambda item: -naive.machine_score(served, z, item))[: dim.POOL_TOP]
+        listed = scratch.listed.items[: scratch.listed.counts[0]].tolist()
+        ranks = [scratch.union.sums[scratch.listed.entries[listed.index(j)], candidates.RANK_MACHINE] for j in ranked]
+        assert ranks == list(range(1, len(ranked) + 1))
+
+
+def test_return_rates_count_who_had_the_item():
+    events = [event for event in stream(1500, 3, users=4) if event.kind <= dim.PURCHASE]
+    learnt = Recommender(new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8)))
+    learnt.learn_events(events, [event.timestamp for event in events], facts())
+    keys = learnt.state.keys
+    rows = [(keys["user"].rows[event.user_id], keys["item"].rows[event.item_id]) for event in events]
+    every, held = naive.returns(rows)
+    stats = learnt.state.served.item_stats
+    for item in range(len(keys["item"])):
+        assert (int(stats.positives[item]), int(stats.returns[item])) == (every[item], held[item])
+    assert any(0 < held[item] < every[item] for item in every)

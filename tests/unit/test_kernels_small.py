@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import dimensions as dim
-from models.kernels import hashing, history, popularity, racing, ranking, selection, transitions
+from models.kernels import hashing, history, newton, popularity, racing, ranking, selection, transitions
 from models.scratch import new_scratch
 from tests import naive
 
@@ -155,3 +155,24 @@ def test_chances_are_a_softmax_and_know_when_they_are_not():
     assert ranking.set_chances(scores, 3, chances)
     assert chances.tolist() == pytest.approx(naive.softmax([1.0, 3.0, -2.0]), rel=1e-5)
     assert not ranking.set_chances(np.array([1.0, math.nan, 0.0], np.float32), 3, chances)
+
+
+def test_newton_steps_are_those_of_the_inverted_curvature(rng):
+    size = 7
+    gradients = [rng.normal(0, 1, size).astype(np.float32) for _ in range(300)]
+    for gradient in gradients:
+        gradient[5], gradient[6] = 0, gradient[0] + 0.1 * gradient[6]
+    weights, inverse, direction = np.zeros(size, np.float32), np.eye(size) * dim.NEWTON_SPREAD, np.zeros(size)
+    for gradient in gradients:
+        assert newton.step(weights, inverse, gradient, direction)
+    expected = naive.newton(np.zeros(size), [gradient.astype(float) for gradient in gradients])
+    assert weights == pytest.approx(expected, abs=1e-4)
+    assert np.linalg.eigvalsh(inverse).min() > 0
+    assert np.diag(inverse).max() <= dim.NEWTON_SPREAD * (1 + 1e-9)
+
+
+def test_a_newton_step_along_no_number_changes_nothing():
+    weights, inverse, direction = np.zeros(3, np.float32), np.eye(3), np.zeros(3)
+    assert not newton.step(weights, inverse, np.array([1, np.nan, 0], np.float32), direction)
+    assert weights.tolist() == [0, 0, 0]
+    assert inverse.tolist() == np.eye(3).tolist()

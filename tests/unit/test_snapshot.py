@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models import chunks as format_
 from models import snapshot
 from models.chunks import Damaged, Part, read, write
+from models.migrations import MIGRATIONS, RELEARNT
 from models.snapshot import (
     Chunk,
     Incompatible,
@@ -218,6 +219,14 @@ def test_an_older_schema_is_migrated_step_by_step():
     newest = schema_of(version=3)
     decoded = decode(manifest, data, newest, {1: doubled, 2: doubled})
     assert decoded.changes.tables["weights"].columns["n"].tolist() == [3] * 5
+
+
+def test_the_first_schema_s_rankers_are_learnt_anew_and_all_else_is_kept():
+    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNT, "pool")})
+    assert set(MIGRATIONS[1](whole).tables) == {"pool", "curvature"}
+    assert set(MIGRATIONS[1](whole._replace(base=False)).tables) == {"pool"}
+    inverse = MIGRATIONS[1](whole).tables["curvature"].columns["inverse"]
+    assert np.linalg.eigvalsh(inverse).min() > 0
 
 
 def test_a_manifest_with_a_flipped_bit_is_damage():
