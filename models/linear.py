@@ -2,8 +2,8 @@
 
 The listwise ranker: score = x . (W0 + W1[bucket of known events] + W2[bucket of seconds since the last]), trained by
 -log softmax(target) over the united candidates (ListNet with one relevant item, Cao et al., ICML 2007): online Newton
-steps for W0 (models/kernels/newton.py), AdaGrad per coordinate for the others. The linear regressor: x . w + intercept, squared error against 1 for the item that came and 0 for the
-others. Both compiled in `models/kernels/ranking.py`.
+steps for W0 (models/kernels/newton.py), AdaGrad per coordinate for the others. The linear regressor: x . w + intercept,
+squared error against 1 for the item that came and 0 for the others. Both compiled in `models/kernels/ranking.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Changes of an older schema in, those of the next one out. Stage 5.
 
-For what adding or dropping a column does not cover. Each migration is a pure function; models/snapshot.py runs them one after the other when a version is decoded.
+For what adding or dropping a column does not cover. Each migration is a pure function; models/snapshot.py runs them one
+after the other when a version is decoded.
 """
 
 from __future__ import annotations
