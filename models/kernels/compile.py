@@ -10,6 +10,7 @@ shapes compiled code is hashed into the cache's folder: an edited constant or ta
 
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from numba import config as _config
@@ -24,9 +25,25 @@ def _fingerprint() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
+def _folder() -> Path:
+    """Where caches are kept when NUMBA_CACHE_DIR is not set: beside the sources, or with the user's other caches.
+
+    Never numba's own choice, which has no fingerprint: after an update it runs old machine code on new tables, and that
+    is memory corruption and not an error.
+    """
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR)
+    beside = Path(__file__).parent / "__pycache__"
+    try:
+        beside.mkdir(exist_ok=True)
+        with TemporaryFile(dir=beside):
+            return beside
+    except OSError:  # installed where this user may not write
+        return Path.home() / ".cache" / "sluicegate" / "kernels"
+
+
 config: Any = _config
-if config.CACHE_DIR:  # without a folder of its own numba keeps the cache beside the sources, or in the user's cache
-    config.CACHE_DIR = str(Path(config.CACHE_DIR) / _fingerprint())
+config.CACHE_DIR = str(_folder() / _fingerprint())
 
 _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
