@@ -74,10 +74,15 @@ class _Wabbit(Mirrored):
 
 
 class WabbitMachine(_Wabbit):
-    """`--lrq ui10`: a weight per user and item, and the product of their vectors; squared loss, its default steps."""
+    """`--lrq ui10`: a weight per user and item, and the product of their vectors; squared loss.
+
+    Plain steps of .05: with its adaptive steps, at six rates tried, it ranks worse on MovieLens and REES46.
+    """
 
     def __init__(self, seed: int) -> None:
-        super().__init__(f"--lrq ui{FACTORS} --random_seed {seed}", FACTORS.bit_length(), 1 + FACTORS)
+        super().__init__(
+            f"--lrq ui{FACTORS} --sgd --learning_rate 0.05 --random_seed {seed}", FACTORS.bit_length(), 1 + FACTORS
+        )
 
     def scores(self, user: str, count: int, when: float) -> Array:
         """w0 + wu + wi + <vu, vi>."""
@@ -87,10 +92,13 @@ class WabbitMachine(_Wabbit):
 
 
 class WabbitPairs(_Wabbit):
-    """`-q ui`: a weight per user, per item and per pair of them; squared loss, its default steps."""
+    """`-q ui`: a weight per user, per item and per pair of them; squared loss.
+
+    The rate is .1: better on the whole of MovieLens and REES46 than its default of .5.
+    """
 
     def __init__(self, seed: int) -> None:
-        super().__init__(f"-q ui --random_seed {seed}", 0, 1)
+        super().__init__(f"-q ui --learning_rate 0.1 --random_seed {seed}", 0, 1)
         self._pairs: dict[str, set[int]] = {}
 
     def learn(self, user: str, item: int, target: float, when: float) -> None:
