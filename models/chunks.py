@@ -23,8 +23,9 @@ MAGIC: Final = b"SLUICE\x00\x01"
 HEADER_BYTES: Final = 1 << 20
 """Longest header read, 1 MiB: far above the tables of any schema, far below what would hurt to parse."""
 
-CHUNK_BYTES: Final = 8 << 20
-"""Longest chunk written, 8 MiB. Redis handles one value at a time: larger ones show up as latency for everybody."""
+CHUNK_BYTES: Final = 2 << 20
+"""Longest chunk written, 2 MiB: Redis copies a value and appends it to its file in some 2 ms, and answers nobody then.
+Smaller ones would spend more of themselves on headers (HEADER_ROOM)."""
 
 HEADER_ROOM: Final = 128 << 10
 """Bytes of a chunk kept free for the header: about 130 for each array of each table."""

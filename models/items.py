@@ -27,8 +27,11 @@ _EXPECTED: Final = {
 }
 
 
-class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the shop says of an item now. Absent facts are None; `available` is true until the shop says otherwise."""
+class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the shop says of an item now. Absent facts are None; `available` is true until the shop says otherwise.
+
+    Strings and numbers make no cycles: the collector, which would walk a whole catalogue, need not know of them.
+    """
 
     category: _Short | None = None
     price: Annotated[float, Meta(ge=0, le=1e12)] | None = None

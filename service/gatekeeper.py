@@ -6,6 +6,7 @@ Several services do this at once; the compare-and-set in the store lets one deci
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,8 @@ STORE_RETRY: Final = 0.5
 SAY_SERVING: Final = 60.0
 # Seconds that a tick under way has to end when the process was asked to.
 STOP_PATIENCE: Final = 2.0
+# Ways of preparing tables after which there are many new objects that stay.
+WHOLE: Final = frozenset({"copy", "load"})
 # Canary queries put to a version that another service has examined already.
 WARM_QUERIES: Final = 3
 
@@ -271,6 +274,9 @@ class Gatekeeper:
         how = self._tables.prepare(version, or_older=or_older)
         if how in self._telemetry.loading:
             self._telemetry.loading[how].observe(time.perf_counter() - started)
+        if how in WHOLE:
+            # A full collection walks all there is, the code of every library included, and stops requests meanwhile.
+            gc.freeze()
 
     def _reject(self, version: str, faults: tuple[str, ...], detail: str) -> None:
         self._faults = {version: (faults, detail)}

@@ -15,12 +15,14 @@ from typing import Final
 import numpy as np
 
 from models.dimensions import SOURCES
+from models.duplicate import duplicate
 from models.evaluation import CONTENDERS
 from models.recommender import Recommender
 from models.snapshot import Damaged, Manifest
 from models.state import State
 from models.tables import Schema
 from streaming import versions
+from streaming.recent import Recent
 from streaming.store import Store
 
 # Seconds to wait for the last request on a set; a request holds one for about a millisecond. After it the set is left
@@ -90,6 +92,7 @@ class TableSets:
         self._active: TableSet | None = None
         self._idle: TableSet | None = None
         self._baseline = False
+        self._recent = Recent()
 
     @property
     def active(self) -> TableSet | None:
@@ -118,7 +121,8 @@ class TableSets:
         yield None
 
     def prepare(self, version: str, *, or_older: bool = False) -> str:
-        """Bring the idle set to `version`. Returns how: `kept` (it was there), `apply` (deltas) or `load` (a base).
+        """Bring the idle set to `version`. Returns how: `kept` (it was there), `apply` (deltas onto it), `copy` (there
+        was none: deltas onto a copy of the active one) or `load` (a base).
 
         A damaged version raises Damaged, unless `or_older` lets the newest sound one before it take its place. Raises
         what the store and `streaming.versions` raise; the idle set is then dropped, never left in between.
@@ -127,17 +131,24 @@ class TableSets:
         if idle is not None and idle.id == version:
             return "kept"
         self._idle = None
+        how = "apply"
+        if idle is None and self._active is not None:
+            idle, how = _twin(self._active), "copy"
         if idle is not None and self._advance(idle, version):
             self._idle = idle
-            return "apply"
+            return how
         self._idle = self._load(version, or_older)
         return "load"
 
     def _advance(self, idle: TableSet, version: str) -> bool:
+        if idle.id == version:
+            return True
         if not idle.left(LEAVE_DEADLINE):
             return False
         try:
-            idle.manifest = versions.advance(self._store, idle.state, idle.id, version, served_only=True)
+            idle.manifest = versions.advance(
+                self._store, idle.state, idle.id, version, served_only=True, recent=self._recent
+            )
         except versions.NeedsBase:
             return False
         return True
@@ -161,8 +172,13 @@ class TableSets:
             self._active.baseline = wanted
 
     def drop_idle(self) -> None:
-        """Forget the idle set: what it holds must not be built upon."""
+        """Forget the idle set, and the deltas that made it: what it holds must not be built upon."""
         self._idle = None
+        self._recent = Recent()
+
+
+def _twin(held: TableSet) -> TableSet:
+    return TableSet(duplicate(held.state), held.manifest)
 
 
 __all__ = ["TableSet", "TableSets"]

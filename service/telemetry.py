@@ -36,8 +36,9 @@ OUTCOMES: Final = ("accepted", "rejected", "unavailable")
 SLATES: Final = ("sent", "left_out", "dropped")
 """What became of a slate that was answered: handed to Kafka, beyond what is written, or in vain."""
 
-PHASES: Final = ("load", "apply", "check", "swap")
-"""Phases of following a version: whole state from a base, deltas onto the idle tables, guards, the swap itself."""
+PHASES: Final = ("load", "copy", "apply", "check", "swap")
+"""Phases of following a version: whole state from a base, deltas onto a copy of what is served or onto the idle tables,
+guards, the swap itself."""
 
 UNMATCHED: Final = "unmatched"
 """Route label of requests that no route matches."""

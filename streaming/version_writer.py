@@ -33,9 +33,9 @@ from streaming.store import Store
 FAILPOINTS: Final = tuple(f"commit.{step}" for step in range(1, 11))
 """Every point at which an acceptance test kills the learner."""
 
-BASE_BYTES_PER_SECOND: Final = 32 << 20
-"""Pace of a base beside the chain, 32 MiB/s: slow enough that the next delta finds Redis free between two chunks, fast
-enough that 400 MB are there before a twentieth of ten minutes is over."""
+BASE_BYTES_PER_SECOND: Final = 16 << 20
+"""Pace of a base beside the chain, 16 MiB/s: slow enough that deltas and histories find Redis free between two chunks,
+fast enough that 400 MB are there before a twentieth of ten minutes is over."""
 
 
 COLLECT_TOGETHER: Final = 64

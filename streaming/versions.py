@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.admission import RING, Arrivals
 from models.snapshot import Damaged, Decoded, Manifest, decode
 from models.state import State
 from models.tables import Array, Schema
+from streaming.recent import Recent, Step
 from streaming.retention import BESIDE
 from streaming.store import Store
 from streaming.version_store import VersionGone
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
+
+NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
 
 
 class NoSoundVersion(Exception):
@@ -85,49 +89,68 @@ def load(
     raise NoSoundVersion(wanted, loader.damaged)
 
 
-def advance(store: Store, state: State, from_id: str, to_id: str, *, served_only: bool) -> Manifest:
+def advance(
+    store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: Recent | None = None
+) -> Manifest:
     """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`; returns the manifest of `to_id`.
 
     Every byte is fetched and checked before the first row changes. Raises NeedsBase when the chain between the two is
     broken, gone, or begins with a base; the state is then untouched.
+    recent: deltas that another state took over a moment ago; they are not fetched, verified and decoded again.
     """
     if from_id == to_id:
         return store.manifest(to_id)
+    known = recent if recent is not None else Recent()
     try:
-        chain = _chain(store, from_id, to_id)
-        decoded = [decode(manifest, store.chunks(manifest, served_only), state.schema) for manifest in chain]
+        chain = [
+            known.get(manifest.id)
+            or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema))
+            for manifest in _chain(store, from_id, to_id, known.manifests)
+        ]
     except Damaged as error:
         raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
-    for one in decoded:
-        state.apply(one.changes)
-    return chain[-1]
+    for step in chain:
+        state.apply(step.decoded.changes)
+    known.keep(chain)
+    return chain[-1].manifest
 
 
-def _chain(store: Store, from_id: str, to_id: str) -> list[Manifest]:
+def _chain(store: Store, from_id: str, to_id: str, known: Mapping[str, Manifest]) -> list[Manifest]:
     chain: list[Manifest] = []
-    for manifest in lineage(store, to_id):
-        if manifest.id == from_id:
-            return chain[::-1]
+    for manifest in lineage(store, to_id, known):
         if manifest.kind == "base":
             break
         chain.append(manifest)
+        if manifest.parent == from_id:
+            return chain[::-1]
     raise NeedsBase(f"{to_id} does not extend {from_id} by deltas alone")
 
 
-def lineage(store: Store, version: str) -> Iterator[Manifest]:
-    """The manifests of a version, its parent, its parent's parent, and so on through bases; Damaged at a broken one."""
-    order = [pointer.id for pointer in store.versions()]
-    found: dict[str, Manifest | Damaged] = {}
+def lineage(store: Store, version: str, known: Mapping[str, Manifest] = NOTHING_KNOWN) -> Iterator[Manifest]:
+    """The manifests of a version, its parent, its parent's parent, and so on through bases; Damaged at a broken one.
+
+    known: manifests that need not be read. The first that is missing is read alone, as whoever follows needs no more.
+    """
+    found: dict[str, Manifest | Damaged] = dict(known)
+    order: list[str] = []
+    reads = 0
     wanted = version
     while wanted:
         if wanted not in found:
-            place = order.index(wanted) if wanted in order else 0
-            found = store.manifests([wanted, *order[max(0, place - MANIFESTS_TOGETHER) : place]])
+            if reads == 1:
+                order = [pointer.id for pointer in store.versions()]
+            found = {**known, **store.manifests([wanted, *_before(order, wanted)])}
+            reads += 1
         manifest = found[wanted]
         if isinstance(manifest, Damaged):
             raise manifest
         yield manifest
         wanted = manifest.parent
+
+
+def _before(order: Sequence[str], version: str) -> Sequence[str]:
+    place = order.index(version) if version in order else 0
+    return order[max(0, place - MANIFESTS_TOGETHER) : place]
 
 
 def _wanted(store: Store, which: str) -> str | None:

@@ -10,6 +10,7 @@ from models.snapshot import Incompatible
 from models.tables import Column, Schema, Space, Table
 from streaming import versions
 from streaming.checkpoint import FAILPOINTS, Checkpointer
+from streaming.recent import Recent
 from streaming.retention import BESIDE
 from streaming.store import Store
 from streaming.versions import NeedsBase, NoSoundVersion
@@ -372,3 +373,25 @@ def test_a_cut_while_another_is_under_way_is_skipped_and_loses_nothing(store, op
     assert load(store).manifest.progress.offsets == {"events": {0: 10}}
     cut(checkpointer, learner, force=True)
     assert load(store).state.digest() == learner.state.digest()
+
+
+def test_two_states_that_follow_one_chain_fetch_its_deltas_once(store, open_checkpointer):
+    _learner, _checkpointer, ids, _ = chain(open_checkpointer, 4)
+    first, second = (load(store, ids[0], served_only=True).state for _ in range(2))
+    recent = Recent()
+    versions.advance(store, first, ids[0], ids[2], served_only=True, recent=recent)
+    wanted = load(store, ids[3], served_only=True).state.digest()
+    store.call("DEL", *(store.key("c", ids[number], 0) for number in (1, 2)))
+    versions.advance(store, second, ids[0], ids[3], served_only=True, recent=recent)
+    assert second.digest() == wanted
+    versions.advance(store, first, ids[2], ids[3], served_only=True, recent=recent)
+    assert first.digest() == wanted
+
+
+def test_deltas_beyond_the_limit_are_not_kept(store, open_checkpointer):
+    _learner, _checkpointer, ids, _ = chain(open_checkpointer, 4)
+    newest = store.manifest(ids[3]).size
+    recent = Recent(limit=newest)
+    state = load(store, ids[0], served_only=True).state
+    versions.advance(store, state, ids[0], ids[3], served_only=True, recent=recent)
+    assert list(recent.manifests) == [ids[3]]

@@ -46,7 +46,8 @@ class RedisServer(Installed):
     def _command(self) -> list[str]:
         command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--daemonize", "no", "--save", ""]
-        command += ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", self.policy]
+        command += ["--appendonly", "yes", "--appendfsync", "everysec", "--rdbcompression", "no"]
+        command += ["--maxmemory-policy", self.policy]
         return command if self.maxmemory is None else [*command, "--maxmemory", self.maxmemory]
 
 
