@@ -14,7 +14,9 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from numba import config as _config
-from numba import njit
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 _SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "tables.py")
 
@@ -53,3 +55,25 @@ _OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_mode
 
 kernel = njit(**_OPTIONS)
 scoring = njit(fastmath=_SCORING, **_OPTIONS)
+
+
+def _prefetch(typing, array, row, column):
+    del typing
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        made = context.make_array(kind)(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(context, builder, kind, made, list(arguments[1:]), wraparound=False)
+        ir: Any = vars(cgutils)["ir"]
+        byte, word = cgutils.voidptr_t, cgutils.int32_t
+        void = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, void, "llvm.prefetch.p0")
+        reading, keep, data = word(0), word(3), word(1)
+        builder.call(function, [builder.bitcast(place, byte), reading, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, row, column), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+"""prefetch(array, row, column): begin to fetch that cell of a two-dimensional array; reads and changes nothing."""

