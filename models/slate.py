@@ -101,7 +101,7 @@ def compose(stages: Iterable[Iterable[Candidate]], n: int, allowed: Callable[[st
 def arranged(
     pool: Sequence[Shown],
     wishes: Wishes,
-    alike: Callable[[int], Array] | None = None,
+    alike: Array | None = None,
     penalty: Array | None = None,
     random: np.random.Generator | None = None,
 ) -> list[Shown]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -66,14 +66,11 @@ def arrange(
     return slate.arranged(pool, wished, likeness, penalty, random)
 
 
-def _likeness(
-    pool: list[Shown], ask: Ask, held: TableSet | None, catalogue: Catalogue
-) -> Callable[[int], Array] | None:
+def _likeness(pool: list[Shown], ask: Ask, held: TableSet | None, catalogue: Catalogue) -> Array | None:
     if not ask.diversity:
         return None
     facts = [catalogue.get(shown.item_id) for shown in pool]
-    known = traits(_vectors(pool, held), facts)
-    return lambda at: alike(known, at)
+    return alike(traits(_vectors(pool, held), facts))
 
 
 def _vectors(pool: list[Shown], held: TableSet | None) -> Array:

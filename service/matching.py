@@ -11,6 +11,7 @@ import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -49,6 +50,7 @@ class Columns:
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
         self._prices = np.full(1024, np.nan)
+        self._shown = np.zeros(1024, bool)
         self._marks = np.zeros(1024, np.uint64)  # a bit per tag, by hash: all of a filter's bits are in a match
         self._tags: list[tuple[str, ...]] = []
         self._lists: dict[tuple[str, str], Listed] = {}
@@ -64,6 +66,7 @@ class Columns:
                 self._ids.append(item)
                 self._tags.append(())
                 self._grow(row)
+            self._shown[row] = facts.available
             self._prices[row] = np.nan if facts.price is None else facts.price
             code = -1 if facts.category is None else self._codes.setdefault(facts.category, len(self._codes))
             if facts.category is not None and code != self._categories[row]:
@@ -73,6 +76,13 @@ class Columns:
             for tag in set(facts.tags).difference(before):
                 self._append("tag", tag, row)
             self._marks[row] = marks(facts.tags)
+
+    def hide(self, item: str) -> None:
+        """An item was taken off."""
+        with self._lock:
+            row = self._rows.get(item, -1)
+            if row >= 0:
+                self._shown[row] = False
 
     def _append(self, kind: str, name: str, row: int) -> None:
         listed = self._lists.get((kind, name))
@@ -96,6 +106,7 @@ class Columns:
             return
         more = len(self._prices)
         self._prices = np.concatenate([self._prices, np.full(more, np.nan)])
+        self._shown = np.concatenate([self._shown, np.zeros(more, bool)])
         self._marks = np.concatenate([self._marks, np.zeros(more, np.uint64)])
         self._categories = np.concatenate([self._categories, np.full(more, -1, np.int32)])
 
@@ -104,13 +115,13 @@ class Columns:
         with self._lock:
             rows = self._shortest(wanted)
             code = self._codes.get(wanted.category, -2) if wanted.category is not None else None
-        seen: set[int] = set()
+        seen: dict[int, None] = {}
         for start in range(0, len(rows), STRETCH):
             stretch = rows[start : start + STRETCH]
-            for row in stretch[self._fitting(stretch, wanted, code)].tolist():
-                if row not in seen:
-                    seen.add(row)
-                    yield self._ids[row]
+            fitting = dict.fromkeys(stretch[self._fitting(stretch, wanted, code)].tolist())
+            fresh = [row for row in fitting if row not in seen] if seen else fitting
+            yield from map(self._ids.__getitem__, fresh)
+            seen |= fitting
 
     def _shortest(self, wanted: Wanted) -> Array:
         names = [("tag", tag) for tag in wanted.tags_all]
@@ -129,7 +140,7 @@ class Columns:
         return found.rows if found is not None else array("i")
 
     def _fitting(self, rows: Array, wanted: Wanted, code: int | None) -> Array:
-        fits = np.ones(len(rows), bool)
+        fits = self._shown[rows]
         if wanted.price_min is not None:
             fits &= self._prices[rows] >= wanted.price_min
         if wanted.price_max is not None:
@@ -168,6 +179,12 @@ class Catalogue(FactsFollower):
             facts = self.get(item)
             if facts is not None:
                 self._columns.put(item, facts)
+            else:
+                self._columns.hide(item)
+
+    def likely(self, wanted: Wanted, limit: int) -> list[str]:
+        """At most `limit` items that match as far as the columns tell; nearly all do, each is still to be checked."""
+        return list(islice(self._columns.matching(wanted), limit))
 
     def matching(self, wanted: Wanted, limit: int, passes: Callable[[str], bool] = lambda _: True) -> list[str]:
         """At most `limit` items that match, none of them hidden, all of which pass; those seen first leading."""

@@ -14,7 +14,7 @@ that scores keep their unit; `spread`, the pool's best score less its worst, put
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -70,11 +70,11 @@ class _Step(NamedTuple):
 def arrange(
     scores: Array,
     wishes: Wishes,
-    alike: Callable[[int], Array] | None = None,
+    alike: Array | None = None,
     penalty: Array | None = None,
     random: np.random.Generator | None = None,
 ) -> list[Place]:
-    """At most `wishes.n` places. scores: (m,) descending; alike(at): (m,) likeness to the candidate at `at`, 0 to 1.
+    """At most `wishes.n` places. scores: (m,) descending; alike: (m, m) likeness of every two, 0 to 1.
 
     penalty: (m,) spreads that rotation takes off. `alike` is needed for a diversity above 0, `random` for exploring.
     The score shown is the value, moved just as far as it takes that no score rises down the page.
@@ -82,7 +82,7 @@ def arrange(
     >>> [(p.at, p.score) for p in arrange(np.array([3.0, 2.0, 1.0]), Wishes(2, pinned={1: 2}))]
     [(2, 3.0), (0, 3.0)]
     >>> twins = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    >>> [p.at for p in arrange(np.array([3.0, 2.0, 1.0]), Wishes(2, diversity=0.5), twins.__getitem__)]
+    >>> [p.at for p in arrange(np.array([3.0, 2.0, 1.0]), Wishes(2, diversity=0.5), twins)]
     [0, 2]
     """
     return _levelled(_Page(scores, wishes, alike, penalty, random).fill())
@@ -104,7 +104,7 @@ class _Page:
         self,
         scores: Array,
         wishes: Wishes,
-        alike: Callable[[int], Array] | None,
+        alike: Array | None,
         penalty: Array | None,
         random: np.random.Generator | None,
     ) -> None:
@@ -156,7 +156,7 @@ class _Page:
         self._open[step.at] = False
         self._paid += bool(self._boosted[step.at])
         if self._weight > 0 and self._alike is not None:
-            self._worst = np.maximum(self._worst, self._alike(step.at))
+            self._worst = np.maximum(self._worst, self._alike[step.at])
 
 
 def _levelled(steps: list[_Step]) -> list[Place]:
