@@ -1,22 +1,23 @@
-"""In: the four development streams. Out: hit rate and reciprocal rank of every contender, against the recipe's figures.
+"""In: the streams of ../shared/data. Out: what `sluicegate evaluate` says of each, against the recipe and the bounds.
 
-The protocol: events in time order; tested is every n-th event (n = events / 4000, so that each contender and each
-version of the code sees the same ones) past the first tenth of the stream, if it is positive and anyone had touched
-its item before; the share left out by this last rule is `cold`. Rank = 1 + higher scores + ties; beyond 20 is a miss.
+The same code as the command, all defaults; item facts are known from the start. Figures are of what is served: the
+ratio to the best single source, and the floor that a prototype reached, which counts within two standard errors.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Any
 
-import numpy as np
-
 from benchmarks.streams import LIMITS, Stream, load
-from models.evaluation import CONTENDERS, Tested, hits, joined, reciprocal_ranks
-from models.recommender import Recommender, RecommenderSettings, new_state
+from models import contest
+from models.protocol import Plan
+from models.protocol import Stream as Log
+from service.standings_table import text
+from tests.support.processes import Missing
 
-SUMMARY = "HR@20 and MRR@20 of every contender on four streams, tested before learnt"
+SUMMARY = "HR@20, MRR@20 and the rest for every contender on four streams, each tested before it is learnt"
 
 RECIPE = {
     "movielens_100k": (0.320, 0.089),
@@ -26,89 +27,73 @@ RECIPE = {
 }
 """What the two stages reached in a prototype: the floor."""
 
-WARM = 0.1
-POSITIONS = 4000
-CHUNK = 2000
-SINGLE = 8
-DRAWS = 2000
+MUST, GOAL = 1.08, 1.10
+"""Of the best single source, in both measures."""
+
+MUST_MRR = {"rees46_3h": 1.03}
+"""Where half of the events repeat the very last item, which the best source has at rank 1."""
+
+SLICED = ("served", "ranker")
+"""Contenders whose slices are kept, beside the best single source."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which streams."""
+    """Which streams and contenders."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
+    parser.add_argument(
+        "--contenders", nargs="+", default=[], help="as of evaluate (default: all installed)"
+    )
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Every stream once: the figures have no noise but the seed's."""
-    results = {name: measure(load(name), options.seed) for name in options.streams}
+    try:
+        rivals, absent = contest.chosen(options.contenders)
+    except contest.UnknownContenderError as error:
+        raise Missing(str(error)) from None
+    results = {name: measure(load(name), options.seed, rivals, absent) for name in options.streams}
     return {"figures": [figure for name in results for figure in _figures(name, results[name])], "streams": results}
 
 
-def measure(stream: Stream, seed: int) -> dict[str, Any]:
-    """One stream through one fresh recommender, all defaults."""
-    tested = replay(stream, seed)
-    late = tested.places >= WARM * len(stream.events)
-    known = late & (tested.known >= 0)
-    ranks, own = tested.ranks[known], tested.known[known] == 1
-    return {
-        "events": len(stream.events),
-        "n": int(known.sum()),
-        "cold": round(float((tested.known[late] < 0).mean()), 4),
-        "contenders": {name: _score(ranks[:, at]) for at, name in enumerate(CONTENDERS)},
-        "ranker_against_best_source": _paired(ranks, seed),
-        "ranker_new_to_user": _score(ranks[~own, CONTENDERS.index("ranker")]),
-        "ranker_known_to_user": _score(ranks[own, CONTENDERS.index("ranker")]),
-        "target_among_candidates": round(float((ranks[:, CONTENDERS.index("ranker")] > 0).mean()), 4),
-    }
-
-
-def replay(stream: Stream, seed: int) -> Tested:
-    """Test and learn a stream; `places` are positions in it."""
-    settings = RecommenderSettings(test_every=max(1, len(stream.events) // POSITIONS))
-    recommender = Recommender(new_state(settings, seed), settings)
-    parts = []
-    for start in range(0, len(stream.events), CHUNK):
-        events = stream.events[start : start + CHUNK]
-        part = recommender.learn_events(events, [event.timestamp for event in events], stream.facts)
-        parts.append(part._replace(places=part.places + start))
-    return joined(parts)
-
-
-def _score(ranks: Any) -> dict[str, float]:
-    if not len(ranks):
-        return {"n": 0}
-    hit, reciprocal = hits(ranks), reciprocal_ranks(ranks)
-    root = max(len(ranks), 1) ** 0.5
-    found = {"hr": hit.mean(), "hr_se": hit.std() / root, "mrr": reciprocal.mean(), "mrr_se": reciprocal.std() / root}
-    return {name: round(float(value), 4) for name, value in found.items()} | {"n": len(ranks)}
-
-
-def _paired(ranks: Any, seed: int) -> dict[str, Any]:
-    """Ratio of the ranker to the best single source, for each measure, with a 95 % bootstrap interval over events."""
-    generator = np.random.default_rng(seed)
-    draws = generator.integers(0, len(ranks), (DRAWS, len(ranks)))
-    found = {}
-    for name, measure_of in (("hr", hits), ("mrr", reciprocal_ranks)):
-        values = measure_of(ranks)
-        best = int(values[:, :SINGLE].mean(axis=0).argmax())
-        ranker = values[:, CONTENDERS.index("ranker")]
-        ratios = ranker[draws].mean(axis=1) / values[:, best][draws].mean(axis=1)
-        interval = [round(float(bound), 3) for bound in np.percentile(ratios, [2.5, 97.5])]
-        ratio = round(float(ranker.mean() / values[:, best].mean()), 3)
-        found[name] = {"best": CONTENDERS[best], "ratio": ratio, "interval": interval}
-    return found
+def measure(
+    stream: Stream, seed: int, rivals: dict[str, contest.Maker] | None = None, absent: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """One stream through fresh contenders."""
+    began = time.monotonic()
+    log = Log(stream.events, {}, stream.facts)
+    result = contest.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
+    kept = {*SLICED, *result["best_single_source"].values()}
+    for parts in result["slices"].values():
+        for part in parts.values():
+            part["contenders"] = {name: found for name, found in part["contenders"].items() if name in kept}
+    result["not_run"] |= absent or {}
+    return result | {"seconds": round(time.monotonic() - began, 1)}
 
 
 def _figures(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
-    ranker, recipe = result["contenders"]["ranker"], RECIPE[name]
-    return [
-        {
-            "name": f"{name} {measure_of}",
-            "value": ranker[measure_of],
-            "unit": f"+- {ranker[f'{measure_of}_se']}, n = {result['n']}",
-            "must": None,
-            "goal": floor,
-            "reached": "goal" if ranker[measure_of] >= floor else "neither",
-        }
-        for measure_of, floor in zip(("hr", "mrr"), recipe, strict=True)
-    ]
+    served, figures = result["contenders"][result["served"]], []
+    for measure_of, error, floor in zip(("hr@20", "mrr@20"), ("se", "mrr_se"), RECIPE[name], strict=True):
+        pair = served["against_best_source"][measure_of]
+        must = MUST_MRR.get(name, MUST) if measure_of == "mrr@20" else MUST
+        low, high = pair["ratio_interval"]
+        unit = f"of {pair['source']}, 95 % {low:.3f} to {high:.3f}"
+        figures.append(_figure(f"{name} {measure_of} ratio", pair["ratio"], unit, must, GOAL, 0.0))
+        unit = f"+- {served[error]:.4f}, n = {served['n']}"
+        figures.append(_figure(f"{name} {measure_of}", served[measure_of], unit, floor, None, 2 * served[error]))
+    return figures
+
+
+def _figure(name: str, value: float, unit: str, must: float, goal: float | None, noise: float) -> dict[str, Any]:
+    reached = "goal" if goal is not None and value >= goal else "must" if value + noise >= must else "neither"
+    return {"name": name, "value": round(value, 4), "unit": unit, "must": must, "goal": goal, "reached": reached}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures, then each stream as `sluicegate evaluate` prints it."""
+    from benchmarks.report import table as figures
+
+    lines = [figures({"benchmark": result["benchmark"], "figures": result["figures"]})]
+    for name, found in result["streams"].items():
+        shown = {"name": name, "passed": 0, "refused": 0, "duplicates": 0, "out_of_order": 0}
+        lines.append(text(found | {"file": shown}))
+    return "\n\n".join(lines)

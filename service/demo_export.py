@@ -20,7 +20,7 @@ EVENT_COLUMNS: Final = ("event_type", "user_id", "item_id", "timestamp", "price"
 ITEM_COLUMNS: Final = ("item_id", "title", "category", "brand", "tags")
 
 LAST: Final = 1_735_689_600.0
-"""When the last purchase is put: the same export always gives the same files."""
+"""When the last purchase is put: the same export always gives the same rows."""
 
 
 def export(target: Path, lines: int) -> tuple[Path, Path]:

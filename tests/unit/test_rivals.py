@@ -125,7 +125,7 @@ def test_implicits_models_find_the_two_halves_of_a_shop(name) -> None:
 def test_what_a_period_does_not_fit_is_said() -> None:
     assert obstacle(DAY, [0.0, DAY + 1]) is None
     assert "no boundary of 1 h" in str(obstacle(HOUR, [5.0, 3500.0]))
-    assert "1000 fits; 300" in str(obstacle(HOUR, [HOUR * n for n in range(1001)]))
+    assert "1000 fits; 400" in str(obstacle(HOUR, [HOUR * n for n in range(1001)]))
 
 
 def test_the_rank_counts_ties_against_the_target_and_a_list_is_a_stable_sort() -> None:
