@@ -70,8 +70,10 @@ def recall(state: State, users: Array, items: Array, kinds: Array, times: Array,
     back = np.arange(max(0, min(pushed, dim.RING - later)))
     at = user * dim.RING + (pushed - 1 - back) % dim.RING
     ring = state.private.user_ring
-    # Copies: the ring goes on being written, and indexing by an array makes them.
-    return Moment(ring.item[at], ring.time[at], ring.kind[at], int(times[place]), int(items[place]))
+    # Copies: the ring goes on being written, and indexing by an array makes them. The types are those of a request: for
+    # any other the kernel would be compiled once more, half a minute in which the learner stands still.
+    seconds = ring.time[at].astype(np.int64)
+    return Moment(ring.item[at], seconds, ring.kind[at], int(times[place]), int(items[place]))
 
 
 __all__ = ["Moment", "Opponent", "recall"]

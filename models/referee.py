@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 import numpy as np
 
 from models import dimensions as dim
+from models.alarms import SAMPLE, Alarms
 from models.comparison import Comparison, Standing, Window
-from models.evaluation import CONTENDERS, Tested
+from models.evaluation import CONTENDERS, Tested, hits
 from models.opponents import Opponent, recall
 from models.recommender import Batch
 from models.scratch import new_scratch
@@ -30,8 +31,14 @@ IDLE_SHARE: Final = 0.05
 SAVED: Final = 2.0
 """Seconds of unused time that may be spent later."""
 
+DEBT: Final = 0.2
+"""Seconds that may be owed at most."""
+
 RECORDS: Final = 10_000
 """Records that the shares of a window are of, about."""
+
+DEAREST: Final = 0.005
+"""Seconds one event is taken to cost at most, for the same reason."""
 
 TESTS: Final = 2_000
 """Tested events that the share of unknown items is of, about."""
@@ -47,6 +54,7 @@ class Referee:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
+        self.alarms: Alarms | None = None
         self._scratch = new_scratch()
         self._reference: Opponent | None = None
         self._champion: Opponent | None = None
@@ -92,6 +100,8 @@ class Referee:
         self._users.append(batch.user)
         _trim(self._users, RECORDS, len)
         self._against_sources(state, tested)
+        if self.alarms is not None:
+            self._listen(self.alarms, batch, tested)
         if self._reference is None and self._champion is None:
             return
         places = np.flatnonzero(tested.known >= 0)
@@ -101,6 +111,14 @@ class Referee:
         for at in chosen.tolist():
             self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
         self._pay(self._seconds() - started, len(chosen))
+
+    @staticmethod
+    def _listen(alarms: Alarms, batch: Batch, tested: Tested) -> None:
+        alarms.tested(hits(tested.ranks[:, dim.SERVED]).tolist(), (tested.known < 0).tolist())
+        count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
+        sample = batch.kind[:: max(1, count // SAMPLE)]
+        # The span of a few events says nothing of a rate.
+        alarms.consumed((sample == dim.CLICK).tolist(), count / passed if count > SAMPLE and passed > 0 else 0.0)
 
     def earn(self, learning: float) -> None:
         """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
@@ -114,10 +132,11 @@ class Referee:
 
     def _pay(self, seconds: float, count: int) -> None:
         self.spent += seconds
-        self._purse -= seconds
+        # One slow call, of a machine that was busy elsewhere, must not end the evidence for a minute.
+        self._purse = max(-DEBT, self._purse - seconds)
         if count:
             self.compared += count
-            self._price += 0.05 * (max(seconds / count, 1e-5) - self._price)
+            self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
 
     def _against_versions(self, state: State, batch: Batch, place: int, rank: int) -> None:
         moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
@@ -149,7 +168,7 @@ class Referee:
         self._records.append((records, bad, duplicate))
         _trim(self._records, RECORDS, _first)
 
-    def standing(self, lag: float, applied: int, alarms: tuple[str, ...] = ()) -> Standing:
+    def standing(self, lag: float, applied: int) -> Standing:
         """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
         return Standing(
             **self._comparisons,
@@ -157,7 +176,7 @@ class Referee:
             paused=self._paused,
             window=self._window(),
             lag=round(lag, 3),
-            alarms=alarms,
+            alarms=self.alarms.raised() if self.alarms is not None else (),
             applied=applied,
         )
 

@@ -57,7 +57,7 @@ def inspect(state: State, recommender: Recommender, schema: Schema, queries: int
         if fault:
             faults.setdefault(fault, f"canary query {asked} with {len(query.items)} recent items: {fault}")
     numbers = {"items": float(items), "canary_queries": float(asked), "canary_faults": float(len(faults))}
-    numbers["norm"] = norm(state)
+    numbers |= {"norm": norm(state), "applied": float(state.tables["clock"].columns["applied"][0])}
     return Findings(tuple(faults), next(iter(faults.values()), ""), numbers)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from models.alarms import NAMES, Alarms
 from models.evaluation import Tested
 from models.progress import Progress
 from models.recommender import Batch
@@ -14,6 +17,8 @@ from models.referee import Referee
 from models.state import State
 from streaming.opponents import Opponents
 from streaming.telemetry import LearnerTelemetry
+
+log = logging.getLogger(__name__)
 
 BAD = ("rejected", "late", "future")
 """Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
@@ -25,6 +30,12 @@ class Evidencing:
     def __init__(self, opponents: Opponents, referee: Referee, telemetry: LearnerTelemetry) -> None:
         self._opponents, self._referee, self._telemetry = opponents, referee, telemetry
         self._shown = (0.0, 0, 0)
+        self._counts: Mapping[str, int] = {}
+        # River takes a second to import, and learning need not wait for its detectors.
+        threading.Thread(target=self._listen, name="alarms", daemon=True).start()
+
+    def _listen(self) -> None:
+        self._referee.alarms = Alarms()
 
     def watcher(self, state: State) -> Callable[[Batch, Tested], None]:
         """What `learn_events` shows each run to."""
@@ -54,6 +65,7 @@ class Evidencing:
         """What the version being cut carries."""
         found = self._referee.standing(lag, applied)
         self._show()
+        self._show_alarms(found.alarms)
         for name in ("reference", "champion", "probation", "learnt"):
             comparison = getattr(found, name)
             self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)
@@ -68,6 +80,17 @@ class Evidencing:
         self._telemetry.evidence_seconds.inc(seconds - before[0])
         self._telemetry.evidence_events.labels("compared").inc(compared - before[1])
         self._telemetry.evidence_events.labels("passed_over").inc(passed_over - before[2])
+
+    def _show_alarms(self, raised: tuple[str, ...]) -> None:
+        for name in NAMES:
+            self._telemetry.alarms.labels(name).set(name in raised)
+        counts = dict(self._referee.alarms.counts) if self._referee.alarms is not None else {}
+        for name, count in counts.items():
+            fresh = count - self._counts.get(name, 0)
+            self._telemetry.alarms_raised.labels(name).inc(fresh)
+            if fresh:
+                log.warning("alarm: %s changed abruptly", name)
+        self._counts = counts
 
 
 def behind(full: bool, now: float, progress: Progress) -> float:

@@ -13,6 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 
+from models.alarms import NAMES
 from models.attribution import VERSIONS, Attribution
 from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
 
@@ -132,6 +133,11 @@ class LearnerTelemetry:
         self.compared_hits = self._gauge(
             "compared_hit_difference", "Mean difference of hits within 20 in a comparison.", "comparison"
         )
+        self.alarms = self._gauge("alarm", "1 for what changed abruptly within the last tested events.", "alarm")
+        self.alarms_raised = self._counter("alarms_total", "Alarms of the drift detectors.", "alarm")
+        for name in NAMES:
+            self.alarms.labels(name)
+            self.alarms_raised.labels(name)
         for outcome in ("compared", "passed_over"):
             self.evidence_events.labels(outcome)
 

@@ -69,8 +69,8 @@ def norms(state: GateState, evidence: Evidence, policy: Policy) -> bool:
 
 
 def _young(evidence: Evidence, policy: Policy) -> bool:
-    """Whether everything is still moving, or nobody says how far it is."""
-    return evidence.standing is None or evidence.standing.applied < policy.overlap_after
+    """Whether everything is still moving. The tables themselves say how far they are; the learner might not."""
+    return evidence.numbers.get("applied", _known(evidence).applied) < policy.overlap_after
 
 
 def widened(band: Band, norm: float) -> Band:
@@ -102,14 +102,14 @@ def lists(evidence: Evidence, policy: Policy) -> bool:
 
 
 def shift(evidence: Evidence, policy: Policy) -> bool:
-    """Whether a detector saw the stream change and the candidate is not shown to be better than the last known good.
+    """Whether a detector saw hits fall and the candidate is not shown to be better than the last known good one.
 
     When tastes change, what learnt on is soon better than what stood still; where labels are garbage, it is not.
 
     >>> [shift(Evidence(standing=Standing(alarms=alarms)), Policy()) for alarms in (("hit_rate",), ())]
     [True, False]
     """
-    if not _known(evidence).alarms:
+    if "hit_rate" not in _known(evidence).alarms:
         return False
     found = against_reference(evidence)
     return found is None or not found.bounds(policy.alpha).better

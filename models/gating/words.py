@@ -39,7 +39,7 @@ REASON_TEXTS: Final = {
     "duplicates": "too many of the last records were duplicates",
     "unknown_items": "too many of the last events named items nobody had touched before",
     "one_user": "one user made too many of the last events",
-    "shift": "a drift detector raised an alarm, and the evidence does not say that the candidate is better",
+    "shift": "hits fell abruptly, and the evidence does not say that the candidate is better",
     "harm": "worse than what it is compared with, for certain",
     "crash": "only the other model was right, too often in a short time",
     "warmup": "too few tested events to judge it",

@@ -11,6 +11,7 @@ import pytest
 from models import dimensions as dim
 from models.gate import Policy
 from models.gating import guards
+from models.kernels.serving import answer
 from models.opponents import Opponent, recall
 from models.recommender import Batch, Recommender, RecommenderSettings, new_state
 from models.referee import SHARE, Referee
@@ -112,6 +113,17 @@ def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event() 
         assert seconds == whole_seconds[: len(seconds)]
     assert found[-1] == alone[-1]
     assert found[0] == ([], [])  # 200 later events of the same user have overwritten it all
+
+
+def test_asking_an_opponent_compiles_nothing_that_a_request_does_not_need() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    batch = recommender.rows([Seen(0, "u", "i", 1.7e9)], [1.7e9])
+    recommender.learn(batch)
+    recommender.rank(["i"], [1.7e9], [0], 1.7e9)
+    known = len(answer.signatures)
+    moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, 0)
+    Opponent("copy", copied(recommender.state)).rank(moment, recommender.state, new_scratch())
+    assert len(answer.signatures) == known
 
 
 def test_rows_that_were_handed_to_other_ids_are_told_apart_by_id() -> None:

@@ -1,0 +1,186 @@
+"""`sluicegate gate`: where the gate stands, what it decided, and an operator's word in it, over the service's API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models import audit
+from models.gate import MODES
+from service.commands.trouble import broken
+from service.gate_client import GateClient, GateTrouble
+from streaming.settings import load_settings
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: service.host and port.")]
+Key = Annotated[str, typer.Option("--key", envvar="SLUICEGATE_KEY", help="API key, if the service asks for one.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the audit.")]
+Revision = Annotated[int | None, typer.Option("--revision", help="Only if the gate is still at this revision.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
+
+INTERVALS = ("reference", "champion", "probation", "learnt")
+"""Comparisons whose interval `status` shows."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `gate` with its sub-commands."""
+    group = typer.Typer(help="What goes live: look, and have a say.", no_args_is_help=True)
+    group.command("status")(status)
+    group.command("log")(show_log)
+    group.command("freeze")(freeze)
+    group.command("thaw")(thaw)
+    group.command("promote")(promote)
+    group.command("rollback")(rollback)
+    group.command("mode")(change_mode)
+    group.command("verify")(verify)
+    app.add_typer(group, name="gate")
+
+
+def status(config: Config = None, url: Url = None, key: Key = "", as_json: AsJson = False) -> None:
+    """Where the gate stands: mode, versions, and the evidence with its intervals."""
+    found = _done(lambda: _client(config, url, key).status())
+    typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
+
+
+def show_log(
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest decisions, newest first. With --json one record a line, with all that went into it."""
+    records = _done(lambda: list(islice(_client(config, url, key).decisions(), limit)))
+    for raw in records:
+        typer.echo(raw.decode() if as_json else _decision(json.loads(raw)))
+    if not records and not as_json:
+        typer.echo("no decision yet")
+
+
+def freeze(
+    reason: Reason,
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Until it ends by itself; default: a day.")] = None,
+    revision: Revision = None,
+) -> None:
+    """Nothing goes live until `thaw`, or until the freeze ends by itself."""
+    _change(config, url, key, "freeze", reason, revision, seconds=seconds)
+
+
+def thaw(reason: Reason, config: Config = None, url: Url = None, key: Key = "", revision: Revision = None) -> None:
+    """Back to the mode before the freeze."""
+    _change(config, url, key, "thaw", reason, revision)
+
+
+def promote(
+    reason: Reason,
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    force: Annotated[bool, typer.Option("--force", help="Whatever the evidence says of it.")] = False,
+    revision: Revision = None,
+) -> None:
+    """Let the newest version go live now, if it can be served and nothing speaks against it."""
+    _change(config, url, key, "promote", reason, revision, force=force or None)
+
+
+def rollback(reason: Reason, config: Config = None, url: Url = None, key: Key = "", revision: Revision = None) -> None:
+    """Back to the last known good version, or to what was served before. Learning goes on."""
+    _change(config, url, key, "rollback", reason, revision)
+
+
+def change_mode(
+    mode: Annotated[str, typer.Argument(help=f"One of {', '.join(MODES)}.")],
+    reason: Reason,
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    revision: Revision = None,
+) -> None:
+    """Change who decides."""
+    if mode not in MODES:
+        raise typer.BadParameter(f"{mode!r} is not a mode: {', '.join(MODES)}", param_hint="MODE")
+    _change(config, url, key, "mode", reason, revision, mode=mode)
+
+
+def verify(config: Config = None, url: Url = None, key: Key = "") -> None:
+    """Check the audit: hashes, the chain, and that each decision follows from what went into it. Exit code 1 if not."""
+    records = _done(lambda: list(_client(config, url, key).decisions()))
+    found = audit.complaints(records[::-1])
+    for complaint in found:
+        typer.echo(complaint)
+    if found:
+        broken(GateTrouble(f"{len(found)} complaints about {len(records)} records"))
+    typer.echo(f"{len(records)} records: the chain is whole, and each decision follows from what went into it")
+
+
+def _client(config: Path | None, url: str | None, key: str) -> GateClient:
+    mine = load_settings(config, os.environ).service
+    host = "127.0.0.1" if mine.host in {"0.0.0.0", "::"} else mine.host  # noqa: S104 - not bound, only asked
+    return GateClient(url or f"http://{host}:{mine.port}", key)
+
+
+def _change(
+    config: Path | None, url: str | None, key: str, verb: str, reason: str, revision: int | None, **more: Any
+) -> None:
+    found = _done(lambda: _client(config, url, key).change(verb, reason, revision, **more))
+    gate = found["gate"]
+    typer.echo(f"{found['action']}: {', '.join(found['reasons'])}")
+    typer.echo(f"serving {gate['serving']}, mode {gate['mode']}, revision {gate['revision']}")
+    if found["action"] == "hold":
+        broken(
+            GateTrouble(f"{verb} was not carried out: {', '.join(found['reasons'])} (docs/gate.md says what that is)")
+        )
+
+
+def _done(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except GateTrouble as trouble:
+        broken(trouble)
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [f"mode       {found['mode']} (revision {found['revision']})"]
+    lines += [f"{name:10} {found[name] or '-'}" for name in ("serving", "head", "reference", "previous")]
+    if found["frozen_until"]:
+        lines.append(
+            f"frozen     until {_moment(found['frozen_until'])}: {found['mode_reason']} ({found['mode_actor']})"
+        )
+    if found["baseline"]:
+        lines.append("ordered by the best single source, not by the learnt ranking")
+    if found["recovering"]:
+        lines.append(f"recovering from a roll-back, no promotion before {_moment(found['cool_until'])}")
+    if found["last_action"]:
+        lines.append(f"last       {found['last_action']}: {', '.join(found['last_reasons'])}")
+    numbers = found["numbers"]
+    lines += [_interval(name, numbers) for name in INTERVALS if f"{name}_n" in numbers]
+    paused = (found["evidence"] or {}).get("paused")
+    return [*lines, f"paused     {paused}"] if paused else lines
+
+
+def _interval(name: str, numbers: dict[str, float]) -> str:
+    low, mean, high = (numbers[f"{name}_hit{part}"] for part in ("_low", "", "_high"))
+    return f"{name:10} hit rate {mean:+.4f} ({low:+.4f} to {high:+.4f}) in {numbers[f'{name}_n']:.0f} tested events"
+
+
+def _decision(record: dict[str, Any]) -> str:
+    versions = record["from_version"] or "nothing"
+    if record["to_version"] != record["from_version"]:
+        versions += f" -> {record['to_version']}"
+    what = f"{record['action']:8} {', '.join(record['reasons'])}: {versions}"
+    words = f"{_moment(record['at'])} {record['revision']:>6} {what}"
+    return words if record["actor"] == "auto" else f"{words} ({record['actor']}: {record['detail']})"
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

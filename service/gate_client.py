@@ -1,0 +1,103 @@
+"""In: the address of a running service, a key. Out: its gate's answers, and what it refused in its own words."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+PAGE: Final = 500
+"""Decisions asked for at once: the most one answer may hold."""
+
+TRIES: Final = 8
+"""Times a change is asked for while the gate itself decides in between: in mode continuous it does so each second."""
+
+PATIENCE: Final = 30.0
+"""Seconds an answer may take: a promotion loads and examines a version first."""
+
+
+class GateTrouble(Exception):
+    """The service did not do it; the message is for the user."""
+
+
+class _Page(msgspec.Struct):
+    decisions: list[msgspec.Raw]
+    next: str | None = None
+
+
+class GateClient:
+    """Plain HTTP against one service. Every method raises GateTrouble."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        if not url.startswith(("http://", "https://")):
+            raise GateTrouble(f"{url!r} is no address of a service: write it as http://HOST:PORT")
+        self._url, self._key = url.rstrip("/"), key
+
+    def status(self) -> dict[str, Any]:
+        """GET /gate."""
+        found: dict[str, Any] = json.loads(self._ask("GET", "/gate"))
+        return found
+
+    def decisions(self) -> Iterator[bytes]:
+        """Every audit record that is kept, newest first, as it is stored."""
+        before = ""
+        while True:
+            path = f"/gate/decisions?limit={PAGE}" + (f"&before={before}" if before else "")
+            page = msgspec.json.decode(self._ask("GET", path), type=_Page)
+            yield from map(bytes, page.decisions)
+            if page.next is None:
+                return
+            before = page.next
+
+    def change(self, verb: str, reason: str, revision: int | None, **more: Any) -> dict[str, Any]:
+        """POST /gate/VERB. Without a revision the one of this moment is named, anew when the gate was faster."""
+        for _ in range(TRIES):
+            named = self.status()["revision"] if revision is None else revision
+            body = {"reason": reason, "revision": named, **{k: v for k, v in more.items() if v is not None}}
+            try:
+                found: dict[str, Any] = json.loads(self._ask("POST", f"/gate/{verb}", body))
+            except _Conflict as conflict:
+                if revision is not None:
+                    raise GateTrouble(str(conflict)) from None
+            else:
+                return found
+        raise GateTrouble(f"the gate decided something between each of {TRIES} looks and requests: try again")
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310 - http alone
+        if self._key:
+            request.add_header("X-API-Key", self._key)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - http alone
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            raise _refusal(error.code, error.read()) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise GateTrouble(
+                f"no service answers at {self._url} ({reason}): is it running? --url names another"
+            ) from None
+
+
+class _Conflict(GateTrouble):
+    pass
+
+
+def _refusal(status: int, body: bytes) -> GateTrouble:
+    """The problem document in one line: what happened, what to do."""
+    try:
+        problem = json.loads(body)
+        text = f"{problem['detail']} {problem['next']}"
+    except (ValueError, KeyError, TypeError):
+        text = f"the service answered {status}: {body[:200].decode(errors='replace')}"
+    return _Conflict(text) if status == HTTPStatus.CONFLICT else GateTrouble(text)
+
+
+__all__ = ["GateClient", "GateTrouble"]
