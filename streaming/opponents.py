@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOOK: Final = 1.0
 """Seconds between looks at the pointers."""
 
-STANDS: Final = 3.0
+STANDS: Final = 2.0
 """Seconds a version must have been served before it is compared as the champion: one that changes each second is what
 is learnt, seen a second late, and nothing is to be learnt from comparing the two."""
 
@@ -83,7 +83,7 @@ class Opponents:
         return faced
 
     def _run(self) -> None:
-        while not self._closing.wait(LOOK):
+        while not self._closing.is_set():
             try:
                 self.look()
             except StoreUnavailable as error:
@@ -92,6 +92,7 @@ class Opponents:
                 # The learner learns on without evidence; continuous mode then has its guards alone.
                 log.exception("versions to compare with cannot be followed")
                 self._faced = Faced(paused="an error, see the learner's log")
+            self._closing.wait(LOOK)
 
     def look(self) -> None:
         """Bring what is held to what the pointers name. Raises StoreUnavailable."""
