@@ -15,7 +15,7 @@ from models.showing.rotation import Showings
 from models.showing.similarity import alike, traits
 from models.slate import Shown
 from models.tables import Array
-from service.ranking import REQUESTED, Catalogue, History
+from service.ranking import REQUESTED, SPARE, Catalogue, History
 from service.schemas import Ask
 from service.tablesets import TableSet
 
@@ -34,8 +34,8 @@ def wishes(ask: Ask) -> bool:
 
 
 def depth(ask: Ask) -> int:
-    """Candidates of the pool: twice the page and some, where rules may bring up what stands further down."""
-    return max(2 * ask.count, ask.count + 40) if ask.diversity or ask.rotate or ask.explore else ask.count
+    """Candidates of the pool: more than the page has places, where rules may bring up what stands further down."""
+    return ask.count + SPARE if ask.diversity or ask.rotate or ask.explore else ask.count
 
 
 def arrange(

@@ -41,11 +41,13 @@ def recommend(
     pool = Pool(ask.wanted, arranging.depth(ask), excluded, [*pinned.values(), *ask.boosted])
     ranking = rank(held, catalogue, ask, history, moment.now, pool) if held is not None else None
     allowed = rules(catalogue, pool.wanted, excluded)
+    wishes = arranging.wishes(ask)
     if ask.candidates:
-        shown = slate.compose(requested(ranking, ask.candidates), len(ask.candidates), allowed)
+        size = len(ask.candidates) if wishes else ask.count
+        shown = slate.compose(requested(ranking, ask.candidates), size, allowed)
     else:
         shown = slate.compose(stages(ranking, held, catalogue, pool), pool.size, allowed)
-    if arranging.wishes(ask):
+    if wishes:
         if not ask.candidates:
             shown = arranging.with_named(shown, _named(ask, pinned, catalogue, allowed), ranking)
         shown = arranging.arrange(shown, ask, pinned, held, catalogue, history, moment)
