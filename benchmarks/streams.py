@@ -30,6 +30,7 @@ class Facts(NamedTuple):
     category: str | None
     brand: str | None
     price: float | None
+    available: bool = True
 
 
 class Stream(NamedTuple):
@@ -68,4 +69,7 @@ def _event(row: dict[str, str]) -> Event | None:
 def _facts(name: str) -> Iterator[tuple[str, Facts]]:
     for row in _rows(f"{name}.items.csv.gz"):
         category = row.get(CATEGORY.get(name, "")) or None
-        yield row["item_id"], Facts(category, row.get("brand") or None, None)
+        yield (
+            row["item_id"],
+            Facts(category, row.get("brand") or None, float(row["price"]) if row.get("price") else None),
+        )

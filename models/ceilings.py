@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
+from models.kernels.fresh_lists import unlink_all
 from models.state import State
 from models.tables import Array
 
@@ -53,21 +54,43 @@ class Ceilings:
         keys = self._state.keys[space]
         return key is not None and keys.full and key not in keys.rows
 
+    def room_untouched(self) -> bool:
+        """Make room for a catalogue item: other untouched ones give way, a touched one never does."""
+        keys = self._state.keys["item"]
+        if not keys.full:
+            return True
+        listed = np.flatnonzero(self._state.tables["item_fresh"].columns["listed"][: keys.capacity]).astype(np.int32)
+        if not listed.size:
+            return False
+        self._release_first("item", listed)
+        return True
+
     def _evict(self, space: str) -> None:
+        rows = np.fromiter(sorted(self._state.keys[space].rows.values()), np.int32, len(self._state.keys[space]))
+        self._release_first(space, rows)
+
+    def _release_first(self, space: str, rows: Array) -> None:
+        """Release one chunk of `rows`: the untouched that arrived first, then the least popular; the idlest users."""
         keys = self._state.keys[space]
         chunk = max(1, keys.space.ceiling // CHUNK)
-        used = np.array(sorted(keys.rows.values()), np.int32)
-        idle = used[np.argsort(self._activity(space)[used], kind="stable")[:chunk]]
+        idle = rows[np.lexsort([order[rows] for order in self._activity(space)])[:chunk]]
         self.release(space, [keys.ids[row] or "" for row in idle])
-        self._count(f"evicted_{space}s", chunk)
+        self._count(f"evicted_{space}s", len(idle))
 
-    def _activity(self, space: str) -> Array:
+    def _activity(self, space: str) -> tuple[Array, ...]:
+        # What is evicted first is least; the last key counts most, as np.lexsort has it.
         if space == "user":
-            return self._state.tables["user"].columns["last"]
-        return np.asarray(self._state.tables["item_stats"].columns["key"][:, 2])
+            return (self._state.tables["user"].columns["last"],)
+        fresh = self._state.tables["item_fresh"].columns
+        return fresh["arrived"], self._state.tables["item_stats"].columns["key"][:, 2]
 
     def release(self, space: str, ids: Sequence[str]) -> None:
         """Free the rows of known ids, and every reference to them."""
+        if space == "item":
+            # A sweep would cut the lists in two where the item was.
+            served = self._state.served
+            rows = np.array([self._state.keys["item"].rows[key] for key in ids], np.int32)
+            unlink_all(served.item_fresh, served.category_fresh, served.fresh, served.item_stats.category, rows)
         self._state.remove(space, ids)
 
     def ready(self, item_id: str) -> bool:

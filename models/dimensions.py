@@ -142,3 +142,32 @@ SOURCES: Final = 8
 
 ABSENT: Final = -1e30
 """Score of a candidate that a source does not propose."""
+
+FRESH: Final = 400
+"""Untouched items that one request can rank beside the touched ones: a category page's extra rows fit."""
+
+LISTED: Final = CANDIDATES + FRESH
+"""Places of a list: touched candidates, then untouched ones."""
+
+FRESH_FEATURES: Final = 18
+"""Features of an untouched item, named in models/features.py."""
+
+GATE_TERMS: Final = 6
+"""What the log odds of an untouched item depend on, per bucket (models/kernels/fresh.py, `gate`)."""
+
+FRESH_RATE: Final = 0.05
+"""AdaGrad step of the ranker of untouched items and of its gate."""
+
+GATE_PRIOR: Final = -4.0
+"""Initial log odds that the next item is an untouched one."""
+
+CAUTION: Final = 3.0
+"""Log odds taken off untouched items at the start, and CAUTION_MOST at most. What they cost decides later."""
+
+CAUTION_MOST: Final = 8.0
+
+COST_HITS: Final = 0.015
+COST_RANKS: Final = 0.003
+"""Share of the hits, and of the reciprocal ranks, of touched items that untouched ones may cost. At 0 no untouched item
+would ever stand on a page that holds 20 touched ones; without a bound REES46 loses a tenth of its hits on touched items
+and wins three times as many on untouched ones (docs/decisions.md)."""

@@ -6,7 +6,7 @@ standardised by running moments and cut at plus or minus 4; a feature that never
 
 from __future__ import annotations
 
-from models.dimensions import FEATURES
+from models.dimensions import FEATURES, FRESH_FEATURES
 
 FEATURE_NAMES = (
     "machine_score",  # the factorization machine's score
@@ -81,3 +81,27 @@ FEATURE_NAMES = (
 )
 
 assert len(FEATURE_NAMES) == FEATURES
+
+FRESH_NAMES = (
+    "category_same",  # as the last item's
+    "category_share",  # decayed share of the history
+    "category_count",
+    "category_this_session",
+    "category_second",  # the second distinct category of the history
+    "category_popularity",
+    "category_follows",  # log of the step from the last item's category
+    "category_taken",  # log of first interactions per item that still waits for one
+    "price_distance",  # in log price, to the last item
+    "price_distance_mean",  # to the mean of the history
+    "price_difference",  # signed, to the last item
+    "price_same",  # exp(-10 distance)
+    "brand_same",
+    "brand_share",
+    "brand_and_category_same",
+    "machine_score",  # of the category alone: the item has no vector yet
+    "catalogue_age",  # log(1 + seconds since its facts arrived), a year at most
+    "newest",  # 1 / (1 + place in its list, newest first)
+)
+"""Features of an item that nobody has touched, as models/kernels/fresh.py fills them; standardised in the same way."""
+
+assert len(FRESH_NAMES) == FRESH_FEATURES

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from models import dimensions as dim
+from models.catalogue import Catalogue, FactsLike
 from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.kernels.learning import learn
@@ -39,17 +40,6 @@ class EventLike(Protocol):
     def price(self) -> float | None: ...
 
 
-class FactsLike(Protocol):
-    """What the recommender reads of an item's facts (models/items.py has the real one)."""
-
-    @property
-    def category(self) -> str | None: ...
-    @property
-    def brand(self) -> str | None: ...
-    @property
-    def price(self) -> float | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class RecommenderSettings:
     """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
@@ -69,6 +59,10 @@ class RecommenderSettings:
     def ceilings(self) -> dict[str, int]:
         """Per key space."""
         return {"item": self.items, "user": self.users, "category": self.categories, "brand": self.brands}
+
+
+UNTOUCHED = "untouched"
+"""Source of an item that nobody has touched: the catalogue's lists proposed it."""
 
 
 class Batch(NamedTuple):
@@ -120,6 +114,12 @@ def _set_priors(state: State) -> None:
     curvature, first = state.tables["curvature"], first_curvature()
     curvature.columns["inverse"][first.rows] = first.columns["inverse"]
     curvature.mark(first.rows)
+    # Odds of an untouched item before the first list was learnt: one in fifty.
+    state.tables["fresh_gate"].columns["weight"][0] = dim.GATE_PRIOR
+    fresh = state.tables["fresh"].columns
+    fresh["caution_hits"][0] = fresh["caution_ranks"][0] = -dim.CAUTION
+    for name in ("fresh", "fresh_gate"):
+        state.tables[name].mark(np.zeros(1, np.int32))
 
 
 class Recommender:
@@ -134,6 +134,7 @@ class Recommender:
         self.settings = settings or RecommenderSettings()
         self._scratch = new_scratch()
         self._ceilings = Ceilings(state, Limits(self.settings.admit_after))
+        self._catalogue = Catalogue(state, self._ceilings)
         self._weights = np.array(self.settings.weights, np.float32)
 
     # Learning
@@ -179,7 +180,7 @@ class Recommender:
         row = self.state.add("item", item_id)
         known = facts.get(item_id) if facts is not None else None
         if known is not None:
-            self._describe(row, known)
+            self._catalogue.set_facts(row, known)
         return row
 
     def _batch(
@@ -222,22 +223,24 @@ class Recommender:
             start += len(batch.user)
         return joined(parts) if parts else NOTHING
 
-    def describe(self, changes: Iterable[tuple[str, FactsLike]]) -> None:
-        """Take over facts of items that have a row; others are looked up when their first event comes."""
-        rows = self.state.keys["item"].rows
-        for item_id, facts in changes:
-            row = rows.get(item_id, -1)
-            if row >= 0:
-                self._describe(row, facts)
+    def describe(self, changes: Iterable[tuple[str, FactsLike]]) -> int:
+        """Take over facts of items; one that has no row gets one, and is a candidate before anybody touched it.
 
-    def _describe(self, row: int, facts: FactsLike) -> None:
-        stats = self.state.tables["item_stats"]
-        stats.columns["category"][row] = self._ceilings.place("category", facts.category)
-        stats.columns["brand"][row] = self._ceilings.place("brand", facts.brand)
-        price = facts.price
-        if price is not None and 0 < price < np.inf and stats.columns["log_price"][row] == dim.NO_PRICE:
-            stats.columns["log_price"][row] = np.log(price)
-        stats.mark(np.array([row], np.int32))
+        Where the ceiling leaves no room, untouched items make it, those longest in the catalogue first; a touched one
+        never does, and the new item waits for its first event. Returns how many items got no row.
+        """
+        keys, waiting = self.state.keys["item"], 0
+        for item_id, facts in changes:
+            row = keys.rows.get(item_id, -1)
+            if row < 0:
+                if not facts.available:
+                    continue
+                if not self._ceilings.room_untouched():
+                    waiting += 1
+                    continue
+                row = self.state.add("item", item_id)
+            self._catalogue.describe(row, facts)
+        return waiting
 
     def remove(self, space: str, ids: Iterable[str]) -> int:
         """Forget items or users: their rows and every reference to them. Returns how many there were."""
@@ -278,7 +281,7 @@ class Recommender:
         return Ranking(
             [ids[row] or "" for row in scratch.listed.items[places].tolist()],
             scores[places],
-            [CONTENDERS[source] for source in sources.tolist()],
+            [CONTENDERS[source] if source >= 0 else UNTOUCHED for source in sources.tolist()],
             by or CONTENDERS[chosen],
             scratch.listed.features[places].astype(np.float64) if explain else None,
             scratch.listed.weights.astype(np.float64) if explain else None,

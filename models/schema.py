@@ -60,6 +60,18 @@ ITEM_TABLES = (
     _memory("lag_memory", "item", dim.LAG_SLOTS),
     _memory("forward_memory", "item", dim.WINDOW_SLOTS),
     _memory("backward_memory", "item", dim.WINDOW_SLOTS),
+    # The lists of untouched items, newest first: of the item's category, and of the whole catalogue.
+    Table(
+        "item_fresh",
+        "item",
+        (
+            Column("older", "i4", (2,), default=-1, refers="item"),
+            Column("newer", "i4", (2,), default=-1, refers="item"),
+            Column("arrived", "u4", merge="max"),  # epoch seconds
+            Column("listed", "u1"),
+        ),
+        owner="item",
+    ),
     Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False, owner="item"),
 )
 
@@ -72,6 +84,7 @@ CATEGORY_TABLES = (
     ),
     Table("category_top", "category", (_ref("item"), Column("key", "f8")), width=dim.CATEGORY_TOP),
     _memory("category_next", "category", dim.CATEGORY_NEXT),
+    Table("category_fresh", "category", (_ref("item", "newest"), _sum("waiting", "i4"), _sum("taken", "u4"))),
 )
 
 MODEL_TABLES = (
@@ -82,6 +95,19 @@ MODEL_TABLES = (
     Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
     Table("curvature", "model", (Column("inverse", "f8", (dim.FEATURES,)),), width=dim.FEATURES, served=False),
+    Table(
+        "fresh",
+        "model",
+        (
+            _ref("item", "newest"),
+            _sum("lists", "i8"),
+            Column("caution_hits", "f4"),  # log odds taken off untouched items, so that touched ones keep their hits,
+            Column("caution_ranks", "f4"),  # and their reciprocal ranks; the lower one counts
+        ),
+    ),
+    Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FRESH_FEATURES),
+    Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FRESH_FEATURES),
+    Table("fresh_gate", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
     Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=dim.FEATURES + 1),
     Table(
         "race",

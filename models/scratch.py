@@ -59,10 +59,10 @@ class Work(NamedTuple):
 class Listed(NamedTuple):
     """The candidates of one request."""
 
-    entries: Array  # (CANDIDATES,) i32 into the union
-    items: Array  # (CANDIDATES,) i32
+    entries: Array  # (LISTED,) i32 into the union
+    items: Array  # (LISTED,) i32: touched candidates, then untouched ones
     features: Array  # (CANDIDATES, FEATURES) f32
-    scores: Array  # (CONTENDERS, CANDIDATES) f32
+    scores: Array  # (CONTENDERS, LISTED) f32
     weights: Array  # (FEATURES,) f32 the ranker's weights in this context
     gradient: Array  # (FEATURES,) f32
     direction: Array  # (FEATURES,) f64 of the Newton step
@@ -71,7 +71,22 @@ class Listed(NamedTuple):
     scale: Array  # (FEATURES,) f32 one over the spread, 0 for a constant feature
     centre: Array  # (FEATURES,) f32
     chances: Array  # (CANDIDATES,) f32
-    counts: Array  # (3,) i64: candidates, length bucket, gap bucket
+    counts: Array  # (4,) i64: touched candidates, length bucket, gap bucket, candidates with the untouched ones
+
+
+class Fresh(NamedTuple):
+    """The untouched candidates of one request."""
+
+    features: Array  # (FRESH, FRESH_FEATURES) f32
+    places: Array  # (FRESH,) f32 place in the list it came from, newest 0
+    scores: Array  # (FRESH,) f32 x . w
+    weights: Array  # (FRESH_FEATURES,) f32 in this context
+    gradient: Array  # (FRESH_FEATURES,) f32
+    means: Array  # (FRESH_FEATURES,) f64 of the raw features over the list
+    squares: Array  # (FRESH_FEATURES,) f64
+    terms: Array  # (GATE_TERMS,) f64
+    slopes: Array  # (GATE_TERMS,) f64
+    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, what both add to each score
 
 
 class Scratch(NamedTuple):
@@ -81,11 +96,12 @@ class Scratch(NamedTuple):
     union: Union
     work: Work
     listed: Listed
+    fresh: Fresh
 
 
 def new_scratch() -> Scratch:
     """Fresh working memory, about 1 MB."""
-    return Scratch(_history(), _union(), _work(), _listed())
+    return Scratch(_history(), _union(), _work(), _listed(), _fresh())
 
 
 def _history() -> History:
@@ -138,10 +154,10 @@ def _work() -> Work:
 def _listed() -> Listed:
     f4 = np.float32
     return Listed(
-        np.zeros(dim.CANDIDATES, np.int32),
-        np.zeros(dim.CANDIDATES, np.int32),
+        np.zeros(dim.LISTED, np.int32),
+        np.zeros(dim.LISTED, np.int32),
         np.zeros((dim.CANDIDATES, dim.FEATURES), f4),
-        np.zeros((dim.CONTENDERS, dim.CANDIDATES), f4),
+        np.zeros((dim.CONTENDERS, dim.LISTED), f4),
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.FEATURES),
@@ -150,5 +166,21 @@ def _listed() -> Listed:
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.FEATURES, f4),
         np.zeros(dim.CANDIDATES, f4),
-        np.zeros(3, np.int64),
+        np.zeros(4, np.int64),
+    )
+
+
+def _fresh() -> Fresh:
+    f4, size = np.float32, dim.FRESH_FEATURES
+    return Fresh(
+        np.zeros((dim.FRESH, size), f4),
+        np.zeros(dim.FRESH, f4),
+        np.zeros(dim.FRESH, f4),
+        np.zeros(size, f4),
+        np.zeros(size, f4),
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(dim.GATE_TERMS),
+        np.zeros(dim.GATE_TERMS),
+        np.zeros(3),
     )

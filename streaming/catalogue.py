@@ -1,4 +1,4 @@
-"""In: item facts as they change. Out: what the recommender needs of them, kept small: category, brand and price."""
+"""In: item facts as they change. Out: what the recommender needs of them, kept small."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Known(NamedTuple):
     category: str | None
     brand: str | None
     price: float | None
+    available: bool = True
 
 
 class Catalogue:
@@ -42,4 +43,4 @@ class Catalogue:
 
 
 def _known(facts: ItemFacts) -> Known:
-    return Known(facts.category, facts.brand, facts.price)
+    return Known(facts.category, facts.brand, facts.price, facts.available)

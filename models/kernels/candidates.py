@@ -313,6 +313,7 @@ def gather(served, scratch, now, extra):
         served.clock.pooled[0],
     )
     for at in range(extra.shape[0]):
-        pick(union, extra[at], PICKED, 1)
+        if served.item_fresh.listed[extra[at]] == 0:
+            pick(union, extra[at], PICKED, 1)
     set_cosines(union, stats.key, applied)
     collect(union, scratch.listed)

@@ -111,7 +111,7 @@ def category_features(x, sums, history, category_of, keys, steps, item, applied)
         return
     x[46] = log_popularity(keys[category], RATE_MIDDLE, applied)
     x[47] = x[4] - x[46]
-    x[48] = math.log(_step_share(steps, category) + 0.003)
+    x[48] = math.log(step_share(steps, category) + 0.003)
     x[49] = inverse(sums[c.RANK_CATEGORY])
     at = find(history.category_keys, history.category_slots, category)
     if at < 0:
@@ -124,7 +124,8 @@ def category_features(x, sums, history, category_of, keys, steps, item, applied)
 
 
 @kernel
-def _step_share(steps, category):
+def step_share(steps, category):
+    """The share of `category` among what followed the last item's; 0 for none. steps: as `set_steps` fills them."""
     found = 0.0
     for at in range(CATEGORY_NEXT):
         if steps[at, 0] == category:
@@ -212,7 +213,8 @@ def brand_features(x, history, brand_of, item):
 
 
 @kernel
-def _mean_price(history, stats):
+def mean_price(history, stats):
+    """Mean log price over the items of the history whose price is known; NO_PRICE for none."""
     total, count = 0.0, 0
     for q in range(history.counts[0]):
         price = stats.log_price[history.items[q]]
@@ -242,7 +244,7 @@ def compute(served, scratch, now):
     stats = served.item_stats
     applied = served.clock.applied[0]
     last_price = stats.log_price[history.items[0]] if history.counts[0] > 0 else np.float32(NO_PRICE)
-    mean_price = _mean_price(history, stats)
+    mean = mean_price(history, stats)
     for at in range(min(history.counts[0], _SIMILAR)):
         row = history.items[at]
         work.norms[at] = math.sqrt(dots(served.item_factors.q, row, row)) + 1e-6
@@ -266,7 +268,7 @@ def compute(served, scratch, now):
         own_features(x, sums)
         memory_features(x, sums)
         category_features(x, sums, history, stats.category, kinds.key, work.steps, item, applied)
-        price_features(x, stats.log_price, item, last_price, mean_price)
+        price_features(x, stats.log_price, item, last_price, mean)
         similarity_features(x, history, factors.q, last.g, work.norms, item)
         brand_features(x, history, stats.brand, item)
         context_features(x, sums, history, stats, factors, last, categories, work.means, item)

@@ -24,7 +24,7 @@ from models.dimensions import (
     WINDOW_DECAY,
     WINDOW_SLOTS,
 )
-from models.kernels import candidates, factorization, features, history, popularity, racing, ranking
+from models.kernels import candidates, factorization, features, fresh, fresh_lists, history, popularity, racing, ranking
 from models.kernels.compile import kernel
 from models.kernels.hashing import share
 from models.kernels.pool import enter
@@ -96,12 +96,7 @@ def pick(applied, rate, seed, every):
 def rank(served, private, scratch, user, item, now, trains, tests, out):
     """Rank the event's item before it is learnt; test and train as told. A tested event fills out (1 + CONTENDERS,)."""
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
-    if served.item_stats.events[item] == 0:
-        if tests:
-            private.progress.cold[0] += 1
-            out[:] = 0
-            out[0] = -1
-        return
+    cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
     pushed = np.int64(private.user.pushed[user])
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
@@ -110,13 +105,21 @@ def rank(served, private, scratch, user, item, now, trains, tests, out):
     racing.set_sources(listed, scratch.union)
     ranking.measure(listed)
     racing.set_rankers(listed, history_, served.moments, served.linear.weight, served.ranker.weight, now)
-    racing.serve(listed.scores, listed.counts[0], served.chosen.contender[0])
+    fresh.rank(served, scratch, now, listed.entries[:0])
+    racing.serve(listed.scores, listed.counts[3], served.chosen.contender[0])
     target = racing.find_target(listed, item)
-    if tests:
+    if tests and cold < 0:
+        private.progress.cold[0] += 1
+        racing.test_cold(listed, target, out)
+        out[0] = cold
+    elif tests:
         racing.test(listed, target, served.race, out)
         racing.choose(served.race, served.chosen)
+        fresh.account(served.fresh, listed, target)
         out[0] = 1 if target >= 0 and scratch.union.sums[listed.entries[target], candidates.COUNT] > 0 else 0
     if trains:
+        fresh.train(served, scratch, target)
+    if trains and cold == 0:
         if target >= 0:
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
             ranking.train(listed, served.ranker, private.curvature, listed.scores[RANKER], target)
@@ -273,6 +276,7 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
     ring, users = private.user_ring, private.user
     history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
     positive = kind <= PURCHASE
+    fresh_lists.take(served.item_fresh, served.category_fresh, served.fresh, stats.category[item], item)
     if positive:
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)

@@ -102,7 +102,7 @@ def rank_with_rest(scores, rest, count, target):
 @kernel
 def find_target(listed, item):
     """The place of `item` among the candidates, or -1."""
-    for at in range(listed.counts[0]):
+    for at in range(listed.counts[3]):
         if listed.items[at] == item:
             return at
     return -1
@@ -115,7 +115,8 @@ def test(listed, target, race, out):
     A source is judged by what would be shown if it were served: what it proposes, then popularity.
     """
     for who in range(CONTENDERS):
-        rank = rank_with_rest(listed.scores[who], listed.scores[MIDDLE], listed.counts[0], target)
+        count = listed.counts[3] if who >= RANKER else listed.counts[0]
+        rank = rank_with_rest(listed.scores[who], listed.scores[MIDDLE], count, target)
         out[1 + who] = rank
         hit = 1.0 if 0 < rank <= HIT else 0.0
         reciprocal = 1.0 / rank if hit > 0 else 0.0
@@ -126,6 +127,14 @@ def test(listed, target, race, out):
         race.fading_hits[who] = FADE * race.fading_hits[who] + hit
         race.fading_reciprocal[who] = FADE * race.fading_reciprocal[who] + reciprocal
         mark(race.dirty, race.touched, race.marks, who)
+
+
+@kernel
+def test_cold(listed, target, out):
+    """Ranks of an untouched item, which no single source proposes, into out; the running scores leave it out."""
+    out[:] = 0
+    out[1 + RANKER] = rank_of(listed.scores[RANKER], listed.counts[3], target)
+    out[1 + SERVED] = rank_of(listed.scores[SERVED], listed.counts[3], target)
 
 
 @kernel

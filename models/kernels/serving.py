@@ -1,7 +1,7 @@
 """One request's history in, ordered candidates with their scores and sources out. Stage 7 begins here."""
 
 from models.dimensions import ABSENT, MIDDLE, SOURCES
-from models.kernels import candidates, features, history, racing
+from models.kernels import candidates, features, fresh, history, racing
 from models.kernels.compile import kernel
 
 
@@ -30,12 +30,14 @@ def answer(served, scratch, items, times, kinds, now, extra, contender):
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     racing.set_rankers(listed, scratch.history, served.moments, served.linear.weight, served.ranker.weight, now)
-    racing.serve(listed.scores, listed.counts[0], contender if contender >= 0 else served.chosen.contender[0])
-    return listed.counts[0]
+    fresh.rank(served, scratch, now, extra)
+    racing.serve(listed.scores, listed.counts[3], contender if contender >= 0 else served.chosen.contender[0])
+    return listed.counts[3]
 
 
 @kernel
 def explain_sources(listed, places, out):
-    """For each place: the single source that ranks it highest."""
+    """For each place: the single source that ranks it highest; -1 for an untouched item, which none proposes."""
     for at in range(places.shape[0]):
-        out[at] = best_source(listed.scores, listed.counts[0], places[at])
+        touched = places[at] < listed.counts[0]
+        out[at] = best_source(listed.scores, listed.counts[0], places[at]) if touched else -1

@@ -106,6 +106,30 @@ def test_a_category_page_is_full_while_the_category_has_items(settings: Settings
         assert set(served.items("/popular?category=odd&n=50")) == {f"item-{n}" for n in range(1, 30, 2)}
 
 
+def test_an_item_nobody_touched_is_recommended_where_it_fits(settings: Settings, taught: Learner) -> None:
+    taught.describe({f"item-{n}": ItemFacts(category="even" if n % 2 == 0 else "odd") for n in range(30)})
+    taught.describe({f"new-{n}": ItemFacts(category="even") for n in range(3)})
+    version = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, version))
+        answer = served.post("/recommend", json={"recent_items": ["item-4"], "n": 100}).json()
+        untouched = {item["item_id"] for item in answer["items"] if item["source"] == "untouched"}
+        assert untouched == {"new-0", "new-1", "new-2"}
+
+
+def test_one_event_or_one_recent_item_makes_a_page_personal(settings: Settings, taught: Learner) -> None:
+    taught.learn([("just came", "item-7")])
+    version = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, version))
+        stranger = served.items("/recommend/never-seen?n=10")
+        assert served.items("/recommend/just%20came?n=10") != stranger
+        assert len(served.items("/recommend/just%20came?n=10")) == 10
+        session = list(ids(served.post("/recommend", json={"recent_items": ["item-3"], "n": 10})))
+        assert len(session) == 10
+        assert session != stranger
+
+
 def test_a_removed_or_unavailable_item_is_gone_within_a_second(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:

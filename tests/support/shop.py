@@ -24,6 +24,7 @@ class ShopFacts(NamedTuple):
     category: str | None
     brand: str | None
     price: float | None
+    available: bool = True
 
 
 def facts(items: int = 60) -> dict[str, ShopFacts]:

@@ -1,0 +1,58 @@
+"""Facts of one item in, its row and its place among the untouched items out. Stage 1."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from models import dimensions as dim
+from models.ceilings import Ceilings
+from models.kernels.fresh_lists import link, unlink
+from models.state import State
+
+
+class FactsLike(Protocol):
+    """What the recommender reads of an item's facts (models/items.py has the real one)."""
+
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def brand(self) -> str | None: ...
+    @property
+    def price(self) -> float | None: ...
+    @property
+    def available(self) -> bool: ...
+
+
+class Catalogue:
+    """Writes facts into item rows."""
+
+    def __init__(self, state: State, ceilings: Ceilings) -> None:
+        self._state = state
+        self._ceilings = ceilings
+
+    def describe(self, row: int, facts: FactsLike) -> None:
+        """Set the facts of an item; while nobody has touched it and it is available, it is in the untouched lists."""
+        after = self._ceilings.place("category", facts.category)  # before any view is taken: it may make a row
+        served = self._state.served
+        stats = served.item_stats
+        before = int(stats.category[row])
+        untouched = stats.key[row, 2] == dim.NEVER and stats.events[row] == 0
+        if not facts.available or before != after or not untouched:
+            unlink(served.item_fresh, served.category_fresh, served.fresh, before, row)
+        self.set_facts(row, facts)
+        if untouched and facts.available:
+            served = self._state.served
+            second = int(self._state.private.progress.watermark[0])
+            link(served.item_fresh, served.category_fresh, served.fresh, after, row, second)
+
+    def set_facts(self, row: int, facts: FactsLike) -> None:
+        """Category, brand, and the price where none is known yet: later ones are learnt from events."""
+        stats = self._state.tables["item_stats"]
+        stats.columns["category"][row] = self._ceilings.place("category", facts.category)
+        stats.columns["brand"][row] = self._ceilings.place("brand", facts.brand)
+        price = facts.price
+        if price is not None and 0 < price < np.inf and stats.columns["log_price"][row] == dim.NO_PRICE:
+            stats.columns["log_price"][row] = np.log(price)
+        stats.mark(np.array([row], np.int32))

@@ -1,0 +1,258 @@
+"""The touched candidates of a request in, untouched ones beside them on one scale out.
+
+Untouched items have a listwise ranker of their own, because what tells them apart is what the shop says of them; a
+logistic gate says how likely the next item is one of them:
+
+    score(j) = x_j . w - log sum exp(untouched scores) + gate + log sum exp(touched scores) + caution
+
+so that without caution the softmax over all candidates gives an untouched item P(untouched) P(j | untouched). The
+caution is what keeps the touched ones their place: see `account`.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import (
+    ABSENT,
+    CAUTION_MOST,
+    CLIP,
+    COST_HITS,
+    COST_RANKS,
+    FLOOR,
+    FRESH_FEATURES,
+    FRESH_RATE,
+    GATE_TERMS,
+    LINEAR,
+    MIDDLE,
+    MOMENT_STEP,
+    RANK_START,
+    RANKER,
+    SOURCES,
+    WINDOW,
+    WINDOW_DECAY,
+)
+from models.kernels.compile import kernel
+from models.kernels.fresh_candidates import gather
+from models.kernels.fresh_features import compute
+from models.kernels.racing import HIT, rank_of
+from models.kernels.touch import mark
+
+_CONSTANT = 1e-8  # variance below which a feature says nothing
+_HITS_STEP, _RANKS_STEP = 0.5, 2.0  # log odds per lost hit, and per lost reciprocal rank
+
+
+@kernel
+def measure(own, count):
+    """Mean and mean square of each raw feature over the untouched candidates."""
+    for f in range(FRESH_FEATURES):
+        total, square = 0.0, 0.0
+        for at in range(count):
+            value = np.float64(own.features[at, f])
+            total += value
+            square += value * value
+        own.means[f] = total / max(count, 1)
+        own.squares[f] = square / max(count, 1)
+
+
+@kernel
+def standardise(own, count, moments):
+    """Raw features to standardised and clipped ones, in place; a constant one becomes 0."""
+    for f in range(FRESH_FEATURES):
+        variance = moments.square[f] - moments.mean[f] * moments.mean[f]
+        scale = np.float32(1.0 / math.sqrt(variance)) if variance > _CONSTANT else np.float32(0)
+        centre = np.float32(moments.mean[f])
+        for at in range(count):
+            value = (own.features[at, f] - centre) * scale
+            own.features[at, f] = min(np.float32(CLIP), max(np.float32(-CLIP), value))
+
+
+@kernel
+def remember(own, moments, fresh):
+    """One step of the running moments towards those of the list."""
+    fresh.lists[0] += 1
+    step = max(1.0 / fresh.lists[0], MOMENT_STEP)
+    for f in range(FRESH_FEATURES):
+        if math.isfinite(own.means[f]) and math.isfinite(own.squares[f]):
+            moments.mean[f] += step * (own.means[f] - moments.mean[f])
+            moments.square[f] += step * (own.squares[f] - moments.square[f])
+            mark(moments.dirty, moments.touched, moments.marks, f)
+    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
+
+
+@kernel
+def largest(scores, count):
+    """The largest of the first `count` scores, 0 for none."""
+    best = np.float64(scores[0]) if count > 0 else 0.0
+    for at in range(1, count):
+        best = max(best, np.float64(scores[at]))
+    return best
+
+
+@kernel
+def spread(scores, count):
+    """log sum exp of the first `count` scores; 0 for none."""
+    if count == 0:
+        return 0.0
+    best, total = largest(scores, count), 0.0
+    for at in range(count):
+        total += math.exp(scores[at] - best)
+    return best + math.log(total)
+
+
+@kernel
+def gate(own, listed, weights):
+    """Log odds that the next item is an untouched one: own.terms (GATE_TERMS,) weighed by the buckets' weights."""
+    odds = 0.0
+    for block in (0, listed.counts[1], listed.counts[2]):
+        for term in range(GATE_TERMS):
+            odds += weights[block * GATE_TERMS + term] * own.terms[term]
+    return odds
+
+
+@kernel
+def set_terms(own, history, firsts, count, best, touched):
+    """Terms of the gate: one; log of how many untouched candidates there are; the decayed share of the last ten events,
+    and the last event alone, in which the user was the first to touch the item; how far the untouched candidates stand
+    above the ranker's zero on average (log mean exp); the log chance of the best touched candidate among its kind.
+
+    best, touched: largest score, and log sum exp of the scores, of touched candidates.
+    """
+    share, total, weight = 0.0, 1e-9, 1.0
+    own.terms[3] = 0.0
+    for q in range(min(history.counts[0], WINDOW)):
+        total += weight
+        if np.int64(firsts[history.items[q]]) >= history.times[q]:
+            share += weight
+            own.terms[3] = max(own.terms[3], 1.0 if q == 0 else 0.0)
+        weight *= WINDOW_DECAY
+    own.terms[0] = 1.0
+    own.terms[1] = math.log(count)
+    own.terms[2] = share / total
+    own.terms[4] = min(CLIP, max(-CLIP, own.odds[1] - own.terms[1]))
+    own.terms[5] = max(-2.0 * CLIP, best - touched)
+
+
+@kernel
+def score(own, listed, weights, count):
+    """x . w of every untouched candidate, into own.scores; own.weights are those of this context."""
+    first, second = listed.counts[1] * FRESH_FEATURES, listed.counts[2] * FRESH_FEATURES
+    for f in range(FRESH_FEATURES):
+        own.weights[f] = weights[f] + weights[first + f] + weights[second + f]
+    for at in range(count):
+        total = np.float32(0)
+        for f in range(own.weights.shape[0]):
+            total += own.features[at, f] * own.weights[f]
+        own.scores[at] = total
+
+
+@kernel
+def rank(served, scratch, now, extra):
+    """Gather, score and put beside the touched candidates all untouched ones: listed.scores from counts[0] on.
+
+    Comes after the touched candidates have their scores; no single source proposes an untouched item.
+    """
+    listed, own = scratch.listed, scratch.fresh
+    gather(served, scratch, extra)
+    start = listed.counts[0]
+    count = listed.counts[3] - start
+    if count == 0:
+        return
+    compute(served, scratch, now)
+    measure(own, count)
+    standardise(own, count, served.fresh_moments)
+    score(own, listed, served.fresh_ranker.weight, count)
+    own.odds[1] = spread(own.scores, count)
+    touched = spread(listed.scores[RANKER], start)
+    best = largest(listed.scores[RANKER], start)
+    set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
+    own.odds[0] = gate(own, listed, served.fresh_gate.weight)
+    caution = min(served.fresh.caution_hits[0], served.fresh.caution_ranks[0])
+    offset = np.float32(own.odds[0] - own.odds[1] + touched + caution)
+    own.odds[2] = offset
+    for at in range(count):
+        for who in range(SOURCES):
+            listed.scores[who, start + at] = ABSENT
+        # What popularity, as the last resort of every single source, makes of them: after all that was ever touched.
+        listed.scores[MIDDLE, start + at] = FLOOR - 1 - 0.001 * own.places[at]
+        listed.scores[LINEAR, start + at] = ABSENT
+        listed.scores[RANKER, start + at] = own.scores[at] + offset
+
+
+@kernel
+def descend(weights, totals, dirty, touched, marks, start, gradient, size):
+    """AdaGrad per coordinate on rows start to start + size."""
+    for f in range(size):
+        slope = gradient[f]
+        if slope != 0 and math.isfinite(slope):
+            totals[start + f] += slope * slope
+            weights[start + f] -= FRESH_RATE * slope / math.sqrt(totals[start + f] + RANK_START)
+            mark(dirty, touched, marks, start + f)
+
+
+@kernel
+def train(served, scratch, target):
+    """One step: the ranker towards an untouched `target`, the gate towards whether it is one. -1: neither is known."""
+    listed, own = scratch.listed, scratch.fresh
+    count = listed.counts[3] - listed.counts[0]
+    if count == 0:
+        return
+    blocks = (np.int64(0), listed.counts[1], listed.counts[2])
+    chosen = target - listed.counts[0]
+    ranker, gates = served.fresh_ranker, served.fresh_gate
+    if chosen >= 0:
+        own.gradient[:] = 0
+        for at in range(count):
+            slope = np.float32(math.exp(own.scores[at] - own.odds[1])) - (np.float32(1) if at == chosen else 0)
+            for f in range(FRESH_FEATURES):
+                own.gradient[f] += slope * own.features[at, f]
+        for block in blocks:
+            descend(
+                ranker.weight,
+                ranker.total,
+                ranker.dirty,
+                ranker.touched,
+                ranker.marks,
+                block * FRESH_FEATURES,
+                own.gradient,
+                FRESH_FEATURES,
+            )
+    if target >= 0:
+        slope = 1.0 / (1.0 + math.exp(-own.odds[0])) - (1.0 if chosen >= 0 else 0.0)
+        for term in range(GATE_TERMS):
+            own.slopes[term] = slope * own.terms[term]
+        for block in blocks:
+            descend(
+                gates.weight,
+                gates.total,
+                gates.dirty,
+                gates.touched,
+                gates.marks,
+                block * GATE_TERMS,
+                own.slopes,
+                GATE_TERMS,
+            )
+    remember(own, served.fresh_moments, served.fresh)
+
+
+@kernel
+def account(fresh, listed, target):
+    """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
+
+    Integral control: an event that costs nothing lowers the caution a little, one that costs a hit raises it by much,
+    so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
+    """
+    alone = rank_of(listed.scores[RANKER], listed.counts[0], target)
+    beside = rank_of(listed.scores[RANKER], listed.counts[3], target)
+    if alone == 0 or alone > HIT:
+        return
+    hit = 1.0 if beside <= HIT else 0.0
+    lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
+    fresh.caution_hits[0] = _held(fresh.caution_hits[0] + _HITS_STEP * (COST_HITS - lost))
+    fresh.caution_ranks[0] = _held(fresh.caution_ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
+    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
+
+
+@kernel
+def _held(caution):
+    return min(0.0, max(-CAUTION_MOST, caution))

@@ -1,0 +1,88 @@
+"""Untouched candidates and tables in, what is known of each without a single interaction out.
+
+Each group of features is one function; their order is that of `FRESH_NAMES` in models/features.py.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import NO_PRICE
+from models.kernels import factorization
+from models.kernels.compile import kernel
+from models.kernels.features import mean_price, step_share
+from models.kernels.hashing import find
+from models.kernels.popularity import RATE_MIDDLE, log_popularity
+
+_LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
+
+
+@kernel
+def category_features(x, history, kinds, waiting, taken, steps, category_of, item, applied):
+    """x[0..7]: the category against the history's, its popularity, and how often its untouched items are taken."""
+    x[0:8] = 0
+    category = category_of[item]
+    if category < 0:
+        return
+    x[5] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
+    x[6] = math.log(step_share(steps, category) + 0.003)
+    x[7] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
+    at = find(history.category_keys, history.category_slots, category)
+    if at >= 0:
+        x[0] = category_of[history.items[0]] == category
+        x[1] = history.category_sums[at, 0]
+        x[2] = math.log1p(history.category_sums[at, 1])
+        x[3] = math.log1p(history.category_sums[at, 2])
+        x[4] = at == 1
+
+
+@kernel
+def price_features(x, prices, item, last_price, mean_price):
+    """x[8..11]: distance in log price to the last item and to the mean of the history, difference, nearness."""
+    x[8:12] = 0
+    price = prices[item]
+    if price == NO_PRICE:
+        return
+    if last_price != NO_PRICE:
+        x[8] = abs(price - last_price)
+        x[10] = price - last_price
+        x[11] = math.exp(-10 * abs(price - last_price))
+    if mean_price != NO_PRICE:
+        x[9] = abs(price - mean_price)
+
+
+@kernel
+def brand_features(x, history, brand_of, item):
+    """x[12..14]: the brand against the history's, and both brand and category of the last item."""
+    x[12:15] = 0
+    brand = brand_of[item]
+    if brand < 0:
+        return
+    at = find(history.brand_keys, history.brand_slots, brand)
+    if at >= 0:
+        x[12] = brand_of[history.items[0]] == brand
+        x[13] = history.brand_sums[at, 0]
+        x[14] = x[12] * x[0]
+
+
+@kernel
+def compute(served, scratch, now):
+    """All features of all untouched candidates, into scratch.fresh.features (FRESH, FRESH_FEATURES)."""
+    history, work, listed, own = scratch.history, scratch.work, scratch.listed, scratch.fresh
+    stats, kinds, items = served.item_stats, served.category_stats, served.item_fresh
+    factors, categories, lists = served.item_factors, served.category_factors, served.category_fresh
+    last_price = stats.log_price[history.items[0]] if history.counts[0] > 0 else np.float32(NO_PRICE)
+    mean = mean_price(history, stats)
+    start = listed.counts[0]
+    for place in range(listed.counts[3] - start):
+        item, x = listed.items[start + place], own.features[place]
+        category_features(
+            x, history, kinds, lists.waiting, lists.taken, work.steps, stats.category, item, served.clock.applied[0]
+        )
+        price_features(x, stats.log_price, item, last_price, mean)
+        brand_features(x, history, stats.brand, item)
+        x[15] = factorization.score(
+            item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
+        )
+        x[16] = math.log1p(min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE))
+        x[17] = 1.0 / (1.0 + own.places[place])
