@@ -40,9 +40,7 @@ SLICED = ("served", "ranker")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which streams and contenders."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
-    parser.add_argument(
-        "--contenders", nargs="+", default=[], help="as of evaluate (default: all installed)"
-    )
+    parser.add_argument("--contenders", nargs="+", default=[], help="as of evaluate (default: all installed)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -105,3 +105,6 @@ FRESH_NAMES = (
 """Features of an item that nobody has touched, as models/kernels/fresh.py fills them; standardised in the same way."""
 
 assert len(FRESH_NAMES) == FRESH_FEATURES
+
+EXPLAINED_NAMES = (*FEATURE_NAMES, *(f"untouched_{name}" for name in FRESH_NAMES), "untouched_chance")
+"""What a score of the ranker is made of: features of touched items, of untouched ones, and how likely those are."""

@@ -18,9 +18,10 @@ from river import base, optim
 
 from models import river_options as options
 from models.dimensions import BLOCKS, FEATURES
+from models.explaining import explained
 from models.feature_rows import features
 from models.feature_table import FeatureTable
-from models.features import FEATURE_NAMES
+from models.features import EXPLAINED_NAMES
 from models.kernels import regressor_linear, regressor_list
 from models.kernels.examples import REST, Work
 from models.kernels.optimizers import memory_width
@@ -194,8 +195,8 @@ def contributions(scratch: Scratch, place: int) -> dict[str, float]:
 
     `scratch` holds the last request, as ranked by the ranker.
     """
-    parts = scratch.listed.features[place] * scratch.listed.weights
-    return dict(zip(FEATURE_NAMES, parts.tolist(), strict=True))
+    values, factors = explained(scratch, np.array([place]))
+    return dict(zip(EXPLAINED_NAMES, (values[0] * factors).tolist(), strict=True))
 
 
 def weights(served: Any) -> Array:

@@ -13,6 +13,7 @@ from models import dimensions as dim
 from models.catalogue import Catalogue, FactsLike
 from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
+from models.explaining import explained
 from models.kernels.learning import learn
 from models.kernels.serving import answer, explain_sources
 from models.migrations import first_curvature
@@ -87,8 +88,8 @@ class Ranking(NamedTuple):
     scores: Array  # (n,) f32 descending
     sources: list[str]
     served_by: str
-    features: Array | None = None  # (n, FEATURES) f64
-    weights: Array | None = None  # (FEATURES,) f64
+    features: Array | None = None  # (n, EXPLAINED_NAMES) f64
+    weights: Array | None = None  # (EXPLAINED_NAMES,) f64
 
 
 def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> State:
@@ -116,9 +117,9 @@ def _set_priors(state: State) -> None:
     curvature.mark(first.rows)
     # Odds of an untouched item before the first list was learnt: one in fifty.
     state.tables["fresh_gate"].columns["weight"][0] = dim.GATE_PRIOR
-    fresh = state.tables["fresh"].columns
-    fresh["caution_hits"][0] = fresh["caution_ranks"][0] = -dim.CAUTION
-    for name in ("fresh", "fresh_gate"):
+    caution = state.tables["caution"].columns
+    caution["hits"][0] = caution["ranks"][0] = -dim.CAUTION
+    for name in ("caution", "fresh_gate"):
         state.tables[name].mark(np.zeros(1, np.int32))
 
 
@@ -283,8 +284,7 @@ class Recommender:
             scores[places],
             [CONTENDERS[source] if source >= 0 else UNTOUCHED for source in sources.tolist()],
             by or CONTENDERS[chosen],
-            scratch.listed.features[places].astype(np.float64) if explain else None,
-            scratch.listed.weights.astype(np.float64) if explain else None,
+            *(explained(scratch, places) if explain else ()),
         )
 
     def _answer(

@@ -95,16 +95,9 @@ MODEL_TABLES = (
     Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
     Table("curvature", "model", (Column("inverse", "f8", (dim.FEATURES,)),), width=dim.FEATURES, served=False),
-    Table(
-        "fresh",
-        "model",
-        (
-            _ref("item", "newest"),
-            _sum("lists", "i8"),
-            Column("caution_hits", "f4"),  # log odds taken off untouched items, so that touched ones keep their hits,
-            Column("caution_ranks", "f4"),  # and their reciprocal ranks; the lower one counts
-        ),
-    ),
+    Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
+    # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
+    Table("caution", "model", (Column("hits", "f4"), Column("ranks", "f4"))),
     Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FRESH_FEATURES),
     Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FRESH_FEATURES),
     Table("fresh_gate", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),

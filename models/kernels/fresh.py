@@ -167,7 +167,7 @@ def rank(served, scratch, now, extra):
     best = largest(listed.scores[RANKER], start)
     set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
     own.odds[0] = gate(own, listed, served.fresh_gate.weight)
-    caution = min(served.fresh.caution_hits[0], served.fresh.caution_ranks[0])
+    caution = min(served.caution.hits[0], served.caution.ranks[0])
     offset = np.float32(own.odds[0] - own.odds[1] + touched + caution)
     own.odds[2] = offset
     for at in range(count):
@@ -197,46 +197,38 @@ def train(served, scratch, target):
     count = listed.counts[3] - listed.counts[0]
     if count == 0:
         return
-    blocks = (np.int64(0), listed.counts[1], listed.counts[2])
     chosen = target - listed.counts[0]
-    ranker, gates = served.fresh_ranker, served.fresh_gate
     if chosen >= 0:
-        own.gradient[:] = 0
-        for at in range(count):
-            slope = np.float32(math.exp(own.scores[at] - own.odds[1])) - (np.float32(1) if at == chosen else 0)
-            for f in range(FRESH_FEATURES):
-                own.gradient[f] += slope * own.features[at, f]
-        for block in blocks:
-            descend(
-                ranker.weight,
-                ranker.total,
-                ranker.dirty,
-                ranker.touched,
-                ranker.marks,
-                block * FRESH_FEATURES,
-                own.gradient,
-                FRESH_FEATURES,
-            )
+        _train_ranker(own, listed, served.fresh_ranker, count, chosen)
     if target >= 0:
-        slope = 1.0 / (1.0 + math.exp(-own.odds[0])) - (1.0 if chosen >= 0 else 0.0)
-        for term in range(GATE_TERMS):
-            own.slopes[term] = slope * own.terms[term]
-        for block in blocks:
-            descend(
-                gates.weight,
-                gates.total,
-                gates.dirty,
-                gates.touched,
-                gates.marks,
-                block * GATE_TERMS,
-                own.slopes,
-                GATE_TERMS,
-            )
+        _train_gate(own, listed, served.fresh_gate, 1.0 if chosen >= 0 else 0.0)
     remember(own, served.fresh_moments, served.fresh)
 
 
 @kernel
-def account(fresh, listed, target):
+def _train_ranker(own, listed, table, count, chosen):
+    own.gradient[:] = 0
+    for at in range(count):
+        slope = np.float32(math.exp(own.scores[at] - own.odds[1]) - (1.0 if at == chosen else 0.0))
+        for f in range(own.gradient.shape[0]):
+            own.gradient[f] += slope * own.features[at, f]
+    for block in (0, listed.counts[1], listed.counts[2]):
+        start = block * FRESH_FEATURES
+        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.gradient, FRESH_FEATURES)
+
+
+@kernel
+def _train_gate(own, listed, table, came):
+    miss = 1.0 / (1.0 + math.exp(-own.odds[0])) - came
+    for term in range(GATE_TERMS):
+        own.slopes[term] = miss * own.terms[term]
+    for block in (0, listed.counts[1], listed.counts[2]):
+        start = block * GATE_TERMS
+        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.slopes, GATE_TERMS)
+
+
+@kernel
+def account(caution, listed, target):
     """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
 
     Integral control: an event that costs nothing lowers the caution a little, one that costs a hit raises it by much,
@@ -248,11 +240,11 @@ def account(fresh, listed, target):
         return
     hit = 1.0 if beside <= HIT else 0.0
     lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
-    fresh.caution_hits[0] = _held(fresh.caution_hits[0] + _HITS_STEP * (COST_HITS - lost))
-    fresh.caution_ranks[0] = _held(fresh.caution_ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
-    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
+    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (COST_HITS - lost))
+    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
+    mark(caution.dirty, caution.touched, caution.marks, 0)
 
 
 @kernel
-def _held(caution):
-    return min(0.0, max(-CAUTION_MOST, caution))
+def _held(value):
+    return min(0.0, max(-CAUTION_MOST, value))

@@ -115,7 +115,7 @@ def rank(served, private, scratch, user, item, now, trains, tests, out):
     elif tests:
         racing.test(listed, target, served.race, out)
         racing.choose(served.race, served.chosen)
-        fresh.account(served.fresh, listed, target)
+        fresh.account(served.caution, listed, target)
         out[0] = 1 if target >= 0 and scratch.union.sums[listed.entries[target], candidates.COUNT] > 0 else 0
     if trains:
         fresh.train(served, scratch, target)

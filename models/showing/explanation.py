@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from models.features import FEATURE_NAMES
+from models.features import EXPLAINED_NAMES
 from models.recommender import Ranking
 from models.showing.arrangement import UNPROPOSED, Adjustment
 from models.showing.words import words
@@ -43,7 +43,7 @@ def contributions(ranking: Ranking, at: int, score: float) -> list[Contribution]
     values, weights = ranking.features[at].tolist(), ranking.weights.tolist()
     parts = [
         Contribution(name, words(name), value * weight, value, weight)
-        for name, value, weight in zip(FEATURE_NAMES, values, weights, strict=True)
+        for name, value, weight in zip(EXPLAINED_NAMES, values, weights, strict=True)
         if value * weight
     ]
     parts.sort(key=lambda part: -abs(part.contribution))

@@ -74,6 +74,25 @@ FEATURES: Final = {
     "transition_back": "the taste model expects the last item after it",
     "returns": "people come back to it",
     "own_returns": "this user has it, and people come back to it",
+    "untouched_category_same": "new, and of the category of the last item",
+    "untouched_category_share": "new, and this user is often in its category",
+    "untouched_category_count": "new, of a category of which this user touched things (how many)",
+    "untouched_category_this_session": "new, of a category in which this user is in this visit",
+    "untouched_category_second": "new, of the category this user looked at before the last one",
+    "untouched_category_popularity": "new, of a popular category",
+    "untouched_category_follows": "new, of a category that others went on to from the last item's",
+    "untouched_category_taken": "new, of a category whose new items soon find somebody",
+    "untouched_price_distance": "new, how far its price is from the last item's",
+    "untouched_price_distance_mean": "new, how far its price is from what this user usually looks at",
+    "untouched_price_difference": "new, dearer or cheaper than the last item",
+    "untouched_price_same": "new, costs about the same as the last item",
+    "untouched_brand_same": "new, same brand as the last item",
+    "untouched_brand_share": "new, and this user often looks at its brand",
+    "untouched_brand_and_category_same": "new, same brand and category as the last item",
+    "untouched_machine_score": "new, and the taste model expects its category",
+    "untouched_catalogue_age": "how long it has been in the catalogue without anybody touching it",
+    "untouched_newest": "among the newest that nobody has touched",
+    "untouched_chance": "how likely it is that this user now takes something nobody touched before",
 }
 """Of the features of models/features.py."""
 
@@ -90,6 +109,7 @@ SOURCES: Final = {
     "ranker": "the ranker's score",
     "popular": "popular of late, to fill the page",
     "catalogue": "in the catalogue, to fill the page",
+    "untouched": "new, and like what this user looks at",
     "requested": "asked for by the request",
 }
 """Of the contenders of models/evaluation.py when one of them is in charge, and of what fills a page."""

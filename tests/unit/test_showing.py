@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import FEATURE_NAMES
+from models.features import EXPLAINED_NAMES
 from models.items import ItemFacts
 from models.showing import words
 from models.showing.arrangement import MOST_DIVERSE, Place, Wishes, arrange, spread
@@ -255,6 +255,6 @@ def test_a_page_of_wishes_names_rules_that_have_words_and_keeps_what_compose_add
 
 
 def test_every_feature_of_the_ranker_has_words_for_people() -> None:
-    assert [name for name in FEATURE_NAMES if name not in words.FEATURES] == []
-    assert set(words.FEATURES) <= set(FEATURE_NAMES)
+    assert [name for name in EXPLAINED_NAMES if name not in words.FEATURES] == []
+    assert set(words.FEATURES) <= set(EXPLAINED_NAMES)
     assert len(set(words.FEATURES.values())) == len(words.FEATURES)

@@ -20,6 +20,7 @@ from models.kernels import (
     racing,
     ranking,
 )
+from models.linear import contributions
 from models.recommender import UNTOUCHED, Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
 from models.scratch import new_scratch
@@ -158,7 +159,7 @@ def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
     scratch = new_scratch()
     for past in histories(learnt):
         served, extra = prepare(learnt, past, scratch, NOW)
-        served.fresh.caution_hits[0] = served.fresh.caution_ranks[0] = 0
+        served.caution.hits[0] = served.caution.ranks[0] = 0
         fresh.rank(served, scratch, NOW, extra)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         chances = naive.softmax(scratch.listed.scores[RANKER, :end].astype(float).tolist())
@@ -166,6 +167,18 @@ def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
         assert sum(chances[start:]) == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4)
         best = max(range(start, end), key=lambda at: chances[at]) - start
         assert best == int(np.argmax(scratch.fresh.features[: end - start] @ scratch.fresh.weights))
+
+
+def test_contributions_of_an_untouched_item_add_up_to_its_score(learnt):
+    scratch = new_scratch()
+    ranking = learnt.rank(
+        ["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, 1000, by="ranker", explain=True, scratch=scratch
+    )
+    assert {UNTOUCHED} < set(ranking.sources)
+    assert ranking.features @ ranking.weights == pytest.approx(ranking.scores.astype(float), abs=1e-4)
+    last = int(scratch.listed.counts[3]) - 1
+    total = sum(contributions(scratch, last).values())
+    assert total == pytest.approx(float(scratch.listed.scores[RANKER, last]), abs=1e-4)
 
 
 def test_training_raises_the_item_that_came_and_the_gate():
@@ -189,15 +202,15 @@ def test_the_caution_holds_what_untouched_items_cost_to_its_share():
     listed, lost = new_scratch().listed, 0
     listed.counts[0], listed.counts[3] = 30, 60
     for turn in range(30_000):
-        caution = min(state.served.fresh.caution_hits[0], state.served.fresh.caution_ranks[0])
+        caution = min(state.served.caution.hits[0], state.served.caution.ranks[0])
         listed.scores[RANKER, :30] = [rng.gauss(0, 1) for _ in range(30)]
         listed.scores[RANKER, 30:60] = [rng.gauss(1, 1) + caution for _ in range(30)]
         alone = racing.rank_of(listed.scores[RANKER], 30, turn % 20)
         beside = racing.rank_of(listed.scores[RANKER], 60, turn % 20)
-        fresh.account(state.served.fresh, listed, turn % 20)
+        fresh.account(state.served.caution, listed, turn % 20)
         lost += turn >= 10_000 and alone <= 20 < beside
     assert lost / (20_000 * 20 / 30) < 1.1 * dim.COST_HITS
-    assert -dim.CAUTION_MOST < min(state.served.fresh.caution_hits[0], state.served.fresh.caution_ranks[0]) < 0
+    assert -dim.CAUTION_MOST < min(state.served.caution.hits[0], state.served.caution.ranks[0]) < 0
 
 
 @pytest.mark.parametrize("past", [[], ["i7"], ["i7", "i13", "i1", "nobody knows"]], ids=["stranger", "one", "some"])
@@ -272,7 +285,6 @@ def test_what_is_not_available_or_removed_is_no_candidate():
     recommender.remove("item", ["i101"])
     assert not _among(recommender, "i101")
     recommender.describe([("i101", shown._replace(category="c4"))])
-    assert not _among(recommender, "i101", "i5")
     assert _among(recommender, "i101", "i4")
     assert lists(recommender.state)[-1][0] == recommender.state.keys["item"].rows["i101"]
 
