@@ -110,7 +110,7 @@ def test_the_readme_names_the_two_commands() -> None:
 
 def test_the_changelog_starts_with_the_version_of_the_package() -> None:
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
-    top = re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)
+    top = re.search(r"^## (\d\S*)", read("CHANGELOG.md"), re.MULTILINE)
     assert top is not None
     assert top[1] == version
 
