@@ -159,7 +159,7 @@ FRESH_RATE: Final = 0.05
 """AdaGrad step of the ranker of untouched items and of its gate."""
 
 GATE_PRIOR: Final = -4.0
-"""Initial log odds that the next item is an untouched one."""
+"""Log odds that the next item is an untouched one, before the first list was learnt: one in fifty."""
 
 CAUTION: Final = 3.0
 """Log odds taken off untouched items at the start, and CAUTION_MOST at most. What they cost decides later."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from models import dimensions as dim
-from models.catalogue import Catalogue, FactsLike
+from models.catalogue import Catalogue
+from models.catalogue import FactsLike as FactsLike
 from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.explaining import explained
@@ -115,12 +116,6 @@ def _set_priors(state: State) -> None:
     curvature, first = state.tables["curvature"], first_curvature()
     curvature.columns["inverse"][first.rows] = first.columns["inverse"]
     curvature.mark(first.rows)
-    # Odds of an untouched item before the first list was learnt: one in fifty.
-    state.tables["fresh_gate"].columns["weight"][0] = dim.GATE_PRIOR
-    caution = state.tables["caution"].columns
-    caution["hits"][0] = caution["ranks"][0] = -dim.CAUTION
-    for name in ("caution", "fresh_gate"):
-        state.tables[name].mark(np.zeros(1, np.int32))
 
 
 class Recommender:

@@ -97,7 +97,7 @@ MODEL_TABLES = (
     Table("curvature", "model", (Column("inverse", "f8", (dim.FEATURES,)),), width=dim.FEATURES, served=False),
     Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
-    Table("caution", "model", (Column("hits", "f4"), Column("ranks", "f4"))),
+    Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION) for name in ("hits", "ranks"))),
     Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FRESH_FEATURES),
     Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FRESH_FEATURES),
     Table("fresh_gate", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),

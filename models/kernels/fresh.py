@@ -22,6 +22,7 @@ from models.dimensions import (
     FLOOR,
     FRESH_FEATURES,
     FRESH_RATE,
+    GATE_PRIOR,
     GATE_TERMS,
     LINEAR,
     MIDDLE,
@@ -103,7 +104,7 @@ def spread(scores, count):
 @kernel
 def gate(own, listed, weights):
     """Log odds that the next item is an untouched one: own.terms (GATE_TERMS,) weighed by the buckets' weights."""
-    odds = 0.0
+    odds = GATE_PRIOR
     for block in (0, listed.counts[1], listed.counts[2]):
         for term in range(GATE_TERMS):
             odds += weights[block * GATE_TERMS + term] * own.terms[term]
