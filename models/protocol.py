@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.catalogue import FactsLike
 from models.dimensions import IMPRESSION, PURCHASE, SEARCH
-from models.recommender import EventLike, FactsLike
+from models.recommender import EventLike
 from models.tables import Array
 
 WARM: Final = 0.1

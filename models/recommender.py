@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from models import dimensions as dim
-from models.catalogue import Catalogue
-from models.catalogue import FactsLike as FactsLike
+from models.catalogue import Catalogue, FactsLike
 from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.explaining import explained

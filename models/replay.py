@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from models.catalogue import FactsLike
 from models.dimensions import RING
 from models.evaluation import CONTENDERS, Tested, joined
 from models.protocol import Plan, Stream, is_history, list_places
-from models.recommender import EventLike, FactsLike, Recommender, RecommenderSettings, new_state
+from models.recommender import EventLike, Recommender, RecommenderSettings, new_state
 from models.state import State
 
 CHUNK: Final = 2000
