@@ -1,4 +1,4 @@
-"""A ranked list in, what its scores are made of out: features and weights of touched and of untouched items. Stage 4."""
+"""A ranked list in, what its scores are made of out: features and weights, of touched and untouched items. Stage 4."""
 
 from __future__ import annotations
 
