@@ -108,7 +108,7 @@ def test_an_unavailable_or_removed_item_is_in_no_filter(served: Served, taught: 
     assert "item-9" not in order(served, pinned=[{"item_id": "item-9", "place": 1}], boosted=["item-9"], n=50)
 
 
-def test_candidates_are_ranked_and_nothing_else_is_shown_unknown_ones_last(served: Served) -> None:
+def test_candidates_are_ranked_and_nothing_else_is_shown_unknown_ones_last(served: Served, taught: Learner) -> None:
     # What nobody touched has no row; then it is as unknown to the ranking as an id that does not exist.
     everything = [item for item in order(served, n=50) if served.get(f"/items/{item}").json()["learnt"]]
     mine = ["nobody-b", *everything[::-2], "nobody-a"]
@@ -120,6 +120,11 @@ def test_candidates_are_ranked_and_nothing_else_is_shown_unknown_ones_last(serve
     assert order(served, candidates=mine, exclude=mine[:-1]) == ["nobody-a"]
     assert order(served, candidates=["nobody-a", "nobody-b"]) == ["nobody-a", "nobody-b"]
     assert len(order(served, candidates=[f"item-{n}" for n in range(30)])) == 30
+    taught.describe({everything[0]: None, everything[1]: ItemFacts(available=False)})
+    eventually(lambda: order(served, candidates=everything) == everything[2:])
+    assert order(served, candidates=[*everything, "item-28"], price_max=12) == [
+        item for item in everything[2:] if int(item.removeprefix("item-")) <= 11
+    ]
 
 
 def test_candidates_keep_their_order_before_anything_is_learnt(settings: Settings) -> None:
@@ -172,6 +177,20 @@ def test_what_was_shown_and_left_alone_goes_down_and_comes_back_when_it_is_used(
     again = order(served, n=30, rotate=1.0)
     assert again.index(first[0]) < again.index(first[1])
     assert order(served, n=3, rotate=1.0, user_id="user-4") == order(served, n=3, user_id="user-4")
+
+
+def test_an_impression_doubles_what_a_place_on_a_page_counts(served: Served) -> None:
+    shown = page(served, n=2, rotate=1.0)
+    seen, unseen = (item["item_id"] for item in shown)
+    event = {"event_type": "impression", "user_id": "user-3", "item_id": seen, "timestamp": served.context.clock()}
+    eventually(lambda: served.post("/events", json=event).status_code == 202)
+    again = {item["item_id"]: item["contributions"] for item in page(served, n=30, rotate=1.0, explain=True)}
+    rotated = {
+        item: sum(part["contribution"] for part in again[item] if part["name"] == "rotation") for item in (seen, unseen)
+    }
+    # log2(1 + 1) against log2(1 + 1/2), a few seconds later.
+    assert rotated[seen] / rotated[unseen] == pytest.approx(1 / 0.585, rel=0.02)
+    assert rotated[seen] < rotated[unseen] < 0
 
 
 def test_exploring_draws_pages_and_tells_each_chance(served: Served) -> None:
