@@ -215,6 +215,29 @@ OVERVIEW: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "What pages achieve",
+        (
+            Panel(
+                "Pages followed by an event",
+                "Share of the newest versions' pages that a click, purchase and so on followed, by request_id.",
+                "percentunit",
+                (('max by (kind) (sluicegate_version_event_rate{version="current"})', "{{kind}}"),),
+            ),
+            Panel(
+                "Attributed events",
+                "Events a second by the versions whose page they name and stood on.",
+                "eps",
+                (("sum by (version) (rate(sluicegate_attributed_events_total[$__rate_interval]))", "{{version}}"),),
+            ),
+            Panel(
+                "Slates written",
+                "Slates a second to the topic, left out beyond what is written, and dropped.",
+                "reqps",
+                (("sum by (outcome) (rate(sluicegate_slate_records_total[$__rate_interval]))", "{{outcome}}"),),
+            ),
+        ),
+    ),
+    (
         "Versions and state",
         (
             Panel(
