@@ -23,9 +23,10 @@ MAGIC: Final = b"SLUICE\x00\x01"
 HEADER_BYTES: Final = 1 << 20
 """Longest header read, 1 MiB: far above the tables of any schema, far below what would hurt to parse."""
 
-CHUNK_BYTES: Final = 2 << 20
-"""Longest chunk written, 2 MiB: Redis copies a value and appends it to its file in some 2 ms, and answers nobody then.
-Smaller ones would spend more of themselves on headers (HEADER_ROOM)."""
+CHUNK_BYTES: Final = 1 << 20
+"""Longest chunk written, 1 MiB. Redis takes in one value at a time and answers nobody meanwhile: the slowest of a
+thousand PINGs beside such writes took 5 ms, with 8 MiB 23 (`python -m benchmarks chunks`). Smaller chunks would be more
+headers than rows."""
 
 HEADER_ROOM: Final = 128 << 10
 """Bytes of a chunk kept free for the header: about 130 for each array of each table."""

@@ -14,7 +14,7 @@ MAX_CAPACITY: Final = 1 << 27
 """Rows of one key space, 134 million: far above one machine, so that a made-up row number can't ask for terabytes."""
 
 MAX_CHUNKS: Final = 1 << 16
-"""Chunks of one version: 512 GiB."""
+"""Chunks of one version: 64 GiB."""
 
 
 class ChunkInfo(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ UPLOAD_TTL: Final = 3600
 upload than that finds its first chunks gone (MissingChunk) and begins again."""
 
 READ_TOGETHER: Final = 4
-"""Chunks fetched in one round trip: enough to hide the way there, at most 8 MiB of answers."""
+"""Chunks fetched in one round trip: enough to hide the way there, at most 4 MiB of answers."""
 
 
 class VersionGone(Damaged):
