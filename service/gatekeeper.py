@@ -86,6 +86,7 @@ class Gatekeeper:
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.revision = 0
         self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._unkept: set[str] = set()
         self._failures = 0
         self._not_before = 0.0
         self._said = 0.0
@@ -167,7 +168,11 @@ class Gatekeeper:
             return None
         active = self._tables.active
         now_served = _version(active.manifest) if active is not None and serving is not None else None
-        return self._judge(self.gathering.evidence(pointers, now_served, request))
+        decision = self._judge(self.gathering.evidence(pointers, now_served, request))
+        if decision is None and waits and self.evidence.reference is not None:
+            # In a tick that moved nothing: no version waits for the copy.
+            self._keep(self.evidence.reference.id)
+        return decision
 
     def _store_answered(self) -> None:
         self._telemetry.store_up.set(1)
@@ -312,6 +317,16 @@ class Gatekeeper:
             return False
         self._failures, self.load_error = 0, ""
         return True
+
+    def _keep(self, version: str) -> None:
+        """Have the last known good version at hand. Without it a roll-back takes as long as loading a base."""
+        if version in self._unkept:
+            return
+        try:
+            self._tables.keep(version)
+        except (Damaged, NoSoundVersion, TooNew, Incompatible) as error:
+            self._unkept = {version}
+            logs.warn("the last known good version is not at hand", version=version, detail=str(error))
 
     def _cannot_follow(self, serving: str, detail: str) -> None:
         self._telemetry.load_failures.inc()

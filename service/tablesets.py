@@ -84,13 +84,17 @@ def best_source(state: State) -> str:
 
 
 class TableSets:
-    """The two sets. `active` may be read from any thread; everything else is for the one background thread."""
+    """The two sets, and a third that holds the last known good version, so that going back to it reads nothing.
+
+    `active` may be read from any thread; everything else is for the one background thread.
+    """
 
     def __init__(self, store: Store, schema: Schema) -> None:
         self._store = store
         self._schema = schema
         self._active: TableSet | None = None
         self._idle: TableSet | None = None
+        self._kept: TableSet | None = None
         self._baseline = False
         self._recent = Recent()
 
@@ -106,8 +110,8 @@ class TableSets:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both sets."""
-        return sum(each.state.nbytes() for each in (self._active, self._idle) if each is not None)
+        """Bytes of all sets."""
+        return sum(each.state.nbytes() for each in (self._active, self._idle, self._kept) if each is not None)
 
     @contextmanager
     def hold(self) -> Iterator[TableSet | None]:
@@ -122,7 +126,7 @@ class TableSets:
 
     def prepare(self, version: str, *, or_older: bool = False) -> str:
         """Bring the idle set to `version`. Returns how: `kept` (it was there), `apply` (deltas onto it), `copy` (there
-        was none: deltas onto a copy of the active one) or `load` (a base).
+        was none, or it is the version that is kept: deltas onto a copy) or `load` (a base).
 
         A damaged version raises Damaged, unless `or_older` lets the newest sound one before it take its place. Raises
         what the store and `streaming.versions` raise; the idle set is then dropped, never left in between.
@@ -131,6 +135,9 @@ class TableSets:
         if idle is not None and idle.id == version:
             return "kept"
         self._idle = None
+        if self._kept is not None and self._kept.id == version:
+            self._idle = _twin(self._kept)
+            return "copy"
         how = "apply"
         if idle is None and self._active is not None:
             idle, how = _twin(self._active), "copy"
@@ -158,6 +165,23 @@ class TableSets:
         if loaded is None or (loaded.manifest.id != version and not or_older):
             raise Damaged("; ".join(loaded.skipped.values()) if loaded is not None else f"no version {version}")
         return TableSet(loaded.state, loaded.manifest)
+
+    def keep(self, version: str) -> None:
+        """Hold `version` besides: copied from a set that holds it, brought forward by deltas, or loaded.
+
+        Raises what `prepare` raises; nothing is kept then.
+        """
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.id == version:
+            self._kept = kept
+            return
+        held = next((each for each in (self._active, self._idle) if each is not None and each.id == version), None)
+        if held is not None:
+            self._kept = _twin(held)
+        elif kept is not None and self._advance(kept, version):
+            self._kept = kept
+        else:
+            self._kept = self._load(version, False)
 
     def swap(self) -> None:
         """Let the idle set answer from now on; the other one becomes idle."""

@@ -361,6 +361,9 @@ def test_a_candidate_whose_lists_share_nothing_with_those_served_waits_for_evide
     chosen, ranker = state.tables["chosen"], state.tables["ranker"]
     chosen.columns["contender"][:] = RANKER
     chosen.mark(np.zeros(1, np.int32))
+    clock = state.tables["clock"]
+    clock.columns["applied"][:] = 50_000
+    clock.mark(np.zeros(1, np.int32))
     first = taught.commit(Standing(applied=50_000))
     with service(settings) as served:
         eventually(lambda: serving(served, first))
