@@ -86,7 +86,7 @@ def alike(pool: Traits) -> Array:
 def _products(rows: Array) -> Array:
     # Not by `@`: a BLAS library starts threads for it, which wait for each other while the machine is busy. On two busy
     # cores a pool of 400 took 100 ms.
-    return np.einsum("ik,jk->ij", rows, rows)
+    return np.asarray(np.einsum("ik,jk->ij", rows, rows))
 
 
 def _by_facts(pool: Traits) -> tuple[Array, Array]:
