@@ -34,7 +34,7 @@ AGE: Final = 30.0
 """An event waits for its slate for this long at least and twice as long at most, in seconds."""
 OFFERED: Final = 100_000
 """Events that may wait for this thread, some 10 MB; beyond it the oldest are dropped, and their count shows."""
-CLOSING: Final = 2.0
+CLOSING: Final = 1.0
 
 Named = tuple[str, int, str]
 """request_id, kind, item id."""
