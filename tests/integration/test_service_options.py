@@ -238,6 +238,8 @@ def test_contributions_add_up_to_the_score_and_speak(settings: Settings, taught:
                     item,
                 )
                 assert all(part["words"] == words(part["name"]) != part["name"] for part in parts)
+                # Nothing is left unexplained but what single precision leaves.
+                assert "guard" not in {part["name"] for part in parts}
                 for part in parts:
                     if "value" in part:
                         assert part["value"] * part["weight"] == pytest.approx(part["contribution"])
