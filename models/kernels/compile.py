@@ -1,4 +1,4 @@
-"""A Python function in, a compiled one out: the only module that knows numba.
+"""A Python function in, a compiled one out: the only module that knows numba, and hands on what vectors.py builds with.
 
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
@@ -16,7 +16,9 @@ from typing import Any
 from numba import config as _config
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
+
+__all__ = ["cgutils", "intrinsic", "ir", "kernel", "prefetch", "scoring", "types"]
 
 _SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "tables.py")
 
@@ -56,6 +58,9 @@ _OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_mode
 kernel = njit(**_OPTIONS)
 scoring = njit(fastmath=_SCORING, **_OPTIONS)
 
+# What vectors.py builds instructions with. `intrinsic` as Any, because it takes the typing context from the signature.
+intrinsic: Any = _intrinsic
+ir: Any = vars(cgutils)["ir"]
 
 def _prefetch(typing, array, row, column):
     del typing
@@ -64,7 +69,6 @@ def _prefetch(typing, array, row, column):
         kind = signature.args[0]
         made = context.make_array(kind)(context, builder, arguments[0])
         place = cgutils.get_item_pointer(context, builder, kind, made, list(arguments[1:]), wraparound=False)
-        ir: Any = vars(cgutils)["ir"]
         byte, word = cgutils.voidptr_t, cgutils.int32_t
         void = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, void, "llvm.prefetch.p0")

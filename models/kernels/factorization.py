@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from models.dimensions import CONTEXT_DECAY, FACTOR_DECAY, FACTOR_RATE, FACTOR_SPREAD, FACTORS, NEGATIVES, WINDOW
-from models.kernels.compile import kernel, scoring
+from models.kernels import vectors
+from models.kernels.compile import kernel
 from models.kernels.hashing import draw, mix
 from models.kernels.touch import mark
 
@@ -32,19 +33,6 @@ def initialise(q, row, seed):
         q[row, k] = (total - 6.0) * FACTOR_SPREAD
 
 
-@scoring
-def dot(q, row, z):
-    """q[row] . z; q: (rows, FACTORS), z: (FACTORS,).
-
-    Bounds of such loops are read from the array, here and below: a constant one is unrolled before it can be
-    vectorised, which makes this seven times slower.
-    """
-    total = np.float32(0)
-    for k in range(z.shape[0]):
-        total += q[row, k] * z[k]
-    return total
-
-
 @kernel
 def set_context(history, category_of, factors, last, categories, z):
     """Fill z (FACTORS,) from the last events; returns the number of events in it."""
@@ -53,54 +41,40 @@ def set_context(history, category_of, factors, last, categories, z):
     if count == 0:
         return 0
     norm = (1.0 - CONTEXT_DECAY**count) / (1.0 - CONTEXT_DECAY)
-    first = history.items[0]
-    for k in range(FACTORS):
-        z[k] = last.g[first, k]
+    vectors.add(z, np.float32(1), last.g, history.items[0])
     weight = np.float32(1.0 / norm)
     for q in range(count):
-        _add_row(factors.q, history.items[q], weight, z)
-        category = category_of[history.items[q]]
-        if category >= 0:
-            _add_row(categories.q, category, weight, z)
+        _add(z, weight, factors.q, history.items[q], categories.q, category_of[history.items[q]])
         weight *= np.float32(CONTEXT_DECAY)
     return count
 
 
 @kernel
-def _add_row(q, row, weight, z):
-    for k in range(z.shape[0]):
-        z[k] += weight * q[row, k]
+def _add(z, weight, vectors_, item, category_vectors, category):
+    if category >= 0:
+        vectors.add_both(z, weight, vectors_, item, category_vectors, category)
+    else:
+        vectors.add(z, weight, vectors_, item)
 
 
 @kernel
-def score(item, category, biases, vectors, category_biases, category_vectors, z):
+def score(item, category, biases, vectors_, category_biases, category_vectors, z):
     """The machine's score of one item in context z."""
-    value = biases[item] + dot(vectors, item, z)
     if category >= 0:
-        value += category_biases[category] + dot(category_vectors, category, z)
-    return value
-
-
-@scoring
-def _mean_square(q, row, gradient, weight):
-    total = np.float32(0)
-    for k in range(gradient.shape[0]):
-        slope = weight * gradient[k] + np.float32(FACTOR_DECAY) * q[row, k]
-        total += slope * slope
-    return total / np.float32(FACTORS)
+        both = vectors.dot_both(vectors_, item, category_vectors, category, z)
+        return biases[item] + category_biases[category] + both
+    return biases[item] + vectors.dot(vectors_, item, z)
 
 
 @kernel
 def descend(q, sums, row, gradient, weight):
     """One AdaGrad step of a vector along weight * gradient, with decay; none when its square is no number."""
-    square = _mean_square(q, row, gradient, weight)
+    square = vectors.square(weight, gradient, np.float32(FACTOR_DECAY), q, row) / np.float32(FACTORS)
     if not math.isfinite(square):
         return
     sums[row] += square
     step = np.float32(FACTOR_RATE) / np.float32(math.sqrt(sums[row] + np.float32(1e-3)))
-    keep, along = np.float32(1) - step * np.float32(FACTOR_DECAY), step * weight
-    for k in range(gradient.shape[0]):
-        q[row, k] = keep * q[row, k] - along * gradient[k]
+    vectors.move(q, row, np.float32(1) - step * np.float32(FACTOR_DECAY), -step * weight, gradient)
 
 
 @kernel
@@ -199,14 +173,12 @@ def step(history, count, negatives, weight, category_of, factors, last, categori
 
 
 @kernel
-def _set_gradient(negatives, category_of, vectors, category_vectors, work):
+def _set_gradient(negatives, category_of, vectors_, category_vectors, work):
     work.gradient[:] = 0
     for at in range(negatives):
         item, slope = work.items[at], work.scores[at]
         if abs(slope) >= _LEAST:
-            _add_row(vectors, item, slope, work.gradient)
-            if category_of[item] >= 0:
-                _add_row(category_vectors, category_of[item], slope, work.gradient)
+            _add(work.gradient, slope, vectors_, item, category_vectors, category_of[item])
     square = np.float32(0)
     for k in range(FACTORS):
         square += work.gradient[k] * work.gradient[k]

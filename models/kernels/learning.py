@@ -24,7 +24,18 @@ from models.dimensions import (
     WINDOW_DECAY,
     WINDOW_SLOTS,
 )
-from models.kernels import candidates, factorization, features, fresh, fresh_lists, history, popularity, racing, ranking
+from models.kernels import (
+    ahead,
+    candidates,
+    factorization,
+    features,
+    fresh,
+    fresh_lists,
+    history,
+    popularity,
+    racing,
+    ranking,
+)
 from models.kernels.compile import kernel
 from models.kernels.hashing import share
 from models.kernels.pool import enter
@@ -230,13 +241,25 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
 
 
 @kernel
-def learn_factors(past, work, category_of, factors, last, categories, pool, pooled, recent, progress, item, weight):
+def draw(work, served, private, item):
+    """Draw the negatives of an event before its memories are learnt, so that their rows are here when they are used."""
+    pool, recent, progress = served.pool.item, private.recent.item, private.progress
+    count = factorization.draw_negatives(
+        work, item, pool, served.clock.pooled[0], recent, progress.recent[0], progress.random
+    )
+    for at in range(1, count):
+        ahead.vector(served.item_factors, work.items[at])
+        ahead.category(served.item_stats, work.items[at])
+    return count
+
+
+@kernel
+def learn_factors(past, work, category_of, factors, last, categories, progress, item, weight, negatives):
     """One step of the factorization machine, away from the item when the weight is negative; counts what is refused."""
     count = factorization.set_context(past, category_of, factors, last, categories, work.z)
     if weight < 0:
         learnt = factorization.repel(item, -weight, category_of, factors, categories, work)
     else:
-        negatives = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
         learnt = factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
     if not learnt:
         progress.refused[0] += 1
@@ -277,7 +300,9 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
     history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
     positive = kind <= PURCHASE
     fresh_lists.take(served.item_fresh, served.category_fresh, served.fresh, stats.category[item], item)
+    negatives = 0
     if positive:
+        negatives = draw(scratch.work, served, private, item)
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if past.counts[0] > 0:
@@ -290,12 +315,10 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
             served.item_factors,
             served.item_last,
             served.category_factors,
-            served.pool.item,
-            served.clock.pooled[0],
-            private.recent.item,
             private.progress,
             item,
             weight,
+            negatives,
         )
     if positive:
         count_return(stats, ring, user, item)
@@ -325,6 +348,7 @@ def learn(served, private, batch, scratch, every, out):
         user, item, kind = batch.user[at], batch.item[at], batch.kind[at]
         second = np.int64(batch.time[at])
         applied = served.clock.applied[0]
+        ahead.look(served, private, batch, at)
         rate = watch_clock(private.progress, batch.record_time[at])
         if item >= 0 and kind <= PURCHASE:
             seed = private.progress.seed[0]

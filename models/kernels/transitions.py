@@ -6,29 +6,59 @@ count (after space-saving, Metwally, Agrawal, El Abbadi, ICDT 2005, which hands 
 
 import math
 
+import numpy as np
+
+from models.kernels import vectors
 from models.kernels.compile import kernel
 from models.kernels.touch import mark
+from models.kernels.vectors import LANES
 
 
 @kernel
 def add(others, counts, dirty, touched, marks, row, width, item, weight):
     """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
     start = row * width
-    found = -1
-    for at in range(width):  # no early end: so it runs on vector units
-        if others[start + at] == item:
-            found = at
-    if found < 0:
-        found = _smallest(others, counts, start, width)
-        inherited = counts[start + found] * 0.5 if others[start + found] >= 0 else 0.0
-        others[start + found] = item
-        counts[start + found] = inherited
-    counts[start + found] += weight
-    mark(dirty, touched, marks, start + found)
+    found = start + _find(others, start, width, item)
+    if found < start:
+        found = start + _smallest(others, counts, start, width)
+        inherited = counts[found] * 0.5 if others[found] >= 0 else 0.0
+        others[found] = item
+        counts[found] = inherited
+    counts[found] += weight
+    mark(dirty, touched, marks, found)
+
+
+@kernel
+def _find(others, start, width, item):
+    if width < LANES:
+        for at in range(width):
+            if others[start + at] == item:
+                return at
+        return -1
+    bits = np.uint64(0)
+    for at in range(0, width, LANES):
+        place = min(at, width - LANES)  # the last step may see again what the one before it saw
+        bits |= vectors.equal(others, start + place, item) << np.uint64(place)
+    return vectors.first(bits) if bits else -1
 
 
 @kernel
 def _smallest(others, counts, start, width):
+    """The place of the smallest count, of the first such; a free slot is smaller than all."""
+    if width < LANES:
+        return _smallest_of_few(others, counts, start, width)
+    limit = np.float32(math.inf)
+    for at in range(0, width, LANES):
+        limit = min(limit, vectors.least(others, counts, start + min(at, width - LANES)))
+    bits = np.uint64(0)
+    for at in range(0, width, LANES):
+        place = min(at, width - LANES)
+        bits |= vectors.at_most(others, counts, start + place, limit) << np.uint64(place)
+    return vectors.first(bits) if bits else 0
+
+
+@kernel
+def _smallest_of_few(others, counts, start, width):
     least, place = math.inf, 0
     for at in range(width):
         count = counts[start + at] if others[start + at] >= 0 else -1.0

@@ -45,11 +45,12 @@ def test_the_top_list_is_exactly_the_largest_keys(rng):
     assert items[out[:count]].tolist() == naive.best(keys.tolist(), 5)
 
 
-def test_a_memory_keeps_what_its_twin_keeps(rng):
-    width, memory = 6, naive.Memory(6)
+@pytest.mark.parametrize("width", [6, 16, 20, dim.LAG_SLOTS, dim.WINDOW_SLOTS])
+def test_a_memory_keeps_what_its_twin_keeps(rng, width):
+    memory = naive.Memory(width)
     others, counts = np.full(2 * width, -1, np.int32), np.zeros(2 * width, np.float32)
-    for _ in range(400):
-        item, weight = int(rng.zipf(1.5) % 20), float(rng.random()) + 0.01
+    for _ in range(60 * width):
+        item, weight = int(rng.zipf(1.3) % (4 * width)), float(rng.random()) + 0.01
         memory.add(item, weight)
         transitions.add(others, counts, *marks(2 * width), 1, width, item, weight)
     found = {int(i): float(c) for i, c in zip(others[width:], counts[width:], strict=True)}
@@ -57,11 +58,14 @@ def test_a_memory_keeps_what_its_twin_keeps(rng):
     assert others[:width].tolist() == [-1] * width
 
 
-def test_a_removed_neighbour_hands_on_nothing():
-    others, counts = np.array([-1, 3], np.int32), np.array([9.0, 5.0], np.float32)
-    transitions.add(others, counts, *marks(2), 0, 2, 7, 1.0)
-    assert others.tolist() == [7, 3]
-    assert counts.tolist() == [1.0, 5.0]
+@pytest.mark.parametrize("width", [2, 30, 50])
+def test_a_removed_neighbour_hands_on_nothing(width):
+    others, counts = np.arange(width, dtype=np.int32), np.full(width, 5.0, np.float32)
+    others[width - 2], counts[width - 2] = -1, 9.0
+    transitions.add(others, counts, *marks(width), 0, width, 77, 1.0)
+    assert (others[width - 2], counts[width - 2]) == (77, 1.0)
+    assert others.sum() == sum(range(width)) - (width - 2) + 77
+    assert counts.sum() == 5.0 * (width - 1) + 1.0
 
 
 @given(st.lists(st.floats(-5, 5, width=16), max_size=80), st.integers(1, 20))
