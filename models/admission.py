@@ -81,8 +81,10 @@ class Admission:
         self._counts_before: dict[int, int] = {}
         self.position = 0
         self._first = 0
+        self._turn_at = 0
         if arrivals is not None:
             self._restore(arrivals)
+        self._turn_at = self._next_turn()
 
     def _restore(self, arrivals: Arrivals) -> None:
         length = len(arrivals.time)
@@ -114,14 +116,15 @@ class Admission:
         if event_hash in self._seen or event_hash in self._seen_before:
             return "duplicate"
         now = event.timestamp if backfill else record_time
-        if not -self.rules.max_future <= record_time - event.timestamp:
+        rules = self.rules
+        if not -rules.max_future <= record_time - event.timestamp:
             return "future"
-        if now - event.timestamp > self.rules.max_lateness:
+        if now - event.timestamp > rules.max_lateness:
             return "late"
         user_hash = xxh3_64_intdigest(event.user_id.encode())
         key = _minute_key(user_hash, now)
         count = self._counts.get(key, 0)
-        if count + self._counts_before.get(key, 0) >= self.rules.cap_per_minute:
+        if count + self._counts_before.get(key, 0) >= rules.cap_per_minute:
             return "capped"
         self._counts[key] = count + 1
         if event_hash and self._half:
@@ -129,9 +132,14 @@ class Admission:
         slot = self.position % self._size
         self._events[slot], self._users[slot], self._times[slot] = event_hash, user_hash, now
         self.position += 1
-        if not self.position % CAP_GENERATION or (self._half and not self.position % self._half):
+        if self.position == self._turn_at:
             self._turn()
         return ""
+
+    def _next_turn(self) -> int:
+        """The next position at which a generation is full."""
+        sizes = [CAP_GENERATION, self._half] if self._half else [CAP_GENERATION]
+        return min((self.position // size + 1) * size for size in sizes)
 
     def _turn(self) -> None:
         """Let go of the generation before the last where one has just become full."""
@@ -139,6 +147,7 @@ class Admission:
             self._counts, self._counts_before = {}, self._counts
         if self._half and not self.position % self._half:
             self._seen, self._seen_before = set(), self._seen
+        self._turn_at = self._next_turn()
 
     def window(self, position: int) -> Arrivals:
         """The accepted events that matter at `position`: the last RING before it.

@@ -170,8 +170,10 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     """
     if raw is None:
         return Rejection("empty", "$", "a JSON object", "no value")
-    # Plain ASCII within the limit, which is nearly every record, skips the call.
-    if (len(raw) > rules.max_bytes or not raw or not raw.isascii()) and (problem := unparsable(raw, rules.max_bytes)):
+    # Plain ASCII within the limit, which is nearly every record, skips the calls. Without an escape JSON cannot hold a
+    # control character, but for DEL.
+    plain = raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+    if (len(raw) > rules.max_bytes or not raw or not plain) and (problem := unparsable(raw, rules.max_bytes)):
         return problem
     try:
         wire = _decoder.decode(raw)
@@ -183,7 +185,9 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     timestamp = epoch_seconds(wire.timestamp)
     if timestamp is None:
         return Rejection("bad_timestamp", "$.timestamp", TIMESTAMP, _found_time(wire.timestamp))
-    if (problem := _misnamed(wire)) is not None or (problem := _objectless(wire, kind)) is not None:
+    if not plain and (problem := _misnamed(wire)) is not None:
+        return problem
+    if wire.item_id is None and (problem := _objectless(wire, kind)) is not None:
         return problem
     return Event(
         kind,

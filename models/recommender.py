@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -146,22 +146,41 @@ class Recommender:
         depends on exactly the events before it and not on how they were cut into batches. `facts` are looked up for
         new items only; later changes come through `describe`.
         """
-        users, items = self.state.keys["user"].rows, self.state.keys["item"].rows
-        user_rows: list[int] = []
-        item_rows: list[int] = []
-        for event in events:
-            user, item = users.get(event.user_id, -1), -1
-            if event.item_id is not None:
-                item = items.get(event.item_id, -1)
-            if user < 0 or (item < 0 and event.item_id is not None):
-                named = event.item_id if item < 0 and self._admitted(event.item_id) else None
-                if not self._ceilings.room(event.user_id, named, bool(user_rows)):
-                    break
-                user = self.state.add("user", event.user_id)
-                item = item if item >= 0 else self._item(event.item_id, named is not None, facts)
-            user_rows.append(user)
-            item_rows.append(item)
-        return self._batch(events[: len(user_rows)], record_times, user_rows, item_rows)
+        if not events:
+            return self._batch(events, record_times, np.zeros(0, np.int32), np.zeros(0, np.int32))
+        # Only the first may evict, so it comes before the rows of the others are looked up.
+        first = self._place(events[0], facts, pending=False)
+        user_rows, item_rows = (
+            np.array([*map(self._row_getter(space), ids, repeat(-1))], np.int32)  # (n,)
+            for space, ids in (("user", [e.user_id for e in events]), ("item", [e.item_id for e in events]))
+        )
+        unknown = np.flatnonzero((user_rows < 0) | (item_rows < 0)).tolist()
+        if first is not None:
+            user_rows[0], item_rows[0] = first
+        for at in unknown:
+            placed = self._place(events[at], facts, pending=True) if at else first
+            if placed is None:
+                return self._batch(events[:at], record_times, user_rows[:at], item_rows[:at])
+            user_rows[at], item_rows[at] = placed
+        return self._batch(events, record_times, user_rows, item_rows)
+
+    def _row_getter(self, space: str) -> Callable[[str | None, int], int]:
+        return cast("Callable[[str | None, int], int]", self.state.keys[space].rows.get)
+
+    def _place(
+        self, event: EventLike, facts: Mapping[str, FactsLike] | None, *, pending: bool
+    ) -> tuple[int, int] | None:
+        """Rows of the user and the item (-1: none); None when that needs an eviction and events before it wait."""
+        user, item = self.state.keys["user"].rows.get(event.user_id, -1), -1
+        if event.item_id is not None:
+            item = self.state.keys["item"].rows.get(event.item_id, -1)
+        if user < 0 or (item < 0 and event.item_id is not None):
+            named = event.item_id if item < 0 and self._admitted(event.item_id) else None
+            if not self._ceilings.room(event.user_id, named, pending):
+                return None
+            user = self.state.add("user", event.user_id)
+            item = item if item >= 0 else self._item(event.item_id, named is not None, facts)
+        return user, item
 
     def _admitted(self, item_id: str | None) -> bool:
         return item_id is not None and self._ceilings.ready(item_id)
@@ -178,14 +197,12 @@ class Recommender:
             self._catalogue.set_facts(row, known)
         return row
 
-    def _batch(
-        self, events: Sequence[EventLike], record_times: Sequence[float], users: list[int], items: list[int]
-    ) -> Batch:
+    def _batch(self, events: Sequence[EventLike], record_times: Sequence[float], users: Array, items: Array) -> Batch:
         count = len(events)
         kinds = np.fromiter([event.kind for event in events], np.uint8, count)
         return Batch(
-            np.array(users, np.int32),
-            np.array(items, np.int32),
+            users,
+            items,
             kinds,
             np.fromiter([event.timestamp for event in events], np.float64, count),
             np.array(record_times[:count], np.float64),

@@ -6,6 +6,8 @@ The learner learns from its own rings; this is the mirror the service reads. Ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -17,10 +19,14 @@ CAP: Final = 128
 """Newest entries kept of a user; what the recommender looks at is fewer."""
 
 TTL_SECONDS: Final = 400 * 86_400
-"""How long an idle user's history stays: a year's season and a month."""
+"""How long a history stays after it was renewed last: a year's season and a month."""
+
+RENEWAL: Final = 4
+"""Entries of a user after which the history is renewed, and cut to `CAP`: doing it at each doubles what Redis has to
+do. The first entry renews too."""
 
 ENTRIES_TOGETHER: Final = 500
-"""Entries of one script, about 2 ms of Redis's one thread: what a reader may have to wait while a backfill runs."""
+"""Entries of one script, about 1 ms of Redis's one thread: what a reader may have to wait while a backfill runs."""
 
 Entry: TypeAlias = tuple[int, int, float, int, str]
 """partition, offset, timestamp (epoch seconds), kind (code of `models.events.KINDS`), item id."""
@@ -47,33 +53,32 @@ def write(
     Entries of one partition must come with ascending offsets over successive calls: a watermark per (topic id,
     partition) tells which were written before. Raises StoreUnavailable; then call again with the same entries.
     """
-    users = list(entries)
-    if sum(map(len, entries.values())) > ENTRIES_TOGETHER:
+    partitions = {entry[0] for listed in entries.values() for entry in listed}
+    if len(partitions) > 1 or sum(map(len, entries.values())) > ENTRIES_TOGETHER:
         _write_in_parts(store, entries, topic_id, ttl, cap)
         return
-    if not users:
-        return
-    history = store.key("h", "")
-    lists = [
-        [
-            field
-            for partition, offset, time, kind, item in entries[user]
-            for field in (partition, offset, f"{partition}:{offset} {time!r} {kind} {item}")
+    for partition in partitions:
+        offsets = [entry[1] for listed in entries.values() for entry in listed]
+        history = store.key("h", "")
+        lists = [
+            [f"{partition}:{offset} {time!r} {kind} {item}" for _, offset, time, kind, item in listed]
+            for listed in entries.values()
         ]
-        for user in users
-    ]
-    keys = [store.key("h-marks"), *[history + user for user in users]]
-    store.run("histories", keys, [topic_id, ttl, cap, _pack(lists)])
+        keys = [store.key("h-marks"), *[history + user for user in entries]]
+        mark = f"{topic_id}:{partition}"
+        store.run("histories", keys, [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists)])
 
 
 def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int) -> None:
     """Offset by offset, not user by user: a watermark must not pass an entry that is yet to come."""
     flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
-    for start in range(0, len(flat), ENTRIES_TOGETHER):
-        part: dict[str, list[Entry]] = {}
-        for _, _, user, entry in flat[start : start + ENTRIES_TOGETHER]:
-            part.setdefault(user, []).append(entry)
-        write(store, part, topic_id, ttl=ttl, cap=cap)
+    for _, group in groupby(flat, key=itemgetter(0)):
+        mine = list(group)
+        for start in range(0, len(mine), ENTRIES_TOGETHER):
+            part: dict[str, list[Entry]] = {}
+            for _, _, user, entry in mine[start : start + ENTRIES_TOGETHER]:
+                part.setdefault(user, []).append(entry)
+            write(store, part, topic_id, ttl=ttl, cap=cap)
 
 
 def read(store: Store, user_id: str, cap: int = CAP) -> History:

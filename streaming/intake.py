@@ -84,7 +84,7 @@ class Intake:
                 continue
             assert type(event) is Event
             record_time = record.timestamp * 1e-3
-            outcome = admit(event, record_time, is_backfill(record))
+            outcome = admit(event, record_time, bool(record.headers) and is_backfill(record))
             if outcome:
                 batch.count(outcome)
                 continue

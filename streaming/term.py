@@ -1,7 +1,7 @@
 """In: the lease and a version. Out: one term as the learner: every record tested, learnt and versioned, in order.
 
-Two threads: the intake polls, decodes and writes histories; the learner takes its batches, learns, and cuts versions.
-Neither waits for the other's work: the compiled step releases the interpreter.
+Three threads: the intake polls and decodes; the second writes histories; the learner takes the batches whose histories
+are written, learns, and cuts versions. None waits for the others' work: the compiled step releases the interpreter.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from streaming.evidencing import Evidencing, behind
 from streaming.intake import Intake, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
+from streaming.mirroring import ARRIVAL_SAMPLES, Mirroring, Passed
 from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.stopping import Stop
@@ -49,9 +50,6 @@ HOUSEKEEPING = 2.0
 
 SERVED_SAMPLES = 64
 """Record times a version carries, from which the service tells how long its events took to be served."""
-
-ARRIVAL_SAMPLES = 16
-"""Records of a batch whose way to the history is timed: a histogram needs no more, and each costs a microsecond."""
 
 
 class BatchGivenUp(Exception):
@@ -97,8 +95,9 @@ class Term:
 
     def __init__(self, model: Model, parts: Parts, stop: Stop) -> None:
         self._model, self._parts, self._stop = model, parts, stop
-        self._batches: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
+        self._batches: queue.Queue[Passed] = queue.Queue(AHEAD)
         self._over = threading.Event()
+        self._mirroring = Mirroring(parts.mirror, self._hand_over, self._over, stop.is_set)
         rules = parts.settings.events.rules()
         self._intake = Intake(rules, model.admission, parts.topics, self._refuse)
         self._cut_at = parts.monotonic()
@@ -111,6 +110,7 @@ class Term:
     def run(self) -> None:
         """Learn until told to stop. Raises LeaseLost, and what the intake met that waiting does not mend."""
         thread = threading.Thread(target=self._take_in, name="intake", daemon=True)
+        self._mirroring.start()
         thread.start()
         try:
             while self._step():
@@ -119,6 +119,7 @@ class Term:
             self._over.set()
             self._drain()
             thread.join(self._stop.share(10.0))
+            self._mirroring.join(self._stop.share(10.0))
 
     def _step(self) -> bool:
         if not self._parts.leadership.held():
@@ -238,13 +239,13 @@ class Term:
                     elif unexplained(error) and self._parts.monotonic() > since + REOPEN:
                         raise  # the client itself may have died: a new term opens a new one
                     self._over.wait(0.5)
-            self._hand_over(None)
+            self._mirroring.put(None)
         except BatchGivenUp:
-            self._hand_over(None)
+            self._mirroring.put(None)
         except BaseException as error:
-            self._hand_over(error)
+            self._mirroring.put(error)
 
-    def _hand_over(self, batch: Prepared | BaseException | None) -> None:
+    def _hand_over(self, batch: Passed) -> None:
         while not self._over.is_set():
             with contextlib.suppress(queue.Full):
                 self._batches.put(batch, timeout=0.1)
@@ -252,21 +253,14 @@ class Term:
 
     def _poll(self) -> None:
         parts = self._parts
-        if parts.mirror.full and not parts.mirror.flush():
-            self._over.wait(0.1)
-            return
         learner = parts.settings.learner
         polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
         now = parts.wall()
         parts.telemetry.polled.set(now)
-        if not polled:
-            parts.mirror.flush()
-            return
-        batch = self._intake.prepare(polled)
-        batch.letters = parts.deadletter.accepted
-        batch.mirrored = parts.mirror.add(batch.histories, batch.facts, batch.sampled_times(ARRIVAL_SAMPLES))
-        parts.mirror.flush()
-        self._hand_over(batch)
+        if polled:
+            batch = self._intake.prepare(polled)
+            batch.letters = parts.deadletter.accepted
+            self._mirroring.put(batch)
 
     def _refuse(self, record: Record, rejection: Rejection) -> None:
         while not self._parts.deadletter.write(record, rejection):

@@ -35,11 +35,15 @@ def _owners(served, private, user, item):
     fetch(users.pushed, user, 0)
     fetch(users.events, user, 0)
     fetch(users.last, user, 0)
+    for place in range(0, 4 * RING, _LINE):
+        fetch(private.user_ring.item, user * RING, place)
     if item >= 0:
         fetch(stats.key, item, 0)
         fetch(stats.events, item, 0)
         fetch(stats.category, item, 0)
         fetch(stats.last, item, 0)
+        fetch(stats.positives, item, 0)
+        fetch(stats.returns, item, 0)
         fetch(stats.log_price, item, 0)
         fetch(served.item_totals.backward, item, 0)
         fetch(private.item_pool.slot, item, 0)
@@ -51,11 +55,8 @@ def _ring(private, user):
     ring, newest = private.user_ring, np.int64(private.user.pushed[user]) - 1
     if newest >= 0:
         at = user * RING + newest % RING
-        oldest = max(at - WINDOW + 1, user * RING)  # what lies beyond the ring's seam is left to chance
-        fetch(ring.item, at, 0)
-        fetch(ring.item, oldest, 0)
         fetch(ring.time, at, 0)
-        fetch(ring.time, oldest, 0)
+        fetch(ring.time, max(at - WINDOW + 1, user * RING), 0)  # what lies beyond the ring's seam is left to chance
         fetch(ring.kind, at, 0)
 
 
@@ -65,7 +66,7 @@ def _memories(served, private, user, item):
     if item < 0 or newest < 0:
         return
     _both(served.backward_memory, item)
-    for back in range(min(newest + 1, WINDOW)):
+    for back in range(WINDOW if newest >= WINDOW else newest + 1):
         row = ring.item[user * RING + (newest - back) % RING]
         if row >= 0:
             _both(served.forward_memory, row)

@@ -62,6 +62,7 @@ scoring = njit(fastmath=_SCORING, **_OPTIONS)
 intrinsic: Any = _intrinsic
 ir: Any = vars(cgutils)["ir"]
 
+
 def _prefetch(typing, array, row, column):
     del typing
 

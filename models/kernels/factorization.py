@@ -34,6 +34,12 @@ def initialise(q, row, seed):
 
 
 @kernel
+def dot(q, row, z):
+    """q[row] . z; q: (rows, FACTORS), z: (FACTORS,)."""
+    return vectors.dot(q, row, z)
+
+
+@kernel
 def set_context(history, category_of, factors, last, categories, z):
     """Fill z (FACTORS,) from the last events; returns the number of events in it."""
     count = min(history.counts[0], WINDOW)

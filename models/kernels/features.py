@@ -9,8 +9,8 @@ import numpy as np
 
 from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels import candidates as c
-from models.kernels import factorization
-from models.kernels.compile import kernel, scoring
+from models.kernels import factorization, vectors
+from models.kernels.compile import kernel
 from models.kernels.features_context import (
     AFFINITY_EVEN,
     AFFINITY_EVEN_LISTED,
@@ -160,13 +160,10 @@ def price_features(x, prices, item, last_price, mean_price):
         x[52] = abs(price - mean_price)
 
 
-@scoring
+@kernel
 def dots(q, a, b):
     """q[a] . q[b]."""
-    total = np.float32(0)
-    for k in range(q.shape[1]):
-        total += q[a, k] * q[b, k]
-    return total
+    return vectors.dot(q, a, q[b])
 
 
 @kernel
@@ -185,17 +182,9 @@ def similarity_features(x, history, q, g, norms, item):
         total += cosine
         if at == 0:
             x[55] = cosine
-            x[58] = product + _across(q, item, g, history.items[0])
+            x[58] = product + vectors.dot(q, item, g[history.items[0]])
     x[56] = best
     x[57] = total / count
-
-
-@scoring
-def _across(q, a, g, b):
-    total = np.float32(0)
-    for k in range(q.shape[1]):
-        total += q[a, k] * g[b, k]
-    return total
 
 
 @kernel

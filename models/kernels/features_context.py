@@ -13,6 +13,7 @@ from models.dimensions import LONG_DECAY
 from models.kernels import candidates as c
 from models.kernels import factorization
 from models.kernels.compile import kernel
+from models.kernels.vectors import add
 
 FADING, EVEN = 0, 1  # rows of the means
 AFFINITY_FADING, AFFINITY_FADING_LISTED, AFFINITY_EVEN, AFFINITY_EVEN_LISTED = 62, 63, 64, 65
@@ -37,9 +38,8 @@ def set_means(history, category_of, vectors, category_vectors, means):
 
 @kernel
 def _add(vectors, row, fading, even, means):
-    for k in range(means.shape[1]):
-        means[FADING, k] += fading * vectors[row, k]
-        means[EVEN, k] += even * vectors[row, k]
+    add(means[FADING], fading, vectors, row)
+    add(means[EVEN], even, vectors, row)
 
 
 @kernel

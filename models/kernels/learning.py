@@ -41,6 +41,7 @@ from models.kernels.hashing import share
 from models.kernels.pool import enter
 from models.kernels.touch import mark
 from models.kernels.transitions import add
+from models.kernels.vectors import LANES, equal
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
 LEAST_TRAINED = 1.0 / 64.0
@@ -268,11 +269,11 @@ def learn_factors(past, work, category_of, factors, last, categories, progress, 
 @kernel
 def count_return(stats, ring, user, item):
     """Whether this positive event's user had the item: marks were set when the event was counted."""
-    held = False
-    for at in range(user * RING, (user + 1) * RING):  # no early end: so it runs on vector units
-        held = held or ring.item[at] == item
+    held = np.uint64(0)
+    for at in range(user * RING, (user + 1) * RING, LANES):
+        held |= equal(ring.item, at, item)
     stats.positives[item] += 1
-    stats.returns[item] += held
+    stats.returns[item] += held != 0
 
 
 @kernel

@@ -1,31 +1,33 @@
--- Put each event of a batch in front of its user's history, once: what a partition's watermark has passed is skipped.
+-- Put each event of one partition in front of its user's history, once: what the watermark has passed is skipped.
 -- KEYS 1 watermarks 2.. histories
--- ARGV 1 topic id 2 seconds to live 3 entries kept 4 msgpack: for each history a flat list partition, offset, entry, ...
-local lists, cap = cmsgpack.unpack(ARGV[4]), tonumber(ARGV[3])
-local passed, highest = {}, {}
+-- ARGV 1 field of the watermark 2 lowest offset 3 highest offset 4 seconds to live 5 entries kept 6 renewal
+--      7 msgpack: for each history its entries, oldest first, each "partition:offset time kind item"
+local lists, cap, every = cmsgpack.unpack(ARGV[7]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local passed = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '-1')
+if tonumber(ARGV[3]) <= passed then return 'OK' end
+local some_passed = tonumber(ARGV[2]) <= passed
 for i = 1, #lists do
-  local list, fresh = lists[i], {}
-  for j = 1, #list, 3 do
-    local partition, offset = list[j], list[j + 1]
-    if passed[partition] == nil then
-      passed[partition] = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':' .. partition) or '-1')
-      highest[partition] = passed[partition]
+  local list = lists[i]
+  if some_passed then
+    local fresh = {}
+    for j = 1, #list do
+      if tonumber(string.match(list[j], '^%d+:(%d+)')) > passed then fresh[#fresh + 1] = list[j] end
     end
-    if offset > passed[partition] then
-      fresh[#fresh + 1] = list[j + 2]
-      if offset > highest[partition] then highest[partition] = offset end
+    list = fresh
+  end
+  local key, count, length = KEYS[i + 1], #list, nil
+  if count == 1 then
+    length = redis.call('LPUSH', key, list[1])
+  else
+    for j = 1, count, 1000 do  -- unpack has a limit of some thousands
+      length = redis.call('LPUSH', key, unpack(list, j, math.min(j + 999, count)))
     end
   end
-  if #fresh > 0 then
-    local length
-    for j = 1, #fresh, 1000 do  -- unpack has a limit of some thousands
-      length = redis.call('LPUSH', KEYS[i + 1], unpack(fresh, j, math.min(j + 999, #fresh)))
-    end
-    if length > cap then redis.call('LTRIM', KEYS[i + 1], 0, cap - 1) end
-    redis.call('EXPIRE', KEYS[i + 1], ARGV[2])
+  -- A new list, or one whose length has just passed a multiple of `every`.
+  if count > 0 and (length == count or length % every < count) then
+    if length > cap then redis.call('LTRIM', key, 0, cap - 1) end
+    redis.call('EXPIRE', key, ARGV[4])
   end
 end
-for partition, offset in pairs(highest) do
-  redis.call('HSET', KEYS[1], ARGV[1] .. ':' .. partition, string.format('%.0f', offset))
-end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 'OK'

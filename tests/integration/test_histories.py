@@ -66,6 +66,28 @@ def test_an_idle_history_ends_by_itself(store):
     assert 0 < store.call("TTL", store.key("h", "ann")) <= TTL_SECONDS
 
 
+def test_every_fourth_entry_renews_and_cuts(store):
+    key = store.key("h", "ann")
+    histories.write(store, {"ann": [entry(0, "tea")]}, "t1", ttl=50, cap=6)
+    for offset in range(1, 40):
+        store.call("EXPIRE", key, 10)
+        histories.write(store, {"ann": [entry(offset, f"i{offset}")]}, "t1", ttl=50, cap=6)
+        length = store.call("LLEN", key)
+        assert (store.call("TTL", key) > 10) == (offset % 4 == 3 if offset < 6 else length == 6)
+        assert length == min(offset + 1, length) <= 6 + histories.RENEWAL - 1
+    histories.write(store, {"ann": [entry(offset, f"i{offset}") for offset in range(40, 60)]}, "t1", ttl=50, cap=6)
+    assert store.call("LLEN", key) == 6
+    assert histories.read(store, "ann", 6).items == [f"i{offset}" for offset in range(59, 53, -1)]
+
+
+def test_partitions_may_come_mixed(store):
+    batch = {"ann": [entry(5, "tea"), entry(2, "cup", partition=1)], "bob": [entry(1, "pot", partition=1)]}
+    for _ in range(2):
+        histories.write(store, batch, "t1")
+    assert sorted(histories.read(store, "ann").items) == ["cup", "tea"]
+    assert histories.read(store, "bob").items == ["pot"]
+
+
 def test_a_deleted_history_does_not_come_back_by_a_replay(store):
     histories.write(store, {"ann": [entry(1, "tea")]}, "t1")
     assert histories.delete(store, "ann")
