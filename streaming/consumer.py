@@ -29,6 +29,7 @@ from streaming.connection import (
 )
 from streaming.settings import Settings
 from streaming.source import Offsets, Record, Source, is_backfill
+from streaming.unpacking import hasten
 
 __all__ = [
     "BrokerAway",
@@ -75,6 +76,7 @@ class KafkaSource:
         self.mirror_failures = 0
         # Without a group, so that a lost group coordinator cannot hold up a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
+        hasten(self._consumer, kafka_errors.CorruptRecordError)
         try:
             arguments = client_arguments(self._settings, "sluicegate-source")
             self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))

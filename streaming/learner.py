@@ -28,7 +28,7 @@ from models.referee import Referee
 from models.schema import SCHEMA
 from models.warmup import warm
 from models.witness import UnknownWitnessError, Witnesses
-from streaming import versions
+from streaming import versions, wire
 from streaming.adapters import (
     VersionMetrics,
     admission_rules,
@@ -139,6 +139,7 @@ class Learner:
         self.state = "compiling kernels"
         if not self.stop.is_set():
             warm()
+            wire.warm()
         while not self.stop.is_set():
             try:
                 self._term()

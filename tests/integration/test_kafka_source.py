@@ -22,6 +22,7 @@ from streaming.producer import EventProducer, ensure_topics
 from streaming.redrive import letters
 from streaming.settings import Settings, load_settings
 from streaming.source import Record, is_backfill
+from streaming.wire import WireRecord
 from tests.conftest import eventually
 
 
@@ -68,6 +69,7 @@ def test_every_record_arrives_once_and_those_of_a_key_in_order(producer: EventPr
     source.assign({})
     records = read(source, 5000)
     assert sorted(int(record.value or b"") for record in records) == list(range(5000))
+    assert {type(record) for record in records} == {WireRecord}, "this kafka-python is read the slow way"
     for key in {record.key for record in records}:
         numbers = [int(record.value or b"") for record in records if record.key == key]
         assert numbers == sorted(numbers)
