@@ -19,6 +19,7 @@ def directly(settings: Settings, planned: list[Planned], facts: Mapping[str, Map
     mine = recommender_settings(settings)
     recommender = Recommender(new_state(mine, settings.recommender.seed), mine)
     known = {item: ItemFacts(**fields) for item, fields in facts.items()}
+    recommender.describe(known.items())  # facts come first: items nobody has touched are candidates too
     learnt = [each for each in planned if each.outcome == LEARNT]
     events = [decode(json.dumps(each.event).encode(), EventRules()) for each in learnt]
     assert all(isinstance(event, Event) for event in events)
