@@ -154,7 +154,8 @@ def birth(stats, factors, kinds, category_factors, item, second, seed):
     """What an item, and its category, start from at their first event."""
     if stats.events[item] == 1:
         stats.first[item] = second
-        factorization.initialise(factors.q, item, seed)
+        if factors.q_sum[item] == 0:  # otherwise its vector was imported
+            factorization.initialise(factors.q, item, seed)
         mark(factors.dirty, factors.touched, factors.marks, item)
     category = stats.category[item]
     if category >= 0:
