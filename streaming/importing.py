@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def read(path: Path) -> Knowledge:
             f"{path.name} holds {', '.join(parts) or 'nothing'}: the ids must be called {IDS[0]!r}"
         )
     found = [next((parts[name] for name in names if name in parts), None) for names in (VECTORS, COUNTS)]
-    if found == [None, None]:
+    if all(part is None for part in found):
         raise ImportRefusedError(
             f"{path.name} holds {', '.join(parts)}: call vectors {VECTORS[0]!r} and counts {COUNTS[0]!r}"
         )
@@ -74,11 +74,14 @@ def read(path: Path) -> Knowledge:
 
 
 def _npz(path: Path) -> dict[str, Array]:
+    with path.open("rb") as opened:
+        if not is_zipfile(opened):
+            raise ImportRefusedError(f"{path.name} is no .npz file: write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except BadZipFile as error:
-        raise ImportRefusedError(f"{path.name} is no .npz file: write it with numpy.savez") from error
+        raise ImportRefusedError(f"{path.name} is damaged: {error}") from error
     except ValueError as error:
         raise ImportRefusedError(
             f"{path.name}: {error}. Objects are never read: write ids as ids.astype(str), and vectors as one matrix"

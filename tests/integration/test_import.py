@@ -1,4 +1,4 @@
-"""`sluicegate import` with a real Redis: the version it writes, the learner that starts from it, and when it must not."""
+"""`sluicegate import` with a real Redis: the version it writes, the learner that starts from it, when it must not."""
 
 from __future__ import annotations
 

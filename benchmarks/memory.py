@@ -1,0 +1,109 @@
+"""In: a learner's state after many items and users. Out: bytes per item and per active user, ids counted.
+
+Two ways: what was allocated (arrays with their room to grow and their marks; ids, their dict and their list, asked of
+Python), and what the process grew by, which also holds whatever was forgotten in the first. Each number of items is
+measured in a process of its own. An active user is one whose events came lately enough to be kept; text, embeddings and
+what is not per item or user (pools, lists, rankers: `fixed`) stand apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import verdict
+from models.recommender import Recommender, RecommenderSettings, new_state
+from models.state import State
+from models.tables import MODEL
+
+SUMMARY = "bytes per item and per active user, ids counted"
+KIB = 1024.0
+ITEMS, USERS = 100_000, 100_000
+EVENTS_EACH = 4
+START = 1.7e9
+WANTED = {"item": (1.75, 1.25), "user": (1.5, 1.0)}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """How many of each."""
+    parser.add_argument("--items", type=int, default=ITEMS, help="(default: %(default)s)")
+    parser.add_argument("--users", type=int, default=USERS, help="(default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Both at once, and each more alone, for what the process grew by."""
+    both = _apart(options.items, options.users)
+    more_items = _apart(2 * options.items, options.users)
+    more_users = _apart(options.items, 2 * options.users)
+    figures = [
+        verdict(f"per {name}, allocated", both[name]["kib"], "KiB", *WANTED[name], higher=False) for name in WANTED
+    ]
+    grown = {
+        "item": round((more_items["process_mib"] - both["process_mib"]) * KIB / options.items, 3),
+        "user": round((more_users["process_mib"] - both["process_mib"]) * KIB / options.users, 3),
+    }
+    figures += [
+        verdict(f"per {name}, process growth", grown[name], "KiB", *WANTED[name], higher=False) for name in WANTED
+    ]
+    return {"figures": figures, "allocated": both, "process_growth_kib": grown}
+
+
+def _apart(items: int, users: int) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return json.loads(pool.apply(_filled, (items, users)))
+
+
+def _filled(items: int, users: int) -> str:
+    """A state with so many of both, each item and user met EVENTS_EACH times or more."""
+    settings = RecommenderSettings(items=2 * items, users=2 * users)
+    recommender = Recommender(new_state(settings), settings)
+    recommender.learn_events([_Event("u0", "i0", START)], [START])  # compiled, and what never grows is there
+    gc.collect()
+    before = _resident()
+    total = EVENTS_EACH * max(items, users)
+    for start in range(0, total, 10_000):
+        events = [
+            _Event(f"u{at % users:09d}", f"i{(at // users * 7919 + at) % items:09d}", START + at / 2000)
+            for at in range(start, min(total, start + 10_000))
+        ]
+        recommender.learn_events(events, [event.timestamp for event in events])
+        del events
+    gc.collect()
+    found: dict[str, Any] = {name: _of(recommender.state, name) for name in ("item", "user")}
+    fixed = sum(data.nbytes for data in recommender.state.tables.values() if data.table.keys == MODEL)
+    return json.dumps(found | {"fixed_mib": round(fixed / 2**20, 2), "process_mib": round(_resident() - before, 2)})
+
+
+def _of(state: State, space: str) -> dict[str, Any]:
+    keys = state.keys[space]
+    count = len(keys)
+    arrays = sum(data.nbytes for data in state.tables.values() if data.table.keys == space)
+    room = next(data.room // data.table.width for data in state.tables.values() if data.table.keys == space)
+    ids = sys.getsizeof(keys.rows) + sys.getsizeof(keys.ids) + sum(sys.getsizeof(key) for key in keys.rows)
+    ids += 32 * count  # the integer of each row
+    return {
+        "count": count,
+        "kib": round((arrays + ids) / count / KIB, 3),
+        "arrays_kib": round(arrays / count / KIB, 3),
+        "ids_kib": round(ids / count / KIB, 3),
+        "rows_allocated_per_row_used": round(room / count, 3),
+    }
+
+
+class _Event:
+    __slots__ = ("item_id", "kind", "price", "timestamp", "user_id")
+
+    def __init__(self, user_id: str, item_id: str, timestamp: float) -> None:
+        self.kind, self.user_id, self.item_id, self.timestamp, self.price = 0, user_id, item_id, timestamp, None
+
+
+def _resident() -> float:
+    """MiB of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20

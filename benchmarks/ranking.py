@@ -1,0 +1,97 @@
+"""In: catalogues of 100,000 and 1,000,000 items. Out: milliseconds of ranking work for one request, by percentile.
+
+History to rows, candidates, features, ranking, the hundred best with their sources, on the tables that a service holds.
+No HTTP, no Redis, no slate. Histories are those of users who are active at the time, as many as they have up to 100;
+one request in ten is a stranger's. `scan` counts the same request on a catalogue ten times as large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.catalogues import Event, grown
+from benchmarks.report import percentile, spread, verdict
+from models.recommender import Recommender
+from models.schema import SCHEMA
+from models.state import State
+
+SUMMARY = "ranking work for one request at 100,000 and 1,000,000 items: p50, p99"
+SIZES = (100_000, 1_000_000)
+REQUESTS = 2_000
+STRANGERS = 10  # one request in so many
+RECENT = 20_000  # last events, whose users ask
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Sizes and requests."""
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="items (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="requests in a run (default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Each size by itself."""
+    found = {str(size): measure(size, options) for size in options.sizes}
+    wanted = (
+        ("100000", "p50_ms", "p50 at 100,000 items", 0.7, 0.4),
+        ("1000000", "p99_ms", "p99 at 1,000,000 items", 5.0, 2.0),
+    )
+    figures = [
+        verdict(name, found[size][key]["median"], "ms", must, goal, higher=False)
+        for size, key, name, must, goal in wanted
+        if size in found
+    ]
+    return {"figures": figures, "by_items": found}
+
+
+def measure(items: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Runs over the same requests."""
+    made = grown(items, RECENT, options.seed)
+    learner = made.recommender
+    learner.learn_events(made.later, [event.timestamp for event in made.later], made.facts)
+    state = State(SCHEMA, learner.settings.ceilings(), served_only=True)
+    state.apply(learner.state.full())
+    requests = _requests(made.later, options)
+    served = Recommender(state, learner.settings)
+    lengths = [len(items_) for items_, _, _ in requests]
+    _timed(served, requests[:200])
+    runs = [_timed(served, requests) for _ in range(options.runs)]
+    return {
+        "p50_ms": spread([percentile(times, 0.5) for times in runs]),
+        "p99_ms": spread([percentile(times, 0.99) for times in runs]),
+        "mean_history": round(float(np.mean(lengths)), 1),
+        "candidates": _candidates(served, requests[:200]),
+    }
+
+
+def _requests(events: list[Event], options: argparse.Namespace) -> list[tuple[list[str], list[float], list[int]]]:
+    past: dict[str, list[Event]] = {}
+    for event in events:
+        past.setdefault(event.user_id, []).append(event)
+    users = sorted(past)
+    rng = np.random.default_rng(options.seed)
+    made = []
+    for number in range(options.requests):
+        user = users[int(rng.integers(len(users)))]
+        own = [] if number % STRANGERS == 0 else past[user][::-1][:100]
+        made.append(([one.item_id for one in own], [one.timestamp for one in own], [one.kind for one in own]))
+    return made
+
+
+def _timed(served: Recommender, requests: list[tuple[list[str], list[float], list[int]]]) -> list[float]:
+    """Milliseconds of each."""
+    times = []
+    for items, stamps, kinds in requests:
+        now = (stamps[0] if stamps else 1.7e9) + 5.0
+        began = time.perf_counter()
+        served.rank(items, stamps, kinds, now, 100)
+        times.append((time.perf_counter() - began) * 1e3)
+    return times
+
+
+def _candidates(served: Recommender, requests: list[tuple[list[str], list[float], list[int]]]) -> float:
+    counts = [len(served.rank(items, stamps, kinds, 1.7e9 + 1e6, 5_000).items) for items, stamps, kinds in requests]
+    return round(float(np.mean(counts)), 1)

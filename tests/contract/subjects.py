@@ -1,0 +1,270 @@
+"""Models in, one set of verbs out: what the contract asks of regressors, of the ranker and of all contenders alike.
+
+An example is (user, item, second, target): the user met the item then, and the target says how much they liked it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from models.evaluation import CONTENDERS
+from models.factorization import FactorizationMachine
+from models.feature_table import FeatureTable
+from models.linear import LinearRegressor, ListwiseRanker
+from models.recommender import Recommender, RecommenderSettings, new_state
+from models.regressor import TableRegressor
+from models.regressor_snapshot import dump, load
+from models.state import State
+from models.witness import OTHERS, Witness
+
+NOW = 1_700_000_000
+
+
+class Example(NamedTuple):
+    """One event, as models/recommender.py wants it, with a target."""
+
+    user_id: str
+    item_id: str
+    timestamp: float
+    target: float
+    kind: int = 0
+    price: float | None = None
+
+
+class Subject(ABC):
+    """A model under contract. `learnt` and `scored` count what a check made of it, so that none passes unasked."""
+
+    name: str
+    batches = True
+    """Whether it has a verb for many examples at once."""
+    predicts = True
+    """Whether it can be asked without being taught."""
+    snapshots = True
+    """Whether its state is written down and loaded."""
+
+    def __init__(self) -> None:
+        self.learnt = self.scored = 0
+
+    @abstractmethod
+    def learn(self, examples: Sequence[Example]) -> None:
+        """One by one."""
+
+    def learn_at_once(self, examples: Sequence[Example]) -> None:
+        """In one call."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def scores(self, example: Example, items: Sequence[str]) -> list[float]:
+        """Of items for the user of an example, at its moment."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Of every byte learnt."""
+
+    @abstractmethod
+    def rows(self) -> int:
+        """Rows allocated."""
+
+    def copied(self) -> Subject:
+        """Another one, which holds what a snapshot of this one held."""
+        raise NotImplementedError
+
+
+class OfRegressor(Subject):
+    """Our two regressors: user and item as categories, the hour as a number."""
+
+    def __init__(self, name: str, model: TableRegressor) -> None:
+        super().__init__()
+        self.name, self.model = name, model
+
+    @staticmethod
+    def features(example: Example, item: str) -> dict[str, Any]:
+        return {"user": example.user_id, "item": item, "hour": example.timestamp / 3600 % 24}
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        for example in examples:
+            self.model.learn_one(self.features(example, example.item_id), example.target)
+        self.learnt += len(examples)
+
+    def learn_at_once(self, examples: Sequence[Example]) -> None:
+        frame = pd.DataFrame([self.features(example, example.item_id) for example in examples])
+        self.model.learn_many(frame, pd.Series([example.target for example in examples]))
+        self.learnt += len(examples)
+
+    def scores(self, example: Example, items: Sequence[str]) -> list[float]:
+        self.scored += len(items)
+        return [self.model.predict_one(self.features(example, item)) for item in items]
+
+    def digest(self) -> str:
+        return hashlib.sha256(dump(self.model)).hexdigest()
+
+    def rows(self) -> int:
+        return len(self.model._names)
+
+    def copied(self) -> Subject:
+        other = OfRegressor(self.name, self.model.clone())
+        load(other.model, dump(self.model))
+        return other
+
+
+class OfListwise(Subject):
+    """The listwise ranker: which of four items was taken."""
+
+    name, batches = "ListwiseRanker", False
+
+    def __init__(self, model: ListwiseRanker) -> None:
+        super().__init__()
+        self.model = model
+
+    @staticmethod
+    def features(example: Example, item: str) -> dict[str, Any]:
+        return {"item": item, "pair": f"{example.user_id} {item}", "hour": example.timestamp / 3600 % 24}
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        for example in examples:
+            items = [example.item_id, "other-1", "other-2", "other-3"]
+            self.model.learn_one([self.features(example, item) for item in items], 0)
+        self.learnt += len(examples)
+
+    def scores(self, example: Example, items: Sequence[str]) -> list[float]:
+        self.scored += len(items)
+        return self.model.predict_one([self.features(example, item) for item in items])
+
+    def digest(self) -> str:
+        return hashlib.sha256(dump(self.model)).hexdigest()
+
+    def rows(self) -> int:
+        return len(self.model._names)
+
+    def copied(self) -> Subject:
+        other = OfListwise(self.model.clone())
+        load(other.model, dump(self.model))
+        return other
+
+
+class OfRecommender(Subject):
+    """The recommender as one of its contenders orders: a score per candidate of a user's history."""
+
+    def __init__(
+        self, contender: str, settings: RecommenderSettings, seed: int = 1, state: State | None = None
+    ) -> None:
+        super().__init__()
+        self.name = contender
+        self.model = Recommender(state or new_state(settings, seed), settings)
+        self.past: dict[str, list[Example]] = {}
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        for example in examples:
+            self._learn([example])
+
+    def learn_at_once(self, examples: Sequence[Example]) -> None:
+        self._learn(examples)
+
+    def _learn(self, examples: Sequence[Example]) -> None:
+        self.model.learn_events(examples, [example.timestamp for example in examples])
+        for example in examples:
+            self.past.setdefault(example.user_id, []).append(example)
+        self.learnt += len(examples)
+
+    def scores(self, example: Example, items: Sequence[str]) -> list[float]:
+        self.scored += len(items)
+        ranking = self.ranking(example, items)
+        found = dict(zip(ranking.items, ranking.scores.tolist(), strict=True))
+        return [found.get(item, float("-inf")) if item in self.model.state.keys["item"].rows else 0.0 for item in items]
+
+    def ranking(self, example: Example, items: Sequence[str] = ()) -> Any:
+        before = self.past.get(example.user_id, [])[::-1][:100]
+        by = None if self.name == "served" else self.name
+        names, times = [past.item_id for past in before], [past.timestamp for past in before]
+        return self.model.rank(names, times, [0] * len(names), example.timestamp, 2000, extra=items, by=by)
+
+    def digest(self) -> str:
+        return self.model.state.digest()
+
+    def rows(self) -> int:
+        return sum(len(keys) for keys in self.model.state.keys.values())
+
+    def copied(self) -> Subject:
+        state = State(self.model.state.schema, self.model.settings.ceilings())
+        state.apply(self.model.state.full())
+        other = OfRecommender(self.name, self.model.settings, state=state)
+        other.past = self.past
+        return other
+
+
+class OfWitness(Subject):
+    """A River regressor behind the witness's adapter. It is never served and never in a version, so it has no snapshot;
+    River's own prediction makes rows, which the adapter bounds by hashing ids."""
+
+    batches = predicts = snapshots = False
+
+    def __init__(self, path: str, parameters: dict[str, Any]) -> None:
+        super().__init__()
+        self.name, self._made = path, parameters
+        self.model = Witness(path, parameters)
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        others = [f"other-{at}" for at in range(min(OTHERS, 5))]
+        for example in examples:
+            self.model.judge(example, example.target, others)
+        self.learnt += len(examples)
+        self.scored += len(examples)
+
+    def scores(self, example: Example, items: Sequence[str]) -> list[float]:
+        del items  # it knows no other way to be asked than to be taught
+        self.learn([example])
+        return list(self.model.scores().values())
+
+    def digest(self) -> str:
+        model = self.model._model
+        learnt = {
+            name: repr(getattr(model, name)) for name in ("weights", "latents", "intercept") if hasattr(model, name)
+        }
+        return hashlib.sha256(repr((learnt, self.model.scores())).encode()).hexdigest()
+
+    def rows(self) -> int:
+        return len(self.model._model.weights)
+
+
+SMALL = RecommenderSettings(items=400, users=200, categories=20, brands=20)
+
+REGRESSORS: dict[str, type[FeatureTable]] = {
+    "FactorizationMachine": FactorizationMachine,
+    "LinearRegressor": LinearRegressor,
+    "ListwiseRanker": ListwiseRanker,
+}
+WITNESSES: dict[str, dict[str, Any]] = {
+    "river.facto.FMRegressor": {"n_factors": 4, "seed": 1, "clip_gradient": 1.0},
+    "river.linear_model.LinearRegression": {"clip_gradient": 1.0},
+}
+NAMES = (*REGRESSORS, *CONTENDERS, *WITNESSES)
+
+
+def made(name: str, *, max_features: int = 5000) -> Subject:
+    """A fresh subject; equal calls give equal ones."""
+    if name == "ListwiseRanker":
+        return OfListwise(ListwiseRanker(max_features=max_features))
+    if name in REGRESSORS:
+        return OfRegressor(name, REGRESSORS[name](max_features=max_features))
+    if name in WITNESSES:
+        return OfWitness(name, WITNESSES[name])
+    return OfRecommender(name, SMALL)
+
+
+def examples(count: int, seed: int = 1) -> list[Example]:
+    """Ten users, thirty items, a minute apart; everybody likes their own third of the items."""
+    drawn = itertools.count(seed * 7919)
+    found = []
+    for at in range(count):
+        mixed = (next(drawn) * 2654435761) >> 7
+        user, place = mixed % 10, (mixed >> 9) % 10
+        liked = (mixed >> 17) % 4 > 0
+        item = place * 3 + (user % 3 if liked else (user + 1) % 3)
+        found.append(Example(f"user{user}", f"item{item}", NOW + 60.0 * at, 1.0 if liked else 0.0))
+    return found
