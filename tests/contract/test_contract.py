@@ -19,6 +19,7 @@ from river import base
 import models
 from models.evaluation import CONTENDERS
 from models.feature_table import FeatureTable
+from models.recommender import RecommenderSettings
 from models.witness import BUCKETS, DEFAULT_WITNESSES, _fields
 from tests.contract import subjects
 from tests.contract.subjects import NAMES, NOW, OfRegressor, Subject, examples, made
@@ -176,15 +177,16 @@ def test_a_million_unseen_integers_leave_memory_bounded(name: str) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_million_unseen_users_and_items_leave_the_recommender_bounded() -> None:
-    subject = made("ranker")
+    wider = RecommenderSettings(items=4000, users=4000)  # each eviction sweeps every reference once: fewer of them
+    subject = subjects.OfRecommender("ranker", wider)
     allocated = 0
     for start in range(0, 500_000, 50_000):
         new = [subjects.Example(f"u{at}", f"i{at}", NOW + at / 100, 1.0) for at in range(start, start + 50_000)]
         subject.model.learn_events(new, [one.timestamp for one in new])
         allocated = allocated or subject.model.state.nbytes()
     assert subject.model.state.nbytes() == allocated
-    assert len(subject.model.state.keys["item"]) <= subjects.SMALL.items
-    assert len(subject.model.state.keys["user"]) <= subjects.SMALL.users
+    assert len(subject.model.state.keys["item"]) <= wider.items
+    assert len(subject.model.state.keys["user"]) <= wider.users
     assert subject.model.counters()["evicted_items"] > 490_000
 
 
