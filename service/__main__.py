@@ -21,6 +21,7 @@ import uvicorn
 
 from service import logs
 from service.auth import BadKeys, Keys, is_loopback
+from service.scheduling import take_short_turns
 from streaming.settings import BadSettings, Settings, load_settings
 
 OK: Final = 0
@@ -53,6 +54,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     except (BadSettings, BadKeys, OSError) as error:
         return _refuse(error)
     sys.setswitchinterval(SWITCH)
+    take_short_turns()
     server = _Server(
         uvicorn.Config(
             app,
