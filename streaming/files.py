@@ -157,6 +157,8 @@ def read_events(
     # A log of searches alone has no items.
     if "query" not in {*(rows.columns or ()), *layout.columns.values()}:
         required = (*required, "item_id")
+    if layout.min_rating is not None:
+        required = (*required, "rating")
     names = _names(rows, layout.columns, required)
     seen: set[str] = set()
     for row in rows:

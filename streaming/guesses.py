@@ -11,6 +11,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
     "user_id": ("user", "userid", "uid", "visitor", "customer", "client", "member", "shopper", "household", "account"),
     "item_id": ("item", "itemid", "product", "sku", "article", "stock", "movie", "asin", "material", "listing"),
     "timestamp": ("timestamp", "time", "date", "datetime", "created", "occurred", "when"),
+    "rating": ("rating", "stars", "score", "rate", "grade"),
     "event_type": ("event", "eventtype", "type", "action", "behavior", "behaviour", "activity"),
 }
 """Parts of column names seen in shops' exports, likeliest first."""

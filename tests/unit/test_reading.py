@@ -88,6 +88,13 @@ def test_ratings_below_the_bound_are_left_out(tmp_path: Path) -> None:
     assert found.passed == 3
 
 
+def test_a_bound_on_ratings_that_no_column_has_is_an_error(tmp_path: Path) -> None:
+    path = written(tmp_path, log(f"click,u,i,{LATE},4", head="event_type,user_id,item_id,timestamp,stars"))
+    with pytest.raises(FileError, match=r"has no column 'rating' .*--column stars=rating"):
+        read_stream(path, Layout(min_rating=4), RULES)
+    assert len(read_stream(path, Layout({"stars": "rating"}, min_rating=4), RULES).stream.events) == 1
+
+
 def test_bad_rows_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, log(f"click,u,i,{LATE}", "click,u,i,tomorrow", f"click,,i,{LATE}", "click,u"))
     found = read_stream(path, Layout(), RULES)
