@@ -13,18 +13,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from models.items import ItemFacts
-from service import schemas
 from service.problems import MEDIA_TYPE, TITLES
 
-MODELS: Final = (
-    schemas.Ask,
-    schemas.EventsAnswer,
-    schemas.FreezeAsk,
-    schemas.GateAsk,
-    schemas.ModeAsk,
-    schemas.Slate,
-    ItemFacts,
-)
+_named: Final[dict[type, None]] = {ItemFacts: None}
+"""Bodies and answers that routes name, each once; filled while the route modules are imported."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -51,6 +43,7 @@ def operation(
     needs: str = "read",
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its query parameters (type, meaning), body, answer, problems and role."""
+    _named.update((kind, None) for kind in (body, answer) if kind is not None)
     extra: dict[str, Any] = {"security": [{"key": []}, {"bearer": []}], "x-role": needs}
     if not needs:
         extra = {"security": []}
@@ -89,7 +82,7 @@ def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 routes=app.routes,
                 tags=app.openapi_tags,
             )
-            _, types = msgspec.json.schema_components((*MODELS, ProblemDocument), ref_template=_REF)
+            _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
             components = document.setdefault("components", {})
             components.setdefault("schemas", {}).update(types)
             components["securitySchemes"] = {
