@@ -8,6 +8,7 @@ alarm says that something changed, not that it is bad: it never promotes, and ho
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ SUM: Final = 30.0
 RATE_SUM: Final = 25.0
 """The same for the logarithm of events a second: a rate ten times what it was for ten batches, say."""
 
+APART: Final = 50
+"""Tested events between two that count of one user. On MovieLens, whose users rate a hundred films in a row, counting
+each event raised the alarm in 205 of 500 versions of a stream without any fault."""
+
 SAMPLE: Final = 16
 """Kinds of one batch that are looked at: detectors cost two microseconds each."""
 
@@ -38,14 +43,21 @@ class Alarms:
     """For the learner's thread. Importing River takes a second: make it elsewhere.
 
     >>> alarms = Alarms()
-    >>> alarms.tested([1, 0] * 500, [0] * 1_000)
+    >>> alarms.tested([1, 0] * 500, [0] * 1_000, range(1_000))
     >>> alarms.raised()
     ()
-    >>> alarms.tested([0] * 300, [0] * 300)
+    >>> alarms.tested([0] * 300, [0] * 300, range(300))
     >>> alarms.raised(), alarms.counts["hit_rate"] > 0
     (('hit_rate',), True)
-    >>> alarms.tested([0] * HELD, [0] * HELD)
+    >>> alarms.tested([0] * HELD, [0] * HELD, range(HELD))
     >>> alarms.raised()
+    ()
+
+    A user whose events follow one another is one observation, not many:
+
+    >>> patient = Alarms()
+    >>> patient.tested([1] * 1_000 + [0] * 1_000, [0] * 2_000, [1] * 1_000 + [2] * 1_000)
+    >>> patient.raised()
     ()
     """
 
@@ -56,13 +68,22 @@ class Alarms:
         adwin: Any = drift.ADWIN
         self._shares = {name: adwin(delta=DELTA) for name in NAMES[:3]}
         self._rate: Any = drift.PageHinkley(delta=0.5, threshold=RATE_SUM, mode="both")
+        self._lately: deque[int] = deque(maxlen=APART)
         self._left = dict.fromkeys(NAMES, 0)
         self.counts = dict.fromkeys(NAMES, 0)
 
-    def tested(self, hits: Iterable[int], unknown: Iterable[int]) -> None:
-        """Tested events in order: 1 where the item was within the first 20; 1 where nobody knew the item."""
-        for hit, new in zip(hits, unknown, strict=True):
+    def tested(self, hits: Iterable[float], unknown: Iterable[int], users: Iterable[int]) -> None:
+        """Tested events in order: 1 where the item was within the first 20; 1 where nobody knew the item; whose it was.
+
+        One user's events are much alike, and detectors take what they see for independent: who was seen within the
+        last APART tested events is passed over.
+        """
+        for hit, new, user in zip(hits, unknown, users, strict=True):
             self._age()
+            apart = user not in self._lately
+            self._lately.append(user)
+            if not apart:
+                continue
             if not new:
                 self._watch_hit(hit)
             self._watch_share("unknown_items", new)
@@ -80,7 +101,7 @@ class Alarms:
         """Names of the alarms of the last tested events."""
         return tuple(name for name, left in self._left.items() if left > 0)
 
-    def _watch_hit(self, hit: int) -> None:
+    def _watch_hit(self, hit: float) -> None:
         self._fall.update(hit)
         before = self._shares["hit_rate"].estimation
         self._shares["hit_rate"].update(hit)

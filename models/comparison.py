@@ -111,13 +111,14 @@ def _hit(rank: int) -> int:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Quality of the last consumed records: how many, and shares of them. `top_user`: events of the busiest user."""
+    """Quality of the last consumed records: how many, shares of them; `top_user`: events of the busiest of `users`."""
 
     records: int = 0
     bad: float = 0.0
     duplicate: float = 0.0
     unknown: float = 0.0
     top_user: float = 0.0
+    users: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True):

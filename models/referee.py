@@ -114,7 +114,8 @@ class Referee:
 
     @staticmethod
     def _listen(alarms: Alarms, batch: Batch, tested: Tested) -> None:
-        alarms.tested(hits(tested.ranks[:, dim.SERVED]).tolist(), (tested.known < 0).tolist())
+        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist())
         count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
         sample = batch.kind[:: max(1, count // SAMPLE)]
         # The span of a few events says nothing of a rate.
@@ -183,7 +184,8 @@ class Referee:
     def _window(self) -> Window:
         records, bad, duplicate = (sum(column) for column in zip((0, 0, 0), *self._records, strict=True))
         users = np.concatenate([*self._users, np.zeros(0, np.int32)])
-        busiest = int(np.unique(users, return_counts=True)[1].max()) if len(users) else 0
+        counts = np.unique(users, return_counts=True)[1]
+        busiest = int(counts.max()) if len(counts) else 0
         tests, unknown = (sum(column) for column in zip((0, 0), *self._tests, strict=True))
         return Window(
             records,
@@ -191,6 +193,7 @@ class Referee:
             round(duplicate / max(records, 1), 4),
             round(unknown / max(tests, 1), 4),
             round(busiest / max(len(users), 1), 4),
+            len(counts),
         )
 
 

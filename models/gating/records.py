@@ -82,8 +82,8 @@ class Policy(msgspec.Struct, frozen=True):
     window: int = 1_000
     bad: float = 0.3
     duplicate: float = 0.5
-    unknown: float = 0.5
-    one_user: float = 0.1
+    unknown: float = 0.9
+    one_user: float = 0.2
 
 
 class Band(msgspec.Struct, frozen=True):

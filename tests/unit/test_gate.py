@@ -369,3 +369,29 @@ def test_every_reason_has_its_line_in_the_page_of_the_gate() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
     for reason, text in gate.REASON_TEXTS.items():
         assert f"| `{reason}` | {text} |" in page
+
+
+def crowd(top_user: float, users: int, **more: object) -> Evidence:
+    """A full window of a stream whose busiest user made that share of the events."""
+    window = Window(10_000, top_user=top_user, users=users, **more)  # type: ignore[arg-type]
+    return Evidence(NEWEST, NEW, OLD, standing=Standing(window=window, applied=50_000))
+
+
+def test_in_a_small_shop_each_user_makes_much_of_the_stream_and_in_a_large_one_none_may() -> None:
+    assert decide(GateState(), crowd(0.3, 1_000), POLICY, 0.0).reasons == ("one_user",)
+    assert decide(GateState(), crowd(0.3, 10), POLICY, 0.0).reasons == ("sound",)
+    assert decide(GateState(), crowd(1.0, 1), POLICY, 0.0).reasons == ("sound",)
+
+
+def test_a_stream_that_is_always_odd_is_not_held_for_ever() -> None:
+    """The challenger shown to be no worse outvotes shares that are a shop's own way; one user's flood it does not."""
+    for share in ("bad", "duplicate", "unknown"):
+        held = crowd(0.01, 1_000, **{share: 0.95})
+        assert decide(GateState(), held, POLICY, 0.0).action == "hold"
+        assert held.standing is not None
+        good = msgspec.structs.replace(held.standing, reference=compared("old", 30_000, 100.0, 200.0))
+        assert decide(GateState(), msgspec.structs.replace(held, standing=good), POLICY, 0.0).action == "promote"
+    flood = crowd(0.6, 1_000)
+    assert flood.standing is not None
+    flattered = msgspec.structs.replace(flood.standing, reference=compared("old", 30_000, 100.0, 200.0))
+    assert decide(GateState(), msgspec.structs.replace(flood, standing=flattered), POLICY, 0.0).reasons == ("one_user",)

@@ -1,0 +1,220 @@
+"""The gate on whole streams: a healthy one, poisoned ones, tastes that change, an operator under load.
+
+Every figure is printed: `pytest -s` shows them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.acceptance.conftest import Open
+from tests.acceptance.test_gate import (
+    GATE,
+    INTERVAL,
+    RATE,
+    SHOP,
+    Stream,
+    consumed,
+    grown,
+    moves,
+    order,
+    rollbacks,
+    status,
+)
+from tests.support.harness import Installation
+from tests.support.poison import POISONS, mixed
+from tests.support.probe import Probe
+from tests.support.roles import Process
+from tests.support.streams import Planned, Shop
+
+# Events of one poisoned stretch, of the clean one after it, and of the healthy stream.
+STRETCH, AFTER, HEALTHY = 12_000, 18_000, 200_000
+# Share of the clean hit rate below which users notice, and events for which that may last at most.
+NOTICED, LASTING = 0.9, 12_000
+DRIFTED = 40_000
+
+
+class Look(NamedTuple):
+    """What was served at one moment: events consumed by then, its hit rate, and that of the newest version."""
+
+    consumed: int
+    served: float
+    head: float
+
+
+class Watch(threading.Thread):
+    """Measures what is served, and what a gate that always promotes would serve, on clean questions."""
+
+    def __init__(self, ours: Installation, service: Process, probe: Probe) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._ours, self._service, self._probe = ours, service, probe
+        self._rates: dict[str, float] = {}
+        self._enough = threading.Event()
+        self.looks: list[Look] = []
+
+    def run(self) -> None:
+        """The thread: a look each half second."""
+        while not self._enough.wait(0.5):
+            found = status(self._service)
+            served, head = self._rate(found["serving"]), self._rate(found["head"])
+            self.looks.append(Look(consumed(self._ours), served, head))
+
+    def _rate(self, version: str) -> float:
+        if version not in self._rates:
+            self._rates[version] = self._probe.hit_rate(self._ours.load(version).state)
+        return self._rates[version]
+
+    def finish(self) -> list[Look]:
+        """All looks."""
+        self._enough.set()
+        self.join()
+        return self.looks
+
+
+def longest(looks: Iterable[Look], low: float) -> int:
+    """Events of the longest stretch in which what is served stayed below `low`."""
+    most = begun = 0
+    for before, look in pairwise(looks):
+        if look.served >= low:
+            begun = 0
+            continue
+        begun = begun or before.consumed
+        most = max(most, look.consumed - begun)
+    return most
+
+
+def run(ours: Installation, planned: list[Planned], *alive: Process, rate: float = RATE) -> None:
+    """Send events at a steady rate, and wait until they are learnt."""
+    feed = ours.feed(planned, rate)
+    ours.wait(lambda: not feed.is_alive(), "the stretch is sent", *alive, timeout=300.0)
+    feed.finish()
+    ours.flush()
+    ours.wait(lambda: consumed(ours) >= len(ours.ledger), "the stretch is learnt", *alive)
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(open_installation: Open, name: str) -> None:
+    ours, stream = open_installation(**GATE), Stream(SHOP)
+    learner, service = ours.learner(), ours.service()
+    grown(ours, stream, learner, service)
+    probe = Probe(SHOP, stream.clean(3_000))
+    before = probe.hit_rate(ours.load(status(service)["serving"]).state)
+    watch = Watch(ours, service, probe)
+    watch.start()
+    began = consumed(ours)
+    run(ours, POISONS[name](stream.clean(STRETCH), 5), learner, service)
+    if name == "dear":
+        facts = {item: known | {"price": known["price"] * 100} for item, known in SHOP.facts().items()}
+        ours.send_facts(facts, time.time())
+    run(ours, stream.clean(AFTER), learner, service)
+    looks = watch.finish()
+    worst, would = min(look.served for look in looks), min(look.head for look in looks)
+    low = longest(looks, NOTICED * before)
+    held = sorted({reason for each in holds(service) for reason in each["reasons"]})
+    back = [(each["numbers"].get("reference_n"), each["reasons"]) for each in rollbacks(service)]
+    print(f"{name}: clean hit rate {before:.3f}, served at worst {worst:.3f}, newest at worst {would:.3f}")
+    print(f"{name}: below {NOTICED:.0%} of it for {low} of {consumed(ours) - began} events; held: {held}; back: {back}")
+    assert low <= LASTING
+
+
+def holds(service: Process) -> list[dict[str, Any]]:
+    code, body = service.get("/gate/decisions?limit=200")
+    assert code == 200
+    return [each for each in body["decisions"] if each["action"] == "hold"]
+
+
+def test_a_healthy_stream_flows_and_nothing_is_rolled_back(open_installation: Open) -> None:
+    ours, stream = open_installation(**GATE), Stream(SHOP)
+    learner, service = ours.learner(), ours.service()
+    ours.send_facts(SHOP.facts(), stream.start)
+    run(ours, stream.clean(HEALTHY), learner, service, rate=3 * RATE)
+    ours.wait(lambda: status(service)["serving"] == status(service)["head"], "the last version is served", service)
+    found = service.metrics()
+    promoted = found["sluicegate_gate_decisions_total{action=promote}"]
+    print(f"{HEALTHY} events: {promoted:.0f} versions went live, {len(holds(service))} holds among the last decisions")
+    assert found["sluicegate_gate_decisions_total{action=rollback}"] == 0
+    assert promoted > 20
+
+
+def test_tastes_that_change_at_once_are_followed_and_nothing_is_rolled_back(open_installation: Open) -> None:
+    ours, stream = open_installation(**GATE), Stream(SHOP)
+    learner, service = ours.learner(), ours.service()
+    grown(ours, stream, learner, service)
+    other = Shop(seed=97)
+    start, first = stream.start, stream.sent
+    changed = mixed(SHOP.stream(DRIFTED, start, first, INTERVAL), other.stream(DRIFTED, start, first, INTERVAL))
+    probe = Probe(SHOP, changed[-4_000:])
+    watch = Watch(ours, service, probe)
+    watch.start()
+    began = consumed(ours)
+    run(ours, changed, learner, service)
+    looks = watch.finish()
+    best = max(look.head for look in looks)
+    times = {}
+    for who in ("served", "head"):
+        reached = [look.consumed - began for look in looks if getattr(look, who) >= NOTICED * best]
+        times[who] = reached[0] if reached else None
+    print(f"drift: {looks[0].served:.3f} at first, {best:.3f} at best; events until 90 % of that is served, and would")
+    print(
+        f"be by a gate that always promotes: {times['served']}, {times['head']}; roll-backs: {len(rollbacks(service))}"
+    )
+    assert not rollbacks(service)
+    assert times["served"] is not None
+
+
+def test_an_operator_freezes_promotes_and_goes_back_under_load_and_no_request_fails(open_installation: Open) -> None:
+    ours, stream = open_installation(**GATE), Stream(SHOP)
+    learner, service = ours.learner(), ours.service()
+    grown(ours, stream, learner, service)
+    feed = ours.feed(stream.clean(60_000), RATE)
+    answers, failed, over = _asked(service)
+    assert order(service, "freeze", seconds=1.5)["gate"]["mode"] == "frozen"
+    frozen = status(service)["serving"]
+    ours.wait(lambda: status(service)["mode"] == "continuous", "the freeze ends by itself", service)
+    ours.wait(lambda: status(service)["serving"] != frozen, "versions flow again", service)
+    order(service, "mode", mode="manual")
+    for _ in range(5):
+        held = status(service)
+        ours.wait(lambda held=held: status(service)["head"] != held["head"], "a newer version", service)  # type: ignore[misc]
+        assert order(service, "promote", force=True)["action"] == "promote"
+        assert order(service, "rollback")["action"] == "rollback"
+    over()
+    feed.finish()
+    # What was named in an answer was served: nothing half loaded, nothing that the gate did not let through.
+    let_through = {each["to_version"] for each in moves(service)} | {frozen}
+    print(f"{len(answers)} answers by {len({*answers})} versions, {len(failed)} failed")
+    assert failed == []
+    assert len(answers) > 100
+    assert {*answers} <= let_through | {each["from_version"] for each in moves(service)}
+
+
+def _asked(service: Process) -> tuple[list[str], list[Any], Callable[[], None]]:
+    """Ask without a pause beside the test: versions of the answers, answers that failed, and how to end it."""
+    answers: list[str] = []
+    failed: list[Any] = []
+    enough = threading.Event()
+
+    def ask(number: int) -> None:
+        while not enough.is_set():
+            code, body = service.get(f"/recommend/user-{number}?n=10")
+            if code != 200 or len(body["items"]) != 10 or body["degraded"]:
+                failed.append((code, body))
+            else:
+                answers.append(body["model_version"])
+
+    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+
+    def end() -> None:
+        enough.set()
+        for thread in threads:
+            thread.join()
+
+    return answers, failed, end
