@@ -115,6 +115,14 @@ MODEL_TABLES = (
         ),
         width=dim.CONTENDERS,
     ),
+    # Per single source, for hit and reciprocal rank: leads of what was served, and of the ranker, before it.
+    Table(
+        "guard",
+        "model",
+        tuple(Column(name, "f8", (2,)) for name in ("lead", "noise", "ranker_lead", "ranker_noise")),
+        width=dim.SOURCES,
+        served=False,
+    ),
     Table("chosen", "model", (Column("contender", "i4", default=dim.MIDDLE),)),
     Table("recent", "model", (_ref("item"),), width=dim.RECENT, served=False),
     Table(

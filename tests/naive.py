@@ -320,6 +320,64 @@ def returns(histories: list[tuple[int, int]], ring: int = dim.RING) -> tuple[Cou
     return all_, held
 
 
+class Guard:
+    """Who is served, by the plain lists of all differences so far, each weighted by its age."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.served: list[np.ndarray] = []
+        self.ranker: list[np.ndarray] = []
+
+    def choose(self, ranks: list[int]) -> int:
+        hit = [float(0 < rank <= 20) for rank in ranks]
+        gains = np.array([hit, [h / max(rank, 1) for h, rank in zip(hit, ranks, strict=True)]])
+        sources = gains[:, : dim.SOURCES]
+        self.served.append(gains[:, [self.now]] - sources)
+        self.ranker.append(gains[:, [dim.RANKER]] - sources)
+        lead, late = self._errors(self.served, 0.9998), self._errors(self.ranker, 0.999)
+        debt = lead.min(axis=0)
+        worst = int(debt.argmin())
+        if self.now == dim.RANKER:
+            if debt[worst] < -1 and late[:, worst].sum() < 0:
+                self.now = worst
+        elif late[:, self.now].sum() > 1 and late.min() > -0.5:
+            self.now = dim.RANKER
+        elif debt[worst] < -1 and debt[worst] < debt[self.now] - 0.5:
+            self.now = worst
+        return self.now
+
+    @staticmethod
+    def _errors(differences: list[np.ndarray], fade: float) -> np.ndarray:
+        weights = fade ** np.arange(len(differences))[::-1, None, None]
+        all_ = np.array(differences)
+        return np.asarray((weights * all_).sum(axis=0) / np.sqrt((weights * all_**2).sum(axis=0) + 1))
+
+
+def pool(touches: list[int], keys: dict[int, float], size: int, drawn: Any) -> list[int]:
+    """The machine's pool: a full one gives the place of the least popular of eight drawn ones."""
+    members: list[int] = []
+    for item in touches:
+        if item in members:
+            continue
+        if len(members) < size:
+            members.append(item)
+        else:
+            places = [drawn(size) for _ in range(dim.POOL_PROBES)]
+            members[min(places, key=lambda place: keys[members[place]])] = item
+    return members
+
+
+def category_lists(touches: list[tuple[int, int]], size: int) -> dict[int, set[int]]:
+    """The most popular (middle half-life) items of each category; touches are (item, category) in order."""
+    counts = popularity(list(enumerate(item for item, _ in touches)), len(touches), RATES[1])
+    of = dict(touches)
+    found: dict[int, set[int]] = {}
+    for category in set(of.values()):
+        items = sorted((item for item in counts if of[item] == category), key=lambda item: -counts[item])
+        found[category] = set(items[:size])
+    return found
+
+
 def rank_with_rest(scores: list[float], rest: list[float], target: int) -> int:
     """Proposed ones first, by score; then the others by `rest`; ties against the target."""
     if target < 0:

@@ -31,6 +31,7 @@ from models.kernels import (
     features,
     fresh,
     fresh_lists,
+    guard,
     history,
     popularity,
     racing,
@@ -126,7 +127,7 @@ def rank(served, private, scratch, user, item, now, trains, tests, out):
         out[0] = cold
     elif tests:
         racing.test(listed, target, served.race, out)
-        racing.choose(served.race, served.chosen)
+        guard.choose(private.guard, out[1:], served.chosen)
         fresh.account(served.caution, listed, target)
         out[0] = 1 if target >= 0 and scratch.union.sums[listed.entries[target], candidates.COUNT] > 0 else 0
     if trains:

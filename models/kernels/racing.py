@@ -1,4 +1,4 @@
-"""Candidates and a target in, the target's rank under every contender out, and who is served.
+"""Candidates and a target in, the target's rank under every contender out.
 
 Rank = 1 + candidates with a strictly higher score + ties, which count against the contender; 0 = not proposed. Ranks
 beyond 20 count as misses. Hit and reciprocal rank are summed for ever and with fading memory.
@@ -18,18 +18,14 @@ from models.dimensions import (
     RANKER,
     SERVED,
     SHORT,
-    SOURCES,
 )
 from models.kernels import candidates as c
 from models.kernels import ranking
 from models.kernels.compile import kernel
+from models.kernels.guard import utility
 from models.kernels.touch import mark
 
-HIT = 20
 FADE = 0.999  # per tested event: the race remembers about 1,000
-_ENOUGH = 100.0  # fading weight of tested events before the ranker may take over
-_LEAVE = 0.95  # the ranker is served until it falls below this share of the best source: no flapping at equality
-_BETTER = 1.05  # a source must be this much better to replace the one that is served
 _BELOW = -10_000.0  # where candidates go that the served source does not propose: below all others
 
 
@@ -118,8 +114,7 @@ def test(listed, target, race, out):
         count = listed.counts[3] if who >= RANKER else listed.counts[0]
         rank = rank_with_rest(listed.scores[who], listed.scores[MIDDLE], count, target)
         out[1 + who] = rank
-        hit = 1.0 if 0 < rank <= HIT else 0.0
-        reciprocal = 1.0 / rank if hit > 0 else 0.0
+        hit, reciprocal = utility(rank, 0), utility(rank, 1)
         race.tested[who] += 1
         race.hits[who] += hit
         race.reciprocal[who] += reciprocal
@@ -135,25 +130,3 @@ def test_cold(listed, target, out):
     out[:] = 0
     out[1 + RANKER] = rank_of(listed.scores[RANKER], listed.counts[3], target)
     out[1 + SERVED] = rank_of(listed.scores[SERVED], listed.counts[3], target)
-
-
-@kernel
-def choose(race, chosen):
-    """Who is served next: the ranker when neither measure is below the best source's, else the best source."""
-    hits, reciprocal, best, best_sum = 0.0, 0.0, MIDDLE, -1.0
-    for who in range(SOURCES):
-        hits = max(hits, race.fading_hits[who])
-        reciprocal = max(reciprocal, race.fading_reciprocal[who])
-        both = race.fading_hits[who] + race.fading_reciprocal[who]
-        if both > best_sum:
-            best, best_sum = who, both
-    now = chosen.contender[0]
-    bar = _LEAVE if now == RANKER else 1.0
-    enough = race.fading_weight[RANKER] >= _ENOUGH
-    if enough and race.fading_hits[RANKER] >= bar * hits and race.fading_reciprocal[RANKER] >= bar * reciprocal:
-        best = RANKER
-    elif now != RANKER and best_sum <= _BETTER * (race.fading_hits[now] + race.fading_reciprocal[now]):
-        best = now
-    if best != now:
-        chosen.contender[0] = best
-        mark(chosen.dirty, chosen.touched, chosen.marks, 0)

@@ -12,7 +12,7 @@ from models.linear import contributions
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.scratch import new_scratch
 from tests import naive
-from tests.support.shop import facts, stream
+from tests.support.shop import ShopFacts, facts, stream
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
@@ -244,3 +244,16 @@ def test_return_rates_count_who_had_the_item():
     for item in range(len(keys["item"])):
         assert (int(stats.positives[item]), int(stats.returns[item])) == (every[item], held[item])
     assert any(0 < held[item] < every[item] for item in every)
+
+
+def test_a_category_lists_its_most_popular_items():
+    catalogue = {f"i{n}": ShopFacts(f"c{n % 2}", None, None) for n in range(120)}
+    events = [event for event in stream(2500, 4, items=120) if event.kind <= dim.PURCHASE]
+    learnt = Recommender(new_state(RecommenderSettings(items=200, users=50, categories=8, brands=8)))
+    learnt.learn_events(events, [event.timestamp for event in events], catalogue)
+    items, served = learnt.state.keys["item"].rows, learnt.state.served
+    touches = [(items[event.item_id], int(served.item_stats.category[items[event.item_id]])) for event in events]
+    assert min(map(len, naive.category_lists(touches, 1000).values())) > dim.CATEGORY_TOP
+    for category, expected in naive.category_lists(touches, dim.CATEGORY_TOP).items():
+        listed = served.category_top.item[category * dim.CATEGORY_TOP : (category + 1) * dim.CATEGORY_TOP]
+        assert set(listed.tolist()) == expected

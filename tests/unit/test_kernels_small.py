@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import dimensions as dim
-from models.kernels import hashing, history, newton, popularity, racing, ranking, selection, transitions
+from models.kernels import guard, hashing, history, newton, pool, popularity, racing, ranking, selection, transitions
+from models.recommender import RecommenderSettings, new_state
 from models.scratch import new_scratch
 from tests import naive
 
@@ -180,3 +181,55 @@ def test_a_newton_step_along_no_number_changes_nothing():
     assert not newton.step(weights, inverse, np.array([1, np.nan, 0], np.float32), direction)
     assert weights.tolist() == [0, 0, 0]
     assert inverse.tolist() == np.eye(3).tolist()
+
+
+def test_the_guard_decides_like_its_twin(rng):
+    """Forms of the ranker and the sources come and go, so that every rule is used."""
+    state, twin = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4)), naive.Guard(dim.MIDDLE)
+    table, chosen, served = state.private.guard, state.served.chosen, []
+    for number in range(1500):
+        spread = 8 + 30 * ((np.arange(dim.CONTENDERS) + number // 250) % 4)
+        spread[dim.RANKER] = 4 if number // 250 % 2 else 60
+        ranks = rng.integers(0, spread).astype(np.int32)
+        guard.choose(table, ranks, chosen)
+        served.append(twin.choose(ranks.tolist()))
+        assert chosen.contender[0] == served[-1], number
+    assert dim.RANKER in served
+    assert len(set(served)) > 2
+
+
+def test_a_ranker_that_breaks_is_replaced_and_comes_back_when_it_is_sound():
+    state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
+    table, chosen = state.private.guard, state.served.chosen
+    good, bad = np.full(dim.CONTENDERS, 9, np.int32), np.full(dim.CONTENDERS, 9, np.int32)
+    good[dim.RANKER], bad[dim.RANKER], bad[dim.LAG] = 2, 0, 3
+    spans = []
+    for ranks, expected in ((good, dim.RANKER), (bad, dim.LAG), (good, dim.RANKER)):
+        spans.append(0)
+        while chosen.contender[0] != expected and spans[-1] < 3000:
+            guard.choose(table, ranks, chosen)
+            spans[-1] += 1
+        assert chosen.contender[0] == expected
+    assert spans[1] < 50
+
+
+def test_a_full_pool_gives_the_place_of_the_least_popular_of_eight(rng):
+    settings = RecommenderSettings(items=3000, users=4, categories=4, brands=4)
+    state = new_state(settings)
+    for item in range(1500):
+        state.add("item", f"i{item}")
+    served, private = state.served, state.private
+    keys = served.item_stats.key
+    keys[:1500, 2] = rng.normal(0, 1, 1500)
+    random, copy = np.array([7], np.uint64), np.array([7], np.uint64)
+    touches = rng.integers(0, 1500, 4000).tolist()
+    for item in touches:
+        pool.enter(served.pool, served.clock, private.item_pool, keys, item, random)
+    expected = naive.pool(
+        touches, {item: float(keys[item, 2]) for item in range(1500)}, dim.POOL, lambda size: hashing.draw(copy, size)
+    )
+    assert served.pool.item[: served.clock.pooled[0]].tolist() == expected
+    slots = private.item_pool.slot[:1500]
+    assert {item: place for item, place in enumerate(slots.tolist()) if place >= 0} == {
+        item: place for place, item in enumerate(expected)
+    }
