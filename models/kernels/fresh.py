@@ -36,7 +36,8 @@ from models.dimensions import (
 from models.kernels.compile import kernel
 from models.kernels.fresh_candidates import gather
 from models.kernels.fresh_features import compute
-from models.kernels.racing import HIT, rank_of
+from models.kernels.guard import HIT
+from models.kernels.racing import rank_of
 from models.kernels.touch import mark
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
