@@ -14,6 +14,7 @@ from benchmarks.streams import LIMITS, Stream, load
 from models import contest
 from models.protocol import Plan
 from models.protocol import Stream as Log
+from models.warmup import warm
 from service.standings_table import text
 from tests.support.processes import Missing
 
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         rivals, absent = contest.chosen(options.contenders)
     except contest.UnknownContenderError as error:
         raise Missing(str(error)) from None
+    warm()
     results = {name: measure(load(name), options.seed, rivals, absent) for name in options.streams}
     return {"figures": [figure for name in results for figure in _figures(name, results[name])], "streams": results}
 

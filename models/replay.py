@@ -108,6 +108,8 @@ class Requests:
             return
         past, now = self._pasts[place], self._events[place].timestamp
         items, times, kinds = [e.item_id or "" for e in past], [e.timestamp for e in past], [e.kind for e in past]
+        # Whoever comes first pays for fetching the memory that all of them read: not timed, so that nobody does.
+        recommender.rank(items, times, kinds, now, self._k)
         for name in CONTENDERS:
             by = None if name == "served" else name
             began = self._clock()
