@@ -3,6 +3,7 @@
 At 2,000 events/s of record time one event in forty is ranked, tested and trained on. `with` is the step over whole
 batches; `without` the step over the runs of events between two that are ranked, the call itself included. Ids are rows
 already: what stands before the step (polling, decoding, admission, ids to rows) is the business of `pipeline`.
+Times are of the processor, not of the wall: what else the machine does is not the step's.
 What the trained share costs in quality is read off one real stream, replayed at record times that make one event in 8,
 in 40 or in 64 train, and tested at the same events each time.
 """
@@ -107,9 +108,9 @@ def _between(recommender: Recommender, events: list[Event]) -> tuple[float, floa
 
 
 def _timed(recommender: Recommender, rows: Batch) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     recommender.learn(rows)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 def quality(count: int, seed: int) -> dict[str, Any]:
@@ -123,13 +124,13 @@ def quality(count: int, seed: int) -> dict[str, Any]:
 
 def _replayed(events: list[Event], facts: dict[str, Facts], rate: float, seed: int) -> dict[str, Any]:
     settings = RecommenderSettings(test_every=max(1, len(events) // 8000))
-    recommender, parts, began = Recommender(new_state(settings, seed), settings), [], time.perf_counter()
+    recommender, parts, began = Recommender(new_state(settings, seed), settings), [], time.thread_time()
     for start in range(0, len(events), BATCH):
         batch = events[start : start + BATCH]
         times = [START + (start + at) / rate for at in range(len(batch))]
         part = recommender.learn_events(batch, times, facts)
         parts.append(part._replace(places=part.places + start))
-    seconds, tested = time.perf_counter() - began, joined(parts)
+    seconds, tested = time.thread_time() - began, joined(parts)
     judged = (tested.places >= WARM * len(events)) & (tested.known >= 0)
     found: dict[str, Any] = {"n": int(judged.sum()), "us_per_event": round(seconds / len(events) * 1e6, 1)}
     for name in ("ranker", "served"):
