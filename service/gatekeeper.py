@@ -22,7 +22,7 @@ from models.tables import Schema
 from models.warmup import warm_serving
 from service import logs
 from service.gathering import Gathering
-from service.guards import inspect, overlap
+from service.guards import Findings, inspect, overlap
 from service.tablesets import TableSet, TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -76,6 +76,8 @@ class Gatekeeper:
         self.policy = policy_of(settings)
         self.gathering = Gathering(store)
         self._scratch = new_scratch()
+        self._inspected = ("", "")
+        self._findings = Findings((), "", {})
         self.looked = False
         self.store_error = ""
         self.load_error = ""
@@ -265,6 +267,14 @@ class Gatekeeper:
             return ("wrong_dimensions",), str(error), {}
         candidate, active = self._tables.idle, self._tables.active
         assert candidate is not None
+        pair = candidate.id, active.id if active is not None else ""
+        if pair != self._inspected:
+            # A candidate that is held is looked at five times a second; the same tables answer the same.
+            self._findings = self._inspect(candidate, active, now)
+            self._inspected = pair
+        return self._findings
+
+    def _inspect(self, candidate: TableSet, active: TableSet | None, now: float) -> Findings:
         started = time.perf_counter()
         queries = self.policy.canary_queries
         faults, detail, numbers = inspect(candidate.state, candidate.recommender, self._schema, queries, now)
@@ -272,7 +282,7 @@ class Gatekeeper:
             common = overlap(active.recommender, candidate.recommender, candidate.state, queries, now, self._scratch)
             numbers = {**numbers, "overlap": round(common, 3)}
         self._telemetry.loading["check"].observe(time.perf_counter() - started)
-        return faults, detail, numbers
+        return Findings(faults, detail, numbers)
 
     def _prepare(self, version: str, *, or_older: bool = False) -> None:
         started = time.perf_counter()
@@ -285,6 +295,7 @@ class Gatekeeper:
 
     def _reject(self, version: str, faults: tuple[str, ...], detail: str) -> None:
         self._faults = {version: (faults, detail)}
+        self._inspected = ("", "")
         self._wait_longer()
         self._telemetry.load_failures.inc()
         # What the idle tables hold now is not to be built upon; they are loaded anew from what is served.
