@@ -78,6 +78,7 @@ FEATURE_NAMES = (
     "transition_back",  # Q_last . G_j
     "returns",  # log share of the item's events that came from users who knew it
     "own_returns",  # the same for items of the own history, else 0
+    "window_long_log",  # log of the window memories summed over the last 64 events
 )
 
 assert len(FEATURE_NAMES) == FEATURES

@@ -9,7 +9,7 @@ import numpy as np
 from models import dimensions as dim
 from models.tables import Array
 
-COLUMNS = 27
+COLUMNS = 28
 """Sums per item of the union, named in models/kernels/candidates.py."""
 
 

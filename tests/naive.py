@@ -287,7 +287,11 @@ def mean_vector(served: Any, items: list[int], decay: float) -> np.ndarray:
 def _long_run(served: Any, items: list[int], item: int) -> dict[str, float]:
     stats = served.item_stats
     rate = math.log((int(stats.returns[item]) + 0.5) / (int(stats.positives[item]) + 2))
-    found = {"returns": rate}
+    together = 0.0
+    for q, r in enumerate(items[: dim.LONG_WINDOW]):
+        count = row(served.forward_memory, r, dim.WINDOW_SLOTS).get(item, 0.0)
+        together += dim.LONG_WINDOW_DECAY**q * count / (served.item_totals.forward[r] + 2)
+    found = {"returns": rate, "window_long_log": math.log(together + 0.003)}
     if item in items:
         found["own_returns"] = rate
     if items:

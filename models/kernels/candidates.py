@@ -14,6 +14,8 @@ from models.dimensions import (
     CATEGORY_TOP,
     FAVOURITE,
     LAG_SLOTS,
+    LONG_WINDOW,
+    LONG_WINDOW_DECAY,
     POOL_TOP,
     PURCHASE,
     TOP,
@@ -32,6 +34,7 @@ from models.kernels.selection import finish, offer
 N1, N1B, N2, NB, SUPPORT, LARGEST, COS = range(7)
 POSITION, DISTINCT, COUNT, CARTS, PURCHASES, SINCE, OLDEST, BREAKS, KIND, AFTER, NEAR = range(7, 18)
 RANK_MACHINE, RANK_N1, RANK_N2, RANK_SHORT, RANK_MIDDLE, RANK_LONG, RANK_CATEGORY, PICKED, MACHINE_SCORE = range(18, 27)
+LONG = 27
 
 _N2_PICKS, _NB_PICKS, _COS_PICKS = 60, 30, 40
 _NEXT_PICKS, _NEXT_CATEGORIES, _NEXT_EVENTS = 12, 3, 10
@@ -145,6 +148,20 @@ def add_window(union, history, others, counts, totals, forward):
             else:
                 union.sums[at, NB] += value
         weight *= WINDOW_DECAY
+
+
+@kernel
+def add_long_window(union, history, others, counts, totals):
+    """The forward memories of the last 64 items, with slow decay, for candidates only: it proposes none itself."""
+    weight = 1.0
+    for q in range(min(history.counts[0], LONG_WINDOW)):
+        row = history.items[q]
+        norm = np.float32(weight / (totals[row] + 2.0))
+        for slot in range(row * WINDOW_SLOTS, (row + 1) * WINDOW_SLOTS):
+            at = find(union.keys, union.slots, others[slot]) if others[slot] >= 0 else np.int64(-1)
+            if at >= 0:
+                union.sums[at, LONG] += counts[slot] * norm
+        weight *= LONG_WINDOW_DECAY
 
 
 @kernel
@@ -315,5 +332,6 @@ def gather(served, scratch, now, extra):
     for at in range(extra.shape[0]):
         if served.item_fresh.listed[extra[at]] == 0:
             pick(union, extra[at], PICKED, 1)
+    add_long_window(union, history, served.forward_memory.other, served.forward_memory.count, totals.forward)
     set_cosines(union, stats.key, applied)
     collect(union, scratch.listed)

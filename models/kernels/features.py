@@ -1,4 +1,4 @@
-"""Candidates and tables in, 69 numbers per candidate out: the same function learns and serves.
+"""Candidates and tables in, 70 numbers per candidate out: the same function learns and serves.
 
 Each group of features is one function; their order is that of `FEATURE_NAMES` in models/features.py.
 """

@@ -1,4 +1,4 @@
-"""A whole history and the tables in, seven numbers per candidate out: x[62..68]. The machine's sight of the long run.
+"""A whole history and the tables in, eight numbers per candidate out: x[62..69]. The machine's sight of the long run.
 
 The factorization machine's context forgets after some ten events. The same vectors, averaged over the whole history,
 stand for a user's lasting taste (after FISM: Kabbur, Ning, Karypis, KDD 2013), which a vector per user would otherwise
@@ -17,7 +17,7 @@ from models.kernels.vectors import add
 
 FADING, EVEN = 0, 1  # rows of the means
 AFFINITY_FADING, AFFINITY_FADING_LISTED, AFFINITY_EVEN, AFFINITY_EVEN_LISTED = 62, 63, 64, 65
-_BACK, _RETURNS, _OWN_RETURNS = 66, 67, 68
+_BACK, _RETURNS, _OWN_RETURNS, _WINDOW_LONG = 66, 67, 68, 69
 
 
 @kernel
@@ -53,6 +53,7 @@ def context_features(x, sums, history, stats, factors, last, categories, means, 
     """The machine's score in both long contexts, its step from the candidate back to the last item, return rates."""
     x[AFFINITY_FADING : _OWN_RETURNS + 1] = 0
     x[_RETURNS] = return_rate(stats, item)
+    x[_WINDOW_LONG] = math.log(sums[c.LONG] + 0.003)
     if sums[c.COUNT] > 0:
         x[_OWN_RETURNS] = x[_RETURNS]
     if history.counts[0] == 0:

@@ -74,6 +74,7 @@ FEATURES: Final = {
     "transition_back": "the taste model expects the last item after it",
     "returns": "people come back to it",
     "own_returns": "this user has it, and people come back to it",
+    "window_long_log": "goes with what this user touched over a long time",
     "untouched_category_same": "new, and of the category of the last item",
     "untouched_category_share": "new, and this user is often in its category",
     "untouched_category_count": "new, of a category of which this user touched things (how many)",
