@@ -6,12 +6,13 @@ The one way in: the API, `sluicegate send` and the dead letter all write through
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, Self
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, NewTopic
 
 from streaming.connection import (
     BACKFILL,
@@ -203,21 +204,34 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
     `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them; `slates`
     are kept for a week. Raises BrokerAway, NotAllowed.
     """
-    bootstrap = settings.kafka.bootstrap
+    with administration(settings) as admin:
+        present = set(admin.list_topics())
+        missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
+        for role in missing:
+            _create(admin, settings, role)
+        if missing:
+            admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
+    return [settings.topic(role) for role in missing]
+
+
+@contextmanager
+def administration(settings: Settings) -> Iterator[Any]:
+    """kafka-python's admin client, closed at the end. Raises BrokerAway, NotAllowed or Refused, also for its calls."""
     try:
         admin = open_client(KafkaAdminClient, **client_arguments(settings.kafka, "sluicegate-admin"))
         try:
-            present = set(admin.list_topics())
-            missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
-            for role in missing:
-                _create(admin, settings, role)
-            if missing:
-                admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
+            yield admin
         finally:
             admin.close()
     except kafka_errors.KafkaError as error:
-        raise trouble(error, bootstrap) from error
-    return [settings.topic(role) for role in missing]
+        raise trouble(error, settings.kafka.bootstrap) from error
+
+
+def topic_options(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What each topic is configured with, defaults of the broker included: `retention.ms`, `cleanup.policy`, ..."""
+    wanted = [ConfigResource("TOPIC", topic) for topic in topics]
+    found = admin.describe_configs(wanted, config_filter="all").get("topic", {})
+    return {topic: {name: str(entry["value"]) for name, entry in options.items()} for topic, options in found.items()}
 
 
 def _create(admin: Any, settings: Settings, role: Role) -> None:

@@ -1,0 +1,54 @@
+"""In: the settings. Out: what is well and what is not with Kafka, Redis and this machine, each with its mend."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.doctor.findings import STATES, Finding
+from streaming.settings import load_settings
+
+COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": "bright_black"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate doctor`."""
+
+    @app.command(
+        epilog="Example: sluicegate doctor --config shop.toml --json | jq '.[] | select(.state == \"failure\")'"
+    )
+    def doctor(
+        config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
+        timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 5.0,
+        as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    ) -> None:
+        """Look at Kafka, Redis, settings and this machine, and say how to mend what is wrong. Changes nothing.
+
+        Exit code 0: no failure, though there may be warnings; 1: something failed; 2: the settings are wrong.
+        """
+        from service.doctor.examination import examine
+
+        # What kafka-python meets comes back as findings.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        findings = examine(load_settings(config, os.environ), time.time(), timeout)
+        if as_json:
+            typer.echo(json.dumps([finding._asdict() for finding in findings], indent=1))
+        else:
+            _show(findings)
+        raise typer.Exit(1 if any(finding.state == "failure" for finding in findings) else 0)
+
+
+def _show(findings: list[Finding]) -> None:
+    width = max(len(finding.check) for finding in findings)
+    for check, state, text, mend in findings:
+        typer.echo(f"{typer.style(f'{state:7}', fg=COLOURS[state])}  {check:{width}}  {text}")
+        if mend:
+            typer.echo(f"{'':7}  {'':{width}}  -> {mend}")
+    counted = [f"{number} {state}" for state in STATES if (number := sum(f.state == state for f in findings))]
+    typer.echo(", ".join(counted))

@@ -1,0 +1,28 @@
+"""In: the settings. Out: every finding, in the order in which they are best mended."""
+
+from __future__ import annotations
+
+from service.doctor.findings import Finding
+from service.doctor.log import examine_log
+from service.doctor.machine import examine_machine
+from service.doctor.settings import examine_settings
+from service.doctor.store import examine_store
+from streaming.settings import Settings
+
+
+def examine(settings: Settings, now: float, timeout: float) -> list[Finding]:
+    """Look at everything, waiting at most `timeout` seconds for one answer; `now` in epoch seconds."""
+    hasty = _hasty(settings, timeout)
+    stored, newest = examine_store(hasty, now)
+    return [*examine_settings(settings), *examine_machine(settings), *stored, *examine_log(hasty, newest)]
+
+
+def _hasty(settings: Settings, timeout: float) -> Settings:
+    kafka = settings.kafka.model_copy(
+        update={
+            "bootstrap_timeout": min(timeout, settings.kafka.bootstrap_timeout),
+            "request_timeout": min(timeout, settings.kafka.request_timeout),
+        }
+    )
+    redis = settings.redis.model_copy(update={"learner_timeout": min(timeout, settings.redis.learner_timeout)})
+    return settings.model_copy(update={"kafka": kafka, "redis": redis})

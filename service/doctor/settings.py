@@ -1,0 +1,90 @@
+"""In: the settings. Out: findings about files they name, secrets that others can read, and doors left open."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from service.auth import BadKeys, Keys
+from service.doctor.findings import Finding
+from streaming.settings import Settings, in_force
+
+FILES: Final = ("cafile", "certfile", "keyfile", "password_file")
+SECRET: Final = ("keyfile", "password_file")
+
+
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    """What is in force, the files named, the keys, and what is sent in the clear."""
+    changed = [(path, origin) for path, _, origin in in_force(settings) if origin != "default"]
+    places = sorted({origin for _, origin in changed if not origin.startswith("SLUICEGATE_")})
+    said = f"{len(changed)} of them set, {len([1 for _, origin in changed if origin not in places])} by the environment"
+    yield Finding("settings.valid", "ok", f"{said}{', rest in ' + ', '.join(places) if places else ''}")
+    yield from _files(settings)
+    yield _keys(settings)
+    yield from _clear(settings)
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    for section in ("kafka", "redis"):
+        for name in FILES:
+            path: Path | None = getattr(getattr(settings, section), name)
+            if path is not None:
+                yield _file(f"{section}.{name}", path, secret=name in SECRET)
+
+
+def _file(setting: str, path: Path, *, secret: bool) -> Finding:
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            empty = not file.read(1)
+    except OSError as error:
+        return Finding("settings.files", "failure", f"{setting}: {path}: {error.strerror}", "mend the path or its mode")
+    if empty:
+        return Finding("settings.files", "failure", f"{setting}: {path} is empty", "write it anew")
+    if secret and mode & stat.S_IROTH:
+        return Finding("settings.files", "warning", f"{setting}: anybody may read {path}", f"chmod o-r {path}")
+    return Finding("settings.files", "ok", f"{setting}: {path} can be read")
+
+
+def _keys(settings: Settings) -> Finding:
+    service, check = settings.service, "settings.keys"
+    try:
+        keys = Keys(service.keys, service.keys_file, trusted=False)
+    except BadKeys as error:
+        return Finding(check, "failure", str(error), "write one ROLE:SHA256-HEX a line (docs/operations.md)")
+    if _loopback(service.host):
+        return Finding(check, "ok", f"{len(keys)} keys, listening on this machine only")
+    if service.insecure:
+        text = f"anybody who reaches {service.host} may read, send events and move the gate"
+        return Finding(check, "warning", text, "configure keys and unset service.insecure")
+    if not len(keys):
+        text = f"service.host is {service.host} and there is no key: the service will not start"
+        return Finding(check, "failure", text, "set service.keys_file, or service.host to 127.0.0.1")
+    return Finding(check, "ok", f"{len(keys)} keys, listening on {service.host}")
+
+
+def _loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`.
+
+    >>> _loopback("127.0.0.1"), _loopback("localhost"), _loopback("0.0.0.0"), _loopback("kafka")
+    (True, True, False, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _clear(settings: Settings) -> Iterator[Finding]:
+    kafka, redis, check = settings.kafka, settings.redis, "settings.transport"
+    remote = [s.rpartition(":")[0] for s in kafka.bootstrap.split(",") if not _loopback(s.rpartition(":")[0])]
+    if remote and kafka.security_protocol == "SASL_PLAINTEXT" and kafka.sasl_mechanism == "PLAIN":
+        text = f"Kafka's password goes to {remote[0]} in the clear"
+        yield Finding(check, "warning", text, "use SASL_SSL, or at least SCRAM")
+    host = redis.url.partition("://")[2].rpartition("@")[2].partition("/")[0].rpartition(":")[0]
+    password = redis.password is not None or redis.password_file is not None or "@" in redis.url
+    if redis.url.startswith("redis://") and password and not _loopback(host):
+        yield Finding(check, "warning", f"Redis's password goes to {host} in the clear", "use a rediss:// address")
