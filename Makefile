@@ -8,7 +8,7 @@ ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance bench ci lock clean
+.PHONY: help setup demo test lint acceptance browser bench ci lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ lint: $(STAMP)  ## ruff, mypy strict, the import rules
 
 acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+browser: setup  ## the live page in a real Chromium
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 bench: setup  ## every benchmark; one alone: make bench ARGS="pipeline --json"
 	$(BIN)/python -m benchmarks $(or $(ARGS),all --save)

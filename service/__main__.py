@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -56,6 +56,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     sys.setswitchinterval(SWITCH)
     take_short_turns()
     server = _Server(
+        app.state.context.live.close,
         uvicorn.Config(
             app,
             loop="uvloop",
@@ -66,7 +67,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GRACE,
             limit_concurrency=CONNECTIONS,
-        )
+        ),
     )
     address = "http://{}:{}".format(*listener.getsockname()[:2])
     logs.say("listening", address=address, pid=os.getpid())
@@ -82,10 +83,15 @@ class _Server(uvicorn.Server):
     caught = ""
     """Name of the signal that ended it."""
 
+    def __init__(self, close: Callable[[], None], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._close = close
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Begin to drain; a second Ctrl-C ends at once."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+        self._close()  # streams would hold the end up until the grace is over
         self.caught = signal.Signals(sig).name
         logs.say("draining", signal=self.caught, grace_seconds=GRACE)
 

@@ -20,6 +20,7 @@ from service.gatekeeper import Gatekeeper
 from service.histories import CONNECTION_TIMEOUT, Histories
 from service.intake import Intake
 from service.limits import Buckets
+from service.live import Live
 from service.matching import Catalogue
 from service.slates import SlateLog
 from service.tablesets import TableSets
@@ -49,6 +50,7 @@ class Context:
     buckets: Buckets
     showings: Showings
     slates: SlateLog
+    live: Live
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -57,10 +59,12 @@ class Context:
         self.gatekeeper.start()
         self.intake.start()
         self.slates.start()
+        self.live.start()
 
     async def stop(self) -> None:
         """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 10 s together."""
         try:
+            await self.live.stop()
             await run_in_threadpool(self._stop_threads)
         finally:
             for store in (self.store, self.catalogue_store):
@@ -83,6 +87,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
     intake = Intake(settings)
+    keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     return Context(
         settings=settings,
         telemetry=telemetry,
@@ -92,12 +97,13 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         tables=tables,
         catalogue=Catalogue(catalogue_store),
         catalogue_store=catalogue_store,
-        gatekeeper=Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}"),
+        gatekeeper=keeper,
         histories=Histories(quick, telemetry),
         intake=intake,
         buckets=Buckets(settings.service.rate_limit),
         showings=Showings(),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
+        live=Live(tables, keeper, store, time.time),
     )
 
 

@@ -123,6 +123,21 @@ class Columns:
             yield from map(self._ids.__getitem__, fresh)
             seen |= fitting
 
+    def page(self, category: str | None, after: str | None) -> Iterator[str]:
+        """Ids of a category's items (of all), those met first leading, from the one behind `after`. May be hidden ones.
+
+        Raises KeyError when `after` was never met.
+        """
+        with self._lock:
+            start = self._rows[after] + 1 if after is not None else 0
+            end = len(self._ids)
+            if category is None:
+                rows: Iterable[int] = range(start, end)
+            else:
+                listed = np.unique(np.array(self._listed("category", category), np.int64))
+                rows = listed[np.searchsorted(listed, start) :].tolist()
+        return (self._ids[row] for row in rows)
+
     def _shortest(self, wanted: Wanted) -> Array:
         names = [("tag", tag) for tag in wanted.tags_all]
         if wanted.category is not None:
@@ -195,6 +210,15 @@ class Catalogue(FactsFollower):
                 if len(found) == limit:
                     break
         return found
+
+    def page(self, category: str | None, after: str | None, limit: int) -> list[str]:
+        """At most `limit` items that are shown, those met first leading. Raises KeyError for an `after` never met."""
+        shown = (item for item in self._columns.page(category, after) if self._fits(item, category))
+        return list(islice(shown, limit))
+
+    def _fits(self, item: str, category: str | None) -> bool:
+        facts = self.get(item)
+        return facts is not None and not self.hidden(item) and category in {None, facts.category}
 
 
 __all__ = ["Catalogue", "Columns", "marks"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -16,8 +16,46 @@ from service.intake import KafkaUnavailable, Outgoing
 from service.problems import Problem, invalid
 from service.routes.common import admit, answer, context
 from service.routes.events import away
+from service.schemas import whole
 
 router = APIRouter(tags=["items"])
+
+
+PAGE_LIMIT: Final = 200
+"""Most items of one page."""
+NAMED: Final = 500
+"""Most categories of one answer."""
+
+
+@router.get(
+    "/items",
+    **operation(
+        parameters={
+            "category": (str, "Only items of this category."),
+            "limit": (int, "Items wanted, 1 to 200; 24 when not given."),
+            "after": (str, "The `next` of the page before."),
+        },
+        problems=("invalid",),
+    ),
+)
+async def list_items(request: Request) -> Response:
+    """The catalogue, page by page, in the order in which this service met the items; hidden ones are left out.
+
+    The first page names the categories, 500 of them at most.
+    """
+    admit(request, "read")
+    catalogue, asked = context(request).catalogue, request.query_params
+    limit = whole(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
+    after = asked.get("after") or None
+    try:
+        found = catalogue.page(asked.get("category") or None, after, limit)
+    except KeyError:
+        raise invalid("query.after", "the `next` of the page before", repr(after)[:40]) from None
+    items = [{"item_id": item, **msgspec.to_builtins(catalogue.get(item) or {})} for item in found]
+    document: dict[str, Any] = {"items": items, "next": found[-1] if len(found) == limit else None}
+    if after is None:
+        document["categories"] = sorted(catalogue.categories()[:NAMED])
+    return answer(document)
 
 
 @router.get("/items/{item_id}", **operation(problems=("not-found",)))

@@ -1,4 +1,4 @@
-"""In: a browser. Out: the landing page and the API's description, every byte of them from this process."""
+"""In: a browser. Out: the live page and the API's description, every byte of them from this process."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ KINDS: Final = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-OURS: Final = ("page.css", "landing.js", "docs.js")
+OURS: Final = ("page.css", "docs.js")
+PARTS: Final = frozenset(entry.name for entry in files("service").joinpath("static", "page").iterdir())
+"""Modules and styles of the live page."""
 SWAGGER: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 """Swagger's files as the package `fastapi-offline` carries them."""
 
 
 @router.get("/")
 async def landing() -> Response:
-    """What this is and where to go."""
+    """The live page: shop, learning, gate, look up."""
     return _file("service", "index.html")
 
 
@@ -55,6 +57,14 @@ async def static(name: str) -> Response:
         return _file("service", name)
     if name in SWAGGER:
         return _file("fastapi_offline", name)
+    raise Problem("not-found", f"No file {name!r} is served here.", "See / for what there is.")
+
+
+@router.get("/static/page/{name}")
+async def part(name: str) -> Response:
+    """A module or a style of the live page."""
+    if name in PARTS:
+        return _file("service", f"page/{name}")
     raise Problem("not-found", f"No file {name!r} is served here.", "See / for what there is.")
 
 

@@ -1,0 +1,32 @@
+"""In: a page that watches. Out: server-sent events, one a second, until either side ends."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from service.describing import operation
+from service.live import CLIENTS
+from service.problems import Problem
+from service.routes.common import admit, context
+
+router = APIRouter(tags=["live"])
+
+
+@router.get("/stream", **operation(problems=("too-many-requests",)))
+async def stream(request: Request) -> Response:
+    """What is served, its scores, the gate and its last decisions: `text/event-stream`, one message a second.
+
+    `history` has the last ten minutes, or what came after the header Last-Event-ID; `state` is the present.
+    """
+    admit(request, "read")
+    live = context(request).live
+    if live.full:
+        raise Problem(
+            "too-many-requests",
+            f"{CLIENTS} pages watch this service already.",
+            "Close one of them, or read GET /model and GET /gate.",
+            headers={"Retry-After": "10"},
+        )
+    messages = live.follow(request.headers.get("last-event-id", ""))
+    return StreamingResponse(messages, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -1,0 +1,43 @@
+// Puts the views together: one stream for all, each view told only what it shows.
+
+import * as gate from "./gate.js";
+import * as learning from "./learning.js";
+import * as lookup from "./lookup.js";
+import * as shop from "./shop.js";
+import { say } from "./dom.js";
+import { follow } from "./stream.js";
+import { current, install } from "./tabs.js";
+
+const VIEWS = { shop, learning, gate, lookup };
+
+function link(state, text) {
+  const place = document.getElementById("link");
+  const before = place.dataset.state;
+  place.dataset.state = state;
+  say(document.getElementById("link-text"), text);
+  if (state === "live" && before === "lost") for (const view of Object.values(VIEWS)) view.reconnected?.();
+}
+
+function warn(state) {
+  const notice = document.getElementById("notice");
+  const text = state.gate.store_error
+    ? `Redis does not answer: what was learnt last goes on being served. ${state.gate.store_error}`
+    : state.gate.load_error
+      ? `A newer version cannot be loaded, the one before it is served. ${state.gate.load_error}`
+      : "";
+  notice.hidden = text === "";
+  say(notice, text);
+}
+
+function tell(event, data) {
+  if (event === "state") warn(data);
+  for (const view of Object.values(VIEWS)) view.told?.(event, data, view === VIEWS[current()]);
+}
+
+for (const [name, view] of Object.entries(VIEWS)) view.build(document.getElementById(name));
+addEventListener("lookup", (event) => {
+  document.getElementById("tab-lookup").click();
+  lookup.show(event.detail.kind, event.detail.id);
+});
+install((name) => VIEWS[name].opened?.());
+follow(tell, link);

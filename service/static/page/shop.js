@@ -1,0 +1,168 @@
+// The shop: real items to click, favourite and buy, each an event through Kafka; the recommendations beside them follow.
+
+import { Trouble, get, id, post } from "./api.js";
+import { el, say, skeletons } from "./dom.js";
+import { entry, facts, title } from "./slate.js";
+
+const PAGE = 24;
+const PICKS = 8;
+const LOOK = 60; // milliseconds between looks for the event
+const PATIENCE = 10000;
+const VERBS = [["click", "Look at"], ["favourite", "Favourite"], ["purchase", "Buy"]];
+
+const part = {};
+let next = null;
+let category = "";
+let shown = [];
+let asked = "";
+let offset = 0;
+let ready = false;
+let turn = 0;
+
+function visitor() {
+  let known = sessionStorage.getItem("visitor");
+  if (!known) {
+    known = `visitor-${Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    sessionStorage.setItem("visitor", known);
+  }
+  return known;
+}
+
+const user = visitor();
+
+export function build(root) {
+  part.message = el("p", { class: "trouble", role: "alert" });
+  part.items = el("ul", { class: "items", "aria-label": "Items" }, ...skeletons(9, "card"));
+  part.more = el("button", { class: "wide", hidden: true, onclick: more }, "Show more items");
+  part.category = el("select", { id: "category", onchange: choose }, el("option", { value: "" }, "All categories"));
+  part.picks = el("ol", { class: "picks" }, ...skeletons(PICKS, "line"));
+  part.arrival = el("p", { class: "arrival", role: "status" }, "Nothing done yet. Look at something on the left.");
+  part.by = el("p", { class: "quiet small" });
+  root.append(
+    el("div", { class: "shop" },
+      el("div", { class: "shelf" },
+        el("div", { class: "head" }, el("h2", {}, "The shop"),
+          el("div", {}, el("label", { for: "category" }, "Category "), part.category)),
+        part.message, part.items, part.more),
+      el("aside", { class: "beside", "aria-label": "Recommendations" },
+        el("h2", {}, "Recommended to you"), part.arrival, part.picks, part.by,
+        el("p", { class: "quiet small" }, `You are ${user}: made up for this tab, and gone with it.`))));
+}
+
+export function opened() {
+  if (!ready) start();
+}
+
+export function reconnected() {
+  start();
+}
+
+export function told(event, data) {
+  if (event !== "state") return;
+  offset = data.at - Date.now() / 1000;
+  // A shop that has just been started fills up: look again until there is something.
+  if (ready && !part.items.querySelector(".card:not(.skeleton)")) load();
+}
+
+async function guarded(work) {
+  try {
+    await work();
+    say(part.message, "");
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    say(part.message, `${error.message} ${error.next}`.trim());
+  }
+}
+
+async function start() {
+  await guarded(async () => {
+    await Promise.all([load(), recommend()]);
+    ready = true;
+  });
+}
+
+async function load(after = "") {
+  const parameters = new URLSearchParams({ limit: PAGE, ...(category && { category }), ...(after && { after }) });
+  const page = await get(`/items?${parameters}`);
+  const cards = page.items.map(card);
+  if (after) part.items.append(...cards);
+  else part.items.replaceChildren(...(cards.length ? cards : [el("li", { class: "empty" }, "No items yet: their facts come with topic items.")]));
+  if (page.categories && page.categories.length + 1 !== part.category.length) {
+    part.category.replaceChildren(...["", ...page.categories].map((name) => el("option", { value: name }, name || "All categories")));
+    part.category.value = category;
+  }
+  next = page.next;
+  part.more.hidden = !next;
+}
+
+function choose() {
+  category = part.category.value;
+  guarded(() => load());
+}
+
+function more() {
+  const first = part.items.children.length;
+  guarded(async () => {
+    await load(next);
+    part.items.children[first]?.querySelector("button")?.focus();
+  });
+}
+
+function card(item) {
+  const buttons = VERBS.map(([kind, words]) => el("button", { "data-event": kind, "aria-label": `${words}: ${title(item)}`,
+    onclick: (event) => guarded(() => act(kind, item, event.currentTarget)) }, words));
+  return el("li", { class: "card", "data-item": item.item_id },
+    el("p", { class: "name" }, title(item)),
+    el("p", { class: "quiet" }, facts(item)),
+    el("div", { class: "verbs" }, ...buttons));
+}
+
+async function act(kind, item, button) {
+  const mine = ++turn;
+  const started = performance.now();
+  const timestamp = Math.round(Date.now() + offset * 1000) / 1000;
+  const event = { event_type: kind, event_id: `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`, user_id: user,
+    item_id: item.item_id, timestamp, ...(asked && { request_id: asked }) };
+  button.classList.add("sent");
+  say(part.arrival, `Sent: ${kind} of ${title(item)} …`);
+  try {
+    await post("/events", event);
+    const arrived = await visible(event);
+    const after = performance.now() - started;
+    await recommend();
+    if (mine !== turn) return;
+    say(part.arrival, arrived ? `Your last event (${kind} of ${title(item)}) took ${Math.round(after)} ms to arrive.`
+      : `Your last event is in Kafka, and has not arrived within ${PATIENCE / 1000} s. Is the learner running?`);
+  } catch (error) {
+    say(part.arrival, "Your last event was not taken.");
+    throw error;
+  } finally {
+    button.classList.remove("sent");
+  }
+}
+
+// There it is as soon as recommendations read it: in the history that they are made from.
+async function visible(event) {
+  const limit = performance.now() + PATIENCE;
+  while (performance.now() < limit) {
+    try {
+      const { history } = await get(`/users/${id(user)}`);
+      if (history.some((entry) => entry.item_id === event.item_id && entry.event_type === event.event_type
+        && Math.abs(entry.timestamp - event.timestamp) < 0.01)) return true;
+    } catch (error) {
+      if (error.status !== 503) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+  return false;
+}
+
+async function recommend() {
+  const slate = await get(`/recommend/${id(user)}?n=${PICKS}&explain=true`);
+  asked = slate.request_id;
+  const ids = slate.items.map((item) => item.item_id);
+  part.picks.replaceChildren(...slate.items.map((item) => entry(item, { fresh: shown.length > 0 && !shown.includes(item.item_id) })));
+  shown = ids;
+  const lacking = slate.degraded.length ? ` Less than it could be: ${slate.degraded.join(", ").replaceAll("_", " ")}.` : "";
+  say(part.by, `Ordered by ${slate.served_by}, version ${slate.model_version ?? "none yet"}.${lacking}`);
+}

@@ -1,0 +1,38 @@
+// A slate of the API in, its list out: title, category, price, why, where from, score.
+
+import { el, plain, price } from "./dom.js";
+
+// What rules and rounding add says nothing about the shopper.
+const RULES = new Set(["behind", "rounding", "unproposed", "order", "guard"]);
+
+export const title = (item) => item.title || item.item_id;
+
+export function why(item) {
+  const found = (item.contributions ?? []).filter((part) => !RULES.has(part.name) && part.contribution > 0);
+  found.sort((one, other) => other.contribution - one.contribution);
+  return found.length ? found[0].words.replace(/ \(.*\)$/, "") : plain(item.source);
+}
+
+function details(item) {
+  const parts = (item.contributions ?? []).filter((part) => part.name !== "rounding");
+  if (!parts.length) return null;
+  parts.sort((one, other) => Math.abs(other.contribution) - Math.abs(one.contribution));
+  return el("details", {}, el("summary", {}, "What the score is made of", el("span", { class: "hidden" }, `, ${title(item)}`)),
+    el("ul", { class: "parts" }, ...parts.slice(0, 8).map((part) => el("li", {},
+      el("span", {}, part.words), el("b", {}, part.contribution.toFixed(3))))));
+}
+
+export function facts(item) {
+  return [item.category, price(item.price)].filter(Boolean).join(" · ");
+}
+
+export function entry(item, { fresh = false, explained = false } = {}) {
+  return el("li", { class: fresh ? "pick fresh" : "pick", "data-item": item.item_id },
+    el("span", { class: "rank", "aria-hidden": "true" }, String(item.rank)),
+    el("div", {},
+      el("p", { class: "name" }, title(item)),
+      el("p", { class: "quiet" }, facts(item)),
+      el("p", { class: "why" }, why(item)),
+      el("p", { class: "quiet small" }, `${plain(item.source)} · score ${item.score.toFixed(2)}`),
+      explained ? details(item) : null));
+}

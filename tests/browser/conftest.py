@@ -1,0 +1,61 @@
+"""Nothing in; a running stack, a real Chromium, and pages that tell what they complained of, out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from shutil import which
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.stage import Stage, staged
+
+CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
+
+REFUSED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of)")
+"""What Chromium writes of an answer that is an error, or that did not come; the page tells the user."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a Chromium nothing here can run."""
+    if CHROMIUM is None:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="no Chromium on this machine: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """One stack for the whole run."""
+    with staged() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for the whole run."""
+    assert CHROMIUM is not None
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page's console complained of; the fixture `page` fails the test unless it is empty at the end."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage, complaints: list[str]) -> Iterator[Page]:
+    """The live page, opened by a new visitor."""
+    context = browser.new_context(base_url=stage.address, reduced_motion="reduce")
+    made = context.new_page()
+    made.set_default_timeout(15_000)
+    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    made.goto("/")
+    yield made
+    context.close()
+    assert complaints == []

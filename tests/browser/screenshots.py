@@ -1,0 +1,53 @@
+"""A running stack in; docs/images/page-VIEW-WIDTH.png out: `python -m tests.browser.screenshots [FOLDER]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shutil import which
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser.stage import staged
+from tests.browser.views import VIEWS, do, show
+
+SIZES = {"wide": (1280, 860, "light"), "phone": (390, 844, "dark")}
+WATCHED = 45_000
+"""Milliseconds of curves before the pictures."""
+
+
+def shoot(browser: Browser, address: str, folder: Path) -> None:
+    """Every view at both sizes."""
+    for name, (width, height, scheme) in SIZES.items():
+        context = browser.new_context(
+            base_url=address,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.goto("/")
+        expect(page.locator("#link")).to_have_text("Live")
+        for place, verb in enumerate(("Look at", "Favourite", "Buy")):
+            do(page, verb, 2 * place)
+        for view in VIEWS:
+            show(page, view)
+            page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+            page.screenshot(path=folder / f"page-{view}-{name}.png")
+        context.close()
+
+
+def main(folder: Path) -> None:
+    """Take the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with staged() as stage, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(base_url=stage.address)
+        page.goto("/")
+        page.wait_for_timeout(WATCHED)
+        shoot(browser, stage.address, folder)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).resolve().parents[2] / "docs/images")

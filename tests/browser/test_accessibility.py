@@ -1,0 +1,50 @@
+"""Every view at phone and desk width, in light and dark: no violation that axe finds, nothing wider than the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import axe
+from tests.browser.stage import Stage
+from tests.browser.views import VIEWS, show
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """The colours a visitor prefers."""
+    return str(request.param)
+
+
+@pytest.fixture(params=[390, 1280])
+def page(request: pytest.FixtureRequest, browser: Browser, stage: Stage, scheme: str) -> Iterator[Page]:
+    """The live page; its policy is set aside, because it keeps axe out as it keeps everything out."""
+    context = browser.new_context(
+        base_url=stage.address,
+        viewport={"width": request.param, "height": 844},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        bypass_csp=True,
+    )
+    made = context.new_page()
+    made.set_default_timeout(15_000)
+    made.goto("/")
+    expect(made.locator("#link")).to_have_text("Live")
+    yield made
+    context.close()
+
+
+@pytest.mark.timeout(180)
+def test_no_view_has_a_violation_or_is_wider_than_the_screen(page: Page) -> None:
+    for view in VIEWS:
+        show(page, view)
+        assert axe.violations(page) == [], view
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+
+
+def test_the_dialog_for_a_key_has_no_violation(page: Page) -> None:
+    page.evaluate("import('/static/page/api.js').then(api => { api.askForKey('This path needs a key.') })")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert axe.violations(page) == []

@@ -1,0 +1,153 @@
+"""The live page as a shopper and an operator meet it, in a real Chromium, on a real stack."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import REFUSED
+from tests.browser.stage import HOSTILE, Stage
+from tests.conftest import eventually
+
+CARDS = "#shop .card:not(.skeleton)"
+PICKS = "#shop .pick"
+
+
+def picks(page: Page) -> list[str]:
+    """Ids of what is recommended, in order."""
+    return page.locator(PICKS).evaluate_all("all => all.map(pick => pick.dataset.item)")
+
+
+def shop(page: Page, verb: str, place: int) -> None:
+    """Do something with an item of the shelf and wait until it has arrived."""
+    page.locator(CARDS).nth(place).get_by_role("button", name=re.compile(f"^{verb}")).click()
+    expect(page.locator(".arrival")).to_contain_text(re.compile(r"took \d+ ms to arrive"))
+
+
+def test_each_thing_done_in_the_shop_arrives_and_changes_what_is_recommended(page: Page) -> None:
+    expect(page.locator(PICKS)).to_have_count(8)
+    for place, (verb, kind) in enumerate((("Look at", "click"), ("Favourite", "favourite"), ("Buy", "purchase"))):
+        before = picks(page)
+        shop(page, verb, 3 * place)
+        expect(page.locator(".arrival")).to_contain_text(f"({kind} of")
+        assert picks(page) != before
+    first = page.locator(PICKS).first
+    expect(first.locator(".why")).not_to_be_empty()
+    expect(first).to_contain_text(re.compile(r"score -?\d"))
+
+
+def test_a_visitor_is_made_up_for_each_tab(page: Page) -> None:
+    name = page.evaluate("sessionStorage.getItem('visitor')")
+    assert re.fullmatch(r"visitor-[0-9a-f]{12}", name)
+    other = page.context.new_page()
+    other.goto("/")
+    expect(other.locator(PICKS).first).to_be_visible()
+    assert other.evaluate("sessionStorage.getItem('visitor')") != name
+
+
+def test_a_hostile_title_is_shown_as_text(page: Page, stage: Stage) -> None:
+    stage.describe("hostile", title=HOSTILE, category="Hostile <b>goods</b>", price=1.0)
+    eventually(lambda: stage.client.get("/items?category=Hostile+%3Cb%3Egoods%3C/b%3E")["items"])
+    page.reload()
+    page.locator("#category").select_option("Hostile <b>goods</b>")
+    card = page.locator(CARDS)
+    expect(card).to_have_count(1)
+    expect(card.locator(".name")).to_have_text(HOSTILE)
+    card.get_by_role("button", name="Buy").click()
+    expect(page.locator(".arrival")).to_contain_text("took")
+    page.get_by_role("tab", name="Look up").click()
+    page.get_by_label("Item", exact=True).fill("hostile")
+    page.get_by_role("button", name="Look up item").click()
+    expect(page.locator("#lookup .facts")).to_contain_text(HOSTILE)
+    assert page.title() == "Sluicegate"
+    assert page.locator("main img, main script, main b:has-text('goods')").count() == 0
+
+
+def test_the_shelf_goes_on_page_by_page(page: Page) -> None:
+    expect(page.locator(CARDS)).to_have_count(24)
+    page.get_by_role("button", name="Show more items").click()
+    expect(page.locator(CARDS)).to_have_count(48)
+    ids = page.locator(CARDS).evaluate_all("all => all.map(card => card.dataset.item)")
+    assert len(set(ids)) == 48
+
+
+def test_learning_shows_every_contender_and_new_versions(page: Page) -> None:
+    page.get_by_role("tab", name="Learning").click()
+    for name in ("served", "ranker", "follows", "popularity short", "machine"):
+        expect(page.get_by_role("rowheader", name=re.compile(f"^{name}"))).to_be_visible()
+    expect(page.locator(".plot svg")).to_have_attribute("aria-label", re.compile(r"served \d"))
+    version = page.locator(".tile", has_text="Version served").locator("dd").first
+    before = version.inner_text()
+    expect(version).not_to_have_text(before)
+
+
+def test_an_operator_freezes_and_thaws(page: Page) -> None:
+    page.get_by_role("tab", name="Gate").click()
+    expect(page.locator(".now")).to_have_text("continuous")
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.locator(".outcome")).to_have_text("Give a reason first.")
+    page.get_by_label("Reason").fill("sale day")
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.locator(".now")).to_have_text("frozen")
+    expect(page.locator("#gate .facts")).to_contain_text("sale day")
+    expect(page.locator("#gate .decisions li").first).to_contain_text("frozen")
+    page.get_by_label("Reason").fill("sale is over")
+    page.get_by_role("button", name="Thaw").click()
+    expect(page.locator(".now")).to_have_text("continuous")
+
+
+def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
+    shop(page, "Look at", 0)
+    page.get_by_role("tab", name="Look up").click()
+    page.get_by_role("button", name="Look up user").click()
+    done = page.locator("#lookup .decisions li")
+    expect(done).to_have_count(1)
+    expect(page.locator("#lookup .pick details").first).to_be_attached()
+    done.get_by_role("button").click()
+    expect(page.locator("#lookup .facts")).to_contain_text("Met by the model")
+
+
+def test_what_nobody_knows_is_said(page: Page, complaints: list[str]) -> None:
+    page.goto("/#lookup")
+    page.get_by_label("Item", exact=True).fill("no-such-item")
+    page.get_by_role("button", name="Look up item").click()
+    expect(page.locator("#lookup .trouble")).to_contain_text("No item 'no-such-item' is known.")
+    forget_refusals(complaints)
+
+
+def test_everything_is_reached_by_keyboard(page: Page) -> None:
+    expect(page.locator(CARDS).first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("tab", name="Shop")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Learning")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    expect(page.locator("#lookup")).to_be_visible()
+    page.keyboard.press("Home")
+    for _ in range(4):  # the panel, the category, the first item's first button
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.event") == "click":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".arrival")).to_contain_text("ms to arrive")
+
+
+def test_a_service_that_goes_away_is_said_and_found_again(page: Page, stage: Stage, complaints: list[str]) -> None:
+    expect(page.locator("#link")).to_have_text("Live")
+    stage.service.stop()
+    expect(page.locator("#link")).to_have_attribute("data-state", "lost")
+    page.locator(CARDS).first.get_by_role("button", name=re.compile("^Buy")).click()
+    expect(page.locator("#shop .trouble")).to_contain_text("The service does not answer.")
+    stage.service.start(60.0)
+    expect(page.locator("#link")).to_have_text("Live", timeout=30_000)
+    expect(page.locator("#shop .trouble")).to_be_empty()
+    shop(page, "Buy", 1)
+    forget_refusals(complaints)
+
+
+def forget_refusals(complaints: list[str]) -> None:
+    """What Chromium itself writes of refused requests is no defect of the page."""
+    complaints[:] = [text for text in complaints if not REFUSED.match(text)]

@@ -1,0 +1,33 @@
+"""The name of a view in; the page showing it, with everything there, out."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+VIEWS = ("shop", "learning", "gate", "lookup")
+TABS = {"shop": "Shop", "learning": "Learning", "gate": "Gate", "lookup": "Look up"}
+
+
+def show(page: Page, view: str) -> None:
+    """Open a view and wait for what it shows."""
+    page.get_by_role("tab", name=TABS[view]).click()
+    if view == "shop":
+        expect(page.locator("#shop .card:not(.skeleton)").first).to_be_visible()
+        expect(page.locator("#shop .pick").first).to_be_visible()
+    elif view == "learning":
+        expect(page.locator(".plot svg")).to_be_visible()
+    elif view == "gate":
+        expect(page.locator("#gate .comparison").first).to_be_visible()
+        expect(page.locator("#gate .decisions li").first).to_be_visible()
+    else:
+        page.get_by_role("button", name="Look up user").click()
+        expect(page.locator("#lookup .pick").first).to_be_visible()
+
+
+def do(page: Page, verb: str, place: int) -> None:
+    """Do something with an item of the shelf and wait until it has arrived."""
+    button = page.locator("#shop .card:not(.skeleton)").nth(place).get_by_role("button", name=re.compile(f"^{verb}"))
+    button.click()
+    expect(page.locator(".arrival")).to_contain_text(re.compile(r"took \d+ ms to arrive"))
