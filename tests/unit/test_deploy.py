@@ -151,7 +151,10 @@ def test_the_keys_that_compose_makes_are_keys_the_service_lets_in(tmp_path: Path
 
 PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
 ALERTS: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
-RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+RULES = [rule for group in ALERTS["groups"] for rule in group["rules"] if "alert" in rule]
+RECORDS = [rule for group in ALERTS["groups"] for rule in group["rules"] if "record" in rule]
+RULE_TESTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.test.yml").read_text())["tests"]
+RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 
 
 def test_prometheus_scrapes_what_compose_starts() -> None:
@@ -175,21 +178,38 @@ def series() -> set[str]:
 
 
 def used(query: str) -> set[str]:
-    return set(re.findall(r"\bsluicegate_\w+", query))
+    """Metrics and recorded series of a query; `sluicegate:name:operation` is recorded."""
+    return set(re.findall(r"\bsluicegate[_:][\w:]+", query))
+
+
+@pytest.mark.parametrize("rule", [*RULES, *RECORDS], ids=lambda rule: str(rule.get("alert") or rule["record"]))
+def test_a_rule_uses_metrics_that_exist(rule: dict[str, Any]) -> None:
+    assert used(rule["expr"])
+    assert used(rule["expr"]) <= series() | {record["record"] for record in RECORDS}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
-def test_an_alert_uses_metrics_that_exist_and_names_a_row_of_the_failures_page(rule: dict[str, Any]) -> None:
-    assert used(rule["expr"])
-    assert used(rule["expr"]) <= series()
-    page, _, fragment = rule["annotations"]["runbook"].partition("#")
-    assert f'<a id="{fragment}"></a>' in (ROOT / page).read_text()
+def test_an_alert_has_its_section_in_the_runbook_that_says_how_urgent_it_is(rule: dict[str, Any]) -> None:
+    assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    section = re.search(rf"^## {rule['alert']}\n\n\*\*(\w+)\*\* · ", RUNBOOK, re.MULTILINE)
+    assert section is not None
+    assert section[1] == rule["labels"]["severity"]
+    assert rule["annotations"]["summary"]
 
 
-def test_every_alert_is_tested() -> None:
-    tests = yaml.safe_load((ROOT / "deploy/prometheus/alerts.test.yml").read_text())["tests"]
-    raised = {check["alertname"] for test in tests for check in test["alert_rule_test"] if check["exp_alerts"]}
-    assert raised == {rule["alert"] for rule in RULES}
+def test_the_runbook_has_no_section_without_an_alert() -> None:
+    assert re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
+@pytest.mark.parametrize("alert", [str(rule["alert"]) for rule in RULES])
+def test_every_alert_is_tested_to_begin_to_end_and_to_stay_silent(alert: str) -> None:
+    quiet = [check["alertname"] for check in RULE_TESTS[0]["alert_rule_test"] if not check["exp_alerts"]]
+    assert RULE_TESTS[0]["name"].startswith("all is well")
+    assert alert in quiet
+    (walk,) = [test for test in RULE_TESTS if test["name"] == f"{alert} begins and ends"]
+    fired, ended = (check for check in walk["alert_rule_test"] if check["alertname"] == alert)
+    assert fired["exp_alerts"]
+    assert not ended["exp_alerts"]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
