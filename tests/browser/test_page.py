@@ -6,8 +6,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import REFUSED
 from tests.browser.stage import HOSTILE, Stage
+from tests.browser.views import do
 from tests.conftest import eventually
 
 CARDS = "#shop .card:not(.skeleton)"
@@ -19,17 +19,11 @@ def picks(page: Page) -> list[str]:
     return page.locator(PICKS).evaluate_all("all => all.map(pick => pick.dataset.item)")
 
 
-def shop(page: Page, verb: str, place: int) -> None:
-    """Do something with an item of the shelf and wait until it has arrived."""
-    page.locator(CARDS).nth(place).get_by_role("button", name=re.compile(f"^{verb}")).click()
-    expect(page.locator(".arrival")).to_contain_text(re.compile(r"took \d+ ms to arrive"))
-
-
 def test_each_thing_done_in_the_shop_arrives_and_changes_what_is_recommended(page: Page) -> None:
     expect(page.locator(PICKS)).to_have_count(8)
     for place, (verb, kind) in enumerate((("Look at", "click"), ("Favourite", "favourite"), ("Buy", "purchase"))):
         before = picks(page)
-        shop(page, verb, 3 * place)
+        do(page, verb, 3 * place)
         expect(page.locator(".arrival")).to_contain_text(f"({kind} of")
         assert picks(page) != before
     first = page.locator(PICKS).first
@@ -82,7 +76,7 @@ def test_learning_shows_every_contender_and_new_versions(page: Page) -> None:
     expect(version).not_to_have_text(before)
 
 
-def test_an_operator_freezes_and_thaws(page: Page) -> None:
+def test_an_operator_freezes_and_thaws(page: Page, refusals: None) -> None:
     page.get_by_role("tab", name="Gate").click()
     expect(page.locator(".now")).to_have_text("continuous")
     page.get_by_role("button", name="Freeze").click()
@@ -98,7 +92,7 @@ def test_an_operator_freezes_and_thaws(page: Page) -> None:
 
 
 def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
-    shop(page, "Look at", 0)
+    do(page, "Look at", 0)
     page.get_by_role("tab", name="Look up").click()
     page.get_by_role("button", name="Look up user").click()
     done = page.locator("#lookup .decisions li")
@@ -108,12 +102,11 @@ def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
     expect(page.locator("#lookup .facts")).to_contain_text("Met by the model")
 
 
-def test_what_nobody_knows_is_said(page: Page, complaints: list[str]) -> None:
+def test_what_nobody_knows_is_said(page: Page, refusals: None) -> None:
     page.goto("/#lookup")
     page.get_by_label("Item", exact=True).fill("no-such-item")
     page.get_by_role("button", name="Look up item").click()
     expect(page.locator("#lookup .trouble")).to_contain_text("No item 'no-such-item' is known.")
-    forget_refusals(complaints)
 
 
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
@@ -135,7 +128,7 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     expect(page.locator(".arrival")).to_contain_text("ms to arrive")
 
 
-def test_a_service_that_goes_away_is_said_and_found_again(page: Page, stage: Stage, complaints: list[str]) -> None:
+def test_a_service_that_goes_away_is_said_and_found_again(page: Page, stage: Stage, refusals: None) -> None:
     expect(page.locator("#link")).to_have_text("Live")
     stage.service.stop()
     expect(page.locator("#link")).to_have_attribute("data-state", "lost")
@@ -144,10 +137,4 @@ def test_a_service_that_goes_away_is_said_and_found_again(page: Page, stage: Sta
     stage.service.start(60.0)
     expect(page.locator("#link")).to_have_text("Live", timeout=30_000)
     expect(page.locator("#shop .trouble")).to_be_empty()
-    shop(page, "Buy", 1)
-    forget_refusals(complaints)
-
-
-def forget_refusals(complaints: list[str]) -> None:
-    """What Chromium itself writes of refused requests is no defect of the page."""
-    complaints[:] = [text for text in complaints if not REFUSED.match(text)]
+    do(page, "Buy", 1)

@@ -10,6 +10,7 @@ export class Trouble extends Error {
 
 let key = "";
 let asking = null;
+let declined = false; // what nobody asked for does not open the dialog again
 
 export function headers(more = {}) {
   return key ? { ...more, "X-API-Key": key } : more;
@@ -25,6 +26,7 @@ export function askForKey(why) {
     dialog.addEventListener("close", () => {
       const given = dialog.returnValue === "use" && input.value !== "";
       if (given) key = input.value;
+      declined = !given;
       input.value = "";
       asking = null;
       resolve(given);
@@ -53,7 +55,7 @@ export async function open(path, options = {}) {
   let answer = await once(path, options);
   while (answer.status === 401 || answer.status === 403) {
     const found = await problem(answer);
-    if (!(await askForKey(found.message))) throw found;
+    if ((declined && options.background) || !(await askForKey(found.message))) throw found;
     answer = await once(path, options);
   }
   if (!answer.ok) throw await problem(answer);

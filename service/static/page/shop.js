@@ -44,7 +44,7 @@ export function build(root) {
         el("div", { class: "head" }, el("h2", {}, "The shop"),
           el("div", {}, el("label", { for: "category" }, "Category "), part.category)),
         part.message, part.items, part.more),
-      el("aside", { class: "beside", "aria-label": "Recommendations" },
+      el("aside", { class: "beside", "aria-label": "Recommendations", tabindex: "0" },
         el("h2", {}, "Recommended to you"), part.arrival, part.picks, part.by,
         el("p", { class: "quiet small" }, `You are ${user}: made up for this tab, and gone with it.`))));
 }
@@ -61,7 +61,7 @@ export function told(event, data) {
   if (event !== "state") return;
   offset = data.at - Date.now() / 1000;
   // A shop that has just been started fills up: look again until there is something.
-  if (ready && !part.items.querySelector(".card:not(.skeleton)")) load();
+  if (ready && !part.items.querySelector(".card:not(.skeleton)")) guarded(() => load());
 }
 
 async function guarded(work) {

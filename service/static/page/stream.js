@@ -6,6 +6,8 @@ const SILENCE = 12000; // milliseconds; the service sends at least a comment eve
 const FIRST_WAIT = 1000;
 const LAST_WAIT = 10000;
 
+const KEYS = new Set([401, 403]);
+
 const later = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export function messages(text) {
@@ -28,7 +30,7 @@ async function read(last, tell) {
   };
   alive();
   try {
-    const answer = await open("/stream", { signal: abort.signal, headers: last.id ? { "Last-Event-ID": last.id } : {} });
+    const answer = await open("/stream", { signal: abort.signal, background: true, headers: last.id ? { "Last-Event-ID": last.id } : {} });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
@@ -64,8 +66,8 @@ export async function follow(tell, link) {
       });
       link("waiting", "Reconnecting");
     } catch (error) {
-      const refused = error instanceof Trouble && error.status > 0;
-      link("lost", refused ? error.message : "No answer, trying again");
+      const refused = error instanceof Trouble ? error.status : 0;
+      link("lost", KEYS.has(refused) ? "A key is needed" : refused ? error.message : "No answer, trying again");
     }
     await later(wait);
     wait = Math.min(2 * wait, LAST_WAIT);
