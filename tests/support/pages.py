@@ -156,7 +156,7 @@ def metrics() -> str:
         "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are there from",
         "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
         "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
-        "them, `deploy/grafana/dashboards/overview.json` the dashboard.",
+        "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
         "",
     ]
     for process, registry in registries().items():

@@ -231,12 +231,25 @@ def test_a_dashboard_is_as_written_and_asks_for_metrics_that_exist(name: str) ->
         assert panel["description"]
         assert panel["fieldConfig"]["defaults"]["unit"]
         for target in panel["targets"]:
-            assert used(target["expr"]) <= series(), panel["title"]
+            assert used(target["expr"]) <= series() | {record["record"] for record in RECORDS}, panel["title"]
+
+
+PANELS = [panel for rows in build.ROWS.values() for _, panels in rows for panel in panels]
+
+
+def test_every_alert_is_linked_from_a_panel_and_every_link_leads_into_the_runbook() -> None:
+    assert {alert for panel in PANELS for alert in panel.alerts} == {rule["alert"] for rule in RULES}
+
+
+def test_thresholds_are_red_on_the_worse_side() -> None:
+    failing, lease = (build.field(panel)["thresholds"]["steps"] for panel in build.OVERVIEW[0][1][:2])
+    assert [step["color"] for step in failing] == ["green", "red"]
+    assert [step["color"] for step in lease] == ["red", "green"]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
 def test_every_query_of_a_dashboard_is_valid(tmp_path: Path) -> None:
-    queries = [query for _, panels in build.OVERVIEW for panel in panels for query, _ in panel.queries]
+    queries = [query for panel in PANELS for query, _ in panel.queries]
     rules = [
         {"record": f"panel:query:{number}", "expr": query.replace("$__rate_interval", "1m")}
         for number, query in enumerate(queries)

@@ -1,0 +1,300 @@
+"""Nothing in, the rows of dashboard Overview out: is it up, fresh, learning, better than the baselines?"""
+
+from __future__ import annotations
+
+from deploy.grafana.panels import AGAINST_BEST, FAILING, Panel, Rows, quantiles
+
+OVERVIEW: Rows = (
+    (
+        "Is it well?",
+        (
+            Panel(
+                "Requests that fail",
+                "Share of answers with a 5xx status, five minutes; the objective is one in a thousand.",
+                "percentunit",
+                (
+                    (
+                        FAILING,
+                        "failing",
+                    ),
+                ),
+                "stat",
+                3,
+                4,
+                limit=0.001,
+                alerts=("RecommendFails", "RecommendFailsSlowly"),
+            ),
+            Panel(
+                "Learner",
+                "How many processes hold the lease; 1 is right.",
+                "none",
+                (("sum(sluicegate_lease_held)", "holding"),),
+                "stat",
+                3,
+                4,
+                limit=1,
+                worse="below",
+                alerts=("LearnerAbsent", "TwoLearners"),
+            ),
+            Panel(
+                "Served model's age",
+                "Since the version being served was cut.",
+                "s",
+                (("time() - min(sluicegate_serving_version_created_timestamp_seconds > 0)", "age"),),
+                "stat",
+                3,
+                4,
+                limit=3600,
+                alerts=("GateStuck",),
+            ),
+            Panel(
+                "Event to history, p99",
+                "From an event's arrival in Kafka to its place in the user's history.",
+                "s",
+                (quantiles("sluicegate_event_to_history_seconds")[1],),
+                "stat",
+                3,
+                4,
+                limit=5,
+                alerts=("HistorySlow",),
+            ),
+            Panel(
+                "Event to served model, p99",
+                "From an event's arrival in Kafka to a served model that learnt it.",
+                "s",
+                (quantiles("sluicegate_event_to_served_seconds")[1],),
+                "stat",
+                3,
+                4,
+                limit=5,
+                alerts=("FreshnessBudgetBurns",),
+            ),
+            Panel(
+                "Lag",
+                "Records in Kafka that are not yet read.",
+                "short",
+                (("sum(sluicegate_consumer_lag_records)", "records"),),
+                "stat",
+                3,
+                4,
+                limit=1000,
+                alerts=("LagGrows",),
+            ),
+            Panel(
+                "Against the best source",
+                "Hit rate of what is served over that of the best single source; above 1 learning pays.",
+                "none",
+                ((AGAINST_BEST, "ratio"),),
+                "stat",
+                3,
+                4,
+                limit=0.9,
+                worse="below",
+                alerts=("BelowBaseline",),
+            ),
+            Panel(
+                "Recovering from a roll-back",
+                "1 from a roll-back on evidence until a version is shown to be as good as what is served.",
+                "none",
+                (("max(sluicegate_gate_recovering)", "recovering"),),
+                "stat",
+                3,
+                4,
+                limit=1,
+                alerts=("GateRolledBack",),
+            ),
+        ),
+    ),
+    (
+        "Requests",
+        (
+            Panel(
+                "Requests by route",
+                "Answers a second.",
+                "reqps",
+                (("sum by (route) (rate(sluicegate_http_requests_total[$__rate_interval]))", "{{route}}"),),
+            ),
+            Panel(
+                "Duration of /recommend",
+                "Seconds to answer, median and 99th percentile.",
+                "s",
+                tuple(
+                    (query.replace("_bucket[", '_bucket{route=~"/recommend.*"}['), legend)
+                    for query, legend in quantiles("sluicegate_http_request_duration_seconds", "route")
+                ),
+                limit=0.025,
+                alerts=("RecommendSlow",),
+            ),
+            Panel(
+                "Slates by what filled them",
+                "The learned ranker, the best single source, or a fallback; slates a second.",
+                "reqps",
+                (("sum by (served_by) (rate(sluicegate_recommendations_total[$__rate_interval]))", "{{served_by}}"),),
+            ),
+            Panel(
+                "Degraded answers",
+                "Answers that were less than they could be, by reason; a second.",
+                "reqps",
+                (("sum by (reason) (rate(sluicegate_degraded_total[$__rate_interval]))", "{{reason}}"),),
+                alerts=("ServiceDegraded",),
+            ),
+            Panel(
+                "Gate decisions",
+                "Decisions a minute, by action.",
+                "cpm",
+                (("60 * sum by (action) (rate(sluicegate_gate_decisions_total[$__rate_interval]))", "{{action}}"),),
+            ),
+            Panel(
+                "Gate mode",
+                "1 for the mode in force.",
+                "none",
+                (("max by (mode) (sluicegate_gate_mode)", "{{mode}}"),),
+                alerts=("GateFrozen",),
+            ),
+        ),
+    ),
+    (
+        "Events",
+        (
+            Panel(
+                "Events by outcome",
+                "Records of the events topic a second, by what became of them.",
+                "ops",
+                (("sum by (outcome) (rate(sluicegate_events_total[$__rate_interval]))", "{{outcome}}"),),
+                alerts=("ManyBadEvents", "LearningStalled"),
+            ),
+            Panel(
+                "Lag by partition",
+                "Records not yet read.",
+                "short",
+                (
+                    (
+                        "sum by (topic, partition) (sluicegate_consumer_lag_records)",
+                        "{{topic}}/{{partition}}",
+                    ),
+                ),
+                alerts=("LagGrows",),
+            ),
+            Panel(
+                "Dead letters",
+                "Records refused as unusable a second, by reason.",
+                "ops",
+                (("sum by (reason) (rate(sluicegate_deadletter_total[$__rate_interval]))", "{{reason}}"),),
+                alerts=("ManyBadEvents",),
+            ),
+            Panel(
+                "Event to history",
+                "Seconds from arrival in Kafka to the user's history.",
+                "s",
+                quantiles("sluicegate_event_to_history_seconds"),
+                limit=5,
+                alerts=("HistorySlow",),
+            ),
+            Panel(
+                "Event to served model",
+                "Seconds from arrival in Kafka to a served model that learnt it.",
+                "s",
+                quantiles("sluicegate_event_to_served_seconds"),
+                limit=5,
+                alerts=("FreshnessBudgetBurns",),
+            ),
+            Panel(
+                "Event time",
+                "How far the latest learnt event is behind the clock.",
+                "s",
+                (("time() - max(sluicegate_consumer_watermark_timestamp_seconds > 0)", "behind"),),
+            ),
+        ),
+    ),
+    (
+        "Quality, each event tested before it is learnt",
+        (
+            Panel(
+                "Hit rate at 20",
+                "Share of tested events whose item was in the contender's first 20; fading.",
+                "percentunit",
+                (("max by (contender) (sluicegate_prequential_hit_rate)", "{{contender}}"),),
+                width=12,
+                height=9,
+                alerts=("BelowBaseline", "HitsFell"),
+            ),
+            Panel(
+                "Mean reciprocal rank",
+                "Mean of 1/rank of tested events, within 20; fading.",
+                "none",
+                (("max by (contender) (sluicegate_prequential_reciprocal_rank)", "{{contender}}"),),
+                width=12,
+                height=9,
+            ),
+        ),
+    ),
+    (
+        "What pages achieve",
+        (
+            Panel(
+                "Pages followed by an event",
+                "Share of the newest versions' pages that a click, purchase and so on followed, by request_id.",
+                "percentunit",
+                (('max by (kind) (sluicegate_version_event_rate{version="current"})', "{{kind}}"),),
+            ),
+            Panel(
+                "Attributed events",
+                "Events a second by the versions whose page they name and stood on.",
+                "eps",
+                (("sum by (version) (rate(sluicegate_attributed_events_total[$__rate_interval]))", "{{version}}"),),
+            ),
+            Panel(
+                "Slates written",
+                "Slates a second to the topic, left out beyond what is written, and dropped.",
+                "reqps",
+                (("sum by (outcome) (rate(sluicegate_slate_records_total[$__rate_interval]))", "{{outcome}}"),),
+            ),
+        ),
+    ),
+    (
+        "Versions and state",
+        (
+            Panel(
+                "Writing a version",
+                "Median seconds by phase.",
+                "s",
+                quantiles("sluicegate_version_duration_seconds", "phase")[:1],
+            ),
+            Panel(
+                "Bytes to Redis",
+                "Bytes of versions a second, by kind.",
+                "Bps",
+                (("sum by (kind) (rate(sluicegate_version_bytes_total[$__rate_interval]))", "{{kind}}"),),
+            ),
+            Panel(
+                "Version written and served",
+                "Sequence numbers; they move together while the gate is open.",
+                "none",
+                (
+                    ("max(sluicegate_version_sequence)", "written"),
+                    ("max(sluicegate_serving_version_sequence)", "served"),
+                ),
+                alerts=("VersionStale", "GateStuck"),
+            ),
+            Panel(
+                "Ids with a row",
+                "By key space; each has a ceiling.",
+                "short",
+                (("max by (space) (sluicegate_model_keys)", "{{space}}"),),
+            ),
+            Panel(
+                "Evictions",
+                "Idle rows evicted at a ceiling, a second.",
+                "ops",
+                (("sum by (space) (rate(sluicegate_evictions_total[$__rate_interval]))", "{{space}}"),),
+                alerts=("CeilingReached",),
+            ),
+            Panel(
+                "Memory of the processes",
+                "Resident bytes.",
+                "bytes",
+                (('process_resident_memory_bytes{job=~"learner|service"}', "{{job}}"),),
+            ),
+        ),
+    ),
+)
