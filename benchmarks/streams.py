@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from models.content import content
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 KINDS = {"click": 0, "favourite": 1, "cart": 2, "purchase": 3, "rating": 0, "return": 8}
@@ -22,6 +24,7 @@ class Event(NamedTuple):
     item_id: str
     timestamp: float
     price: float | None
+    query: str | None = None
 
 
 class Facts(NamedTuple):
@@ -31,14 +34,16 @@ class Facts(NamedTuple):
     brand: str | None
     price: float | None
     available: bool = True
+    content: bytes | None = None
 
 
 class Stream(NamedTuple):
-    """One stream in time order, with the facts its items file holds."""
+    """One stream in time order, with the facts and titles its items file holds."""
 
     name: str
     events: list[Event]
     facts: dict[str, Facts]
+    titles: dict[str, str]
 
 
 LIMITS = {"movielens_100k": None, "rees46_3h": None, "taobao_users": None, "online_retail_ii": 400_000}
@@ -51,7 +56,8 @@ CATEGORY = {"rees46_3h": "category_id", "taobao_users": "category_id"}
 def load(name: str) -> Stream:
     """One stream. Raises FileNotFoundError when the data folder is not beside the repository."""
     events = [event for row in islice(_rows(f"{name}.csv.gz"), LIMITS[name]) if (event := _event(row)) is not None]
-    return Stream(name, events, dict(_facts(name)))
+    titles = {row["item_id"]: row["title"] for row in _rows(f"{name}.items.csv.gz") if row.get("title")}
+    return Stream(name, events, dict(_facts(name)), titles)
 
 
 def _rows(file: str) -> Iterator[dict[str, str]]:
@@ -69,7 +75,5 @@ def _event(row: dict[str, str]) -> Event | None:
 def _facts(name: str) -> Iterator[tuple[str, Facts]]:
     for row in _rows(f"{name}.items.csv.gz"):
         category = row.get(CATEGORY.get(name, "")) or None
-        yield (
-            row["item_id"],
-            Facts(category, row.get("brand") or None, float(row["price"]) if row.get("price") else None),
-        )
+        price = float(row["price"]) if row.get("price") else None
+        yield row["item_id"], Facts(category, row.get("brand") or None, price, content=content(row.get("title")))

@@ -13,7 +13,10 @@ from models.state import State
 
 
 class FactsLike(Protocol):
-    """What the recommender reads of an item's facts (models/items.py has the real one)."""
+    """What the recommender reads of an item's facts (models/items.py has the real one).
+
+    `available: bool` and `content: bytes | None`, a vector as models/content.py makes it, may be there.
+    """
 
     @property
     def category(self) -> str | None: ...
@@ -21,8 +24,11 @@ class FactsLike(Protocol):
     def brand(self) -> str | None: ...
     @property
     def price(self) -> float | None: ...
-    @property
-    def available(self) -> bool: ...
+
+
+def is_available(facts: FactsLike) -> bool:
+    """Whether the shop sells the item now; so it does unless it says otherwise."""
+    return bool(getattr(facts, "available", True))
 
 
 class Catalogue:
@@ -39,10 +45,11 @@ class Catalogue:
         stats = served.item_stats
         before = int(stats.category[row])
         untouched = stats.key[row, 2] == dim.NEVER and stats.events[row] == 0
-        if not facts.available or before != after or not untouched:
+        available = is_available(facts)
+        if not available or before != after or not untouched:
             unlink(served.item_fresh, served.category_fresh, served.fresh, before, row)
         self.set_facts(row, facts)
-        if untouched and facts.available:
+        if untouched and available:
             served = self._state.served
             second = int(self._state.private.progress.watermark[0])
             link(served.item_fresh, served.category_fresh, served.fresh, after, row, second)
@@ -55,4 +62,10 @@ class Catalogue:
         price = facts.price
         if price is not None and 0 < price < np.inf and stats.columns["log_price"][row] == dim.NO_PRICE:
             stats.columns["log_price"][row] = np.log(price)
-        stats.mark(np.array([row], np.int32))
+        rows = np.array([row], np.int32)
+        stats.mark(rows)
+        vectors = self._state.tables["item_content"]
+        said = np.frombuffer(getattr(facts, "content", None) or bytes(dim.CONTENT), np.int8)
+        if not np.array_equal(vectors.columns["v"][row], said):
+            vectors.columns["v"][row] = said
+            vectors.mark(rows)

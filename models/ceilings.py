@@ -23,6 +23,9 @@ LONGEST_WAIT = 255
 """Largest `admit_after`: what a byte of the sketch can count."""
 
 
+_EVICTED = {"item": "evicted_items", "user": "evicted_users", "query": "evicted_queries"}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When a new item is admitted: at its n-th event."""
@@ -41,9 +44,10 @@ class Ceilings:
         self._state = state
         self._limits = limits
 
-    def room(self, user_id: str, item_id: str | None, pending: bool) -> bool:
+    def room(self, user_id: str, item_id: str | None, pending: bool, query: str | None = None) -> bool:
         """Make room for new ids; False when that needs an eviction and events before this one are not yet learnt."""
-        full = [space for space, key in (("item", item_id), ("user", user_id)) if self._lacks_room(space, key)]
+        wanted = (("item", item_id), ("user", user_id), ("query", query))
+        full = [space for space, key in wanted if self._lacks_room(space, key)]
         if full and pending:
             return False
         for space in full:
@@ -75,12 +79,14 @@ class Ceilings:
         chunk = max(1, keys.space.ceiling // CHUNK)
         idle = rows[np.lexsort([order[rows] for order in self._activity(space)])[:chunk]]
         self.release(space, [keys.ids[row] or "" for row in idle])
-        self._count(f"evicted_{space}s", len(idle))
+        self._count(_EVICTED[space], len(idle))
 
     def _activity(self, space: str) -> tuple[Array, ...]:
         # What is evicted first is least; the last key counts most, as np.lexsort has it.
         if space == "user":
             return (self._state.tables["user"].columns["last"],)
+        if space == "query":
+            return (self._state.tables["query_stats"].columns["last"],)
         fresh = self._state.tables["item_fresh"].columns
         return fresh["arrived"], self._state.tables["item_stats"].columns["key"][:, 2]
 

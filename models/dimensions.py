@@ -113,8 +113,11 @@ MOMENT_STEP: Final = 0.002
 CLIP: Final = 4.0
 """Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""
 
-FEATURES: Final = 70
+FEATURES: Final = 77
 """Features per candidate, named in models/features.py."""
+
+FACT_FEATURES: Final = 7
+"""The last of them, from models/kernels/features_facts.py: contents, query, refusals and looks."""
 
 LENGTHS: Final = 6
 """Buckets of the number of known events: 0, 1, 2-4, 5-19, 20-99, 100 and more."""
@@ -156,7 +159,7 @@ FRESH: Final = 400
 LISTED: Final = CANDIDATES + FRESH
 """Places of a list: touched candidates, then untouched ones."""
 
-FRESH_FEATURES: Final = 18
+FRESH_FEATURES: Final = 20
 """Features of an untouched item, named in models/features.py."""
 
 GATE_TERMS: Final = 6
@@ -178,3 +181,19 @@ COST_RANKS: Final = 0.003
 """Share of the hits, and of the reciprocal ranks, of touched items that untouched ones may cost. At 0 no untouched item
 would ever stand on a page that holds 20 touched ones; without a bound REES46 loses a tenth of its hits on touched items
 and wins three times as many on untouched ones (docs/decisions.md)."""
+
+CONTENT: Final = 64
+"""Numbers of an item's content vector, one byte each. A random projection to so many keeps a cosine to within .12
+(standard deviation), to half as many within .18."""
+
+QUERY_SLOTS: Final = 20
+"""Items remembered per search query."""
+
+SIGNALS: Final = 1000.0
+"""Looks, likes and refusals of an item after which all three are halved: old ones fade."""
+
+REFUSAL_PRIOR: Final = -0.3
+"""Initial ranker weight on being refused, by everybody and by this user: it must count before it was ever learnt."""
+
+LOOK_COST: Final = 0.01
+"""Touches that an impression takes from an item's popularity: what one in a hundred clicks on stays where it is."""

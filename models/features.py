@@ -79,6 +79,13 @@ FEATURE_NAMES = (
     "returns",  # log share of the item's events that came from users who knew it
     "own_returns",  # the same for items of the own history, else 0
     "window_long_log",  # log of the window memories summed over the last 64 events
+    "content_last",  # cosine of what the shop says of the two: to the last item
+    "content_mean",  # to the mean of the last ten
+    "query_log",  # log of the memory from the query that is in force
+    "query",
+    "own_refused",  # 1: the user took it back or disliked it last
+    "refused",  # log of refusals by everybody, per like
+    "clicked",  # log of likes per time shown; 0 where nothing is said of what was shown
 )
 
 assert len(FEATURE_NAMES) == FEATURES
@@ -102,6 +109,8 @@ FRESH_NAMES = (
     "machine_score",  # of the category alone: the item has no vector yet
     "catalogue_age",  # log(1 + seconds since its facts arrived), a year at most
     "newest",  # 1 / (1 + place in its list, newest first)
+    "content_last",  # cosine of what the shop says of the two: to the last item
+    "content_mean",  # to the mean of the last ten
 )
 """Features of an item that nobody has touched, as models/kernels/fresh.py fills them; standardised in the same way."""
 

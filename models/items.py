@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from models.content import content
 from models.events import has_control
 from models.rejections import Rejection, describe, refusal, unparsable
 
@@ -41,6 +42,11 @@ class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     rating: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
     available: bool = True
     embedding: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4096)] | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """What they say of the item, as a small vector: the embedding's or the title's words, and the tags."""
+        return content(self.title, self.tags, self.embedding)
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from models.state import Changes, TableChanges
 
 Migration = Callable[[Changes], Changes]
 
-RELEARNT: Final = ("moments", "ranker", "linear", "race", "chosen")
+RELEARNT: Final = ("moments", "ranker", "linear", "race", "chosen", "curvature", "fresh_moments", "fresh_ranker")
 """What depends on the list of features: its rows mean something else as soon as the list changes."""
 
 
@@ -34,5 +34,5 @@ def first_curvature() -> TableChanges:
     return TableChanges(rows, {"inverse": np.eye(dim.FEATURES) * dim.NEWTON_SPREAD})
 
 
-MIGRATIONS: Final[dict[int, Migration]] = {1: _learn_rankers_anew}
+MIGRATIONS: Final[dict[int, Migration]] = {1: _learn_rankers_anew, 2: _learn_rankers_anew}
 """From schema n to n + 1."""

@@ -27,6 +27,7 @@ class Moment(NamedTuple):
     kinds: Array  # (n,) u8
     now: int
     item: int
+    query: int = -1  # row of the search that was in force
 
 
 class Opponent:
@@ -44,13 +45,24 @@ class Opponent:
         if rows[-1] < 0:
             return 0
         count = answer(
-            self.state.served, scratch, rows[:-1], moment.times, moment.kinds, moment.now, NONE, np.int64(-1)
+            self.state.served,
+            scratch,
+            rows[:-1],
+            moment.times,
+            moment.kinds,
+            moment.now,
+            NONE,
+            self._query(moment.query, learnt),
+            -1,
         )
         places = np.flatnonzero(scratch.listed.items[:count] == rows[-1])
         if not len(places):
             return 0
         scores = scratch.listed.scores[dim.SERVED, :count]
         return int((scores >= scores[places[0]]).sum())
+
+    def _query(self, row: int, learnt: State) -> int:
+        return self.state.keys["query"].rows.get(learnt.keys["query"].ids[row] or "", -1) if row >= 0 else -1
 
     def _rows(self, rows: Array, learnt: State) -> Array:
         ids, known = learnt.keys["item"].ids, self.state.keys["item"].rows

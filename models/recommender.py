@@ -10,13 +10,15 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 
 from models import dimensions as dim
-from models.catalogue import Catalogue, FactsLike
+from models.catalogue import Catalogue, FactsLike, is_available
 from models.ceilings import Ceilings, Limits
 from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.explaining import explained
+from models.features import FEATURE_NAMES
 from models.kernels.learning import learn
 from models.kernels.serving import answer, explain_sources
 from models.migrations import first_curvature
+from models.queries import normalised, query_of
 from models.schema import SCHEMA
 from models.scratch import Scratch, new_scratch
 from models.state import State
@@ -27,7 +29,7 @@ DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
 
 
 class EventLike(Protocol):
-    """What the recommender reads of an event (models/events.py has the real one)."""
+    """What the recommender reads of an event (models/events.py has the real one); `query: str | None` may be there."""
 
     @property
     def kind(self) -> int: ...
@@ -53,17 +55,25 @@ class RecommenderSettings:
     users: int = 500_000
     categories: int = 20_000
     brands: int = 50_000
+    queries: int = 20_000
     admit_after: int = 1
     test_every: int = 0
     weights: tuple[float, ...] = DEFAULT_WEIGHTS
 
     def ceilings(self) -> dict[str, int]:
         """Per key space."""
-        return {"item": self.items, "user": self.users, "category": self.categories, "brand": self.brands}
+        return {
+            "item": self.items,
+            "user": self.users,
+            "category": self.categories,
+            "brand": self.brands,
+            "query": self.queries,
+        }
 
 
-UNTOUCHED = "untouched"
-"""Source of an item that nobody has touched: the catalogue's lists proposed it."""
+UNTOUCHED, QUERY = "untouched", "query"
+SOURCES_BESIDE = {-1: UNTOUCHED, -2: QUERY}
+"""Sources that are no contenders: the catalogue's lists of what nobody touched, and what was taken after a search."""
 
 
 class Batch(NamedTuple):
@@ -71,6 +81,7 @@ class Batch(NamedTuple):
 
     user: Array  # (n,) i32 row
     item: Array  # (n,) i32 row, -1 for none
+    query: Array  # (n,) i32 row, -1 for none; learning writes here what was in force, from an earlier search too
     kind: Array  # (n,) u8 code
     time: Array  # (n,) f64 epoch seconds of the event
     record_time: Array  # (n,) f64 epoch seconds of the record
@@ -115,6 +126,9 @@ def _set_priors(state: State) -> None:
     curvature, first = state.tables["curvature"], first_curvature()
     curvature.columns["inverse"][first.rows] = first.columns["inverse"]
     curvature.mark(first.rows)
+    refused = np.array([FEATURE_NAMES.index(name) for name in ("own_refused", "refused")], np.int32)
+    state.tables["ranker"].columns["weight"][refused] = dim.REFUSAL_PRIOR
+    state.tables["ranker"].mark(refused)
 
 
 class Recommender:
@@ -147,40 +161,40 @@ class Recommender:
         new items only; later changes come through `describe`.
         """
         if not events:
-            return self._batch(events, record_times, np.zeros(0, np.int32), np.zeros(0, np.int32))
+            return self._batch(events, record_times, *(np.zeros(0, np.int32) for _ in range(3)))
+        texts = {at: text for at, event in enumerate(events) if (text := query_of(event)) is not None}
         # Only the first may evict, so it comes before the rows of the others are looked up.
-        first = self._place(events[0], facts, pending=False)
+        first = self._place(events[0], texts.get(0), facts, pending=False)
         user_rows, item_rows = (
             np.array([*map(self._row_getter(space), ids, repeat(-1))], np.int32)  # (n,)
             for space, ids in (("user", [e.user_id for e in events]), ("item", [e.item_id for e in events]))
         )
-        unknown = np.flatnonzero((user_rows < 0) | (item_rows < 0)).tolist()
-        if first is not None:
-            user_rows[0], item_rows[0] = first
-        for at in unknown:
-            placed = self._place(events[at], facts, pending=True) if at else first
+        query_rows = np.full(len(events), -1, np.int32)
+        unknown = {0, *np.flatnonzero((user_rows < 0) | (item_rows < 0)).tolist(), *texts}
+        for at in sorted(unknown):
+            placed = self._place(events[at], texts.get(at), facts, pending=True) if at else first
             if placed is None:
-                return self._batch(events[:at], record_times, user_rows[:at], item_rows[:at])
-            user_rows[at], item_rows[at] = placed
-        return self._batch(events, record_times, user_rows, item_rows)
+                return self._batch(events[:at], record_times, user_rows[:at], item_rows[:at], query_rows[:at])
+            user_rows[at], item_rows[at], query_rows[at] = placed
+        return self._batch(events, record_times, user_rows, item_rows, query_rows)
 
     def _row_getter(self, space: str) -> Callable[[str | None, int], int]:
         return cast("Callable[[str | None, int], int]", self.state.keys[space].rows.get)
 
     def _place(
-        self, event: EventLike, facts: Mapping[str, FactsLike] | None, *, pending: bool
-    ) -> tuple[int, int] | None:
-        """Rows of the user and the item (-1: none); None when that needs an eviction and events before it wait."""
+        self, event: EventLike, text: str | None, facts: Mapping[str, FactsLike] | None, *, pending: bool
+    ) -> tuple[int, int, int] | None:
+        """Rows of user, item and query (-1: none); None when that needs an eviction and events before it wait."""
         user, item = self.state.keys["user"].rows.get(event.user_id, -1), -1
         if event.item_id is not None:
             item = self.state.keys["item"].rows.get(event.item_id, -1)
-        if user < 0 or (item < 0 and event.item_id is not None):
+        if user < 0 or (item < 0 and event.item_id is not None) or text is not None:
             named = event.item_id if item < 0 and self._admitted(event.item_id) else None
-            if not self._ceilings.room(event.user_id, named, pending):
+            if not self._ceilings.room(event.user_id, named, pending, text):
                 return None
             user = self.state.add("user", event.user_id)
             item = item if item >= 0 else self._item(event.item_id, named is not None, facts)
-        return user, item
+        return user, item, self.state.add("query", text) if text is not None else -1
 
     def _admitted(self, item_id: str | None) -> bool:
         return item_id is not None and self._ceilings.ready(item_id)
@@ -197,12 +211,15 @@ class Recommender:
             self._catalogue.set_facts(row, known)
         return row
 
-    def _batch(self, events: Sequence[EventLike], record_times: Sequence[float], users: Array, items: Array) -> Batch:
+    def _batch(
+        self, events: Sequence[EventLike], record_times: Sequence[float], users: Array, items: Array, queries: Array
+    ) -> Batch:
         count = len(events)
         kinds = np.fromiter([event.kind for event in events], np.uint8, count)
         return Batch(
             users,
             items,
+            queries,
             kinds,
             np.fromiter([event.timestamp for event in events], np.float64, count),
             np.array(record_times[:count], np.float64),
@@ -245,7 +262,7 @@ class Recommender:
         for item_id, facts in changes:
             row = keys.rows.get(item_id, -1)
             if row < 0:
-                if not facts.available:
+                if not is_available(facts):
                     continue
                 if not self._ceilings.room_untouched():
                     waiting += 1
@@ -272,6 +289,7 @@ class Recommender:
         limit: int = 100,
         *,
         extra: Sequence[str] = (),
+        query: str | None = None,
         by: str | None = None,
         explain: bool = False,
         scratch: Scratch | None = None,
@@ -279,21 +297,22 @@ class Recommender:
         """Items for a history (newest first; unknown ids are passed over) as seen at `now` (epoch seconds).
 
         Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count).
+        `query`: the search that this answers; what was taken after it before is among the candidates.
         `by`: a contender's name instead of the one in charge. Ties: the candidate named first by the sources.
         `explain`: with features and weights.
         """
         scratch = scratch or self._scratch
-        count = self._answer(items, times, kinds, now, extra, by, scratch)
+        count = self._answer(items, times, kinds, now, extra, query, by, scratch)
         chosen = int(self.state.served.chosen.contender[0])
         scores = scratch.listed.scores[dim.SERVED, :count]
         places = np.argsort(-scores, kind="stable")[:limit].astype(np.int32)
         sources = np.zeros(len(places), np.int32)
-        explain_sources(scratch.listed, places, sources)
+        explain_sources(scratch.listed, scratch.union, places, sources)
         ids = self.state.keys["item"].ids
         return Ranking(
             [ids[row] or "" for row in scratch.listed.items[places].tolist()],
             scores[places],
-            [CONTENDERS[source] if source >= 0 else UNTOUCHED for source in sources.tolist()],
+            [CONTENDERS[source] if source >= 0 else SOURCES_BESIDE[source] for source in sources.tolist()],
             by or CONTENDERS[chosen],
             *(explained(scratch, places) if explain else ()),
         )
@@ -305,6 +324,7 @@ class Recommender:
         kinds: Sequence[int],
         now: float,
         extra: Sequence[str],
+        query: str | None,
         by: str | None,
         scratch: Scratch,
     ) -> int:
@@ -320,6 +340,7 @@ class Recommender:
                 np.array(kinds, np.uint8),
                 int(now),
                 np.array(more, np.int32),
+                self.state.keys["query"].rows.get(normalised(query), -1) if query else -1,
                 CONTENDERS.index(by) if by else -1,
             )
         )
@@ -375,7 +396,7 @@ class Recommender:
     def counters(self) -> dict[str, int]:
         """Running totals: events applied, what ceilings did, and steps refused because they were no numbers."""
         columns: dict[str, Any] = self.state.tables["progress"].columns
-        names = ("evicted_items", "evicted_users", "deferred", "unplaced", "cold", "refused")
+        names = ("evicted_items", "evicted_users", "evicted_queries", "deferred", "unplaced", "cold", "refused")
         return {
             "applied": int(self.state.tables["clock"].columns["applied"][0]),
             **{name: int(columns[name][0]) for name in names},

@@ -141,6 +141,7 @@ class Referee:
 
     def _against_versions(self, state: State, batch: Batch, place: int, rank: int) -> None:
         moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        moment = moment._replace(query=int(batch.query[place]))
         ranks: dict[str, int] = {}
         for one in (self._reference, self._champion):
             if one is not None and one.version not in ranks:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from models import dimensions as dim
 from models.tables import Column, Schema, Space, Table
 
-VERSION = 2
+VERSION = 3
 
 SPACES = (
     Space("item", 1_000_000),
     Space("user", 500_000, served=False),
     Space("category", 20_000),
     Space("brand", 50_000, served=False),
+    Space("query", 20_000),
 )
 
 
@@ -72,6 +73,9 @@ ITEM_TABLES = (
         ),
         owner="item",
     ),
+    # What the shop says of an item, as a unit vector in bytes; all zero where it says nothing.
+    Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,)),), owner="item"),
+    Table("item_signals", "item", (_sum("shown"), _sum("liked"), _sum("refused")), owner="item"),
     Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False, owner="item"),
 )
 
@@ -85,6 +89,11 @@ CATEGORY_TABLES = (
     Table("category_top", "category", (_ref("item"), Column("key", "f8")), width=dim.CATEGORY_TOP),
     _memory("category_next", "category", dim.CATEGORY_NEXT),
     Table("category_fresh", "category", (_ref("item", "newest"), _sum("waiting", "i4"), _sum("taken", "u4"))),
+)
+
+QUERY_TABLES = (
+    Table("query_memory", "query", (_ref("item", "other"), _sum("count")), width=dim.QUERY_SLOTS),
+    Table("query_stats", "query", (_sum("total"), Column("last", "u4", merge="max"))),
 )
 
 MODEL_TABLES = (
@@ -137,6 +146,7 @@ MODEL_TABLES = (
             _sum("cold", "i8"),  # tested events whose item nobody had touched before
             _sum("evicted_items", "i8"),
             _sum("evicted_users", "i8"),
+            _sum("evicted_queries", "i8"),
             _sum("deferred", "i8"),
             _sum("refused", "i8"),  # steps of the factorization machine that were no numbers
             _sum("unplaced", "i8"),  # categories and brands beyond their ceiling
@@ -155,6 +165,8 @@ USER_TABLES = (
         live=True,
         owner="user",
     ),
+    # The search whose result is still to come.
+    Table("user_query", "user", (_ref("query", "query"), Column("time", "u4")), served=False, owner="user"),
     Table(
         "user_ring",
         "user",
@@ -166,5 +178,5 @@ USER_TABLES = (
     ),
 )
 
-SCHEMA = Schema(VERSION, SPACES, (*ITEM_TABLES, *CATEGORY_TABLES, *MODEL_TABLES, *USER_TABLES), __name__)
+SCHEMA = Schema(VERSION, SPACES, (*ITEM_TABLES, *CATEGORY_TABLES, *QUERY_TABLES, *MODEL_TABLES, *USER_TABLES), __name__)
 globals().update(SCHEMA.classes)  # numba's cache recognises the views by these names

@@ -9,7 +9,7 @@ import numpy as np
 from models import dimensions as dim
 from models.tables import Array
 
-COLUMNS = 28
+COLUMNS = 29
 """Sums per item of the union, named in models/kernels/candidates.py."""
 
 
@@ -21,7 +21,7 @@ class History(NamedTuple):
     kinds: Array  # (RING,) u8
     sessions: Array  # (RING,) i32 session breaks between now and then
     cancelled: Array  # (RING,) i32 items taken back by a later negative event
-    counts: Array  # (4,) i64: events, cancelled, categories, brands
+    counts: Array  # (5,) i64: events, cancelled, categories, brands, row of the query in force or -1
     category_keys: Array  # (512,) i32 open addressing
     category_slots: Array
     category_sums: Array  # (RING, 3) f32: decayed share, events, events of this session
@@ -54,6 +54,7 @@ class Work(NamedTuple):
     norms: Array  # (8,) f32
     means: Array  # (2, FACTORS) f32 means of the whole history
     steps: Array  # (CATEGORY_NEXT, 2) f64 categories that follow the last one, and their share
+    contents: Array  # (2, CONTENT) f32 unit vectors of what the shop says of the last item, and of the last ten
 
 
 class Listed(NamedTuple):
@@ -113,7 +114,7 @@ def _history() -> History:
         np.zeros(ring, np.uint8),
         np.zeros(ring, i4),
         np.zeros(ring, i4),
-        np.zeros(4, np.int64),
+        np.full(5, -1, np.int64),
         np.full(512, -1, i4),
         np.zeros(512, i4),
         np.zeros((ring, 3), f4),
@@ -148,6 +149,7 @@ def _work() -> Work:
         np.zeros(8, f4),
         np.zeros((2, dim.FACTORS), f4),
         np.zeros((dim.CATEGORY_NEXT, 2)),
+        np.zeros((2, dim.CONTENT), f4),
     )
 
 

@@ -13,7 +13,7 @@ from models.state import State
 
 
 class _Event:
-    kind, user_id, item_id, timestamp, price = 0, "user", "item", 1.5e9, None
+    kind, user_id, item_id, timestamp, price, query = 0, "user", "item", 1.5e9, None, None
 
 
 _FEW = RecommenderSettings(items=4, users=4, categories=4, brands=4)

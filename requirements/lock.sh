@@ -8,6 +8,6 @@ compile() {
     --no-emit-index-url --no-header --no-annotate "$@"
 }
 compile pyproject.toml --output-file requirements/runtime.txt
-compile pyproject.toml --extra demo --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+compile pyproject.toml --extra demo --extra text --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 # What turns the source into an installed package; the image needs it for one step.
 echo 'setuptools>=77' | compile - --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Final, NamedTuple, Protocol
 
@@ -75,17 +76,13 @@ class Pool(NamedTuple):
 
 def rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now: float, pool: Pool) -> Ranking:
     """The ranking for a history, deep enough for the pool, with the request's own items among the candidates."""
+    ranked = partial(held.recommender.rank, *history, now, query=ask.query, by=held.order, explain=ask.explain)
     if ask.candidates:
-        return held.recommender.rank(
-            *history, now, EVERYTHING, extra=ask.candidates, by=held.order, explain=ask.explain
-        )
+        return ranked(EVERYTHING, extra=ask.candidates)
     if pool.wanted.anything and not pool.named:
-        return held.recommender.rank(
-            *history, now, pool.size + len(pool.excluded) + SPARE, by=held.order, explain=ask.explain
-        )
+        return ranked(pool.size + len(pool.excluded) + SPARE)
     # What the sources propose is of all kinds: what matches and what is named is put beside it to be ranked.
-    extra = list(dict.fromkeys([*pool.named, *matching(held, catalogue, pool)]))
-    return held.recommender.rank(*history, now, EVERYTHING, extra=extra, by=held.order, explain=ask.explain)
+    return ranked(EVERYTHING, extra=list(dict.fromkeys([*pool.named, *matching(held, catalogue, pool)])))
 
 
 def matching(held: TableSet, catalogue: Catalogue, pool: Pool) -> list[str]:

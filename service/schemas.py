@@ -26,6 +26,8 @@ MAX_RECENT: Final = 128
 MAX_CANDIDATES: Final = 400
 """Most items a request may bring to be ranked: as many as the recommender takes beside what its sources propose."""
 MAX_NAMED: Final = 100
+MAX_QUERY: Final = 1_024
+"""Characters of a search, as in events."""
 """Most items that a request may boost, and most it may pin."""
 DEFAULT_N: Final = 10
 
@@ -74,6 +76,7 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     exclude_seen: Seen = "none"
     recent_items: Annotated[list[Id | RecentItem], Meta(max_length=MAX_RECENT)] = []
     candidates: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)] = []
+    query: Annotated[str, Meta(max_length=MAX_QUERY)] | None = None
     context: Flat = {}
     diversity: Share = 0.0
     pinned: Annotated[list[Pin | str], Meta(max_length=MAX_NAMED)] = []

@@ -27,6 +27,7 @@ def recommender_settings(settings: Settings) -> RecommenderSettings:
         users=mine.max_users,
         categories=mine.max_categories,
         brands=mine.max_brands,
+        queries=mine.max_queries,
         admit_after=mine.admit_after,
         weights=tuple(settings.events.rules().weights),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from models.admission import Admission
 from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
@@ -14,9 +15,14 @@ from models.items import ItemFacts, Removed, decode_item, item_key
 from streaming.histories import ENTRIES_TOGETHER
 from streaming.mirror import Entry, FactChange
 from streaming.source import Record, is_backfill
+from streaming.texts import Contents
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: what the user did to an item, wanted or not."""
+
+
+NOTHING: Final = ItemFacts()
+"""What a removed item says."""
 
 
 @dataclass(slots=True)
@@ -27,6 +33,8 @@ class Prepared:
     record_times: list[float] = field(default_factory=list)
     histories: list[dict[str, list[Entry]]] = field(default_factory=list)
     facts: list[FactChange] = field(default_factory=list)
+    contents: list[bytes | None] = field(default_factory=list)
+    """What each of `facts` says of its item, as a vector."""
     offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -52,8 +60,9 @@ class Intake:
         admission: Admission,
         topics: dict[str, str],
         refuse: Callable[[Record, Rejection], object],
+        contents: Contents,
     ) -> None:
-        self._rules, self._admission, self._refuse = rules, admission, refuse
+        self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
         self._events_topic, self._items_topic = topics["events"], topics["items"]
 
     def prepare(self, polled: Sequence[Sequence[Record]]) -> Prepared:
@@ -69,6 +78,7 @@ class Intake:
                 self._events(batch, partition, records)
             elif topic == self._items_topic:
                 self._items(batch, partition, records)
+        batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
         batch.arrivals = self._admission.position
         return batch
 

@@ -55,6 +55,7 @@ from streaming.stopping import Stop
 from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.term import LeaseLost, Model, Parts, Term
+from streaming.texts import TextModelMissing, contents_by
 from streaming.witnessing import Witnessing, declared
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (Incompatible, NO_SOUND_VERSION),
     (Damaged, NO_SOUND_VERSION),
     (UnknownWitnessError, USAGE),
+    (TextModelMissing, USAGE),
     (KafkaTrouble, NOT_ALLOWED),
     (OSError, USAGE),  # a password or certificate file that cannot be read
 )
@@ -315,6 +317,7 @@ class Learner:
                 topics=topics,
                 monotonic=time.monotonic,
                 wall=time.time,
+                contents=contents_by(settings.recommender.text_model),
             )
 
     def _arrived(self, record_times: Sequence[float]) -> None:

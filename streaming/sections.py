@@ -233,8 +233,14 @@ class RecommenderSettings(Section):
     max_users: int = Field(default=1_000_000, ge=1_000, description="Recently active users with a row.")
     max_categories: int = Field(default=20_000, ge=100, description="Categories with a row.")
     max_brands: int = Field(default=20_000, ge=100, description="Brands with a row.")
+    max_queries: int = Field(default=20_000, ge=100, description="Searches that are remembered.")
     admit_after: int = Field(
         default=1, ge=1, le=255, description="Events that name a new item before it gets a row; 1: the first."
+    )
+    text_model: Literal["words", "wordllama"] = Field(
+        default="words",
+        description="What makes a vector of an item's title: its words, or a pre-trained model (extra `text`). "
+        "A change shows in items whose facts arrive after it.",
     )
     seed: int = Field(default=20_240_601, ge=0, description="Seed of every random number in the state.")
 

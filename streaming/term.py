@@ -32,6 +32,7 @@ from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.stopping import Stop
 from streaming.telemetry import LearnerTelemetry
+from streaming.texts import Contents
 from streaming.witnessing import Witnessing
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Parts:
     mirror: Mirror
     deadletter: DeadLetterWriter
     witnessing: Witnessing
+    contents: Contents
     attributing: Attributing
     evidence: Evidencing
     telemetry: LearnerTelemetry
@@ -99,7 +101,7 @@ class Term:
         self._over = threading.Event()
         self._mirroring = Mirroring(parts.mirror, self._hand_over, self._over, stop.is_set)
         rules = parts.settings.events.rules()
-        self._intake = Intake(rules, model.admission, parts.topics, self._refuse)
+        self._intake = Intake(rules, model.admission, parts.topics, self._refuse, parts.contents)
         self._cut_at = parts.monotonic()
         self._served_times: list[float] = []
         self._mirrored = self._letters = 0
@@ -151,7 +153,7 @@ class Term:
     def _learn(self, batch: Prepared) -> None:
         recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
         if batch.facts:
-            self._model.catalogue.take(recommender, batch.facts)
+            self._model.catalogue.take(recommender, batch.facts, batch.contents)
         if batch.events:
             with telemetry.step.time():
                 self._learn_events(batch)

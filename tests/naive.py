@@ -440,6 +440,10 @@ def untouched_candidates(served: Any, items: list[int], extra: list[int], lists:
         for category in [int(of[i]) for i in tops if i >= 0 and of[i] >= 0]:
             found += lists.get(category, [])[:20]
     found += lists.get(-1, [])[:20]
+    mean = contents(served.item_content.v, items)[1]
+    likeness = {item: float(served.item_content.v[item].astype(float) @ mean) / 127 for item in lists.get(-1, [])[:300]}
+    like = [item for item in likeness if likeness[item] > 0.1]
+    found += sorted(like, key=lambda item: -likeness[item])[:40]
     return list(dict.fromkeys(found))
 
 
@@ -456,10 +460,42 @@ def untouched_features(served: Any, past: list[tuple[int, int, int]], item: int,
     if "price_distance" in price:
         price["price_same"] = math.exp(-10 * price["price_distance"])
     age = min(max(now - int(served.item_fresh.arrived[item]), 0), 31_536_000)
+    own, (last_said, mean_said) = served.item_content.v[item].astype(float), contents(served.item_content.v, items)
     return {
+        "content_last": float(own @ last_said) / 127,
+        "content_mean": float(own @ mean_said) / 127,
         **found,
         **price,
         **_brand(stats, items, item),
         "machine_score": machine_score(served, context(served, items), item),
         "catalogue_age": math.log1p(age),
+    }
+
+
+def contents(vectors: Any, items: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of what the shop says of the last item, and of the decayed mean of the last ten; zero for none."""
+
+    def unit(vector: np.ndarray) -> np.ndarray:
+        return vector / np.linalg.norm(vector) if vector.any() else vector
+
+    nothing = np.zeros(dim.CONTENT)
+    mean = sum((dim.CONTEXT_DECAY**q * vectors[i].astype(float) for q, i in enumerate(items[: dim.WINDOW])), nothing)
+    return unit(vectors[items[0]].astype(float)) if items else nothing, unit(mean)
+
+
+def fact_features(
+    served: Any, events: list[tuple[int, int, int]], past: list[tuple[int, int, int]], item: int
+) -> dict[str, float]:
+    """Contents, refusals and looks, without a query. events: (item, time, kind) newest first, as they came."""
+    vectors, signals = served.item_content.v, served.item_signals
+    last, mean = contents(vectors, [event[0] for event in past])
+    kinds = [kind for other, _, kind in events if other == item and kind not in {dim.SEARCH, dim.IMPRESSION}]
+    shown, liked, refused = float(signals.shown[item]), float(signals.liked[item]), float(signals.refused[item])
+    return {
+        "content_last": float(vectors[item].astype(float) @ last) / 127,
+        "content_mean": float(vectors[item].astype(float) @ mean) / 127,
+        "query_log": math.log(0.003),
+        "own_refused": float(bool(kinds) and kinds[0] >= dim.UNFAVOURITE),
+        "refused": math.log1p(4 * refused / (liked + 1)),
+        "clicked": math.log((liked + 1) / (shown + 2)) if shown else 0.0,
     }

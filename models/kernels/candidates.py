@@ -18,6 +18,7 @@ from models.dimensions import (
     LONG_WINDOW_DECAY,
     POOL_TOP,
     PURCHASE,
+    QUERY_SLOTS,
     TOP,
     UNION,
     WINDOW,
@@ -35,6 +36,7 @@ N1, N1B, N2, NB, SUPPORT, LARGEST, COS = range(7)
 POSITION, DISTINCT, COUNT, CARTS, PURCHASES, SINCE, OLDEST, BREAKS, KIND, AFTER, NEAR = range(7, 18)
 RANK_MACHINE, RANK_N1, RANK_N2, RANK_SHORT, RANK_MIDDLE, RANK_LONG, RANK_CATEGORY, PICKED, MACHINE_SCORE = range(18, 27)
 LONG = 27
+QUERY = 28
 
 _N2_PICKS, _NB_PICKS, _COS_PICKS = 60, 30, 40
 _NEXT_PICKS, _NEXT_CATEGORIES, _NEXT_EVENTS = 12, 3, 10
@@ -216,6 +218,17 @@ def set_cosines(union, keys, applied):
 
 
 @kernel
+def add_query(union, memory, stats, query):
+    """What was taken after the same search: all of it."""
+    if query < 0:
+        return
+    norm = np.float32(1.0 / (stats.total[query] + 1.0))
+    for slot in range(query * QUERY_SLOTS, (query + 1) * QUERY_SLOTS):
+        if memory.other[slot] >= 0:
+            pick(union, memory.other[slot], QUERY, memory.count[slot] * norm)
+
+
+@kernel
 def add_tops(union, items, keys):
     """The three popularity lists."""
     for life in range(3):
@@ -316,6 +329,7 @@ def gather(served, scratch, now, extra):
         pick_best(union, N2, _N2_PICKS, RANK_N2)
         pick_best(union, NB, _NB_PICKS, PICKED)
         pick_cosine(union, stats.key, applied)
+    add_query(union, served.query_memory, served.query_stats, history.counts[4])
     add_tops(union, served.top_items.item, served.top_items.key)
     add_categories(union, history, stats.category, served.category_top.item, served.category_top.key)
     propose_machine(

@@ -1,4 +1,4 @@
-"""Candidates and tables in, 70 numbers per candidate out: the same function learns and serves.
+"""Candidates and tables in, FEATURES numbers per candidate out: the same function learns and serves.
 
 Each group of features is one function; their order is that of `FEATURE_NAMES` in models/features.py.
 """
@@ -19,6 +19,7 @@ from models.kernels.features_context import (
     context_features,
     set_means,
 )
+from models.kernels.features_facts import fact_features, set_contents
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
@@ -247,6 +248,7 @@ def compute(served, scratch, now):
     )
     factors, categories, last = served.item_factors, served.category_factors, served.item_last
     set_means(history, stats.category, factors.q, categories.q, work.means)
+    set_contents(history, served.item_content.v, work.contents)
     for at in range(listed.counts[0]):
         item = listed.items[at]
         x, sums = listed.features[at], union.sums[listed.entries[at]]
@@ -261,6 +263,7 @@ def compute(served, scratch, now):
         similarity_features(x, history, factors.q, last.g, work.norms, item)
         brand_features(x, history, stats.brand, item)
         context_features(x, sums, history, stats, factors, last, categories, work.means, item)
+        fact_features(x, sums, history, work.contents, served.item_content.v, served.item_signals, item)
     within_list(listed.features, listed.counts[0], 0, 1)
     within_list(listed.features, listed.counts[0], 4, 8)
     within_list(listed.features, listed.counts[0], AFFINITY_FADING, AFFINITY_FADING_LISTED)

@@ -5,10 +5,13 @@ import numpy as np
 from models.dimensions import CATEGORY_NEXT, FRESH, TOP
 from models.kernels.candidates import entry
 from models.kernels.compile import kernel
+from models.kernels.features_facts import nearness
 from models.kernels.fresh_lists import CATALOGUE, CATEGORY
 from models.kernels.hashing import find
+from models.kernels.selection import finish, offer
 
 _LAST, _RECENT, _FOLLOWING, _NEWEST = 120, 40, 20, 20  # items taken per list
+_LOOKED_AT, _DESCRIBED, _LIKE = 300, 40, 0.1  # newest compared by what they say, most taken, least cosine
 _CATEGORIES, _STEPS, _POPULAR = 4, 2, 5  # lists taken: of the history, of what follows it, of what is popular
 
 
@@ -17,7 +20,8 @@ def gather(served, scratch, extra):
     """Append untouched items to scratch.listed, behind the touched candidates: listed.counts[3] is the end.
 
     Newest of the last category, of the next three distinct ones of the history, of the two categories that mostly
-    follow the last one (or, for a stranger, of those of what is popular), of the whole catalogue; and those of `extra`.
+    follow the last one (or, for a stranger, of those of what is popular), of the whole catalogue; of its newest 300 the
+    40 described most like the history; and those of `extra`.
     """
     history, items, kinds = scratch.history, served.item_fresh, served.category_fresh
     scratch.listed.counts[3] = scratch.listed.counts[0]
@@ -35,6 +39,7 @@ def gather(served, scratch, extra):
     if history.counts[0] == 0:
         _add_popular(scratch, items, kinds, served.item_stats.category, served.top_items.item)
     _walk(scratch, items, CATALOGUE, served.fresh.newest[0], _NEWEST)
+    _add_described(scratch, items, served.fresh.newest[0], served.item_content.v)
 
 
 @kernel
@@ -60,6 +65,24 @@ def _walk(scratch, items, which, head, size):
         _append(scratch, item, place)
         item = items.older[item, which]
         place += 1
+
+
+@kernel
+def _add_described(scratch, items, head, vectors):
+    """Of the newest of the catalogue, those that are described most like the history's last ten items."""
+    union, mean = scratch.union, scratch.work.contents[1]
+    if not mean.any():
+        return
+    item, count, seen = head, 0, 0
+    while item >= 0 and seen < _LOOKED_AT:
+        likeness = nearness(vectors, item, mean)
+        if likeness > _LIKE:
+            count = offer(union.heap, union.heap_keys, count, _DESCRIBED, item, likeness)
+        item = items.older[item, CATALOGUE]
+        seen += 1
+    finish(union.heap, union.heap_keys, count)
+    for place in range(count):
+        _append(scratch, union.heap[place], place)
 
 
 @kernel

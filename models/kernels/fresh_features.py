@@ -11,6 +11,7 @@ from models.dimensions import NO_PRICE
 from models.kernels import factorization
 from models.kernels.compile import kernel
 from models.kernels.features import mean_price, step_share
+from models.kernels.features_facts import nearness
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_MIDDLE, log_popularity
 
@@ -86,3 +87,5 @@ def compute(served, scratch, now):
         )
         x[16] = math.log1p(min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE))
         x[17] = 1.0 / (1.0 + own.places[place])
+        x[18] = nearness(served.item_content.v, item, work.contents[0])
+        x[19] = nearness(served.item_content.v, item, work.contents[1])

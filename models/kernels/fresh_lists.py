@@ -4,6 +4,7 @@ Each category, and the catalogue as a whole, keeps its untouched items in a doub
 enters when its facts arrive, leaves at its first interaction, and no list is ever scanned to its end.
 """
 
+from models.dimensions import NEVER
 from models.kernels.compile import kernel
 from models.kernels.touch import mark
 
@@ -89,4 +90,5 @@ def is_cold(items, stats, item):
     """-1: in the catalogue and untouched; -2: nobody had even told of it; 0: touched."""
     if items.listed[item] == 1:
         return -1
-    return -2 if stats.events[item] == 0 else 0
+    # An item whose popularity was imported has no events of ours, and still is not new.
+    return -2 if stats.events[item] == 0 and stats.key[item, 2] <= NEVER else 0

@@ -13,6 +13,7 @@ from models.dimensions import (
     IMPRESSION,
     LAG_SLOTS,
     LINEAR,
+    LOOK_COST,
     NO_PRICE,
     PURCHASE,
     RANKER,
@@ -36,6 +37,8 @@ from models.kernels import (
     popularity,
     racing,
     ranking,
+    refusals,
+    searches,
 )
 from models.kernels.compile import kernel
 from models.kernels.hashing import share
@@ -106,13 +109,14 @@ def pick(applied, rate, seed, every):
 
 
 @kernel
-def rank(served, private, scratch, user, item, now, trains, tests, out):
+def rank(served, private, scratch, user, item, query, now, trains, tests, out):
     """Rank the event's item before it is learnt; test and train as told. A tested event fills out (1 + CONTENDERS,)."""
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
     cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
     pushed = np.int64(private.user.pushed[user])
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
+    history_.counts[4] = query
     candidates.gather(served, scratch, now, listed.entries[:0])
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
@@ -288,15 +292,24 @@ def note_recent(recent, progress, item):
 
 
 @kernel
-def learn_event(served, private, scratch, user, item, kind, second, price, weight):
+def learn_event(served, private, scratch, user, item, query, kind, second, price, weight):
     """Apply one event to every table."""
     applied, stats = served.clock.applied[0], served.item_stats
     count_event(stats, private.user, user, item, second)
+    if kind == SEARCH and query >= 0:
+        searches.wait(private.user_query, user, query, second)
+    if query >= 0:
+        searches.touch(served.query_stats, query, second)
     if item < 0:
         return
     seed = private.progress.seed[0]
     birth(stats, served.item_factors, served.category_stats, served.category_factors, item, second, seed)
     note_price(stats, item, price)
+    refusals.note(served.item_signals, item, kind, weight)
+    if query >= 0 and (kind <= PURCHASE or kind == SEARCH):
+        searches.learn(served.query_memory, served.query_stats, query, item, weight)
+    if kind == IMPRESSION:
+        refusals.take_popularity(stats, served.top_items, served.category_top, item, applied, LOOK_COST)
     if kind in (SEARCH, IMPRESSION):
         return
     ring, users = private.user_ring, private.user
@@ -310,6 +323,10 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if past.counts[0] > 0:
             learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
+    elif weight < 0:
+        lag, forward, backward = served.lag_memory, served.forward_memory, served.backward_memory
+        refusals.take_memories(served.item_totals, lag, forward, backward, scratch.history, item)
+        refusals.take_popularity(stats, served.top_items, served.category_top, item, applied, -weight)
     if positive or weight < 0:
         learn_factors(
             scratch.history,
@@ -343,8 +360,9 @@ def learn_event(served, private, scratch, user, item, kind, second, price, weigh
 def learn(served, private, batch, scratch, every, out):
     """Test, then learn, the events of a batch in order; returns how many were tested.
 
-    batch: the fields of `Batch`. every: see pick. out: (events, 2 + CONTENDERS) i32, one row per tested event:
-    its place in the batch, whether the user knew the item (1), did not (0) or nobody did (-1), the rank by contender.
+    batch: the fields of `Batch`; `query` is overwritten by what is in force. every: see pick. out: (events,
+    2 + CONTENDERS) i32, one row per tested event: its place in the batch; whether the user knew the item (1), did not
+    (0), nobody had touched it (-1) or it was not even in the catalogue (-2); the rank by contender.
     """
     tested = 0
     for at in range(batch.user.shape[0]):
@@ -352,16 +370,19 @@ def learn(served, private, batch, scratch, every, out):
         second = np.int64(batch.time[at])
         applied = served.clock.applied[0]
         ahead.look(served, private, batch, at)
+        query = searches.in_force(private.user_query, batch.query[at], user, second)
+        batch.query[at] = query
         rate = watch_clock(private.progress, batch.record_time[at])
         if item >= 0 and kind <= PURCHASE:
             seed = private.progress.seed[0]
             trains, tests = pick(applied, rate, seed, every)
             if trains or tests:
-                rank(served, private, scratch, user, item, second, trains, tests, out[tested, 1:])
+                rank(served, private, scratch, user, item, query, second, trains, tests, out[tested, 1:])
             if tests:
                 out[tested, 0] = at
                 tested += 1
-        learn_event(served, private, scratch, user, item, kind, second, batch.price[at], np.float32(batch.weight[at]))
+        weight = np.float32(batch.weight[at])
+        learn_event(served, private, scratch, user, item, query, kind, second, batch.price[at], weight)
         served.clock.applied[0] = applied + 1
     if batch.user.shape[0] > 0:
         clock, progress = served.clock, private.progress

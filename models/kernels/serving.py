@@ -4,6 +4,8 @@ from models.dimensions import ABSENT, MIDDLE, SOURCES
 from models.kernels import candidates, features, fresh, history, racing
 from models.kernels.compile import kernel
 
+UNTOUCHED, QUERY = -1, -2
+
 
 @kernel
 def best_source(scores, count, at):
@@ -18,13 +20,15 @@ def best_source(scores, count, at):
 
 
 @kernel
-def answer(served, scratch, items, times, kinds, now, extra, contender):
+def answer(served, scratch, items, times, kinds, now, extra, query, contender):
     """Rank for a history (newest first, rows of -1 unknown) as seen at `now`; returns how many candidates there are.
 
-    contender: who orders them, or -1 for whoever is chosen. Scores are in scratch.listed.scores[SERVED].
+    query: row of the search this answers, -1 for none. contender: who orders them, or -1 for whoever is chosen. Scores
+    are in scratch.listed.scores[SERVED].
     """
     listed = scratch.listed
     history.take(scratch.history, items, times, kinds, now)
+    scratch.history.counts[4] = query
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, extra)
     features.compute(served, scratch, now)
@@ -36,8 +40,13 @@ def answer(served, scratch, items, times, kinds, now, extra, contender):
 
 
 @kernel
-def explain_sources(listed, places, out):
-    """For each place: the single source that ranks it highest; -1 for an untouched item, which none proposes."""
+def explain_sources(listed, union, places, out):
+    """For each place: the single source that ranks it highest; UNTOUCHED for an item that none can propose, QUERY for
+    one that the query's memory holds."""
     for at in range(places.shape[0]):
-        touched = places[at] < listed.counts[0]
-        out[at] = best_source(listed.scores, listed.counts[0], places[at]) if touched else -1
+        if places[at] >= listed.counts[0]:
+            out[at] = UNTOUCHED
+        elif union.sums[listed.entries[places[at]], candidates.QUERY] > 0:
+            out[at] = QUERY
+        else:
+            out[at] = best_source(listed.scores, listed.counts[0], places[at])

@@ -75,6 +75,13 @@ FEATURES: Final = {
     "returns": "people come back to it",
     "own_returns": "this user has it, and people come back to it",
     "window_long_log": "goes with what this user touched over a long time",
+    "content_last": "described like the last item",
+    "content_mean": "described like the last items taken together",
+    "query_log": "others took it after the same search (how strongly)",
+    "query": "others took it after the same search (share)",
+    "own_refused": "this user took it back or disliked it",
+    "refused": "often taken back or disliked",
+    "clicked": "how often it is taken when it is shown",
     "untouched_category_same": "new, and of the category of the last item",
     "untouched_category_share": "new, and this user is often in its category",
     "untouched_category_count": "new, of a category of which this user touched things (how many)",
@@ -93,6 +100,8 @@ FEATURES: Final = {
     "untouched_machine_score": "new, and the taste model expects its category",
     "untouched_catalogue_age": "how long it has been in the catalogue without anybody touching it",
     "untouched_newest": "among the newest that nobody has touched",
+    "untouched_content_last": "new, described like the last item",
+    "untouched_content_mean": "new, described like the last items taken together",
     "untouched_chance": "how likely it is that this user now takes something nobody touched before",
 }
 """Of the features of models/features.py."""
@@ -111,6 +120,7 @@ SOURCES: Final = {
     "popular": "popular of late, to fill the page",
     "catalogue": "in the catalogue, to fill the page",
     "untouched": "new, and like what this user looks at",
+    "query": "what others took after the same search",
     "requested": "asked for by the request",
 }
 """Of the contenders of models/evaluation.py when one of them is in charge, and of what fills a page."""

@@ -120,6 +120,20 @@ def test_an_item_nobody_touched_is_recommended_where_it_fits(settings: Settings,
         assert not untouched & {item for _, item in shop()}
 
 
+def test_a_search_finds_what_others_took_after_it(settings: Settings, taught: Learner) -> None:
+    taught.learn(shop(rounds=40))
+    taught.learn([(f"user-{n}", f"item-{n % 3}") for n in range(15)], query="Tea pots")
+    version = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, version))
+        found = served.get("/recommend/user-9?n=10&query=tea%20%20POTS").json()["items"]
+        assert {"item-0", "item-1", "item-2"} <= {item["item_id"] for item in found if item["source"] == "query"}
+        body = {"user_id": "user-9", "query": "tea pots", "candidates": ["item-20", "item-1", "item-25"]}
+        assert next(iter(ids(served.post("/recommend", json=body)))) == "item-1"
+        assert served.get("/recommend/user-9?query=" + "x" * 2000).status_code == 422
+        assert all(item["source"] != "query" for item in served.get("/recommend/user-9").json()["items"])
+
+
 def test_one_event_or_one_recent_item_makes_a_page_personal(settings: Settings, taught: Learner) -> None:
     taught.learn(shop(rounds=40))
     taught.learn([("just came", "item-7")])

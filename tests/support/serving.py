@@ -44,14 +44,14 @@ class Learner:
         self.now = clock if clock is not None else time.time()
         self._facts = 0
 
-    def learn(self, events: Sequence[tuple[str, str]], kind: int = 0) -> None:
+    def learn(self, events: Sequence[tuple[str, str]], kind: int = 0, query: str | None = None) -> None:
         """Learn (user, item) events, and write them into the users' histories."""
         real = []
         entries: dict[str, list[tuple[int, int, float, int, str]]] = {}
         first = self.progress.consumed
         for number, (user, item) in enumerate(events):
             self.now += 0.001
-            real.append(Event(kind, user, item, self.now))
+            real.append(Event(kind, user, item, self.now, query=query))
             entries.setdefault(user, []).append((0, first + number, self.now, kind, item))
         histories.write(self.store, entries, "t")
         self.recommender.learn_events(real, [event.timestamp for event in real])
@@ -60,11 +60,11 @@ class Learner:
     def describe(self, items: dict[str, ItemFacts | None]) -> None:
         """Say what items are; None removes one."""
         changes = []
-        for item, known in items.items():
-            changes.append((0, self._facts, item, known))
+        for item, told in items.items():
+            changes.append((0, self._facts, item, told))
             self._facts += 1
         facts.write(self.store, changes, "items")
-        self.recommender.describe([(item, known) for item, known in items.items() if known is not None])
+        self.recommender.describe([(item, told) for item, told in items.items() if told is not None])
 
     def commit(self, standing: Standing | None = None) -> str:
         """Write a version, with what it says of how it stands; returns its id."""

@@ -16,6 +16,7 @@ class ShopEvent(NamedTuple):
     item_id: str | None
     timestamp: float
     price: float | None = None
+    query: str | None = None
 
 
 class ShopFacts(NamedTuple):
@@ -25,6 +26,7 @@ class ShopFacts(NamedTuple):
     brand: str | None
     price: float | None
     available: bool = True
+    content: bytes | None = None
 
 
 def facts(items: int = 60) -> dict[str, ShopFacts]:

@@ -7,6 +7,7 @@ from models.admission import Admission, AdmissionRules
 from models.events import EventRules
 from streaming.connection import BACKFILL
 from streaming.intake import Intake
+from streaming.texts import contents_by
 
 TOPICS = {"events": "events", "items": "items"}
 NOW = 1_700_000_000_000
@@ -32,7 +33,9 @@ def event(offset: int, user: str = "ann", item: str | None = "tea", headers=(), 
 def intake(cap: int = 600):
     refused = []
     admission = Admission(AdmissionRules(cap_per_minute=cap))
-    return Intake(EventRules(), admission, TOPICS, lambda record, why: refused.append((record, why))), refused
+    return Intake(
+        EventRules(), admission, TOPICS, lambda record, why: refused.append((record, why)), contents_by("words")
+    ), refused
 
 
 def test_good_events_are_learnt_and_enter_the_history_in_order():

@@ -73,6 +73,7 @@ def compare_features(learnt, request, scratch):
     for place in range(0, int(scratch.listed.counts[0]), 5):
         item = int(scratch.listed.items[place])
         expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
+        expected |= naive.fact_features(learnt.state.served, request, past, item)
         found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
         for name in FEATURE_NAMES:
             if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
+from models.content import content
 from models.evaluation import CONTENDERS
 from models.features import FRESH_NAMES
 from models.kernels import (
@@ -33,9 +34,14 @@ RANKER = CONTENDERS.index("ranker")
 
 
 def catalogue(items=240):
-    """Items of `stream`, and as many that no event names; each category has both."""
+    """Items of `stream`, and as many that no event names; each category has both, two thirds are described."""
     return {
-        f"i{n}": ShopFacts(f"c{n % 6}" if n % 10 else None, f"b{n % 4}", 1.0 + n if n % 5 else None)
+        f"i{n}": ShopFacts(
+            f"c{n % 6}" if n % 10 else None,
+            f"b{n % 4}",
+            1.0 + n if n % 5 else None,
+            content=content(f"{n} of kind {n % 7}") if n % 3 else None,
+        )
         for n in range(items)
     }
 
