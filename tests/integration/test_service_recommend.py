@@ -126,7 +126,7 @@ def test_a_search_finds_what_others_took_after_it(settings: Settings, taught: Le
     version = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, version))
-        found = served.get("/recommend/user-9?n=10&query=tea%20%20POTS").json()["items"]
+        found = served.get("/recommend/never-seen?n=10&query=tea%20%20POTS").json()["items"]
         assert {"item-0", "item-1", "item-2"} <= {item["item_id"] for item in found if item["source"] == "query"}
         body = {"user_id": "user-9", "query": "tea pots", "candidates": ["item-20", "item-1", "item-25"]}
         assert next(iter(ids(served.post("/recommend", json=body)))) == "item-1"
