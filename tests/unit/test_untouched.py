@@ -34,13 +34,13 @@ RANKER = CONTENDERS.index("ranker")
 
 
 def catalogue(items=240):
-    """Items of `stream`, and as many that no event names; each category has both, two thirds are described."""
+    """Items of `stream`, and as many that no event names; each category has both, a sixth is described."""
     return {
         f"i{n}": ShopFacts(
             f"c{n % 6}" if n % 10 else None,
             f"b{n % 4}",
             1.0 + n if n % 5 else None,
-            content=content(f"{n} of kind {n % 7}") if n % 3 else None,
+            content=content(f"{n} of kind {n % 7}") if n % 6 == 1 else None,
         )
         for n in range(items)
     }
