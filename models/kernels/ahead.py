@@ -18,41 +18,48 @@ _FAR, _NEAR, _NEXT = 6, 4, 2  # events ahead: each step waits for what the one b
 
 
 @kernel
-def look(served, private, batch, at):
-    """Ask for what the events after number `at` of the batch will change."""
-    count = batch.user.shape[0]
+def look(owners, ring, stats, totals, slots, factors, backward, forward, user, item, at):
+    """Ask for what the events after number `at` of the batch will change.
+
+    user, item: rows by event. The tables one by one: handing on all of them takes ten times as long to compile.
+    """
+    count = user.shape[0]
     if at + _FAR < count:
-        _owners(served, private, batch.user[at + _FAR], batch.item[at + _FAR])
+        _user(owners, ring, user[at + _FAR])
+        if item[at + _FAR] >= 0:
+            _item(stats, totals, slots, factors, item[at + _FAR])
     if at + _NEAR < count:
-        _ring(private, batch.user[at + _NEAR])
-    if at + _NEXT < count:
-        _memories(served, private, batch.user[at + _NEXT], batch.item[at + _NEXT])
+        _ring(owners.pushed, ring, user[at + _NEAR])
+    if at + _NEXT < count and item[at + _NEXT] >= 0:
+        _memories(owners.pushed, ring.item, totals.forward, backward, forward, user[at + _NEXT], item[at + _NEXT])
 
 
 @kernel
-def _owners(served, private, user, item):
-    users, stats, factors = private.user, served.item_stats, served.item_factors
-    fetch(users.pushed, user, 0)
-    fetch(users.events, user, 0)
-    fetch(users.last, user, 0)
+def _user(owners, ring, user):
+    fetch(owners.pushed, user, 0)
+    fetch(owners.events, user, 0)
+    fetch(owners.last, user, 0)
     for place in range(0, 4 * RING, _LINE):
-        fetch(private.user_ring.item, user * RING, place)
-    if item >= 0:
-        fetch(stats.key, item, 0)
-        fetch(stats.events, item, 0)
-        fetch(stats.category, item, 0)
-        fetch(stats.last, item, 0)
-        fetch(stats.positives, item, 0)
-        fetch(stats.returns, item, 0)
-        fetch(stats.log_price, item, 0)
-        fetch(served.item_totals.backward, item, 0)
-        fetch(private.item_pool.slot, item, 0)
-        vector(factors, item)
+        fetch(ring.item, user * RING, place)
 
 
 @kernel
-def _ring(private, user):
-    ring, newest = private.user_ring, np.int64(private.user.pushed[user]) - 1
+def _item(stats, totals, slots, factors, item):
+    fetch(stats.key, item, 0)
+    fetch(stats.events, item, 0)
+    fetch(stats.category, item, 0)
+    fetch(stats.last, item, 0)
+    fetch(stats.positives, item, 0)
+    fetch(stats.returns, item, 0)
+    fetch(stats.log_price, item, 0)
+    fetch(totals.backward, item, 0)
+    fetch(slots.slot, item, 0)
+    vector(factors, item)
+
+
+@kernel
+def _ring(pushed, ring, user):
+    newest = np.int64(pushed[user]) - 1
     if newest >= 0:
         at = user * RING + newest % RING
         fetch(ring.time, at, 0)
@@ -61,16 +68,16 @@ def _ring(private, user):
 
 
 @kernel
-def _memories(served, private, user, item):
-    ring, newest = private.user_ring, np.int64(private.user.pushed[user]) - 1
-    if item < 0 or newest < 0:
+def _memories(pushed, ring_item, totals, backward, forward, user, item):
+    newest = np.int64(pushed[user]) - 1
+    if newest < 0:
         return
-    _both(served.backward_memory, item)
+    _both(backward, item)
     for back in range(WINDOW if newest >= WINDOW else newest + 1):
-        row = ring.item[user * RING + (newest - back) % RING]
+        row = ring_item[user * RING + (newest - back) % RING]
         if row >= 0:
-            _both(served.forward_memory, row)
-            fetch(served.item_totals.forward, row, 0)
+            _both(forward, row)
+            fetch(totals, row, 0)
 
 
 @kernel

@@ -193,18 +193,17 @@ def descend(weights, totals, dirty, touched, marks, start, gradient, size):
 
 
 @kernel
-def train(served, scratch, target):
+def train(listed, own, ranker, gate_table, moments, fresh, target):
     """One step: the ranker towards an untouched `target`, the gate towards whether it is one. -1: neither is known."""
-    listed, own = scratch.listed, scratch.fresh
     count = listed.counts[3] - listed.counts[0]
     if count == 0:
         return
     chosen = target - listed.counts[0]
     if chosen >= 0:
-        _train_ranker(own, listed, served.fresh_ranker, count, chosen)
+        _train_ranker(own, listed, ranker, count, chosen)
     if target >= 0:
-        _train_gate(own, listed, served.fresh_gate, 1.0 if chosen >= 0 else 0.0)
-    remember(own, served.fresh_moments, served.fresh)
+        _train_gate(own, listed, gate_table, 1.0 if chosen >= 0 else 0.0)
+    remember(own, moments, fresh)
 
 
 @kernel

@@ -135,7 +135,9 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, out):
         fresh.account(served.caution, listed, target)
         out[0] = 1 if target >= 0 and scratch.union.sums[listed.entries[target], candidates.COUNT] > 0 else 0
     if trains:
-        fresh.train(served, scratch, target)
+        fresh.train(
+            listed, scratch.fresh, served.fresh_ranker, served.fresh_gate, served.fresh_moments, served.fresh, target
+        )
     if trains and cold == 0:
         if target >= 0:
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
@@ -248,15 +250,12 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
 
 
 @kernel
-def draw(work, served, private, item):
+def draw(work, item, factors, stats, pool, pooled, recent, progress):
     """Draw the negatives of an event before its memories are learnt, so that their rows are here when they are used."""
-    pool, recent, progress = served.pool.item, private.recent.item, private.progress
-    count = factorization.draw_negatives(
-        work, item, pool, served.clock.pooled[0], recent, progress.recent[0], progress.random
-    )
+    count = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
     for at in range(1, count):
-        ahead.vector(served.item_factors, work.items[at])
-        ahead.category(served.item_stats, work.items[at])
+        ahead.vector(factors, work.items[at])
+        ahead.category(stats, work.items[at])
     return count
 
 
@@ -318,7 +317,9 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
     fresh_lists.take(served.item_fresh, served.category_fresh, served.fresh, stats.category[item], item)
     negatives = 0
     if positive:
-        negatives = draw(scratch.work, served, private, item)
+        pool, recent = served.pool.item, private.recent.item
+        factors, pooled = served.item_factors, served.clock.pooled[0]
+        negatives = draw(scratch.work, item, factors, stats, pool, pooled, recent, private.progress)
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if past.counts[0] > 0:
@@ -369,7 +370,19 @@ def learn(served, private, batch, scratch, every, out):
         user, item, kind = batch.user[at], batch.item[at], batch.kind[at]
         second = np.int64(batch.time[at])
         applied = served.clock.applied[0]
-        ahead.look(served, private, batch, at)
+        ahead.look(
+            private.user,
+            private.user_ring,
+            served.item_stats,
+            served.item_totals,
+            private.item_pool,
+            served.item_factors,
+            served.backward_memory,
+            served.forward_memory,
+            batch.user,
+            batch.item,
+            at,
+        )
         query = searches.in_force(private.user_query, batch.query[at], user, second)
         batch.query[at] = query
         rate = watch_clock(private.progress, batch.record_time[at])

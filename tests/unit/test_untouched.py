@@ -197,7 +197,8 @@ def test_training_raises_the_item_that_came_and_the_gate():
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         ranks.append(naive.rank_of(scratch.fresh.scores[: end - start].tolist(), 7))
         odds.append(float(scratch.fresh.odds[0]))
-        fresh.train(served, scratch, start + 7)
+        tables = (served.fresh_ranker, served.fresh_gate, served.fresh_moments, served.fresh)
+        fresh.train(scratch.listed, scratch.fresh, *tables, start + 7)
     assert ranks[-1] == 1 < ranks[0]
     assert odds[-1] > odds[0]
 
