@@ -32,6 +32,8 @@ HEARTBEAT: Final = 5.0
 """Seconds without a look after which a comment is sent, so that a dead connection shows."""
 RETRY: Final = 1_500
 """Milliseconds after which a page is told to come back."""
+SILENT: Final = b": still here\n\n"
+"""A comment of the protocol."""
 DECISIONS: Final = 12
 """Decisions of one message, the newest."""
 
@@ -59,7 +61,7 @@ class Live:
         self._boot = os.urandom(4).hex()
         self._number = 0
         self._points: deque[tuple[int, dict[str, Any]]] = deque(maxlen=REMEMBERED)
-        self._state: dict[str, Any] = {}
+        self._told = b""
         self._decisions: list[Told] = []
         self._decided_at = -1
         self._counted: tuple[float, int] | None = None
@@ -106,9 +108,12 @@ class Live:
             point = self._point(held)
         self._number += 1
         self._points.append((self._number, point))
-        if self.clients:
-            await self._read_decisions()
-        self._state = {**point, "gate": self._gate(), "decisions": self._decisions}
+        if not self.clients:
+            self._told = b""
+            return
+        await self._read_decisions()
+        # Made once, however many pages watch.
+        self._told = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
 
     def _point(self, held: TableSet | None) -> dict[str, Any]:
         now = self._clock()
@@ -169,21 +174,20 @@ class Live:
         self.clients += 1
         try:
             yield f"retry: {RETRY}\n\n".encode()
-            yield self._message("history", [point for number, point in self._points if number > self._seen(last)])
+            seen = self._seen(last)
+            yield self._message("history", [point for number, point in self._points if number > seen])
             while not self.closing:
-                if self._state:
-                    yield self._message("state", self._state)
-                while not await self._turned():
-                    yield b": still here\n\n"
+                yield await self._next()
         finally:
             self.clients -= 1
 
-    async def _turned(self) -> bool:
+    async def _next(self) -> bytes:
+        """What the next look tells; a comment when it has nothing to tell, or does not come."""
         try:
             await asyncio.wait_for(self._turn.wait(), HEARTBEAT)
         except TimeoutError:
-            return self.closing
-        return True
+            return SILENT
+        return self._told or SILENT
 
     def _seen(self, last: str) -> int:
         boot, _, number = last.partition("-")
