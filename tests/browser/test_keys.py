@@ -57,3 +57,22 @@ def test_a_declined_dialog_stays_away_until_something_is_asked_for(page: Page) -
     page.get_by_role("dialog").get_by_label("Key").fill("open-sesame")
     page.keyboard.press("Enter")
     expect(page.locator("#link")).to_have_text("Live", timeout=20_000)
+
+
+def test_only_the_gates_buttons_ask_for_a_key_where_only_admin_has_one(browser: Browser, settings: Settings) -> None:
+    with service(changed(settings, service={"keys": (f"admin:{digest('open-sesame')}",)})) as served:
+        context = browser.new_context(base_url=served.base, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto("/#gate")
+        expect(page.locator(".now")).to_have_text("continuous")
+        page.get_by_label("Reason").fill("sale day")
+        page.get_by_role("button", name="Freeze").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("role admin")
+        page.keyboard.press("Escape")
+        expect(page.locator(".outcome")).to_contain_text("needs a key with role admin")
+        page.get_by_role("button", name="Freeze").click()
+        dialog.get_by_label("Key").fill("open-sesame")
+        page.keyboard.press("Enter")
+        expect(page.locator(".now")).to_have_text("frozen", timeout=15_000)
+        context.close()

@@ -1,0 +1,62 @@
+"""Redis gone and back, Kafka never there: what the page says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from models.items import ItemFacts
+from streaming import embedded
+from streaming.settings import load_settings
+from tests.conftest import eventually
+from tests.support.serving import Served, learner, service, shop
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[embedded.Child]:
+    """A Redis of this test's own."""
+    with embedded.redis(tmp_path / "redis") as child:
+        yield child
+
+
+@pytest.fixture
+def served(redis: embedded.Child) -> Iterator[Served]:
+    """A service with a version and an item, and no Kafka behind it."""
+    settings = load_settings(
+        None,
+        {
+            "SLUICEGATE_REDIS__URL": f"redis://{redis.address}/0",
+            "SLUICEGATE_KAFKA__BOOTSTRAP": f"127.0.0.1:{embedded.free_port()}",
+        },
+    )
+    with learner(settings) as taught:
+        taught.learn(shop())
+        taught.describe({"item-1": ItemFacts(title="Kettle", price=20.0)})
+        version = taught.commit()
+    with service(settings) as made:
+        eventually(lambda: made.get("/readyz").json()["version"] == version, timeout=60.0)
+        eventually(lambda: made.get("/items").json()["items"])
+        yield made
+
+
+def test_the_page_says_that_kafka_is_away_and_that_redis_is(
+    browser: Browser, served: Served, redis: embedded.Child
+) -> None:
+    context = browser.new_context(base_url=served.base, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("button", name="Buy: Kettle").click()
+    expect(page.locator("#shop .trouble")).to_contain_text("Kafka does not take records", timeout=15_000)
+    expect(page.locator(".arrival")).to_have_text("Your last event was not taken.")
+    redis.stop()
+    expect(page.locator("#notice")).to_contain_text("Redis does not answer", timeout=15_000)
+    expect(page.locator("#shop .pick").first).to_be_visible()
+    redis.start()
+    expect(page.locator("#notice")).to_be_hidden(timeout=15_000)
+    page.get_by_role("tab", name="Gate").click()
+    expect(page.locator("#gate .facts")).to_contain_text(re.compile(r"Served\s*v\d"))
+    context.close()
