@@ -340,6 +340,7 @@ class Learner:
         def committed(manifest: Manifest) -> None:
             if not source.commit_mirror(manifest.progress.offsets):
                 self.telemetry.mirror_failures.inc()
+            self.telemetry.redis_memory(*self.store.memory())
 
         return Checkpointer(
             self.store,

@@ -168,6 +168,12 @@ class Store(LeaseCommands, GateCommands):
         self.call("PING")
         return self.clock() - started
 
+    def memory(self) -> tuple[int, int]:
+        """(bytes Redis uses, bytes it may use; 0 for no ceiling)."""
+        with named_errors():
+            facts: dict[str, Any] = self._client.info("memory")
+        return int(facts["used_memory"]), int(facts.get("maxmemory") or 0)
+
     def info(self) -> dict[str, Any]:
         """What Redis says of itself: version, role, bytes used and allowed, eviction policy, append-only file."""
         with named_errors():

@@ -98,6 +98,8 @@ class LearnerTelemetry:
         self.version_size = self._gauge("version_size_bytes", "Bytes of the last version, by kind.", "kind")
         self.version_time = self._gauge("version_committed_timestamp_seconds", "When the last version was committed.")
         self.version_sequence = self._gauge("version_sequence", "Sequence number of the last version.")
+        self.redis_used = self._gauge("redis_used_bytes", "Bytes Redis used when the last version was committed.")
+        self.redis_ceiling = self._gauge("redis_ceiling_bytes", "Redis's maxmemory; 0 for none.")
         self.lease_held = self._gauge("lease_held", "1 while this process is the learner.")
         self.lease_epoch = self._gauge("lease_epoch", "Epoch of the lease held last.")
 
@@ -233,6 +235,11 @@ class LearnerTelemetry:
             self.reciprocal_rank.labels(contender).set(score["rr"])
         if "served" in scores:
             self.tested.set(scores["served"]["n"])
+
+    def redis_memory(self, used: int, ceiling: int) -> None:
+        """What Redis uses and may use, in bytes."""
+        self.redis_used.set(used)
+        self.redis_ceiling.set(ceiling)
 
     def witnesses(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Running scores of River's regressors by import path: {"hr", "rr", "se", "n"}."""

@@ -208,6 +208,13 @@ SERVING: Rows = (
                 alerts=("ServiceDegraded",),
             ),
             Panel(
+                "Redis's memory",
+                "Bytes used when the last version was committed, and its maxmemory (0: none).",
+                "bytes",
+                (("max(sluicegate_redis_used_bytes)", "used"), ("max(sluicegate_redis_ceiling_bytes)", "maxmemory")),
+                alerts=("RedisNearFull", "RedisFull"),
+            ),
+            Panel(
                 "Processor",
                 "Cores in use, by process.",
                 "none",

@@ -30,6 +30,9 @@ def test_a_running_installation_is_well_and_what_is_committed_is_told(open_insta
     assert "learner first holds the lease" in found["redis.versions"].text
     assert "0 records are in no version" in found["kafka.offsets"].text
     assert "compact" in found["kafka.topic.items"].text
+    # Told just after the commit that the head shows already.
+    ours.wait(lambda: learner.metrics()["sluicegate_redis_used_bytes"] > 0, "Redis's memory is told", learner)
+    assert learner.metrics()["sluicegate_redis_ceiling_bytes"] == 0
     stop(ours, learner)
     assert "no learner holds the lease" in look(ours)["redis.versions"].text
 

@@ -256,3 +256,5 @@ def test_redis_says_what_it_is_and_whether_it_evicts(store):
     assert store.ping() < 1.0
     assert store.info()["maxmemory_policy"] == "noeviction"
     assert store.info()["role"] == "master"
+    used, ceiling = store.memory()
+    assert (used > 0, ceiling) == (True, 0)
