@@ -5,10 +5,18 @@ Run by `make setup` and in the image, so that the first event and the first requ
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from os import cpu_count
 
+import numpy as np
+
+from models.kernels.learning import learn_event
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
+from models.scratch import new_scratch
 from models.state import State
 
 
@@ -34,7 +42,30 @@ def warm_serving() -> None:
     Recommender(state).rank(["item"], [1.5e9], [0], 1.5e9)
 
 
+def warm_learning() -> None:
+    """The part of learning that serving does not have: what one event changes."""
+    own = Recommender(new_state(_FEW))
+    batch = own.rows([_Event()], [1.5e9])
+    state, query, second = own.state, np.int64(-1), np.int64(1_500_000_000)
+    event = (batch.user[0], batch.item[0], query, batch.kind[0], second, batch.price[0], np.float32(batch.weight[0]))
+    learn_event(state.served, state.private, new_scratch(), *event)
+
+
+def warm_apart() -> None:
+    """`warm` with the two halves of the kernels compiled in a process each: they meet in the cache of compiled code."""
+    if (cpu_count() or 1) > 1:
+        halves: tuple[Callable[[], None], ...] = (warm_serving, warm_learning)
+        processes = [get_context("spawn").Process(target=half) for half in halves]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        if any(process.exitcode for process in processes):
+            sys.exit("a kernel could not be compiled: the lines above say which, and why")
+    warm()
+
+
 if __name__ == "__main__":
     started = time.monotonic()
-    warm()
+    warm_apart()
     print(f"kernels ready in {time.monotonic() - started:.1f} s")

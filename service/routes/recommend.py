@@ -38,6 +38,7 @@ PARAMETERS: Final = {
     "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
     "recent_items": (list[str], "What the visitor just looked at, newest first; the body also takes types and times."),
     "candidates": (list[str], "Rank these items, at most 400, and show nothing else."),
+    "query": (str, "What was typed into the search box."),
     "context": (list[str], "KEY:VALUE, repeated: what is known of the moment."),
     "diversity": (Share, "0: the best by score; towards 1: the less alike the items of the page."),
     "pinned": (list[str], "PLACE:ITEM, repeated: items that stand at these places."),
