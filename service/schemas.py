@@ -207,8 +207,8 @@ def sensible(ask: Ask, place: str = "$") -> Ask:
 def body(raw: bytes, kind: type[T]) -> T:
     """The body as `kind`. Raises Problem that names the place in it that does not fit.
 
-    >>> body(b'{"user_id": "u"}', Ask).n
-    10
+    >>> body(b'{"user_id": "u"}', Ask).user_id
+    'u'
     """
     try:
         return msgspec.json.decode(raw, type=kind)
