@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import AGAINST_BEST, Panel, Rows, quantiles, rate, top
+from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
+from deploy.grafana.shared import AGAINST, DEAD_LETTERS, EVICTIONS, HIT_RATE, IDS, OUTCOMES, RECIPROCAL_RANK
 
 LEARNING: Rows = (
     (
         "What comes in",
         (
-            Panel(
-                "Events by outcome",
-                "Records of the events topic a second. Much that is rejected, late or duplicate points at a producer.",
-                "ops",
-                rate("sluicegate_events_total", "outcome"),
-                alerts=("ManyBadEvents", "LearningStalled"),
-            ),
-            Panel(
-                "Dead letters",
-                "Unusable records a second, by reason; `sluicegate deadletter list` shows them.",
-                "ops",
-                rate("sluicegate_deadletter_total", "reason"),
-                alerts=("ManyBadEvents",),
-            ),
+            OUTCOMES,
+            DEAD_LETTERS,
             Panel(
                 "Lag",
                 "Records of each topic that are not yet read.",
@@ -58,32 +47,9 @@ LEARNING: Rows = (
     (
         "How good it is, each event tested before it is learnt",
         (
-            Panel(
-                "Hit rate at 20",
-                "Share of tested events in the first 20 of every source, model and what is served; fading.",
-                "percentunit",
-                top("sluicegate_prequential_hit_rate", "contender"),
-                width=12,
-                height=9,
-                alerts=("BelowBaseline", "HitsFell"),
-            ),
-            Panel(
-                "Mean reciprocal rank",
-                "Mean of 1/rank within 20, of the same.",
-                "none",
-                top("sluicegate_prequential_reciprocal_rank", "contender"),
-                width=12,
-                height=9,
-            ),
-            Panel(
-                "Against the best source",
-                "Hit rate of what is served over that of the best single source; above 1 learning pays.",
-                "none",
-                ((AGAINST_BEST, "ratio"),),
-                limit=0.9,
-                worse="below",
-                alerts=("BelowBaseline",),
-            ),
+            HIT_RATE,
+            RECIPROCAL_RANK,
+            AGAINST,
             Panel(
                 "Witnesses",
                 "River's estimators, never served: share of events in their first 10 of 100 sampled items.",
@@ -235,20 +201,8 @@ LEARNING: Rows = (
                 top("sluicegate_version_size_bytes", "kind"),
                 alerts=("RedisFull",),
             ),
-            Panel(
-                "Ids with a row",
-                "By key space; each has a ceiling.",
-                "short",
-                top("sluicegate_model_keys", "space"),
-                alerts=("CeilingReached",),
-            ),
-            Panel(
-                "Evictions",
-                "Idle rows evicted at a ceiling, a second.",
-                "ops",
-                rate("sluicegate_evictions_total", "space"),
-                alerts=("CeilingReached",),
-            ),
+            IDS._replace(alerts=("CeilingReached",)),
+            EVICTIONS,
             Panel(
                 "Memory",
                 "Bytes of all tables, and resident bytes of the learner.",

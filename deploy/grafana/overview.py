@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import AGAINST_BEST, FAILING, Panel, Rows, quantiles
+from deploy.grafana.panels import FAILING, Panel, Rows, quantiles, rate, top
+from deploy.grafana.shared import (
+    AGAINST,
+    DEAD_LETTERS,
+    DEGRADED,
+    EVENT_TO_SERVED,
+    EVICTIONS,
+    HIT_RATE,
+    IDS,
+    OUTCOMES,
+    RECIPROCAL_RANK,
+    REQUESTS,
+    SERVED_BY,
+)
 
 OVERVIEW: Rows = (
     (
@@ -80,18 +93,7 @@ OVERVIEW: Rows = (
                 limit=1000,
                 alerts=("LagGrows",),
             ),
-            Panel(
-                "Against the best source",
-                "Hit rate of what is served over that of the best single source; above 1 learning pays.",
-                "none",
-                ((AGAINST_BEST, "ratio"),),
-                "stat",
-                3,
-                4,
-                limit=0.9,
-                worse="below",
-                alerts=("BelowBaseline",),
-            ),
+            AGAINST._replace(kind="stat", width=3, height=4),
             Panel(
                 "Recovering from a roll-back",
                 "1 from a roll-back on evidence until a version is shown to be as good as what is served.",
@@ -108,12 +110,7 @@ OVERVIEW: Rows = (
     (
         "Requests",
         (
-            Panel(
-                "Requests by route",
-                "Answers a second.",
-                "reqps",
-                (("sum by (route) (rate(sluicegate_http_requests_total[$__rate_interval]))", "{{route}}"),),
-            ),
+            REQUESTS,
             Panel(
                 "Duration of /recommend",
                 "Seconds to answer, median and 99th percentile.",
@@ -125,19 +122,8 @@ OVERVIEW: Rows = (
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
-            Panel(
-                "Slates by what filled them",
-                "The learned ranker, the best single source, or a fallback; slates a second.",
-                "reqps",
-                (("sum by (served_by) (rate(sluicegate_recommendations_total[$__rate_interval]))", "{{served_by}}"),),
-            ),
-            Panel(
-                "Degraded answers",
-                "Answers that were less than they could be, by reason; a second.",
-                "reqps",
-                (("sum by (reason) (rate(sluicegate_degraded_total[$__rate_interval]))", "{{reason}}"),),
-                alerts=("ServiceDegraded",),
-            ),
+            SERVED_BY,
+            DEGRADED,
             Panel(
                 "Gate decisions",
                 "Decisions a minute, by action.",
@@ -148,7 +134,7 @@ OVERVIEW: Rows = (
                 "Gate mode",
                 "1 for the mode in force.",
                 "none",
-                (("max by (mode) (sluicegate_gate_mode)", "{{mode}}"),),
+                top("sluicegate_gate_mode", "mode"),
                 alerts=("GateFrozen",),
             ),
         ),
@@ -156,13 +142,7 @@ OVERVIEW: Rows = (
     (
         "Events",
         (
-            Panel(
-                "Events by outcome",
-                "Records of the events topic a second, by what became of them.",
-                "ops",
-                (("sum by (outcome) (rate(sluicegate_events_total[$__rate_interval]))", "{{outcome}}"),),
-                alerts=("ManyBadEvents", "LearningStalled"),
-            ),
+            OUTCOMES,
             Panel(
                 "Lag by partition",
                 "Records not yet read.",
@@ -175,13 +155,7 @@ OVERVIEW: Rows = (
                 ),
                 alerts=("LagGrows",),
             ),
-            Panel(
-                "Dead letters",
-                "Records refused as unusable a second, by reason.",
-                "ops",
-                (("sum by (reason) (rate(sluicegate_deadletter_total[$__rate_interval]))", "{{reason}}"),),
-                alerts=("ManyBadEvents",),
-            ),
+            DEAD_LETTERS,
             Panel(
                 "Event to history",
                 "Seconds from arrival in Kafka to the user's history.",
@@ -190,14 +164,7 @@ OVERVIEW: Rows = (
                 limit=5,
                 alerts=("HistorySlow",),
             ),
-            Panel(
-                "Event to served model",
-                "Seconds from arrival in Kafka to a served model that learnt it.",
-                "s",
-                quantiles("sluicegate_event_to_served_seconds"),
-                limit=5,
-                alerts=("FreshnessBudgetBurns",),
-            ),
+            EVENT_TO_SERVED,
             Panel(
                 "Event time",
                 "How far the latest learnt event is behind the clock.",
@@ -209,23 +176,8 @@ OVERVIEW: Rows = (
     (
         "Quality, each event tested before it is learnt",
         (
-            Panel(
-                "Hit rate at 20",
-                "Share of tested events whose item was in the contender's first 20; fading.",
-                "percentunit",
-                (("max by (contender) (sluicegate_prequential_hit_rate)", "{{contender}}"),),
-                width=12,
-                height=9,
-                alerts=("BelowBaseline", "HitsFell"),
-            ),
-            Panel(
-                "Mean reciprocal rank",
-                "Mean of 1/rank of tested events, within 20; fading.",
-                "none",
-                (("max by (contender) (sluicegate_prequential_reciprocal_rank)", "{{contender}}"),),
-                width=12,
-                height=9,
-            ),
+            HIT_RATE,
+            RECIPROCAL_RANK,
         ),
     ),
     (
@@ -241,13 +193,13 @@ OVERVIEW: Rows = (
                 "Attributed events",
                 "Events a second by the versions whose page they name and stood on.",
                 "eps",
-                (("sum by (version) (rate(sluicegate_attributed_events_total[$__rate_interval]))", "{{version}}"),),
+                rate("sluicegate_attributed_events_total", "version"),
             ),
             Panel(
                 "Slates written",
                 "Slates a second to the topic, left out beyond what is written, and dropped.",
                 "reqps",
-                (("sum by (outcome) (rate(sluicegate_slate_records_total[$__rate_interval]))", "{{outcome}}"),),
+                rate("sluicegate_slate_records_total", "outcome"),
             ),
         ),
     ),
@@ -264,7 +216,7 @@ OVERVIEW: Rows = (
                 "Bytes to Redis",
                 "Bytes of versions a second, by kind.",
                 "Bps",
-                (("sum by (kind) (rate(sluicegate_version_bytes_total[$__rate_interval]))", "{{kind}}"),),
+                rate("sluicegate_version_bytes_total", "kind"),
             ),
             Panel(
                 "Version written and served",
@@ -276,19 +228,8 @@ OVERVIEW: Rows = (
                 ),
                 alerts=("VersionStale", "GateStuck"),
             ),
-            Panel(
-                "Ids with a row",
-                "By key space; each has a ceiling.",
-                "short",
-                (("max by (space) (sluicegate_model_keys)", "{{space}}"),),
-            ),
-            Panel(
-                "Evictions",
-                "Idle rows evicted at a ceiling, a second.",
-                "ops",
-                (("sum by (space) (rate(sluicegate_evictions_total[$__rate_interval]))", "{{space}}"),),
-                alerts=("CeilingReached",),
-            ),
+            IDS,
+            EVICTIONS,
             Panel(
                 "Memory of the processes",
                 "Resident bytes.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
+from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
 SERVING: Rows = (
     (
@@ -44,12 +45,7 @@ SERVING: Rows = (
     (
         "Requests",
         (
-            Panel(
-                "Requests by route",
-                "Answers a second.",
-                "reqps",
-                rate("sluicegate_http_requests_total", "route"),
-            ),
+            REQUESTS,
             Panel(
                 "Answers by status",
                 "Answers a second; 4xx are the caller's, 5xx ours.",
@@ -93,20 +89,8 @@ SERVING: Rows = (
     (
         "What shoppers get",
         (
-            Panel(
-                "Slates by what filled them",
-                "The learned ranker, the best single source, or a fallback; a second.",
-                "reqps",
-                rate("sluicegate_recommendations_total", "served_by"),
-            ),
-            Panel(
-                "Degraded answers",
-                "Answers that were less than they could be, a second, by reason.",
-                "reqps",
-                rate("sluicegate_degraded_total", "reason"),
-                limit=0.001,
-                alerts=("ServiceDegraded",),
-            ),
+            SERVED_BY,
+            DEGRADED._replace(limit=0.001),
             Panel(
                 "Events by HTTP",
                 "Events sent to POST /events, a second: in the topic, refused with a reason, not taken by Kafka.",
@@ -168,14 +152,7 @@ SERVING: Rows = (
                 "short",
                 (("sluicegate_serving_items", "{{instance}}"),),
             ),
-            Panel(
-                "Event to served model",
-                "Seconds from arrival in Kafka to a served model that learnt it.",
-                "s",
-                quantiles("sluicegate_event_to_served_seconds"),
-                limit=5,
-                alerts=("FreshnessBudgetBurns",),
-            ),
+            EVENT_TO_SERVED,
         ),
     ),
     (
