@@ -15,6 +15,7 @@ import numpy as np
 
 from models.kernels import fresh
 from models.kernels.learning import learn_event
+from models.kernels.places import COLUMNS, locate
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
 from models.scratch import new_scratch
@@ -34,6 +35,7 @@ def warm() -> None:
     own.learn_events([_Event(), _Event()], [1.5e9, 1.5e9])
     own.rank(["item"], [1.5e9], [0], 1.5e9)
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
+    locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 
 def warm_serving() -> None:

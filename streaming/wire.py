@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streaming.places import COLUMNS, locate
+from models.kernels.places import COLUMNS, locate
 
 
 class MalformedBatch(ValueError):

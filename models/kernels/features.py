@@ -23,6 +23,7 @@ from models.kernels.features_facts import fact_features, set_contents
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
+_STEEP = 30.0  # of the nearness in price: it halves at a difference of 2.3 %
 _SIMILAR = 8  # last events compared one by one with a candidate's vector
 
 
@@ -147,18 +148,19 @@ def set_steps(steps, category, others, counts, totals):
 
 
 @kernel
-def price_features(x, prices, item, last_price, mean_price):
-    """x[51..54]: distance in log price to the last item and to the user's mean; 0 where a price is unknown."""
-    x[51:55] = 0
+def price_features(x, prices, item, last_price, mean_price, steepness):
+    """x[0..3]: distance in log price to the last item and to the mean of the history, difference, nearness; 0 where a
+    price is unknown. `steepness`: nearness is e to the minus this times the distance."""
+    x[:4] = 0
     price = prices[item]
     if price == NO_PRICE:
         return
     if last_price != NO_PRICE:
-        x[51] = abs(price - last_price)
-        x[53] = price - last_price
-        x[54] = math.exp(-30 * abs(price - last_price))
+        x[0] = abs(price - last_price)
+        x[2] = price - last_price
+        x[3] = math.exp(-steepness * abs(price - last_price))
     if mean_price != NO_PRICE:
-        x[52] = abs(price - mean_price)
+        x[1] = abs(price - mean_price)
 
 
 @kernel
@@ -189,17 +191,17 @@ def similarity_features(x, history, q, g, norms, item):
 
 
 @kernel
-def brand_features(x, history, brand_of, item):
-    """x[59..61]: the candidate's brand against the history's."""
-    x[59:62] = 0
+def brand_features(x, history, brand_of, item, same_category):
+    """x[0..2]: the brand against the history's, and both brand and category (`same_category`) of the last item."""
+    x[:3] = 0
     brand = brand_of[item]
     if brand < 0:
         return
     at = find(history.brand_keys, history.brand_slots, brand)
     if at >= 0:
-        x[59] = brand_of[history.items[0]] == brand
-        x[60] = history.brand_sums[at, 0]
-        x[61] = x[59] * x[42]
+        x[0] = brand_of[history.items[0]] == brand
+        x[1] = history.brand_sums[at, 0]
+        x[2] = x[0] * same_category
 
 
 @kernel
@@ -259,9 +261,9 @@ def compute(served, scratch, now):
         own_features(x, sums)
         memory_features(x, sums)
         category_features(x, sums, history, stats.category, kinds.key, work.steps, item, applied)
-        price_features(x, stats.log_price, item, last_price, mean)
+        price_features(x[51:55], stats.log_price, item, last_price, mean, _STEEP)
         similarity_features(x, history, factors.q, last.g, work.norms, item)
-        brand_features(x, history, stats.brand, item)
+        brand_features(x[59:62], history, stats.brand, item, x[42])
         context_features(x, sums, history, stats, factors, last, categories, work.means, item)
         fact_features(x, sums, history, work.contents, served.item_content.v, served.item_signals, item)
     within_list(listed.features, listed.counts[0], 0, 1)

@@ -26,8 +26,6 @@ from models.dimensions import (
     GATE_TERMS,
     LINEAR,
     MIDDLE,
-    MOMENT_STEP,
-    RANK_START,
     RANKER,
     SOURCES,
     WINDOW,
@@ -38,6 +36,7 @@ from models.kernels.fresh_candidates import gather
 from models.kernels.fresh_features import compute
 from models.kernels.guard import HIT
 from models.kernels.racing import rank_of
+from models.kernels.ranking import descend, remember
 from models.kernels.touch import mark
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
@@ -67,19 +66,6 @@ def standardise(own, count, moments):
         for at in range(count):
             value = (own.features[at, f] - centre) * scale
             own.features[at, f] = min(np.float32(CLIP), max(np.float32(-CLIP), value))
-
-
-@kernel
-def remember(own, moments, fresh):
-    """One step of the running moments towards those of the list."""
-    fresh.lists[0] += 1
-    step = max(1.0 / fresh.lists[0], MOMENT_STEP)
-    for f in range(FRESH_FEATURES):
-        if math.isfinite(own.means[f]) and math.isfinite(own.squares[f]):
-            moments.mean[f] += step * (own.means[f] - moments.mean[f])
-            moments.square[f] += step * (own.squares[f] - moments.square[f])
-            mark(moments.dirty, moments.touched, moments.marks, f)
-    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
 
 
 @kernel
@@ -182,17 +168,6 @@ def rank(served, scratch, now, extra):
 
 
 @kernel
-def descend(weights, totals, dirty, touched, marks, start, gradient, size):
-    """AdaGrad per coordinate on rows start to start + size."""
-    for f in range(size):
-        slope = gradient[f]
-        if slope != 0 and math.isfinite(slope):
-            totals[start + f] += slope * slope
-            weights[start + f] -= FRESH_RATE * slope / math.sqrt(totals[start + f] + RANK_START)
-            mark(dirty, touched, marks, start + f)
-
-
-@kernel
 def train(listed, own, ranker, gate_table, moments, fresh, target):
     """One step: the ranker towards an untouched `target`, the gate towards whether it is one. -1: neither is known."""
     count = listed.counts[3] - listed.counts[0]
@@ -204,6 +179,7 @@ def train(listed, own, ranker, gate_table, moments, fresh, target):
     if target >= 0:
         _train_gate(own, listed, gate_table, 1.0 if chosen >= 0 else 0.0)
     remember(own, moments, fresh)
+    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
 
 
 @kernel
@@ -215,7 +191,7 @@ def _train_ranker(own, listed, table, count, chosen):
             own.gradient[f] += slope * own.features[at, f]
     for block in (0, listed.counts[1], listed.counts[2]):
         start = block * FRESH_FEATURES
-        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.gradient, FRESH_FEATURES)
+        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.gradient, FRESH_RATE)
 
 
 @kernel
@@ -225,7 +201,7 @@ def _train_gate(own, listed, table, came):
         own.slopes[term] = miss * own.terms[term]
     for block in (0, listed.counts[1], listed.counts[2]):
         start = block * GATE_TERMS
-        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.slopes, GATE_TERMS)
+        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.slopes, FRESH_RATE)
 
 
 @kernel

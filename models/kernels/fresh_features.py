@@ -10,11 +10,12 @@ import numpy as np
 from models.dimensions import NO_PRICE
 from models.kernels import factorization
 from models.kernels.compile import kernel
-from models.kernels.features import mean_price, step_share
+from models.kernels.features import brand_features, mean_price, price_features, step_share
 from models.kernels.features_facts import nearness
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_MIDDLE, log_popularity
 
+_STEEP = 10.0  # of the nearness in price: it halves at a difference of 7 %
 _LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
 
 
@@ -38,35 +39,6 @@ def category_features(x, history, kinds, waiting, taken, steps, category_of, ite
 
 
 @kernel
-def price_features(x, prices, item, last_price, mean_price):
-    """x[8..11]: distance in log price to the last item and to the mean of the history, difference, nearness."""
-    x[8:12] = 0
-    price = prices[item]
-    if price == NO_PRICE:
-        return
-    if last_price != NO_PRICE:
-        x[8] = abs(price - last_price)
-        x[10] = price - last_price
-        x[11] = math.exp(-10 * abs(price - last_price))
-    if mean_price != NO_PRICE:
-        x[9] = abs(price - mean_price)
-
-
-@kernel
-def brand_features(x, history, brand_of, item):
-    """x[12..14]: the brand against the history's, and both brand and category of the last item."""
-    x[12:15] = 0
-    brand = brand_of[item]
-    if brand < 0:
-        return
-    at = find(history.brand_keys, history.brand_slots, brand)
-    if at >= 0:
-        x[12] = brand_of[history.items[0]] == brand
-        x[13] = history.brand_sums[at, 0]
-        x[14] = x[12] * x[0]
-
-
-@kernel
 def compute(served, scratch, now):
     """All features of all untouched candidates, into scratch.fresh.features (FRESH, FRESH_FEATURES)."""
     history, work, listed, own = scratch.history, scratch.work, scratch.listed, scratch.fresh
@@ -80,8 +52,8 @@ def compute(served, scratch, now):
         category_features(
             x, history, kinds, lists.waiting, lists.taken, work.steps, stats.category, item, served.clock.applied[0]
         )
-        price_features(x, stats.log_price, item, last_price, mean)
-        brand_features(x, history, stats.brand, item)
+        price_features(x[8:12], stats.log_price, item, last_price, mean, _STEEP)
+        brand_features(x[12:15], history, stats.brand, item, x[0])
         x[15] = factorization.score(
             item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
         )

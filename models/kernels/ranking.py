@@ -62,10 +62,10 @@ def measure(listed):
 
 @kernel
 def remember(listed, moments, clock):
-    """One step of the running moments towards those of the list."""
+    """One step of the running moments towards those of the list. listed: its means and squares, of any features."""
     clock.lists[0] += 1
     step = max(1.0 / clock.lists[0], MOMENT_STEP)
-    for f in range(FEATURES):
+    for f in range(listed.means.shape[0]):
         if math.isfinite(listed.means[f]) and math.isfinite(listed.squares[f]):
             moments.mean[f] += step * (listed.means[f] - moments.mean[f])
             moments.square[f] += step * (listed.squares[f] - moments.square[f])
@@ -122,8 +122,8 @@ def set_gradient(features, count, slopes, gradient):
 
 @kernel
 def descend(weights, totals, dirty, touched, marks, start, gradient, rate):
-    """AdaGrad per coordinate on rows start to start + FEATURES."""
-    for f in range(FEATURES):
+    """AdaGrad per coordinate on rows start to start + length of the gradient."""
+    for f in range(gradient.shape[0]):
         slope = gradient[f]
         if slope != 0 and math.isfinite(slope):
             row = start + f

@@ -4,16 +4,9 @@ Record: length, attributes (1 byte), timestamp delta, offset delta, key length, 
 headers, headers; every number a zigzag varint, lengths of -1 for null (Kafka's message format, version 2).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any, cast
-
 import numpy as np
 
 from models.kernels.compile import kernel
-
-compiled = cast("Callable[[Callable[..., Any]], Callable[..., Any]]", kernel)
 
 OFFSET, TIME, KEY, KEY_END, VALUE, VALUE_END, HEADERS = range(7)
 """Columns: deltas to the batch's first offset and time, places of the parts (-1: null) and of the number of headers."""
@@ -22,8 +15,8 @@ COLUMNS = 7
 _LONGEST = 70  # bits of a varint: ten groups of seven
 
 
-@compiled
-def _number(data: Any, at: Any) -> Any:
+@kernel
+def _number(data, at):
     """The varint at data[at] and the place after it; -1 for the place when it does not end within the data."""
     value, shift = np.uint64(0), 0
     while at < data.shape[0] and shift < _LONGEST:
@@ -36,8 +29,8 @@ def _number(data: Any, at: Any) -> Any:
     return np.int64(0), -1
 
 
-@compiled
-def _part(data: Any, at: Any, end: Any) -> Any:
+@kernel
+def _part(data, at, end):
     """Beginning and end of the bytes whose length stands at data[at]; (-1, place after it) for null, (0, -1) if cut."""
     length, begin = _number(data, at)
     if begin < 0 or length > end - begin:
@@ -47,8 +40,8 @@ def _part(data: Any, at: Any, end: Any) -> Any:
     return begin, begin + length
 
 
-@compiled
-def locate(data: Any, at: Any, out: Any) -> Any:
+@kernel
+def locate(data, at, out):
     """Fill out (records, COLUMNS) i64 for the records from data[at] on; how many could be read.
 
     data: (n,) u8. Fewer than there are rows when the data is cut or its lengths contradict each other.
