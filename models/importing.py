@@ -206,8 +206,9 @@ def _enlist(state: State, table: str, start: int, size: int, rows: Array, keys: 
     lists = state.tables[table]
     columns = lists.columns
     for at in np.argsort(-keys, kind="stable")[:size].tolist():
-        marks = (lists.dirty, lists.touched, lists.marks)
-        popularity.enlist(columns["item"], columns["key"], *marks, start, size, int(rows[at]), float(keys[at]))
+        popularity.enlist(
+            columns["item"], columns["key"], lists.marks.array, start, size, int(rows[at]), float(keys[at])
+        )
 
 
 def _fill_pool(state: State, rows: Array) -> None:

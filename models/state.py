@@ -10,10 +10,8 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 
 from models.kernels.scatter import scatter
+from models.marks import Marks
 from models.tables import MODEL, Array, Column, Schema, Space, Table
-
-TOUCHED_CAPACITY: Final = 1 << 18
-"""Rows remembered one by one between two cuts (1 MiB a table); beyond it a cut scans the bitmap instead."""
 
 FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
@@ -136,9 +134,7 @@ class TableData:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.columns = {column.name: _filled(column, 0) for column in table.columns}
-        self.dirty = np.zeros(0, np.uint8)
-        self.touched = np.zeros(0, np.int32)
-        self.marks = np.zeros(1, np.int64)
+        self.marks = Marks(0)
 
     @property
     def room(self) -> int:
@@ -148,8 +144,7 @@ class TableData:
     @property
     def nbytes(self) -> int:
         """Bytes allocated, marks included."""
-        arrays = [*self.columns.values(), self.dirty, self.touched]
-        return sum(array.nbytes for array in arrays)
+        return sum(array.nbytes for array in (*self.columns.values(), self.marks.array))
 
     def grow(self, rows: int) -> None:
         """Allocate at least `rows` rows; new ones hold the columns' defaults."""
@@ -158,32 +153,15 @@ class TableData:
             old = self.columns[column.name]
             wider[: len(old)] = old
             self.columns[column.name] = wider
-        dirty = np.zeros((rows + 7) // 8, np.uint8)
-        dirty[: len(self.dirty)] = self.dirty
-        self.dirty = dirty
-        self.touched = _resized(self.touched, min(rows, TOUCHED_CAPACITY))
+        self.marks.grow(rows)
 
     def mark(self, rows: Array) -> None:
         """Remember that `rows` changed, from Python."""
-        rows = np.unique(rows)
-        fresh = rows[(self.dirty[rows >> 3] >> (rows & 7)) & 1 == 0]
-        np.bitwise_or.at(self.dirty, fresh >> 3, np.left_shift(1, fresh & 7).astype(np.uint8))
-        start = int(self.marks[0])
-        kept = fresh[: max(0, len(self.touched) - start)]
-        self.touched[start : start + len(kept)] = kept
-        self.marks[0] = start + len(fresh)
+        self.marks.add(rows)
 
     def take_touched(self) -> Array:
         """The rows marked since the last call, ascending; their marks are cleared."""
-        count = int(self.marks[0])
-        if count <= len(self.touched):
-            rows = np.sort(self.touched[:count])
-            self.dirty[rows >> 3] = 0
-        else:
-            rows = np.flatnonzero(np.unpackbits(self.dirty, bitorder="little")).astype(np.int32)
-            self.dirty[:] = 0
-        self.marks[0] = 0
-        return rows
+        return self.marks.take()
 
     def read(self, rows: Array | slice) -> dict[str, Array]:
         """Copies of those rows, column by column."""
@@ -283,7 +261,7 @@ class State:
 
     def _tuple(self, name: str, served: bool) -> Any:
         members = [
-            self.schema.view(data.table.name)(*data.columns.values(), data.dirty, data.touched, data.marks)
+            self.schema.view(data.table.name)(*data.columns.values(), data.marks.array)
             for data in self.tables.values()
             if data.table.served == served
         ]
@@ -345,12 +323,6 @@ def _filled(column: Column, rows: int) -> Array:
     array = raw[start : start + size].view(dtype).reshape(shape)
     array[...] = column.default
     return array
-
-
-def _resized(array: Array, length: int) -> Array:
-    if len(array) >= length:
-        return array
-    return np.concatenate([array, np.zeros(length - len(array), array.dtype)])
 
 
 def _slots(rows: Array, width: int) -> Array:

@@ -84,7 +84,7 @@ class Schema:
         self._check()
         self.classes: dict[str, type[tuple[Any, ...]]] = {}
         for table in tables:
-            fields = [*(column.name for column in table.columns), "dirty", "touched", "marks"]
+            fields = [*(column.name for column in table.columns), "marks"]
             self._make(_camel(table.name), fields, module)
         self._make("ServedView", [table.name for table in tables if table.served], module)
         self._make("PrivateView", [table.name for table in tables if not table.served], module)

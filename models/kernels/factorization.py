@@ -99,12 +99,12 @@ def descend_targets(count, category_of, factors, categories, work):
             continue
         descend(factors.q, factors.q_sum, item, work.z, slope)
         descend_bias(factors.bias, factors.bias_sum, item, slope)
-        mark(factors.dirty, factors.touched, factors.marks, item)
+        mark(factors.marks, item)
         category = category_of[item]
         if category >= 0:
             descend(categories.q, categories.q_sum, category, work.z, slope)
             descend_bias(categories.bias, categories.bias_sum, category, slope)
-            mark(categories.dirty, categories.touched, categories.marks, category)
+            mark(categories.marks, category)
 
 
 @kernel
@@ -112,16 +112,16 @@ def descend_context(history, count, category_of, factors, last, categories, grad
     """One step of the context's vectors, for gradient = d loss / d z."""
     first = history.items[0]
     descend(last.g, last.g_sum, first, gradient, np.float32(1))
-    mark(last.dirty, last.touched, last.marks, first)
+    mark(last.marks, first)
     weight = np.float32((1.0 - CONTEXT_DECAY) / (1.0 - CONTEXT_DECAY**count))
     for q in range(count):
         row = history.items[q]
         descend(factors.q, factors.q_sum, row, gradient, weight)
-        mark(factors.dirty, factors.touched, factors.marks, row)
+        mark(factors.marks, row)
         category = category_of[row]
         if category >= 0:
             descend(categories.q, categories.q_sum, category, gradient, weight)
-            mark(categories.dirty, categories.touched, categories.marks, category)
+            mark(categories.marks, category)
         weight *= np.float32(CONTEXT_DECAY)
 
 
@@ -209,5 +209,5 @@ def repel(item, weight, category_of, factors, categories, work):
         return False
     descend(factors.q, factors.q_sum, item, work.z, slope)
     descend_bias(factors.bias, factors.bias_sum, item, slope)
-    mark(factors.dirty, factors.touched, factors.marks, item)
+    mark(factors.marks, item)
     return True

@@ -179,7 +179,7 @@ def train(listed, own, ranker, gate_table, moments, fresh, target):
     if target >= 0:
         _train_gate(own, listed, gate_table, 1.0 if chosen >= 0 else 0.0)
     remember(own, moments, fresh)
-    mark(fresh.dirty, fresh.touched, fresh.marks, 0)
+    mark(fresh.marks, 0)
 
 
 @kernel
@@ -191,7 +191,7 @@ def _train_ranker(own, listed, table, count, chosen):
             own.gradient[f] += slope * own.features[at, f]
     for block in (0, listed.counts[1], listed.counts[2]):
         start = block * FRESH_FEATURES
-        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.gradient, FRESH_RATE)
+        descend(table.weight, table.total, table.marks, start, own.gradient, FRESH_RATE)
 
 
 @kernel
@@ -201,7 +201,7 @@ def _train_gate(own, listed, table, came):
         own.slopes[term] = miss * own.terms[term]
     for block in (0, listed.counts[1], listed.counts[2]):
         start = block * GATE_TERMS
-        descend(table.weight, table.total, table.dirty, table.touched, table.marks, start, own.slopes, FRESH_RATE)
+        descend(table.weight, table.total, table.marks, start, own.slopes, FRESH_RATE)
 
 
 @kernel
@@ -219,7 +219,7 @@ def account(caution, listed, target):
     lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
     caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (COST_HITS - lost))
     caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
-    mark(caution.dirty, caution.touched, caution.marks, 0)
+    mark(caution.marks, 0)
 
 
 @kernel

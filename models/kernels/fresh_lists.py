@@ -22,11 +22,11 @@ def link(items, kinds, all_, category, item, second):
         _push(items, CATEGORY, kinds.newest[category], item)
         kinds.newest[category] = item
         kinds.waiting[category] += 1
-        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        mark(kinds.marks, category)
     _push(items, CATALOGUE, all_.newest[0], item)
     all_.newest[0] = item
-    mark(all_.dirty, all_.touched, all_.marks, 0)
-    mark(items.dirty, items.touched, items.marks, item)
+    mark(all_.marks, 0)
+    mark(items.marks, item)
 
 
 @kernel
@@ -35,7 +35,7 @@ def _push(items, which, head, item):
     items.newer[item, which] = -1
     if head >= 0:
         items.newer[head, which] = item
-        mark(items.dirty, items.touched, items.marks, head)
+        mark(items.marks, head)
 
 
 @kernel
@@ -48,13 +48,13 @@ def unlink(items, kinds, all_, category, item):
         if items.newer[item, CATEGORY] < 0:
             kinds.newest[category] = items.older[item, CATEGORY]
         kinds.waiting[category] -= 1
-        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        mark(kinds.marks, category)
         _bridge(items, CATEGORY, item)
     if items.newer[item, CATALOGUE] < 0:
         all_.newest[0] = items.older[item, CATALOGUE]
-        mark(all_.dirty, all_.touched, all_.marks, 0)
+        mark(all_.marks, 0)
     _bridge(items, CATALOGUE, item)
-    mark(items.dirty, items.touched, items.marks, item)
+    mark(items.marks, item)
     return True
 
 
@@ -63,10 +63,10 @@ def _bridge(items, which, item):
     older, newer = items.older[item, which], items.newer[item, which]
     if newer >= 0:
         items.older[newer, which] = older
-        mark(items.dirty, items.touched, items.marks, newer)
+        mark(items.marks, newer)
     if older >= 0:
         items.newer[older, which] = newer
-        mark(items.dirty, items.touched, items.marks, older)
+        mark(items.marks, older)
     items.older[item, which] = -1
     items.newer[item, which] = -1
 

@@ -45,7 +45,7 @@ def weigh(guard, ranks, contender):
             shown, ranker = utility(ranks[contender], measure), utility(ranks[RANKER], measure)
             add(guard.lead, guard.noise, source, measure, SERVED_FADE, shown - other)
             add(guard.ranker_lead, guard.ranker_noise, source, measure, RANKER_FADE, ranker - other)
-        mark(guard.dirty, guard.touched, guard.marks, source)
+        mark(guard.marks, source)
 
 
 @kernel
@@ -102,4 +102,4 @@ def choose(guard, ranks, chosen):
     best = decide(guard, now)
     if best != now:
         chosen.contender[0] = best
-        mark(chosen.dirty, chosen.touched, chosen.marks, 0)
+        mark(chosen.marks, 0)

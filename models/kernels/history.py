@@ -73,7 +73,7 @@ def push(ring, users, user, item, second, kind):
     ring.item[at] = item
     ring.time[at] = second
     ring.kind[at] = kind
-    mark(ring.dirty, ring.touched, ring.marks, at)
+    mark(ring.marks, at)
     users.pushed[user] += 1
 
 

@@ -150,10 +150,10 @@ def count_event(stats, users, user, item, second):
     """The oracles: integer counts per item and per user of all events applied."""
     users.events[user] += 1
     users.last[user] = max(users.last[user], second)
-    mark(users.dirty, users.touched, users.marks, user)
+    mark(users.marks, user)
     if item >= 0:
         stats.events[item] += 1
-        mark(stats.dirty, stats.touched, stats.marks, item)
+        mark(stats.marks, item)
 
 
 @kernel
@@ -163,14 +163,14 @@ def birth(stats, factors, kinds, category_factors, item, second, seed):
         stats.first[item] = second
         if factors.q_sum[item] == 0:  # otherwise its vector was imported
             factorization.initialise(factors.q, item, seed)
-        mark(factors.dirty, factors.touched, factors.marks, item)
+        mark(factors.marks, item)
     category = stats.category[item]
     if category >= 0:
         kinds.events[category] += 1
-        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        mark(kinds.marks, category)
         if kinds.events[category] == 1:
             factorization.initialise(category_factors.q, category, seed + np.uint64(1 << 40))
-            mark(category_factors.dirty, category_factors.touched, category_factors.marks, category)
+            mark(category_factors.marks, category)
 
 
 @kernel
@@ -192,12 +192,10 @@ def learn_memories(totals, lag, forward, backward, past, item):
         row = past.items[q]
         if row != item:
             w = weight * SESSION_DECAY ** past.sessions[q]
-            add(forward.other, forward.count, forward.dirty, forward.touched, forward.marks, row, WINDOW_SLOTS, item, w)
+            add(forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w)
             add(
                 backward.other,
                 backward.count,
-                backward.dirty,
-                backward.touched,
                 backward.marks,
                 item,
                 WINDOW_SLOTS,
@@ -207,10 +205,10 @@ def learn_memories(totals, lag, forward, backward, past, item):
             totals.forward[row] += w
             totals.backward[item] += w
             if q == 0:
-                add(lag.other, lag.count, lag.dirty, lag.touched, lag.marks, row, LAG_SLOTS, item, 1.0)
+                add(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0)
                 totals.lag[row] += 1
-            mark(totals.dirty, totals.touched, totals.marks, row)
-            mark(totals.dirty, totals.touched, totals.marks, item)
+            mark(totals.marks, row)
+            mark(totals.marks, item)
         weight *= WINDOW_DECAY
 
 
@@ -218,9 +216,9 @@ def learn_memories(totals, lag, forward, backward, past, item):
 def learn_category(nexts, stats, source, target):
     """Count the step from one category to the next."""
     if source >= 0 and target >= 0:
-        add(nexts.other, nexts.count, nexts.dirty, nexts.touched, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
+        add(nexts.other, nexts.count, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
         stats.total[source] += 1
-        mark(stats.dirty, stats.touched, stats.marks, source)
+        mark(stats.marks, source)
 
 
 @kernel
@@ -230,17 +228,15 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
     for life in range(3):
         key = popularity.grown(stats.key[item, life], rates[life], applied)
         stats.key[item, life] = key
-        popularity.enlist(tops.item, tops.key, tops.dirty, tops.touched, tops.marks, life * TOP, TOP, item, key)
+        popularity.enlist(tops.item, tops.key, tops.marks, life * TOP, TOP, item, key)
     stats.last[item] = max(stats.last[item], second)
     category = stats.category[item]
     if category >= 0:
         kinds.key[category] = popularity.grown(kinds.key[category], popularity.RATE_MIDDLE, applied)
-        mark(kinds.dirty, kinds.touched, kinds.marks, category)
+        mark(kinds.marks, category)
         popularity.enlist(
             lists.item,
             lists.key,
-            lists.dirty,
-            lists.touched,
             lists.marks,
             category * CATEGORY_TOP,
             CATEGORY_TOP,
@@ -286,7 +282,7 @@ def note_recent(recent, progress, item):
     """Write the item over the oldest of the recent ones."""
     at = progress.recent[0] % recent.item.shape[0]
     recent.item[at] = item
-    mark(recent.dirty, recent.touched, recent.marks, at)
+    mark(recent.marks, at)
     progress.recent[0] += 1
 
 
@@ -399,6 +395,6 @@ def learn(served, private, batch, scratch, every, out):
         served.clock.applied[0] = applied + 1
     if batch.user.shape[0] > 0:
         clock, progress = served.clock, private.progress
-        mark(clock.dirty, clock.touched, clock.marks, 0)
-        mark(progress.dirty, progress.touched, progress.marks, 0)
+        mark(clock.marks, 0)
+        mark(progress.marks, 0)
     return tested

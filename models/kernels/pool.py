@@ -22,7 +22,7 @@ def enter(pool, clock, slots, keys, item, random):
         if pool.item[at] >= 0:
             _place(slots, pool.item[at], -1)
     pool.item[at] = item
-    mark(pool.dirty, pool.touched, pool.marks, at)
+    mark(pool.marks, at)
     _place(slots, item, at)
 
 
@@ -41,4 +41,4 @@ def _least(members, keys, random):
 @kernel
 def _place(slots, item, at):
     slots.slot[item] = at
-    mark(slots.dirty, slots.touched, slots.marks, item)
+    mark(slots.marks, item)

@@ -30,13 +30,13 @@ def grown(key, rate, applied):
 
 
 @kernel
-def enlist(items, keys, dirty, touched, marks, start, size, item, key):
+def enlist(items, keys, marks, start, size, item, key):
     """Keep the `size` largest keys in rows start to start + size: the item is in, enters, or stays out."""
     least, least_key = -1, key
     for at in range(start, start + size):
         if items[at] == item:
             keys[at] = key
-            mark(dirty, touched, marks, at)
+            mark(marks, at)
             return
         if items[at] < 0:
             if least_key > -math.inf:
@@ -46,7 +46,7 @@ def enlist(items, keys, dirty, touched, marks, start, size, item, key):
     if least >= 0:
         items[least] = item
         keys[least] = key
-        mark(dirty, touched, marks, least)
+        mark(marks, least)
 
 
 @kernel

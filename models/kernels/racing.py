@@ -121,7 +121,7 @@ def test(listed, target, race, out):
         race.fading_weight[who] = FADE * race.fading_weight[who] + 1
         race.fading_hits[who] = FADE * race.fading_hits[who] + hit
         race.fading_reciprocal[who] = FADE * race.fading_reciprocal[who] + reciprocal
-        mark(race.dirty, race.touched, race.marks, who)
+        mark(race.marks, who)
 
 
 @kernel

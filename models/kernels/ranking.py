@@ -69,7 +69,7 @@ def remember(listed, moments, clock):
         if math.isfinite(listed.means[f]) and math.isfinite(listed.squares[f]):
             moments.mean[f] += step * (listed.means[f] - moments.mean[f])
             moments.square[f] += step * (listed.squares[f] - moments.square[f])
-            mark(moments.dirty, moments.touched, moments.marks, f)
+            mark(moments.marks, f)
 
 
 @kernel
@@ -121,7 +121,7 @@ def set_gradient(features, count, slopes, gradient):
 
 
 @kernel
-def descend(weights, totals, dirty, touched, marks, start, gradient, rate):
+def descend(weights, totals, marks, start, gradient, rate):
     """AdaGrad per coordinate on rows start to start + length of the gradient."""
     for f in range(gradient.shape[0]):
         slope = gradient[f]
@@ -129,7 +129,7 @@ def descend(weights, totals, dirty, touched, marks, start, gradient, rate):
             row = start + f
             totals[row] += slope * slope
             weights[row] -= rate * slope / math.sqrt(totals[row] + RANK_START)
-            mark(dirty, touched, marks, row)
+            mark(marks, row)
 
 
 @kernel
@@ -143,15 +143,13 @@ def train(listed, ranker, curvature, scores, target):
     if not newton.step(ranker.weight, curvature.inverse, listed.gradient, listed.direction):
         return
     for f in range(FEATURES):
-        mark(ranker.dirty, ranker.touched, ranker.marks, f)
-        mark(curvature.dirty, curvature.touched, curvature.marks, f)
+        mark(ranker.marks, f)
+        mark(curvature.marks, f)
     for block in (listed.counts[1], listed.counts[2]):
         start = block * FEATURES
         descend(
             ranker.weight,
             ranker.total,
-            ranker.dirty,
-            ranker.touched,
             ranker.marks,
             start,
             listed.gradient,
@@ -179,8 +177,8 @@ def train_linear(listed, linear, scores, target):
         listed.chances[at] = error
         total += error
     set_gradient(listed.features, count, listed.chances, listed.gradient)
-    descend(linear.weight, linear.total, linear.dirty, linear.touched, linear.marks, 0, listed.gradient, RANK_RATE)
+    descend(linear.weight, linear.total, linear.marks, 0, listed.gradient, RANK_RATE)
     if math.isfinite(total):
         linear.total[FEATURES] += total * total
         linear.weight[FEATURES] -= RANK_RATE * total / math.sqrt(linear.total[FEATURES] + RANK_START)
-        mark(linear.dirty, linear.touched, linear.marks, FEATURES)
+        mark(linear.marks, FEATURES)

@@ -37,7 +37,7 @@ def note(signals, item, kind, weight):
             signals.shown[item] *= 0.5
             signals.liked[item] *= 0.5
             signals.refused[item] *= 0.5
-        mark(signals.dirty, signals.touched, signals.marks, item)
+        mark(signals.marks, item)
 
 
 @kernel
@@ -66,17 +66,17 @@ def _relist(lists, start, size, item, key):
     for at in range(start, start + size):
         if lists.item[at] == item:
             lists.key[at] = key
-            mark(lists.dirty, lists.touched, lists.marks, at)
+            mark(lists.marks, at)
 
 
 @kernel
-def remove(others, counts, dirty, touched, marks, row, width, item, weight):
+def remove(others, counts, marks, row, width, item, weight):
     """Take at most `weight` from the pair (row, item) of a memory, down to 0 at most; returns how much it was."""
     for at in range(row * width, (row + 1) * width):
         if others[at] == item:
             taken = min(counts[at], weight)
             counts[at] -= taken
-            mark(dirty, touched, marks, at)
+            mark(marks, at)
             return taken
     return 0.0
 
@@ -95,14 +95,10 @@ def take_memories(totals, lag, forward, backward, past, item):
         row = past.items[q]
         if row != item:
             w = weight * SESSION_DECAY ** (past.sessions[q] - past.sessions[start])
-            totals.forward[row] -= remove(
-                forward.other, forward.count, forward.dirty, forward.touched, forward.marks, row, WINDOW_SLOTS, item, w
-            )
+            totals.forward[row] -= remove(forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w)
             totals.backward[item] -= remove(
                 backward.other,
                 backward.count,
-                backward.dirty,
-                backward.touched,
                 backward.marks,
                 item,
                 WINDOW_SLOTS,
@@ -110,9 +106,7 @@ def take_memories(totals, lag, forward, backward, past, item):
                 w,
             )
             if q == start + 1:
-                totals.lag[row] -= remove(
-                    lag.other, lag.count, lag.dirty, lag.touched, lag.marks, row, LAG_SLOTS, item, 1.0
-                )
-            mark(totals.dirty, totals.touched, totals.marks, row)
-            mark(totals.dirty, totals.touched, totals.marks, item)
+                totals.lag[row] -= remove(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0)
+            mark(totals.marks, row)
+            mark(totals.marks, item)
         weight *= WINDOW_DECAY

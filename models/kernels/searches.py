@@ -25,19 +25,19 @@ def wait(pending, user, query, second):
     """Remember a search until something is taken."""
     pending.query[user] = query
     pending.time[user] = second
-    mark(pending.dirty, pending.touched, pending.marks, user)
+    mark(pending.marks, user)
 
 
 @kernel
 def touch(stats, query, second):
     """A query was used: the one that was not for longest is evicted first."""
     stats.last[query] = max(stats.last[query], second)
-    mark(stats.dirty, stats.touched, stats.marks, query)
+    mark(stats.marks, query)
 
 
 @kernel
 def learn(memory, stats, query, item, weight):
     """One more item that was taken after a query."""
-    add(memory.other, memory.count, memory.dirty, memory.touched, memory.marks, query, QUERY_SLOTS, item, weight)
+    add(memory.other, memory.count, memory.marks, query, QUERY_SLOTS, item, weight)
     stats.total[query] += weight
-    mark(stats.dirty, stats.touched, stats.marks, query)
+    mark(stats.marks, query)

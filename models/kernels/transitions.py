@@ -15,7 +15,7 @@ from models.kernels.vectors import LANES
 
 
 @kernel
-def add(others, counts, dirty, touched, marks, row, width, item, weight):
+def add(others, counts, marks, row, width, item, weight):
     """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
     start = row * width
     found = start + _find(others, start, width, item)
@@ -25,7 +25,7 @@ def add(others, counts, dirty, touched, marks, row, width, item, weight):
         others[found] = item
         counts[found] = inherited
     counts[found] += weight
-    mark(dirty, touched, marks, found)
+    mark(marks, found)
 
 
 @kernel

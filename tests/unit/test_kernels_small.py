@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.kernels import guard, hashing, history, newton, pool, popularity, racing, ranking, selection, transitions
+from models.marks import Marks
 from models.recommender import RecommenderSettings, new_state
 from models.scratch import new_scratch
 from tests import naive
@@ -22,7 +23,7 @@ def rng(request):
 
 
 def marks(rows):
-    return np.zeros(rows // 8 + 1, np.uint8), np.zeros(rows, np.int32), np.zeros(1, np.int64)
+    return Marks(rows).array
 
 
 def test_forward_decay_is_the_sum_of_decayed_touches(rng):
@@ -40,7 +41,7 @@ def test_the_top_list_is_exactly_the_largest_keys(rng):
     for number in range(500):
         item = int(rng.integers(30))
         keys[item] = popularity.grown(keys[item], popularity.RATE_SHORT, number)
-        popularity.enlist(items, listed, *marks(5), 0, 5, item, keys[item])
+        popularity.enlist(items, listed, marks(5), 0, 5, item, keys[item])
     out = np.zeros(5, np.int32)
     count = popularity.order(items, listed, 0, 5, out)
     assert items[out[:count]].tolist() == naive.best(keys.tolist(), 5)
@@ -53,7 +54,7 @@ def test_a_memory_keeps_what_its_twin_keeps(rng, width):
     for _ in range(60 * width):
         item, weight = int(rng.zipf(1.3) % (4 * width)), float(rng.random()) + 0.01
         memory.add(item, weight)
-        transitions.add(others, counts, *marks(2 * width), 1, width, item, weight)
+        transitions.add(others, counts, marks(2 * width), 1, width, item, weight)
     found = {int(i): float(c) for i, c in zip(others[width:], counts[width:], strict=True)}
     assert found == pytest.approx({int(i): c for i, c in memory.pairs}, rel=1e-4)
     assert others[:width].tolist() == [-1] * width
@@ -63,7 +64,7 @@ def test_a_memory_keeps_what_its_twin_keeps(rng, width):
 def test_a_removed_neighbour_hands_on_nothing(width):
     others, counts = np.arange(width, dtype=np.int32), np.full(width, 5.0, np.float32)
     others[width - 2], counts[width - 2] = -1, 9.0
-    transitions.add(others, counts, *marks(width), 0, width, 77, 1.0)
+    transitions.add(others, counts, marks(width), 0, width, 77, 1.0)
     assert (others[width - 2], counts[width - 2]) == (77, 1.0)
     assert others.sum() == sum(range(width)) - (width - 2) + 77
     assert counts.sum() == 5.0 * (width - 1) + 1.0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.marks import Marks
 from models.state import State, _write_rows
 from models.tables import Column, Schema, Space, Table, merge
 
@@ -81,7 +82,7 @@ def test_a_not_finite_value_is_named():
 
 
 def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypatch):
-    monkeypatch.setattr("models.state.TOUCHED_CAPACITY", 2)
+    monkeypatch.setattr("models.state.Marks", lambda rows: Marks(rows, capacity=2))
     state = State(SCHEMA)
     rows = [state.add("item", key) for key in "abcde"]
     for row in rows:
