@@ -86,7 +86,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
-    intake = Intake(settings)
+    intake = Intake(settings, away=telemetry.kafka_away.set)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     return Context(
         settings=settings,

@@ -50,14 +50,23 @@ class Edge:
         started = time.perf_counter()
         request_id = scope["request_id"] = os.urandom(8).hex()
         status = 0
+        telemetry, streaming = self._telemetry, False
+
+        def counted() -> None:
+            telemetry.in_progress.dec()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            telemetry.answered(method, _route(scope), status or 499, time.perf_counter() - started)
 
         async def safe(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streaming
             if message["type"] == "http.response.start":
                 status = message["status"]
-                page = any(
-                    value.startswith(b"text/html") for name, value in message["headers"] if name == b"content-type"
-                )
+                kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
+                page, streaming = kind.startswith(b"text/html"), kind.startswith(b"text/event-stream")
+                if streaming:
+                    # It lasts as long as somebody watches, which says nothing of how fast anything is.
+                    counted()
+                    telemetry.streams.inc()
                 message["headers"] = [
                     *message["headers"],
                     *HEADERS,
@@ -66,7 +75,7 @@ class Edge:
                 ]
             await send(message)
 
-        self._telemetry.in_progress.inc()
+        telemetry.in_progress.inc()
         try:
             bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
             await self._app(scope, bounded, safe)
@@ -77,9 +86,10 @@ class Edge:
                 await self._apologise(scope, receive, safe, request_id)
             status = 500
         finally:
-            self._telemetry.in_progress.dec()
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            self._telemetry.answered(method, _route(scope), status or 499, time.perf_counter() - started)
+            if streaming:
+                telemetry.streams.dec()
+            else:
+                counted()
 
     @staticmethod
     async def _apologise(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

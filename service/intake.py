@@ -28,6 +28,8 @@ PARTING: Final = 3.0
 """Seconds that Kafka has, at the end, for what was handed over. Requests have waited for theirs already."""
 RETRY: Final = 2.0
 """Seconds between attempts to find a broker."""
+LOOK: Final = 5.0
+"""Seconds between questions whether the broker is still there, and for its answer: for those who watch, nothing waits."""
 
 IMPRESSIONS: Final = 10_000
 """Impressions that wait for the next request that rotates; the oldest are forgotten first."""
@@ -49,9 +51,16 @@ class Outgoing(NamedTuple):
 class Intake:
     """Writes to the topics for the HTTP routes. Thread-safe; `send` blocks and belongs on a worker thread."""
 
-    def __init__(self, settings: Settings, connect: Callable[[], EventProducer] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connect: Callable[[], EventProducer] | None = None,
+        away: Callable[[bool], object] = lambda _: None,
+    ) -> None:
+        """`away` is told, every few seconds, whether Kafka leaves questions unanswered."""
         self.rules: EventRules = settings.events.rules()
         self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
+        self._away = away
         self._producer: EventProducer | None = None
         self._breaker = Breaker()
         self._stop = threading.Event()
@@ -86,12 +95,19 @@ class Intake:
                 if self.error != str(error):
                     logs.warn("kafka unavailable", detail=str(error))
                 self.error = str(error)
+                self._away(True)
                 self._stop.wait(RETRY)
                 continue
             self._producer, self.error = producer, ""
             if self._stop.is_set():
                 producer.close()
+            self._keep_looking(producer)
             return
+
+    def _keep_looking(self, producer: EventProducer) -> None:
+        while not self._stop.is_set():
+            self._away(not producer.answers(LOOK))
+            self._stop.wait(LOOK)
 
     def send(self, role: Role, records: Sequence[Outgoing]) -> list[bool]:
         """Whether Kafka has each of `records`. Raises KafkaUnavailable when it has none of them."""

@@ -61,12 +61,13 @@ class Telemetry:
         )
         self._durations = Histogram(
             "sluicegate_http_request_duration_seconds",
-            "Seconds from the request's first byte here to the answer's last.",
+            "Seconds from the request's first byte here to the answer's last; to the first of a stream.",
             ["route"],
             buckets=LATENCY,
             registry=registry,
         )
         self.in_progress = Gauge("sluicegate_http_requests_in_progress", "Requests being answered.", registry=registry)
+        self.streams = Gauge("sluicegate_http_streams", "Streams open: live pages that watch.", registry=registry)
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {UNMATCHED: self._durations.labels(UNMATCHED)}
         self._make_answers(registry)
@@ -100,6 +101,9 @@ class Telemetry:
         )
         self.slates = {name: slates.labels(name) for name in SLATES}
         self.rate_limited = Counter("sluicegate_rate_limited", "Requests answered 429.", registry=registry)
+        self.kafka_away = Gauge(
+            "sluicegate_kafka_away", "1 while Kafka leaves this process's questions unanswered.", registry=registry
+        )
         self.refused_keys = Counter(
             "sluicegate_auth_failures", "Requests without a key that may do what they ask.", registry=registry
         )

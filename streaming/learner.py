@@ -183,6 +183,7 @@ class Learner:
         loaded = self._when_there(self._load)
         if loaded is None:
             return
+            self.telemetry.kafka_away.set(0)  # whoever leads now tells how Kafka is
         model, head = loaded
         source = self._when_there(lambda: self._open(model.progress))
         if source is None:
@@ -192,6 +193,7 @@ class Learner:
         gc.freeze()
         with contextlib.closing(source), self._parts(leadership, model, source, head) as parts:
             self.state = "learning"
+        self.telemetry.kafka_away.set(0)
             term = Term(model, parts, self.stop)
             term.run()
             self.state = "stopping"
@@ -226,6 +228,7 @@ class Learner:
         return None
 
     def _load(self) -> tuple[Model, versions.Loaded | None]:
+                    self.telemetry.kafka_away.set(isinstance(error, BrokerAway))
         """Step 2. Raises NoSoundVersion rather than start cold; an empty model only when there never was a version."""
         settings = recommender_settings(self.settings)
         loaded = versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())

@@ -179,6 +179,19 @@ class EventProducer:
             self._producer.flush(timeout=timeout)
         except kafka_errors.KafkaTimeoutError:
             return False
+    def answers(self, timeout: float) -> bool:
+        """Whether a broker names its topics now, asked anew; waits at most `timeout` seconds."""
+        told = threading.Event()
+        asked = self._producer._metadata.request_update()
+        asked.add_both(lambda *_: told.set())
+        self._producer._sender.wakeup()
+        if not told.wait(timeout):
+            return False
+        # A topic that is missing or forbidden is an answer too.
+        return asked.exception is None or not isinstance(
+            trouble(asked.exception, self._bootstrap, self._settings.topic("events")), BrokerAway
+        )
+
         return True
 
     def close(self, timeout: float = 5.0) -> bool:

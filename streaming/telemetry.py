@@ -77,7 +77,7 @@ class LearnerTelemetry:
         self.record_time = self._gauge(
             "consumer_record_timestamp_seconds", "Record time of the last record learnt.", "topic", "partition"
         )
-        self.lag_checked = self._gauge("consumer_lag_timestamp_seconds", "When the lag was last measured.")
+        self.kafka_away = self._gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
         self.arrival = self._histogram(
             "event_to_history_seconds", "From a record's time to its place in the user's history.", ARRIVAL_BUCKETS
         )

@@ -255,6 +255,7 @@ class Term:
 
     def _poll(self) -> None:
         parts = self._parts
+                        self._parts.telemetry.kafka_away.set(isinstance(error, BrokerAway))
         learner = parts.settings.learner
         polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
         now = parts.wall()
@@ -277,6 +278,7 @@ class Term:
             self._measure_lag()
         if now >= self._refresh_at:
             self._refresh_at = now + self._parts.settings.kafka.refresh_interval
+            parts.telemetry.kafka_away.set(0)
             self._look_at_log()
 
     def _measure_lag(self) -> None:
@@ -284,7 +286,6 @@ class Term:
         for topic, lags in self._parts.source.lag().items():
             for partition, lag in lags.items():
                 telemetry.lag.labels(topic, str(partition)).set(lag)
-        telemetry.lag_checked.set(self._parts.wall())
 
     def _look_at_log(self) -> None:
         source = self._parts.source
@@ -300,3 +301,4 @@ class Term:
 def unexplained(error: KafkaTrouble) -> bool:
     """Whether the trouble is none that waiting is known to mend."""
     return isinstance(error, BrokerAway) and error.kind == "other"
+        self._parts.telemetry.kafka_away.set(0)

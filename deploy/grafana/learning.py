@@ -20,11 +20,12 @@ LEARNING: Rows = (
                 alerts=("LagGrows", "LearningStalled"),
             ),
             Panel(
-                "Since the lag was measured",
-                "Grows while Kafka does not answer the learner.",
-                "s",
-                (("time() - max(sluicegate_consumer_lag_timestamp_seconds > 0)", "seconds"),),
-                limit=120,
+                "Kafka away",
+                "1 while it leaves the questions of a process unanswered; the learner notices within a minute.",
+                "none",
+                (("sluicegate_kafka_away", "{{job}} {{instance}}"),),
+                "state-timeline",
+                limit=1,
                 alerts=("KafkaAway",),
             ),
             Panel(

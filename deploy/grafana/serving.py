@@ -71,9 +71,12 @@ SERVING: Rows = (
             ),
             Panel(
                 "In progress",
-                "Requests being answered, by replica.",
+                "Requests being answered, and streams that live pages watch, by replica.",
                 "short",
-                (("sluicegate_http_requests_in_progress", "{{instance}}"),),
+                (
+                    ("sluicegate_http_requests_in_progress", "requests {{instance}}"),
+                    ("sluicegate_http_streams", "streams {{instance}}"),
+                ),
             ),
             Panel(
                 "Turned away",
@@ -122,7 +125,7 @@ SERVING: Rows = (
                 "Sequence number served by each; they differ for a second at most.",
                 "none",
                 (("sluicegate_serving_version_sequence", "{{instance}}"),),
-                alerts=("VersionUnloadable",),
+                alerts=("VersionUnloadable", "ServiceAbsent"),
             ),
             Panel(
                 "Age of what is served",

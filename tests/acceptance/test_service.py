@@ -135,6 +135,7 @@ def test_the_service_answers_while_kafka_is_away(open_installation: Open, kafka:
     status, problem = service.ask("POST", "/events", click("user-1", SHOP.item(1, 1)).event, timeout=20)
     assert status == 503, problem
     assert problem["next"]
+    ours.wait(lambda: service.metrics()["sluicegate_kafka_away"] == 1, "it tells that Kafka is away", service)
     kafka.start()
     ours.wait(
         lambda: service.ask("POST", "/events", click("user-1", SHOP.item(1, 1)).event, timeout=20)[0] == 202,

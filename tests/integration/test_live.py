@@ -95,6 +95,22 @@ def test_no_more_pages_watch_than_may(served: Served, monkeypatch: pytest.Monkey
     assert read(served, 1)
 
 
+def test_a_stream_is_no_long_request(served: Served) -> None:
+    def shown(name: str, **labels: str) -> float:
+        return served.context.telemetry.registry.get_sample_value(f"sluicegate_http_{name}", labels) or 0.0
+
+    counted = shown("requests_total", method="GET", route="/stream", code="200")
+    took = shown("request_duration_seconds_sum", route="/stream")
+    with served.http.stream("GET", "/stream") as answer:
+        lines = answer.iter_lines()
+        messages(lines, 3)  # two seconds and more
+        assert shown("streams") == 1
+        assert shown("requests_in_progress") == 0
+    eventually(lambda: shown("streams") == 0)
+    assert shown("requests_total", method="GET", route="/stream", code="200") == counted + 1
+    assert shown("request_duration_seconds_sum", route="/stream") < took + 0.5
+
+
 def test_a_stream_does_not_hold_up_the_end(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     environ = {

@@ -25,6 +25,39 @@ class Faltering(EventProducer):
         return super().send(*args, **options)
 
 
+class Hung(EventProducer):
+    """A producer whose broker answers the first question and the third."""
+
+    asked = 0
+
+    def answers(self, timeout: float) -> bool:
+        self.asked += 1
+        return self.asked != 2 and super().answers(timeout)
+
+
+def test_whoever_watches_is_told_when_kafka_is_away_and_when_it_is_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.intake.LOOK", 0.5)
+    monkeypatch.setattr("service.intake.RETRY", 0.05)
+    ensure_topics(settings)
+    brokers: list[EventProducer | None] = [None, Hung(settings)]
+
+    def connect() -> EventProducer:
+        found = brokers.pop(0)
+        if found is None:
+            raise BrokerAway("away")
+        return found
+
+    told: list[bool] = []
+    intake = Intake(settings, connect, told.append)
+    intake.start()
+    try:
+        eventually(lambda: told[:4] == [True, False, True, False], timeout=20.0)
+    finally:
+        intake.stop()
+
+
 def test_after_a_total_failure_the_next_request_sends_all_its_records(settings: Settings) -> None:
     ensure_topics(settings)
     intake = Intake(settings, lambda: Faltering(settings))
