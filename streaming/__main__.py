@@ -76,7 +76,11 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
     _calm_collector()
     _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
-    learner = Learner.connected(settings, telemetry, stop, reset_offsets)
+    try:
+        learner = Learner.connected(settings, telemetry, stop, reset_offsets)
+    except OSError as error:  # a password or certificate file
+        log.error("stopped: %s", error)
+        return USAGE
     try:
         server = MetricsServer(
             telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready

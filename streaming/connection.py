@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
-import time
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final
 
 from streaming.sections import KafkaSettings
-
-T = TypeVar("T")
-
-# Seconds one attempt to connect may take, and between two rounds of attempts.
-PROBE: Final = 5.0
-PAUSE: Final = 0.2
 
 BACKFILL: Final = "sluicegate-backfill"
 """Header that marks a record of history: its own timestamp is its "now", so it is never late."""
@@ -38,6 +30,18 @@ class BrokerAway(KafkaTrouble):
 
 class NotAllowed(KafkaTrouble):
     """The broker refuses our credentials or the operation: user, password or access rules have to change."""
+
+
+class Untrusted(NotAllowed):
+    """A broker's certificate is not one that `kafka.cafile` vouches for, or names another host."""
+
+
+class UnusableFile(KafkaTrouble):
+    """A file that a setting names cannot be used: it is not there, not ours to read, or holds something else."""
+
+    def __init__(self, setting: str, path: Path, error: Exception) -> None:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        super().__init__(f"{setting}: {path} cannot be used: {reason}")
 
 
 class Refused(KafkaTrouble):
@@ -84,7 +88,7 @@ class TopicRecreated(KafkaTrouble):
 def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """Arguments common to consumer, producer and admin client, in kafka-python's names.
 
-    Raises OSError when the password file cannot be read.
+    Raises UnusableFile when the password file cannot be read.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",") if server.strip()],
@@ -96,65 +100,32 @@ def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         "reconnect_backoff_max_ms": 1_000,
     }
     if settings.security_protocol.startswith("SASL"):
-        arguments |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": settings.username,
-            "sasl_plain_password": settings.secret(),
-        }
+        arguments |= _login(settings)
     if settings.security_protocol.endswith("SSL"):
         arguments |= {
-            "ssl_cafile": _path(settings.cafile),
-            "ssl_certfile": _path(settings.certfile),
-            "ssl_keyfile": _path(settings.keyfile),
+            "ssl_cafile": str(settings.cafile) if settings.cafile is not None else None,
+            "ssl_certfile": str(settings.certfile) if settings.certfile is not None else None,
+            "ssl_keyfile": str(settings.keyfile) if settings.keyfile is not None else None,
             "ssl_check_hostname": settings.check_hostname,
         }
     return arguments
 
 
-def open_client(kind: Callable[..., T], **arguments: Any) -> T:
-    """`kind(**arguments)`, with nothing left behind when that raises.
+def _login(settings: KafkaSettings) -> dict[str, Any]:
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        from streaming.tokens import Tokens  # it raises errors that are declared here
 
-    kafka-python starts the network thread before it looks for a broker, and leaves it running, with a socket per
-    attempt, when there is none: a service that tries every other second would collect both. So a plain connection is
-    tried first. Raises BrokerAway when that fails until `bootstrap_timeout_ms`.
-    """
-    _await_listener(arguments["bootstrap_servers"], arguments["bootstrap_timeout_ms"] / 1000)
-    started: list[Any] = []
-    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
-
-    def remembered(**configuration: Any) -> Any:
-        started.append(network(**configuration))
-        return started[-1]
-
+        return {"sasl_mechanism": settings.sasl_mechanism, "sasl_oauth_token_provider": Tokens(settings)}
     try:
-        return kind(**arguments, kafka_client=remembered)
-    except BaseException:
-        for client in started:
-            client.close()
-        raise
-
-
-def _await_listener(servers: list[str], timeout: float) -> None:
-    limit = time.monotonic() + timeout
-    while True:
-        for server in servers:
-            host, _, port = server.rpartition(":")
-            try:
-                socket.create_connection((host.strip("[]") or server, int(port)), min(timeout, PROBE)).close()
-            except (OSError, ValueError) as error:
-                reason = error
-            else:
-                return
-        if time.monotonic() + PAUSE > limit:
-            raise BrokerAway(
-                f"no Kafka broker answers at {','.join(servers)} ({reason}): is it running, is kafka.bootstrap right?",
-                "connection",
-            )
-        time.sleep(PAUSE)
-
-
-def _path(file: Any) -> str | None:
-    return str(file) if file is not None else None
+        secret = settings.secret()
+    except (OSError, UnicodeDecodeError) as error:
+        assert settings.password_file is not None
+        raise UnusableFile("kafka.password_file", settings.password_file, error) from error
+    return {
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.username,
+        "sasl_plain_password": secret,
+    }
 
 
 def compression() -> str | None:
@@ -162,7 +133,8 @@ def compression() -> str | None:
     return "lz4" if importlib.util.find_spec("lz4") is not None else None
 
 
-_DENIED: Final = {"AuthorizationError", "SaslAuthenticationFailedError"}
+_UNKNOWN_TO_THEM: Final = {"SaslAuthenticationFailedError", "IllegalSaslStateError", "UnsupportedSaslMechanismError"}
+_DENIED: Final = {"AuthorizationError"}
 _UNREACHED: Final = {"KafkaConnectionError", "NodeNotReadyError"}
 _REFUSED: Final = {
     "InvalidRecordError",
@@ -175,14 +147,32 @@ _REFUSED: Final = {
 }
 
 
+def hopeless(error: Exception) -> bool:
+    """Whether another attempt with the same settings would fail of the same."""
+    return isinstance(error, NotAllowed | UnusableFile) or bool(_names(error) & _UNKNOWN_TO_THEM)
+
+
+def _names(error: Exception) -> set[str]:
+    return {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
+
+
 def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
     """The error of ours for one of kafka-python's: what happened, to which broker, what to do.
 
     By class names, so that this module needs no Kafka library.
     """
-    names = {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
+    names = _names(error)
+    if names & _UNKNOWN_TO_THEM:
+        return NotAllowed(
+            f"Kafka at {bootstrap} refuses our login ({error}): check kafka.sasl_mechanism, kafka.username, and the "
+            "password or token"
+        )
     if names & _DENIED:
-        return NotAllowed(f"Kafka at {bootstrap} refuses us ({error}): check kafka.username, password and access rules")
+        where = f" on topic {topic!r}" if topic and topic not in str(error) else ""
+        return NotAllowed(
+            f"Kafka at {bootstrap} refuses us{where} ({error}): grant kafka.username the rights that "
+            "docs/operations.md lists"
+        )
     if topic and "UnknownTopicOrPartitionError" in names:
         return TopicMissing(topic, bootstrap)
     if names & _REFUSED:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
 from streaming.connection import (
@@ -24,11 +25,12 @@ from streaming.connection import (
     TopicMissing,
     TopicRecreated,
     client_arguments,
-    open_client,
     trouble,
 )
+from streaming.opening import open_client
 from streaming.settings import Settings
 from streaming.source import Offsets, Record, Source, is_backfill
+from streaming.tokens import Tokens
 from streaming.unpacking import hasten
 
 __all__ = [
@@ -56,6 +58,8 @@ PROBE: Final = 3.0
 MIRROR: Final = 2.0
 
 T = TypeVar("T")
+
+AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
 
 
 class KafkaSource:
@@ -126,7 +130,10 @@ class KafkaSource:
             if code:
                 kind = kafka_errors.for_code(code)
                 if issubclass(kind, kafka_errors.AuthorizationError):
-                    raise NotAllowed(f"the broker does not let us read topic {name!r} ({kind.__name__})")
+                    raise NotAllowed(
+                        f"Kafka at {self._settings.bootstrap} does not let us read topic {name!r} ({kind.__name__}): "
+                        "grant kafka.username the rights that docs/operations.md lists"
+                    )
                 raise TopicMissing(name, self._settings.bootstrap)
         return described
 

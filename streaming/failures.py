@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-Kind = Literal["timeout", "connection", "readonly", "loading", "oom", "misconf", "auth", "other"]
+Kind = Literal["timeout", "connection", "readonly", "loading", "oom", "misconf", "auth", "tls", "other"]
 
 KINDS: Final[tuple[Kind, ...]] = (
     "timeout",
@@ -23,18 +23,21 @@ KINDS: Final[tuple[Kind, ...]] = (
     "oom",
     "misconf",
     "auth",
+    "tls",
     "other",
 )
 """Closed, because metric labels are made of it."""
 
 ADVICE: Final[dict[Kind, str]] = {
     "timeout": "Redis did not answer in time; look at its load and at the network",
-    "connection": "Redis can't be reached; is it running, and is redis.url right?",
+    "connection": "Redis can't be reached; is it running, and is redis.url right (rediss:// for TLS)?",
     "readonly": "this Redis is a replica; point redis.url at the primary",
     "loading": "Redis is still loading its data; it will answer when it is done",
     "oom": "Redis is full; raise maxmemory, or free what else lives in it",
     "misconf": "Redis can't write to its disk; see its log",
-    "auth": "Redis refused our name, password or rights; see redis.username and redis.password_file",
+    "auth": "Redis refused our name, password or rights; see redis.username, redis.password_file and the rights that "
+    "docs/operations.md lists",
+    "tls": "no safe connection to Redis; see redis.cafile, redis.check_hostname, and if redis.url names its TLS port",
     "other": "Redis answered with an error",
 }
 
@@ -49,7 +52,7 @@ class StoreUnavailable(StoreError):
     def __init__(self, kind: Kind, detail: str) -> None:
         super().__init__(f"{ADVICE[kind]} ({detail})")
         self.kind = kind
-        self.retriable = kind != "auth"
+        self.retriable = kind not in {"auth", "tls"}
 
 
 class CommitRefused(StoreError):

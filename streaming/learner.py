@@ -40,7 +40,7 @@ from streaming.adapters import (
 from streaming.attributing import Attributing
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
-from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated
+from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
 from streaming.consumer import KafkaSource
 from streaming.deadletter import DeadLetterWriter
 from streaming.evidencing import Evidencing
@@ -100,6 +100,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (OSError, USAGE),  # a password or certificate file that cannot be read
 )
 """What ends the process, and its exit code: the first that fits."""
+    (UnusableFile, USAGE),
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, NewTopic
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streaming.connection import (
     BACKFILL,
@@ -23,10 +24,11 @@ from streaming.connection import (
     TopicMissing,
     client_arguments,
     compression,
-    open_client,
     trouble,
 )
+from streaming.opening import open_client
 from streaming.settings import Settings
+from streaming.tokens import Tokens
 
 __all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "Refused", "TopicMissing", "ensure_topics"]
 
@@ -55,6 +57,8 @@ OVERHEAD: Final = 256
 
 
 class Delivery:
+AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
+
     """The outcome of one record, known later: `done()`, `wait(timeout)`, `error` (None when the broker has it)."""
 
     __slots__ = ("_future", "bootstrap", "topic")
@@ -256,3 +260,9 @@ def _create(admin: Any, settings: Settings, role: Role) -> None:
         admin.create_topics([topic], timeout_ms=int(settings.kafka.request_timeout * 1000))
     except kafka_errors.TopicAlreadyExistsError:
         return  # Another process of ours was first.
+    except kafka_errors.AuthorizationError as error:
+        raise NotAllowed(
+            f"topic {settings.topic(role)!r} does not exist on {settings.kafka.bootstrap}, or we may not see it, and "
+            f"Kafka does not let us create it ({type(error).__name__}): create it, or grant kafka.username the rights "
+            "that docs/operations.md lists"
+        ) from error

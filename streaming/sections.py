@@ -5,6 +5,7 @@ Units are in the descriptions: durations in seconds, sizes in bytes. `docs/confi
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,11 +26,16 @@ class Section(BaseModel):
 def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
     """The secret in force: the value itself, or the first line of `file`, read anew so that a rotated file counts.
 
-    Raises OSError when the file cannot be read.
+    Raises OSError when the file cannot be read or holds nothing.
     """
     if value is not None:
         return value.get_secret_value()
-    return file.read_text().split("\n", 1)[0].strip() if file is not None else None
+    if file is None:
+        return None
+    secret = file.read_text().split("\n", 1)[0].strip()
+    if not secret:
+        raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(file))
+    return secret
 
 
 class _Password(Section):
@@ -69,10 +75,21 @@ class KafkaSettings(_Password):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How to connect. SASL_SSL for a broker outside this machine."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
         default=None, description="How to log in; needed with SASL_PLAINTEXT and SASL_SSL."
     )
-    username: str | None = Field(default=None, description="Name of the user, with SASL.")
+    username: str | None = Field(default=None, description="Name of the user; with `token_url`, id of the client.")
+    token_file: Path | None = Field(
+        default=None, description="File with the token of OAUTHBEARER, kept fresh by others; read at each login."
+    )
+    token_url: str | None = Field(
+        default=None,
+        description="Endpoint that gives tokens of OAUTHBEARER for `username` and password (client credentials).",
+    )
+    token_scope: str | None = Field(default=None, description="Scope to ask `token_url` for, where it wants one.")
+    token_cafile: Path | None = Field(
+        default=None, description="Certificate authorities (PEM) that sign `token_url`'s; default: the system's."
+    )
     cafile: Path | None = Field(
         default=None, description="Certificate authorities (PEM) that sign the brokers' certificates."
     )
@@ -106,9 +123,27 @@ class KafkaSettings(_Password):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> KafkaSettings:
-        if self.security_protocol.startswith("SASL") and (self.sasl_mechanism is None or self.username is None):
+        if not self.security_protocol.startswith("SASL"):
+            if self.sasl_mechanism is not None:
+                raise ValueError(
+                    f"sasl_mechanism needs security_protocol SASL_SSL (or SASL_PLAINTEXT), not {self.security_protocol}"
+                )
+            return self
+        bearer = self.sasl_mechanism == "OAUTHBEARER"
+        if bearer and (self.token_file is None) == (self.token_url is None):
+            raise ValueError("sasl_mechanism OAUTHBEARER needs token_file or token_url, one of them")
+        if self.sasl_mechanism is None or (self.username is None and self.token_file is None):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism and username")
+        if self.password is None and self.password_file is None and self.token_file is None:
+            raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs password_file (or password)")
         return self
+
+    @field_validator("token_url")
+    @classmethod
+    def _secret_stays_secret(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+            raise ValueError("an https:// address, since the client's secret goes there (http:// on this machine only)")
+        return url
 
 
 class RedisSettings(_Password):

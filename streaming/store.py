@@ -5,9 +5,11 @@ The client may send a command again after a lost answer, so all that is sent twi
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, Self
 
 import redis
@@ -211,14 +213,31 @@ class QuickStore:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    """Who we are to Redis, and with which certificates, as redis-py wants to be told."""
+    """Who we are to Redis, and with which certificates, as redis-py wants to be told. Raises OSError for a file."""
     known = settings.redis
-    connection: dict[str, Any] = {"username": known.username, "password": known.secret()}
+    with _named("redis.password_file", known.password_file):
+        connection: dict[str, Any] = {"username": known.username, "password": known.secret()}
     if known.url.startswith("rediss://"):
         files = {"ssl_ca_certs": known.cafile, "ssl_certfile": known.certfile, "ssl_keyfile": known.keyfile}
+        # redis-py opens them with each connection, and its error would name no file.
+        for setting in ("cafile", "certfile", "keyfile"):
+            path: Path | None = getattr(known, setting)
+            with _named(f"redis.{setting}", path):
+                if path is not None:
+                    path.open("rb").close()
         connection |= {name: str(path) for name, path in files.items() if path is not None}
         connection["ssl_check_hostname"] = known.check_hostname
     return {name: value for name, value in connection.items() if value is not None}
+
+
+@contextmanager
+def _named(setting: str, path: Path | None) -> Iterator[None]:
+    """Say which setting named the file that cannot be used. Raises OSError."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        raise OSError(f"{setting}: {path} cannot be used: {reason}") from error
 
 
 @contextmanager
@@ -231,6 +250,10 @@ def named_errors() -> Iterator[None]:
 
 
 def _kind(error: Exception) -> Kind:
+    if any(isinstance(each, ssl.SSLError) for each in (error, error.__cause__, error.__context__)):
+        return "tls"
+    if isinstance(error, redis.exceptions.TimeoutError) and "connecting" in str(error):
+        return "connection"
     for known, kind in KINDS_BY_ERROR:
         if isinstance(error, known):
             return kind

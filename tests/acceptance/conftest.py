@@ -27,7 +27,7 @@ _OPENED: pytest.StashKey[list[Installation]] = pytest.StashKey()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python leave sockets to the garbage collector where a broker refuses connections; it closes none."""
-    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <(socket|ssl.SSLSocket):ResourceWarning")
 
 
 def pytest_report_header() -> str:

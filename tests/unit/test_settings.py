@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from streaming.connection import client_arguments
+from streaming.connection import UnusableFile, client_arguments
 from streaming.settings import BadSettings, Settings, in_force, leaves, load_settings
+from streaming.store import Store
 
 
 def from_file(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
@@ -66,6 +67,18 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
         ("[events.weights]\nreturn = -1000", {}, "choose a number from -100 to 100"),
         ("", {"SLUICEGATE_EVENTS__WEIGHTS": '{"cart": -101}'}, "the weight of cart is -101"),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'", {}, "needs sasl_mechanism and username"),
+        (
+            "[kafka]\nsecurity_protocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\nusername = 'u'",
+            {},
+            "needs password_file",
+        ),
+        ("[kafka]\nsasl_mechanism = 'PLAIN'", {}, "sasl_mechanism needs security_protocol SASL_SSL"),
+        (
+            "[kafka]\nsecurity_protocol = 'SASL_SSL'\nsasl_mechanism = 'OAUTHBEARER'\nusername = 'u'",
+            {},
+            "needs token_file or token_url, one of them",
+        ),
+        ("[kafka]\ntoken_url = 'http://identity.example/token'", {}, "an https:// address"),
         ("[redis]\nurl = 'http://x'", {}, "redis://, rediss:// or unix://"),
         ("[redis]\npassword = 'a'\npassword_file = 'b'", {}, "both set"),
         ("namespace = 'Shop 2'", {}, "namespace"),
@@ -112,6 +125,19 @@ def test_a_password_file_is_read_when_a_client_is_made(tmp_path: Path) -> None:
     assert arguments["ssl_check_hostname"] is False
     secret.write_text("second\n")
     assert client_arguments(settings.kafka, "c")["sasl_plain_password"] == "second"
+
+
+def test_a_password_file_that_cannot_be_used_is_named_with_its_setting(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    login = "security_protocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\nusername = 'u'"
+    for path, reason in ((tmp_path / "none", "No such file"), (empty, "its first line is empty")):
+        settings = from_file(tmp_path, f"[kafka]\n{login}\npassword_file = '{path}'")
+        with pytest.raises(UnusableFile, match=rf"kafka\.password_file: {path} cannot be used: {reason}"):
+            client_arguments(settings.kafka, "c")
+        redis = load_settings(None, {"SLUICEGATE_REDIS__PASSWORD_FILE": str(path)})
+        with pytest.raises(OSError, match=rf"redis\.password_file: {path} cannot be used: {reason}"):
+            Store.for_service(redis)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
