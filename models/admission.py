@@ -1,8 +1,8 @@
-"""In: valid events as they arrived. Out: accepted, duplicate, late, future or capped, for each. Stage 1.
+"""In: valid events as they arrived. Out: accepted, duplicate, late, future, erased or capped, for each. Stage 1.
 
-Nothing here looks at a clock: "now" is the record's timestamp, so that a replay decides the same. The only state is a
-ring of the last accepted events; the dedupe set and the counts per minute are derived from it, so that a version can
-carry the ring up to any position while later batches are already admitted.
+Nothing here looks at a clock: "now" is the record's timestamp, so that a replay decides the same. The only state is the
+list of erased users and a ring of the last accepted events; the dedupe set and the counts per minute are derived from
+the ring, so that a version can carry both up to any position while later batches are already admitted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from models.erasures import Erasures
 from models.events import Event
 
-OUTCOMES: Final = ("duplicate", "late", "future", "capped")
+OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
 """Why a valid event is not learnt. Closed: metric labels are made from it."""
 
 # Accepted events that are remembered: nine minutes at 2,000 events/s. 27 MB as arrays, about 64 MB more as sets.
@@ -67,10 +68,13 @@ class Admission:
     'late'
     """
 
-    def __init__(self, rules: AdmissionRules, arrivals: Arrivals | None = None) -> None:
+    def __init__(
+        self, rules: AdmissionRules, arrivals: Arrivals | None = None, erasures: Erasures | None = None
+    ) -> None:
         if not 0 <= rules.dedupe_window <= RING:
             raise ValueError(f"dedupe_window is {rules.dedupe_window}: 0 to {RING} accepted events can be remembered")
         self.rules = rules
+        self.erasures = erasures or Erasures()
         self._half = rules.dedupe_window // 2
         self._size = RING + SLACK
         self._events, self._users = array("Q", bytes(8 * self._size)), array("Q", bytes(8 * self._size))
@@ -122,6 +126,9 @@ class Admission:
         if now - event.timestamp > rules.max_lateness:
             return "late"
         user_hash = xxh3_64_intdigest(event.user_id.encode())
+        # Either time: a record made anew tells of something from before as well.
+        if user_hash in self.erasures.moments and self.erasures.covers(user_hash, min(event.timestamp, record_time)):
+            return "erased"
         key = _minute_key(user_hash, now)
         count = self._counts.get(key, 0)
         if count + self._counts_before.get(key, 0) >= rules.cap_per_minute:
@@ -135,6 +142,20 @@ class Admission:
         if self.position == self._turn_at:
             self._turn()
         return ""
+
+    def erase(self, user_hash: int, at: float) -> int:
+        """Let nothing of a user from before `at` (epoch seconds) be accepted any more, and forget what was.
+
+        Returns how many events of that user the dedupe window had. Versions cut before still hold their hashes.
+        """
+        self.erasures.add(user_hash, at)
+        users, events = np.frombuffer(self._users, np.uint64), np.frombuffer(self._events, np.uint64)
+        slots = np.flatnonzero(users == np.uint64(user_hash))
+        gone = set(events[slots].tolist())
+        self._seen -= gone
+        self._seen_before -= gone
+        users[slots] = events[slots] = 0
+        return len(slots)
 
     def _next_turn(self) -> int:
         """The next position at which a generation is full."""

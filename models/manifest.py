@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from models.chunks import Damaged
+from models.erasures import Entry, Receipt
 from models.progress import Progress
 
 MAX_CAPACITY: Final = 1 << 27
@@ -31,6 +32,9 @@ class Manifest(msgspec.Struct):
 
     `beside`: of a base that was compacted next to the chain, the id of the version whose state it holds.
     `counts`: rows handed out in each key space. `created_at`: epoch seconds. `schema`: hash of all declarations.
+    `erased`: users erased since the version before, of a base all that are remembered. `erasure_seq`: the version with
+    the last erasure in it; every version before that may hold a user who is erased now. `receipts`: those which are not
+    known to be in Redis yet.
     """
 
     id: str
@@ -48,6 +52,9 @@ class Manifest(msgspec.Struct):
     chunks: list[ChunkInfo] = msgspec.field(default_factory=list)
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     served_by: str = ""
+    erased: list[Entry] = msgspec.field(default_factory=list)
+    erasure_seq: int = 0
+    receipts: list[Receipt] = msgspec.field(default_factory=list)
 
     @property
     def size(self) -> int:

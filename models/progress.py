@@ -20,7 +20,8 @@ class Progress(msgspec.Struct):
 
     offsets: topic -> partition -> the next offset to read. digest: sum of `record_hash` over every consumed record,
     mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
-    dedupe window. lost: records that were gone from the topic before they could be read.
+    dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
+    they could be read.
 
     >>> progress = Progress()
     >>> progress.advance("events", 0, [5, 6], 17.0)
@@ -36,6 +37,7 @@ class Progress(msgspec.Struct):
     outcomes: dict[str, int] = msgspec.field(default_factory=dict)
     watermark: float = 0.0
     arrivals: int = 0
+    erasures: int = 0
     lost: int = 0
 
     def advance(self, topic: str, partition: int, offsets: Sequence[int] | Array, record_time: float) -> None:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from models.chunks import Damaged
 from models.evaluation import CONTENDERS
 from models.rejections import REASONS
-from streaming.learner import FAILED, USAGE, Learner
+from streaming.learner import FAILED, ROLES_READ, USAGE, Learner
 from streaming.settings import BadSettings, Settings, load_settings
 from streaming.stopping import Stop
 from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
@@ -62,7 +62,7 @@ def labels(settings: Settings) -> Labels:
         contenders=CONTENDERS,
         reasons=REASONS,
         failures=FAILURES,
-        topics=tuple(settings.topic(role) for role in ("events", "items")),
+        topics=tuple(settings.topic(role) for role in ROLES_READ),
         witnesses=tuple(declared(settings.witness.estimators)),
     )
 

@@ -11,10 +11,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from models.admission import Admission
+from models.erasures import Receipt
 from models.snapshot import Manifest, NotFinite, Progress
 from models.state import State
 from models.tables import Schema
@@ -24,7 +25,17 @@ from streaming.leases import Lease
 from streaming.shelf import Shelf
 from streaming.store import Store
 from streaming.version_failures import FAILURES, Phases, failure_kind
-from streaming.version_writer import FAILPOINTS, Cut, Hooks, Silent, VersionWriter, beside, clear_marks, take
+from streaming.version_writer import (
+    FAILPOINTS,
+    Cut,
+    Hooks,
+    Silent,
+    VersionWriter,
+    beside,
+    clear_marks,
+    take,
+    with_erasures,
+)
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +119,7 @@ class Checkpointer:
         evidence: dict[str, Any],
         *,
         served_by: str = "",
+        receipts: Sequence[Receipt] = (),
         force: bool = False,
     ) -> bool:
         """Copy what changed and hand it to the uploader. False when there is nothing new, or it is not yet time.
@@ -119,14 +131,15 @@ class Checkpointer:
             return False
         parent = self._parent
         # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
-        if parent is not None and progress == parent.progress:
+        if parent is not None and progress == parent.progress and not self.bases.owed(started):
             return False
         draft = self._draft(parent, progress.copy(), evidence, served_by)
+        draft = with_erasures(draft, parent, admission.erasures, receipts)
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)
         if parent is None:
             clear_marks(state)
         if parent is not None and self.bases.due(started):
-            self.bases.offer(take(state, beside(job.manifest), admission, None))
+            self.bases.offer(take(state, beside(job.manifest, admission.erasures), admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job = job

@@ -17,6 +17,14 @@ BASE_FACTOR: Final = 2.0
 SMALLEST_BASE: Final = 1 << 20
 """Bytes a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
 
+ERASURE_BASES: Final = 2
+"""Bases that an erasure calls for. With the second one in place the versions from before it are let go of, and there is
+still a second copy for the case that one is damaged."""
+
+ERASURE_SHARE: Final = 0.1
+"""Of the interval between bases, how long after the last one the next may follow for an erasure: however many users are
+erased, a base is written at most each minute with the usual ten."""
+
 BASE_RETRY_SECONDS: Final = 30.0
 """Pause after a base that was not written: each attempt copies everything."""
 
@@ -36,6 +44,7 @@ class Compactor:
         self._writer, self._shelf, self.interval, self._clock, self._failed = writer, shelf, interval, clock, failed
         self._deltas, self._base_size = bytes_since_base(shelf.versions, start)
         self._base_at = self._not_before = clock()
+        self._erased_in = shelf.versions[start].erasure_seq if start in shelf.versions else 0
         self._job: Cut | None = None
         self._ready = False
         self.busy = False
@@ -46,10 +55,20 @@ class Compactor:
 
     def due(self, now: float) -> bool:
         """Whether the next cut should be copied whole as well."""
-        if self.busy or not self._deltas or now < self._not_before:
+        if self.busy or not (self._deltas or self.owed(now)) or now < self._not_before:
             return False
         large = self._deltas > BASE_FACTOR * max(self._base_size, SMALLEST_BASE)
-        return large or now - self._base_at > self.interval
+        return large or now - self._base_at > self.interval or self.owed(now)
+
+    def owed(self, now: float) -> bool:
+        """Whether an erasure calls for a base now: until then old versions hold whom it erased."""
+        soon = now < self._not_before or now - self._base_at <= self.interval * ERASURE_SHARE
+        if not self._erased_in or self.busy or soon:
+            return False
+        return len([seq for seq in self._bases() if seq >= self._erased_in]) < ERASURE_BASES
+
+    def _bases(self) -> list[int]:
+        return [manifest.seq for manifest in list(self._shelf.versions.values()) if manifest.kind == "base"]
 
     def offer(self, job: Cut) -> None:
         """A full copy whose version is about to be written."""
@@ -59,6 +78,7 @@ class Compactor:
     def landed(self, manifest: Manifest) -> None:
         """That version is in the chain: a base it is itself, or one more delta since the last."""
         with self._changed:
+            self._erased_in = manifest.erasure_seq
             if manifest.kind == "base":
                 self._deltas, self._base_size, self._base_at = 0, manifest.size, self._clock()
             else:

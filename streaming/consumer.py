@@ -67,13 +67,16 @@ class KafkaSource:
 
     Any method may raise BrokerAway (no answer within `kafka.request_timeout`; for the constructor,
     `kafka.bootstrap_timeout`) or NotAllowed. Nothing here waits without a bound.
+    first: a topic that is read to its end before any record of another is handed out, from each `assign` on.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], group: str | None = None) -> None:
+    def __init__(self, settings: Settings, topics: Sequence[str], group: str | None = None, *, first: str = "") -> None:
         self._settings = settings.kafka
         self._topics = tuple(topics)
         self._group = group or f"sluicegate.{settings.namespace}"
         self._ids: dict[str, str] = {}
+        self._first = first
+        self._awaited: dict[TopicPartition, int] = {}
         self._timeout_ms = int(settings.kafka.request_timeout * 1000)
         self._members: dict[str, Any] = {}
         self._mirror_lock = threading.Lock()
@@ -163,8 +166,10 @@ class KafkaSource:
         for part, offset in start.items():
             if offset < first[part]:
                 raise OffsetsGone(part.topic, part.partition, offset, first[part], end[part])
+        self._awaited = {}
         if doubtful:
             self._past_the_end(doubtful, first)
+        self._awaited = {part: end[part] for part in parts if part.topic == self._first}
         self._seek(start)
         return _nested(start)
 
@@ -179,6 +184,8 @@ class KafkaSource:
         self._consumer.assign(sorted(start))
         for part, offset in start.items():
             self._consumer.seek(part, offset)
+        if self._awaited:
+            self._consumer.pause(*(part for part in start if part.topic != self._first))
 
     def _past_the_end(self, doubtful: dict[TopicPartition, int], first: Mapping[TopicPartition, int]) -> None:
         # Tansu lists as "end" the offset after the FIRST record of the last batch. The high watermark of a fetch is
@@ -202,7 +209,22 @@ class KafkaSource:
 
         Empty while the broker is away: `lag` and `end_offsets` tell the two apart. Raises OffsetsGone, NotAllowed.
         """
-        return list(self._poll(timeout_s, max_records).values())
+        polled = list(self._poll(timeout_s, max_records).values())
+        if self._awaited:
+            self._look_at_first()
+        return polled
+
+    def _look_at_first(self) -> None:
+        """Let the other topics go on once the first is read. Only the watermark of a fetch says where it ends."""
+        for part, end in list(self._awaited.items()):
+            highwater = self._consumer.highwater(part)
+            if highwater is not None and self._call(partial(self._position, part)) >= max(end, highwater):
+                del self._awaited[part]
+        if not self._awaited:
+            self._consumer.resume(*self._consumer.paused())
+
+    def _position(self, part: TopicPartition) -> int:
+        return int(self._consumer.position(part, timeout_ms=self._timeout_ms))
 
     def _poll(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Record]]:
         try:

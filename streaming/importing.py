@@ -143,10 +143,14 @@ def run(
         if leadership is None:
             return outcome, ""
         progress = loaded.manifest.progress.copy() if loaded else Progress()
-        admission = Admission(admission_rules(settings), loaded.arrivals if loaded else None)
+        admission = Admission(
+            admission_rules(settings), loaded.arrivals if loaded else None, loaded.erasures if loaded else None
+        )
+        receipts = loaded.manifest.receipts if loaded else ()
         checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
         evidence: dict[str, Any] = {"imported": outcome._asdict()}
-        checkpointer.cut(state, progress, admission, evidence, served_by=recommender.chosen, force=True)
+        served_by = recommender.chosen
+        checkpointer.cut(state, progress, admission, evidence, served_by=served_by, receipts=receipts, force=True)
         if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
             raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
         return outcome, checkpointer.last.id

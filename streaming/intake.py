@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.admission import Admission
+from models.control import Erase, Order, decode_control
+from models.erasures import user_hash
 from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, Removed, decode_item, item_key
 from streaming.histories import ENTRIES_TOGETHER
-from streaming.mirror import Entry, FactChange
+from streaming.mirror import Entry, Erased, FactChange, Part
 from streaming.source import Record, is_backfill
 from streaming.texts import Contents
 
@@ -25,13 +27,23 @@ NOTHING: Final = ItemFacts()
 """What a removed item says."""
 
 
+class Ordered(NamedTuple):
+    """An order, the time of its record in epoch seconds, and how many dedupe entries an erasure removed."""
+
+    order: Order
+    at: float
+    dedupe_entries: int
+
+
 @dataclass(slots=True)
 class Prepared:
     """One batch, ready to be learnt."""
 
     events: list[Event] = field(default_factory=list)
     record_times: list[float] = field(default_factory=list)
-    histories: list[dict[str, list[Entry]]] = field(default_factory=list)
+    orders: list[Ordered] = field(default_factory=list)
+    """Records of topic `control`: they take effect before the rest of the batch."""
+    histories: list[Part] = field(default_factory=list)
     facts: list[FactChange] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)
     """What each of `facts` says of its item, as a vector."""
@@ -39,6 +51,7 @@ class Prepared:
     outcomes: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     arrivals: int = 0
+    erasures: int = 0
     mirrored: int = 0
     letters: int = 0
 
@@ -63,12 +76,16 @@ class Intake:
         contents: Contents,
     ) -> None:
         self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
-        self._events_topic, self._items_topic = topics["events"], topics["items"]
+        self._events_topic, self._items_topic, self._control_topic = (
+            topics["events"],
+            topics["items"],
+            topics["control"],
+        )
 
     def prepare(self, polled: Sequence[Sequence[Record]]) -> Prepared:
-        """Decode and admit the records of several partitions: a list each, in offset order."""
+        """Decode and admit the records of several partitions: a list each, in offset order. Orders come first."""
         batch = Prepared()
-        for records in polled:
+        for records in sorted(polled, key=self._after_orders):
             if not records:
                 continue
             topic, partition = records[0].topic, records[0].partition
@@ -78,9 +95,27 @@ class Intake:
                 self._events(batch, partition, records)
             elif topic == self._items_topic:
                 self._items(batch, partition, records)
+            elif topic == self._control_topic:
+                self._orders(batch, records)
         batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
         batch.arrivals = self._admission.position
+        batch.erasures = self._admission.erasures.position
         return batch
+
+    def _after_orders(self, records: Sequence[Record]) -> bool:
+        return not records or records[0].topic != self._control_topic
+
+    def _orders(self, batch: Prepared, records: Sequence[Record]) -> None:
+        for record in records:
+            order = decode_control(record.value)
+            if isinstance(order, Rejection):
+                self._reject(batch, record, order)
+                continue
+            at, forgotten = record.timestamp * 1e-3, 0
+            if isinstance(order, Erase):
+                forgotten = self._admission.erase(user_hash(order.user), at)
+                batch.histories.append(Erased(record.partition, record.offset, order.user, order.id))
+            batch.orders.append(Ordered(order, at, forgotten))
 
     def _events(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
         rules, admit = self._rules, self._admission.admit

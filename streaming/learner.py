@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from models.admission import Admission
 from models.chunks import Damaged
@@ -43,12 +43,13 @@ from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
 from streaming.consumer import KafkaSource
 from streaming.deadletter import DeadLetterWriter
+from streaming.erasing import Receipts
 from streaming.evidencing import Evidencing
 from streaming.failures import StoreUnavailable
 from streaming.leadership import Leadership, stand_by
 from streaming.mirror import Mirror
 from streaming.opponents import Opponents
-from streaming.producer import EventProducer, ensure_topics
+from streaming.producer import EventProducer, Role, ensure_topics
 from streaming.settings import Settings
 from streaming.source import Source
 from streaming.stopping import Stop
@@ -65,6 +66,9 @@ STOPPED, FAILED, USAGE, LOG_REPLACED, OFFSETS_GONE, NO_SOUND_VERSION, NOT_ALLOWE
 
 CLOSING = 7.0
 """Seconds of the grace period kept for closing everything, giving the lease back and leaving the broker."""
+
+ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
+"""Topics that are learnt under the offsets of a version."""
 
 RETRY = 1.0
 """Seconds between tries to reach a broker or a Redis that is away."""
@@ -96,11 +100,11 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (Damaged, NO_SOUND_VERSION),
     (UnknownWitnessError, USAGE),
     (TextModelMissing, USAGE),
+    (UnusableFile, USAGE),
     (KafkaTrouble, NOT_ALLOWED),
-    (OSError, USAGE),  # a password or certificate file that cannot be read
+    (OSError, USAGE),
 )
 """What ends the process, and its exit code: the first that fits."""
-    (UnusableFile, USAGE),
 
 
 @dataclass
@@ -179,22 +183,22 @@ class Learner:
         finally:
             leadership.close()
             self.telemetry.lease_held.set(0)
+            self.telemetry.kafka_away.set(0)  # whoever leads now tells how Kafka is
 
     def _lead(self, leadership: Leadership) -> None:
         loaded = self._when_there(self._load)
         if loaded is None:
             return
-            self.telemetry.kafka_away.set(0)  # whoever leads now tells how Kafka is
         model, head = loaded
         source = self._when_there(lambda: self._open(model.progress))
         if source is None:
             return
+        self.telemetry.kafka_away.set(0)
         # What was loaded lives as long as the process: the collector need not walk a million ids again and again.
         gc.collect()
         gc.freeze()
         with contextlib.closing(source), self._parts(leadership, model, source, head) as parts:
             self.state = "learning"
-        self.telemetry.kafka_away.set(0)
             term = Term(model, parts, self.stop)
             term.run()
             self.state = "stopping"
@@ -224,12 +228,12 @@ class Learner:
                 if str(error) != said:
                     said = str(error)
                     log.warning("waiting: %s", error)
+                    self.telemetry.kafka_away.set(isinstance(error, BrokerAway))
                 self.state = f"waiting: {error}"
                 self.stop.wait(RETRY)
         return None
 
     def _load(self) -> tuple[Model, versions.Loaded | None]:
-                    self.telemetry.kafka_away.set(isinstance(error, BrokerAway))
         """Step 2. Raises NoSoundVersion rather than start cold; an empty model only when there never was a version."""
         settings = recommender_settings(self.settings)
         loaded = versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())
@@ -244,7 +248,11 @@ class Learner:
         log.info("version %s: %d records consumed, offsets %s", manifest.id, progress.consumed, progress.offsets)
         arrivals = loaded.arrivals
         model = Model(
-            loaded.state, Recommender(loaded.state, settings), progress, Admission(rules, arrivals), catalogue
+            loaded.state,
+            Recommender(loaded.state, settings),
+            progress,
+            Admission(rules, arrivals, loaded.erasures),
+            catalogue,
         )
         return model, loaded
 
@@ -252,7 +260,8 @@ class Learner:
         """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
         settings = brief(self.settings)
         ensure_topics(settings)
-        source = KafkaSource(settings, [self.settings.topic("events"), self.settings.topic("items")])
+        topics = [self.settings.topic(role) for role in ROLES_READ]
+        source = KafkaSource(settings, topics, first=self.settings.topic("control"))
         try:
             self._same_log(source, progress)
             self._assign(source, progress)
@@ -263,7 +272,9 @@ class Learner:
 
     def _same_log(self, source: Source, progress: Progress) -> None:
         cluster, topics = source.cluster_id(), source.topic_ids()
-        was, found = (progress.cluster, progress.topics), (cluster, topics)
+        # A topic that a version knows nothing of yet, as control before there was one, is read from its beginning.
+        known = {name: topics[name] for name in progress.topics if name in topics}
+        was, found = (progress.cluster, progress.topics), (cluster, known)
         if progress.cluster and was != found:
             if not self.reset_offsets and self.settings.learner.on_new_log == "fail":
                 raise LogReplaced(str(was), str(found))
@@ -294,7 +305,8 @@ class Learner:
         self, leadership: Leadership, model: Model, source: Source, head: versions.Loaded | None
     ) -> Iterator[Parts]:
         settings, telemetry = self.settings, self.telemetry
-        topics = {role: settings.topic(role) for role in ("events", "items")}
+        topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
+        receipts = Receipts(self.store, head.manifest if head is not None else None)
         ids = {role: model.progress.topics[topic] for role, topic in topics.items()}
         mirror = Mirror(self.histories, ids, time.monotonic, telemetry.history_failures.inc, self._arrived)
         with contextlib.ExitStack() as stack:
@@ -305,7 +317,7 @@ class Learner:
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry)))
             opponents = stack.enter_context(contextlib.closing(self._opponents()))
-            checkpointer = self._checkpointer(leadership, source, head)
+            checkpointer = self._checkpointer(leadership, source, head, receipts)
             stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
             yield Parts(
                 settings=settings,
@@ -313,6 +325,7 @@ class Learner:
                 leadership=leadership,
                 checkpointer=checkpointer,
                 mirror=mirror,
+                receipts=receipts,
                 deadletter=deadletter,
                 witnessing=witnessing,
                 attributing=attributing,
@@ -340,10 +353,13 @@ class Learner:
         opponents.start()
         return opponents
 
-    def _checkpointer(self, leadership: Leadership, source: Source, head: versions.Loaded | None) -> Checkpointer:
+    def _checkpointer(
+        self, leadership: Leadership, source: Source, head: versions.Loaded | None, receipts: Receipts
+    ) -> Checkpointer:
         def committed(manifest: Manifest) -> None:
             if not source.commit_mirror(manifest.progress.offsets):
                 self.telemetry.mirror_failures.inc()
+            receipts.landed(manifest)
             self.telemetry.redis_memory(*self.store.memory())
 
         return Checkpointer(

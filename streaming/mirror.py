@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from models.items import ItemFacts
-from streaming import facts, histories
+from streaming import erasing, facts, histories
 from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,19 @@ Entry: TypeAlias = tuple[int, int, float, int, str]
 
 FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
 """One record of topic `items`: partition, offset, item id, facts or None for removed."""
+
+
+class Erased(NamedTuple):
+    """A user to be forgotten, by the record of topic `control` at that place. `receipt` is told what there was."""
+
+    partition: int
+    offset: int
+    user_id: str
+    receipt: str
+
+
+Part: TypeAlias = "dict[str, list[Entry]] | Erased"
+"""What is written together: entries by user, or one erasure."""
 
 WAITING_LIMIT = 200_000
 """Entries kept while Redis is away (some 60 MB); beyond it the intake stops reading, and Kafka is the buffer."""
@@ -49,7 +62,7 @@ class Mirror:
         self._times: list[float] = []
         self._added = self.flushed = 0
         """Batches added, and how many of them are in Redis."""
-        self._entries: deque[dict[str, list[Entry]]] = deque()
+        self._entries: deque[Part] = deque()
         self._facts: list[FactChange] = []
         self._count = 0
         self._again = 0.0
@@ -65,12 +78,11 @@ class Mirror:
         """Whether the intake should wait."""
         return self.waiting >= WAITING_LIMIT
 
-    def add(
-        self, entries: Sequence[dict[str, list[Entry]]], changes: list[FactChange], record_times: Sequence[float] = ()
-    ) -> int:
+    def add(self, entries: Sequence[Part], changes: list[FactChange], record_times: Sequence[float] = ()) -> int:
         """Queue one batch behind what waits; returns its number. `record_times`: a sample, timed when it arrives.
 
-        entries: events by user, in parts small enough for one script each and in the order of their offsets.
+        entries: events by user, in parts small enough for one script each and in the order of their offsets; and
+        erasures between them, in the order in which all of it was read.
         """
         self._times.extend(record_times[: TIMED - len(self._times)])
         self._added += 1
@@ -91,7 +103,7 @@ class Mirror:
                 facts.write(self._store, self._facts, self._topics["items"])
                 self._facts = []
             while self._entries:
-                histories.write(self._store, self._entries[0], self._topics["events"])
+                self._write(self._entries[0])
                 self._count -= _size(self._entries.popleft())
         except StoreUnavailable as error:
             self._again = self._clock() + PAUSE
@@ -106,6 +118,13 @@ class Mirror:
         self._arrived(times)
         return True
 
+    def _write(self, part: Part) -> None:
+        if isinstance(part, Erased):
+            place = part.partition, part.offset
+            erasing.forget_history(self._store, part.user_id, self._topics["control"], place, part.receipt)
+        else:
+            histories.write(self._store, part, self._topics["events"])
 
-def _size(part: dict[str, list[Entry]]) -> int:
-    return sum(map(len, part.values()))
+
+def _size(part: Part) -> int:
+    return 1 if isinstance(part, Erased) else sum(map(len, part.values()))

@@ -38,9 +38,11 @@ ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadl
 WEEK_MS: Final = str(7 * 86_400_000)
 CONFIGS: Final[dict[Role, dict[str, str]]] = {
     "items": {"cleanup.policy": "compact", "delete.retention.ms": WEEK_MS},
+    "control": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
     "slates": {"retention.ms": WEEK_MS},
 }
-"""Of topics we create. Slates say who was shown what, and only the newest are of use."""
+"""Of topics we create. Slates say who was shown what, and only the newest are of use. Control records hold for every
+model that begins at the beginning of the topics, so they are kept for ever."""
 
 # Bytes of one batch per partition, and milliseconds it waits to fill. Produced one by one a broker takes a few thousand
 # records a second; the wait is part of the freshness of an event that comes over HTTP, so it stays at a few.
@@ -55,10 +57,10 @@ MAX_REQUEST: Final = 1 << 20
 # Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
 OVERHEAD: Final = 256
 
-
-class Delivery:
 AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
 
+
+class Delivery:
     """The outcome of one record, known later: `done()`, `wait(timeout)`, `error` (None when the broker has it)."""
 
     __slots__ = ("_future", "bootstrap", "topic")
@@ -177,12 +179,6 @@ class EventProducer:
             self._waiting -= size
             self.failures += failed
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until everything handed over has an outcome, at most `timeout` seconds; whether it has."""
-        try:
-            self._producer.flush(timeout=timeout)
-        except kafka_errors.KafkaTimeoutError:
-            return False
     def answers(self, timeout: float) -> bool:
         """Whether a broker names its topics now, asked anew; waits at most `timeout` seconds."""
         told = threading.Event()
@@ -196,6 +192,12 @@ class EventProducer:
             trouble(asked.exception, self._bootstrap, self._settings.topic("events")), BrokerAway
         )
 
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything handed over has an outcome, at most `timeout` seconds; whether it has."""
+        try:
+            self._producer.flush(timeout=timeout)
+        except kafka_errors.KafkaTimeoutError:
+            return False
         return True
 
     def close(self, timeout: float = 5.0) -> bool:
@@ -219,7 +221,7 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
     """Create those topics that do not exist, with `kafka.partitions` and `kafka.replication`; returns their names.
 
     `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them; `slates`
-    are kept for a week. Raises BrokerAway, NotAllowed.
+    are kept for a week, `control` for ever. Raises BrokerAway, NotAllowed.
     """
     with administration(settings) as admin:
         present = set(admin.list_topics())

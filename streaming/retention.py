@@ -26,7 +26,8 @@ def unneeded(
     """Ids of versions that may be unlinked, oldest first.
 
     Kept are: every version a pointer names with what rebuilds it, and everything from the newest base on, and from
-    older bases on as long as there are no more than `bases` of them and all of it is below `history_bytes`.
+    older bases on as long as there are no more than `bases` of them and all of it is below `history_bytes`. Where two
+    bases follow an erasure, no history is kept from before it.
     """
     kept = {id_ for version in named for id_ in _path(versions, version)}
     since = _history(versions, bases, history_bytes)
@@ -46,9 +47,14 @@ def _path(versions: Mapping[str, Manifest], version: str) -> Iterator[str]:
 
 def _history(versions: Mapping[str, Manifest], bases: int, history_bytes: int) -> int:
     """The seq from which on everything is kept."""
-    newest_first = sorted((m.seq for m in versions.values() if m.kind == "base"), reverse=True)
+    found = {m.seq: m.erasure_seq for m in versions.values() if m.kind == "base"}
+    newest_first = sorted(found, reverse=True)
     since = newest_first[0] if newest_first else 0
+    # What the second newest base knows to be erased must not come back from an older one.
+    erased_in = found[newest_first[1]] if len(newest_first) > 1 else 0
     for seq in newest_first[:bases]:
+        if seq < erased_in:
+            break
         if sum(m.size for m in versions.values() if m.seq >= seq) > history_bytes:
             break
         since = seq

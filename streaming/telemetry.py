@@ -28,7 +28,8 @@ ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.
 PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 """Seconds; bracket the version interval of one second and the lease of four."""
 
-OUTCOMES = ("learnt", "duplicate", "late", "future", "capped", "rejected")
+OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected")
+ORDERS = ("erase",)
 PHASES = ("cut", "encode", "upload", "commit")
 
 
@@ -58,6 +59,7 @@ class LearnerTelemetry:
     def _declare_intake(self) -> None:
         self.events = self._counter("events_total", "Records of the events topic, by what became of them.", "outcome")
         self.consumed = self._counter("records_consumed_total", "Records read, by topic.", "topic")
+        self.orders = self._counter("orders_total", "Control records that were carried out, by kind.", "kind")
         self.deadletters = self._counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
         self.deadletter_failures = self._counter("deadletter_failures_total", "Dead letters Kafka did not take.")
         self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
@@ -191,6 +193,8 @@ class LearnerTelemetry:
             for kind_name in KINDS:
                 self.attributed.labels(version, kind_name)
         self.slates(Attribution())
+        for kind in ORDERS:
+            self.orders.labels(kind)
         for outcome in OUTCOMES:
             self.events.labels(outcome)
         for phase in PHASES:

@@ -23,11 +23,13 @@ from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
 from streaming.deadletter import DeadLetterWriter
+from streaming.erasing import Receipts
 from streaming.evidencing import Evidencing, behind
-from streaming.intake import Intake, Prepared
+from streaming.intake import Intake, Ordered, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
 from streaming.mirroring import ARRIVAL_SAMPLES, Mirroring, Passed
+from streaming.ordering import carry_out
 from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.stopping import Stop
@@ -81,6 +83,7 @@ class Parts:
     leadership: Leadership
     checkpointer: Checkpointer
     mirror: Mirror
+    receipts: Receipts
     deadletter: DeadLetterWriter
     witnessing: Witnessing
     contents: Contents
@@ -152,6 +155,8 @@ class Term:
 
     def _learn(self, batch: Prepared) -> None:
         recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
+        for ordered in batch.orders:
+            self._carry_out(ordered)
         if batch.facts:
             self._model.catalogue.take(recommender, batch.facts, batch.contents)
         if batch.events:
@@ -165,10 +170,16 @@ class Term:
             progress.advance(topic, partition, offsets, record_time)
         for outcome, count in batch.outcomes.items():
             progress.count(outcome, count)
-        progress.arrivals = batch.arrivals
+        progress.arrivals, progress.erasures = batch.arrivals, batch.erasures
         self._mirrored, self._letters = batch.mirrored, batch.letters
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
         self._report(batch)
+
+    def _carry_out(self, ordered: Ordered) -> None:
+        receipt = carry_out(ordered, self._model.recommender)
+        self._parts.receipts.note(receipt)
+        self._parts.telemetry.orders.labels("erase").inc()
+        log.info("erasure %s: %s", receipt.id, receipt)
 
     def _learn_events(self, batch: Prepared) -> None:
         evidence, started = self._parts.evidence, self._parts.monotonic()
@@ -210,7 +221,13 @@ class Term:
         lag = behind(self._full, parts.wall(), model.progress)
         evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
         if parts.checkpointer.cut(
-            model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
+            model.state,
+            model.progress,
+            model.admission,
+            evidence,
+            served_by=recommender.chosen,
+            receipts=parts.receipts.waiting,
+            force=last,
         ):
             self._served_times = []
         self._show(recommender)
@@ -238,6 +255,7 @@ class Term:
                     if str(error) != said:
                         said, since = str(error), self._parts.monotonic()
                         log.warning("learning waits: %s", error)
+                        self._parts.telemetry.kafka_away.set(isinstance(error, BrokerAway))
                     elif unexplained(error) and self._parts.monotonic() > since + REOPEN:
                         raise  # the client itself may have died: a new term opens a new one
                     self._over.wait(0.5)
@@ -255,12 +273,12 @@ class Term:
 
     def _poll(self) -> None:
         parts = self._parts
-                        self._parts.telemetry.kafka_away.set(isinstance(error, BrokerAway))
         learner = parts.settings.learner
         polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
         now = parts.wall()
         parts.telemetry.polled.set(now)
         if polled:
+            parts.telemetry.kafka_away.set(0)
             batch = self._intake.prepare(polled)
             batch.letters = parts.deadletter.accepted
             self._mirroring.put(batch)
@@ -278,7 +296,6 @@ class Term:
             self._measure_lag()
         if now >= self._refresh_at:
             self._refresh_at = now + self._parts.settings.kafka.refresh_interval
-            parts.telemetry.kafka_away.set(0)
             self._look_at_log()
 
     def _measure_lag(self) -> None:
@@ -292,6 +309,7 @@ class Term:
         for topic, partition in source.refresh_partitions():
             log.info("new partition %s[%d], read from its beginning", topic, partition)
         first, positions = source.beginning_offsets(), source.positions()
+        self._parts.telemetry.kafka_away.set(0)
         for topic, offsets in positions.items():
             for partition, offset in offsets.items():
                 room = self._parts.telemetry.headroom.labels(topic, str(partition))
@@ -301,4 +319,3 @@ class Term:
 def unexplained(error: KafkaTrouble) -> bool:
     """Whether the trouble is none that waiting is known to mend."""
     return isinstance(error, BrokerAway) and error.kind == "other"
-        self._parts.telemetry.kafka_away.set(0)

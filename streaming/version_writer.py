@@ -16,13 +16,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from models.admission import Admission
+from models.erasures import Erasures, Receipt
 from models.snapshot import Chunk, Manifest, describe, encode, seal
 from models.state import Changes, State
 from models.tables import MODEL, Array, Schema
@@ -185,6 +186,18 @@ class VersionWriter:
         self._hooks.phase(phase, self._clock() - started)
 
 
-def beside(cut: Manifest) -> Manifest:
+def beside(cut: Manifest, erasures: Erasures) -> Manifest:
     """The manifest of the base that stands beside the version of this cut."""
-    return msgspec.structs.replace(cut, id=cut.id + BESIDE, kind="base", parent="", beside=cut.id, chunks=[])
+    erased = erasures.since(0, cut.progress.erasures)
+    return msgspec.structs.replace(
+        cut, id=cut.id + BESIDE, kind="base", parent="", beside=cut.id, chunks=[], erased=erased, receipts=[]
+    )
+
+
+def with_erasures(
+    draft: Manifest, parent: Manifest | None, erasures: Erasures, receipts: Sequence[Receipt]
+) -> Manifest:
+    """The draft with who was erased since `parent`, or ever when it has none, and which version did that last."""
+    before, now = parent.progress.erasures if parent is not None else 0, draft.progress.erasures
+    last = parent.erasure_seq if parent is not None and before == now else draft.seq if now else 0
+    return msgspec.structs.replace(draft, erased=erasures.since(before, now), erasure_seq=last, receipts=list(receipts))

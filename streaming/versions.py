@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.admission import RING, Arrivals
+from models.erasures import Erasures
 from models.snapshot import Damaged, Decoded, Manifest, decode
 from models.state import State
 from models.tables import Array, Schema
@@ -51,13 +52,14 @@ class NeedsBase(Exception):
 class Loaded:
     """A state, the version it is, and the damaged versions that were passed over on the way (id -> what is wrong).
 
-    `arrivals`: the dedupe window of that version; None without one or for the served part.
+    `arrivals`: the dedupe window of that version; None without one or for the served part. `erasures`: who was erased.
     """
 
     state: State
     manifest: Manifest
     skipped: dict[str, str] = field(default_factory=dict)
     arrivals: Arrivals | None = None
+    erasures: Erasures = field(default_factory=Erasures)
 
 
 def load(
@@ -188,7 +190,7 @@ class _Loader:
             for manifest in lineage(self._store, version):
                 base = self._base(manifest)
                 if base is not None:
-                    return self._roll_forward(base, manifest, deltas[::-1])
+                    return self._roll_forward(*base, manifest, deltas[::-1])
                 deltas.append(manifest)
         except Damaged as error:
             broken = deltas[-1].parent if deltas else version
@@ -196,16 +198,16 @@ class _Loader:
                 self.damaged.setdefault(broken, error.reason)
         return None
 
-    def _base(self, manifest: Manifest) -> Decoded | None:
+    def _base(self, manifest: Manifest) -> tuple[Decoded, Manifest] | None:
         beside = manifest.id + BESIDE
         if beside in self._bases:
             found = self._store.manifests([beside])[beside]
             if isinstance(found, Damaged):
                 self.damaged[beside] = found.reason
             elif (decoded := self._decoded(found)) is not None:
-                return decoded
+                return decoded, found
         if manifest.kind == "base" and (decoded := self._decoded(manifest)) is not None:
-            return decoded
+            return decoded, manifest
         return None
 
     def _decoded(self, manifest: Manifest) -> Decoded | None:
@@ -217,22 +219,24 @@ class _Loader:
             self.damaged[manifest.id] = error.reason
             return None
 
-    def _roll_forward(self, first: Decoded, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
+    def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
         state = State(self._schema, self._ceilings, served_only=self._served_only)
         state.apply(first.changes)
         windows = [(first.first_arrival, first.arrivals)]
-        reached = at
+        erased, reached = list(base.erased), at
         for delta in deltas:
             decoded = self._decoded(delta)
             if decoded is None:
                 break
             state.apply(decoded.changes)
             windows.append((decoded.first_arrival, decoded.arrivals))
+            erased += delta.erased
             reached = delta
         for space in state.keys.values():
             space.take_changes()
         arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
-        return Loaded(state, reached, dict(self.damaged), arrivals)
+        erasures = Erasures(erased, reached.progress.erasures)
+        return Loaded(state, reached, dict(self.damaged), arrivals, erasures)
 
 
 def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:

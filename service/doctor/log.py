@@ -27,7 +27,7 @@ STALE: Final = 120.0
 CODECS: Final = {"lz4": "lz4", "zstd": "zstandard", "snappy": "snappy"}
 """Codecs a producer may have used beside gzip, and the module that reads them."""
 
-NEEDED: Final[tuple[Role, ...]] = ("events", "items")
+NEEDED: Final[tuple[Role, ...]] = ("events", "items", "control")
 """Roles whose topics are read: without them nothing is learnt."""
 
 
@@ -118,6 +118,8 @@ def _complaints(
         yield "a learner that is away for longer loses events", f"{change} retention.ms=604800000"
     if role == "control" and topic.partitions > 1:
         yield "control records have no order across partitions", f"make {topic.name} anew with one partition"
+    if role == "control" and ("compact" in policy or retention is not None):
+        yield "a model learnt anew would not know of older orders", f"{change} cleanup.policy=delete,retention.ms=-1"
     if topic.behind:
         yield f"{topic.behind} partitions have replicas that are not in sync", "look for the broker that is away"
     if facts.brokers > 1 and topic.replicas < 2:
@@ -139,7 +141,9 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
         return
     progress = newest.progress
     now = {facts.topics[role].name: facts.topics[role].id for role in NEEDED if role in facts.topics}
-    if progress.cluster and (progress.cluster, progress.topics) != (facts.cluster, now):
+    # A topic that the version knows nothing of yet is no other log.
+    known = {name: id_ for name, id_ in now.items() if name in progress.topics}
+    if progress.cluster and (progress.cluster, progress.topics) != (facts.cluster, known):
         restart = settings.learner.on_new_log == "restart"
         yield Finding(
             "kafka.offsets",

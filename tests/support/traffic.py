@@ -101,6 +101,10 @@ class Traffic:
         value = None if facts is None else json.dumps(facts).encode()
         self._post(self.items, value, item.encode(), record_time, None, "fact")
 
+    def post_order(self, value: bytes, record_time: float) -> None:
+        """Hand one record of topic control to the producer."""
+        self._post(self.settings.topic("control"), value, b"", record_time, None, "fact")
+
     def send_facts(self, facts: Mapping[str, Mapping[str, Any]], record_time: float) -> None:
         """Post the facts of many items and wait for the acknowledgements."""
         for item, fields in facts.items():

@@ -9,7 +9,7 @@ from streaming.connection import BACKFILL
 from streaming.intake import Intake
 from streaming.texts import contents_by
 
-TOPICS = {"events": "events", "items": "items"}
+TOPICS = {"events": "events", "items": "items", "control": "control"}
 NOW = 1_700_000_000_000
 
 
