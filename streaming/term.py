@@ -23,11 +23,13 @@ from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
 from streaming.deadletter import DeadLetterWriter
+from streaming.erasing import Receipts
 from streaming.evidencing import Evidencing, behind
-from streaming.intake import Intake, Prepared
+from streaming.intake import Intake, Ordered, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
 from streaming.mirroring import ARRIVAL_SAMPLES, Mirroring, Passed
+from streaming.ordering import carry_out
 from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.stopping import Stop
@@ -81,6 +83,7 @@ class Parts:
     leadership: Leadership
     checkpointer: Checkpointer
     mirror: Mirror
+    receipts: Receipts
     deadletter: DeadLetterWriter
     witnessing: Witnessing
     contents: Contents
@@ -152,6 +155,8 @@ class Term:
 
     def _learn(self, batch: Prepared) -> None:
         recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
+        for ordered in batch.orders:
+            self._carry_out(ordered)
         if batch.facts:
             self._model.catalogue.take(recommender, batch.facts, batch.contents)
         if batch.events:
@@ -165,10 +170,16 @@ class Term:
             progress.advance(topic, partition, offsets, record_time)
         for outcome, count in batch.outcomes.items():
             progress.count(outcome, count)
-        progress.arrivals = batch.arrivals
+        progress.arrivals, progress.erasures = batch.arrivals, batch.erasures
         self._mirrored, self._letters = batch.mirrored, batch.letters
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
         self._report(batch)
+
+    def _carry_out(self, ordered: Ordered) -> None:
+        receipt = carry_out(ordered, self._model.recommender)
+        self._parts.receipts.note(receipt)
+        self._parts.telemetry.orders.labels("erase").inc()
+        log.info("erasure %s: %s", receipt.id, receipt)
 
     def _learn_events(self, batch: Prepared) -> None:
         evidence, started = self._parts.evidence, self._parts.monotonic()
@@ -210,7 +221,13 @@ class Term:
         lag = behind(self._full, parts.wall(), model.progress)
         evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
         if parts.checkpointer.cut(
-            model.state, model.progress, model.admission, evidence, served_by=recommender.chosen, force=last
+            model.state,
+            model.progress,
+            model.admission,
+            evidence,
+            served_by=recommender.chosen,
+            receipts=parts.receipts.waiting,
+            force=last,
         ):
             self._served_times = []
         self._show(recommender)
