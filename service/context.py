@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from models.schema import SCHEMA
 from models.showing.rotation import Showings
 from service.auth import Keys
+from service.forgetting import Forgetting
 from service.gatekeeper import Gatekeeper
 from service.histories import CONNECTION_TIMEOUT, Histories
 from service.intake import Intake
@@ -49,6 +50,7 @@ class Context:
     intake: Intake
     buckets: Buckets
     showings: Showings
+    forgetting: Forgetting
     slates: SlateLog
     live: Live
     clock: Callable[[], float] = time.time
@@ -59,12 +61,14 @@ class Context:
         self.gatekeeper.start()
         self.intake.start()
         self.slates.start()
+        self.forgetting.start()
         self.live.start()
 
     async def stop(self) -> None:
         """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 10 s together."""
         try:
             await self.live.stop()
+            await self.forgetting.stop()
             await run_in_threadpool(self._stop_threads)
         finally:
             for store in (self.store, self.catalogue_store):
@@ -86,6 +90,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
+    showings = Showings()
     intake = Intake(settings, away=telemetry.kafka_away.set)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     return Context(
@@ -101,7 +106,8 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         histories=Histories(quick, telemetry),
         intake=intake,
         buckets=Buckets(settings.service.rate_limit),
-        showings=Showings(),
+        showings=showings,
+        forgetting=Forgetting(quick, showings, intake),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         live=Live(tables, keeper, store, time.time),
     )

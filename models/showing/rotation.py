@@ -70,6 +70,10 @@ class Showings:
             return np.zeros(len(items))
         return np.array([_ignored(mine.get(item), touched.get(item), now) for item in items])
 
+    def users(self) -> list[str]:
+        """Whoever something is remembered of."""
+        return list(self._users)
+
     def forget(self, user: str) -> None:
         """Drop what is known of a user."""
         self._size -= len(self._users.pop(user, {}))
