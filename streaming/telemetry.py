@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from models.alarms import NAMES
 from models.attribution import VERSIONS, Attribution
 from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
+from models.schema import SCHEMA
 
 PREFIX = "sluicegate"
 
@@ -201,6 +202,8 @@ class LearnerTelemetry:
             self.version_phase.labels(phase)
         for reason in labels.reasons:
             self.deadletters.labels(reason)
+        for space in SCHEMA.spaces:
+            self.keys.labels(space)
         for space in ("item", "user"):
             self.evicted.labels(space)
         for kind in ("base", "delta"):

@@ -21,7 +21,8 @@ def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp
     ours = open_installation()
     learner, service = ours.learner(witness__estimators="facto.FMRegressor"), ours.service()
     feed = ours.feed(Shop(seed=3).stream(RATE * 120, time.time(), interval=1 / RATE), RATE)
-    with Prometheus(tmp_path / "prometheus", {"learner": learner.address, "service": service.address}) as prometheus:
+    targets = {"learner": [learner.address], "service": [service.address]}
+    with Prometheus(tmp_path / "prometheus", targets) as prometheus:
         unanswered = {
             (panel.title, query.replace("$__rate_interval", "20s"))
             for rows in build.ROWS.values()

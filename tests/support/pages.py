@@ -1,21 +1,26 @@
-"""The settings model and the metric registries in, `docs/configuration.md` and `docs/metrics.md` out.
+"""The settings model, the metric registries, rules and panels in, `docs/configuration.md` and `docs/metrics.md` out.
 
 Run `python -m tests.support.pages` after changing a setting or a metric; a test holds the pages to the code.
 """
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import yaml
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
+from deploy.grafana import build
 from service.telemetry import Telemetry
+from streaming.__main__ import labels
 from streaming.settings import DELIMITER, PREFIX, Settings
 from streaming.telemetry import LearnerTelemetry
+from tests.support.meanings import BAD, RANGES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -127,23 +132,106 @@ def configuration() -> str:
     return "\n".join(lines)
 
 
-def metric_rows(registry: CollectorRegistry) -> list[tuple[str, str, str, str]]:
-    """(name as scraped, type, labels, meaning) of every metric of ours in a registry."""
+class Metric(NamedTuple):
+    """A metric of ours: its name as scraped, and each label with the values it can have."""
+
+    name: str
+    kind: str
+    labels: dict[str, str]
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The name as the code says it: without prefix."""
+        return self.name.removeprefix("sluicegate_")
+
+
+def metric_rows(registry: CollectorRegistry) -> list[Metric]:
+    """Every metric of ours in a registry."""
     rows = []
     for collector in registry._collector_to_names:
         name, kind = getattr(collector, "_name", None), getattr(collector, "_type", "")
-        if name is None:
-            continue
-        labels = ", ".join(f"`{label}`" for label in getattr(collector, "_labelnames", ()))
-        rows.append((name + "_total" * (kind == "counter"), kind, labels, getattr(collector, "_documentation", "")))
+        if name is not None:
+            text = getattr(collector, "_documentation", "")
+            rows.append(Metric(name + "_total" * (kind == "counter"), kind, label_ranges(collector), text))
     return rows
+
+
+def label_ranges(collector: Any) -> dict[str, str]:
+    """What each label of a metric can be: in words where that depends on the installation, else what is initialised."""
+    found = {}
+    for place, label in enumerate(getattr(collector, "_labelnames", ())):
+        values = dict.fromkeys(labels[place] for labels in getattr(collector, "_metrics", {}))
+        found[label] = RANGES.get(label) or ", ".join(f"`{value}`" for value in values)
+    return found
 
 
 def registries() -> dict[str, CollectorRegistry]:
     """The registry of each process, by the words that name it."""
     learner = CollectorRegistry()
-    LearnerTelemetry(learner)
+    LearnerTelemetry(learner, labels(Settings()))
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
+
+
+UNITS = (
+    ("_timestamp_seconds", "s, epoch"),
+    ("_seconds", "s"),
+    ("_seconds_total", "s"),
+    ("_bytes", "B"),
+    ("_bytes_total", "B"),
+    ("_rate", "share"),
+    ("_hit_difference", "share"),
+)
+"""Unit by the end of a name; longer ends first. What is not here counts things, or is 0 or 1."""
+
+
+def unit(name: str) -> str:
+    """The unit of a metric.
+
+    >>> unit("sluicegate_model_bytes"), unit("sluicegate_lease_held")
+    ('B', '')
+    """
+    return next((word for end, word in UNITS if name.endswith(end)), "")
+
+
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((DOCS.parent / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
+
+
+def asks_for(query: str, metric: str) -> bool:
+    """Whether a query reads a metric, itself or through a recorded series.
+
+    >>> asks_for("sluicegate:served_late:ratio_rate5m > 1", "sluicegate_event_to_served_seconds")
+    True
+    """
+    through = " ".join(expr for name, expr in RECORDED.items() if name in query)
+    return re.search(rf"\b{metric}(_bucket|_sum|_count)?\b", f"{query} {through}") is not None
+
+
+def alerts_on(metric: str) -> list[str]:
+    """Names of the alerts that read a metric."""
+    return [rule["alert"] for rule in RULES if "alert" in rule and asks_for(rule["expr"], metric)]
+
+
+def panels_of(metric: str) -> list[str]:
+    """`Dashboard: title` of the panels that show a metric; one that stands on two dashboards is named once."""
+    found: dict[str, str] = {}
+    for dashboard, rows in build.ROWS.items():
+        for panel in (panel for _, panels in rows for panel in panels):
+            if any(asks_for(query, metric) for query, _ in panel.queries):
+                found.setdefault(panel.title, dashboard.capitalize())
+    return [f"{dashboard}: {title}" for title, dashboard in found.items()]
+
+
+def seen_in(metric: Metric) -> str:
+    """The alerts and panels of a metric, or that it is for looking closer."""
+    alerts = ", ".join(f"[{name}](runbook.md#{name.lower()})" for name in alerts_on(metric.name))
+    panels = "; ".join(panels_of(metric.name))
+    return "<br>".join(part for part in (alerts, panels) if part) or "for looking closer"
 
 
 def metrics() -> str:
@@ -151,17 +239,24 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "<!-- Written by `python -m tests.support.pages` from streaming/telemetry.py and service/telemetry.py. -->",
+        "<!-- Written by `python -m tests.support.pages` from the registries, rules and panels. -->",
         "",
         "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are there from",
         "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
         "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
         "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
         "",
+        "The last column names the alerts that go by a metric and the panels that show it, with their dashboard; a few",
+        "metrics have neither, because another one tells of the same trouble first.",
+        "",
     ]
     for process, registry in registries().items():
-        lines += [f"## The {process}", "", "| metric | type | labels | meaning |", "|---|---|---|---|"]
-        lines += [f"| `{name}` | {kind} | {labels} | {text} |" for name, kind, labels, text in metric_rows(registry)]
+        lines += [f"## The {process}", "", "| metric | type | labels | meaning | a bad value | alerts, panels |"]
+        lines += ["|---|---|---|---|---|---|"]
+        for row in metric_rows(registry):
+            kind = f"{row.kind}, {unit(row.name)}" if unit(row.name) else row.kind
+            labels_told = "<br>".join(f"`{label}`: {values}" for label, values in row.labels.items())
+            lines.append(f"| `{row.name}` | {kind} | {labels_told} | {row.text} | {BAD[row.key]} | {seen_in(row)} |")
         lines.append("")
     return "\n".join(lines)
 

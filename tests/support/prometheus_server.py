@@ -12,24 +12,26 @@ from typing import Any
 import yaml
 
 from streaming.embedded import free_port
+from tests.support.faster_rules import faster_rules, faster_settings
 from tests.support.processes import Server, program
 
-RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "alerts.yml"
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+RULES, SETTINGS = SHIPPED / "alerts.yml", SHIPPED / "prometheus.yml"
+# Seconds between scrapes, and between evaluations: short enough for windows of two seconds, long enough to answer in.
+PERIOD = 0.5
 
 
 class Prometheus:
-    """Scrapes each second; `query` asks it. A context manager."""
+    """Scrapes with the shipped settings and rules, only faster; `query` asks it. A context manager."""
 
-    def __init__(self, folder: Path, targets: dict[str, str]) -> None:
-        """targets: job name -> host:port, the job names being those of deploy/prometheus/prometheus.yml."""
+    def __init__(self, folder: Path, targets: dict[str, list[str]], factor: float = 1.0) -> None:
+        """`targets`: addresses by job name. Every duration of the rules is divided by `factor`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        jobs = [{"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in targets.items()]
-        config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(RULES)],
-            "scrape_configs": jobs,
-        }
+        rules = folder / "alerts.yml"
+        rules.write_text(yaml.safe_dump(faster_rules(RULES.read_text(), factor)))
+        config = faster_settings(SETTINGS.read_text(), 1.0, targets, str(rules))
+        config["global"] = dict.fromkeys(config["global"], f"{PERIOD * 1000:.0f}ms")
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         command = [program("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
         command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"]
@@ -54,6 +56,16 @@ class Prometheus:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=5) as answer:
             groups = json.load(answer)["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
+
+    def firing(self) -> set[str]:
+        """Alerts that fire now."""
+        return {rule["name"] for rule in self.rules() if rule.get("state") == "firing"}
+
+    def fired(self, seconds: float) -> set[str]:
+        """Alerts that fired at any moment of the last `seconds`."""
+        window = f"{round(1000 * seconds)}ms"
+        found = self.query(f'count by (alertname) (count_over_time(ALERTS{{alertstate="firing"}}[{window}]))')
+        return {sample["metric"]["alertname"] for sample in found}
 
     def __enter__(self) -> Prometheus:
         self.server.start(30.0)

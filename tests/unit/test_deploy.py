@@ -19,6 +19,7 @@ from deploy.grafana import build
 from service.auth import Keys
 from streaming.settings import load_settings
 from tests.support import pages
+from tests.support.meanings import BAD, CLOSER
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -172,9 +173,18 @@ def series() -> set[str]:
     """Every name of a time series that the two processes export."""
     names: set[str] = set()
     for registry in pages.registries().values():
-        for metric, kind, _, _ in pages.metric_rows(registry):
-            names |= {f"{metric}_bucket", f"{metric}_sum", f"{metric}_count"} if kind == "histogram" else {metric}
+        for metric in pages.metric_rows(registry):
+            ends = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
+            names |= {metric.name + end for end in ends}
     return names
+
+
+def test_every_metric_says_what_a_bad_value_is_and_has_an_alert_a_panel_or_a_reason_for_neither() -> None:
+    rows = [row for registry in pages.registries().values() for row in pages.metric_rows(registry)]
+    assert {row.key for row in rows} == set(BAD), "say in tests/support/meanings.py what a bad value means"
+    unseen = {row.key for row in rows if not pages.alerts_on(row.name) and not pages.panels_of(row.name)}
+    assert unseen == set(CLOSER), "give it a panel or an alert, or list it in tests/support/meanings.py"
+    assert [(row.name, label) for row in rows for label, values in row.labels.items() if not values] == []
 
 
 def used(query: str) -> set[str]:
