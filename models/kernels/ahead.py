@@ -72,22 +72,22 @@ def _memories(pushed, ring_item, totals, backward, forward, user, item):
     newest = np.int64(pushed[user]) - 1
     if newest < 0:
         return
-    _both(backward, item)
+    window(backward.other, backward.count, item)
     for back in range(WINDOW if newest >= WINDOW else newest + 1):
         row = ring_item[user * RING + (newest - back) % RING]
         if row >= 0:
-            _both(forward, row)
+            window(forward.other, forward.count, row)
             fetch(totals, row, 0)
 
 
 @kernel
-def _both(memory, item):
-    # 200 bytes lie in four lines or five: the last byte is asked for too.
+def window(others, counts, item):
+    """Ask for an item's row of a window memory. 200 bytes lie in four lines or five: the last byte is asked for too."""
     for place in range(0, _ROW, _LINE):
-        fetch(memory.other, item * WINDOW_SLOTS, place)
-        fetch(memory.count, item * WINDOW_SLOTS, place)
-    fetch(memory.other, item * WINDOW_SLOTS, _ROW - 4)
-    fetch(memory.count, item * WINDOW_SLOTS, _ROW - 4)
+        fetch(others, item * WINDOW_SLOTS, place)
+        fetch(counts, item * WINDOW_SLOTS, place)
+    fetch(others, item * WINDOW_SLOTS, _ROW - 4)
+    fetch(counts, item * WINDOW_SLOTS, _ROW - 4)
 
 
 @kernel
@@ -105,3 +105,33 @@ def vector(factors, item):
 def category(stats, item):
     """Ask for an item's category."""
     fetch(stats.category, item, 0)
+
+
+@kernel
+def candidate(stats, factors, last, contents, signals, item):
+    """Ask for all that the features of a candidate are made of."""
+    fetch(stats.category, item, 0)
+    fetch(stats.key, item, 0)
+    fetch(stats.first, item, 0)
+    fetch(stats.last, item, 0)
+    fetch(stats.log_price, item, 0)
+    fetch(stats.brand, item, 0)
+    fetch(stats.positives, item, 0)
+    fetch(stats.returns, item, 0)
+    fetch(factors.bias, item, 0)
+    fetch(contents, item, 0)
+    fetch(signals.shown, item, 0)
+    fetch(signals.liked, item, 0)
+    fetch(signals.refused, item, 0)
+    for place in range(0, _VECTOR, _LINE):
+        fetch(factors.q, item, place)
+        fetch(last.g, item, place)
+
+
+@kernel
+def scored(category_of, biases, vectors, item):
+    """Ask for what the factorization machine's score of an item is made of."""
+    fetch(category_of, item, 0)
+    fetch(biases, item, 0)
+    for place in range(0, _VECTOR, _LINE):
+        fetch(vectors, item, place)

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
+from models.kernels import ahead, factorization, vectors
 from models.kernels import candidates as c
-from models.kernels import factorization, vectors
 from models.kernels.compile import kernel
 from models.kernels.features_context import (
     AFFINITY_EVEN,
@@ -24,6 +24,7 @@ from models.kernels.hashing import find
 from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
 _STEEP = 30.0  # of the nearness in price: it halves at a difference of 2.3 %
+_AHEAD = 3  # candidates between what is asked for and what is read
 _SIMILAR = 8  # last events compared one by one with a candidate's vector
 
 
@@ -251,8 +252,12 @@ def compute(served, scratch, now):
     factors, categories, last = served.item_factors, served.category_factors, served.item_last
     set_means(history, stats.category, factors.q, categories.q, work.means)
     set_contents(history, served.item_content.v, work.contents)
+    for at in range(min(listed.counts[0], _AHEAD)):
+        ahead.candidate(stats, factors, last, served.item_content.v, served.item_signals, listed.items[at])
     for at in range(listed.counts[0]):
         item = listed.items[at]
+        if at + _AHEAD < listed.counts[0]:
+            ahead.candidate(stats, factors, last, served.item_content.v, served.item_signals, listed.items[at + _AHEAD])
         x, sums = listed.features[at], union.sums[listed.entries[at]]
         sums[c.MACHINE_SCORE] = factorization.score(
             item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
