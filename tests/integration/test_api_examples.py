@@ -21,7 +21,7 @@ BASE = "http://127.0.0.1:8000"
 
 def examples() -> list[list[str]]:
     """The arguments of every curl command of the page that asks for recommendations."""
-    blocks = re.findall(r"^```\n(curl .*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(curl .*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     commands = [shlex.split(block.replace("\\\n", "")) for block in blocks]
     return [command for command in commands if any(word.startswith(f"{BASE}/recommend") for word in command)]
 
