@@ -36,10 +36,11 @@ class Opponent:
     def __init__(self, version: str, state: State) -> None:
         self.version, self.state = version, state
 
-    def rank(self, moment: Moment, learnt: State, scratch: Scratch) -> int:
+    def rank(self, moment: Moment, learnt: State, scratch: Scratch, by: int = -1) -> int:
         """Rank of the moment's item as this version would serve it, ties against it; 0 when it is not proposed.
 
         `learnt`: the state the rows of the moment belong to. A row may have been handed to another id since.
+        `by`: number of the contender that orders; -1 for the one in charge.
         """
         rows = self._rows(np.append(moment.items, moment.item), learnt)
         if rows[-1] < 0:
@@ -53,7 +54,7 @@ class Opponent:
             moment.now,
             NONE,
             self._query(moment.query, learnt),
-            -1,
+            by,
         )
         places = np.flatnonzero(scratch.listed.items[:count] == rows[-1])
         if not len(places):

@@ -15,7 +15,20 @@ import typer
 
 from streaming.settings import BadSettings
 
-COMMANDS = ("demo", "up", "learn", "serve", "send", "import_", "evaluate", "gate", "deadletter", "config", "doctor")
+COMMANDS = (
+    "demo",
+    "up",
+    "learn",
+    "serve",
+    "send",
+    "import_",
+    "evaluate",
+    "replay",
+    "gate",
+    "deadletter",
+    "config",
+    "doctor",
+)
 
 # Newer versions of typer carry a copy of click in themselves: its errors are not those of the package click.
 _ShownError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

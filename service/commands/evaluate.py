@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from service.commands.progress import Told, progress
 from service.commands.trouble import broken
 from service.commands.words import facts_of, pairs, types_of
 from streaming.files import Layout, columns_in
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from models.contest import Maker
     from streaming.reading import Reading
 
-# Seconds between two lines of progress where there is no terminal.
-LINE_INTERVAL: Final = 5.0
-
 HELP: Final = (
     "Contenders: builtin (every single source, the factorization machine, the rankers and what is served), river "
     "(FMRegressor, BiasedMF, LinearRegression), vw (Vowpal Wabbit) and batch (implicit's ALS and BPR, fitted anew each "
@@ -35,9 +31,6 @@ HELP: Final = (
     "thousand events take about a minute with the built-in contenders, and River's models about as long again.\n\n"
     "Example: sluicegate evaluate ratings.csv.gz --map rating=click --min-rating 4 --items movies.csv.gz"
 )
-
-Told = Callable[[str, float], None]
-"""Told what is being done and the share of it that is done."""
 
 
 def register(app: typer.Typer) -> None:
@@ -95,7 +88,7 @@ def evaluate(
         rivals, absent = chosen(names)
     except UnknownContenderError as error:
         raise typer.BadParameter(str(error), param_hint="--contenders") from None
-    with _progress(file.name) as told:
+    with progress(file.name) as told:
         try:
             reading = _read(file, items, layout, settings, limit, told)
         except FileError as error:
@@ -152,33 +145,3 @@ def _tell(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
     if reading.refused > len(reading.refusals):
         typer.echo(f"... and {reading.refused - len(reading.refusals):,} more lines", err=True)
     typer.echo(json.dumps(result) if as_json else text(result))
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Told]:
-    """A bar on a terminal, a line now and then elsewhere; both on standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines(name)
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
-    ) as bar:
-        task = bar.add_task(name, total=1.0)
-        yield lambda what, share: bar.update(task, description=f"{name}: {what}", completed=share)
-
-
-def _lines(name: str) -> Told:
-    last = time.monotonic()
-
-    def told(what: str, share: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_INTERVAL:
-            last = time.monotonic()
-            typer.echo(f"{name}: {what}, {share:.0%}", err=True)
-
-    return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,6 +26,23 @@ def pairs(words: list[str] | None, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{word!r} is not NAME=VALUE", param_hint=option)
         found[name] = value
     return found
+
+
+def moment_of(word: str | None, option: str, otherwise: float) -> float:
+    """Epoch seconds of an ISO 8601 time, UTC where it names no zone; `otherwise` for None. Raises BadParameter.
+
+    >>> moment_of("1970-01-02", "--since", 0.0), moment_of(None, "--since", 5.0)
+    (86400.0, 5.0)
+    """
+    if word is None:
+        return otherwise
+    try:
+        found = datetime.fromisoformat(word)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{word!r} is no time: write 2026-03-01 or 2026-03-01T12:00", param_hint=option
+        ) from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def types_of(words: list[str] | None, settings: Settings) -> dict[str, str]:

@@ -1,0 +1,162 @@
+"""In: `sluicegate replay --policy FILE`. Out: what would have been served and decided under it, over past events.
+
+Exit codes: 0 compared; 1 Kafka or Redis is away, or nothing could be compared; 2 the words or a file are
+wrong; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from service.commands.progress import Told, progress
+from service.commands.trouble import broken
+from service.commands.words import facts_of, moment_of, pairs, types_of
+from streaming.files import Layout
+from streaming.rows import FileError
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from models.rehearsal.rehearsal import Rehearsal
+
+IN_FORCE, TRIED = "in force", "tried"
+
+HELP: Final = (
+    "The policy file is TOML: mode and any of the policy's numbers (GET /gate shows them all); what it does not name "
+    "stays as it is in force. Past events are read from the topics, oldest first, without a group, and nothing is "
+    "written; or from a log with --file, read as sluicegate evaluate reads it.\n\n"
+    "Examples:\n\n"
+    "printf 'mode = \"strict\"\\nmargin = 0.01\\n' > careful.toml\n\n"
+    "sluicegate replay --policy careful.toml --since 2026-03-01\n\n"
+    "sluicegate replay --policy careful.toml --file ratings.csv.gz --map rating=click --min-rating 4"
+)
+
+
+class NothingComparedError(Exception):
+    """No version was decided upon."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate replay`."""
+    app.command("replay", epilog=HELP)(replay)
+
+
+def replay(
+    policy: Annotated[Path, typer.Option("--policy", help="TOML file with the mode and policy to try.")],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", help="Compare from then on (UTC, as 2026-03-01T12:00); what was before is learnt only."
+        ),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Read no later record.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A log instead of the topics: CSV or NDJSON.")] = None,
+    items: Annotated[Path | None, typer.Option("--items", help="With --file: facts about items.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="With --file: NAME=FIELD. Repeatable.")] = None,
+    type_map: Annotated[list[str] | None, typer.Option("--map", help="With --file: TYPE=TYPE. Repeatable.")] = None,
+    default_type: Annotated[
+        str | None, typer.Option("--type", help="With --file: type of rows that name none.")
+    ] = None,
+    min_rating: Annotated[float | None, typer.Option("--min-rating", help="With --file: least rating.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="With --file: at most this many events.")] = None,
+    step: Annotated[int, typer.Option("--step", min=1, help="Fewest events between two versions.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with the settings in force.")] = None,
+) -> None:
+    """Replay past events under another policy of the gate: what it would have served, decided, and where it differs."""
+    settings = load_settings(config, os.environ)
+    began, ended = moment_of(since, "--since", 0.0), moment_of(until, "--until", float("inf"))
+    only_file = {"--items": items, "--column": column, "--map": type_map, "--limit": limit, "--min-rating": min_rating}
+    if file is None and (wrong := next((name for name, value in only_file.items() if value is not None), None)):
+        raise typer.BadParameter("only with --file: records of a topic say it all themselves", param_hint=wrong)
+    rehearsal = _rehearsal(settings, policy, began, step)
+    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
+    started = time.monotonic()
+    with progress(file.name if file is not None else "replay") as told:
+        told("preparing", 0.0)
+        source = (
+            _of_topics(settings, rehearsal, ended, told)
+            if file is None
+            else _of_file(settings, rehearsal, file, items, layout, limit, ended, told)
+        )
+    _tell(rehearsal, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
+
+
+def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Rehearsal:
+    from models.rehearsal.rehearsal import Pace, Rehearsal
+    from service.examining import Examiner
+    from service.policies import BadPolicy, read_rule, rule_in_force
+    from streaming.adapters import recommender_settings
+
+    base = rule_in_force(settings)
+    try:
+        rules = {IN_FORCE: base, TRIED: read_rule(policy, base)}
+    except (BadPolicy, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--policy") from error
+    return Rehearsal(
+        rules,
+        Examiner(),
+        recommender_settings(settings),
+        settings.recommender.seed,
+        since,
+        Pace(settings.learner.version_interval, step),
+    )
+
+
+def _of_topics(settings: Settings, rehearsal: Rehearsal, until: float, told: Told) -> dict[str, Any]:
+    from models.warmup import warm
+    from streaming.connection import KafkaTrouble
+    from streaming.rehearsing import rehearse_topics
+    from streaming.store import StoreUnavailable
+    from streaming.texts import TextModelMissing
+
+    warm()
+    try:
+        return rehearse_topics(settings, rehearsal, until, lambda share: told("replaying", share))
+    except (KafkaTrouble, StoreUnavailable, TextModelMissing, OSError) as error:
+        broken(error)
+
+
+def _of_file(
+    settings: Settings,
+    rehearsal: Rehearsal,
+    file: Path,
+    items: Path | None,
+    layout: Layout,
+    limit: int | None,
+    until: float,
+    told: Told,
+) -> dict[str, Any]:
+    from models.warmup import warm
+    from streaming.reading import read_stream
+    from streaming.rehearsing import rehearse_stream
+
+    try:
+        reading = read_stream(
+            file, layout, settings.events.rules(), facts_of(items), limit, lambda share: told("reading", share)
+        )
+    except FileError as error:
+        raise typer.BadParameter(str(error), param_hint="--file") from None
+    warm()
+    rehearse_stream(reading.stream, rehearsal, until, lambda share: told("replaying", share))
+    return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
+
+
+def _tell(rehearsal: Rehearsal, source: dict[str, Any], *, as_json: bool) -> None:
+    from models.rehearsal.report import report
+    from service.replay_table import text
+
+    if not rehearsal.versions:
+        broken(
+            NothingComparedError(
+                f"nothing could be compared: {rehearsal.events:,} events were read, too few for a version after the "
+                "first; read a longer stretch, or lower --step"
+            )
+        )
+    result = report(rehearsal) | {"source": source}
+    typer.echo(json.dumps(result) if as_json else text(result))

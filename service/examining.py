@@ -1,0 +1,51 @@
+"""In: tables of a version. Out: what the gate's mechanical guards find in them, as a service would. Stage 6."""
+
+from __future__ import annotations
+
+from models.gate import Policy
+from models.recommender import Recommender
+from models.rehearsal.trial import Examined
+from models.schema import SCHEMA
+from models.scratch import new_scratch
+from models.state import State
+from service.guards import inspect, overlap
+
+REMEMBERED = 8
+"""Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""
+
+
+class Examiner:
+    """Call it. Gates that face the same tables at the same moment are told the same, at the cost of one."""
+
+    def __init__(self) -> None:
+        self._recommenders: dict[int, Recommender] = {}
+        self._scratch = new_scratch()
+        self._asked: tuple[object, ...] = ()
+        self._found: Examined = ((), "", {})
+
+    def __call__(self, candidate: State, served: State | None, policy: Policy, now: float) -> Examined:
+        """Faults, a sentence about the first, and numbers."""
+        asked = (id(candidate), id(served), policy.canary_queries, now)
+        if asked != self._asked:
+            self._asked, self._found = asked, self._examine(candidate, served, policy.canary_queries, now)
+        return self._found
+
+    def _examine(self, candidate: State, served: State | None, queries: int, now: float) -> Examined:
+        over = self._over(candidate)
+        faults, detail, numbers = inspect(candidate, over, SCHEMA, queries, now)
+        if not faults and served is not None:
+            common = overlap(self._over(served), over, candidate, queries, now, self._scratch)
+            numbers = {**numbers, "overlap": round(common, 3)}
+        return faults, detail, numbers
+
+    def _over(self, state: State) -> Recommender:
+        found = self._recommenders.pop(id(state), None)
+        if found is None or found.state is not state:
+            found = Recommender(state)
+        self._recommenders[id(state)] = found
+        if len(self._recommenders) > REMEMBERED:
+            del self._recommenders[next(iter(self._recommenders))]
+        return found
+
+
+__all__ = ["Examiner"]
