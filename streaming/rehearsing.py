@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal
 
 from models.admission import Admission
+from models.control import Erase
 from models.protocol import Stream
 from models.rehearsal.rehearsal import Rehearsal
 from streaming.adapters import admission_rules, stored_facts
 from streaming.catalogue import Catalogue
 from streaming.evidencing import BAD
 from streaming.intake import Intake, Prepared
-from streaming.ordering import carry_out
 from streaming.past import Past
 from streaming.settings import Settings
 from streaming.source import Record
@@ -51,8 +51,7 @@ def rehearse_topics(settings: Settings, rehearsal: Rehearsal, until: float, tick
         intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents)
         for runs in before(past.batches(POLLED), until):
             batch = intake.prepare(runs)
-            for ordered in batch.orders:
-                carry_out(ordered, rehearsal.recommender)
+            rehearsal.recommender.remove("user", erased(batch))
             catalogue.take(rehearsal.recommender, batch.facts, batch.contents)
             if batch.events:
                 rehearsal.learn(batch.events, batch.record_times, catalogue.facts)
@@ -75,6 +74,11 @@ def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
             return
 
 
+def erased(batch: Prepared) -> list[str]:
+    """Users who are erased in this batch. All that is older of them was not admitted, and their histories are gone."""
+    return [ordered.order.user for ordered in batch.orders if isinstance(ordered.order, Erase)]
+
+
 def _note(rehearsal: Rehearsal, batch: Prepared) -> None:
     bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
     rehearsal.note(bad, batch.outcomes.get("duplicate", 0))
@@ -92,4 +96,4 @@ def rehearse_stream(stream: Stream, rehearsal: Rehearsal, until: float, tick: Ti
         tick(start / len(stream.events))
 
 
-__all__ = ["before", "rehearse_stream", "rehearse_topics"]
+__all__ = ["READ", "before", "erased", "rehearse_stream", "rehearse_topics"]
