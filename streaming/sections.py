@@ -261,6 +261,36 @@ class LearnerSettings(Section):
     )
 
 
+class UpdateSettings(Section):
+    """Whether every event is learnt as it comes, or many at once."""
+
+    mode: Literal["event", "batch"] = Field(
+        default="event",
+        description="event: each event is learnt as it comes. batch: events are collected, then learnt in several "
+        "passes and entered at the gate as one version.",
+    )
+    every: Seconds = Field(default=3_600.0, description="Mode batch: seconds between two trainings, at most.")
+    count: int = Field(
+        default=100_000, ge=1, le=1_000_000, description="Mode batch: collected events at which training begins anyway."
+    )
+    passes: int = Field(
+        default=5, ge=1, le=100, description="Mode batch: passes over a batch, at most; the first is in event order."
+    )
+    target: float = Field(
+        default=0.0, ge=0, le=1, description="Mode batch: hit rate on held-out events that is good enough; 0: none is."
+    )
+    budget_seconds: Seconds = Field(default=600.0, description="Mode batch: seconds for the passes after the first.")
+    rate_decay: float = Field(
+        default=0.5, gt=0, le=1, description="Mode batch: learning rate of a pass, a share of that of the one before."
+    )
+    held_out: float = Field(
+        default=0.1,
+        gt=0,
+        le=0.5,
+        description="Mode batch: share of the events, the most recent ones, on which passes are judged; learnt last.",
+    )
+
+
 class RecommenderSettings(Section):
     """Ceilings of what is kept. A table at its ceiling evicts the idle."""
 

@@ -25,6 +25,7 @@ from streaming.sections import (
     RedisSettings,
     Section,
     ServiceSettings,
+    UpdateSettings,
     WitnessSettings,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "RedisSettings",
     "ServiceSettings",
     "Settings",
+    "UpdateSettings",
     "WitnessSettings",
     "in_force",
     "load_settings",
@@ -70,6 +72,7 @@ class Settings(Section):
     events: EventSettings = EventSettings()
     admission: AdmissionSettings = AdmissionSettings()
     learner: LearnerSettings = LearnerSettings()
+    update: UpdateSettings = UpdateSettings()
     recommender: RecommenderSettings = RecommenderSettings()
     witness: WitnessSettings = WitnessSettings()
     service: ServiceSettings = ServiceSettings()

@@ -31,6 +31,7 @@ PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 
 OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected")
 ORDERS = ("erase",)
+STOPPED = ("passes", "target", "budget", "no_gain", "asked", "nothing_held_out")
 PHASES = ("cut", "encode", "upload", "commit")
 
 
@@ -55,6 +56,7 @@ class LearnerTelemetry:
         self._declare_quality()
         self._declare_evidence()
         self._declare_attribution()
+        self._declare_batches()
         self._initialise(labels)
 
     def _declare_intake(self) -> None:
@@ -105,6 +107,17 @@ class LearnerTelemetry:
         self.redis_ceiling = self._gauge("redis_ceiling_bytes", "Redis's maxmemory; 0 for none.")
         self.lease_held = self._gauge("lease_held", "1 while this process is the learner.")
         self.lease_epoch = self._gauge("lease_epoch", "Epoch of the lease held last.")
+
+    def _declare_batches(self) -> None:
+        self.batch_waiting = self._gauge("batch_waiting_events", "Mode batch: events collected and not yet learnt.")
+        self.batch_trainings = self._counter(
+            "batch_trainings_total", "Mode batch: trainings, by why there was no further pass.", "stopped"
+        )
+        self.batch_passes = self._gauge("batch_kept_pass", "Mode batch: the pass of the last training that was kept.")
+        self.batch_seconds = self._gauge("batch_passes_seconds", "Mode batch: seconds of the last further passes.")
+        self.batch_hit_rate = self._gauge("batch_held_out_hit_rate", "Mode batch: hit rate of what was kept, held out.")
+        for reason in STOPPED:
+            self.batch_trainings.labels(reason)
 
     def _declare_quality(self) -> None:
         self.hit_rate = self._gauge(

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from models.admission import Admission
 from models.progress import Progress
@@ -19,6 +20,7 @@ from models.recommender import Recommender
 from models.rejections import Rejection
 from models.state import State
 from streaming.attributing import Attributing
+from streaming.batching import Batching
 from streaming.catalogue import Catalogue
 from streaming.checkpoint import Checkpointer
 from streaming.connection import BrokerAway, KafkaTrouble, TopicMissing
@@ -111,6 +113,10 @@ class Term:
         self._measure_at = self._cut_at
         self._full = False
         self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
+        update = parts.settings.update
+        self._batching = Batching(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
+        self._ended = False
+        self._trained: dict[str, Any] = {}
 
     def run(self) -> None:
         """Learn until told to stop. Raises LeaseLost, and what the intake met that waiting does not mend."""
@@ -129,21 +135,45 @@ class Term:
     def _step(self) -> bool:
         if not self._parts.leadership.held():
             raise LeaseLost
-        try:
-            batch = self._batches.get(timeout=0.05)
-        except queue.Empty:
-            batch = Prepared()
-        if batch is None:
+        batch = self._next(0.05)
+        if self._ended:
             return False
-        if isinstance(batch, BaseException):
-            raise batch
-        if batch.offsets:
+        if batch is None:
+            self._parts.evidence.idle()
+        elif self._batching is None:
             self._learn(batch)
         else:
-            self._parts.evidence.idle()
+            self._batching.add(batch)
+        if self._batching is not None and self._batching.due:
+            self._train(self._batching)
         if self._parts.monotonic() - self._cut_at >= self._parts.settings.learner.version_interval:
             self.cut()
         return True
+
+    def _next(self, timeout: float) -> Prepared | None:
+        """The next batch, None when there is none in time, or none any more. Raises what ended the intake."""
+        try:
+            batch = self._batches.get(timeout=timeout) if timeout else self._batches.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(batch, BaseException):
+            raise batch
+        self._ended = batch is None
+        return batch
+
+    def _train(self, batching: Batching) -> None:
+        """Learn what was collected; a version of it is due at once."""
+
+        def alive() -> bool:
+            # Histories are written by whoever fills the queue: it is emptied while we train, so that they do not wait.
+            if not self._parts.leadership.held():
+                raise LeaseLost
+            while not batching.full and not self._ended and (batch := self._next(0.0)) is not None:
+                batching.add(batch)
+            return not self._stop.is_set()
+
+        self._trained = batching.train(self._learn, self._model.recommender, alive)
+        self._cut_at = float("-inf")
 
     def _drain(self) -> None:
         """Let an intake that waits for room in the queue see that the term is over."""
@@ -220,6 +250,8 @@ class Term:
         applied = recommender.counters()["applied"]
         lag = behind(self._full, parts.wall(), model.progress)
         evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
+        if self._trained:
+            evidence["batch"] = self._trained
         if parts.checkpointer.cut(
             model.state,
             model.progress,

@@ -1,0 +1,67 @@
+"""In: a batch that has been learnt in event order. Out: the factorization machine learnt it once more. Stage 4.
+
+Counts, memories, popularity and what orders lists are not touched: they would count everything twice, and a list made
+again would hold what came after it. It is compiled where `update.mode` is batch and nowhere else, so it is not among
+the kernels that every start waits for.
+"""
+
+import numpy as np
+
+from models.dimensions import IMPRESSION, PURCHASE, SEARCH, WINDOW
+from models.kernels import factorization, history
+from models.kernels.compile import kernel
+from models.kernels.learning import learn_factors
+
+PAST = 32  # events of a user that are looked at: enough for ten that count among impressions and dislikes
+
+
+@kernel
+def again(served, private, past, users, items, times, kinds, weights, scratch):
+    """Learn events in order, each in the context that it had. past: (item, time, kind, pushed), rings of PAST by user.
+
+    users: (n,) rows of `past`; items: (n,) rows, -1 for what is passed over; times i64, kinds u8, weights f32.
+    """
+    ring_items, ring_times, ring_kinds, pushed = past
+    for at in range(users.shape[0]):
+        user, item, kind, weight = users[at], items[at], kinds[at], weights[at]
+        if item < 0 or kind in (SEARCH, IMPRESSION):
+            continue
+        _recall(scratch.history, ring_items, ring_times, ring_kinds, user, pushed[user])
+        negatives = 0
+        if kind <= PURCHASE:
+            negatives = factorization.draw_negatives(
+                scratch.work,
+                item,
+                served.pool.item,
+                served.clock.pooled[0],
+                private.recent.item,
+                private.progress.recent[0],
+                private.progress.random,
+            )
+        if kind <= PURCHASE or weight < 0:
+            learn_factors(
+                scratch.history,
+                scratch.work,
+                served.item_stats.category,
+                served.item_factors,
+                served.item_last,
+                served.category_factors,
+                private.progress,
+                item,
+                weight,
+                negatives,
+            )
+        place = user * PAST + pushed[user] % PAST
+        ring_items[place], ring_times[place], ring_kinds[place] = item, times[at], kind
+        pushed[user] += 1
+
+
+@kernel
+def _recall(past, items, times, kinds, user, pushed):
+    past.counts[0] = 0
+    past.counts[1] = 0
+    for back in range(min(pushed, PAST)):
+        at = user * PAST + (pushed - 1 - back) % PAST
+        history.admit(past, items[at], np.int64(times[at]), kinds[at])
+        if past.counts[0] >= WINDOW:
+            break

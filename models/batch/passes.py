@@ -1,0 +1,132 @@
+"""In: a recommender and the events it is about to learn. Out: further passes of the factorization machine. Stage 4.
+
+Rates: AdaGrad's sums stay those of the one pass in event order, so that learning goes on afterwards at its own pace; a
+further pass divides them, which lowers its rates by a factor, by its square in the pass after, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from models import dimensions as dim
+from models.batch.kernel import PAST, again
+from models.recommender import EventLike, Recommender
+from models.scratch import new_scratch
+from models.state import State
+from models.tables import Array
+
+VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
+SUMS: Final = {
+    "item_factors": ("q_sum", "bias_sum"),
+    "item_last": ("g_sum",),
+    "category_factors": ("q_sum", "bias_sum"),
+}
+"""What the factorization machine learns, and the sums of its squared gradients, by table."""
+
+TOGETHER: Final = 2_000
+"""Events of one compiled call: about 10 ms, after which the caller may look at what else there is."""
+
+Saved = dict[tuple[str, str], Array]
+"""Copies of columns, by table and name."""
+
+
+class Passes:
+    """Make it before the events are learnt in their order; then `run`, `save` and `restore` after that."""
+
+    def __init__(self, recommender: Recommender, events: Sequence[EventLike]) -> None:
+        self._recommender, self._events = recommender, events
+        self._users = {user: at for at, user in enumerate(dict.fromkeys(event.user_id for event in events))}
+        self._ids = list(recommender.state.keys["item"].ids)
+        self._past = _rings(recommender.state, list(self._users))
+        self._scratch = new_scratch()
+        self._batch: tuple[Array, ...] | None = None
+        self._sums: Saved = {}
+
+    def run(self, rate: float, alive: Callable[[], bool]) -> bool:
+        """One pass, at `rate` times the learning rate. `alive` is asked every few ms; False when it said no."""
+        state = self._recommender.state
+        if self._batch is None:
+            self._begin(state)
+        assert self._batch is not None
+        past = tuple(column.copy() for column in self._past)
+        self._scale(1.0 / (rate * rate))
+        whole = True
+        for part in _parts(self._batch):
+            again(state.served, state.private, past, *part, self._scratch)
+            if not alive():
+                whole = False
+                break
+        self._scale(1.0)
+        return whole
+
+    def _begin(self, state: State) -> None:
+        """Rows of now: what was evicted meanwhile has none, or is another's."""
+        ids, rows = state.keys["item"].ids, state.keys["item"].rows
+        stale = np.array([ids[at] != known for at, known in enumerate(self._ids)] or [False])
+        ring = self._past[0]
+        ring[(ring >= 0) & stale[np.maximum(ring, 0)]] = -1
+        events, weights = self._events, np.array(self._recommender.settings.weights, np.float32)
+        kinds = np.array([event.kind for event in events], np.uint8)
+        self._batch = (
+            np.array([self._users[event.user_id] for event in events], np.int64),
+            np.array([rows.get(event.item_id or "", -1) for event in events], np.int32),
+            np.array([event.timestamp for event in events], np.float64).astype(np.int64),
+            kinds,
+            weights[kinds],
+        )
+        self._sums = _copied(state, SUMS)
+
+    def _scale(self, factor: float) -> None:
+        for (table, name), values in self._sums.items():
+            self._recommender.state.tables[table].columns[name][: len(values)] = values * np.float32(factor)
+
+    def save(self) -> Saved:
+        """The vectors as they are."""
+        return _copied(self._recommender.state, VECTORS)
+
+    def restore(self, saved: Saved) -> None:
+        """The vectors as they were."""
+        for (table, name), values in saved.items():
+            data = self._recommender.state.tables[table]
+            data.columns[name][: len(values)] = values
+            data.mark(np.arange(len(values), dtype=np.int32))
+
+
+def _copied(state: State, columns: dict[str, tuple[str, ...]]) -> Saved:
+    found: Saved = {}
+    for table, names in columns.items():
+        data = state.tables[table]
+        rows = state.keys[data.table.keys].capacity
+        found |= {(table, name): data.columns[name][:rows].copy() for name in names}
+    return found
+
+
+def _parts(columns: tuple[Array, ...]) -> Iterator[tuple[Array, ...]]:
+    for start in range(0, len(columns[0]), TOGETHER):
+        yield tuple(column[start : start + TOGETHER] for column in columns)
+
+
+def _rings(state: State, users: Sequence[str]) -> tuple[Array, Array, Array, Array]:
+    """The newest events of each user: item, time, kind, each (users * PAST,), and how many there are (users,)."""
+    known = state.keys["user"].rows
+    rows = np.array([known.get(user, -1) for user in users], np.int64)
+    total = np.zeros(len(rows), np.int64)
+    total[rows >= 0] = state.tables["user"].columns["pushed"][rows[rows >= 0]]
+    count = np.minimum(total, PAST)
+    back = np.arange(PAST)
+    theirs = np.maximum(rows, 0)[:, None] * dim.RING + (total[:, None] - 1 - back) % dim.RING
+    mine = np.arange(len(rows))[:, None] * PAST + (count[:, None] - 1 - back) % PAST
+    there = back < count[:, None]
+    ring = state.tables["user_ring"].columns
+    items: Array = np.full(len(rows) * PAST, -1, np.int32)
+    times: Array = np.zeros(len(rows) * PAST, np.int64)
+    kinds: Array = np.zeros(len(rows) * PAST, np.uint8)
+    for into, name in ((items, "item"), (times, "time"), (kinds, "kind")):
+        into[mine[there]] = ring[name][theirs[there]]
+    return items, times, kinds, count
+
+
+__all__ = ["Passes"]

@@ -1,0 +1,109 @@
+"""In: passes and held-out events. Out: the vectors of the best pass, and why there was no further one. Stage 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from models.batch.heldout import HeldOut, Score
+from models.batch.passes import Passes
+
+PATIENCE: Final = 2
+"""Further passes in a row without a better score before it ends: one may be bad luck of the negatives drawn."""
+
+Stopped = Literal["passes", "target", "budget", "no_gain", "asked", "nothing_held_out"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When training a batch ends. `passes`: at most, the first in event order included. `target`: hit rate on held-out
+    events that is good enough, 0 for none. `budget`: seconds. `decay`: factor of the learning rate from pass to pass.
+    """
+
+    passes: int = 5
+    target: float = 0.0
+    budget: float = 600.0
+    decay: float = 0.5
+
+
+@dataclass
+class Trained:
+    """What became of a batch: a score per pass, the pass whose vectors are kept (1: that in event order)."""
+
+    scores: list[Score] = field(default_factory=list)
+    kept: int = 1
+    stopped: Stopped = "passes"
+    seconds: float = 0.0
+
+    def told(self) -> dict[str, Any]:
+        """As a version carries it."""
+        scores = [{"hit_rate": round(each.hit_rate, 6), "mrr": round(each.reciprocal, 6)} for each in self.scores]
+        asked = self.scores[0].n if self.scores else 0
+        return {
+            "passes": len(self.scores),
+            "kept": self.kept,
+            "stopped": self.stopped,
+            "held_out": asked,
+            "scores": scores,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def train(
+    passes: Passes, held_out: HeldOut, goal: Goal, seconds: Callable[[], float], alive: Callable[[], bool]
+) -> Trained:
+    """Further passes after the one in event order, until one of the goals is reached; the best vectors are kept.
+
+    seconds: a monotonic clock. alive: asked often; when it says no, what is best so far is kept and it ends.
+    """
+    began = seconds()
+    found = Trained()
+
+    def within() -> bool:
+        return alive() and seconds() - began < goal.budget
+
+    first = held_out.score(within) if len(held_out) else None
+    if first is None:
+        found.stopped = _why(alive) if len(held_out) else "nothing_held_out"
+    else:
+        found.scores.append(first)
+        _further(passes, held_out, goal, found, within, alive)
+    found.seconds = seconds() - began
+    return found
+
+
+def _further(
+    passes: Passes,
+    held_out: HeldOut,
+    goal: Goal,
+    found: Trained,
+    within: Callable[[], bool],
+    alive: Callable[[], bool],
+) -> None:
+    best, kept = found.scores[0], passes.save()
+    while True:
+        if goal.target and best.hit_rate >= goal.target:
+            found.stopped = "target"
+        elif len(found.scores) >= goal.passes:
+            found.stopped = "passes"
+        elif len(found.scores) - found.kept >= PATIENCE:
+            found.stopped = "no_gain"
+        else:
+            number = len(found.scores)
+            score = held_out.score(within) if passes.run(goal.decay**number, within) else None
+            if score is not None:
+                found.scores.append(score)
+                if score.total > best.total:
+                    best, kept, found.kept = score, passes.save(), number + 1
+                continue
+            found.stopped = _why(alive)
+        passes.restore(kept)
+        return
+
+
+def _why(alive: Callable[[], bool]) -> Stopped:
+    return "budget" if alive() else "asked"
+
+
+__all__ = ["Goal", "Trained", "train"]
