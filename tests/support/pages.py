@@ -1,4 +1,4 @@
-"""The settings model, the metric registries, rules and panels in, `docs/configuration.md` and `docs/metrics.md` out.
+"""Settings, metrics, rules, panels, results in; docs/configuration.md, metrics.md, the figures of operations.md out.
 
 Run `python -m tests.support.pages` after changing a setting or a metric; a test holds the pages to the code.
 """
@@ -21,6 +21,7 @@ from streaming.__main__ import labels
 from streaming.settings import DELIMITER, PREFIX, Settings
 from streaming.telemetry import LearnerTelemetry
 from tests.support.meanings import BAD, RANGES
+from tests.support.sizes import operations
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -261,7 +262,7 @@ def metrics() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics}
+PAGES = {"configuration.md": configuration, "metrics.md": metrics, "operations.md": operations}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():

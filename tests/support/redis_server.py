@@ -27,8 +27,10 @@ class RedisServer(Installed):
         port: int | None = None,
         maxmemory: str | None = None,
         policy: str = "noeviction",
+        appendonly: str = "yes",
     ) -> None:
         super().__init__(folder, port)
+        self.appendonly = appendonly
         self.maxmemory = maxmemory
         self.policy = policy
 
@@ -46,7 +48,7 @@ class RedisServer(Installed):
     def _command(self) -> list[str]:
         command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--daemonize", "no", "--save", ""]
-        command += ["--appendonly", "yes", "--appendfsync", "everysec", "--rdbcompression", "no"]
+        command += ["--appendonly", self.appendonly, "--appendfsync", "everysec", "--rdbcompression", "no"]
         command += ["--maxmemory-policy", self.policy]
         return command if self.maxmemory is None else [*command, "--maxmemory", self.maxmemory]
 

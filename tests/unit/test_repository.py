@@ -237,3 +237,22 @@ def test_every_exit_code_of_the_learner_has_its_row() -> None:
     assert declared is not None
     rows = re.findall(r"^\| (\d+) \|", read("docs/operations.md"), re.MULTILINE)
     assert rows == declared[1].split(", ")
+
+
+def test_the_picture_of_the_architecture_names_files_that_exist_on_the_path_it_describes() -> None:
+    text = read("docs/architecture.md")
+    (picture,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"\b(?:models|streaming|service)/[\w/]+\.py", text))
+    assert sorted(file for file in named if not (ROOT / file).exists()) == []
+    assert {f"{package}/" for package in PACKAGES} <= {file.split("/")[0] + "/" for file in named if file in picture}
+    assert len([file for file in named if file in picture]) > 15
+
+
+def test_what_is_out_of_scope_says_why_and_what_to_use_instead() -> None:
+    _, _, section = read("docs/decisions.md").partition("## Out of scope\n")
+    rows = [row.split("|")[1:-1] for row in section.splitlines() if row.startswith("| ")][1:]
+    assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in rows)
+    asked = ("recurrent networks", "transformers", "churn prediction", "dynamic pricing")
+    assert [word for word in asked if word not in " ".join(row[0] for row in rows)] == []
+    here = {line.split("==")[0] for line in read("requirements/runtime.txt").splitlines() if "==" in line}
+    assert here.isdisjoint({"torch", "tensorflow", "lightgbm", "xgboost", "lifelines"})
