@@ -173,6 +173,7 @@ def folder(tmp_path: Path) -> Path:
         file.write("\n".join(rows) + "\n")
     ids = np.array([f"ours-{number}" for number in range(20)])
     np.savez(tmp_path / "shop.npz", ids=ids, vectors=np.random.default_rng(1).normal(size=(20, 32)), counts=np.ones(20))
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
     return tmp_path
 

@@ -44,6 +44,14 @@ export function seconds(value) {
   return value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
+const DAY = 86400;
+
+// With its day where the hour alone would mislead.
+export function moment(epoch) {
+  const at = new Date(epoch * 1000);
+  return Math.abs(epoch - Date.now() / 1000) < DAY / 2 ? at.toLocaleTimeString("en-GB") : at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}
+
 export const clock = (epoch) => new Date(epoch * 1000).toLocaleTimeString("en-GB");
 
 // A version's id is sequence, token and hash: people tell them apart by the first part.

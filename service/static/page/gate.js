@@ -1,11 +1,10 @@
-// The gate: what is served and why, the evidence, the decisions as they come, and an operator's buttons.
+// The gate: what is served and why, the evidence, the decisions as they come, and beside them an operator's buttons.
 
-import { Trouble, get, post } from "./api.js";
+import { Trouble, get } from "./api.js";
 import { interval } from "./chart.js";
-import { clock, el, number, plain, say, short } from "./dom.js";
+import { clock, el, moment, number, plain, say, short } from "./dom.js";
+import * as operate from "./operate.js";
 
-const MODES = ["continuous", "strict", "shadow", "manual"];
-const ATTEMPTS = 6; // a version a second moves the gate's revision on while one reads it
 const COMPARED = {
   reference: "What is learnt, against the last known good version",
   champion: "What is learnt, against what is served",
@@ -21,7 +20,6 @@ const MODE_WORDS = {
 };
 
 const part = {};
-let seen = null;
 let reading = false;
 let revision = -1;
 
@@ -36,63 +34,11 @@ export function build(root) {
     el("h2", {}, "The gate"),
     el("div", { class: "columns" },
       el("div", { class: "panel" }, el("h3", {}, "State"), part.mode, part.words, part.facts),
-      el("div", { class: "panel" }, el("h3", {}, "What to do"), actions())),
+      el("div", { class: "panel" }, el("h3", {}, "What to do"), operate.build(show))),
     el("div", { class: "panel" }, el("h3", {}, "Evidence"),
       el("p", { class: "quiet" }, "Difference in hit rate with bounds that hold at every moment. All of it left of the line: worse for certain."),
       part.evidence),
     el("div", { class: "panel" }, el("h3", {}, "Decisions"), part.latest, part.list));
-}
-
-function actions() {
-  part.reason = el("input", { id: "reason", maxlength: "500", required: true, autocomplete: "off", "aria-describedby": "reason-note" });
-  part.choice = el("select", { id: "mode" }, ...MODES.map((mode) => el("option", { value: mode }, mode)));
-  part.outcome = el("p", { class: "outcome", role: "status" });
-  part.freeze = el("button", { type: "button", class: "primary", onclick: () => ask(seen?.mode === "frozen" ? "thaw" : "freeze") }, "Freeze");
-  const button = (verb, words) => el("button", { type: "button", onclick: () => ask(verb) }, words);
-  return el("form", { class: "actions", onsubmit: (event) => event.preventDefault() },
-    el("label", { for: "reason" }, "Reason"), part.reason,
-    el("p", { class: "quiet small", id: "reason-note" }, "Every change needs one; it is kept with the decision."),
-    el("div", { class: "row" }, part.freeze, button("promote", "Promote"), button("rollback", "Roll back")),
-    el("div", { class: "row" }, el("label", { for: "mode" }, "Mode"), part.choice, button("mode", "Set mode")),
-    part.outcome);
-}
-
-async function ask(verb) {
-  const reason = part.reason.value.trim();
-  if (!reason) {
-    part.outcome.className = "outcome trouble";
-    say(part.outcome, "Give a reason first.");
-    return part.reason.focus();
-  }
-  part.outcome.className = "outcome";
-  say(part.outcome, "Asking …");
-  try {
-    const done = await carried(verb, { reason, ...(verb === "mode" && { mode: part.choice.value }) });
-    say(part.outcome, `${plain(done.action)}: ${done.reasons.map(plain).join(", ")}${done.detail ? ` (${done.detail})` : ""}`);
-    part.reason.value = "";
-    show(done.gate);
-  } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
-    part.outcome.className = "outcome trouble";
-    say(part.outcome, `${error.message} ${error.next}`.trim());
-  }
-}
-
-// Versions move the revision on each second; what the operator saw, and what must be unchanged, is the mode.
-async function carried(verb, body) {
-  const mode = seen?.mode;
-  for (let attempt = 1; ; attempt++) {
-    const now = await get("/gate");
-    if (mode && now.mode !== mode) {
-      show(now);
-      throw new Trouble(409, `Somebody changed the mode to ${now.mode} meanwhile.`, "Look at it, and ask again if it is still wanted.");
-    }
-    try {
-      return await post(`/gate/${verb}`, { ...body, revision: now.revision });
-    } catch (error) {
-      if (error.status !== 409 || attempt === ATTEMPTS) throw error;
-    }
-  }
 }
 
 export function opened() {
@@ -123,25 +69,24 @@ async function read() {
 }
 
 function show(gate) {
-  seen = gate;
   revision = gate.revision;
+  operate.told(gate);
   say(part.mode, gate.mode);
   part.mode.dataset.mode = gate.mode;
   say(part.words, MODE_WORDS[gate.mode] ?? "");
-  say(part.freeze, gate.mode === "frozen" ? "Thaw" : "Freeze");
   part.facts.replaceChildren(...Object.entries(described(gate)).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   bounds(gate.numbers ?? {});
 }
 
 function described(gate) {
-  const until = gate.frozen_until ? ` until ${clock(gate.frozen_until)}` : "";
+  const until = gate.frozen_until ? ` until ${moment(gate.frozen_until)}` : "";
   return {
     Served: `${short(gate.serving)}${gate.baseline ? ", ordered by the best single source" : ", ordered by the learnt ranking"}`,
     Newest: short(gate.head),
     "Last known good": short(gate.reference),
     "Last decision": gate.last_action ? `${gate.last_action}: ${gate.last_reasons.map(plain).join(", ")}` : "none yet",
     ...(gate.mode_reason && { Why: `${gate.mode_reason} (${gate.mode_actor})${until}` }),
-    ...(gate.rollbacks && { "Rolled back": `${gate.rollbacks} in a row; quiet until ${clock(gate.cool_until)}` }),
+    ...(gate.rollbacks && { "Rolled back": `${gate.rollbacks} in a row; quiet until ${moment(gate.cool_until)}` }),
     ...(gate.store_error && { Redis: gate.store_error }),
     ...(gate.load_error && { Loading: gate.load_error }),
   };
