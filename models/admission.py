@@ -116,7 +116,7 @@ class Admission:
 
         `record_time` in epoch seconds. A backfill record takes its own timestamp for "now", so it is never late.
         """
-        event_hash = 0 if event.event_id is None else xxh3_64_intdigest(event.event_id.encode()) or 1
+        event_hash = id_hash(event.event_id)
         if event_hash in self._seen or event_hash in self._seen_before:
             return "duplicate"
         now = event.timestamp if backfill else record_time
@@ -157,6 +157,13 @@ class Admission:
         users[slots] = events[slots] = 0
         return len(slots)
 
+    def accepted(self, start: int, stop: int) -> set[int] | None:
+        """Hashes of the event_ids accepted from position `start` up to `stop`; None when that is too long ago."""
+        if start < max(self._first, self.position - RING):
+            return None
+        slots = np.arange(start, stop) % self._size  # (n,)
+        return set(np.frombuffer(self._events, np.uint64)[slots].tolist()) - {0}
+
     def _next_turn(self) -> int:
         """The next position at which a generation is full."""
         sizes = [CAP_GENERATION, self._half] if self._half else [CAP_GENERATION]
@@ -194,6 +201,11 @@ class Admission:
             np.frombuffer(self._times, np.float64)[slots],
             stop,
         )
+
+
+def id_hash(event_id: str | None) -> int:
+    """The hash by which the dedupe window knows an event; 0 without an id."""
+    return 0 if event_id is None else xxh3_64_intdigest(event_id.encode()) or 1
 
 
 def _minute_key(user_hash: int, now: float) -> int:

@@ -24,6 +24,8 @@ _Words = Annotated[str, Meta(max_length=1024)]
 _EXPECTED: Final = {
     "kind": "string, a kind of order this program knows",
     "id": "string of 1 to 64 letters, digits, _ . -",
+    "version": "id of a version, as GET /gate shows them",
+    "quarantine": "id of a quarantine, as GET /gate/quarantine lists them",
     "user": "string of 1 to 256 characters without control characters",
     "actor": "string of at most 1024 characters",
     "reason": "string of at most 1024 characters",
@@ -38,10 +40,40 @@ class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_def
     actor: _Words = ""
 
 
-Order = Erase
+class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine", omit_defaults=True):
+    """Go back to what `version` had learnt, and hold the events since in a quarantine of this `id`."""
+
+    id: _Id
+    version: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_defaults=True):
+    """Learn what `quarantine` holds after all."""
+
+    id: _Id
+    quarantine: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defaults=True):
+    """Give up what `quarantine` holds."""
+
+    id: _Id
+    quarantine: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+Order = Erase | Quarantine | Replay | Drop
 """Every kind of order. Another kind is another struct of this union, told apart by its tag in the field `kind`."""
 
-_decoder: Final = msgspec.json.Decoder(Order)
+KINDS: Final = ("erase", "quarantine", "replay", "drop")
+"""Their tags. Closed: metric labels are made from it."""
+
+_decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 
 
 def decode_control(raw: bytes | None) -> Order | Rejection:
@@ -74,4 +106,4 @@ def encode_control(order: Order) -> bytes:
     return msgspec.json.encode(order)
 
 
-__all__ = ["Erase", "Order", "decode_control", "encode_control"]
+__all__ = ["KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -15,13 +15,44 @@ from models.tables import Array
 DIGEST_MODULUS: Final = 1 << 64
 
 
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """Offsets of one partition, from `start` up to but not including `stop`."""
+
+    topic: str
+    partition: int
+    start: int
+    stop: int
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A stretch of the stream that was consumed and is not in the learnt state. `id` is the order's.
+
+    `version` and `seq`: what the learnt state went back to. `events` were learnt before, `learnt` again by a replay.
+    `first`, `last`: positions of the dedupe window between which its events were accepted. `at`: epoch seconds.
+    """
+
+    id: str
+    at: float
+    version: str
+    reason: str = ""
+    actor: str = ""
+    state: Literal["held", "replayed", "dropped", "refused"] = "held"
+    detail: str = ""
+    seq: int = 0
+    events: int = 0
+    learnt: int = 0
+    pieces: tuple[Piece, ...] = ()
+    first: int = 0
+    last: int = 0
+
+
 class Progress(msgspec.Struct):
     """Where every partition stands, and the oracles over what was consumed. In the same manifest as the state.
 
     offsets: topic -> partition -> the next offset to read. digest: sum of `record_hash` over every consumed record,
     mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
     dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
-    they could be read.
+    they could be read. quarantines: stretches that were consumed and are not learnt, oldest first.
 
     >>> progress = Progress()
     >>> progress.advance("events", 0, [5, 6], 17.0)
@@ -39,6 +70,7 @@ class Progress(msgspec.Struct):
     arrivals: int = 0
     erasures: int = 0
     lost: int = 0
+    quarantines: list[Quarantined] = msgspec.field(default_factory=list)
 
     def advance(self, topic: str, partition: int, offsets: Sequence[int] | Array, record_time: float) -> None:
         """Records of one partition were consumed, in this order; ValueError when that would go back."""
@@ -63,6 +95,7 @@ class Progress(msgspec.Struct):
             topics=dict(self.topics),
             offsets={topic: dict(places) for topic, places in self.offsets.items()},
             outcomes=dict(self.outcomes),
+            quarantines=list(self.quarantines),
         )
 
 

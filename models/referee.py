@@ -69,6 +69,11 @@ class Referee:
         self._tests: deque[tuple[int, int]] = deque()
         self._users: deque[Array] = deque()
 
+    def renew(self) -> None:
+        """What is learnt is another model from now on: every sum starts anew."""
+        self._comparisons = dict.fromkeys(self._comparisons)
+        self._learnt, self._younger = Comparison(""), Comparison("")
+
     def face(self, reference: Opponent | None, champion: Opponent | None, paused: str = "") -> None:
         """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
         went_back = (

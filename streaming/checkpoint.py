@@ -99,6 +99,7 @@ class Checkpointer:
         self.bases = Compactor(self._writer, self._shelf, start_id, base_interval, clock, self._failed)
         self._not_before = clock()
         self._job: Cut | None = None
+        self._rebase = False
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._upload_all, name="versions", daemon=True)
@@ -129,13 +130,14 @@ class Checkpointer:
         started = self._clock()
         if self.busy or self.fenced or (started < self._not_before and not force):
             return False
-        parent = self._parent
+        parent = None if self._rebase else self._parent
         # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
         if parent is not None and progress == parent.progress and not self.bases.owed(started):
             return False
         draft = self._draft(parent, progress.copy(), evidence, served_by)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)
+        self._rebase = False
         if parent is None:
             clear_marks(state)
         if parent is not None and self.bases.due(started):
@@ -145,6 +147,10 @@ class Checkpointer:
             self._job = job
             self._changed.notify_all()
         return True
+
+    def rebase(self) -> None:
+        """The state is another than the one before: the next version is a base, whatever is still on its way."""
+        self._rebase = True
 
     def flush(self, deadline: float) -> bool:
         """Wait up to `deadline` seconds for the cut under way; whether it landed (if not, the next one is a base)."""

@@ -50,6 +50,10 @@ class Evidencing:
         """There is no batch: let go of versions that are no longer compared with."""
         self._referee.face(*self._opponents.current())
 
+    def renew(self) -> None:
+        """What is learnt was replaced: how it stood against others says nothing of what it is now."""
+        self._referee.renew()
+
     @property
     def spent(self) -> float:
         """Seconds spent asking opponents so far."""

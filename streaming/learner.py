@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from models import quarantine
 from models.admission import Admission
 from models.chunks import Damaged
 from models.conformity import Incompatible, TooNew
@@ -50,6 +51,7 @@ from streaming.leadership import Leadership, stand_by
 from streaming.mirror import Mirror
 from streaming.opponents import Opponents
 from streaming.producer import EventProducer, Role, ensure_topics
+from streaming.ranges import Interrupted
 from streaming.settings import Settings
 from streaming.source import Source
 from streaming.stopping import Stop
@@ -153,7 +155,7 @@ class Learner:
             except LeaseLost:
                 self.displaced = True
                 log.error("stepped down: what was not committed is learnt again by the learner that has the lease")
-            except (StoreUnavailable, BrokerAway, TopicMissing) as error:
+            except (StoreUnavailable, BrokerAway, TopicMissing, Interrupted) as error:
                 log.warning("the term ended, a new one in %.0f s: %s", RETRY, error)
                 self.stop.wait(RETRY)
             except tuple(kind for kind, _ in CODES) as error:
@@ -282,6 +284,7 @@ class Learner:
                 "Kafka holds another log (%s, before %s): what was learnt is kept, reading starts at 0", found, was
             )
             self.telemetry.new_logs.inc()
+            quarantine.lose_log(progress)
             progress.offsets, progress.consumed, progress.digest = {}, 0, 0
         progress.cluster, progress.topics = cluster, topics
 
@@ -322,6 +325,7 @@ class Learner:
             yield Parts(
                 settings=settings,
                 source=source,
+                store=self.store,
                 leadership=leadership,
                 checkpointer=checkpointer,
                 mirror=mirror,

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from models import dimensions as dim
+from models.control import Erase
 from models.erasures import Receipt
 from models.recommender import Recommender
-from streaming.intake import Ordered
 
 
-def carry_out(ordered: Ordered, recommender: Recommender) -> Receipt:
+def erase(order: Erase, at: float, dedupe_entries: int, recommender: Recommender) -> Receipt:
     """Forget the user: the row, the ring of interactions, the search under way. What items learnt of them stays.
 
     It depends on nothing but the state and the record, so that learnt again after a crash it does the same.
     """
-    order, state = ordered.order, recommender.state
+    state = recommender.state
     row = state.keys["user"].rows.get(order.user, -1)
     ring = state.tables["user_ring"].columns["item"][max(row, 0) * dim.RING : (row + 1) * dim.RING]
     interactions = int(np.count_nonzero(ring >= 0))
     found = recommender.remove("user", [order.user])
-    return Receipt(order.id, ordered.at, found, interactions, ordered.dedupe_entries)
+    return Receipt(order.id, at, found, interactions, dedupe_entries)
 
 
-__all__ = ["carry_out"]
+__all__ = ["erase"]

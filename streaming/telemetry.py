@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from models.alarms import NAMES
 from models.attribution import VERSIONS, Attribution
+from models.control import KINDS as ORDERS
 from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
 from models.schema import SCHEMA
 
@@ -30,7 +31,6 @@ PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 """Seconds; bracket the version interval of one second and the lease of four."""
 
 OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected")
-ORDERS = ("erase",)
 STOPPED = ("passes", "target", "budget", "no_gain", "asked", "nothing_held_out")
 PHASES = ("cut", "encode", "upload", "commit")
 
@@ -63,6 +63,11 @@ class LearnerTelemetry:
         self.events = self._counter("events_total", "Records of the events topic, by what became of them.", "outcome")
         self.consumed = self._counter("records_consumed_total", "Records read, by topic.", "topic")
         self.orders = self._counter("orders_total", "Control records that were carried out, by kind.", "kind")
+        self.quarantined = self._gauge(
+            "quarantined_events",
+            "Events that were consumed and are not learnt: held for a decision, or given up.",
+            "state",
+        )
         self.deadletters = self._counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
         self.deadletter_failures = self._counter("deadletter_failures_total", "Dead letters Kafka did not take.")
         self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
@@ -207,6 +212,8 @@ class LearnerTelemetry:
             for kind_name in KINDS:
                 self.attributed.labels(version, kind_name)
         self.slates(Attribution())
+        for outcome in ("quarantined", "dropped"):
+            self.quarantined.labels(outcome)
         for kind in ORDERS:
             self.orders.labels(kind)
         for outcome in OUTCOMES:

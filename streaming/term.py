@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.admission import Admission
+from models.control import Erase
 from models.progress import Progress
 from models.recommender import Recommender
 from models.rejections import Rejection
@@ -31,10 +32,12 @@ from streaming.intake import Intake, Ordered, Prepared
 from streaming.leadership import Leadership
 from streaming.mirror import Mirror
 from streaming.mirroring import ARRIVAL_SAMPLES, Mirroring, Passed
-from streaming.ordering import carry_out
+from streaming.ordering import erase
+from streaming.quarantining import Quarantining
 from streaming.settings import Settings
 from streaming.source import Record, Source
 from streaming.stopping import Stop
+from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.texts import Contents
 from streaming.witnessing import Witnessing
@@ -82,6 +85,7 @@ class Parts:
 
     settings: Settings
     source: Source
+    store: Store
     leadership: Leadership
     checkpointer: Checkpointer
     mirror: Mirror
@@ -107,6 +111,9 @@ class Term:
         self._mirroring = Mirroring(parts.mirror, self._hand_over, self._over, stop.is_set)
         rules = parts.settings.events.rules()
         self._intake = Intake(rules, model.admission, parts.topics, self._refuse, parts.contents)
+        self._quarantining = Quarantining(
+            parts.settings, parts.store, model.recommender.settings, self._reread, stop.is_set
+        )
         self._cut_at = parts.monotonic()
         self._served_times: list[float] = []
         self._mirrored = self._letters = 0
@@ -184,9 +191,9 @@ class Term:
                 return
 
     def _learn(self, batch: Prepared) -> None:
-        recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
         for ordered in batch.orders:
             self._carry_out(ordered)
+        recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
         if batch.facts:
             self._model.catalogue.take(recommender, batch.facts, batch.contents)
         if batch.events:
@@ -206,10 +213,20 @@ class Term:
         self._report(batch)
 
     def _carry_out(self, ordered: Ordered) -> None:
-        receipt = carry_out(ordered, self._model.recommender)
-        self._parts.receipts.note(receipt)
-        self._parts.telemetry.orders.labels("erase").inc()
-        log.info("erasure %s: %s", receipt.id, receipt)
+        order, parts = ordered.order, self._parts
+        if isinstance(order, Erase):
+            receipt = erase(order, ordered.at, ordered.dedupe_entries, self._model.recommender)
+            parts.receipts.note(receipt)
+            log.info("erasure %s: %s", receipt.id, receipt)
+        elif self._quarantining.carry_out(order, ordered.at, self._model):
+            parts.checkpointer.rebase()
+            parts.evidence.renew()
+        parts.telemetry.orders.labels(type(order).__struct_config__.tag).inc()
+
+    def _reread(self, admission: Admission) -> Intake:
+        """What reads records a second time: those that are refused are in the dead letter already."""
+        parts = self._parts
+        return Intake(parts.settings.events.rules(), admission, parts.topics, lambda *_: None, parts.contents)
 
     def _learn_events(self, batch: Prepared) -> None:
         evidence, started = self._parts.evidence, self._parts.monotonic()
@@ -272,6 +289,8 @@ class Term:
         for name, keys in self._model.state.keys.items():
             telemetry.keys.labels(name).set(len(keys))
         telemetry.memory.set(self._model.state.nbytes())
+        for outcome in ("quarantined", "dropped"):
+            telemetry.quarantined.labels(outcome).set(self._model.progress.outcomes.get(outcome, 0))
 
     # The intake's side
 
