@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+
 from streaming import histories
 from tests.acceptance.conftest import Open
 from tests.support.streams import Shop
