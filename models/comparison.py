@@ -111,7 +111,11 @@ def _hit(rank: int) -> int:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Quality of the last consumed records: how many, shares of them; `top_user`: events of the busiest of `users`."""
+    """Quality of the last consumed records: how many, shares of them; `top_user`: events of the busiest of `users`.
+
+    `hit`: share of the last tested events whose item was within the first 20, `usual`: of all before, fading.
+    `fallen`: so few that such labels are no evidence. `doubted`: since then it has not come back to about the usual.
+    """
 
     records: int = 0
     bad: float = 0.0
@@ -119,6 +123,10 @@ class Window(msgspec.Struct, frozen=True):
     unknown: float = 0.0
     top_user: float = 0.0
     users: int = 0
+    hit: float = 0.0
+    usual: float = 0.0
+    fallen: bool = False
+    doubted: bool = False
 
 
 class Standing(msgspec.Struct, frozen=True):

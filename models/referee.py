@@ -16,6 +16,7 @@ from models import dimensions as dim
 from models.alarms import SAMPLE, Alarms
 from models.comparison import Comparison, Standing, Window
 from models.evaluation import CONTENDERS, Tested, hits
+from models.level import Level
 from models.opponents import Opponent, recall
 from models.recommender import Batch
 from models.scratch import new_scratch
@@ -55,6 +56,7 @@ class Referee:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self.alarms: Alarms | None = None
+        self.level = Level()
         self._scratch = new_scratch()
         self._reference: Opponent | None = None
         self._champion: Opponent | None = None
@@ -104,12 +106,15 @@ class Referee:
         _trim(self._tests, TESTS, _first)
         self._users.append(batch.user)
         _trim(self._users, RECORDS, len)
+        known = tested.known >= 0
+        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        self.level.tested(found[known].tolist(), users[known].tolist())
         self._against_sources(state, tested)
         if self.alarms is not None:
             self._listen(self.alarms, batch, tested)
-        if self._reference is None and self._champion is None:
+        if (self._reference is None and self._champion is None) or self.level.fallen:
             return
-        places = np.flatnonzero(tested.known >= 0)
+        places = np.flatnonzero(known)
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
         started = self._seconds()
@@ -200,6 +205,10 @@ class Referee:
             round(unknown / max(tests, 1), 4),
             round(busiest / max(len(users), 1), 4),
             len(counts),
+            round(self.level.recent, 4),
+            round(self.level.usual, 4),
+            self.level.fallen,
+            self.level.doubted,
         )
 
 

@@ -36,6 +36,8 @@ def quality(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     (('one_user',), ())
     >>> quality(Evidence(serving=Version("a", 1), standing=Standing(lag=1_000.0)), Policy())
     ('lag',)
+    >>> quality(stream(hit=0.01, usual=0.4, fallen=True, doubted=True), Policy())
+    ('few_hits',)
     """
     standing = evidence.standing
     if standing is None or evidence.serving is None:
@@ -45,6 +47,9 @@ def quality(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     # Whom one user's events are learnt from is also whom they are tested on: no evidence outvotes this one.
     crowded = full and window.top_user > max(policy.one_user, FEW_USERS / max(window.users, 1))
     found = ["one_user"] if crowded else []
+    # Where every model misses, one is as good as another: only being better, on labels that say something, counts.
+    doubted = window.fallen or (window.doubted and not better(against_reference(evidence), policy))
+    found += ["few_hits"] if doubted else []
     if as_good(against_reference(evidence), policy):
         # The shop whose exporter always sends everything twice, or whose catalogue is always new, is not held for ever.
         return tuple(found)
@@ -119,8 +124,7 @@ def shift(evidence: Evidence, policy: Policy) -> bool:
     """
     if "hit_rate" not in _known(evidence).alarms:
         return False
-    found = against_reference(evidence)
-    return found is None or not found.bounds(policy.alpha).better
+    return not better(against_reference(evidence), policy)
 
 
 def against_reference(evidence: Evidence) -> Comparison | None:
@@ -145,6 +149,15 @@ def champion_against_reference(evidence: Evidence) -> Comparison | None:
 
 def _known(evidence: Evidence) -> Standing:
     return evidence.standing if evidence.standing is not None else Standing()
+
+
+def better(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether it is shown to be better, for certain.
+
+    >>> better(None, Policy()), better(Comparison("a"), Policy())
+    (False, False)
+    """
+    return comparison is not None and comparison.n > 0 and comparison.bounds(policy.alpha).better
 
 
 def as_good(comparison: Comparison | None, policy: Policy) -> bool:
@@ -186,7 +199,9 @@ def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
     if evidence.standing is None:
         return numbers
     standing = evidence.standing
-    numbers |= {"lag": standing.lag, "bad": standing.window.bad, "top_user": standing.window.top_user}
+    window = standing.window
+    numbers |= {"lag": standing.lag, "bad": window.bad, "top_user": window.top_user}
+    numbers |= {"hit": window.hit, "usual_hit": window.usual}
     for name in ("reference", "champion", "probation", "learnt"):
         found = getattr(standing, name)
         if found is not None and found.n:
@@ -211,6 +226,7 @@ __all__ = [
     "against_champion",
     "against_reference",
     "as_good",
+    "better",
     "champion_against_reference",
     "harmed",
     "lists",

@@ -383,6 +383,20 @@ def test_in_a_small_shop_each_user_makes_much_of_the_stream_and_in_a_large_one_n
     assert decide(GateState(), crowd(1.0, 1), POLICY, 0.0).reasons == ("sound",)
 
 
+def test_what_learnt_garbage_waits_though_every_model_misses_it_alike_until_it_is_shown_to_be_better() -> None:
+    """On labels that nobody finds the challenger is as good as the reference, which must neither move nor be left."""
+    same, good = compared("old", 30_000, 0.0, 20.0), compared("old", 30_000, 3_000.0, 2_000.0)
+    fallen = Window(10_000, users=500, hit=0.01, usual=0.4, fallen=True, doubted=True)
+    doubted = Window(10_000, users=500, hit=0.3, usual=0.4, doubted=True)
+
+    def found(window: Window, comparison: Comparison) -> tuple[str, ...]:
+        evidence = Evidence(NEW, OLD, OLD, standing=Standing(reference=comparison, window=window))
+        return decide(GateState(proven=True), evidence, POLICY, 0.0).reasons
+
+    assert found(fallen, same) == found(fallen, good) == found(doubted, same) == ("few_hits",)
+    assert found(doubted, good) == ("sound", "healthy")
+
+
 def test_a_stream_that_is_always_odd_is_not_held_for_ever() -> None:
     """The challenger shown to be no worse outvotes shares that are a shop's own way; one user's flood it does not."""
     for share in ("bad", "duplicate", "unknown"):
