@@ -139,6 +139,19 @@ LEARNING: Rows = (
                 (("clamp_min(max(sluicegate_gate_cool_down_end_timestamp_seconds) - time(), 0)", "seconds"),),
             ),
             Panel(
+                "In quarantine",
+                "Events that were consumed and are not learnt: held for a decision, or given up.",
+                "short",
+                top("sluicegate_quarantined_events", "state"),
+                alerts=("QuarantineWaits",),
+            ),
+            Panel(
+                "Orders carried out",
+                "Control records in an hour, by kind: erasures, quarantine and what became of it.",
+                "short",
+                (("sum by (kind) (increase(sluicegate_orders_total[1h]))", "{{kind}}"),),
+            ),
+            Panel(
                 "Evidence: difference of hits",
                 "Mean difference of hits within 20 in each comparison; below 0 the newer version is worse.",
                 "percentunit",
@@ -165,6 +178,12 @@ LEARNING: Rows = (
                 (("sluicegate_lease_held", "{{instance}}"),),
                 "state-timeline",
                 alerts=("LearnerAbsent", "TwoLearners", "LeaseLost"),
+            ),
+            Panel(
+                "Mode batch: collected",
+                "Events that wait for the next training; 0 in mode event.",
+                "short",
+                (("max(sluicegate_batch_waiting_events)", "events"),),
             ),
             Panel(
                 "One step of learning",
