@@ -53,6 +53,7 @@ class Progress(msgspec.Struct):
     mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
     dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
     they could be read. quarantines: stretches that were consumed and are not learnt, oldest first.
+    adopted: name of the last wish that a learner go on from another model. rebuilt: the same, of a model made anew.
 
     >>> progress = Progress()
     >>> progress.advance("events", 0, [5, 6], 17.0)
@@ -70,6 +71,8 @@ class Progress(msgspec.Struct):
     arrivals: int = 0
     erasures: int = 0
     lost: int = 0
+    adopted: str = ""
+    rebuilt: str = ""
     quarantines: list[Quarantined] = msgspec.field(default_factory=list)
 
     def advance(self, topic: str, partition: int, offsets: Sequence[int] | Array, record_time: float) -> None:

@@ -24,6 +24,7 @@ COMMANDS = (
     "import_",
     "evaluate",
     "replay",
+    "rebuild",
     "gate",
     "deadletter",
     "config",

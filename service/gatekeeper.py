@@ -405,7 +405,9 @@ def arrivals(before: Manifest, after: Manifest) -> list[float]:
 
 def _version(manifest: Manifest) -> Version:
     progress = manifest.progress
-    return Version(manifest.id, manifest.seq, manifest.created_at, progress.consumed, progress.offsets)
+    return Version(
+        manifest.id, manifest.seq, manifest.created_at, progress.consumed, progress.offsets, progress.rebuilt
+    )
 
 
 def _before(mode: gate.Mode) -> gate.Mode:

@@ -19,18 +19,21 @@ class Gathering:
         self._store = store
         self._version = ""
         self._standing: Standing | None = None
+        self._rebuilt = ""
 
     def evidence(
         self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
     ) -> Evidence:
         """What is known of the versions that the pointers name. Raises StoreUnavailable."""
         head = pointers.get("head")
+        found = self._read(head.id) if head is not None else None
+        candidate = Version(head.id, head.seq, rebuilt=self._rebuilt) if head is not None else None
         return Evidence(
-            candidate=None if request is not None and request.verb == "rollback" else _named(head),
+            candidate=None if request is not None and request.verb == "rollback" else candidate,
             serving=serving,
             reference=_named(pointers.get("reference")),
             previous=_named(pointers.get("prev")),
-            standing=self._read(head.id) if head is not None else None,
+            standing=found,
             request=request,
         )
 
@@ -42,7 +45,9 @@ class Gathering:
 
     def _stored(self, version: str) -> Standing | None:
         try:
-            return standing(self._store.manifest(version).evidence)
+            manifest = self._store.manifest(version)
+            self._rebuilt = manifest.progress.rebuilt
+            return standing(manifest.evidence)
         except Damaged:
             # Whoever loads it says so; here there is just nothing known of it.
             return None

@@ -19,6 +19,7 @@ from models.chunks import Damaged
 from models.evaluation import CONTENDERS
 from models.rejections import REASONS
 from streaming.learner import FAILED, ROLES_READ, USAGE, Learner
+from streaming.scheduled import rebuilding_now_and_then
 from streaming.settings import BadSettings, Settings, load_settings
 from streaming.stopping import Stop
 from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
@@ -47,7 +48,7 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
-    return _learn(settings, stop, reset_offsets)
+    return _learn(settings, stop, reset_offsets, config)
 
 
 def _fetch_river(settings: Settings) -> None:
@@ -72,7 +73,7 @@ def _calm_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
+def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | None = None) -> int:
     _calm_collector()
     _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
@@ -94,7 +95,8 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool) -> int:
         )
         return USAGE
     try:
-        return learner.run()
+        with rebuilding_now_and_then(settings, config, lambda: learner.state == "learning"):
+            return learner.run()
     except Damaged as error:
         log.error("stopped: %s", error)
         return FAILED

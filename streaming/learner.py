@@ -29,7 +29,7 @@ from models.referee import Referee
 from models.schema import SCHEMA
 from models.warmup import warm
 from models.witness import UnknownWitnessError, Witnesses
-from streaming import versions, wire
+from streaming import adopting, versions, wire
 from streaming.adapters import (
     VersionMetrics,
     admission_rules,
@@ -57,7 +57,7 @@ from streaming.source import Source
 from streaming.stopping import Stop
 from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
-from streaming.term import LeaseLost, Model, Parts, Term
+from streaming.term import AdoptionDue, LeaseLost, Model, Parts, Term
 from streaming.texts import TextModelMissing, contents_by
 from streaming.witnessing import Witnessing, declared
 
@@ -71,6 +71,9 @@ CLOSING = 7.0
 
 ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
 """Topics that are learnt under the offsets of a version."""
+
+HAND_OVER = 5.0
+"""Seconds that the last version of a model has that another one takes the place of."""
 
 RETRY = 1.0
 """Seconds between tries to reach a broker or a Redis that is away."""
@@ -197,14 +200,27 @@ class Learner:
             return
         self.telemetry.kafka_away.set(0)
         # What was loaded lives as long as the process: the collector need not walk a million ids again and again.
+        gc.unfreeze()  # of the model of the term before
         gc.collect()
         gc.freeze()
         with contextlib.closing(source), self._parts(leadership, model, source, head) as parts:
             self.state = "learning"
             term = Term(model, parts, self.stop)
-            term.run()
+            try:
+                term.run()
+            except AdoptionDue:
+                self._hand_over(term, parts)
+                return
             self.state = "stopping"
             self._last_version(term, parts)
+
+    def _hand_over(self, term: Term, parts: Parts) -> None:
+        """Another model comes: what this one has learnt and not yet saved is kept if Redis takes it soon."""
+        log.info("the term ends: another model is to be adopted")
+        parts.mirror.flush()
+        parts.checkpointer.flush(HAND_OVER)
+        term.cut(last=True)
+        parts.checkpointer.flush(HAND_OVER)
 
     def _last_version(self, term: Term, parts: Parts) -> None:
         """Step 5: everything polled is learnt; within the grace period it is in Redis too."""
@@ -238,7 +254,8 @@ class Learner:
     def _load(self) -> tuple[Model, versions.Loaded | None]:
         """Step 2. Raises NoSoundVersion rather than start cold; an empty model only when there never was a version."""
         settings = recommender_settings(self.settings)
-        loaded = versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())
+        adopted = adopting.due_model(self.store, settings.ceilings())
+        loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())
         rules = admission_rules(self.settings)
         catalogue = Catalogue(stored_facts(self.store))
         if loaded is None:
@@ -256,7 +273,8 @@ class Learner:
             Admission(rules, arrivals, loaded.erasures),
             catalogue,
         )
-        return model, loaded
+        # What is adopted extends nothing: its first version is a base.
+        return model, None if adopted is not None else loaded
 
     def _open(self, progress: Progress) -> Source:
         """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
@@ -320,7 +338,8 @@ class Learner:
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry)))
             opponents = stack.enter_context(contextlib.closing(self._opponents()))
-            checkpointer = self._checkpointer(leadership, source, head, receipts)
+            adoption = stack.enter_context(contextlib.closing(adopting.Watch(self.store, model.progress.adopted)))
+            checkpointer = self._checkpointer(leadership, source, head, receipts, adoption)
             stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
             yield Parts(
                 settings=settings,
@@ -330,6 +349,7 @@ class Learner:
                 checkpointer=checkpointer,
                 mirror=mirror,
                 receipts=receipts,
+                adoption=adoption,
                 deadletter=deadletter,
                 witnessing=witnessing,
                 attributing=attributing,
@@ -358,12 +378,18 @@ class Learner:
         return opponents
 
     def _checkpointer(
-        self, leadership: Leadership, source: Source, head: versions.Loaded | None, receipts: Receipts
+        self,
+        leadership: Leadership,
+        source: Source,
+        head: versions.Loaded | None,
+        receipts: Receipts,
+        adoption: adopting.Watch,
     ) -> Checkpointer:
         def committed(manifest: Manifest) -> None:
             if not source.commit_mirror(manifest.progress.offsets):
                 self.telemetry.mirror_failures.inc()
             receipts.landed(manifest)
+            adoption.landed(manifest.progress)
             self.telemetry.redis_memory(*self.store.memory())
 
         return Checkpointer(

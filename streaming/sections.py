@@ -291,6 +291,20 @@ class UpdateSettings(Section):
     )
 
 
+class RebuildSettings(Section):
+    """Learning a fresh model from the topics, again and again."""
+
+    every: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds between two rebuilds that the learner starts beside itself; 0: none. `sluicegate rebuild` "
+        "does one whenever it is called.",
+    )
+    reach: float = Field(
+        default=0.0, ge=0, description="Seconds back from its start that such a rebuild learns; 0: all that is there."
+    )
+
+
 class RecommenderSettings(Section):
     """Ceilings of what is kept. A table at its ceiling evicts the idle."""
 

@@ -21,6 +21,7 @@ from streaming.sections import (
     GateSettings,
     KafkaSettings,
     LearnerSettings,
+    RebuildSettings,
     RecommenderSettings,
     RedisSettings,
     Section,
@@ -36,6 +37,7 @@ __all__ = [
     "GateSettings",
     "KafkaSettings",
     "LearnerSettings",
+    "RebuildSettings",
     "RecommenderSettings",
     "RedisSettings",
     "ServiceSettings",
@@ -73,6 +75,7 @@ class Settings(Section):
     admission: AdmissionSettings = AdmissionSettings()
     learner: LearnerSettings = LearnerSettings()
     update: UpdateSettings = UpdateSettings()
+    rebuild: RebuildSettings = RebuildSettings()
     recommender: RecommenderSettings = RecommenderSettings()
     witness: WitnessSettings = WitnessSettings()
     service: ServiceSettings = ServiceSettings()

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -133,6 +134,12 @@ class Store(LeaseCommands, GateCommands):
     @classmethod
     def _of(cls, settings: Settings, timeout: float, retries: int) -> Self:
         return cls(settings.redis.url, settings.namespace, timeout=timeout, retries=retries, **_options(settings))
+
+    def under(self, part: str) -> Self:
+        """The same connections, with keys of a part that has versions and leases of its own."""
+        beside = copy(self)
+        beside.key = self.key.under(part)
+        return beside
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,6 +20,7 @@ from models.progress import Progress
 from models.recommender import Recommender
 from models.rejections import Rejection
 from models.state import State
+from streaming.adopting import Watch
 from streaming.attributing import Attributing
 from streaming.batching import Batching
 from streaming.catalogue import Catalogue
@@ -64,6 +65,10 @@ class BatchGivenUp(Exception):
     """The term ends before this batch can be whole: it was not learnt, and is read again next time."""
 
 
+class AdoptionDue(Exception):
+    """Another model is to be learnt on from: a new term begins with it."""
+
+
 class LeaseLost(Exception):
     """Another learner may have taken over: stop applying, load again, stand by."""
 
@@ -90,6 +95,7 @@ class Parts:
     checkpointer: Checkpointer
     mirror: Mirror
     receipts: Receipts
+    adoption: Watch
     deadletter: DeadLetterWriter
     witnessing: Witnessing
     contents: Contents
@@ -102,7 +108,7 @@ class Parts:
 
 
 class Term:
-    """`run` until `stop` is set (then everything polled is learnt and versioned) or the lease is lost."""
+    """`run` until `stop` is set (then everything polled is learnt and versioned), or this is not our model any more."""
 
     def __init__(self, model: Model, parts: Parts, stop: Stop) -> None:
         self._model, self._parts, self._stop = model, parts, stop
@@ -126,7 +132,7 @@ class Term:
         self._trained: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Learn until told to stop. Raises LeaseLost, and what the intake met that waiting does not mend."""
+        """Learn until told to stop. Raises LeaseLost, AdoptionDue, and what the intake met that waiting cannot mend."""
         thread = threading.Thread(target=self._take_in, name="intake", daemon=True)
         self._mirroring.start()
         thread.start()
@@ -142,6 +148,8 @@ class Term:
     def _step(self) -> bool:
         if not self._parts.leadership.held():
             raise LeaseLost
+        if self._parts.adoption.due(self._model.progress):
+            raise AdoptionDue
         batch = self._next(0.05)
         if self._ended:
             return False

@@ -73,7 +73,7 @@ def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | N
     serving, reference = evidence.serving, evidence.reference
     if serving is None or reference is None or reference.seq >= serving.seq or state.mode == "manual":
         return None
-    follows = state.mode != "strict" and not state.recovering
+    follows = state.mode != "strict" and not state.recovering and not _another(evidence)
     compared = guards.against_reference if follows else guards.champion_against_reference
     why = guards.harmed(compared(evidence), policy)
     if not why:
@@ -104,7 +104,17 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
         return Verdict("hold", ("norms",))
     if state.mode == "strict":
         return _strict(state, evidence, policy, now)
-    return _recovered(evidence, policy) if state.recovering else _continuous(evidence, policy)
+    if state.recovering:
+        return _proven(evidence, policy, "recovering", "recovered")
+    if _another(evidence):
+        return _proven(evidence, policy, "unproven", "proven")
+    return _continuous(evidence, policy)
+
+
+def _another(evidence: Evidence) -> bool:
+    """Whether the candidate's model was made anew, and is not what is served, learnt further."""
+    candidate, serving = evidence.candidate, evidence.serving
+    return candidate is not None and serving is not None and candidate.rebuilt != serving.rebuilt
 
 
 def _evident(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
@@ -131,14 +141,15 @@ def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
     return Verdict("promote", ("sound",), evidence.candidate)
 
 
-def _recovered(evidence: Evidence, policy: Policy) -> Verdict:
+def _proven(evidence: Evidence, policy: Policy, waits: str, goes: str) -> Verdict:
+    """Live once it is shown to be no worse than what is served, which stands still."""
     found = guards.against_champion(evidence)
     why = guards.harmed(found, policy)
     if why:
-        return Verdict("hold", ("recovering", why))
+        return Verdict("hold", (waits, why))
     if not guards.as_good(found, policy):
-        return Verdict("hold", ("recovering",))
-    return Verdict("promote", ("sound", "recovered"), evidence.candidate)
+        return Verdict("hold", (waits,))
+    return Verdict("promote", ("sound", goes), evidence.candidate)
 
 
 def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:

@@ -9,13 +9,17 @@ from models.gating.words import Action, Mode, Verb
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What the gate needs to know of a version: its name, place in the order, and the stream positions it contains."""
+    """What the gate needs to know of a version: its name, place in the order, and the stream positions it contains.
+
+    `rebuilt` names the rebuild its model comes from, "" for the one that was never rebuilt.
+    """
 
     id: str
     seq: int
     created_at: float = 0.0
     consumed: int = 0
     offsets: dict[str, dict[int, int]] = {}
+    rebuilt: str = ""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -1,0 +1,181 @@
+"""In: `sluicegate rebuild`. Out: a model learnt anew from the topics, beside the live one, handed to the gate.
+
+Exit codes: 0 done; 1 it did not work, or no learner took it in time; 2 the words are wrong;
+130 Ctrl-C, nothing changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from service.commands.progress import progress
+from service.commands.trouble import broken
+from service.commands.words import moment_of
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from streaming.adopting import Adoption
+    from streaming.rebuilding import Rebuilt, Step
+
+LOOK: Final = 0.5
+"""Seconds between two looks whether the learner has taken the model over."""
+
+HELP: Final = (
+    "It takes as much memory as the learner and one core, has no lease on the live versions, and says how far back the "
+    "topics reach. When it is done the learner goes on from the rebuilt model, at its offsets, and learns what came "
+    "after them; users are served what they were served before, until the evidence says that the rebuilt model is no "
+    "worse. Erased users stay erased.\n\n"
+    "Examples:\n\n"
+    "sluicegate rebuild\n\n"
+    "sluicegate rebuild --since 2026-01-01 --no-adopt --json\n\n"
+    "sluicegate rebuild --every 604800\n\n"
+    "sluicegate rebuild --undo"
+)
+
+
+class NotAdoptedError(Exception):
+    """The learner goes on from what it had, or there is none."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate rebuild`."""
+    app.command("rebuild", epilog=HELP)(rebuild)
+
+
+def rebuild(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Learn no event older than this (UTC, as 2026-03-01T12:00).")
+    ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt/--no-adopt", help="Have the learner go on from it, or only try how it goes.")
+    ] = True,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Rebuild nothing: have the learner go on from the version that is served.")
+    ] = False,
+    every: Annotated[
+        float | None, typer.Option("--every", min=60, help="Again each so many seconds, until it is stopped.")
+    ] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to wait until the learner has taken it over.")
+    ] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
+) -> None:
+    """Learn a fresh model from the topics' beginning, beside the live one, and enter it at the gate."""
+    settings = load_settings(config, os.environ)
+    began = moment_of(since, "--since", 0.0)
+    if undo:
+        _undo(settings, wait, as_json=as_json)
+        return
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    while True:
+        found = _rebuilt(settings, began, stop)
+        told = _told(found) | {"adopted": _adopted(settings, found, wait) if adopt else False}
+        typer.echo(json.dumps(told) if as_json else _text(told))
+        if every is None or stop.wait(max(0.0, every - found.seconds)):
+            return
+
+
+def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt:
+    from models.warmup import warm
+    from streaming.rebuild import TROUBLE
+    from streaming.rebuilding import rebuild
+
+    with progress("rebuild") as told:
+        told("preparing", 0.0)
+        warm()
+
+        def tell(step: Step) -> None:
+            what = f"{step.done:,} of {step.total:,} records, {step.rate:,.0f} a second, {step.left:,.0f} s left"
+            told(what, step.done / max(step.total, 1))
+
+        try:
+            return rebuild(settings, since, tell, stop, time.monotonic)
+        except TROUBLE as error:
+            broken(error)
+
+
+def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
+    from streaming.rebuild import wish
+    from streaming.store import StoreUnavailable
+
+    try:
+        return _taken(settings, wish(settings, found), wait)
+    except StoreUnavailable as error:
+        broken(error)
+
+
+def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
+    """Whether the learner took it over in time. Raises StoreUnavailable."""
+    from streaming.adopting import asked, fulfilled
+    from streaming.store import Store
+
+    limit, pause = time.monotonic() + wait, threading.Event()
+    with contextlib.closing(Store.for_learner(settings)) as store:
+        while asked(store) == wish and time.monotonic() < limit:
+            pause.wait(LOOK)
+        return fulfilled(store, wish)
+
+
+def _undo(settings: Settings, wait: float, *, as_json: bool) -> None:
+    from streaming.adopting import Adoption, ask
+    from streaming.store import Store, StoreUnavailable
+
+    try:
+        with contextlib.closing(Store.for_learner(settings)) as store:
+            serving = store.serving()
+            if serving is None:
+                broken(NotAdoptedError("nothing is served yet, so there is nothing to go back to"))
+            wish = Adoption(f"undo-{secrets.token_hex(4)}", serving.id, rebuilt=False)
+            ask(store, wish)
+        told = {"version": serving.id, "adopted": _taken(settings, wish, wait)}
+    except StoreUnavailable as error:
+        broken(error)
+    typer.echo(json.dumps(told) if as_json else _outcome(told))
+
+
+def _told(found: Rebuilt) -> dict[str, Any]:
+    done = found.progress
+    return {
+        "version": found.version,
+        "records": done.consumed,
+        "outcomes": done.outcomes,
+        "offsets": done.offsets,
+        "digest": done.digest,
+        "reach": [each._asdict() for each in found.reach],
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def _text(told: dict[str, Any]) -> str:
+    from service.replay_table import moment
+
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in told["outcomes"].items() if count)
+    lines = [f"learnt {told['records']:,} records in {told['seconds']:,} s: {outcomes}"]
+    for each in told["reach"]:
+        oldest = f"back to {moment(each['oldest'])}" if each["oldest"] is not None else "empty"
+        gone = f", {each['first']:,} before that are gone" if each["first"] else ""
+        lines.append(f"  {each['topic']}[{each['partition']}]: {oldest}{gone}")
+    return "\n".join([*lines, _outcome(told)])
+
+
+def _outcome(told: dict[str, Any]) -> str:
+    if told["adopted"]:
+        return (
+            f"the learner goes on from {told['version']}; the gate decides when it is served (sluicegate gate status)"
+        )
+    return (
+        f"no learner goes on from {told['version']} (yet): it is kept beside the live versions until the next rebuild. "
+        "Where it is to be adopted, the next learner that starts takes it over, and its log says so or why not"
+    )
