@@ -27,6 +27,7 @@ COMMANDS = (
     "rebuild",
     "gate",
     "deadletter",
+    "check_mapping",
     "config",
     "doctor",
 )

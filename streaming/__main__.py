@@ -18,11 +18,12 @@ from prometheus_client import CollectorRegistry
 from models.chunks import Damaged
 from models.evaluation import CONTENDERS
 from models.rejections import REASONS
-from streaming.learner import FAILED, ROLES_READ, USAGE, Learner
+from streaming.learner import FAILED, USAGE, Learner
 from streaming.scheduled import rebuilding_now_and_then
 from streaming.settings import BadSettings, Settings, load_settings
 from streaming.stopping import Stop
 from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
+from streaming.topics import topics_read
 from streaming.version_failures import FAILURES
 from streaming.witnessing import declared
 
@@ -63,7 +64,7 @@ def labels(settings: Settings) -> Labels:
         contenders=CONTENDERS,
         reasons=REASONS,
         failures=FAILURES,
-        topics=tuple(settings.topic(role) for role in ROLES_READ),
+        topics=tuple(topics_read(settings)),
         witnesses=tuple(declared(settings.witness.estimators)),
     )
 

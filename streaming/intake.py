@@ -5,8 +5,9 @@ Runs beside the learning of the batch before: it touches no learnt state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from models.admission import Admission
@@ -14,8 +15,9 @@ from models.control import Erase, Order, decode_control
 from models.erasures import user_hash
 from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, Removed, decode_item, item_key
+from models.mapping import EventMapping
 from streaming.histories import ENTRIES_TOGETHER
-from streaming.mirror import Entry, Erased, FactChange, Part
+from streaming.mirror import Entry, Erased, FactChange, Mapped, Part
 from streaming.source import Record, is_backfill
 from streaming.texts import Contents
 
@@ -74,7 +76,10 @@ class Intake:
         topics: dict[str, str],
         refuse: Callable[[Record, Rejection], object],
         contents: Contents,
+        mappings: Mapping[str, EventMapping] = {},
     ) -> None:
+        """`mappings`: what reads the records of topics of another shape."""
+        self._mappings = mappings
         self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
         self._events_topic, self._items_topic, self._control_topic = (
             topics["events"],
@@ -97,6 +102,8 @@ class Intake:
                 self._items(batch, partition, records)
             elif topic == self._control_topic:
                 self._orders(batch, records)
+            elif topic in self._mappings:
+                self._events(batch, partition, records, self._mappings[topic])
         batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
         batch.arrivals = self._admission.position
         batch.erasures = self._admission.erasures.position
@@ -117,17 +124,23 @@ class Intake:
                 batch.histories.append(Erased(record.partition, record.offset, order.user, order.id))
             batch.orders.append(Ordered(order, at, forgotten))
 
-    def _events(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
-        rules, admit = self._rules, self._admission.admit
+    def _events(
+        self, batch: Prepared, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
+    ) -> None:
+        admit = self._admission.admit
         events, times = batch.events, batch.record_times
         histories: dict[str, list[Entry]] = {}
+        topic = records[0].topic if mapping is not None else ""
         room = ENTRIES_TOGETHER
-        for record in records:
-            event = decode(record.value, rules)
-            if type(event) is Rejection:
-                self._reject(batch, record, event)
+        decoded: Iterator[Event | Rejection | None] = (
+            map(decode, [record.value for record in records], repeat(self._rules))
+            if mapping is None
+            else (mapping.event(record.value, record.key, record.timestamp) for record in records)
+        )
+        for record, event in zip(records, decoded, strict=True):
+            if type(event) is not Event:
+                self._no_event(batch, record, event)
                 continue
-            assert type(event) is Event
             record_time = record.timestamp * 1e-3
             outcome = admit(event, record_time, bool(record.headers) and is_backfill(record))
             if outcome:
@@ -144,10 +157,16 @@ class Intake:
                     mine.append(entry)
                 room -= 1
                 if not room:
-                    batch.histories.append(histories)
+                    batch.histories.append(Mapped(topic, histories) if topic else histories)
                     histories, room = {}, ENTRIES_TOGETHER
         if histories:
-            batch.histories.append(histories)
+            batch.histories.append(Mapped(topic, histories) if topic else histories)
+
+    def _no_event(self, batch: Prepared, record: Record, answer: Event | Rejection | None) -> None:
+        if isinstance(answer, Rejection):
+            self._reject(batch, record, answer)
+        else:
+            batch.count("ignored")
 
     def _items(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
         for record in records:

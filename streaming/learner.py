@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from models import quarantine
 from models.admission import Admission
@@ -50,7 +50,7 @@ from streaming.failures import StoreUnavailable
 from streaming.leadership import Leadership, stand_by
 from streaming.mirror import Mirror
 from streaming.opponents import Opponents
-from streaming.producer import EventProducer, Role, ensure_topics
+from streaming.producer import EventProducer, ensure_topics
 from streaming.ranges import Interrupted
 from streaming.settings import Settings
 from streaming.source import Source
@@ -59,6 +59,7 @@ from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.term import AdoptionDue, LeaseLost, Model, Parts, Term
 from streaming.texts import TextModelMissing, contents_by
+from streaming.topics import ROLES_READ, parted, topics_read
 from streaming.witnessing import Witnessing, declared
 
 log = logging.getLogger(__name__)
@@ -68,9 +69,6 @@ STOPPED, FAILED, USAGE, LOG_REPLACED, OFFSETS_GONE, NO_SOUND_VERSION, NOT_ALLOWE
 
 CLOSING = 7.0
 """Seconds of the grace period kept for closing everything, giving the lease back and leaving the broker."""
-
-ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
-"""Topics that are learnt under the offsets of a version."""
 
 HAND_OVER = 5.0
 """Seconds that the last version of a model has that another one takes the place of."""
@@ -280,7 +278,7 @@ class Learner:
         """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
         settings = brief(self.settings)
         ensure_topics(settings)
-        topics = [self.settings.topic(role) for role in ROLES_READ]
+        topics = topics_read(self.settings)
         source = KafkaSource(settings, topics, first=self.settings.topic("control"))
         try:
             self._same_log(source, progress)
@@ -294,7 +292,8 @@ class Learner:
         cluster, topics = source.cluster_id(), source.topic_ids()
         # A topic that a version knows nothing of yet, as control before there was one, is read from its beginning.
         known = {name: topics[name] for name in progress.topics if name in topics}
-        was, found = (progress.cluster, progress.topics), (cluster, known)
+        still, gone = parted(self.settings, progress.topics)
+        was, found = (progress.cluster, still), (cluster, known)
         if progress.cluster and was != found:
             if not self.reset_offsets and self.settings.learner.on_new_log == "fail":
                 raise LogReplaced(str(was), str(found))
@@ -304,7 +303,7 @@ class Learner:
             self.telemetry.new_logs.inc()
             quarantine.lose_log(progress)
             progress.offsets, progress.consumed, progress.digest = {}, 0, 0
-        progress.cluster, progress.topics = cluster, topics
+        progress.cluster, progress.topics = cluster, gone | topics
 
     def _assign(self, source: Source, progress: Progress) -> None:
         while True:
@@ -328,7 +327,8 @@ class Learner:
         settings, telemetry = self.settings, self.telemetry
         topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
         receipts = Receipts(self.store, head.manifest if head is not None else None)
-        ids = {role: model.progress.topics[topic] for role, topic in topics.items()}
+        named = topics | {topic: topic for topic in settings.mappings()}
+        ids = {name: model.progress.topics[topic] for name, topic in named.items()}
         mirror = Mirror(self.histories, ids, time.monotonic, telemetry.history_failures.inc, self._arrived)
         with contextlib.ExitStack() as stack:
             producer = EventProducer(brief(settings), "sluicegate-deadletter")
@@ -385,8 +385,11 @@ class Learner:
         receipts: Receipts,
         adoption: adopting.Watch,
     ) -> Checkpointer:
+        read = topics_read(self.settings)
+
         def committed(manifest: Manifest) -> None:
-            if not source.commit_mirror(manifest.progress.offsets):
+            offsets = {topic: parts for topic, parts in manifest.progress.offsets.items() if topic in read}
+            if not source.commit_mirror(offsets):
                 self.telemetry.mirror_failures.inc()
             receipts.landed(manifest)
             adoption.landed(manifest.progress)

@@ -33,7 +33,14 @@ class Erased(NamedTuple):
     receipt: str
 
 
-Part: TypeAlias = "dict[str, list[Entry]] | Erased"
+class Mapped(NamedTuple):
+    """Entries by user of a topic of another shape: offsets of each topic have their own watermarks."""
+
+    topic: str
+    entries: dict[str, list[Entry]]
+
+
+Part: TypeAlias = "dict[str, list[Entry]] | Erased | Mapped"
 """What is written together: entries by user, or one erasure."""
 
 WAITING_LIMIT = 200_000
@@ -57,6 +64,7 @@ class Mirror:
         failed: Callable[[], None],
         arrived: Callable[[Sequence[float]], None] = lambda _: None,
     ) -> None:
+        """`topics`: id of each topic, by its role or, of another shape, by its name."""
         self._store, self._topics, self._clock, self._failed = store, topics, clock, failed
         self._arrived = arrived
         self._times: list[float] = []
@@ -122,9 +130,13 @@ class Mirror:
         if isinstance(part, Erased):
             place = part.partition, part.offset
             erasing.forget_history(self._store, part.user_id, self._topics["control"], place, part.receipt)
+        elif isinstance(part, Mapped):
+            histories.write(self._store, part.entries, self._topics[part.topic])
         else:
             histories.write(self._store, part, self._topics["events"])
 
 
 def _size(part: Part) -> int:
-    return 1 if isinstance(part, Erased) else sum(map(len, part.values()))
+    if isinstance(part, Erased):
+        return 1
+    return sum(map(len, (part.entries if isinstance(part, Mapped) else part).values()))

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from models.events import Event
+from models.events import encode as encode_event
 from streaming.connection import KafkaTrouble, TopicMissing
 from streaming.consumer import KafkaSource
 from streaming.deadletter import DeadLetter, decode
@@ -28,7 +30,8 @@ OUTCOME: Final = 30.0
 
 
 class Redriven(msgspec.Struct):
-    """What one run did: letters sent again, passed over because only their head was kept, and by reason."""
+    """What one run did: letters sent again, and by reason; `cut`: passed over, because only their head was kept, their
+    topic is not read any more, or its mapping still does not take them."""
 
     sent: int = 0
     cut: int = 0
@@ -94,6 +97,7 @@ class _Run:
     def __init__(self, settings: Settings, source: KafkaSource, producer: EventProducer, done: Redriven) -> None:
         self._settings, self._source, self._producer, self._done = settings, source, producer, done
         self._roles: dict[str, Role] = {settings.topic(role): role for role in ("events", "items", "control", "slates")}
+        self._mappings = settings.mappings()
         self._topic = settings.topic("deadletter")
         # reason -> partition -> next offset of the dead letter topic
         self._reached: dict[str, dict[int, int]] = {}
@@ -125,12 +129,12 @@ class _Run:
         return record.offset < self._reached[letter.reason].get(record.partition, 0)
 
     def _one(self, record: Record, letter: DeadLetter, dry_run: bool) -> None:
-        role = self._roles.get(letter.topic)
         origin = (letter.topic, letter.partition, letter.offset)
         if origin in self._origins:
             return
         self._origins.add(origin)
-        if not letter.whole or role is None:
+        sendable = self._sendable(letter) if letter.whole else None
+        if sendable is None:
             self._done.cut += 1
             return
         self._done.sent += 1
@@ -138,14 +142,24 @@ class _Run:
         if dry_run:
             return
         delivery = self._producer.send(
-            role,
-            letter.key if letter.key is not None or letter.value is not None else b"",
-            letter.value,
+            *sendable,
             timestamp=letter.timestamp,
             backfill=letter.backfill,
             headers=[(REDRIVEN, "/".join(map(str, origin)).encode())],
         )
         self._pending.append((record.partition, letter.reason, record.offset, delivery))
+
+    def _sendable(self, letter: DeadLetter) -> tuple[Role, bytes | None, bytes | None] | None:
+        """Where to, key and value; None for what still cannot be used.
+
+        A letter of a topic of another shape is mapped anew and goes to `events`: their topic is not ours to write to.
+        """
+        if (mapping := self._mappings.get(letter.topic)) is not None:
+            event = mapping.event(letter.value, letter.key, letter.timestamp * 1000)
+            return ("events", event.user_id.encode(), encode_event(event)) if isinstance(event, Event) else None
+        role = self._roles.get(letter.topic)
+        key = letter.key if letter.key is not None or letter.value is not None else b""
+        return None if role is None else (role, key, letter.value)
 
     def _remember(self) -> None:
         """Note how far each reason has come, as far as the broker has everything up to there."""

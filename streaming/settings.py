@@ -10,11 +10,13 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 
+from models.mapping import EventMapping
+from streaming.mapping import MappingSettings
 from streaming.sections import (
     AdmissionSettings,
     EventSettings,
@@ -37,6 +39,7 @@ __all__ = [
     "GateSettings",
     "KafkaSettings",
     "LearnerSettings",
+    "MappingSettings",
     "RebuildSettings",
     "RecommenderSettings",
     "RedisSettings",
@@ -47,6 +50,8 @@ __all__ = [
     "in_force",
     "load_settings",
 ]
+
+TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
 
 PREFIX: Final = "SLUICEGATE_"
 DELIMITER: Final = "__"
@@ -69,6 +74,9 @@ class Settings(Section):
     failpoint: str = Field(
         default="", description="Numbered point of the commit path at which to die; for crash tests."
     )
+    mapping: tuple[MappingSettings, ...] = Field(
+        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
+    )
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     events: EventSettings = EventSettings()
@@ -89,7 +97,27 @@ class Settings(Section):
             raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
         return name
 
-    def topic(self, role: Literal["events", "items", "control", "slates", "deadletter"]) -> str:
+    @model_validator(mode="after")
+    def _mappings_work(self) -> Settings:
+        ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
+        for place, each in enumerate(self.mapping):
+            if each.topic in ours:
+                raise ValueError(
+                    f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
+                    "records of our shape: name theirs"
+                )
+            try:
+                each.rules(self.events.rules())
+            except ValueError as error:
+                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
+            ours[each.topic] = "another mapping"
+        return self
+
+    def mappings(self) -> dict[str, EventMapping]:
+        """What reads the records of each topic of another shape."""
+        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
+
+    def topic(self, role: TopicRole) -> str:
         """Name of a topic. The default namespace has the plain names, another one its own: `shop2.events`.
 
         >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
@@ -200,7 +228,8 @@ def leaves(section: type[BaseModel] = Settings, above: str = "") -> Iterator[str
 
 
 def _nearest(dotted: str, *, as_variable: bool = False) -> str:
-    names = list(leaves())
+    within = re.match(r"mapping\.\d+\.", dotted)
+    names = [f"{within[0]}{name}" for name in MappingSettings.model_fields] if within else list(leaves())
     close = difflib.get_close_matches(dotted, names, n=1, cutoff=0.5)
     if not close:
         return ": `sluicegate config` lists those there are"
@@ -240,4 +269,8 @@ def _shown(settings: Settings, dotted: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode().strip('"')
+    return msgspec.json.encode(value, enc_hook=_dumped).decode().strip('"')
+
+
+def _dumped(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else str(value)

@@ -30,7 +30,7 @@ ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.
 PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 """Seconds; bracket the version interval of one second and the lease of four."""
 
-OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected")
+OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected", "ignored")
 STOPPED = ("passes", "target", "budget", "no_gain", "asked", "nothing_held_out")
 PHASES = ("cut", "encode", "upload", "commit")
 

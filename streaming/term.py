@@ -116,7 +116,8 @@ class Term:
         self._over = threading.Event()
         self._mirroring = Mirroring(parts.mirror, self._hand_over, self._over, stop.is_set)
         rules = parts.settings.events.rules()
-        self._intake = Intake(rules, model.admission, parts.topics, self._refuse, parts.contents)
+        mappings = parts.settings.mappings()
+        self._intake = Intake(rules, model.admission, parts.topics, self._refuse, parts.contents, mappings)
         self._quarantining = Quarantining(
             parts.settings, parts.store, model.recommender.settings, self._reread, stop.is_set
         )
@@ -234,7 +235,8 @@ class Term:
     def _reread(self, admission: Admission) -> Intake:
         """What reads records a second time: those that are refused are in the dead letter already."""
         parts = self._parts
-        return Intake(parts.settings.events.rules(), admission, parts.topics, lambda *_: None, parts.contents)
+        rules, mappings = parts.settings.events.rules(), parts.settings.mappings()
+        return Intake(rules, admission, parts.topics, lambda *_: None, parts.contents, mappings)
 
     def _learn_events(self, batch: Prepared) -> None:
         evidence, started = self._parts.evidence, self._parts.monotonic()

@@ -13,6 +13,7 @@ from streaming.inspection import LogFacts, TopicFacts, bounds, inspect_log
 from streaming.producer import Role
 from streaming.settings import Settings
 from streaming.source import Offsets
+from streaming.topics import parted
 
 SHORT_RETENTION: Final = 86_400.0
 """Seconds, a day: an outage from Friday evening to Saturday evening must not cost events."""
@@ -141,9 +142,11 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
         return
     progress = newest.progress
     now = {facts.topics[role].name: facts.topics[role].id for role in NEEDED if role in facts.topics}
+    mapped = [each.topic for each in settings.mapping]
     # A topic that the version knows nothing of yet is no other log.
     known = {name: id_ for name, id_ in now.items() if name in progress.topics}
-    if progress.cluster and (progress.cluster, progress.topics) != (facts.cluster, known):
+    ours = {name: id_ for name, id_ in parted(settings, progress.topics)[0].items() if name not in mapped}
+    if progress.cluster and (progress.cluster, ours) != (facts.cluster, known):
         restart = settings.learner.on_new_log == "restart"
         yield Finding(
             "kafka.offsets",
@@ -155,7 +158,7 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
             "with --reset-offsets",
         )
         return
-    yield from _positions(settings, newest, sorted(now))
+    yield from _positions(settings, newest, sorted([*now, *mapped]))
 
 
 def _positions(settings: Settings, newest: Newest, topics: list[str]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr
 from deploy.grafana import build
 from service.telemetry import Telemetry
 from streaming.__main__ import labels
+from streaming.mapping import MappingSettings
 from streaming.settings import DELIMITER, PREFIX, Settings
 from streaming.telemetry import LearnerTelemetry
 from tests.support.meanings import BAD, RANGES
@@ -70,7 +71,7 @@ def words(annotation: Any) -> str:
         inner = [part for part in get_args(annotation) if part is not type(None)]
         return f"{words(inner[0])} or nothing"
     if origin is tuple:
-        return "list of strings"
+        return "list of strings" if get_args(annotation)[0] is str else "list of tables"
     if origin is dict:
         return "table"
     names = {str: "string", int: "whole number", float: "number", bool: "true or false", Path: "path"}
@@ -116,7 +117,9 @@ def configuration() -> str:
         "each value came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
         "",
     ]
-    parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, "")]
+    # Its defaults are shown; what has none must be given, so it is made without being checked.
+    mapping = MappingSettings.model_construct(topic=None, fields=None)
+    parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, ""), ("[[mapping]]", mapping, "mapping.")]
     for key in type(settings).model_fields:
         section = getattr(settings, key)
         if isinstance(section, BaseModel):

@@ -1,0 +1,121 @@
+"""In: a mapping of the settings, and records. Out: the events they become, or where each is refused; nothing is sent.
+
+Exit codes: 0 every record becomes an event or is passed over; 1 some are refused, or Kafka is away; 2 the words, the
+file or the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from service.commands.trouble import broken
+from streaming.connection import KafkaTrouble
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from streaming.sampling import Sample
+
+HELP: Final = (
+    "docs/mapping.md says what a mapping holds. Exit codes: 0 all records fit; 1 some are refused, or Kafka is away; "
+    "2 the words, the file or the settings are wrong.\n\n"
+    "Examples:\n\n"
+    "sluicegate check-mapping sample.ndjson --config shop.toml\n\n"
+    "sluicegate check-mapping --topic shop.activity --count 1000 --config shop.toml --json | jq .refused"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `sluicegate check-mapping`."""
+    app.command("check-mapping", epilog=HELP)(check_mapping)
+
+
+def check_mapping(
+    file: Annotated[
+        Path | None, typer.Argument(help="Records, one JSON object a line; without it the newest of the topic.")
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option("--topic", help="Topic whose mapping is tried; needed when there are several.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="Records of the topic to look at.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
+) -> None:
+    """Try a mapping of the settings on records of another shape, and show what becomes of each. Sends nothing."""
+    from streaming.sampling import of_file, of_topic
+
+    settings = load_settings(config, os.environ)
+    chosen = _chosen(settings, topic)
+    try:
+        samples = of_file(file, time.time()) if file is not None else of_topic(settings, chosen, count)
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror or error}", param_hint="FILE") from None
+    except KafkaTrouble as trouble:
+        broken(trouble)
+    report = examine(settings, chosen, samples)
+    typer.echo(json.dumps(report, ensure_ascii=False)) if as_json else _show(report)
+    raise typer.Exit(1 if report["refused"] else 0)
+
+
+def _chosen(settings: Settings, topic: str | None) -> str:
+    known = [each.topic for each in settings.mapping]
+    if not known:
+        raise typer.BadParameter("the settings have no mapping: docs/mapping.md shows one", param_hint="--config")
+    if topic is None and len(known) == 1:
+        return known[0]
+    if topic not in known:
+        said = "name one" if topic is None else f"there is none of {topic!r}"
+        raise typer.BadParameter(f"{said}: there are mappings of {', '.join(known)}", param_hint="--topic")
+    return topic
+
+
+def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, Any]:
+    """What becomes of each record, and how many of each kind there are."""
+    mapping = settings.mappings()[topic]
+    records = [_result(sample, mapping.event(sample.value, sample.key, sample.timestamp)) for sample in samples]
+    counted = {name: sum(name in each for each in records) for name in ("event", "refusal")}
+    return {
+        "topic": topic,
+        "events": counted["event"],
+        "ignored": len(records) - sum(counted.values()),
+        "refused": counted["refusal"],
+        "records": records,
+    }
+
+
+def _result(sample: Sample, answer: Any) -> dict[str, Any]:
+    from models.events import Event, encode
+    from models.rejections import Rejection
+
+    if isinstance(answer, Event):
+        return {"at": sample.place, "event": json.loads(encode(answer))}
+    if isinstance(answer, Rejection):
+        fields = ("reason", "path", "expected", "found")
+        return {"at": sample.place, "refusal": {name: getattr(answer, name) for name in fields}}
+    return {"at": sample.place}
+
+
+def _show(report: dict[str, Any]) -> None:
+    for record in report["records"]:
+        if "event" in record:
+            word, text = typer.style("event  ", fg="green"), json.dumps(record["event"], ensure_ascii=False)
+        elif "refusal" in record:
+            refusal = record["refusal"]
+            word = typer.style("refused", fg="red")
+            text = f"{refusal['reason']} at {refusal['path']}: expected {refusal['expected']}, found {refusal['found']}"
+        else:
+            word, text = typer.style("ignored", fg="bright_black"), "its type is mapped to none"
+        typer.echo(f"{word}  {record['at']}: {text}")
+    typer.echo(
+        f"{report['topic']}: {report['events']} events, {report['ignored']} ignored, {report['refused']} refused"
+    )
+    if not report["records"]:
+        typer.echo("there was no record to try it on", err=True)
+
+
+__all__ = ["check_mapping", "examine", "register"]
