@@ -47,49 +47,32 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         request_id = scope["request_id"] = os.urandom(8).hex()
-        status = 0
-        telemetry, streaming = self._telemetry, False
-
-        def counted() -> None:
-            telemetry.in_progress.dec()
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            telemetry.answered(method, _route(scope), status or 499, time.perf_counter() - started)
+        meter = _Meter(self._telemetry, scope)
 
         async def safe(message: Message) -> None:
-            nonlocal status, streaming
             if message["type"] == "http.response.start":
-                status = message["status"]
                 kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
-                page, streaming = kind.startswith(b"text/html"), kind.startswith(b"text/event-stream")
-                if streaming:
-                    # It lasts as long as somebody watches, which says nothing of how fast anything is.
-                    counted()
-                    telemetry.streams.inc()
+                meter.began(message["status"], kind)
                 message["headers"] = [
                     *message["headers"],
                     *HEADERS,
-                    (b"content-security-policy", _policy(scope["path"]) if page else CSP_DATA),
+                    (b"content-security-policy", _policy(scope["path"]) if kind.startswith(b"text/html") else CSP_DATA),
                     (b"x-request-id", request_id.encode()),
                 ]
             await send(message)
 
-        telemetry.in_progress.inc()
         try:
             bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
             await self._app(scope, bounded, safe)
         except Exception:
             # The last place where a defect can still become an answer instead of a broken connection.
             logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
-            if not status:
+            if not meter.status:
                 await self._apologise(scope, receive, safe, request_id)
-            status = 500
+            meter.status = 500
         finally:
-            if streaming:
-                telemetry.streams.dec()
-            else:
-                counted()
+            meter.ended()
 
     @staticmethod
     async def _apologise(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -100,6 +83,40 @@ class Edge:
             request_id=request_id,
         )
         await problem.response(scope["path"])(scope, receive, send)
+
+
+class _Meter:
+    """Counts and times one request. A stream counts when it begins: it lasts as long as somebody watches, which says
+    nothing of how fast anything is."""
+
+    def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
+        self._telemetry, self._scope = telemetry, scope
+        self._started = time.perf_counter()
+        self._streams = False
+        self.status = 0
+        """Of the answer; 0 before it begins."""
+        telemetry.in_progress.inc()
+
+    def began(self, status: int, kind: bytes) -> None:
+        """The answer begins, with this status and content type."""
+        self.status = status
+        self._streams = kind.startswith(b"text/event-stream")
+        if self._streams:
+            self._count()
+            self._telemetry.streams.inc()
+
+    def ended(self) -> None:
+        """The connection is done with."""
+        if self._streams:
+            self._telemetry.streams.dec()
+        else:
+            self._count()
+
+    def _count(self) -> None:
+        self._telemetry.in_progress.dec()
+        method = self._scope["method"] if self._scope["method"] in METHODS else "other"
+        seconds = time.perf_counter() - self._started
+        self._telemetry.answered(method, _route(self._scope), self.status or 499, seconds)
 
 
 def _policy(path: str) -> bytes:

@@ -288,6 +288,21 @@ class KafkaSource:
         tracked = self._tracked()
         return _nested({part: max(0, end - tracked[part]) for part, end in known.items() if end is not None})
 
+    def backlog(self, timeout_s: float) -> Offsets | None:
+        """Records of each partition not handed out yet, asked of the broker; None when it does not answer in time.
+
+        `lag` cannot tell this: a partition is not fetched from while what was fetched before waits here, so its last
+        fetch tells least when there is most to learn.
+        """
+        parts = sorted(self._consumer.assignment())
+        try:
+            listed = self._consumer.end_offsets(parts, timeout_ms=int(timeout_s * 1000))
+        except kafka_errors.KafkaError:
+            return None
+        tracked = self._tracked()
+        ends = {part: max(end, self._consumer.highwater(part) or 0) for part, end in listed.items()}
+        return _nested({part: max(0, end - tracked[part]) for part, end in ends.items()})
+
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
         """Tell Kafka how far a version reaches, for tools that show lag; False when it could not be told.
 

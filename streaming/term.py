@@ -55,7 +55,10 @@ REOPEN = 30.0
 """Seconds of the same unexplained trouble with Kafka after which the term ends and its client is made anew."""
 
 HOUSEKEEPING = 2.0
-"""Seconds between measurements of lag; no call leaves the process for it."""
+"""Seconds between measurements of lag: one question to each broker, a few milliseconds."""
+
+QUESTION = 0.5
+"""Seconds that Kafka has to answer it; nothing is read meanwhile."""
 
 SERVED_SAMPLES = 64
 """Record times a version carries, from which the service tells how long its events took to be served."""
@@ -361,7 +364,12 @@ class Term:
 
     def _measure_lag(self) -> None:
         telemetry = self._parts.telemetry
-        for topic, lags in self._parts.source.lag().items():
+        measured = self._parts.source.backlog(QUESTION)
+        if measured is None:
+            # Where one of several brokers is away, the partitions of the others must not wait for it each time.
+            self._measure_at += self._parts.settings.kafka.refresh_interval
+            return
+        for topic, lags in measured.items():
             for partition, lag in lags.items():
                 telemetry.lag.labels(topic, str(partition)).set(lag)
 

@@ -41,6 +41,19 @@ def test_partitions_added_while_reading_are_read_from_their_beginning(
     assert {record.partition for record in more} & {4, 5, 6}
 
 
+def test_what_arrives_while_fetched_records_wait_is_behind_us_too(
+    producer: EventProducer, source: KafkaSource, events: str
+) -> None:
+    send(producer, 2_000)
+    source.assign({})
+    read(source, 10, at_once=10)
+    send(producer, 3_000, 2_000)
+    read(source, 10, at_once=10)
+    handed = sum(source.positions()[events].values())
+    assert sum((source.backlog(5.0) or {})[events].values()) == 5_000 - handed
+    assert sum(source.lag()[events].values()) < 5_000 - handed
+
+
 def test_offsets_that_retention_removed_are_named(
     producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient
 ) -> None:

@@ -58,9 +58,9 @@ def send(producer: EventProducer, count: int, start: int = 0) -> None:
     assert producer.flush(20)
 
 
-def read(source: KafkaSource, count: int) -> list[Record]:
+def read(source: KafkaSource, count: int, at_once: int = 700) -> list[Record]:
     found: list[Record] = []
-    eventually(lambda: found.extend(r for batch in source.poll(0.1, 700) for r in batch) or len(found) >= count)
+    eventually(lambda: found.extend(r for batch in source.poll(0.1, at_once) for r in batch) or len(found) >= count)
     return found
 
 
@@ -88,7 +88,7 @@ def test_reading_goes_on_from_the_offsets_of_a_version(
     rest = read(source, 1500 - len(first))
     assert len(first) + len(rest) == 1500
     assert not {(r.partition, r.offset) for r in first} & {(r.partition, r.offset) for r in rest}
-    assert source.lag() == {events: dict.fromkeys(range(4), 0)}
+    assert source.lag() == source.backlog(5.0) == {events: dict.fromkeys(range(4), 0)}
     assert source.end_offsets() == source.positions()
 
 
@@ -209,6 +209,7 @@ with embedded.broker(pathlib.Path(sys.argv[1])) as child:
         calls = {
             "poll": lambda: source.poll(0.2, 100),
             "end_offsets": source.end_offsets,
+            "backlog": lambda: source.backlog(0.5),
             "refresh": source.refresh_partitions,
             "mirror": lambda: source.commit_mirror({"events": {0: 1}}),
             "send": lambda: sent.append(producer.send("events", "u", b"x")),
@@ -228,6 +229,7 @@ def test_a_broker_that_dies_means_empty_polls_and_bounded_calls(tmp_path: Path) 
     assert {name: answer for name, (answer, _) in outcomes.items()} == {
         "poll": "[]",
         "end_offsets": "BrokerAway",
+        "backlog": "None",
         "refresh": "BrokerAway",
         "mirror": "False",
         "send": "None",
