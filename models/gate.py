@@ -12,7 +12,17 @@ from models.gating import guards
 from models.gating.judging import Verdict, judge, order
 from models.gating.modes import changed, thawed
 from models.gating.records import Band, Decision, Evidence, GateState, Policy, Request, Version
-from models.gating.words import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, Action, Mode, Verb
+from models.gating.words import (
+    ACTIONS,
+    MODE_VERBS,
+    MODES,
+    REASON_TEXTS,
+    REASONS,
+    UNSEEN_VERBS,
+    Action,
+    Mode,
+    Verb,
+)
 
 IDLE = {("not_newer",), ("no_candidate",)}
 """Holds that say nothing."""
@@ -106,11 +116,20 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     ('mode', 'frozen')
     >>> decide(stopped.next_state, Evidence(new, old, old), Policy(), 61.0).reasons
     ('freeze_expired', 'sound')
+
+    An order about a quarantine is noted, in every mode, and moves nothing that is served:
+
+    >>> order = Evidence(new, old, request=Request("quarantine", "ops", "a broken exporter"))
+    >>> noted = decide(GateState(mode="frozen"), order, Policy(), 0.0)
+    >>> noted.action, noted.reasons, noted.target, noted.next_state.mode, noted.next_state.revision
+    ('quarantine', ('requested',), None, 'frozen', 1)
     """
     state, expired = thawed(state, now)
     request = evidence.request
     if request is not None and request.verb in MODE_VERBS:
-        return _mode_decision(changed(state, request, policy, now))
+        return _aside("mode", "mode_changed", changed(state, request, policy, now))
+    if request is not None and request.verb == "quarantine":
+        return _aside("quarantine", "requested", state)
     verdict = judge(state, evidence, policy, now)
     baseline, proven, why = (state.baseline, state.proven, "")
     if state.mode != "frozen":
@@ -127,12 +146,12 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     return Decision(verdict.action, reasons, numbers, after, evidence.detail, verdict.target, verdict.reference)
 
 
-def _mode_decision(state: GateState) -> Decision:
-    reasons = ("mode_changed",)
+def _aside(action: Action, reason: str, state: GateState) -> Decision:
+    """A decision that is about no version."""
     after = msgspec.structs.replace(
-        state, revision=state.revision + 1, passes=0, holds=0, last_action="mode", last_reasons=reasons
+        state, revision=state.revision + 1, passes=0, holds=0, last_action=action, last_reasons=(reason,)
     )
-    return Decision("mode", reasons, {}, after)
+    return Decision(action, (reason,), {}, after)
 
 
 def _after(
@@ -176,7 +195,7 @@ def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> wanted(GateState(), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0).id
     'b'
     """
-    if evidence.request is not None and evidence.request.verb in MODE_VERBS:
+    if evidence.request is not None and evidence.request.verb in UNSEEN_VERBS:
         return None
     return judge(thawed(state, now)[0], evidence, policy, now).target
 
@@ -206,6 +225,7 @@ __all__ = [
     "MODE_VERBS",
     "REASONS",
     "REASON_TEXTS",
+    "UNSEEN_VERBS",
     "Action",
     "Band",
     "Decision",

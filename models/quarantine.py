@@ -44,6 +44,8 @@ def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Qu
             after.quarantines[number] = msgspec.structs.replace(each, state="held", learnt=0)
     since = [each for each in after.quarantines if each.id not in known and each.state != "refused"]
     events = after.outcomes.get("learnt", 0) - healthy.outcomes.get("learnt", 0)
+    if events < 0:
+        raise Refused(f"version {ask.version} has learnt more than what is learnt now")
     after.count("learnt", -events)
     after.count("quarantined", events)
     pieces = _without(_between(healthy, after, others), [piece for each in since for piece in each.pieces])
@@ -58,6 +60,8 @@ def _check(progress: Progress, healthy: Progress, ask: Quarantined) -> None:
     here = {name: progress.topics.get(name) for name in healthy.offsets}
     if healthy.cluster != progress.cluster or here != {name: healthy.topics.get(name) for name in here}:
         raise Refused(f"version {ask.version} was learnt from another log than this")
+    if healthy.rebuilt != progress.rebuilt:
+        raise Refused(f"version {ask.version} is of another model: it was rebuilt since")
     known = {each.id for each in healthy.quarantines}
     for each in progress.quarantines:
         if each.id not in known and each.state != "refused" and each.seq < ask.seq:

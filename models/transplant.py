@@ -19,8 +19,8 @@ USER: Final = "user"
 def combined(learnt: State, live: State | None) -> State:
     """A new state: everything but users from `learnt`, users from `live` (none: it has no users).
 
-    Items that `live` knows and `learnt` does not get a row while the ceiling leaves room. Neither is changed; for a moment
-    all three are in memory. No row is marked: the next version must be a base.
+    Items that `live` knows and `learnt` does not get a row while the ceiling leaves room. Neither is changed; for a
+    moment all three are in memory. No row is marked: the next version must be a base.
 
     >>> from models.recommender import new_state
     >>> one, other = new_state(), new_state()

@@ -14,11 +14,11 @@ from starlette.routing import BaseRoute, Route
 from service import describing, problems
 from service.context import assemble
 from service.edge import Edge
-from service.routes import erasures, events, gate, health, items, live, model, pages, recommend, users
+from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
 from service.telemetry import Telemetry
 from streaming.settings import Settings
 
-ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, live, health, pages)
+ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)
 
 DESCRIPTION: Final = (
     "Recommendations that learn from every event, with a gate that decides what goes live. "

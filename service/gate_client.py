@@ -43,6 +43,11 @@ class GateClient:
         found: dict[str, Any] = json.loads(self._ask("GET", "/gate"))
         return found
 
+    def quarantines(self) -> dict[str, Any]:
+        """GET /gate/quarantine."""
+        found: dict[str, Any] = json.loads(self._ask("GET", "/gate/quarantine"))
+        return found
+
     def decisions(self) -> Iterator[bytes]:
         """Every audit record that is kept, newest first, as it is stored."""
         before = ""

@@ -161,7 +161,7 @@ class Gatekeeper:
         self._store_answered()
         head, serving = pointers.get("head"), pointers.get("serving")
         # A freeze must not wait until a version is loaded.
-        waits = request is None or request.verb not in gate.MODE_VERBS
+        waits = request is None or request.verb not in gate.UNSEEN_VERBS
         followed = serving is None or not waits or self._follow(serving.id)
         self.looked = True
         self.head = head

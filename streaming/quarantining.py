@@ -1,7 +1,7 @@
 """Orders about quarantines and a model in, the model put back or taught again out. Stage 4.
 
-Each is one step between two batches: nothing is cut within it, so that after a death the version before it is loaded, and
-the order is carried out again.
+Each is one step between two batches: nothing is cut within it, so that after a death the version before it is loaded,
+and the order is carried out again.
 """
 
 from __future__ import annotations

@@ -302,8 +302,10 @@ class Term:
         for name, keys in self._model.state.keys.items():
             telemetry.keys.labels(name).set(len(keys))
         telemetry.memory.set(self._model.state.nbytes())
-        for outcome in ("quarantined", "dropped"):
-            telemetry.quarantined.labels(outcome).set(self._model.progress.outcomes.get(outcome, 0))
+        progress = self._model.progress
+        held = sum(each.events for each in progress.quarantines if each.state == "held")
+        telemetry.quarantined.labels("quarantined").set(held)
+        telemetry.quarantined.labels("dropped").set(progress.outcomes.get("dropped", 0))
 
     # The intake's side
 

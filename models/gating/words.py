@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Mode = Literal["continuous", "strict", "shadow", "manual", "frozen"]
-Action = Literal["promote", "hold", "rollback", "mode"]
-Verb = Literal["promote", "rollback", "freeze", "thaw", "mode"]
+Action = Literal["promote", "hold", "rollback", "mode", "quarantine"]
+Verb = Literal["promote", "rollback", "freeze", "thaw", "mode", "quarantine"]
 
 MODE_VERBS: Final = frozenset({"freeze", "thaw", "mode"})
 """Requests that change who decides, whatever the versions are: no version is looked at for them."""
+UNSEEN_VERBS: Final = MODE_VERBS | {"quarantine"}
+"""Requests for which no version need be loaded here."""
 MODES: Final[tuple[Mode, ...]] = ("continuous", "strict", "shadow", "manual", "frozen")
-ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode")
-"""What a decision can be. Closed: metric labels are made from it. `mode` changes who decides, not what is served."""
+ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode", "quarantine")
+"""What a decision can be. Closed: metric labels are made from it. `mode` changes who decides, not what is served, and
+`quarantine` what is learnt: it notes an order that goes to the learner."""
 
 REASON_TEXTS: Final = {
     "sound": "every guard passed",
@@ -69,4 +72,4 @@ REASON_TEXTS: Final = {
 
 REASONS: Final = tuple(REASON_TEXTS)
 
-__all__ = ["ACTIONS", "MODES", "MODE_VERBS", "REASONS", "REASON_TEXTS", "Action", "Mode", "Verb"]
+__all__ = ["ACTIONS", "MODES", "MODE_VERBS", "REASONS", "REASON_TEXTS", "UNSEEN_VERBS", "Action", "Mode", "Verb"]

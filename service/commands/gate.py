@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,16 +12,10 @@ import typer
 
 from models import audit
 from models.gate import MODES
+from service.commands import quarantine
+from service.commands.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
 from service.commands.trouble import broken
-from service.gate_client import GateClient, GateTrouble
-from streaming.settings import load_settings
-
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
-Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: service.host and port.")]
-Key = Annotated[str, typer.Option("--key", envvar="SLUICEGATE_KEY", help="API key, if the service asks for one.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the audit.")]
-Revision = Annotated[int | None, typer.Option("--revision", help="Only if the gate is still at this revision.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
+from service.gate_client import GateTrouble
 
 INTERVALS = ("reference", "champion", "probation", "learnt")
 """Comparisons whose interval `status` shows."""
@@ -40,12 +32,13 @@ def register(app: typer.Typer) -> None:
     group.command("rollback")(rollback)
     group.command("mode")(change_mode)
     group.command("verify")(verify)
+    quarantine.register(group)
     app.add_typer(group, name="gate")
 
 
 def status(config: Config = None, url: Url = None, key: Key = "", as_json: AsJson = False) -> None:
     """Where the gate stands: mode, versions, and the evidence with its intervals."""
-    found = _done(lambda: _client(config, url, key).status())
+    found = done(lambda: client(config, url, key).status())
     typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
 
@@ -57,7 +50,7 @@ def show_log(
     as_json: AsJson = False,
 ) -> None:
     """The newest decisions, newest first. With --json one record a line, with all that went into it."""
-    records = _done(lambda: list(islice(_client(config, url, key).decisions(), limit)))
+    records = done(lambda: list(islice(client(config, url, key).decisions(), limit)))
     for raw in records:
         typer.echo(raw.decode() if as_json else _decision(json.loads(raw)))
     if not records and not as_json:
@@ -114,7 +107,7 @@ def change_mode(
 
 def verify(config: Config = None, url: Url = None, key: Key = "") -> None:
     """Check the audit: hashes, the chain, and that each decision follows from what went into it. Exit code 1 if not."""
-    records = _done(lambda: list(_client(config, url, key).decisions()))
+    records = done(lambda: list(client(config, url, key).decisions()))
     found = audit.complaints(records[::-1])
     for complaint in found:
         typer.echo(complaint)
@@ -123,16 +116,10 @@ def verify(config: Config = None, url: Url = None, key: Key = "") -> None:
     typer.echo(f"{len(records)} records: the chain is whole, and each decision follows from what went into it")
 
 
-def _client(config: Path | None, url: str | None, key: str) -> GateClient:
-    mine = load_settings(config, os.environ).service
-    host = "127.0.0.1" if mine.host in {"0.0.0.0", "::"} else mine.host  # noqa: S104 - not bound, only asked
-    return GateClient(url or f"http://{host}:{mine.port}", key)
-
-
 def _change(
     config: Path | None, url: str | None, key: str, verb: str, reason: str, revision: int | None, **more: Any
 ) -> None:
-    found = _done(lambda: _client(config, url, key).change(verb, reason, revision, **more))
+    found = done(lambda: client(config, url, key).change(verb, reason, revision, **more))
     gate = found["gate"]
     typer.echo(f"{found['action']}: {', '.join(found['reasons'])}")
     typer.echo(f"serving {gate['serving']}, mode {gate['mode']}, revision {gate['revision']}")
@@ -140,13 +127,6 @@ def _change(
         broken(
             GateTrouble(f"{verb} was not carried out: {', '.join(found['reasons'])} (docs/gate.md says what that is)")
         )
-
-
-def _done(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except GateTrouble as trouble:
-        broken(trouble)
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -1,0 +1,164 @@
+"""In: an operator's word about a stretch of the stream. Out: an order in topic `control`, noted in the audit first.
+
+The learner carries orders out, between two batches, and says in its next version what became of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from models import gate
+from models.control import Drop, Order, Quarantine, Replay, encode_control
+from models.progress import Quarantined
+from models.snapshot import Damaged
+from service.context import Context
+from service.describing import operation
+from service.gatekeeper import RevisionConflict
+from service.intake import KafkaUnavailable, Outgoing
+from service.problems import Problem, invalid
+from service.routes.common import admit, answer, context
+from service.routes.events import away
+from service.routes.gate import store_away
+from service.schemas import GateAsk, body
+from streaming.store import StoreUnavailable
+
+router = APIRouter(tags=["gate"])
+
+PROBLEMS = ("conflict", "invalid", "not-found", "unavailable")
+
+
+class QuarantineAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is learnt goes back to `version`, by default the last known good one; what came since is held."""
+
+    version: str | None = None
+
+
+@router.get("/gate/quarantine", **operation(problems=("unavailable",)))
+async def quarantines(request: Request) -> Response:
+    """Stretches of the stream that are not learnt, newest first, and whether the gate proposes to hold one."""
+    admit(request, "read")
+    ctx = context(request)
+    found, keeper = await run_in_threadpool(_listed, ctx), ctx.gatekeeper
+    return answer({"quarantines": found[::-1], "proposed": proposed(keeper.state, keeper.evidence.reference, found)})
+
+
+@router.post(
+    "/gate/quarantine",
+    **operation(body=QuarantineAsk, status=202, needs="admin", problems=("conflict", "invalid", "unavailable")),
+)
+async def hold(request: Request) -> Response:
+    """Go back to what a good version had learnt, and hold the events since. What is served stays as it is."""
+    caller, ask = admit(request, "admin"), body(await request.body(), QuarantineAsk)
+    ctx = context(request)
+    version = await run_in_threadpool(_way_back, ctx, ask.version)
+    order = Quarantine(f"q-{secrets.token_hex(6)}", version, caller.name, ask.reason)
+    note = f"{ask.reason} ({order.id}: back to {version})"
+    await _give(request, order, gate.Request("quarantine", caller.name, note), ask.revision)
+    return answer({"quarantine": order.id, "version": version, "status": "ordered"}, 202)
+
+
+@router.post(
+    "/gate/quarantine/{quarantine}/replay", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
+)
+async def replay(request: Request) -> Response:
+    """Learn what a quarantine holds after all. Learning of new events waits meanwhile."""
+    return await _settle(request, "replay")
+
+
+@router.post(
+    "/gate/quarantine/{quarantine}/drop", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
+)
+async def drop(request: Request) -> Response:
+    """Give up what a quarantine holds, for good."""
+    return await _settle(request, "drop")
+
+
+async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response:
+    caller, ask = admit(request, "admin"), body(await request.body(), GateAsk)
+    name = request.path_params["quarantine"]
+    _must_be_held(await run_in_threadpool(_listed, context(request)), name)
+    kind = Replay if what == "replay" else Drop
+    order = kind(f"{what}-{secrets.token_hex(6)}", name, caller.name, ask.reason)
+    note = gate.Request("quarantine", caller.name, f"{ask.reason} ({name}: {what})")
+    await _give(request, order, note, ask.revision)
+    return answer({"quarantine": name, "status": f"{what} ordered"}, 202)
+
+
+async def _give(request: Request, order: Order, note: gate.Request, revision: int) -> None:
+    """To the audit, then to the learner: an order that nobody can look up later must not be carried out."""
+    ctx = context(request)
+    try:
+        await run_in_threadpool(ctx.gatekeeper.ask, note, revision)
+        await run_in_threadpool(ctx.intake.send, "control", [Outgoing("", encode_control(order))])
+    except RevisionConflict as error:
+        raise Problem(
+            "conflict",
+            f"The gate is at revision {error.revision}, the request was made for {revision}.",
+            "Read GET /gate again, and repeat the request with its revision if it is still wanted.",
+            revision=error.revision,
+        ) from None
+    except StoreUnavailable as error:
+        raise store_away(error) from None
+    except KafkaUnavailable as error:
+        raise away(str(error)) from None
+
+
+def _listed(ctx: Context) -> list[Quarantined]:
+    """What the newest version says, oldest first."""
+    try:
+        head = ctx.store.head()
+        return ctx.store.manifest(head.id).progress.quarantines if head is not None else []
+    except StoreUnavailable as error:
+        raise store_away(error) from None
+    except Damaged:
+        # Collected between two reads, or really damaged, which the gate says of it.
+        return []
+
+
+def _must_be_held(found: Sequence[Quarantined], name: str) -> None:
+    states = {each.id: each.state for each in found}
+    if name not in states:
+        raise Problem(
+            "not-found",
+            f"There is no quarantine {name[:80]!r}.",
+            "GET /gate/quarantine lists them, a second after an order.",
+        )
+    if states[name] != "held":
+        raise Problem("conflict", f"Quarantine {name} is {states[name]}, not held.", "There is nothing left to decide.")
+
+
+def _way_back(ctx: Context, wanted: str | None) -> str:
+    """The version asked for, by default the last known good one, if it is kept."""
+    try:
+        reference = ctx.store.pointers().get("reference")
+        version = wanted or (reference.id if reference is not None else "")
+        if not version:
+            raise invalid("$.version", "id of a version to go back to: there is no last known good one", "nothing")
+        ctx.store.manifest(version)
+    except StoreUnavailable as error:
+        raise store_away(error) from None
+    except Damaged as error:
+        raise invalid("$.version", "id of a version that is kept", f"{version[:80]!r}: {error}") from None
+    return version
+
+
+def proposed(
+    state: gate.GateState, reference: gate.Version | None, found: Sequence[Quarantined]
+) -> dict[str, Any] | None:
+    """After a roll-back for harm, until something is held: go back to what the last known good version had learnt.
+
+    All that came since would be held, good events as well: so it is proposed and not done.
+    """
+    done = any(each.at >= state.rolled_back_at for each in found if each.state != "refused")
+    if not state.recovering or reference is None or done:
+        return None
+    return {"version": reference.id, "since": state.rolled_back_at}
+
+
+__all__ = ["proposed", "router"]

@@ -1,0 +1,89 @@
+"""Orders about quarantines over HTTP: noted in the audit, sent to the learner, refused where they make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.control import Drop, Quarantine, Replay, decode_control
+from models.gate import GateState, Version
+from models.progress import Quarantined
+from service.routes.quarantine import proposed
+from streaming.producer import ensure_topics
+from streaming.settings import Settings
+from tests.conftest import eventually
+from tests.integration.test_service_http import in_topic, problem
+from tests.support.serving import Learner, Served, learner, service, shop
+
+
+@pytest.fixture
+def taught(settings: Settings) -> Iterator[Learner]:
+    """A learner that has learnt a small shop."""
+    with learner(settings) as made:
+        made.learn(shop())
+        yield made
+
+
+@pytest.fixture
+def served(settings: Settings, taught: Learner) -> Iterator[Served]:
+    """A service that serves its first version, with Kafka at hand."""
+    ensure_topics(settings)
+    version = taught.commit()
+    with service(settings) as running:
+        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        eventually(lambda: running.get("/gate").json()["serving"] == version)
+        yield running
+
+
+def ask(served: Served, path: str, **more: Any) -> Any:
+    body = {"reason": "a broken exporter", "revision": served.get("/gate").json()["revision"], **more}
+    return served.post(f"/gate/quarantine{path}", json=body)
+
+
+def say(taught: Learner, *quarantines: Quarantined) -> None:
+    """The learner's next version tells of these."""
+    taught.progress.quarantines = list(quarantines)
+    taught.commit()
+
+
+def test_an_order_is_noted_in_the_audit_and_goes_to_the_learner(
+    served: Served, taught: Learner, settings: Settings
+) -> None:
+    reference = served.get("/gate").json()["reference"] or served.get("/gate").json()["serving"]
+    found = ask(served, "")
+    assert found.status_code == 202, found.text
+    name = found.json()["quarantine"]
+    assert found.json()["version"] == reference
+    say(taught, Quarantined(name, 9.0, reference, "a broken exporter", "local", events=7))
+    eventually(lambda: served.get("/gate/quarantine").json()["quarantines"])
+    (told,) = served.get("/gate/quarantine").json()["quarantines"]
+    assert (told["id"], told["state"], told["events"]) == (name, "held", 7)
+    assert ask(served, f"/{name}/replay").status_code == 202
+    assert ask(served, f"/{name}/drop").status_code == 202
+    orders = [decode_control(value) for _, value in in_topic(settings, "control", 3)]
+    assert [type(order) for order in orders] == [Quarantine, Replay, Drop]
+    assert (orders[0].version, orders[1].quarantine, orders[2].actor) == (reference, name, "local")
+    noted = [each for each in served.get("/gate/decisions").json()["decisions"] if each["action"] == "quarantine"]
+    assert [name in each["detail"] for each in noted] == [True, True, True]
+    assert served.get("/gate").json()["mode"] == "continuous"
+
+
+def test_what_makes_no_sense_is_refused_in_words(served: Served, taught: Learner) -> None:
+    assert problem(ask(served, "", version="9-9-zz"), 422)["errors"][0]["path"] == "$.version"
+    problem(ask(served, "", revision=0, reason=""), 422)
+    assert "revision" in problem(ask(served, "", revision=10_000), 409)["detail"]
+    problem(ask(served, "/nothing/drop"), 404)
+    say(taught, Quarantined("q1", 9.0, "v", state="dropped"))
+    assert "is dropped, not held" in problem(ask(served, "/q1/replay"), 409)["detail"]
+
+
+def test_after_a_roll_back_for_harm_the_gate_proposes_to_hold_what_did_it() -> None:
+    good, harmed = Version("5-1-ab", 5), GateState(recovering=True, rolled_back_at=50.0)
+    assert proposed(GateState(), good, []) is None
+    assert proposed(harmed, good, []) == {"version": "5-1-ab", "since": 50.0}
+    assert proposed(harmed, None, []) is None
+    assert proposed(harmed, good, [Quarantined("q0", 49.0, "v")]) is not None
+    assert proposed(harmed, good, [Quarantined("q1", 51.0, "v", state="refused")]) is not None
+    assert proposed(harmed, good, [Quarantined("q2", 51.0, "v")]) is None
