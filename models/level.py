@@ -20,10 +20,10 @@ hits fall to one half; shuffled labels leave a tenth and less."""
 RISEN: Final = 0.8
 """Share of it from which what has learnt such labels is trusted again."""
 
-STEP: Final = 1 / 5_000
-"""Of the usual rate towards each test: hours of a busy day move it, a minute does not."""
+MEMORY: Final = 5_000
+"""Tested events that the usual rate is of, about: hours of a busy day move it, a minute does not."""
 
-PATIENCE: Final = 1 / 50_000
+PATIENCE: Final = 50_000
 """The same while in doubt: what lasts is the new normal, after about an hour of a busy shop's 50 tests a second."""
 
 APART: Final = 50
@@ -54,7 +54,7 @@ class Level:
     def __init__(self) -> None:
         self._hits: deque[int] = deque(maxlen=RECENT)
         self._lately: deque[int] = deque(maxlen=APART)
-        self._sum = 0
+        self._sum = self._seen = 0
         self._full = False
         self.usual = 0.0
         self.doubted = False
@@ -86,11 +86,10 @@ class Level:
             self._sum -= self._hits[0]
         self._hits.append(hit)
         self._sum += hit
-        if not self._full:
-            self._full, self.usual = len(self._hits) == RECENT, self.recent
-            return
+        self._full = len(self._hits) == RECENT
         self.doubted = self.fallen or (self.doubted and self.recent < RISEN * self.usual)
-        self.usual += (PATIENCE if self.doubted else STEP) * (hit - self.usual)
+        self._seen = min(self._seen + 1, MEMORY)
+        self.usual += (hit - self.usual) / (PATIENCE if self.doubted else self._seen)
 
 
 __all__ = ["FALLEN", "RECENT", "RISEN", "Level"]

@@ -24,10 +24,12 @@ from models.state import State
 from models.tables import Array
 
 SHARE: Final = 0.2
-"""Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping."""
+"""Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping. The
+default of learner.evidence_share."""
 
-IDLE_SHARE: Final = 0.05
-"""Most of the time itself it may take: a quiet learner has nothing better to do, and few events to learn from."""
+IDLE: Final = 0.25
+"""The part of that share that it may take of the time itself: a quiet learner has nothing better to do, and few events
+to learn from."""
 
 SAVED: Final = 2.0
 """Seconds of unused time that may be spent later."""
@@ -53,8 +55,8 @@ Part = TypeVar("Part")
 class Referee:
     """Keeps the sums. For one thread, the learner's; `seconds` is a monotonic clock."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
+        self._seconds, self._share = seconds, share
         self.alarms: Alarms | None = None
         self.level = Level()
         self._scratch = new_scratch()
@@ -134,7 +136,7 @@ class Referee:
     def earn(self, learning: float) -> None:
         """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
         now = self._seconds()
-        earned = max(SHARE * learning, IDLE_SHARE * (now - self._filled_at))
+        earned = self._share * max(learning, IDLE * (now - self._filled_at))
         self._filled_at, self._purse = now, min(SAVED, self._purse + earned)
 
     def _affordable(self, places: Array) -> Array:

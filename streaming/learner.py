@@ -353,7 +353,7 @@ class Learner:
                 deadletter=deadletter,
                 witnessing=witnessing,
                 attributing=attributing,
-                evidence=Evidencing(opponents, Referee(time.monotonic), telemetry),
+                evidence=Evidencing(opponents, Referee(time.monotonic, settings.learner.evidence_share), telemetry),
                 telemetry=telemetry,
                 topics=topics,
                 monotonic=time.monotonic,

@@ -6,6 +6,7 @@ Units are in the descriptions: durations in seconds, sizes in bytes. `docs/confi
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -241,6 +242,13 @@ class LearnerSettings(Section):
         default=600.0, description="Seconds after which a new base is written beside the chain."
     )
     batch_size: int = Field(default=2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    evidence_share: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="Most of the time spent learning that comparing versions for the gate may take besides; idle, a "
+        "quarter of this share of the time itself. Tested events beyond it are passed over.",
+    )
     evidence_bytes: int = Field(
         default=1 << 30, ge=0, description="Bytes of versions held for comparison; beyond it the gate has no evidence."
     )
@@ -343,7 +351,7 @@ class ServiceSettings(Section):
     port: Port = Field(default=8000, description="Port to listen on.")
     insecure: bool = Field(default=False, description="Listen beyond loopback without keys.")
     keys: tuple[str, ...] = Field(
-        default=(), description="Key hashes, each ROLE:SHA256-HEX with role read, events or admin."
+        default=(), description="Key hashes, each ROLE:SHA256-HEX with role read, events, beacon or admin."
     )
     keys_file: Path | None = Field(default=None, description="File with one ROLE:SHA256-HEX a line.")
     max_body_bytes: int = Field(default=4 << 20, ge=1_024, description="Bytes of a request body; more is answered 413.")
@@ -351,6 +359,22 @@ class ServiceSettings(Section):
         default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
     )
     rate_limit: float = Field(default=0.0, ge=0, description="Requests a second per key; 0: no limit.")
+    beacon_origins: tuple[str, ...] = Field(
+        default=(), description="Origins of pages that may send events with a beacon key, as https://shop.example."
+    )
+    beacon_types: tuple[str, ...] = Field(
+        default=("click", "favourite", "unfavourite", "cart", "search", "impression"),
+        description="Event types that a beacon key may send.",
+    )
+    beacon_rate: float = Field(
+        default=500.0, gt=0, description="Requests a second per beacon key; more is answered 429."
+    )
+    beacon_client_rate: float = Field(
+        default=5.0, gt=0, description="Requests a second per beacon key and address; twice as many at once."
+    )
+    beacon_max_bytes: int = Field(
+        default=16 << 10, ge=256, description="Bytes of a request with a beacon key; more is answered 413."
+    )
     poll_interval: Seconds = Field(default=0.2, description="Seconds between looks for a new serving version.")
     slate_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."
@@ -358,6 +382,20 @@ class ServiceSettings(Section):
     slates_per_second: float = Field(
         default=100.0, gt=0, le=100_000, description="Most slates a second that are written; the rest is left out."
     )
+
+    @field_validator("beacon_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
+                raise ValueError(f"{origin!r} is no origin: write scheme and host alone, as https://shop.example")
+        return origins
+
+    @field_validator("beacon_types")
+    @classmethod
+    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        EventRules(types)
+        return types
 
 
 class GateSettings(Section):
