@@ -15,7 +15,6 @@ import pytest
 from tests.acceptance.conftest import Open
 from tests.support.gated import (
     GATE,
-    INTERVAL,
     RATE,
     SHOP,
     Stream,
@@ -32,43 +31,64 @@ from tests.support.gated import (
     status,
 )
 from tests.support.harness import Installation
-from tests.support.poison import POISONS, mixed
+from tests.support.market import Market
+from tests.support.poison import HARMFUL, POISONS, even, mixed
 from tests.support.probe import Probe
 from tests.support.roles import Process
-from tests.support.streams import Shop
 
-# Events of one poisoned stretch, of the clean one after it, and of the healthy stream.
-STRETCH, AFTER, HEALTHY = 12_000, 14_000, 200_000
-# Events within which a healthy stream whose last moment raised an alarm must be served again, and the size of a look.
-ALARMED, LOOK = 20_000, 2_000
+MARKET = Market()
+# Events that the market learnt before, the clean ones until its learner knows what is usual, those of one poisoned
+# stretch, and the clean ones after it. Each of them is tested, so fewer a second can be sent than of the other shop.
+LEARNT, LEAD, STRETCH, AFTER, SLOWER = 40_000, 4_000, 4_000, 4_000, 1_000.0
 # Share of the clean hit rate below which users notice, and events for which that may last at most.
-NOTICED, LASTING = 0.9, 12_000
-DRIFTED = 30_000
+NOTICED, LASTING = 0.9, 3_000
+# Nothing but the gate stands between one user's flood and the model.
+UNCAPPED = {"admission__cap_per_minute": 1_000_000}
+# Events of the healthy stream; events within which it must be served again when its last moment raised an alarm, and
+# the size of a look.
+HEALTHY, ALARMED, LOOK = 200_000, 20_000, 2_000
+DRIFTED = 12_000
 
 
 @pytest.mark.parametrize("name", POISONS)
 def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(open_installation: Open, name: str) -> None:
-    ours, stream = open_installation(**GATE), Stream(SHOP)
-    grown(ours, stream)
+    ours, stream = open_installation(**GATE, **(UNCAPPED if name == "flooded" else {})), Stream(MARKET, MARKET.interval)
+    grown(ours, stream, LEARNT)
     learner, service = ours.learner(), ours.service()
-    probe = Probe(SHOP, stream.clean(3_000))
+    # One slice, so that nobody's visit ends where the poison begins.
+    whole, probe = stream.clean(LEAD + STRETCH + AFTER), Probe(MARKET, stream.clean(14_000))
+    run(ours, whole[:LEAD], learner, service, rate=SLOWER)
     before = probe.hit_rate(ours.load(status(service)["serving"]).state)
     watch = Watch(ours, service, probe)
     watch.start()
     began = consumed(ours)
-    run(ours, POISONS[name](stream.clean(STRETCH), 5), learner, service)
     if name == "dear":
-        facts = {item: known | {"price": known["price"] * 100} for item, known in SHOP.facts().items()}
-        ours.send_facts(facts, time.time())
-    run(ours, stream.clean(AFTER), learner, service)
-    looks = watch.finish()
+        ours.send_facts(times_a_hundred(MARKET.facts()), time.time())
+    run(ours, POISONS[name](whole[LEAD : LEAD + STRETCH], 5), learner, service, rate=SLOWER)
+    if name == "dear":
+        ours.send_facts(MARKET.facts(), time.time())
+    run(ours, whole[LEAD + STRETCH :], learner, service, rate=SLOWER)
+    looks, n = watch.finish(), compared(learner)
     worst, would = min(look.served for look in looks), min(look.head for look in looks)
     low = longest(looks, NOTICED * before)
     held = sorted({reason for each in holds(service) for reason in each["reasons"]})
     back = [(each["numbers"].get("reference_n"), each["reasons"]) for each in rollbacks(service)]
     print(f"{name}: clean hit rate {before:.3f}, served at worst {worst:.3f}, newest at worst {would:.3f}")
-    print(f"{name}: below {NOTICED:.0%} of it for {low} of {consumed(ours) - began} events; held: {held}; back: {back}")
+    print(
+        f"{name}: below {NOTICED:.0%} of it for {low} of {consumed(ours) - began} events; {n:.0f} compared; held: {held}; back: {back}"
+    )
     assert low <= LASTING
+    # Without the gate they would have noticed, or this shows nothing.
+    assert (would < NOTICED * before) == (name in HARMFUL)
+
+
+def compared(learner: Process) -> float:
+    """Tested events on which versions were compared."""
+    return learner.metrics()["sluicegate_evidence_events_total{outcome=compared}"]
+
+
+def times_a_hundred(facts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {item: known | {"price": known["price"] * 100} for item, known in facts.items()}
 
 
 def held_for_shift(service: Process) -> bool:
@@ -109,28 +129,33 @@ def test_a_healthy_stream_flows_and_nothing_is_rolled_back(open_installation: Op
 
 
 def test_tastes_that_change_at_once_are_followed_and_nothing_is_rolled_back(open_installation: Open) -> None:
-    ours, stream = open_installation(**GATE), Stream(SHOP)
-    grown(ours, stream)
+    small = Market(items=600)
+    ours, stream = open_installation(**GATE), Stream(small, small.interval)
+    grown(ours, stream, LEARNT)
     learner, service = ours.learner(), ours.service()
-    other = Shop(seed=97)
-    start, first = stream.start, stream.sent
-    changed = mixed(SHOP.stream(DRIFTED, start, first, INTERVAL), other.stream(DRIFTED, start, first, INTERVAL))
-    probe = Probe(SHOP, changed[-4_000:])
+    other = Stream(Market(items=600, tastes=97), small.interval)
+    before = stream.clean(LEAD)
+    other.sent, other.start = stream.sent, stream.start
+    changed = mixed(stream.clean(DRIFTED), other.clean(DRIFTED))
+    # Asked of those whose tastes changed: the others' answers stay as they were.
+    probe = Probe(small, list(filter(even, other.clean(14_000))))
+    run(ours, before, learner, service, rate=SLOWER)
     watch = Watch(ours, service, probe)
     watch.start()
     began = consumed(ours)
-    run(ours, changed, learner, service)
+    run(ours, changed, learner, service, rate=SLOWER)
     looks = watch.finish()
-    best = max(look.head for look in looks)
+    first, best = looks[0].head, max(look.head for look in looks)
     times = {}
     for who in ("served", "head"):
         reached = [look.consumed - began for look in looks if getattr(look, who) >= NOTICED * best]
         times[who] = reached[0] if reached else None
-    print(f"drift: {looks[0].served:.3f} at first, {best:.3f} at best; events until 90 % of that is served, and would")
+    print(f"drift: {first:.3f} at first, {best:.3f} at best; events until 90 % of that is served, and would")
     print(
         f"be by a gate that always promotes: {times['served']}, {times['head']}; roll-backs: {len(rollbacks(service))}"
     )
     assert not rollbacks(service)
+    assert first < NOTICED * best
     assert times["served"] is not None
 
 

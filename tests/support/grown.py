@@ -7,7 +7,8 @@ version they make is put into Redis as a learner would; the first decision about
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -24,18 +25,18 @@ from streaming.catalogue import Known
 from streaming.checkpoint import Checkpointer
 from streaming.store import Store
 from tests.support.harness import Installation
-from tests.support.streams import Planned, Shop
+from tests.support.streams import Planned
 
 # Events learnt at once.
 TOGETHER = 1_000
 
 
-def learnt(ours: Installation, shop: Shop, planned: Sequence[Planned]) -> State:
-    """What is learnt from a shop's items and these events, as the installation's own learner would."""
+def learnt(ours: Installation, said: Mapping[str, dict[str, Any]], planned: Sequence[Planned]) -> State:
+    """What is learnt from what a shop says of its items and these events, as the installation's own learner would."""
     settings = recommender_settings(ours.settings)
     state = new_state(settings, ours.settings.recommender.seed)
     recommender = Recommender(state, settings)
-    facts = {item: Known(each["category"], each["brand"], each["price"]) for item, each in shop.facts().items()}
+    facts = {item: Known(each.get("category"), each.get("brand"), each.get("price")) for item, each in said.items()}
     recommender.describe(facts.items())
     for start in range(0, len(planned), TOGETHER):
         part = planned[start : start + TOGETHER]

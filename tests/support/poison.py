@@ -5,19 +5,29 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from tests.support.streams import Planned, Shop
+from tests.support.streams import Planned
 
 Poison = Callable[[Sequence[Planned], int], list[Planned]]
 
+# Bot events for each real one: twenty bots of a shop with 50 events a second then stay just below the cap on a user's.
+BOTS = 4
+# Events of the one user who floods, for each real one.
+FLOOD = 2
+# Prices the flood names, as what its items really cost may be.
+CHEAPEST, DEAREST = 1.0, 10_000.0
+
 
 def repeated(planned: Sequence[Planned], seed: int) -> list[Planned]:
-    """One in a hundred of the 200 users repeats one item: two of them, each with every twentieth event besides."""
+    """One in a hundred users repeats one item, each its own, four times for each event of all the others together."""
+    bots = [user for user in _users(planned) if user.endswith("03")]
+    items = random.Random(seed).sample(_items(planned), len(bots))
     found = []
     for number, each in enumerate(planned):
         found.append(each)
-        if number % 10 == 9:
-            bot = f"user-{3 if number % 20 == 9 else 7}"
-            found.append(_click(bot, "item-0-24", each, f"bot-{seed}-{number}"))
+        found += [
+            _click(bots[turn % len(bots)], items[turn % len(bots)], each, f"bot-{seed}-{turn}")
+            for turn in range(number * BOTS, (number + 1) * BOTS)
+        ]
     return found
 
 
@@ -41,25 +51,41 @@ def dear(planned: Sequence[Planned], _: int) -> list[Planned]:
 
 
 def flooded(planned: Sequence[Planned], seed: int) -> list[Planned]:
-    """One user sends as many events as all the others together, each for any item at all."""
-    draw, shop = random.Random(seed), Shop()
+    """One user sends twice as many events as all the others together, each for any item at any price."""
+    draw, items = random.Random(seed), _items(planned)
     found = []
     for number, each in enumerate(planned):
-        item = shop.item(draw.randrange(shop.categories), draw.randrange(shop.per_category))
-        found += [each, _click("flooder", item, each, f"flood-{seed}-{number}")]
+        found.append(each)
+        for turn in range(FLOOD):
+            price = round(CHEAPEST * (DEAREST / CHEAPEST) ** draw.random(), 2)
+            found.append(_click("flooder", draw.choice(items), each, f"flood-{seed}-{number}-{turn}", price=price))
     return found
 
 
-def _click(user: str, item: str, like: Planned, name: str) -> Planned:
+def _users(planned: Sequence[Planned]) -> list[str]:
+    return sorted({each.event["user_id"] for each in planned})
+
+
+def _items(planned: Sequence[Planned]) -> list[str]:
+    return sorted({each.event["item_id"] for each in planned if "item_id" in each.event})
+
+
+def _click(user: str, item: str, like: Planned, name: str, **more: object) -> Planned:
     event = {"event_id": name, "event_type": "click", "user_id": user, "item_id": item, "timestamp": like.record_time}
-    return Planned(event, like.record_time)
+    return Planned({**event, **more}, like.record_time)
 
 
 POISONS: dict[str, Poison] = {"repeated": repeated, "shuffled": shuffled, "dear": dear, "flooded": flooded}
+HARMFUL = ("shuffled", "dear", "flooded")
+"""Those that ruin a model that learns without a gate. Repetition alone does not, in any amount that was tried."""
 
 
 def mixed(one: Sequence[Planned], other: Sequence[Planned]) -> list[Planned]:
     """Users with an odd number as in one shop, those with an even one as in the other: half of all tastes changed."""
-    odd = [each for each in one if int(each.event["user_id"].split("-")[1]) % 2]
-    even = [each for each in other if not int(each.event["user_id"].split("-")[1]) % 2]
-    return sorted([*odd, *even], key=lambda each: each.record_time)
+    odd = [each for each in one if not even(each)]
+    return sorted([*odd, *filter(even, other)], key=lambda each: each.record_time)
+
+
+def even(planned: Planned) -> bool:
+    """Whether its user's number is even: of those whose tastes changed."""
+    return not int(planned.event["user_id"].split("-")[1]) % 2

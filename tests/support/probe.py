@@ -9,7 +9,7 @@ from models.events import KINDS
 from models.recommender import Recommender
 from models.scratch import new_scratch
 from models.state import State
-from tests.support.streams import Planned, Shop
+from tests.support.streams import Planned
 
 POSITIVE = ("click", "favourite", "cart", "purchase")
 # Events a history holds, newest first, and events that are asked for.
@@ -30,7 +30,7 @@ class Question(NamedTuple):
 class Probe:
     """Clean traffic that nothing learns from: the same questions for every version."""
 
-    def __init__(self, shop: Shop, planned: list[Planned]) -> None:
+    def __init__(self, shop: object, planned: list[Planned]) -> None:
         self.questions = questions(planned)[-ASKED:]
         assert len(self.questions) == ASKED, f"{len(self.questions)} questions: give more events of {shop}"
 
