@@ -112,8 +112,8 @@ def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[st
     if loaded is None or loaded.manifest.id != adoption.version:
         raise CannotAdopt(f"version {adoption.version} is damaged or gone")
     progress = loaded.manifest.progress
-    known = {name: topic for name, topic in head.topics.items() if name in progress.topics}
-    if head.cluster and (progress.cluster, progress.topics) != (head.cluster, known):
+    both = head.topics.keys() & progress.topics.keys()
+    if head.cluster and (progress.cluster != head.cluster or any(head.topics[t] != progress.topics[t] for t in both)):
         raise CannotAdopt("it was learnt from another log than the one that is learnt now")
     if adoption.rebuilt and _quarantines(progress) != _quarantines(head):
         raise CannotAdopt("a quarantine was ordered since it was rebuilt, which it has not heard of: rebuild again")

@@ -6,6 +6,7 @@ assigned by us, and what is committed to Kafka is a mirror for tools that show l
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,9 @@ FETCH: Final = 32 << 20
 FETCH_WAIT_MS: Final = 100
 # Seconds to settle whether an offset beyond the listed end exists (see `_past_the_end`).
 PROBE: Final = 3.0
+
+# Times that a broker is asked where partitions begin and end, when its answer lacks some of them.
+EDGES_ASKED: Final = 5
 
 # Seconds a mirror commit may take, connecting included: it is for tools, nothing of ours waits for it longer.
 MIRROR: Final = 2.0
@@ -175,10 +179,14 @@ class KafkaSource:
 
     def _bounds(self, parts: set[TopicPartition]) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         ordered = sorted(parts)
-        return (
-            self._call(lambda: self._consumer.beginning_offsets(ordered, timeout_ms=self._timeout_ms)),
-            self._call(lambda: self._consumer.end_offsets(ordered, timeout_ms=self._timeout_ms)),
-        )
+        return self._edges(self._consumer.beginning_offsets, ordered), self._edges(self._consumer.end_offsets, ordered)
+
+    def _edges(self, ask: Callable[..., dict[TopicPartition, int]], parts: list[TopicPartition]) -> Any:
+        # A broker under load may leave a partition out of its answer, and kafka-python then raises KeyError.
+        for _ in range(EDGES_ASKED):
+            with contextlib.suppress(KeyError):
+                return self._call(lambda: ask(parts, timeout_ms=self._timeout_ms))
+        raise BrokerAway(f"{self._settings.bootstrap} does not say where all partitions begin and end", "timeout")
 
     def _seek(self, start: Mapping[TopicPartition, int]) -> None:
         self._consumer.assign(sorted(start))
@@ -297,7 +305,7 @@ class KafkaSource:
         parts = sorted(self._consumer.assignment())
         try:
             listed = self._consumer.end_offsets(parts, timeout_ms=int(timeout_s * 1000))
-        except kafka_errors.KafkaError:
+        except (kafka_errors.KafkaError, KeyError):  # KeyError: see `_edges`
             return None
         tracked = self._tracked()
         ends = {part: max(end, self._consumer.highwater(part) or 0) for part, end in listed.items()}

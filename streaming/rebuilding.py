@@ -27,11 +27,12 @@ from streaming.checkpoint import Checkpointer
 from streaming.intake import Intake, Prepared
 from streaming.leadership import Leadership
 from streaming.past import Past, Reach
-from streaming.rehearsing import READ, erased
+from streaming.rehearsing import erased
 from streaming.settings import Settings
 from streaming.source import Record
 from streaming.store import Store
 from streaming.texts import contents_by
+from streaming.topics import ROLES_READ, topics_read
 
 TOGETHER: Final = 2_000
 """Records learnt between two looks at the clock."""
@@ -121,11 +122,12 @@ class Fresh:
         # Positions of the live dedupe window mean nothing in ours.
         self.progress.quarantines = [msgspec.structs.replace(each, first=-1, last=-1) for each in quarantines]
         self._pieces = _pieces(quarantines)
-        self.topics: dict[str, str] = {role: settings.topic(role) for role in READ}
+        self.topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
+        self.read = topics_read(settings)
         contents = contents_by(settings.recommender.text_model)
         # What is refused is among the dead letters already, since the live learner read it.
         rules = settings.events.rules()
-        self._intake = Intake(rules, self.admission, self.topics, lambda *_: None, contents)
+        self._intake = Intake(rules, self.admission, self.topics, lambda *_: None, contents, settings.mappings())
 
     def learn(self, runs: Sequence[Sequence[Record]]) -> None:
         """The next records, in the learner's own order: orders, facts, events."""
@@ -147,7 +149,8 @@ class Fresh:
         self._advance(batch, passed)
 
     def _choosy(self, run: Sequence[Record]) -> bool:
-        return run[0].topic == self.topics["events"] and (self._since > 0.0 or bool(self._pieces))
+        no_events = (self.topics["items"], self.topics["control"])
+        return run[0].topic not in no_events and (self._since > 0.0 or bool(self._pieces))
 
     def _outcome(self, record: Record) -> str:
         """The outcome of a record that is consumed and not learnt, "" for one that is."""
@@ -201,7 +204,7 @@ def _learn_all(
     reach: list[Reach] = []
     read, began = 0, clock()
     for _ in range(ROUNDS):
-        with Past(settings, list(fresh.topics.values()), fresh.progress.offsets, fresh.topics["control"]) as past:
+        with Past(settings, fresh.read, fresh.progress.offsets, fresh.topics["control"]) as past:
             fresh.progress.cluster, fresh.progress.topics = past.identity
             for runs in past.batches(TOGETHER):
                 if stop.is_set():

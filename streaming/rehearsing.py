@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from models.admission import Admission
 from models.control import Erase
@@ -23,12 +23,10 @@ from streaming.settings import Settings
 from streaming.source import Record
 from streaming.store import Store
 from streaming.texts import contents_by
+from streaming.topics import ROLES_READ, topics_read
 
 POLLED: Final = 2_000
 """Records that are decoded together."""
-
-READ: Final[tuple[Literal["events", "items", "control"], ...]] = ("events", "items", "control")
-"""Topics that are read. Users who were erased stay erased: `control` comes first."""
 
 Tick = Callable[[float], None]
 """Told the share that is done."""
@@ -37,18 +35,18 @@ Runs = list[list[Record]]
 
 
 def rehearse_topics(settings: Settings, rehearsal: Rehearsal, until: float, tick: Tick) -> dict[str, Any]:
-    """Learn the topics up to `until` (epoch seconds); what they held.
+    """Learn all topics, `control` first, up to `until` (epoch seconds); what they held.
 
     Raises BrokerAway, NotAllowed, TopicMissing, StoreUnavailable.
     """
-    topics: dict[str, str] = {role: settings.topic(role) for role in READ}
+    topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
     outcomes: dict[str, int] = {}
     with contextlib.closing(Store.for_learner(settings)) as store:
         catalogue = Catalogue(stored_facts(store))
-    with Past(settings, list(topics.values()), {}, first=topics["control"]) as past:
+    with Past(settings, topics_read(settings), {}, first=topics["control"]) as past:
         admission = Admission(admission_rules(settings))
         contents = contents_by(settings.recommender.text_model)
-        intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents)
+        intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents, settings.mappings())
         for runs in before(past.batches(POLLED), until):
             batch = intake.prepare(runs)
             rehearsal.recommender.remove("user", erased(batch))
@@ -96,4 +94,4 @@ def rehearse_stream(stream: Stream, rehearsal: Rehearsal, until: float, tick: Ti
         tick(start / len(stream.events))
 
 
-__all__ = ["READ", "before", "erased", "rehearse_stream", "rehearse_topics"]
+__all__ = ["before", "erased", "rehearse_stream", "rehearse_topics"]

@@ -290,3 +290,21 @@ def test_a_thousand_malformed_records_then_a_thousand_good_ones(
     for letter in found:
         number = int(letter.key or b"")
         assert (letter.reason, letter.value) == (REASON_OF[number % 10], malformed(number)), letter
+
+
+def test_an_answer_that_lacks_a_partition_is_asked_for_again_and_not_for_ever(kafka_settings: Settings) -> None:
+    ensure_topics(kafka_settings)
+    events = kafka_settings.topic("events")
+    left = [KeyError(), KeyError()]
+
+    def ask(parts: list[str], timeout_ms: int) -> dict[str, int]:
+        if left:
+            raise left.pop()
+        return dict.fromkeys(parts, timeout_ms)
+
+    with KafkaSource(kafka_settings, [events]) as source:
+        assert set(source._edges(ask, ["one", "two"])) == {"one", "two"}
+        left = [KeyError()] * 100
+        with pytest.raises(BrokerAway, match="where all partitions begin"):
+            source._edges(ask, ["one"])
+        assert len(left) == 95

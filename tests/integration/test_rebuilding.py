@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,7 +114,7 @@ def test_what_is_in_quarantine_is_not_learnt_and_the_list_of_it_goes_along(ours:
     held = Quarantined("q1", 1.0, "9-1-ab", events=stop - start, pieces=(Piece(ours.events, 0, start, stop),), first=5)
     released = Quarantined("q2", 1.0, "9-1-ab", state="replayed", pieces=(Piece(ours.events, 0, 0, start),))
     fresh = Fresh(ours.settings, Catalogue(), 0.0, [held, released])
-    with Past(ours.settings, list(fresh.topics.values()), {}, fresh.topics["control"]) as past:
+    with Past(ours.settings, fresh.read, {}, fresh.topics["control"]) as past:
         for runs in past.batches(200):
             fresh.learn(runs)
     progress = fresh.progress
@@ -156,3 +158,23 @@ def test_a_model_that_has_not_heard_of_a_quarantine_is_not_adopted(ours: Install
     head.topics = dict.fromkeys(head.topics, "another")
     with pytest.raises(adopting.CannotAdopt, match="another log"):
         adopting.model_of(ours.store, wish, head, {})
+
+
+def test_a_topic_of_another_shape_is_learnt_again_as_well(broker: str, redis_url: str, tmp_path: Path) -> None:
+    theirs = f"t{uuid.uuid4().hex[:8]}.theirs"
+    fields = {"user_id": "who", "item_id": "what", "event_type": "how", "timestamp": "@time"}
+    mapping = [{"topic": theirs, "fields": fields, "types": {"seen": "click"}}]
+    with Installation(broker, redis_url, tmp_path, 1, mapping=json.dumps(mapping)) as ours:
+        admin = ours.admin()
+        admin.create_topics({theirs: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+        admin.close()
+        ours.send(Shop(seed=72).stream(100, time.time() - 9.0, interval=0.01))
+        for number in range(60):
+            event = {"user_id": f"their-{number % 7}", "item_id": f"thing-{number % 5}"}
+            record = {"who": event["user_id"], "what": event["item_id"], "how": "seen"}
+            ours._post(theirs, json.dumps(record).encode(), b"k", time.time(), event, "learnt")
+        ours.flush()
+        found, state = rebuilt(ours)
+        assert found.progress.digest == ours.ledger.digest()
+        assert counts(state, "user", "user") == ours.ledger.per_user()
+        assert counts(state, "item", "item_stats") == ours.ledger.per_item()
