@@ -64,7 +64,8 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(open_installati
     began = consumed(ours)
     if name == "dear":
         ours.send_facts(times_a_hundred(MARKET.facts()), time.time())
-    run(ours, POISONS[name](whole[LEAD : LEAD + STRETCH], 5), learner, service, rate=SLOWER)
+    poisoned = POISONS[name](whole[LEAD : LEAD + STRETCH], 5)
+    run(ours, poisoned, learner, service, rate=SLOWER * min(3, len(poisoned) // STRETCH))
     if name == "dear":
         ours.send_facts(MARKET.facts(), time.time())
     run(ours, whole[LEAD + STRETCH :], learner, service, rate=SLOWER)
@@ -74,9 +75,8 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(open_installati
     held = sorted({reason for each in holds(service) for reason in each["reasons"]})
     back = [(each["numbers"].get("reference_n"), each["reasons"]) for each in rollbacks(service)]
     print(f"{name}: clean hit rate {before:.3f}, served at worst {worst:.3f}, newest at worst {would:.3f}")
-    print(
-        f"{name}: below {NOTICED:.0%} of it for {low} of {consumed(ours) - began} events; {n:.0f} compared; held: {held}; back: {back}"
-    )
+    print(f"{name}: below {NOTICED:.0%} of it for {low} of {consumed(ours) - began} events, {n:.0f} compared")
+    print(f"{name}: held for {held}; rolled back {back}")
     assert low <= LASTING
     # Without the gate they would have noticed, or this shows nothing.
     assert (would < NOTICED * before) == (name in HARMFUL)
