@@ -198,6 +198,26 @@ def test_a_rule_uses_metrics_that_exist(rule: dict[str, Any]) -> None:
     assert used(rule["expr"]) <= series() | {record["record"] for record in RECORDS}
 
 
+def test_every_bucket_that_a_rule_asks_for_is_one_that_the_histogram_has() -> None:
+    wanted = {
+        (name, float(bound))
+        for rule in [*RULES, *RECORDS]
+        for name, bound in re.findall(r'(\w+)_bucket\{[^}]*le="([\d.]+)"', rule["expr"])
+    }
+    assert {name for name, _ in wanted} == {
+        "sluicegate_http_request_duration_seconds",
+        "sluicegate_event_to_served_seconds",
+    }
+    for name, bound in wanted:
+        (bounds,) = [
+            collector._kwargs["buckets"] if collector._labelnames else collector._upper_bounds
+            for registry in pages.registries().values()
+            for collector in registry._collector_to_names
+            if getattr(collector, "_name", None) == name
+        ]
+        assert bound in bounds, name
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 def test_an_alert_has_its_section_in_the_runbook_that_says_how_urgent_it_is(rule: dict[str, Any]) -> None:
     assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
@@ -224,7 +244,8 @@ def test_every_alert_is_tested_to_begin_to_end_and_to_stay_silent(alert: str) ->
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
 def test_the_alerts_pass_their_tests() -> None:
-    for arguments in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
+    settings = ["check", "config", "--syntax-only", "prometheus.yml"]
+    for arguments in (settings, ["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
         done = subprocess.run(
             ["promtool", *arguments], cwd=ROOT / "deploy/prometheus", capture_output=True, text=True, check=False
         )
