@@ -22,7 +22,7 @@ from models.tables import Schema
 from models.warmup import warm_serving
 from service import logs
 from service.gathering import Gathering
-from service.guards import Findings, inspect, overlap
+from service.guards import Findings, contrast, inspect
 from service.tablesets import TableSet, TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -222,7 +222,7 @@ class Gatekeeper:
             # A sound version a second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})
         if decision.moves:
-            self._swap()
+            self._swap(state.baseline)
         self._read_gate()
         return True
 
@@ -279,8 +279,8 @@ class Gatekeeper:
         queries = self.policy.canary_queries
         faults, detail, numbers = inspect(candidate.state, candidate.recommender, self._schema, queries, now)
         if not faults and active is not None:
-            common = overlap(active.recommender, candidate.recommender, candidate.state, queries, now, self._scratch)
-            numbers = {**numbers, "overlap": round(common, 3)}
+            served, over = active.recommender, candidate.recommender
+            numbers = numbers | contrast(served, over, candidate.state, queries, now, self._scratch)
         self._telemetry.loading["check"].observe(time.perf_counter() - started)
         return Findings(faults, detail, numbers)
 
@@ -358,12 +358,12 @@ class Gatekeeper:
         if found.faults:
             logs.warn("served version has faults", version=idle.id, faults=found.faults, detail=found.detail)
 
-    def _swap(self) -> None:
+    def _swap(self, baseline: bool | None = None) -> None:
         before = self._tables.active
         idle = self._tables.idle
         assert idle is not None
         started = time.perf_counter()
-        self._tables.swap()
+        self._tables.swap(baseline)
         self._telemetry.loading["swap"].observe(time.perf_counter() - started)
         self._show(before, idle)
 

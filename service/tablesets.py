@@ -183,9 +183,12 @@ class TableSets:
         else:
             self._kept = self._load(version, False)
 
-    def swap(self) -> None:
-        """Let the idle set answer from now on; the other one becomes idle."""
+    def swap(self, baseline: bool | None = None) -> None:
+        """Let the idle set answer from now on; the other one becomes idle. `baseline`: as `serve_baseline` has it, from
+        the same request on; None leaves it as it is."""
         assert self._idle is not None, "nothing was prepared"
+        if baseline is not None:
+            self._baseline = baseline
         self._idle.baseline = self._baseline
         self._active, self._idle = self._idle, self._active
 
