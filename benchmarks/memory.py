@@ -26,6 +26,7 @@ SUMMARY = "bytes per item and per active user, ids counted"
 KIB = 1024.0
 ITEMS, USERS = 50_000, 50_000
 EVENTS_EACH = 4
+EVENTS_A_SECOND = 2_000
 START = 1.7e9
 WANTED = {"item": (1.75, 1.25), "user": (1.5, 1.0)}
 
@@ -68,10 +69,10 @@ def _filled(items: int, users: int) -> str:
     gc.collect()
     before = _resident()
     total = EVENTS_EACH * max(items, users)
-    for start in range(0, total, 10_000):
+    for start in range(0, total, EVENTS_A_SECOND):
         events = [
-            _Event(f"u{at % users:09d}", f"i{(at // users * 7919 + at) % items:09d}", START + at / 2000)
-            for at in range(start, min(total, start + 10_000))
+            _Event(f"u{at % users:09d}", f"i{(at // users * 7919 + at) % items:09d}", START + at / EVENTS_A_SECOND)
+            for at in range(start, min(total, start + EVENTS_A_SECOND))
         ]
         recommender.learn_events(events, [event.timestamp for event in events])
         recommender.state.cut()  # as a version does each second: what changed is not remembered for ever

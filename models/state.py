@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -18,6 +20,10 @@ FEW_ROWS: Final = 64
 
 CACHE_LINE: Final = 64
 """Bytes a processor fetches at once. Where it is another number, rows only take a little longer to arrive."""
+
+MAPPED: Final = 1 << 18
+"""Bytes from which an array gets pages of its own, which go back to the system when it grows and moves; smaller ones
+come from the heap, where what a larger array left behind would stay as a hole. Far lower, each small table is a map."""
 
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""
@@ -165,7 +171,8 @@ class TableData:
 
     def read(self, rows: Array | slice) -> dict[str, Array]:
         """Copies of those rows, column by column."""
-        return {name: np.array(values[rows]) for name, values in self.columns.items()}
+        whole = isinstance(rows, slice)  # of which numpy makes no copy by itself
+        return {name: values[rows].copy() if whole else values[rows] for name, values in self.columns.items()}
 
     def clear(self, rows: Array) -> None:
         """Back to the columns' defaults."""
@@ -315,14 +322,24 @@ class State:
 
 
 def _filled(column: Column, rows: int) -> Array:
-    # From the beginning of a cache line on: a vector of 128 bytes then lies in two of them and not in three.
     shape, dtype = (rows, *column.shape), np.dtype(column.dtype)
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
-    array = raw[start : start + size].view(dtype).reshape(shape)
-    array[...] = column.default
+    array = _zeros(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
+    # Zeros are not written: what nobody fills (contents where no shop says a word) then takes no memory.
+    if column.default != 0:
+        array[...] = column.default
     return array
+
+
+def _zeros(size: int) -> Array:
+    """`size` bytes from the beginning of a cache line on: a vector of 128 bytes then lies in two of them, not three."""
+    if size >= MAPPED:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError, AttributeError):  # where there are no huge pages, rows only take longer to arrive
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        return np.frombuffer(pages, np.uint8)
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size]
 
 
 def _slots(rows: Array, width: int) -> Array:
