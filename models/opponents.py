@@ -53,6 +53,7 @@ class Opponent:
             moment.kinds,
             moment.now,
             NONE,
+            False,
             self._query(moment.query, learnt),
             by,
         )

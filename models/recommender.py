@@ -289,6 +289,7 @@ class Recommender:
         limit: int = 100,
         *,
         extra: Sequence[str] = (),
+        only: bool = False,
         query: str | None = None,
         by: str | None = None,
         explain: bool = False,
@@ -296,14 +297,18 @@ class Recommender:
     ) -> Ranking:
         """Items for a history (newest first; unknown ids are passed over) as seen at `now` (epoch seconds).
 
-        Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count).
+        Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count);
+        `only`: and no others.
         `query`: the search that this answers; what was taken after it before is among the candidates.
-        `by`: a contender's name instead of the one in charge. Ties: the candidate named first by the sources.
+        `by`: a contender's name instead of the one in charge, which is also "served". Ties: the candidate named first
+        by the sources, or in `extra` where there are `only` these.
         `explain`: with features and weights.
         """
         scratch = scratch or self._scratch
-        count = self._answer(items, times, kinds, now, extra, query, by, scratch)
-        chosen = int(self.state.served.chosen.contender[0])
+        who = -1 if by is None else CONTENDERS.index(by)
+        if who in (-1, dim.SERVED):  # what is served has no scores of its own
+            who = int(self.state.served.chosen.contender[0])
+        count = self._answer(items, times, kinds, now, extra, only, query, who, scratch)
         scores = scratch.listed.scores[dim.SERVED, :count]
         places = np.argsort(-scores, kind="stable")[:limit].astype(np.int32)
         sources = np.zeros(len(places), np.int32)
@@ -313,7 +318,7 @@ class Recommender:
             [ids[row] or "" for row in scratch.listed.items[places].tolist()],
             scores[places],
             [CONTENDERS[source] if source >= 0 else SOURCES_BESIDE[source] for source in sources.tolist()],
-            by or CONTENDERS[chosen],
+            CONTENDERS[who],
             *(explained(scratch, places) if explain else ()),
         )
 
@@ -324,13 +329,15 @@ class Recommender:
         kinds: Sequence[int],
         now: float,
         extra: Sequence[str],
+        only: bool,
         query: str | None,
-        by: str | None,
+        who: int,
         scratch: Scratch,
     ) -> int:
         rows = self.state.keys["item"].rows
         known = list(map(rows.get, items, repeat(-1)))
-        more = [row for row in map(rows.get, extra[: dim.EXTRA]) if row is not None]
+        given = extra[: dim.EXTRA]
+        more = np.fromiter(map(rows.get, given, repeat(-1)), np.int32, len(given))
         return int(
             answer(
                 self.state.served,
@@ -339,9 +346,10 @@ class Recommender:
                 np.array(times, np.float64).astype(np.int64),
                 np.array(kinds, np.uint8),
                 int(now),
-                np.array(more, np.int32),
+                more[more >= 0],
+                bool(only),
                 self.state.keys["query"].rows.get(normalised(query), -1) if query else -1,
-                CONTENDERS.index(by) if by else -1,
+                who,
             )
         )
 

@@ -48,7 +48,7 @@ def warm_serving() -> None:
 def warm_learning() -> None:
     """What serving begins with last, the untouched items, and what it does not have: the changes of one event."""
     own, query, second = Recommender(new_state(_FEW)), np.int64(-1), np.int64(1_500_000_000)
-    fresh.rank(own.state.served, new_scratch(), second, np.zeros(0, np.int32))
+    fresh.rank(own.state.served, new_scratch(), second, np.zeros(0, np.int32), False)
     batch, state = own.rows([_Event()], [1.5e9]), own.state
     event = (batch.user[0], batch.item[0], query, batch.kind[0], second, batch.price[0], np.float32(batch.weight[0]))
     learn_event(state.served, state.private, new_scratch(), *event)

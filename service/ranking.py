@@ -78,7 +78,7 @@ def rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now: 
     """The ranking for a history, deep enough for the pool, with the request's own items among the candidates."""
     ranked = partial(held.recommender.rank, *history, now, query=ask.query, by=held.order, explain=ask.explain)
     if ask.candidates:
-        return ranked(EVERYTHING, extra=ask.candidates)
+        return ranked(EVERYTHING, extra=ask.candidates, only=True)
     if pool.wanted.anything and not pool.named:
         return ranked(pool.size + len(pool.excluded) + SPARE)
     # What the sources propose is of all kinds: what matches and what is named is put beside it to be ranked.

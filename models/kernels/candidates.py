@@ -317,12 +317,25 @@ def propose_machine(union, history, work, category_of, factors, last, categories
 
 
 @kernel
-def gather(served, scratch, now, extra):
-    """All of it. extra: (m,) i32 further rows that must be candidates. The history must have been read and tallied."""
+def add_given(union, listed, extra, picked):
+    """Entries for the touched ones of `extra`; candidates where `picked` is 1. listed: 1 for an untouched item."""
+    for at in range(extra.shape[0]):
+        if listed[extra[at]] == 0:
+            pick(union, extra[at], PICKED, picked)
+
+
+@kernel
+def gather(served, scratch, now, extra, only):
+    """All of it. extra: (m,) i32 further rows that must be candidates. The history must have been read and tallied.
+
+    only: whether `extra` alone are candidates, in their order; the sources still say of them what they would otherwise.
+    """
     history, union, work = scratch.history, scratch.union, scratch.work
     stats, totals = served.item_stats, served.item_totals
     applied = served.clock.applied[0]
     clear(union)
+    if only:
+        add_given(union, served.item_fresh.listed, extra, 0)  # first of all, so that a full union lacks others
     add_own(union, history, now)
     if history.counts[0] > 0:
         add_successors(union, history)
@@ -351,9 +364,9 @@ def gather(served, scratch, now, extra):
         served.pool.item,
         served.clock.pooled[0],
     )
-    for at in range(extra.shape[0]):
-        if served.item_fresh.listed[extra[at]] == 0:
-            pick(union, extra[at], PICKED, 1)
+    if only:
+        union.sums[: union.counts[0], PICKED] = 0
+    add_given(union, served.item_fresh.listed, extra, 1)
     add_long_window(union, history, served.forward_memory.other, served.forward_memory.count, totals.forward)
     set_cosines(union, stats.key, applied)
     collect(union, scratch.listed)

@@ -12,7 +12,7 @@ from models.kernels import candidates as c
 from models.kernels.compile import kernel, scoring
 
 FIRST = FEATURES - FACT_FEATURES
-_CONTENT_LAST, _CONTENT_MEAN, _QUERY_LOG, _QUERY, _OWN_REFUSED, _REFUSED, _CLICKED = range(FIRST, FEATURES)
+_CONTENT_LAST, _CONTENT_MEAN, _QUERY_LOG, _QUERY, OWN_REFUSED, _REFUSED, _CLICKED = range(FIRST, FEATURES)
 
 
 @kernel
@@ -70,7 +70,7 @@ def fact_features(x, sums, history, contents, vectors, signals, item):
     x[_CONTENT_MEAN] = nearness(vectors, item, contents[1])
     x[_QUERY_LOG] = math.log(sums[c.QUERY] + 0.003)
     x[_QUERY] = sums[c.QUERY]
-    x[_OWN_REFUSED] = refused_by(history, item) if sums[c.COUNT] == 0 else 0.0
+    x[OWN_REFUSED] = refused_by(history, item) if sums[c.COUNT] == 0 else 0.0
     x[_REFUSED] = math.log1p(4.0 * signals.refused[item] / (signals.liked[item] + 1.0))
     shown = signals.shown[item]
     x[_CLICKED] = math.log((signals.liked[item] + 1.0) / (shown + 2.0)) if shown > 0 else 0.0

@@ -135,13 +135,14 @@ def score(own, listed, weights, count):
 
 
 @kernel
-def rank(served, scratch, now, extra):
+def rank(served, scratch, now, extra, only):
     """Gather, score and put beside the touched candidates all untouched ones: listed.scores from counts[0] on.
 
-    Comes after the touched candidates have their scores; no single source proposes an untouched item.
+    Comes after the touched candidates have their scores; no single source proposes an untouched item. extra, only: as
+    for the touched ones.
     """
     listed, own = scratch.listed, scratch.fresh
-    gather(served, scratch, extra)
+    gather(served, scratch, extra, only)
     start = listed.counts[0]
     count = listed.counts[3] - start
     if count == 0:

@@ -16,18 +16,20 @@ _CATEGORIES, _STEPS, _POPULAR = 4, 2, 5  # lists taken: of the history, of what 
 
 
 @kernel
-def gather(served, scratch, extra):
+def gather(served, scratch, extra, only):
     """Append untouched items to scratch.listed, behind the touched candidates: listed.counts[3] is the end.
 
     Newest of the last category, of the next three distinct ones of the history, of the two categories that mostly
     follow the last one (or, for a stranger, of those of what is popular), of the whole catalogue; of its newest 300 the
-    40 described most like the history; and those of `extra`.
+    40 described most like the history; and those of `extra`. only: whether these alone.
     """
     history, items, kinds = scratch.history, served.item_fresh, served.category_fresh
     scratch.listed.counts[3] = scratch.listed.counts[0]
     for at in range(extra.shape[0]):
         if items.listed[extra[at]] == 1:
             _append(scratch, extra[at], 0)
+    if only:
+        return
     for place in range(min(history.counts[2], _CATEGORIES)):
         category = history.category_rows[place]
         _walk(scratch, items, CATEGORY, kinds.newest[category], _LAST if place == 0 else _RECENT)

@@ -17,6 +17,7 @@ from models.dimensions import (
     NO_PRICE,
     PURCHASE,
     RANKER,
+    REPEL,
     RING,
     SEARCH,
     SESSION_DECAY,
@@ -117,12 +118,12 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, out):
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
     history_.counts[4] = query
-    candidates.gather(served, scratch, now, listed.entries[:0])
+    candidates.gather(served, scratch, now, listed.entries[:0], False)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     ranking.measure(listed)
     racing.set_rankers(listed, history_, served.moments, served.linear.weight, served.ranker.weight, now)
-    fresh.rank(served, scratch, now, listed.entries[:0])
+    fresh.rank(served, scratch, now, listed.entries[:0], False)
     racing.serve(listed.scores, listed.counts[3], served.chosen.contender[0])
     target = racing.find_target(listed, item)
     if tests and cold < 0:
@@ -260,7 +261,7 @@ def learn_factors(past, work, category_of, factors, last, categories, progress, 
     """One step of the factorization machine, away from the item when the weight is negative; counts what is refused."""
     count = factorization.set_context(past, category_of, factors, last, categories, work.z)
     if weight < 0:
-        learnt = factorization.repel(item, -weight, category_of, factors, categories, work)
+        learnt = factorization.repel(item, np.float32(-REPEL * weight), category_of, factors, categories, work)
     else:
         learnt = factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
     if not learnt:

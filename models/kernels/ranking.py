@@ -12,6 +12,7 @@ import numpy as np
 from models.dimensions import BLOCK_RATE, CLIP, FEATURES, LENGTHS, MOMENT_STEP, RANK_RATE, RANK_START
 from models.kernels import newton
 from models.kernels.compile import kernel, scoring
+from models.kernels.features_facts import OWN_REFUSED
 from models.kernels.touch import mark
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
@@ -74,11 +75,17 @@ def remember(listed, moments, clock):
 
 @kernel
 def standardise(listed, mean, square):
-    """Raw features to standardised and clipped ones, in place; a constant one becomes 0."""
+    """Raw features to standardised and clipped ones, in place; a constant one becomes 0.
+
+    Whether the user refused the item is no less than clipped: the first refusal of all must count, and by its moments
+    it would be a constant until a list with it was learnt.
+    """
     for f in range(FEATURES):
         variance = square[f] - mean[f] * mean[f]
         listed.centre[f] = mean[f]
         listed.scale[f] = 1.0 / math.sqrt(variance) if variance > _CONSTANT else 0.0
+    listed.centre[OWN_REFUSED] = 0.0
+    listed.scale[OWN_REFUSED] = CLIP
     for at in range(listed.counts[0]):
         for f in range(listed.centre.shape[0]):
             x = (listed.features[at, f] - listed.centre[f]) * listed.scale[f]

@@ -20,21 +20,21 @@ def best_source(scores, count, at):
 
 
 @kernel
-def answer(served, scratch, items, times, kinds, now, extra, query, contender):
+def answer(served, scratch, items, times, kinds, now, extra, only, query, contender):
     """Rank for a history (newest first, rows of -1 unknown) as seen at `now`; returns how many candidates there are.
 
-    query: row of the search this answers, -1 for none. contender: who orders them, or -1 for whoever is chosen. Scores
-    are in scratch.listed.scores[SERVED].
+    extra: rows that must be among them; only: whether there are no others. query: row of the search this answers, -1
+    for none. contender: who orders them, or -1 for whoever is chosen. Scores are in scratch.listed.scores[SERVED].
     """
     listed = scratch.listed
     history.take(scratch.history, items, times, kinds, now)
     scratch.history.counts[4] = query
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
-    candidates.gather(served, scratch, now, extra)
+    candidates.gather(served, scratch, now, extra, only)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     racing.set_rankers(listed, scratch.history, served.moments, served.linear.weight, served.ranker.weight, now)
-    fresh.rank(served, scratch, now, extra)
+    fresh.rank(served, scratch, now, extra, only)
     racing.serve(listed.scores, listed.counts[3], contender if contender >= 0 else served.chosen.contender[0])
     return listed.counts[3]
 

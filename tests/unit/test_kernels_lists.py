@@ -42,7 +42,7 @@ def prepare(learnt, request, scratch, now):
     columns = np.array(request, np.int64).reshape(-1, 3).T
     history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
-    candidates.gather(served, scratch, now, np.zeros(0, np.int32))
+    candidates.gather(served, scratch, now, np.zeros(0, np.int32), False)
     features.compute(served, scratch, now)
     return naive.history(request)
 
@@ -202,6 +202,8 @@ def test_standardising_is_shift_scale_and_clip(learnt, requests):
     ranking.standardise(scratch.listed, moments.mean, moments.square)
     spread = np.sqrt(np.maximum(moments.square - moments.mean**2, 0))
     expected = np.where(spread > 1e-4, (raw - moments.mean) / np.maximum(spread, 1e-4), 0).clip(-dim.CLIP, dim.CLIP)
+    refused = FEATURE_NAMES.index("own_refused")
+    expected[:, refused] = dim.CLIP * raw[:, refused]
     assert scratch.listed.features[:count] == pytest.approx(expected, abs=2e-2)
 
 

@@ -6,11 +6,14 @@ import random
 import numpy as np
 import pytest
 
+from models import dimensions as dim
 from models import sources
 from models.evaluation import CONTENDERS
+from models.features import FEATURE_NAMES
 from models.kernels import learning
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
+from models.scratch import new_scratch
 from models.state import State
 from tests.support.shop import START, ShopEvent, facts, stream
 
@@ -274,3 +277,55 @@ def test_the_race_starts_with_popularity_and_ends_with_what_is_best():
 
 def test_contenders_are_named_in_one_order():
     assert tuple(source.name for source in sources.SOURCES) == CONTENDERS[: len(sources.SOURCES)]
+
+
+def test_what_is_served_can_be_asked_for_by_its_name():
+    recommender = learn(stream(900, 9))
+    for past in (HISTORY, ([], [], []), (["i2"], [START + 95], [0])):
+        expected = recommender.rank(*past, START + 100)
+        recommender.rank(["i9"], [START + 50], [0], START + 60, by="popularity_long")
+        found = recommender.rank(*past, START + 100, by="served")
+        assert (found.items, found.scores.tolist(), found.served_by) == (
+            expected.items,
+            expected.scores.tolist(),
+            recommender.chosen,
+        )
+
+
+GIVEN = ["i33", "never seen", "i7", "i40", "i7", "i2", "waiting", "i13"]
+
+
+def test_given_items_alone_are_ranked_and_the_sources_say_of_them_what_they_say_among_all():
+    recommender = learn(stream(900, 10))
+    recommender.describe([("waiting", facts()["i3"])])
+    known = {item for item in GIVEN if item in recommender.state.keys["item"].rows}
+    assert "waiting" in known
+    for by in CONTENDERS[: dim.SOURCES]:
+        alone = answer(recommender, extra=GIVEN, only=True, by=by, limit=1000)
+        among = answer(recommender, extra=GIVEN, by=by, limit=1000)
+        assert sorted(alone.items) == sorted(known)
+        scores = dict(zip(among.items, among.scores.tolist(), strict=True))
+        assert alone.scores.tolist() == [scores[item] for item in alone.items], by
+    assert answer(recommender, only=True).items == []
+    assert answer(recommender, extra=["waiting"], only=True).items == ["waiting"]
+
+
+def test_given_items_are_ranked_by_the_same_features_but_those_within_the_list():
+    recommender, scratch = learn(stream(900, 11)), new_scratch()
+    alone = answer(recommender, extra=GIVEN, only=True, limit=1000, explain=True, scratch=scratch)
+    among = answer(recommender, extra=GIVEN, limit=1000, explain=True, scratch=scratch)
+    rows = dict(zip(among.items, among.features, strict=True))
+    same = [at for at, name in enumerate(FEATURE_NAMES) if not name.endswith("in_list")]
+    for item, found in zip(alone.items, alone.features, strict=True):
+        assert found[same].tolist() == rows[item][same].tolist()
+
+
+def test_items_that_tie_keep_the_order_in_which_they_were_given():
+    recommender = learn(stream(300, 12))
+    unknown_to_sources = [item for item in GIVEN if item in recommender.state.keys["item"].rows]
+    for given in (unknown_to_sources, unknown_to_sources[::-1]):
+        ranking = recommender.rank([], [], [], START + 100, extra=given, only=True, by="own_recent")
+        pairs = sorted(zip(ranking.scores.tolist(), ranking.items, strict=True), key=lambda pair: -pair[0])
+        assert [item for _, item in pairs] == ranking.items
+        tied = [item for score, item in pairs if ranking.scores.tolist().count(score) > 1]
+        assert tied == [item for item in dict.fromkeys(given) if item in tied]

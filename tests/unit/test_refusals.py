@@ -51,7 +51,7 @@ def test_the_factorization_machine_steps_away_from_what_is_refused():
     after = recommender.rank(["i1"], [NOW], [0], NOW, limit=1000, by="machine")
     gap = before.scores[0] - before.scores[1]
     scores = dict(zip(after.items, after.scores.tolist(), strict=True))
-    assert scores[before.items[0]] - scores[before.items[1]] < gap - 0.1
+    assert scores[before.items[0]] - scores[before.items[1]] < gap - 0.1 * dim.REPEL
 
 
 def test_a_user_who_refused_an_item_gets_it_later_than_others_do():
@@ -159,3 +159,17 @@ def test_signals_are_counts_that_fade():
         if sum(twin) > dim.SIGNALS:
             twin = [value / 2 for value in twin]
     assert [signals.shown[0], signals.liked[0], signals.refused[0]] == pytest.approx(twin)
+
+
+@pytest.mark.parametrize("kind", [UNFAVOURITE, DISLIKE, RETURN])
+def test_the_first_refusal_of_all_lowers_the_item_for_this_user_in_the_ranker_s_own_order(kind):
+    """Nobody ever refused anything, so no list has told the ranker what a refusal is."""
+    events = [event for event in stream(1500, 2) if event.kind < UNFAVOURITE]
+    recommender = Recommender(new_state(ROOMY), ROOMY)
+    recommender.learn_events(events, [event.timestamp for event in events], facts())
+    for item in recommender.rank(["i1"], [NOW], [0], NOW, limit=3, by="ranker").items:
+        without = dict(zip(*recommender.rank(["i1"], [NOW - 9], [0], NOW, limit=1000, by="ranker")[:2], strict=True))
+        refused = recommender.rank([item, "i1"], [NOW - 5, NOW - 9], [kind, 0], NOW, limit=1000, by="ranker")
+        scores = dict(zip(refused.items, refused.scores, strict=True))
+        assert scores[item] < without[item] - 1, item
+        assert all(scores[other] == without[other] for other in without if other != item)

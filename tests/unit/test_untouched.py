@@ -116,7 +116,7 @@ def prepare(recommender, past, scratch, now, extra=()):
     history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
     rows = np.array(extra, np.int32)
-    candidates.gather(served, scratch, now, rows)
+    candidates.gather(served, scratch, now, rows, False)
     features.compute(served, scratch, now)
     racing.set_sources(scratch.listed, scratch.union)
     ranking.measure(scratch.listed)
@@ -140,7 +140,7 @@ def test_untouched_candidates_are_the_newest_of_the_lists_that_fit(learnt):
     scratch = new_scratch()
     for past in histories(learnt):
         served, extra = prepare(learnt, past, scratch, NOW, [150, 3])
-        fresh_candidates.gather(served, scratch, extra)
+        fresh_candidates.gather(served, scratch, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         expected = naive.untouched_candidates(served, [event[0] for event in past], [150, 3], lists(learnt.state))
         assert scratch.listed.items[start:end].tolist() == expected
@@ -151,7 +151,7 @@ def test_features_of_untouched_items_equal_their_slow_twin(learnt):
     scratch = new_scratch()
     for past in histories(learnt):
         served, extra = prepare(learnt, past, scratch, NOW)
-        fresh_candidates.gather(served, scratch, extra)
+        fresh_candidates.gather(served, scratch, extra, False)
         fresh_features.compute(served, scratch, NOW)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         for place, item in enumerate(scratch.listed.items[start:end].tolist()):
@@ -166,7 +166,7 @@ def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
     for past in histories(learnt):
         served, extra = prepare(learnt, past, scratch, NOW)
         served.caution.hits[0] = served.caution.ranks[0] = 0
-        fresh.rank(served, scratch, NOW, extra)
+        fresh.rank(served, scratch, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         chances = naive.softmax(scratch.listed.scores[RANKER, :end].astype(float).tolist())
         odds = float(scratch.fresh.odds[0])
@@ -193,7 +193,7 @@ def test_training_raises_the_item_that_came_and_the_gate():
     ranks, odds = [], []
     for _ in range(80):
         served, extra = prepare(recommender, past, scratch, NOW)
-        fresh.rank(served, scratch, NOW, extra)
+        fresh.rank(served, scratch, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         ranks.append(naive.rank_of(scratch.fresh.scores[: end - start].tolist(), 7))
         odds.append(float(scratch.fresh.odds[0]))
