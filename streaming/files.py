@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from models.events import Event, EventRules, Rejection, decode
+from models.events import DISLIKE, KINDS, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, decode_item
 from streaming.guesses import flags
 from streaming.rows import Bad, FileError, Row, RowFile
@@ -71,13 +71,15 @@ class Layout(msgspec.Struct, frozen=True):
     """How a file's columns and types are named.
 
     `columns`: column of the file -> field of ours. `types`: type in the file -> our type, or NO_TYPE. `default_type`:
-    the type of rows that name none. `min_rating`: rows whose `rating` is below are passed over.
+    the type of rows that name none. `dislike_rating`: rows whose `rating` is at most this are dislikes, whatever their
+    type. `min_rating`: other rows whose `rating` is below are passed over.
     """
 
     columns: dict[str, str] = {}
     types: dict[str, str] = {}
     default_type: str | None = None
     min_rating: float | None = None
+    dislike_rating: float | None = None
 
 
 class Shown(NamedTuple):
@@ -157,7 +159,7 @@ def read_events(
     # A log of searches alone has no items.
     if "query" not in {*(rows.columns or ()), *layout.columns.values()}:
         required = (*required, "item_id")
-    if layout.min_rating is not None:
+    if layout.min_rating is not None or layout.dislike_rating is not None:
         required = (*required, "rating")
     names = _names(rows, layout.columns, required)
     seen: set[str] = set()
@@ -262,12 +264,8 @@ def _shown(
     seen: set[str],
     event_ids: str,
 ) -> Shown | Refused | Passed:
-    rating = fields.get("rating")
-    if layout.min_rating is not None and isinstance(rating, int | float) and rating < layout.min_rating:
-        return Passed(row.line)
     document: dict[str, Any] = {field: fields[field] for field in EVENT_FIELDS if field in fields}
-    named = fields.get("event_type", layout.default_type)
-    document["event_type"] = layout.types.get(named, named) if isinstance(named, str) else named
+    document["event_type"] = _type(fields, layout)
     if document["event_type"] == NO_TYPE:
         return Passed(row.line)
     if "context" in fields:
@@ -284,6 +282,17 @@ def _shown(
         return Shown(row.line, event, None)
     seen.add(event.item_id)
     return Shown(row.line, event, _known(event.item_id, fields, items.get(event.item_id)))
+
+
+def _type(fields: dict[str, Any], layout: Layout) -> Any:
+    """The row's event type in our words, NO_TYPE when the row is not wanted; what is no type is refused later."""
+    rating, named = fields.get("rating"), fields.get("event_type", layout.default_type)
+    if isinstance(rating, int | float):
+        if layout.dislike_rating is not None and rating <= layout.dislike_rating:
+            return KINDS[DISLIKE]
+        if layout.min_rating is not None and rating < layout.min_rating:
+            return NO_TYPE
+    return layout.types.get(named, named) if isinstance(named, str) else named
 
 
 def _known(item_id: str, fields: dict[str, Any], listed: ItemFacts | None) -> ItemFacts | None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 import typer
 
 from service.commands.progress import Told, progress
@@ -54,6 +55,9 @@ def evaluate(
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
+    dislike_rating: Annotated[
+        float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many events.")] = None,
     k: Annotated[int, typer.Option("--k", min=1, help="Ranks that count.")] = 20,
     every: Annotated[
@@ -81,7 +85,7 @@ def evaluate(
             f"{k}: at most {DEEPEST}, because single sources are ranked no deeper", param_hint="--k"
         )
     settings = load_settings(config, os.environ)
-    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
+    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating, dislike_rating)
     plan = Plan(k, every, settings.recommender.seed if seed is None else seed)
     names = [name for word in contenders or [] for name in word.split(",") if name]
     try:
@@ -106,7 +110,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
     # A column that neither file has stays with the events, where it is refused by name.
     mine = {name: field for name, field in layout.columns.items() if name in own or name not in theirs}
     catalogue = facts_of(items, theirs)
-    own_layout = Layout(mine, layout.types, layout.default_type, layout.min_rating)
+    own_layout = msgspec.structs.replace(layout, columns=mine)
     return read_stream(
         file, own_layout, settings.events.rules(), catalogue, limit, lambda share: told("reading", share)
     )

@@ -53,6 +53,9 @@ def send(
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Pass over rows whose rating is lower.")
     ] = None,
+    dislike_rating: Annotated[
+        float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Send at most this many events now.")] = None,
     rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Events a second, at most.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was sent before.")] = False,
@@ -64,7 +67,7 @@ def send(
     from streaming.sending import Options, Sender
 
     settings = load_settings(config, os.environ)
-    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
+    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating, dislike_rating)
     try:
         facts = facts_of(items)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)

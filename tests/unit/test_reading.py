@@ -88,6 +88,21 @@ def test_ratings_below_the_bound_are_left_out(tmp_path: Path) -> None:
     assert found.passed == 3
 
 
+def test_low_ratings_are_dislikes_and_middling_ones_are_left_out(tmp_path: Path) -> None:
+    rows = [f"rating,u,i{n},{LATE + n},{n}" for n in range(1, 6)]
+    path = written(tmp_path, log(*rows, head="event_type,user_id,item_id,timestamp,rating"))
+    found = read_stream(path, Layout(types={"rating": "click"}, min_rating=4, dislike_rating=2), RULES)
+    assert [(event.item_id, event.kind) for event in found.stream.events] == [
+        ("i1", 7),
+        ("i2", 7),
+        ("i4", 0),
+        ("i5", 0),
+    ]
+    assert found.passed == 1
+    with pytest.raises(FileError, match="has no column 'rating'"):
+        read_stream(written(tmp_path, log(f"click,u,i,{LATE}")), Layout(dislike_rating=2), RULES)
+
+
 def test_a_bound_on_ratings_that_no_column_has_is_an_error(tmp_path: Path) -> None:
     path = written(tmp_path, log(f"click,u,i,{LATE},4", head="event_type,user_id,item_id,timestamp,stars"))
     with pytest.raises(FileError, match=r"has no column 'rating' .*--column stars=rating"):
