@@ -60,6 +60,17 @@ def load(name: str) -> Stream:
     return Stream(name, events, dict(_facts(name)), titles)
 
 
+def load_facts(name: str) -> dict[str, Facts]:
+    """The facts of one stream's items file."""
+    return dict(_facts(name))
+
+
+def lines(name: str) -> Iterator[tuple[Event, dict[str, str]]]:
+    """Every line of one stream as an event, ratings of all heights included, and with the columns it has besides."""
+    for row in _rows(f"{name}.csv.gz"):
+        yield _read(row), row
+
+
 def _rows(file: str) -> Iterator[dict[str, str]]:
     with gzip.open(DATA / file, "rt", encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)
@@ -68,6 +79,10 @@ def _rows(file: str) -> Iterator[dict[str, str]]:
 def _event(row: dict[str, str]) -> Event | None:
     if row["event_type"] == "rating" and float(row["rating"]) < 4:
         return None
+    return _read(row)
+
+
+def _read(row: dict[str, str]) -> Event:
     price = float(row["price"]) if row.get("price") else None
     return Event(KINDS[row["event_type"]], row["user_id"], row["item_id"], float(row["timestamp"]), price)
 
