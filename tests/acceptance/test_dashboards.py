@@ -43,5 +43,8 @@ def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp
             raise AssertionError(f"without data: {sorted(unanswered)}") from None
         finally:
             feed.finish()
+        recorded = {rule["name"] for rule in prometheus.rules() if rule["type"] == "recording"}
+        assert len(recorded) == 8
+        assert [name for name in recorded if not prometheus.query(name)] == []
         sick = [rule["name"] for rule in prometheus.rules() if rule["health"] not in {"ok", "unknown"}]
         assert sick == []
