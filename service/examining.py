@@ -8,7 +8,7 @@ from models.rehearsal.trial import Examined
 from models.schema import SCHEMA
 from models.scratch import new_scratch
 from models.state import State
-from service.guards import inspect, overlap
+from service.guards import contrast, inspect
 
 REMEMBERED = 8
 """Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""
@@ -34,8 +34,7 @@ class Examiner:
         over = self._over(candidate)
         faults, detail, numbers = inspect(candidate, over, SCHEMA, queries, now)
         if not faults and served is not None:
-            common = overlap(self._over(served), over, candidate, queries, now, self._scratch)
-            numbers = {**numbers, "overlap": round(common, 3)}
+            numbers = numbers | contrast(self._over(served), over, candidate, queries, now, self._scratch)
         return faults, detail, numbers
 
     def _over(self, state: State) -> Recommender:

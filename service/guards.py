@@ -5,11 +5,12 @@ The canary asks the candidate as a request would: what decodes but cannot answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from models.distributions import distance, stability
 from models.events import CLICK, PURCHASE
 from models.recommender import Ranking, Recommender
 from models.scratch import Scratch
@@ -25,6 +26,9 @@ NORM_SAMPLE = 2_000
 
 OVERLAP_DEPTH = 10
 """Places of a list that are compared: what users look at."""
+
+SCORED = 100
+"""Places whose scores are compared: with eight queries, enough for deciles, and they are computed anyway."""
 
 
 class Findings(NamedTuple):
@@ -76,21 +80,37 @@ def _size(values: Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
-def overlap(
+def contrast(
     served: Recommender, candidate: Recommender, state: State, queries: int, now: float, scratch: Scratch
-) -> float:
-    """Share of the first 10 that candidate and served tables have in common, the mean over the canary queries.
+) -> dict[str, float]:
+    """How the canary queries' answers of the candidate differ from those of the served tables.
+
+    `overlap`: share of the first 10 that both have, the mean over the queries. `score_psi`, `score_ks`: how far apart
+    the distributions of their scores lie (models/distributions.py), each score counted from the best of its list: what
+    all of a list have in common orders nothing, and training leaves it free.
 
     Both are ordered by the contender in charge of the candidate: a change of who orders is no change of what is learnt.
     scratch: the caller's own. Requests rank on the served tables meanwhile, and two threads that shared their working
     memory would read each other's row numbers, beyond the end of the tables.
     """
 
-    def first(one: Recommender, query: Query) -> list[str]:
-        return one.rank(*query, now, OVERLAP_DEPTH, by=candidate.chosen, scratch=scratch).items
+    def answer(one: Recommender, query: Query) -> Ranking:
+        return one.rank(*query, now, SCORED, by=candidate.chosen, scratch=scratch)
 
-    shares = [_common(first(served, query), first(candidate, query)) for query in canaries(state, queries, now)]
-    return float(np.mean(shares)) if shares else 1.0
+    asked = canaries(state, queries, now)
+    pairs = [(answer(served, query), answer(candidate, query)) for query in asked]
+    shares = [_common(one.items[:OVERLAP_DEPTH], other.items[:OVERLAP_DEPTH]) for one, other in pairs]
+    before, after = _drops(one for one, _ in pairs), _drops(other for _, other in pairs)
+    return {
+        "overlap": round(float(np.mean(shares)), 3) if shares else 1.0,
+        "score_psi": round(stability(before, after), 3),
+        "score_ks": round(distance(before, after), 3),
+    }
+
+
+def _drops(answers: Iterable[Ranking]) -> Array:
+    """Scores of all answers, each counted from the best of its list."""
+    return np.concatenate([np.zeros(0, np.float32), *(each.scores - each.scores[:1] for each in answers)])
 
 
 def _common(one: list[str], other: list[str]) -> float:
@@ -149,4 +169,4 @@ def _rises(scores: Array) -> bool:
     return len(scores) > 1 and bool((np.diff(scores) > 0).any())
 
 
-__all__ = ["Findings", "Query", "canaries", "dimensions", "inspect", "judge", "norm", "overlap"]
+__all__ = ["Findings", "Query", "canaries", "contrast", "dimensions", "inspect", "judge", "norm"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.scratch import new_scratch
-from service.guards import overlap
+from service.guards import contrast
 
 SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)
 
@@ -36,8 +36,9 @@ def test_comparing_with_what_is_served_leaves_the_working_memory_of_requests_alo
     served, candidate = learnt(200), learnt(260)
     served.rank(["i3", "i6"], [1.7e9 + 300, 1.7e9 + 299], [0, 0], 1.7e9 + 301)
     before = [np.array(array) for part in served._scratch for array in part]
-    common = overlap(served, candidate, candidate.state, 6, 1.7e9 + 400, new_scratch())
+    common = contrast(served, candidate, candidate.state, 6, 1.7e9 + 400, new_scratch())["overlap"]
     assert 0.0 < common <= 1.0
     for old, array in zip(before, (array for part in served._scratch for array in part), strict=True):
         np.testing.assert_array_equal(array, old)
-    assert overlap(served, served, served.state, 6, 1.7e9 + 400, new_scratch()) == 1.0
+    same = contrast(served, served, served.state, 6, 1.7e9 + 400, new_scratch())
+    assert same == {"overlap": 1.0, "score_psi": 0.0, "score_ks": 0.0}
