@@ -114,6 +114,23 @@ def lists(evidence: Evidence, policy: Policy) -> bool:
     return evidence.numbers["overlap"] < policy.least_overlap and not as_good(against_reference(evidence), policy)
 
 
+def scores(evidence: Evidence, policy: Policy) -> bool:
+    """Whether scores are spread otherwise than those served, and no evidence says that the candidate is as good.
+
+    Both measures must say so: on healthy streams the stability index of versions minutes apart reached .5 and the
+    distance .27; weights three times as large, or a tenth, gave 3.4 and .82 at least.
+
+    >>> known = Standing(applied=50_000)
+    >>> def apart(psi, ks): return Evidence(standing=known, numbers={"score_psi": psi, "score_ks": ks})
+    >>> [scores(apart(*each), Policy()) for each in ((3.4, 0.8), (3.4, 0.2), (0.5, 0.27))]
+    [True, False, False]
+    """
+    psi, ks = evidence.numbers.get("score_psi", 0.0), evidence.numbers.get("score_ks", 0.0)
+    if _young(evidence, policy) or psi < policy.score_psi or ks < policy.score_ks:
+        return False
+    return not as_good(against_reference(evidence), policy)
+
+
 def shift(evidence: Evidence, policy: Policy) -> bool:
     """Whether a detector saw hits fall and the candidate is not shown to be better than the last known good one.
 
@@ -233,6 +250,7 @@ __all__ = [
     "measured",
     "norms",
     "quality",
+    "scores",
     "shift",
     "widened",
 ]

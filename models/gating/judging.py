@@ -120,8 +120,14 @@ def _another(evidence: Evidence) -> bool:
 def _evident(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     """What the evidence has against a candidate that an operator asked for."""
     why = guards.harmed(guards.against_reference(evidence), policy)
-    changed = ("lists_changed",) if guards.lists(evidence, policy) else ()
-    return (why, *changed) if why else changed
+    found = [why] if why else []
+    return (*found, *_changed(evidence, policy))
+
+
+def _changed(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+    """What its answers to the canary queries have against it, where the evidence does not outvote them."""
+    found = {"lists_changed": guards.lists(evidence, policy), "scores_shifted": guards.scores(evidence, policy)}
+    return tuple(reason for reason, held in found.items() if held)
 
 
 def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
@@ -131,8 +137,9 @@ def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
         return Verdict("hold", (why,))
     if guards.shift(evidence, policy):
         return Verdict("hold", ("shift",))
-    if guards.lists(evidence, policy):
-        return Verdict("hold", ("lists_changed",))
+    changed = _changed(evidence, policy)
+    if changed:
+        return Verdict("hold", changed)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
     found = guards.against_reference(evidence)
