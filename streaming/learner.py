@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from models import quarantine
 from models.admission import Admission
+from models.batch.passes import warm_passes
 from models.chunks import Damaged
 from models.conformity import Incompatible, TooNew
 from models.manifest import Manifest
@@ -150,6 +151,8 @@ class Learner:
         if not self.stop.is_set():
             warm()
             wire.warm()
+            if self.settings.update.mode == "batch":
+                warm_passes()
         while not self.stop.is_set():
             try:
                 self._term()

@@ -279,7 +279,9 @@ class Term:
         recommender = model.recommender
         applied = recommender.counters()["applied"]
         lag = behind(self._full, parts.wall(), model.progress)
-        evidence = {"record_times": self._served_times, "standing": parts.evidence.standing(lag, applied)}
+        # What is collected on purpose is not late: of batches the way to what is served is not timed.
+        times = self._served_times if self._batching is None else []
+        evidence = {"record_times": times, "standing": parts.evidence.standing(lag, applied)}
         if self._trained:
             evidence["batch"] = self._trained
         if parts.checkpointer.cut(

@@ -7,13 +7,13 @@ further pass divides them, which lowers its rates by a factor, by its square in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from models import dimensions as dim
 from models.batch.kernel import PAST, again
-from models.recommender import EventLike, Recommender
+from models.recommender import EventLike, Recommender, RecommenderSettings, new_state
 from models.scratch import new_scratch
 from models.state import State
 from models.tables import Array
@@ -129,4 +129,21 @@ def _rings(state: State, users: Sequence[str]) -> tuple[Array, Array, Array, Arr
     return items, times, kinds, count
 
 
-__all__ = ["Passes"]
+class _Event(NamedTuple):
+    kind: int = dim.CLICK
+    user_id: str = "user"
+    item_id: str = "item"
+    timestamp: float = 1.5e9
+    price: float | None = None
+
+
+def warm_passes() -> None:
+    """Compile or load what a pass needs, before there is anything that would wait for it."""
+    settings = RecommenderSettings(items=10, users=10, categories=10, brands=10, queries=10)
+    recommender, events = Recommender(new_state(settings), settings), [_Event()]
+    passes = Passes(recommender, events)
+    recommender.learn_events(events, [1.5e9])
+    passes.run(1.0, lambda: True)
+
+
+__all__ = ["Passes", "warm_passes"]

@@ -86,15 +86,15 @@ def _topics(settings: Settings, facts: LogFacts) -> Iterator[Finding]:
             mend = "`sluicegate learn` creates it at its start, if the broker lets it; or create it yourself"
             yield Finding(check, state, f"topic {settings.topic(role)!r} does not exist", mend)
         else:
-            yield from _topic(check, role, topic, facts)
+            yield from _topic(check, role, topic, facts, _collecting(settings))
 
 
-def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts) -> Iterator[Finding]:
+def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts, needed: float) -> Iterator[Finding]:
     policy = topic.options.get("cleanup.policy", "delete")
     text = f"{topic.name!r}: {topic.partitions} partitions, {topic.replicas} replica(s), cleanup {policy}"
     retention = _retention(topic)
     text += f", kept {seconds_text(retention)}" if retention is not None and "delete" in policy else ""
-    complaints = list(_complaints(role, topic, facts, policy, retention))
+    complaints = list(_complaints(role, topic, facts, policy, retention, needed))
     yield (
         Finding(check, "ok", text)
         if not complaints
@@ -108,14 +108,14 @@ def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts) -> Iterat
 
 
 def _complaints(
-    role: Role, topic: TopicFacts, facts: LogFacts, policy: str, retention: float | None
+    role: Role, topic: TopicFacts, facts: LogFacts, policy: str, retention: float | None, needed: float
 ) -> Iterator[tuple[str, str]]:
     change = f"kafka-configs.sh --alter --topic {topic.name} --add-config"
     if role == "items" and "compact" not in policy:
         yield "facts of items older than its retention are deleted", f"{change} cleanup.policy=compact"
     if role == "events" and "compact" in policy:
         yield "a user's older events are deleted", f"{change} cleanup.policy=delete"
-    if role == "events" and retention is not None and retention < SHORT_RETENTION:
+    if role == "events" and retention is not None and retention < SHORT_RETENTION + needed:
         yield "a learner that is away for longer loses events", f"{change} retention.ms=604800000"
     if role == "control" and topic.partitions > 1:
         yield "control records have no order across partitions", f"make {topic.name} anew with one partition"
@@ -175,11 +175,17 @@ def _positions(settings: Settings, newest: Newest, topics: list[str]) -> Iterato
     elif thin:
         raise_it = "raise the topic's retention now, then start the learner or give it a faster core"
         yield Finding(check, "warning", f"retention is close to our offset in {', '.join(thin)}", raise_it)
-    elif lag and newest.holder and newest.age > STALE:
+    elif lag and newest.holder and newest.age > STALE + _collecting(settings):
         text = f"{lag} records wait, and {newest.holder} has committed no version for {seconds_text(newest.age)}"
         yield Finding(check, "failure", text, "its log says why (docs/failures.md)")
     else:
         yield Finding(check, "ok", f"the log holds our offsets; {lag} records are in no version yet")
+
+
+def _collecting(settings: Settings) -> float:
+    """Seconds for which records may wait to be learnt together."""
+    update = settings.update
+    return update.every + update.budget_seconds if update.mode == "batch" else 0.0
 
 
 def _compared(ours: Offsets, first: Offsets, end: Offsets) -> tuple[list[str], list[str], int]:

@@ -192,6 +192,8 @@ def test_records_that_wait_for_a_learner_that_commits_nothing_are_a_failure(sett
     waiting.progress.offsets[settings.topic("events")] = {partition: 0}
     stuck = eventually(lambda: [f for f in examine_log(settings, waiting) if "10 min" in f.text])
     assert (stuck[0].check, stuck[0].state) == ("kafka.offsets", "failure")
+    collecting = changed(settings, update={"mode": "batch"})
+    assert named(list(examine_log(collecting, waiting)), "kafka.offsets").state == "ok"
 
 
 def test_a_port_that_another_program_uses_is_named_with_its_setting(free: Settings) -> None:
