@@ -19,6 +19,7 @@ from service.auth import Keys
 from service.forgetting import Forgetting
 from service.gatekeeper import Gatekeeper
 from service.histories import CONNECTION_TIMEOUT, Histories
+from service.holding import Holding
 from service.intake import Intake
 from service.limits import Buckets
 from service.live import Live
@@ -93,6 +94,8 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     showings = Showings()
     intake = Intake(settings, away=telemetry.kafka_away.set)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
+    if settings.gate.quarantine == "auto":
+        keeper.moved = Holding(keeper, intake).moved
     return Context(
         settings=settings,
         telemetry=telemetry,

@@ -23,6 +23,7 @@ from models.warmup import warm_serving
 from service import logs
 from service.gathering import Gathering
 from service.guards import Findings, contrast, inspect
+from service.remembering import forgotten
 from service.tablesets import TableSet, TableSets
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -87,6 +88,7 @@ class Gatekeeper:
         self.numbers: dict[str, float] = {}
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.revision = 0
+        self.moved: Callable[[Decision], None] = lambda _: None
         self._faults: dict[str, tuple[tuple[str, ...], str]] = {}
         self._unkept: set[str] = set()
         self._failures = 0
@@ -114,8 +116,10 @@ class Gatekeeper:
             try:
                 if self.kernels != "ok":
                     self._compile()
-                moved = self.tick() is not None
-                wait = 0.0 if moved else self._settings.service.poll_interval
+                decision = self.tick()
+                wait = 0.0 if decision is not None else self._settings.service.poll_interval
+                if decision is not None:
+                    self.moved(decision)
             except StoreUnavailable as error:
                 wait = STORE_RETRY
                 self._store_failed(error)
@@ -281,6 +285,7 @@ class Gatekeeper:
         if not faults and active is not None:
             served, over = active.recommender, candidate.recommender
             numbers = numbers | contrast(served, over, candidate.state, queries, now, self._scratch)
+            numbers = numbers | forgotten(self.gathering.reservoir, self._tables.kept, candidate, self._scratch)
         self._telemetry.loading["check"].observe(time.perf_counter() - started)
         return Findings(faults, detail, numbers)
 

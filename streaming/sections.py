@@ -420,6 +420,11 @@ class GateSettings(Section):
     cooldown: Seconds = Field(
         default=300.0, description="Seconds without promotions after a roll-back; doubled with each further one."
     )
+    quarantine: Literal["ask", "auto"] = Field(
+        default="ask",
+        description="After a roll-back for harm: propose to hold what was learnt since the last known good version, or "
+        "do so at once (docs/gate.md).",
+    )
     canary_queries: int = Field(
         default=8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
     )

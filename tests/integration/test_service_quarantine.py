@@ -14,8 +14,9 @@ from service.routes.quarantine import proposed
 from streaming.producer import ensure_topics
 from streaming.settings import Settings
 from tests.conftest import eventually
+from tests.integration.test_service_gate import standing
 from tests.integration.test_service_http import in_topic, problem
-from tests.support.serving import Learner, Served, learner, service, shop
+from tests.support.serving import Learner, Served, changed, learner, service, shop
 
 
 @pytest.fixture
@@ -65,8 +66,7 @@ def test_an_order_is_noted_in_the_audit_and_goes_to_the_learner(
     orders = [decode_control(value) for _, value in in_topic(settings, "control", 3)]
     assert [type(order) for order in orders] == [Quarantine, Replay, Drop]
     assert (orders[0].version, orders[1].quarantine, orders[2].actor) == (reference, name, "local")
-    noted = [each for each in served.get("/gate/decisions").json()["decisions"] if each["action"] == "quarantine"]
-    assert [name in each["detail"] for each in noted] == [True, True, True]
+    assert [name in each["detail"] for each in noted(served)] == [True, True, True]
     assert served.get("/gate").json()["mode"] == "continuous"
 
 
@@ -87,3 +87,28 @@ def test_after_a_roll_back_for_harm_the_gate_proposes_to_hold_what_did_it() -> N
     assert proposed(harmed, good, [Quarantined("q0", 49.0, "v")]) is not None
     assert proposed(harmed, good, [Quarantined("q1", 51.0, "v", state="refused")]) is not None
     assert proposed(harmed, good, [Quarantined("q2", 51.0, "v")]) is None
+
+
+def test_with_auto_a_roll_back_for_harm_holds_what_did_it(settings: Settings, taught: Learner) -> None:
+    ensure_topics(settings)
+    first = taught.commit()
+    with service(changed(settings, gate={"quarantine": "auto", "cooldown": 0.01})) as served:
+        eventually(lambda: served.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        eventually(lambda: served.get("/gate").json()["serving"] == first)
+        taught.learn([("user-1", "item-1")])
+        second = taught.commit()
+        eventually(lambda: served.get("/gate").json()["serving"] == second)
+        taught.learn([("user-1", "item-1")])
+        taught.commit(standing(first, -400.0))
+        eventually(lambda: served.get("/gate").json()["serving"] == first)
+        ((_, value),) = in_topic(settings, "control", 1)
+        order = decode_control(value)
+        assert isinstance(order, Quarantine)
+        assert (order.version, order.actor, order.reason) == (first, "auto", "harm")
+        eventually(lambda: noted(served))
+        assert order.id in noted(served)[0]["detail"]
+
+
+def noted(served: Served) -> list[dict[str, Any]]:
+    found = served.get("/gate/decisions").json()["decisions"]
+    return [each for each in found if each["action"] == "quarantine"]
