@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from service import describing, problems
 from service.context import assemble
 from service.edge import Edge
+from service.origins import Origins
 from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
 from service.telemetry import Telemetry
 from streaming.settings import Settings
@@ -47,7 +48,10 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=[Middleware(Edge, telemetry=telemetry, limit=settings.service.max_body_bytes)],
+        middleware=[
+            Middleware(Edge, telemetry=telemetry, limit=settings.service.max_body_bytes),
+            Middleware(Origins, origins=settings.service.beacon_origins),
+        ],
         redirect_slashes=False,
     )
     app.state.context = context

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from service.problems import Problem
 
-ROLES: Final = ("read", "events", "admin")
-"""What a key may do: ask, send events and item facts, move the gate. `admin` may do all three."""
+ROLES: Final = ("read", "events", "beacon", "admin")
+"""What a key may do: ask, send events and item facts, send a page's events, move the gate. `admin` may do all of it."""
 
 
 class BadKeys(ValueError):
@@ -92,10 +92,15 @@ class Keys:
                 found = Caller(role, f"{role}:{known[:8]}")
         return found
 
-    def admit(self, headers: Mapping[str, str], role: str) -> Caller:
-        """Who asks, if they may do what `role` may. Raises Problem: 401 without a known key, 403 with another role."""
+    def public(self, key: str) -> Caller | None:
+        """Who has this public key; None for any other, also one that is known here."""
+        caller = self._caller({"x-api-key": key}) if self._keys else None
+        return caller if caller is not None and caller.role == "beacon" else None
+
+    def admit(self, headers: Mapping[str, str], role: str, also: str = "") -> Caller:
+        """Who asks, if they may do what `role` or `also` may. Raises Problem: 401 without a known key, else 403."""
         caller = self._caller(headers) if self._keys else None
-        if caller is not None and caller.role in {role, "admin"}:
+        if caller is not None and caller.role in {role, also, "admin"}:
             return caller
         if self.is_open(role):
             return LOCAL[role]

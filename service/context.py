@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from models.schema import SCHEMA
 from models.showing.rotation import Showings
 from service.auth import Keys
+from service.beacons import Beacons
 from service.forgetting import Forgetting
 from service.gatekeeper import Gatekeeper
 from service.histories import CONNECTION_TIMEOUT, Histories
@@ -50,6 +51,7 @@ class Context:
     histories: Histories
     intake: Intake
     buckets: Buckets
+    beacons: Beacons
     showings: Showings
     forgetting: Forgetting
     slates: SlateLog
@@ -109,6 +111,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         histories=Histories(quick, telemetry),
         intake=intake,
         buckets=Buckets(settings.service.rate_limit),
+        beacons=Beacons(settings.service, settings.events),
         showings=showings,
         forgetting=Forgetting(quick, showings, intake),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),

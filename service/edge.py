@@ -54,9 +54,10 @@ class Edge:
             if message["type"] == "http.response.start":
                 kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
                 meter.began(message["status"], kind)
+                set_already = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *HEADERS,
+                    *(header for header in HEADERS if header[0] not in set_already),
                     (b"content-security-policy", _policy(scope["path"]) if kind.startswith(b"text/html") else CSP_DATA),
                     (b"x-request-id", request_id.encode()),
                 ]

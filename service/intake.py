@@ -127,9 +127,12 @@ class Intake:
             raise KafkaUnavailable(self.error)
         return taken
 
-    def send_events(self, raw: Sequence[bytes]) -> list[EventOutcome]:
-        """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones."""
-        decoded = [decode(line, self.rules) for line in raw]
+    def send_events(self, raw: Sequence[bytes], rules: EventRules | None = None) -> list[EventOutcome]:
+        """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones.
+
+        `rules`: others than the shop's, for a caller who may send less.
+        """
+        decoded = [decode(line, rules or self.rules) for line in raw]
         good = [
             (index, Outgoing(event.user_id, raw[index]))
             for index, event in enumerate(decoded)

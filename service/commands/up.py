@@ -63,11 +63,7 @@ def register(app: typer.Typer) -> None:
         place = folder or default_folder()
         try:
             chosen = choose_port(port if port is not None else _asked(settings), settings.service.port, typer.echo)
-            keys, fresh = admin_key(place)
-            if fresh:
-                # At once: a start that fails later must not leave a hash whose key nobody saw.
-                typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
-            environ = {**os.environ, "SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
+            environ = {**os.environ, **_keys(settings, place)}
             if config is not None:
                 environ["SLUICEGATE_CONFIG"] = str(config.resolve())
             stack = Stack(settings, place, environ, chosen, host or settings.service.host)
@@ -78,6 +74,17 @@ def register(app: typer.Typer) -> None:
         except EmbeddedError as error:
             typer.echo(f"sluicegate up: {error}", err=True)
             raise typer.Exit(1) from None
+
+
+def _keys(settings: Settings, place: Path) -> dict[str, str]:
+    """Where the service finds its keys: as configured, or in a file that is made, with one key that is told."""
+    if settings.service.keys_file is not None or settings.service.keys:
+        return {}
+    keys, fresh = admin_key(place)
+    if fresh:
+        # At once: a start that fails later must not leave a hash whose key nobody saw.
+        typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
+    return {"SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
 
 
 def _asked(settings: Settings) -> int | None:

@@ -23,15 +23,15 @@ def context(request: Request) -> Context:
     return found
 
 
-def admit(request: Request, role: str) -> Caller:
-    """Who asks, if they may. Raises Problem 401 or 403."""
+def admit(request: Request, role: str, also: str = "") -> Caller:
+    """Who asks, if they may do what `role`, or `also`, may. Raises Problem 401 or 403."""
     ctx = context(request)
     try:
         ctx.keys.refresh(time.monotonic())
     except BadKeys as error:
         logs.warn("key file not read", detail=str(error))
     try:
-        return ctx.keys.admit(request.headers, role)
+        return ctx.keys.admit(request.headers, role, also)
     except Problem:
         ctx.telemetry.refused_keys.inc()
         raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -9,6 +11,8 @@ from starlette.responses import Response
 
 from models.events import Rejection
 from models.rejections import unparsable
+from service import beacons
+from service.auth import Caller
 from service.context import Context
 from service.describing import operation
 from service.intake import KafkaUnavailable
@@ -34,28 +38,60 @@ NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "ap
 )
 async def post_events(request: Request) -> Response:
     """Events for the topic. 202 with the outcome of each when at least one is in it; 422 when every one was refused."""
-    caller = admit(request, "events")
     ctx = context(request)
-    raw = split(await request.body(), request.headers.get("content-type", ""))
+    caller = _writer(request)
+    public = caller.role == beacons.ROLE
+    if public:
+        _check_beacon(request, ctx, caller)
+    body = await request.body()
+    if public:
+        ctx.beacons.check_size(len(body))
+    raw = split(body, request.headers.get("content-type", ""))
     if len(raw) > ctx.settings.service.max_events_per_request:
         raise Problem(
             "too-large",
             f"{len(raw)} events in one request; at most {ctx.settings.service.max_events_per_request} are taken.",
             "Send them in several requests, or a file with `sluicegate send`.",
         )
-    wait = limited(request, caller)
+    wait = 0.0 if public else limited(request, caller)
     if wait:
         raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests a second.", wait)
     if not ctx.intake.slots.acquire(blocking=False):
         raise _too_many(ctx.telemetry, "Too many requests wait for Kafka already.", 1.0)
     try:
-        outcomes = await run_in_threadpool(ctx.intake.send_events, raw)
+        outcomes = await run_in_threadpool(ctx.intake.send_events, raw, ctx.beacons.rules if public else None)
     except KafkaUnavailable as error:
         ctx.telemetry.events["unavailable"].inc(len(raw))
         raise away(str(error)) from None
     finally:
         ctx.intake.slots.release()
     return _answer(request, ctx, outcomes)
+
+
+def _writer(request: Request) -> Caller:
+    """Who writes. A page cannot set a header with `navigator.sendBeacon`: a public key may stand in the address."""
+    shown = request.query_params.get(beacons.PARAMETER)
+    if shown is None:
+        return admit(request, "events", also=beacons.ROLE)
+    caller = context(request).keys.public(shown)
+    if caller is None:
+        context(request).telemetry.refused_keys.inc()
+        raise Problem(
+            "unauthorized",
+            "The key in the address is no public key that is known here.",
+            "Only a key with role beacon may stand in an address; send any other in the header X-API-Key.",
+        )
+    return caller
+
+
+def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
+    """Raises Problem 403, 413 or 429."""
+    ctx.beacons.check_origin(request.headers.get("origin"))
+    declared = request.headers.get("content-length", "")
+    ctx.beacons.check_size(int(declared) if declared.isdigit() else 0)
+    wait = ctx.beacons.wait(caller.name, request.client.host if request.client else "", time.monotonic())
+    if wait:
+        raise _too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
 def split(raw: bytes, content_type: str) -> list[bytes]:

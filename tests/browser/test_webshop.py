@@ -1,0 +1,59 @@
+"""The example shop in a real Chromium: what the page saw goes out as a beacon, across origins, without a complaint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from service.auth import digest
+from streaming.embedded import free_port
+from streaming.producer import ensure_topics
+from streaming.settings import Settings
+from tests.conftest import eventually
+from tests.integration.test_service_http import in_topic
+from tests.support.serving import Served, changed, service
+from tests.support.webshop import webshop
+
+PORT = free_port()
+ORIGIN = f"http://127.0.0.1:{PORT}"
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """A service that takes beacons of the shop's pages."""
+    ensure_topics(settings)
+    keys = tuple(f"{role}:{digest(role)}" for role in ("admin", "beacon"))
+    with service(changed(settings, service={"keys": keys, "beacon_origins": (ORIGIN,)}), trusted=False) as running:
+        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        yield running
+
+
+def test_a_look_a_heart_and_a_purchase_reach_the_topic(served: Served, settings: Settings, browser: Browser) -> None:
+    complaints: list[str] = []
+    with webshop(served.base, PORT, "admin", "beacon") as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{address}/item/kettle")
+        page.get_by_role("button", name="Remember").click()
+        # A beacon of a page that is being left is sent all the same.
+        page.get_by_role("button", name="Buy").click()
+        page.wait_for_load_state()
+        page.goto(f"{address}/item/mint")
+        assert page.get_by_role("heading", level=1).text_content() == "Mint <from the garden>"
+        records = [json.loads(value or b"{}") for _, value in in_topic(settings, "events", 5)]
+        context.close()
+    assert sorted((event["event_type"], event["item_id"]) for event in records) == [
+        ("click", "kettle"),
+        ("click", "kettle"),
+        ("click", "mint"),
+        ("favourite", "kettle"),
+        ("purchase", "kettle"),
+    ]
+    assert len({event["user_id"] for event in records}) == 1, "the page and the server mean the same visitor"
+    assert len({event["event_id"] for event in records}) == 5
+    assert complaints == []
