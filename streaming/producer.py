@@ -5,9 +5,11 @@ The one way in: the API, `sluicegate send` and the dead letter all write through
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, Self
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -26,9 +28,12 @@ from streaming.connection import (
     compression,
     trouble,
 )
+from streaming.mending import Mending
 from streaming.opening import open_client
 from streaming.settings import Settings
 from streaming.tokens import Tokens
+
+log = logging.getLogger(__name__)
 
 __all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "Refused", "TopicMissing", "ensure_topics"]
 
@@ -52,6 +57,8 @@ LINGER_MS: Final = 5
 BLOCK: Final = 5.0
 # Seconds to end the thread when nothing waits any more: it takes milliseconds.
 LEAVE: Final = 1.0
+# Seconds a broker has to answer whether it is there, while records fail.
+ANSWER: Final = 0.5
 # Largest record: a dead letter holds 256 KiB of original bytes, in base64 and with its reasons.
 MAX_REQUEST: Final = 1 << 20
 # Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
@@ -102,11 +109,21 @@ class EventProducer:
         self._lock = threading.Lock()
         self.failures = 0
         """Records the broker did not take, ever."""
-        timeout_ms = int(settings.kafka.request_timeout * 1000)
+        self.renewals = 0
+        """Times that the client was stuck and made anew."""
+        self._client_id = client_id
+        # An outcome is known after the delivery timeout (see `_open`), and the look that finds it due.
+        self._patience = 2 * settings.kafka.request_timeout + 1.0
+        self._mending, self._mender = Mending(self._patience), threading.Lock()
+        self._producer: Any = self._open()
+
+    def _open(self) -> Any:
+        kafka = self._settings.kafka
+        timeout_ms = int(kafka.request_timeout * 1000)
         try:
-            self._producer: Any = open_client(
+            return open_client(
                 KafkaProducer,
-                **client_arguments(settings.kafka, client_id),
+                **client_arguments(kafka, self._client_id),
                 metrics_enabled=False,
                 acks="all",
                 enable_idempotence=True,
@@ -141,16 +158,19 @@ class EventProducer:
         `timestamp` in epoch seconds is the record's own, default now. `backfill` marks history. Raises BrokerAway when
         the buffer is full or the topic's partitions cannot be learnt, Refused for a record beyond 1 MiB.
         """
+        self._mend()
         raw_key = key.encode() if isinstance(key, str) else key
         size = len(raw_key or b"") + len(value or b"") + OVERHEAD
         self._reserve(size)
+        mending = self._mending
+        mending.handed(time.monotonic())
         topic = self._settings.topic(role)
         marked = [*headers, (BACKFILL, b"1")] if backfill else list(headers)
         stamp = None if timestamp is None else int(timestamp * 1000)
         try:
             future = self._producer.send(topic, key=raw_key, value=value, headers=marked, timestamp_ms=stamp)
         except BaseException as error:
-            self._release(size, failed=True)
+            self._release(size, mending, error)
             if isinstance(error, kafka_errors.KafkaTimeoutError):
                 raise BrokerAway(
                     f"Kafka at {self._bootstrap} did not name the partitions of topic {topic!r} in {BLOCK:g} s: "
@@ -160,9 +180,23 @@ class EventProducer:
             if isinstance(error, kafka_errors.KafkaError):
                 raise trouble(error, self._bootstrap, topic) from error
             raise
-        future.add_callback(lambda _: self._release(size))
-        future.add_errback(lambda _: self._release(size, failed=True))
+        future.add_callback(lambda _: self._release(size, mending))
+        future.add_errback(lambda error: self._release(size, mending, error))
         return Delivery(future, self._bootstrap, topic)
+
+    def _mend(self) -> None:
+        """Make a stuck client anew; what waits in the old one fails, and its senders send it again."""
+        if not self._mender.acquire(blocking=False):
+            return
+        try:
+            if self._mending.due(time.monotonic(), lambda: self.answers(ANSWER)):
+                stuck, self._producer = self._producer, self._open()
+                self._mending = Mending(self._patience)
+                self.renewals += 1
+                log.warning("Kafka at %s answers, and takes no records from us: connected anew", self._bootstrap)
+                _abandon(stuck)
+        finally:
+            self._mender.release()
 
     def _reserve(self, size: int) -> None:
         with self._lock:
@@ -174,10 +208,12 @@ class EventProducer:
                 )
             self._waiting += size
 
-    def _release(self, size: int, *, failed: bool = False) -> None:
+    def _release(self, size: int, mending: Mending, error: BaseException | None = None) -> None:
         with self._lock:
             self._waiting -= size
-            self.failures += failed
+            self.failures += error is not None
+        # What is refused for its own sake says nothing of the client.
+        mending.settled(time.monotonic(), failed=isinstance(error, kafka_errors.KafkaTimeoutError))
 
     def answers(self, timeout: float) -> bool:
         """Whether a broker names its topics now, asked anew; waits at most `timeout` seconds."""
@@ -215,6 +251,14 @@ class EventProducer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _abandon(client: Any) -> None:
+    # `close` waits for what is under way, and this client never lets go of it: first its thread fails all of that.
+    client._sender.force_close()
+    client._sender.join(LEAVE)
+    with suppress(kafka_errors.KafkaTimeoutError):  # what is left then ends with its thread, a daemon
+        client.close(timeout=0)
 
 
 def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str]:

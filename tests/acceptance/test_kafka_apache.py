@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
+from streaming import mending
 from streaming.connection import BrokerAway, OffsetsGone
 from streaming.consumer import KafkaSource
-from streaming.producer import EventProducer
+from streaming.producer import EventProducer, ensure_topics
 from streaming.settings import Settings
 from tests.conftest import eventually
 from tests.integration.test_kafka_deadletter import *  # noqa: F403
@@ -92,3 +93,28 @@ def test_a_record_for_a_topic_that_does_not_exist_is_refused(kafka: ApacheKafka,
         with pytest.raises(BrokerAway, match="does the topic exist"):
             producer.send("slates", "k", b"v")
         assert (producer.waiting, producer.failures) == (0, 1)
+
+
+def test_records_under_way_when_the_broker_dies_do_not_keep_later_ones_from_it(
+    kafka: ApacheKafka, kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mending, "STUCK", 1.0)
+    quick = kafka_settings.kafka.model_copy(update={"request_timeout": 2.0, "bootstrap_timeout": 2.0})
+    settings = kafka_settings.model_copy(update={"kafka": quick})
+    ensure_topics(settings)
+
+    def taken(producer: EventProducer) -> bool:
+        try:
+            producer.send("events", "user", b"{}").wait(3.0)
+        except BrokerAway:
+            return False
+        return True
+
+    with EventProducer(settings) as producer:
+        assert taken(producer)
+        for number in range(20):
+            producer.send("events", f"user-{number}", b"{}")
+        kafka.kill()
+        assert not taken(producer)
+        kafka.start()
+        eventually(lambda: taken(producer), timeout=60.0)
