@@ -240,6 +240,13 @@ def panels_of(metric: str) -> list[str]:
     return [f"{dashboard}: {title}" for title, dashboard in found.items()]
 
 
+def bad(metric: Metric) -> str:
+    """What a bad value means. KeyError says where that is to be written."""
+    if metric.key not in BAD:
+        raise KeyError(f"say in BAD of tests/support/meanings.py what a bad value of {metric.key!r} means")
+    return BAD[metric.key]
+
+
 def seen_in(metric: Metric) -> str:
     """The alerts and panels of a metric, or that it is for looking closer."""
     alerts = ", ".join(f"[{name}](runbook.md#{name.lower()})" for name in alerts_on(metric.name))
@@ -269,7 +276,7 @@ def metrics() -> str:
         for row in metric_rows(registry):
             kind = f"{row.kind}, {unit(row.name)}" if unit(row.name) else row.kind
             labels_told = "<br>".join(f"`{label}`: {values}" for label, values in row.labels.items())
-            lines.append(f"| `{row.name}` | {kind} | {labels_told} | {row.text} | {BAD[row.key]} | {seen_in(row)} |")
+            lines.append(f"| `{row.name}` | {kind} | {labels_told} | {row.text} | {bad(row)} | {seen_in(row)} |")
         lines.append("")
     return "\n".join(lines)
 
