@@ -59,6 +59,7 @@ def test_where_all_is_well_nothing_fails_and_nothing_needs_mending(free: Setting
     assert all(bool(finding.mend) == (finding.state != "ok") for finding in findings)
     assert "4 partitions" in named(findings, "kafka.topic.events").text
     assert "cleanup compact" in named(findings, "kafka.topic.items").text
+    assert named(findings, "kafka.topic.control").state == "ok"
 
 
 def test_the_command_prints_json_and_its_exit_code_says_whether_something_failed(
@@ -76,7 +77,7 @@ def test_the_command_prints_json_and_its_exit_code_says_whether_something_failed
     missing = CliRunner().invoke(app, ["doctor", "--json"])
     assert missing.exit_code == 1
     failed = {found["check"] for found in json.loads(missing.output) if found["state"] == "failure"}
-    assert failed == {"kafka.topic.events", "kafka.topic.items"}
+    assert failed == {"kafka.topic.events", "kafka.topic.items", "kafka.topic.control"}
     ensure_topics(free)
     well = CliRunner().invoke(app, ["doctor"])
     assert (well.exit_code, "failure" in well.output) == (0, False)
