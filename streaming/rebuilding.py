@@ -101,6 +101,8 @@ def rebuild(
         with contextlib.closing(Store.for_learner(settings)) as live:
             fresh = Fresh(settings, Catalogue(stored_facts(live)), since, _quarantined(live))
         reach = _learn_all(settings, fresh, tell, stop, clock)
+        if not fresh.progress.outcomes.get("learnt"):
+            raise NotRebuiltError("the topics hold no event to learn (since then): nothing has changed")
         checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
         version = _written(
             checkpointer, fresh, {"rebuild": {"since": since, "reach": [each._asdict() for each in reach]}}

@@ -98,6 +98,8 @@ def test_one_rebuild_at_a_time_and_one_that_is_stopped_leaves_nothing(ours: Inst
     stop.set()
     with pytest.raises(NotRebuiltError, match="as asked"):
         rebuild(ours.settings, 0.0, lambda _: None, stop, time.monotonic)
+    with pytest.raises(NotRebuiltError, match="no event to learn"):
+        rebuilt(ours, since=time.time() + 9.0)
     assert beside.head() is None
 
 
