@@ -8,6 +8,7 @@ import msgspec
 
 from models import crash
 from models.confidence import Sums
+from models.exposure import Exposed
 
 DEPTH: Final = 20
 """Ranks that count, as in models/evaluation.py."""
@@ -135,6 +136,7 @@ class Standing(msgspec.Struct, frozen=True):
     `reference`: what is learnt against the last known good version. `champion`: against what is served. `probation`:
     what is served against the reference. `learnt`: the learnt ranking against the best single source, whose name is
     in `against`. `paused`: why versions are not compared, "" when they are. `lag`: seconds the learner is behind.
+    `exposed`: on how few items slates rest.
     `alarms`: names of what the drift detectors saw within the last tested events. `applied`: events learnt.
     """
 
@@ -147,6 +149,7 @@ class Standing(msgspec.Struct, frozen=True):
     lag: float = 0.0
     alarms: tuple[str, ...] = ()
     applied: int = 0
+    exposed: Exposed = Exposed()
 
 
 __all__ = ["DEPTH", "RECIPROCAL_BOUND", "WINDOW", "Bounds", "Comparison", "Standing", "Window"]

@@ -15,10 +15,13 @@ import numpy as np
 from models import dimensions as dim
 from models.alarms import SAMPLE, Alarms
 from models.comparison import Comparison, Standing, Window
+from models.erasures import user_hash
 from models.evaluation import CONTENDERS, Tested, hits
+from models.exposure import Exposed
 from models.level import Level
 from models.opponents import Opponent, recall
 from models.recommender import Batch
+from models.reservoir import LENGTH, SHORTEST, Question
 from models.scratch import new_scratch
 from models.state import State
 from models.tables import Array
@@ -49,6 +52,9 @@ TESTS: Final = 2_000
 RENEWED: Final = 20_000
 """Tested events after which the learnt ranking starts anew against the best source, its second half carried over."""
 
+ASKED: Final = 4
+"""Tested events that a version carries for the services' reservoirs, the latest: some 3 KB."""
+
 Part = TypeVar("Part")
 
 
@@ -59,6 +65,7 @@ class Referee:
         self._seconds, self._share = seconds, share
         self.alarms: Alarms | None = None
         self.level = Level()
+        self._asked: deque[Question] = deque(maxlen=ASKED)
         self._scratch = new_scratch()
         self._reference: Opponent | None = None
         self._champion: Opponent | None = None
@@ -114,15 +121,39 @@ class Referee:
         self._against_sources(state, tested)
         if self.alarms is not None:
             self._listen(self.alarms, batch, tested)
-        if (self._reference is None and self._champion is None) or self.level.fallen:
+        if self.level.fallen:
             return
         places = np.flatnonzero(known)
+        self._remember(state, batch, tested.places[places])
+        if self._reference is None and self._champion is None:
+            return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
         started = self._seconds()
         for at in chosen.tolist():
             self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
         self._pay(self._seconds() - started, len(chosen))
+
+    def _remember(self, state: State, batch: Batch, places: Array) -> None:
+        """One of a batch's tested events as a question; which one has nothing to do with what became of it."""
+        if not len(places):
+            return
+        place = int(places[len(places) // 2])
+        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        ids, user = state.keys["item"].ids, state.keys["user"].ids[int(batch.user[place])]
+        known = [at for at, row in enumerate(moment.items[:LENGTH].tolist()) if row >= 0 and ids[row] is not None]
+        came = ids[moment.item]
+        if len(known) < SHORTEST or came is None or user is None:
+            return
+        items = [ids[row] or "" for row in moment.items[known].tolist()]
+        times, kinds = moment.times[known].astype(float).tolist(), moment.kinds[known].tolist()
+        self._asked.append(Question(items, times, kinds, float(moment.now), came, user_hash(user)))
+
+    def asked(self) -> list[Question]:
+        """Tested events since the last call, some of them."""
+        found = list(self._asked)
+        self._asked.clear()
+        return found
 
     @staticmethod
     def _listen(alarms: Alarms, batch: Batch, tested: Tested) -> None:
@@ -182,7 +213,7 @@ class Referee:
         self._records.append((records, bad, duplicate))
         _trim(self._records, RECORDS, _first)
 
-    def standing(self, lag: float, applied: int) -> Standing:
+    def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> Standing:
         """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
         return Standing(
             **self._comparisons,
@@ -192,6 +223,7 @@ class Referee:
             lag=round(lag, 3),
             alarms=self.alarms.raised() if self.alarms is not None else (),
             applied=applied,
+            exposed=exposed or Exposed(),
         )
 
     def _window(self) -> Window:

@@ -113,7 +113,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         buckets=Buckets(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         showings=showings,
-        forgetting=Forgetting(quick, showings, intake),
+        forgetting=Forgetting(quick, showings, intake, keeper.gathering.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         live=Live(tables, keeper, store, time.time),
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.erasures import user_hash
+from models.reservoir import Reservoir
 from models.showing.rotation import Showings
 from service.intake import Intake
 from streaming.store import QuickStore, StoreUnavailable
@@ -25,8 +26,8 @@ TOGETHER: Final = 1_000
 class Forgetting:
     """Follows the erasures in Redis. For one event loop, the one on which showings are used."""
 
-    def __init__(self, store: QuickStore, showings: Showings, intake: Intake) -> None:
-        self._store, self._showings, self._intake = store, showings, intake
+    def __init__(self, store: QuickStore, showings: Showings, intake: Intake, reservoir: Reservoir) -> None:
+        self._store, self._showings, self._intake, self._reservoir = store, showings, intake, reservoir
         self._last = ""
         self._task: asyncio.Task[None] | None = None
 
@@ -43,6 +44,8 @@ class Forgetting:
 
     def forget(self, users: Iterable[str]) -> None:
         """Forget what these users were shown."""
+        users = list(users)
+        self._reservoir.erase({user_hash(user) for user in users})
         for user in users:
             self._showings.forget(user)
             for entry in [each for each in list(self._intake.impressions) if each[0] == user]:
@@ -70,10 +73,11 @@ class Forgetting:
         if found:
             erased = {_hash(fields) for _, fields in found}
             self.forget([user for user in self._known() if user_hash(user) in erased])
+            self._reservoir.erase(erased)
             self._last = found[-1][0].decode()
 
     def _known(self) -> set[str]:
-        return {*self._showings.users(), *(user for user, _, _ in list(self._intake.impressions))}
+        return {*self._showings.users(), *(user for user, _ in list(self._intake.impressions))}
 
 
 def _hash(fields: object) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from models.comparison import Standing
 from models.gate import Evidence, Request, Version
+from models.reservoir import Question, Reservoir
 from models.snapshot import Damaged
 from streaming.store import Pointer, Store
 
@@ -20,6 +21,7 @@ class Gathering:
         self._version = ""
         self._standing: Standing | None = None
         self._rebuilt = ""
+        self.reservoir = Reservoir()
 
     def evidence(
         self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
@@ -47,10 +49,24 @@ class Gathering:
         try:
             manifest = self._store.manifest(version)
             self._rebuilt = manifest.progress.rebuilt
+            for question in asked(manifest.evidence):
+                self.reservoir.add(question)
             return standing(manifest.evidence)
         except Damaged:
             # Whoever loads it says so; here there is just nothing known of it.
             return None
+
+
+def asked(evidence: Mapping[str, object]) -> list[Question]:
+    """The tested events that a manifest carries; none when another release wrote it.
+
+    >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
+    ('mug', [], [])
+    """
+    try:
+        return msgspec.convert(evidence.get("asked", []), list[Question])
+    except msgspec.ValidationError:
+        return []
 
 
 def standing(evidence: Mapping[str, object]) -> Standing | None:
@@ -69,4 +85,4 @@ def _named(pointer: Pointer | None) -> Version | None:
     return Version(pointer.id, pointer.seq) if pointer is not None else None
 
 
-__all__ = ["Gathering", "standing"]
+__all__ = ["Gathering", "asked", "standing"]

@@ -109,6 +109,11 @@ class TableSets:
         return self._idle
 
     @property
+    def kept(self) -> TableSet | None:
+        """The set that holds the last known good version, None when there is none."""
+        return self._kept
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all sets."""
         return sum(each.state.nbytes() for each in (self._active, self._idle, self._kept) if each is not None)

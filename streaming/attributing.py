@@ -15,6 +15,7 @@ from typing import Final
 
 from models.attribution import VERSIONS, Attribution
 from models.events import KINDS, Event
+from models.exposure import Exposed, Exposure
 from models.showing.record import decode_slate
 from streaming.connection import KafkaTrouble
 from streaming.consumer import KafkaSource
@@ -54,6 +55,7 @@ class Attributing:
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
         self.attribution = Attribution(self._window)
+        self._exposure = Exposure()
         self._offered: deque[Named] = deque()
         self._shown = {name: [0] * len(KINDS) for name in VERSIONS}
         self._next: dict[int, int] = {}
@@ -75,6 +77,11 @@ class Attributing:
         self._offered.extend(named[: max(0, room)])
         if len(named) > room:
             self._telemetry.attribution_dropped.inc(len(named) - max(0, room))
+
+    @property
+    def exposed(self) -> Exposed:
+        """On how few items the slates of late rest; from any thread."""
+        return self._exposure.figures
 
     def close(self) -> None:
         """End the thread; it may be waiting for Kafka, and is then left to end by itself."""
@@ -130,6 +137,7 @@ class Attributing:
             if slate is None:
                 self._telemetry.slates_unreadable.inc()
             else:
+                self._exposure.slate(slate.items)
                 self.attribution.slate(slate, counted=record.offset >= counted_from.get(record.partition, 0))
             self._next[record.partition] = record.offset + 1
 
@@ -147,6 +155,7 @@ class Attributing:
                     self._telemetry.attributed.labels(version, KINDS[kind]).inc(more)
             self._shown[version] = list(counts)
         self._telemetry.slates(found)
+        self._telemetry.exposed(self._exposure.look())
 
 
 __all__ = ["Attributing"]

@@ -11,6 +11,7 @@ import msgspec
 
 from models.alarms import NAMES, Alarms
 from models.evaluation import Tested
+from models.exposure import Exposed
 from models.progress import Progress
 from models.recommender import Batch
 from models.referee import Referee
@@ -65,9 +66,14 @@ class Evidencing:
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
         self._referee.note(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
-    def standing(self, lag: float, applied: int) -> dict[str, Any]:
+    def asked(self) -> list[Any]:
+        """Some of the tested events since the last call, as questions for the services' reservoirs."""
+        plain: list[Any] = msgspec.to_builtins(self._referee.asked())
+        return plain
+
+    def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> dict[str, Any]:
         """What the version being cut carries."""
-        found = self._referee.standing(lag, applied)
+        found = self._referee.standing(lag, applied, exposed)
         self._show()
         self._show_alarms(found.alarms)
         for name in ("reference", "champion", "probation", "learnt"):

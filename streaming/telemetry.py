@@ -17,6 +17,7 @@ from models.alarms import NAMES
 from models.attribution import VERSIONS, Attribution
 from models.control import KINDS as ORDERS
 from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
+from models.exposure import Exposed
 from models.schema import SCHEMA
 
 PREFIX = "sluicegate"
@@ -191,6 +192,12 @@ class LearnerTelemetry:
         self._version_first = self._gauge(
             "version_first_sequence", "Sequence number of the first version counted as this one.", "version"
         )
+        self._exposed_top = self._gauge(
+            "exposure_top_share", "Share of the ten most shown items in the last 1,000 slates, now and usually.", "time"
+        )
+        self._exposed_effective = self._gauge(
+            "exposure_effective_items", "Exp of the entropy of what the last 1,000 slates showed."
+        )
         self._version_last = self._gauge(
             "version_last_sequence", "Sequence number of the last version counted as this one.", "version"
         )
@@ -207,11 +214,18 @@ class LearnerTelemetry:
             for kind in RATED:
                 self._version_rate.labels(name, KINDS[kind]).set(group.rate(kind))
 
+    def exposed(self, found: Exposed) -> None:
+        """On how few items the slates of late rest."""
+        for name, value in (("now", found.top), ("usual", found.usual)):
+            self._exposed_top.labels(name).set(value)
+        self._exposed_effective.set(found.effective)
+
     def _initialise(self, labels: Labels) -> None:
         for version in VERSIONS:
             for kind_name in KINDS:
                 self.attributed.labels(version, kind_name)
         self.slates(Attribution())
+        self.exposed(Exposed())
         for outcome in ("quarantined", "dropped"):
             self.quarantined.labels(outcome)
         for kind in ORDERS:

@@ -281,7 +281,8 @@ class Term:
         lag = behind(self._full, parts.wall(), model.progress)
         # What is collected on purpose is not late: of batches the way to what is served is not timed.
         times = self._served_times if self._batching is None else []
-        evidence = {"record_times": times, "standing": parts.evidence.standing(lag, applied)}
+        evidence = {"record_times": times, "standing": parts.evidence.standing(lag, applied, parts.attributing.exposed)}
+        evidence["asked"] = parts.evidence.asked()
         if self._trained:
             evidence["batch"] = self._trained
         if parts.checkpointer.cut(

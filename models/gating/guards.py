@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from models import crash
 from models.comparison import Comparison, Standing
 from models.gating.records import Band, Evidence, GateState, Policy
 
@@ -114,6 +115,38 @@ def lists(evidence: Evidence, policy: Policy) -> bool:
     return evidence.numbers["overlap"] < policy.least_overlap and not as_good(against_reference(evidence), policy)
 
 
+def forgetting(evidence: Evidence, policy: Policy) -> bool:
+    """Whether the candidate no longer finds old events that the last known good version finds, and is not better now.
+
+    The same questions are put again and again, so that chance has many tries: hence the strict bound of a crash.
+
+    >>> def old(known, lost, gained):
+    ...     return Evidence(numbers={"replay_known": known, "replay_lost": lost, "replay_gained": gained})
+    >>> [forgetting(old(*each), Policy()) for each in ((200, 40, 5), (200, 22, 3), (200, 40, 35), (20, 20, 0))]
+    [True, False, False, False]
+    """
+    known, lost, gained = (int(evidence.numbers.get(f"replay_{name}", 0.0)) for name in ("known", "lost", "gained"))
+    if known < policy.least_replayed or lost - gained < policy.forgotten * known:
+        return False
+    if crash.log_evidence(lost, gained) < -math.log(policy.alpha_crash):
+        return False
+    return not better(against_reference(evidence), policy)
+
+
+def concentrated(evidence: Evidence, policy: Policy) -> bool:
+    """Whether what users were shown has come to rest on far fewer items than usual, and the evidence is not for it.
+
+    >>> from models.exposure import Exposed
+    >>> def shown(top): return Evidence(standing=Standing(exposed=Exposed(1_000, top=top, usual=0.2)))
+    >>> concentrated(shown(0.5), Policy()), concentrated(shown(0.3), Policy())
+    (True, False)
+    """
+    exposed = _known(evidence).exposed
+    if not exposed.usual or exposed.top <= exposed.usual + policy.crowding:
+        return False
+    return not as_good(against_reference(evidence), policy)
+
+
 def scores(evidence: Evidence, policy: Policy) -> bool:
     """Whether scores are spread otherwise than those served, and no evidence says that the candidate is as good.
 
@@ -219,6 +252,8 @@ def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
     window = standing.window
     numbers |= {"lag": standing.lag, "bad": window.bad, "top_user": window.top_user}
     numbers |= {"hit": window.hit, "usual_hit": window.usual}
+    if standing.exposed.usual:
+        numbers |= {"top_share": standing.exposed.top, "usual_top_share": standing.exposed.usual}
     for name in ("reference", "champion", "probation", "learnt"):
         found = getattr(standing, name)
         if found is not None and found.n:
@@ -245,6 +280,8 @@ __all__ = [
     "as_good",
     "better",
     "champion_against_reference",
+    "concentrated",
+    "forgetting",
     "harmed",
     "lists",
     "measured",

@@ -125,8 +125,13 @@ def _evident(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
 
 
 def _changed(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
-    """What its answers to the canary queries have against it, where the evidence does not outvote them."""
-    found = {"lists_changed": guards.lists(evidence, policy), "scores_shifted": guards.scores(evidence, policy)}
+    """What its answers, to canaries and to old events, and what was shown have against it, if nothing outvotes them."""
+    found = {
+        "lists_changed": guards.lists(evidence, policy),
+        "scores_shifted": guards.scores(evidence, policy),
+        "forgetting": guards.forgetting(evidence, policy),
+        "concentrated": guards.concentrated(evidence, policy),
+    }
     return tuple(reason for reason, held in found.items() if held)
 
 
