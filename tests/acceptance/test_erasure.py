@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
+from models.control import Erase, encode_control
+from models.erasures import user_hash
 from models.schema import SCHEMA
-from streaming import histories, versions
+from streaming import erasing, histories, versions
 from streaming.settings import load_settings
 from streaming.store import Store
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_service import items, learnt_and_served, model_version, recommended
 from tests.support.harness import Installation, counts, variables
 from tests.support.roles import Process
-from tests.support.streams import Planned
+from tests.support.streams import Planned, Shop
 
 
 def gate(service: Process, verb: str, **more: object) -> str:
@@ -70,6 +72,43 @@ def test_an_erased_user_does_not_come_back(open_installation: Open) -> None:
     assert counts(ours.load().state, "user", "user") == total
     assert_a_stranger(service, user)
     assert fresh_model(ours) == total
+
+
+def test_an_erased_user_is_gone_from_the_newest_version_and_stays_gone(open_installation: Open) -> None:
+    shop, ours = Shop(seed=41), open_installation(partitions=1, learner__base_interval=5)
+    learner = ours.learner()
+    planned = list(shop.stream(1_500, time.time() - 20.0, interval=0.01))
+    ours.send(planned)
+    before = ours.wait_learnt(learner)
+    user, others = max(ours.ledger.per_user().items(), key=lambda pair: pair[1])[0], ours.ledger.per_user()
+    del others[user]
+    assert histories.read(ours.store, user).items
+    ours.post_order(encode_control(Erase("one", user)), time.time())
+    ours.flush()
+    ours.wait(lambda: "seq" in erasing.read(ours.store, "one"), "the receipt is written", learner)
+    assert histories.read(ours.store, user) == histories.NOTHING
+    receipt, loaded = erasing.read(ours.store, "one"), ours.load()
+    assert counts(loaded.state, "user", "user") == others
+    assert (receipt["user_row"], receipt["dedupe_entries"]) == ("1", str(ours.ledger.per_user()[user]))
+    assert int(receipt["interactions"]) > 0 < int(receipt["history"])
+    assert int(receipt["seq"]) > before.seq
+    assert loaded.erasures.covers(user_hash(user), float(receipt["erased_at"]) - 0.001)
+
+    # No version from before it is left, with no further event: bases are written for its sake.
+    seq = int(receipt["seq"])
+    ours.wait(lambda: erasing.holding(ours.store, seq) == (0, []), "older versions are let go of", learner)
+
+    learner.kill()
+    learner.start()
+    ours.wait(learner.ready, "learner ready", learner)
+    again = planned[-1].event | {"user_id": user, "event_id": "again"}
+    ours.post(Planned(again, time.time(), "erased"))  # a late redelivery
+    fresh = again | {"timestamp": time.time() + 1.0, "event_id": "after"}
+    ours.post(Planned(fresh, time.time() + 1.0))
+    ours.wait_learnt(learner)
+    assert counts(ours.load().state, "user", "user")[user] == 1
+    assert ours.load().manifest.progress.outcomes["erased"] == 1
+    assert histories.read(ours.store, user).items == [fresh["item_id"]]
 
 
 def assert_a_stranger(service: Process, user: str) -> None:

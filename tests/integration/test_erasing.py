@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from models.control import Erase, encode_control
-from models.erasures import user_hash
 from streaming import erasing, histories
 from streaming.consumer import KafkaSource
 from streaming.mirror import Erased, Mirror
@@ -19,7 +18,7 @@ from streaming.settings import Settings
 from streaming.store import Store
 from tests.conftest import eventually
 from tests.support.harness import Installation, counts
-from tests.support.streams import Planned, Shop
+from tests.support.streams import Shop
 
 Open = Callable[..., Installation]
 TOPICS = {"events": "topic-1", "items": "topic-2", "control": "topic-3"}
@@ -77,42 +76,6 @@ def test_a_history_is_removed_once_and_what_came_after_it_stays(store: Store) ->
     assert histories.read(store, "ann").items == ["cup"]
     assert histories.read(store, "bob").items == ["tea"]
     assert erasing.read(store, "r7") == {"history": "1"}
-
-
-def test_an_erased_user_is_gone_from_the_newest_version_and_stays_gone(open_installation: Open) -> None:
-    shop, ours = Shop(seed=41), open_installation(learner__base_interval=5)
-    learner = ours.learner()
-    planned = list(shop.stream(1_500, time.time() - 20.0, interval=0.01))
-    ours.send(planned)
-    before = ours.wait_learnt(learner)
-    user, others = max(ours.ledger.per_user().items(), key=lambda pair: pair[1])[0], ours.ledger.per_user()
-    del others[user]
-    assert histories.read(ours.store, user).items
-    order(ours, Erase("one", user))
-    ours.wait(lambda: "seq" in erasing.read(ours.store, "one"), "the receipt is written", learner)
-    assert histories.read(ours.store, user) == histories.NOTHING
-    receipt, loaded = erasing.read(ours.store, "one"), ours.load()
-    assert counts(loaded.state, "user", "user") == others
-    assert (receipt["user_row"], receipt["dedupe_entries"]) == ("1", str(ours.ledger.per_user()[user]))
-    assert int(receipt["interactions"]) > 0 < int(receipt["history"])
-    assert int(receipt["seq"]) > before.seq
-    assert loaded.erasures.covers(user_hash(user), float(receipt["erased_at"]) - 0.001)
-
-    # No version from before it is left, with no further event: bases are written for its sake.
-    seq = int(receipt["seq"])
-    ours.wait(lambda: erasing.holding(ours.store, seq) == (0, []), "older versions are let go of", learner)
-
-    learner.kill()
-    learner.start()
-    ours.wait(learner.ready, "learner ready", learner)
-    again = planned[-1].event | {"user_id": user, "event_id": "again"}
-    ours.post(Planned(again, time.time(), "erased"))  # a late redelivery
-    fresh = again | {"timestamp": time.time() + 1.0, "event_id": "after"}
-    ours.post(Planned(fresh, time.time() + 1.0))
-    ours.wait_learnt(learner)
-    assert counts(ours.load().state, "user", "user")[user] == 1
-    assert ours.load().manifest.progress.outcomes["erased"] == 1
-    assert histories.read(ours.store, user).items == [fresh["item_id"]]
 
 
 def test_a_model_that_begins_at_the_topics_beginning_does_not_learn_of_an_erased_user(open_installation: Open) -> None:

@@ -1,29 +1,16 @@
-"""A stretch of the stream is put into quarantine, replayed and dropped, through Kafka, the learner and Redis."""
+"""Orders about quarantines as the learner carries them out: each once, whatever dies, and nothing counted twice."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
 
 from models.control import Drop, Order, Quarantine, Replay, encode_control
 from models.manifest import Manifest
 from streaming import histories
+from tests.acceptance.conftest import Open
 from tests.support.harness import Installation, counts
 from tests.support.roles import Process
 from tests.support.streams import Planned, Shop
-
-Open = Callable[..., Installation]
-
-
-@pytest.fixture
-def open_installation(broker: str, redis_url: str, tmp_path: Path) -> Iterator[Open]:
-    """An installation on the embedded broker and Redis; its processes end with the test."""
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(Installation(broker, redis_url, tmp_path, 2, **settings))
 
 
 def order(ours: Installation, learner: Process, said: Order) -> Manifest:
@@ -46,7 +33,7 @@ def items(ours: Installation) -> dict[str, int]:
 
 
 def test_a_bad_stretch_is_held_then_replayed_and_another_is_dropped(open_installation: Open) -> None:
-    shop, ours = Shop(seed=51, users=60), open_installation()
+    shop, ours = Shop(seed=51, users=60), open_installation(partitions=2)
     learner, start = ours.learner(), time.time() - 60.0
     good, bad, more, worse = (shop.stream(600, start, first, 0.01) for first in (0, 600, 1_200, 1_800))
 
@@ -103,7 +90,7 @@ def test_a_bad_stretch_is_held_then_replayed_and_another_is_dropped(open_install
 
 
 def test_a_learner_that_dies_of_an_order_carries_it_out_once(open_installation: Open) -> None:
-    shop, ours = Shop(seed=52, users=40), open_installation()
+    shop, ours = Shop(seed=52, users=40), open_installation(partitions=2)
     learner, start = ours.learner(), time.time() - 60.0
     good, bad = (shop.stream(400, start, first, 0.01) for first in (0, 400))
     ours.send(good)
