@@ -8,10 +8,10 @@ ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance browser bench ci lock clean
+.PHONY: help setup demo test lint acceptance acceptance-full browser bench ci lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo '  flags are passed on with ARGS, for example: make demo ARGS=--check'
 
 setup: $(KERNELS)  ## make .venv from the locked requirements and compile the kernels
@@ -46,6 +46,9 @@ lint: $(STAMP)  ## ruff, mypy strict, the import rules
 
 acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+acceptance-full: acceptance  ## the same, and the gate's scenarios on a year of real purchases as well
+	$(BIN)/python -m pytest -s tests/acceptance/test_gate.py tests/acceptance/test_gate_streams.py --purchases --timeout 1200
 
 browser: setup  ## the live page in a real Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -17,7 +17,7 @@ FALLEN: Final = 1 / 3
 """Share of the usual hit rate below which labels are no evidence. When half of all users change their tastes at once,
 hits fall to one half; shuffled labels leave a tenth and less."""
 
-RISEN: Final = 0.8
+RISEN: Final = 0.95
 """Share of it from which what has learnt such labels is trusted again."""
 
 MEMORY: Final = 5_000

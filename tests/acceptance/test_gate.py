@@ -16,8 +16,7 @@ from tests.acceptance.conftest import Open
 from tests.support.gated import (
     GATE,
     RATE,
-    SHOP,
-    Stream,
+    Scene,
     consumed,
     decisions,
     endless,
@@ -59,16 +58,16 @@ def put_in_by_hand(ours: Installation) -> str:
 
 
 def test_random_weights_put_in_by_hand_are_never_served_and_forced_live_they_are_rolled_back(
-    open_installation: Open,
+    open_installation: Open, scene: Scene
 ) -> None:
-    ours, stream = open_installation(**GATE), Stream(SHOP)
+    ours, stream = open_installation(**GATE), scene.plenty()
     grown(ours, stream)
     learner, service = ours.learner(), ours.service()
     run(ours, stream.clean(4_000), learner, service)
     learner.terminate()
     learner.wait_exit()
     ours.wait(lambda: status(service)["serving"] == status(service)["head"], "the last version is served", service)
-    good, probe = status(service)["serving"], Probe(SHOP, stream.clean(3_000))
+    good, probe = status(service)["serving"], Probe(stream.shop, stream.clean(3_000))
     before = probe.hit_rate(ours.load(good).state)
 
     made_up = put_in_by_hand(ours)

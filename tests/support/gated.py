@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from models.state import State
 from tests.support.grown import begun, learnt
 from tests.support.harness import Installation
+from tests.support.journey import Journey
 from tests.support.market import Market
+from tests.support.poison import HARMFUL
 from tests.support.probe import Probe
 from tests.support.roles import Process
 from tests.support.streams import Planned, Shop
@@ -48,7 +50,7 @@ _learnt: dict[tuple[str, int, int, int], State] = {}
 class Stream:
     """The events of a shop, one after the other, of the last minutes; `interval`: seconds between two."""
 
-    def __init__(self, shop: Shop | Market, interval: float = INTERVAL) -> None:
+    def __init__(self, shop: Shop | Market | Journey, interval: float = INTERVAL) -> None:
         self.shop, self.interval = shop, interval
         self.sent, self.start = 0, time.time() - PAST
 
@@ -64,6 +66,34 @@ class Stream:
         planned = self.shop.stream(count, self.start - count * INTERVAL, 0, INTERVAL)
         self.sent, self.start = count, self.start - count * self.interval
         return planned
+
+
+class Scene(NamedTuple):
+    """What the scenarios are played on: a stream with plenty to learn from, one that is easily ruined and by what, and
+    one before and after half of its users changed their tastes. Each call begins anew."""
+
+    plenty: Callable[[], Stream]
+    thin: Callable[[], Stream]
+    harmful: tuple[str, ...]
+    changing: Callable[[], tuple[Stream, Stream]]
+
+
+def before_and_after(one: Market | Journey, other: Market | Journey) -> Callable[[], tuple[Stream, Stream]]:
+    return lambda: (Stream(one, one.interval), Stream(other, other.interval))
+
+
+MADE_UP = Scene(
+    lambda: Stream(SHOP),
+    lambda: Stream(Market(), Market().interval),
+    HARMFUL,
+    before_and_after(Market(items=600), Market(items=600, tastes=97)),
+)
+PURCHASES = Scene(
+    lambda: Stream(Journey()),
+    lambda: Stream(Journey(), Journey().interval),
+    (),
+    before_and_after(Journey(), Journey(tastes=97)),
+)
 
 
 def status(service: Process) -> dict[str, Any]:
