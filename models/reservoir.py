@@ -7,6 +7,7 @@ known good version; both have learnt the answers since, so what only the latter 
 from __future__ import annotations
 
 import threading
+from bisect import insort
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
@@ -83,7 +84,8 @@ class Reservoir:
     def add(self, question: Question) -> None:
         """Take a question in; of too many, the one goes that its neighbours in age stand in for best."""
         with self._lock:
-            self._asked.append(_Asked(question))
+            # Questions of several partitions do not come in the order of their times.
+            insort(self._asked, _Asked(question), key=lambda each: each.question.now)
             if len(self._asked) > self._size:
                 del self._asked[_superfluous([each.question.now for each in self._asked])]
 

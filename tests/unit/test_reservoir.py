@@ -24,6 +24,15 @@ def test_ages_reach_back_to_the_first_and_are_spread_evenly_in_their_logarithm()
     assert [sum(low <= age < 10 * low for age in ages) >= 7 for low in (1, 10, 100, 1_000)] == [True] * 4
 
 
+def test_questions_of_several_partitions_come_in_any_order_of_time() -> None:
+    kept = Reservoir(size=8)
+    for number in range(200):
+        kept.add(question(number + (5 if number % 2 else -5)))
+    times = [each.now for each in kept.questions]
+    assert times == sorted(times)
+    assert len(times) == 8
+
+
 def test_each_version_is_asked_a_slice_and_a_new_reference_is_asked_all_anew() -> None:
     kept, asked = Reservoir(), []
     for number in range(3 * SLICE):
