@@ -139,6 +139,18 @@ LEARNING: Rows = (
                 (("clamp_min(max(sluicegate_gate_cool_down_end_timestamp_seconds) - time(), 0)", "seconds"),),
             ),
             Panel(
+                "Shown: share of the ten items shown most",
+                "Of the last 1,000 slates, now and usually; .2 above usual, new versions wait (`concentrated`).",
+                "percentunit",
+                top("sluicegate_exposure_top_share", "time"),
+            ),
+            Panel(
+                "Shown: items in effect",
+                "As many items shown equally often would give slates as varied; it falls when lists grow alike.",
+                "short",
+                (("max(sluicegate_exposure_effective_items)", "items"),),
+            ),
+            Panel(
                 "In quarantine",
                 "Events that were consumed and are not learnt: held for a decision, or given up.",
                 "short",

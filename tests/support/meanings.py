@@ -115,8 +115,6 @@ CLOSER: Final = (
     "deadletter_failures_total",
     "evidence_events_total",
     "evidence_seconds_total",
-    "exposure_effective_items",
-    "exposure_top_share",
     "gate_rollbacks",
     "mirror_commit_failures_total",
     "new_logs_total",
