@@ -134,7 +134,9 @@ def forgetting(evidence: Evidence, policy: Policy) -> bool:
 
 
 def concentrated(evidence: Evidence, policy: Policy) -> bool:
-    """Whether what users were shown has come to rest on far fewer items than usual, and the evidence is not for it.
+    """Whether what users were shown rests on far fewer items than usual, and the candidate is not shown to be better.
+
+    Being as good is not enough: what all are shown, all click. What lasts becomes usual, in some 10,000 slates.
 
     >>> from models.exposure import Exposed
     >>> def shown(top): return Evidence(standing=Standing(exposed=Exposed(1_000, top=top, usual=0.2)))
@@ -144,7 +146,7 @@ def concentrated(evidence: Evidence, policy: Policy) -> bool:
     exposed = _known(evidence).exposed
     if not exposed.usual or exposed.top <= exposed.usual + policy.crowding:
         return False
-    return not as_good(against_reference(evidence), policy)
+    return not better(against_reference(evidence), policy)
 
 
 def scores(evidence: Evidence, policy: Policy) -> bool:

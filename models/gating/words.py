@@ -38,7 +38,7 @@ REASON_TEXTS: Final = {
     "canary_failed": "a canary query raised",
     "lists_changed": "its lists share little with those served, and the evidence does not say that it is as good",
     "forgetting": "old events that the last known good version finds it does not, and it is not shown to be better now",
-    "concentrated": "what users are shown rests on far fewer items than usual, and no evidence says that it is as good",
+    "concentrated": "what users are shown rests on far fewer items than usual, and it is not shown to be better",
     "scores_shifted": "its scores are spread far otherwise than those served, and no evidence says that it is as good",
     "lag": "the learner is far behind the stream: labels come late",
     "bad_records": "too many of the last records were refused",

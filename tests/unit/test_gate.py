@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models import audit, gate
 from models.comparison import Comparison, Standing, Window
 from models.confidence import Sums
+from models.exposure import Exposed
 from models.gate import Band, Evidence, GateState, Policy, Request, Version, decide
 
 POLICY = Policy()
@@ -222,11 +223,27 @@ STANDING = st.builds(
     champion=st.none() | COMPARED,
     probation=st.none() | COMPARED,
     learnt=st.none() | COMPARED,
-    window=st.builds(Window, st.integers(0, 2_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    window=st.builds(
+        Window,
+        st.integers(0, 2_000),
+        *[st.floats(0, 1)] * 4,
+        fallen=st.sampled_from([False, False, False, True]),
+        doubted=st.booleans(),
+    ),
     lag=st.floats(0, 2_000),
     alarms=st.sampled_from([(), ("hit_rate",)]),
     applied=st.integers(0, 50_000),
+    exposed=st.builds(Exposed, st.just(1_000), top=st.floats(0, 1), usual=st.floats(0, 0.5)),
 )
+MEASURED = {
+    "overlap": st.floats(0, 1),
+    "norm": st.floats(0.1, 10),
+    "score_psi": st.floats(0, 2),
+    "score_ks": st.floats(0, 1),
+    "replay_known": st.sampled_from([0.0, 100.0, 300.0]),
+    "replay_lost": st.integers(0, 60).map(float),
+    "replay_gained": st.integers(0, 60).map(float),
+}
 JUDGED = st.builds(
     Evidence,
     candidate=st.sampled_from([None, OLD, NEW, NEWEST]),
@@ -235,7 +252,7 @@ JUDGED = st.builds(
     previous=st.sampled_from([None, OLD]),
     standing=st.none() | STANDING,
     faults=st.lists(st.sampled_from(FAULTS), max_size=1).map(tuple),
-    numbers=st.fixed_dictionaries({"overlap": st.floats(0, 1), "norm": st.floats(0.1, 10)}),
+    numbers=st.fixed_dictionaries(MEASURED),
     request=st.sampled_from([None, None, None, ask("promote"), ask("promote", force=True), ask("rollback")]),
 )
 MEMORIES = st.builds(
@@ -395,6 +412,20 @@ def test_what_learnt_garbage_waits_though_every_model_misses_it_alike_until_it_i
 
     assert found(fallen, same) == found(fallen, good) == found(doubted, same) == ("few_hits",)
     assert found(doubted, good) == ("sound", "healthy")
+
+
+def test_what_forgot_or_crowds_waits_until_the_evidence_speaks_for_it() -> None:
+    forgot = {"replay_known": 200.0, "replay_lost": 40.0, "replay_gained": 4.0}
+    crowding = Exposed(1_000, top=0.6, usual=0.2)
+
+    def found(total: float, numbers: dict[str, float], exposed: Exposed = Exposed()) -> tuple[str, ...]:  # noqa: B008
+        standing = Standing(reference=compared("old", 30_000, total, 2_000.0), exposed=exposed)
+        evidence = Evidence(NEW, OLD, OLD, standing=standing, numbers=numbers)
+        return decide(GateState(proven=True), evidence, POLICY, 0.0).reasons
+
+    assert found(0.0, forgot) == ("forgetting",)
+    assert found(0.0, {}, crowding) == ("concentrated",)
+    assert found(3_000.0, forgot, crowding) == ("sound", "healthy")
 
 
 def test_a_stream_that_is_always_odd_is_not_held_for_ever() -> None:
