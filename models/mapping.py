@@ -126,7 +126,7 @@ class EventMapping:
         _check_names(fields, self._constants)
         _check_types(self._types, rules)
         self._paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
-        self._time = _Time(time, zone)
+        self._time = Times(time, zone)
 
     def place(self, field: str) -> str:
         """Where their record has a field of ours: what a refusal names."""
@@ -191,8 +191,14 @@ class EventMapping:
         return Rejection(refusal.reason, self.place(field), expected, found)
 
 
-class _Time:
-    """Their times, as what our decoder reads."""
+class Times:
+    """Times in a unit or format of theirs, as what our decoder reads. `zone`: of those that name none.
+
+    Raises ValueError for a unit or zone that is not known.
+
+    >>> Times("%d.%m.%Y %H:%M", "UTC").read("01.10.2019 04:00")
+    1569902400.0
+    """
 
     def __init__(self, time: str, zone: str | None) -> None:
         if time not in {"auto", *UNITS} and "%" not in time:
@@ -287,4 +293,4 @@ def _check_types(types: Mapping[str, str], rules: EventRules) -> None:
             raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
-__all__ = ["FIELDS", "KEY", "NO_EVENT", "TIME", "UNITS", "EventMapping", "Path"]
+__all__ = ["FIELDS", "KEY", "NO_EVENT", "TIME", "UNITS", "EventMapping", "Path", "Times"]

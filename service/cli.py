@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from service.exits import tell_exit_codes
 from streaming.settings import BadSettings
 
 COMMANDS = (
@@ -62,6 +63,7 @@ def _root(
 
 for command in COMMANDS:
     import_module(f"service.commands.{command}").register(app)
+tell_exit_codes(app)
 
 
 def main() -> None:

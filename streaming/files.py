@@ -18,6 +18,7 @@ import msgspec
 
 from models.events import DISLIKE, KINDS, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, decode_item
+from models.mapping import Times
 from streaming.guesses import flags
 from streaming.rows import Bad, FileError, Row, RowFile
 
@@ -72,7 +73,8 @@ class Layout(msgspec.Struct, frozen=True):
 
     `columns`: column of the file -> field of ours. `types`: type in the file -> our type, or NO_TYPE. `default_type`:
     the type of rows that name none. `dislike_rating`: rows whose `rating` is at most this are dislikes, whatever their
-    type. `min_rating`: other rows whose `rating` is below are passed over.
+    type. `min_rating`: other rows whose `rating` is below are passed over. `time`: unit or format of the times, as a
+    mapping's (`models.mapping.Times`); those that name no zone are UTC.
     """
 
     columns: dict[str, str] = {}
@@ -80,6 +82,7 @@ class Layout(msgspec.Struct, frozen=True):
     default_type: str | None = None
     min_rating: float | None = None
     dislike_rating: float | None = None
+    time: str = "auto"
 
 
 class Shown(NamedTuple):
@@ -162,12 +165,15 @@ def read_events(
     if layout.min_rating is not None or layout.dislike_rating is not None:
         required = (*required, "rating")
     names = _names(rows, layout.columns, required)
+    times = _times(layout.time)
     seen: set[str] = set()
     for row in rows:
         if isinstance(row, Bad):
             yield Refused(*row)
             continue
         fields = _renamed(row, names)
+        if times is not None and (moment := times.read(fields.get("timestamp"))) is not None:
+            fields["timestamp"] = moment
         if types is not None:
             types[str(fields.get("event_type", layout.default_type or "(none)"))] += 1
         yield _shown(row, fields, layout, rules, items or {}, seen, event_ids)
@@ -178,7 +184,8 @@ def _names(rows: RowFile, columns: Mapping[str, str], required: tuple[str, ...])
     fields = {*EVENT_FIELDS, *ITEM_FIELDS, "context"}
     wrong = sorted(set(columns.values()) - fields)
     if wrong:
-        raise FileError(f"--column: {wrong[0]!r} is not a field of ours: {', '.join(sorted(fields))}")
+        turned = " (the file's name comes first: --column NAME=FIELD)" if fields & set(columns) else ""
+        raise FileError(f"--column: {wrong[0]!r} is not a field of ours{turned}: {', '.join(sorted(fields))}")
     taken = set(columns.values())
     if rows.columns is None:
         return {name: field for name, field in SYNONYMS.items() if field not in taken} | dict(columns)
@@ -234,6 +241,15 @@ def _number(text: str) -> float | str:
     except ValueError:
         return text
     return number if math.isfinite(number) else text
+
+
+def _times(time: str) -> Times | None:
+    if time == "auto":
+        return None
+    try:
+        return Times(time, "UTC")
+    except ValueError as error:
+        raise FileError(f"--time: {error}") from None
 
 
 def _time(text: str) -> float | str:

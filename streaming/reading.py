@@ -71,7 +71,7 @@ def read_stream(
         fields = rows.columns or _fields(path)
     _check_types(path, found.types, layout, rules)
     if not events:
-        raise FileError(_why_empty(path, found, fields))
+        raise FileError(_why_empty(path, found, fields, layout))
     found.moved = sum(later.timestamp < event.timestamp for event, later in pairwise(events))
     found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
     return found
@@ -122,10 +122,14 @@ def _fields(path: Path) -> tuple[str, ...]:
     return ()
 
 
-def _why_empty(path: Path, found: Reading, fields: tuple[str, ...]) -> str:
+def _why_empty(path: Path, found: Reading, fields: tuple[str, ...], layout: Layout) -> str:
     refusals = "; ".join(f"line {line}: {reason}" for line, reason in found.refusals[:2])
-    named = {SYNONYMS.get(name, name) for name in fields}
+    named = {layout.columns.get(name, SYNONYMS.get(name, name)) for name in fields}
+    if layout.default_type is not None:
+        named.add("event_type")
     missing = [field for field in ("user_id", "item_id", "timestamp", "event_type") if field not in named]
     text = f"{path}: no row can be used ({found.refused:,} refused, {found.passed:,} passed over)"
     text += f". {refusals}" if refusals else ""
+    if "bad_timestamp" in refusals:
+        text += ". Say how the times are written, for example --time '%d.%m.%Y %H:%M' or --time microseconds"
     return text + (f". The rows have {', '.join(fields)}: try {flags(missing, fields)}" if missing and fields else "")

@@ -69,7 +69,10 @@ class Options(msgspec.Struct, frozen=True):
 
 def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
     """Where the state of this file, read this way, into this topic, is kept. Raises FileError."""
-    target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(layout, order="sorted")))
+    words = msgspec.to_builtins(layout)
+    if layout.time == "auto":
+        del words["time"]  # states of before there was such a word go on being found
+    target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(words, order="sorted")))
     return settings.data_dir / "send" / f"{identity(file)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
 
 

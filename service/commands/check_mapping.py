@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from streaming.sampling import Sample
 
 HELP: Final = (
-    "docs/mapping.md says what a mapping holds. Exit codes: 0 all records fit; 1 some are refused, or Kafka is away; "
-    "2 the words, the file or the settings are wrong.\n\n"
+    "docs/mapping.md says what a mapping holds.\n\n"
     "Examples:\n\n"
     "sluicegate check-mapping sample.ndjson --config shop.toml\n\n"
     "sluicegate check-mapping --topic shop.activity --count 1000 --config shop.toml --json | jq .refused"

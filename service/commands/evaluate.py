@@ -52,6 +52,9 @@ def evaluate(
     default_type: Annotated[
         str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")
     ] = None,
+    time_format: Annotated[
+        str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
+    ] = "auto",
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
@@ -85,7 +88,8 @@ def evaluate(
             f"{k}: at most {DEEPEST}, because single sources are ranked no deeper", param_hint="--k"
         )
     settings = load_settings(config, os.environ)
-    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating, dislike_rating)
+    types = types_of(type_map, settings)
+    layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
     plan = Plan(k, every, settings.recommender.seed if seed is None else seed)
     names = [name for word in contenders or [] for name in word.split(",") if name]
     try:

@@ -50,6 +50,9 @@ def send(
         str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")
     ] = None,
     items: Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")] = None,
+    time_format: Annotated[
+        str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
+    ] = "auto",
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Pass over rows whose rating is lower.")
     ] = None,
@@ -67,7 +70,8 @@ def send(
     from streaming.sending import Options, Sender
 
     settings = load_settings(config, os.environ)
-    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating, dislike_rating)
+    types = types_of(type_map, settings)
+    layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
     try:
         facts = facts_of(items)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)

@@ -69,6 +69,8 @@ def register(app: typer.Typer) -> None:
             stack = Stack(settings, place, environ, chosen, host or settings.service.host)
             with running(stack, typer.echo):
                 typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
+                if embedded := _embedded(stack):
+                    typer.echo(f"for send, doctor and the like in another terminal: export {embedded}")
                 wait_for_stop(stack)
                 typer.echo("stopping: the learner writes its last version")
         except EmbeddedError as error:
@@ -85,6 +87,12 @@ def _keys(settings: Settings, place: Path) -> dict[str, str]:
         # At once: a start that fails later must not leave a hash whose key nobody saw.
         typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
     return {"SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
+
+
+def _embedded(stack: Stack) -> str:
+    """What other commands have to be told of servers that only this one knows."""
+    said = [f"SLUICEGATE_KAFKA__BOOTSTRAP={stack.bootstrap}"] if stack.embeds_kafka else []
+    return " ".join([*said, *([f"SLUICEGATE_REDIS__URL={stack.redis_url}"] if stack.embeds_redis else [])])
 
 
 def _asked(settings: Settings) -> int | None:

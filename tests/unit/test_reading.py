@@ -153,3 +153,20 @@ def test_facts_come_from_the_catalogue_and_from_the_columns_of_an_items_first_ro
     stream = read_stream(path, Layout(), RULES, catalogue).stream
     assert stream.catalogue == catalogue
     assert stream.facts == {"a": ItemFacts(category="games", price=3.0), "b": ItemFacts(category="tools", price=4.0)}
+
+
+def test_times_of_a_format_of_their_own_are_read_when_it_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "event_type,user_id,item_id,timestamp\nclick,ann,tea,01.10.2019 04:00\n")
+    with pytest.raises(FileError, match=r"--time '%d\.%m\.%Y %H:%M'") as caught:
+        read_stream(path, Layout(), RULES)
+    assert "--column" not in str(caught.value), "the columns are right"
+    (event,) = read_stream(path, Layout(time="%d.%m.%Y %H:%M"), RULES).stream.events
+    assert event.timestamp == 1_569_902_400.0
+    with pytest.raises(FileError, match="--time: time is 'fortnights'"):
+        read_stream(path, Layout(time="fortnights"), RULES)
+
+
+def test_a_column_flag_the_wrong_way_round_is_recognised(tmp_path: Path) -> None:
+    path = written(tmp_path, "Kunde,Artikel\nann,tea\n")
+    with pytest.raises(FileError, match="the file's name comes first: --column NAME=FIELD"):
+        read_stream(path, Layout({"user_id": "Kunde"}), RULES)
