@@ -24,7 +24,7 @@ from models.evaluation import CONTENDERS, hits, reciprocal_ranks
 from models.recommender import Batch, Recommender, RecommenderSettings, new_state
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
-WARM, CHUNK, POSITIONS = 0.1, 2000, 4000
+WARM, CHUNK = 0.1, 2000
 JOURNEY, JOURNEY_LINES = "completejourney", 200_000
 DISLIKE = 7
 LIKED, DISLIKED = 4.0, 2.0  # of five stars
@@ -124,8 +124,8 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         **{name: (lambda rows, name=name: worded(rows, name)) for name in ("age", "income", "household_size")},
     },
 }
-EVERY = {"movielens_100k": 1}
-"""Each n-th event is tested; of the other streams as many as `quality` tests."""
+EVERY = {"movielens_100k": 1, "online_retail_ii": 10, JOURNEY: 10}
+"""Each n-th event is tested: far more than `quality` tests, because the differences are small."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,8 +143,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def measure(name: str, seed: int) -> dict[str, Any]:
     """Every variant of one stream against the first, which uses nothing."""
     rows, facts = _journey() if name == JOURNEY else _file(name)
-    every = EVERY.get(name, max(1, len(rows) // POSITIONS))
-    ranks = {variant: _ranks(list(make(rows)), facts, every, seed) for variant, make in VARIANTS[name].items()}
+    ranks = {variant: _ranks(list(make(rows)), facts, EVERY[name], seed) for variant, make in VARIANTS[name].items()}
     base = ranks["nothing"]
     return {variant: _compared(base, found) for variant, found in ranks.items()}
 
