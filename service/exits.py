@@ -54,8 +54,7 @@ def tell_exit_codes(app: typer.Typer, above: str = "") -> None:
         command.epilog = "\n\n".join([*filter(None, said), f"Exit codes: {OWN.get(name, USUAL)}"])
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            name = group.name or group.typer_instance.info.name
-            tell_exit_codes(group.typer_instance, f"{above}{name} ")
+            tell_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
 
 
 __all__ = ["EXAMPLES", "OWN", "USUAL", "tell_exit_codes"]
