@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from models import slate
 from models.recommender import Ranking
 from models.showing import rotation
 from models.showing.arrangement import Wishes
-from models.showing.rotation import Showings
+from models.showing.rotation import Showing, Showings
 from models.showing.similarity import alike, traits
 from models.slate import Shown
 from models.tables import Array
@@ -21,11 +21,20 @@ from service.tablesets import TableSet
 
 
 class Moment(NamedTuple):
-    """What a page depends on beside model and history: when it is, what was shown before, what chance draws from."""
+    """What a page depends on beside model and history: when it is, what was shown before, what chance draws from.
+
+    `request_id` is random, in hexadecimal. `stored`: what every service showed this user, as Redis has it.
+    """
 
     now: float
     showings: Showings
-    seed: int
+    request_id: str
+    stored: Sequence[Showing] = ()
+
+    @property
+    def seed(self) -> int:
+        """What chance draws from: of each request its own."""
+        return int(self.request_id, 16)
 
 
 def wishes(ask: Ask) -> bool:
@@ -86,7 +95,8 @@ def _penalty(pool: list[Shown], ask: Ask, history: History, moment: Moment) -> A
         return None
     touched = dict(zip(reversed(history.items), reversed(history.times), strict=True))
     items = [shown.item_id for shown in pool]
-    return rotation.spreads(moment.showings.exposures(ask.user_id, items, touched, moment.now))
+    showings = rotation.united(moment.showings.of(ask.user_id), moment.stored)
+    return rotation.spreads(rotation.exposures(showings, items, touched, moment.now))
 
 
 def with_named(pool: list[Shown], named: Iterable[str], ranking: Ranking | None) -> list[Shown]:

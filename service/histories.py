@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from models.showing.rotation import Showing
 from service.breaker import Breaker
 from service.recommending import NOBODY, History
 from service.telemetry import Telemetry
+from streaming import shown
 from streaming.histories import parse, request
 from streaming.store import QuickStore, StoreUnavailable
 
@@ -46,20 +49,31 @@ class Histories:
 
     async def get(self, user_id: str) -> tuple[History, bool]:
         """(history, whether it could be read). An unknown user has an empty one."""
+        read = await self._read(lambda: self._store.call(*request(self._store.key, user_id)))
+        return (NOBODY, False) if read is None else (_history(read), True)
+
+    async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
+        """(history, what the user was shown lately, whether both could be read), in the same one round trip."""
+        key = self._store.key
+        commands = (request(key, user_id), shown.request(key, user_id))
+        read = await self._read(lambda: self._store.calls(commands))
+        return (NOBODY, [], False) if read is None else (_history(read[0]), shown.parse(read[1]), True)
+
+    async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """What Redis answers, None when it does not, or not in time."""
         started = time.monotonic()
         if not self._breaker.allows(started):
-            return NOBODY, False
-        task = asyncio.ensure_future(self._store.call(*request(self._store.key, user_id)))
+            return None
+        task = asyncio.ensure_future(ask())
         try:
             answer = await self._within_budget(task)
         except (StoreUnavailable, TimeoutError) as error:
             self._breaker.failed(time.monotonic(), certainly=isinstance(error, StoreUnavailable))
             self._telemetry.history_failures.inc()
-            return NOBODY, False
+            return None
         self._breaker.succeeded()
         self._telemetry.history_read.observe(time.monotonic() - started)
-        found = parse(answer)
-        return History(found.items, found.times, found.kinds), True
+        return answer
 
     async def _within_budget(self, task: asyncio.Task[Any]) -> Any:
         waited, part = 0, self._budget / SLICES
@@ -83,6 +97,11 @@ class Histories:
         if not task.cancelled():
             # Looked at, so that asyncio does not report a failure that was counted already.
             task.exception()
+
+
+def _history(answer: Sequence[bytes]) -> History:
+    found = parse(answer)
+    return History(found.items, found.times, found.kinds)
 
 
 __all__ = ["BUDGET", "CONNECTION_TIMEOUT", "Histories"]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from models.events import IMPRESSION, Event, EventRules, Rejection, decode
+from models.showing.rotation import Showing, impression
 from service import logs
 from service.breaker import Breaker
 from service.schemas import EventOutcome
@@ -29,7 +30,7 @@ PARTING: Final = 3.0
 RETRY: Final = 2.0
 """Seconds between attempts to find a broker."""
 LOOK: Final = 5.0
-"""Seconds between questions whether the broker is still there, and for its answer: for those who watch, nothing waits."""
+"""Seconds between questions whether the broker is there still, and for its answer: to tell observers, nothing waits."""
 
 IMPRESSIONS: Final = 10_000
 """Impressions that wait for the next request that rotates; the oldest are forgotten first."""
@@ -66,8 +67,8 @@ class Intake:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
-        self.impressions: deque[tuple[str, str, float]] = deque(maxlen=IMPRESSIONS)
-        """User, item and time of accepted impressions, for whoever rotates what was shown."""
+        self.impressions: deque[tuple[str, Showing]] = deque(maxlen=IMPRESSIONS)
+        """Who saw what, of accepted impressions, for whoever rotates what was shown."""
         self.error = "not connected yet"
         """What /readyz tells of Kafka; no decision depends on it."""
 
@@ -144,7 +145,8 @@ class Intake:
             outcomes[index].outcome = "accepted" if done else UNSENT
             event = decoded[index]
             if done and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
-                self.impressions.append((event.user_id, event.item_id, event.timestamp))
+                seen = impression(event.request_id, event.item_id, event.timestamp)
+                self.impressions.append((event.user_id, seen))
         return outcomes
 
 

@@ -52,8 +52,8 @@ def recommend(
             shown = arranging.with_named(shown, _named(ask, pinned, catalogue, allowed), ranking)
         shown = arranging.arrange(shown, ask, pinned, held, catalogue, history, moment)
     if ask.rotate and ask.user_id is not None:
-        items = [each.item_id for each in shown]
-        moment.showings.add(ask.user_id, items, rotation.ON_A_PAGE, moment.now)
+        items = [each.item_id for each in shown[: ask.count]]
+        moment.showings.add(ask.user_id, rotation.page(moment.request_id, items, moment.now))
     return _page(shown[: ask.count], ranking)
 
 

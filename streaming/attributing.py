@@ -1,4 +1,5 @@
-"""In: topic `slates`, and learnt events that name a request. Out: what came of each version's slates, as metrics.
+"""In: topic `slates`, and learnt events that name a request. Out: what came of each version's slates, as metrics, and
+what each user was shown lately, in Redis.
 
 A thread with a consumer of its own: it holds up no learning, and nothing of it is in a version. At its start it reads
 back as many slates as it remembers, so that events after a restart still find theirs; those are not counted again.
@@ -14,12 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from models.attribution import VERSIONS, Attribution
-from models.events import KINDS, Event
+from models.events import IMPRESSION, KINDS, Event
 from models.exposure import Exposed, Exposure
 from models.showing.record import decode_slate
+from streaming.commands import Commands
 from streaming.connection import KafkaTrouble
 from streaming.consumer import KafkaSource
 from streaming.settings import Settings
+from streaming.shown import Memory
 from streaming.source import Offsets, Record, Source
 from streaming.telemetry import LearnerTelemetry
 
@@ -37,23 +40,30 @@ OFFERED: Final = 100_000
 """Events that may wait for this thread, some 10 MB; beyond it the oldest are dropped, and their count shows."""
 CLOSING: Final = 1.0
 
-Named = tuple[str, int, str]
-"""request_id, kind, item id."""
+Named = tuple[str, int, str, str, float]
+"""request_id, kind, item id, user id, epoch seconds."""
 
 
 class Attributing:
     """`offer` from the learning thread; everything else happens on a thread of its own. `close` ends it.
 
-    connect: opens the source; it is tried again until it succeeds.
+    connect: opens the source; it is tried again until it succeeds. store: where what users were shown is kept, None
+    for nowhere.
     """
 
     def __init__(
-        self, settings: Settings, telemetry: LearnerTelemetry, connect: Callable[[], Source] | None = None
+        self,
+        settings: Settings,
+        telemetry: LearnerTelemetry,
+        connect: Callable[[], Source] | None = None,
+        store: Commands | None = None,
     ) -> None:
         self._topic = settings.topic("slates")
         self._window = settings.learner.slate_window
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
+        # Of a store that is away nothing is kept for later: what was shown an hour ago counts half.
+        self._memory = Memory(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
         self.attribution = Attribution(self._window)
         self._exposure = Exposure()
         self._offered: deque[Named] = deque()
@@ -71,7 +81,9 @@ class Attributing:
         if not self._window:
             return
         named = [
-            (e.request_id, e.kind, e.item_id) for e in events if e.request_id is not None and e.item_id is not None
+            (e.request_id, e.kind, e.item_id, e.user_id, e.timestamp)
+            for e in events
+            if e.request_id is not None and e.item_id is not None
         ]
         room = OFFERED - len(self._offered)
         self._offered.extend(named[: max(0, room)])
@@ -110,6 +122,8 @@ class Attributing:
                 for records in source.poll(POLL, TOGETHER):
                     self._take(records, counted_from)
                 self._attribute()
+                if self._memory is not None:
+                    self._memory.flush()
                 if time.monotonic() - aged >= AGE:
                     aged = time.monotonic()
                     self.attribution.age()
@@ -138,12 +152,16 @@ class Attributing:
                 self._telemetry.slates_unreadable.inc()
             else:
                 self._exposure.slate(slate.items)
+                if self._memory is not None:
+                    self._memory.page(slate)
                 self.attribution.slate(slate, counted=record.offset >= counted_from.get(record.partition, 0))
             self._next[record.partition] = record.offset + 1
 
     def _attribute(self) -> None:
         while self._offered:
-            request_id, kind, item = self._offered.popleft()
+            request_id, kind, item, user, then = self._offered.popleft()
+            if kind == IMPRESSION and self._memory is not None:
+                self._memory.seen(user, request_id, item, then)
             self.attribution.event(request_id, kind, item)
 
     def _show(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from models.erasures import Receipt, user_hash
 from models.manifest import Manifest
+from streaming import shown
 from streaming.commands import Commands
 from streaming.store import Store
 
@@ -28,12 +29,14 @@ def asked_for(store: Commands, receipt: str, at: float) -> None:
 
 
 def forget_history(store: Commands, user_id: str, topic_id: str, place: tuple[int, int], receipt: str) -> None:
-    """Remove a user's history as the control record at `place` (partition, offset) orders it: once, however often sent.
+    """Remove a user's history, and pages shown, as the control record at `place` (partition, offset) orders it: once.
 
     Raises StoreUnavailable; then call again.
     """
-    names = [store.key("h-marks"), store.key("h", user_id), store.key("erasure", receipt), store.key("erased")]
-    store.run("erase", names, [f"{topic_id}:{place[0]}", place[1], TTL_SECONDS, str(user_hash(user_id)), TOLD])
+    key = store.key
+    names = [key("h-marks"), key("h", user_id), key("erasure", receipt), key("erased"), shown.name(key, user_id)]
+    mark, user = f"{topic_id}:{place[0]}", str(user_hash(user_id))
+    store.run("erase", names, [mark, place[1], TTL_SECONDS, user, TOLD, shown.MARGIN, shown.TTL_SECONDS])
 
 
 def committed(store: Commands, receipts: Sequence[Receipt], version: Manifest) -> None:

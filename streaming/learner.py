@@ -339,7 +339,8 @@ class Learner:
             deadletter = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
             stack.callback(lambda: deadletter.close(self.stop.share(1.0)))
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
-            attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry)))
+            kept = self.histories if settings.learner.remember_shown else None
+            attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry, store=kept)))
             opponents = stack.enter_context(contextlib.closing(self._opponents()))
             adoption = stack.enter_context(contextlib.closing(adopting.Watch(self.store, model.progress.adopted)))
             checkpointer = self._checkpointer(leadership, source, head, receipts, adoption)

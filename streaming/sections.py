@@ -257,6 +257,11 @@ class LearnerSettings(Section):
     slate_window: int = Field(
         default=50_000, ge=0, le=10_000_000, description="Slates remembered to attribute events to; 0: none are read."
     )
+    remember_shown: bool = Field(
+        default=True,
+        description="Keep in Redis what each user was shown in the last three hours, for requests that `rotate`. "
+        "Without such requests `false` saves its memory. Read from topic slates: nothing is kept at `slate_window` 0.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
     metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
     on_lost_offsets: Literal["fail", "earliest"] = Field(

@@ -214,6 +214,15 @@ class QuickStore:
         with named_errors():
             return await self._client.execute_command(*command)
 
+    async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The answers to several plain commands in one round trip; not a transaction. Raises StoreUnavailable."""
+        with named_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute()
+            return answers
+
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()

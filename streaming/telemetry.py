@@ -182,6 +182,10 @@ class LearnerTelemetry:
         self.attribution_dropped = self._counter(
             "attribution_dropped_total", "Events that came faster than they could be attributed."
         )
+        self.shown_dropped = self._counter(
+            "shown_dropped_total",
+            "Pages and impressions that Redis did not take, so that no other service knows of them.",
+        )
         self._version_rate = self._gauge(
             "version_event_rate",
             "Share of the versions' slates that an event of this kind followed.",

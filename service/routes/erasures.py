@@ -26,7 +26,7 @@ from streaming.store import StoreUnavailable
 router = APIRouter(tags=["users"])
 
 RECEIPT: Final = re.compile(r"[0-9a-f]{24}")
-COUNTS: Final = ("history", "user_row", "interactions", "dedupe_entries")
+COUNTS: Final = ("history", "shown", "user_row", "interactions", "dedupe_entries")
 """What a receipt counts."""
 
 NOT_ERASED: Final = (

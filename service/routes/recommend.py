@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.showing.rotation import SEEN
+from models.showing.rotation import Showing
 from models.slate import Seen
 from service import answering, recommending
 from service.answering import PLAIN, Form
@@ -110,8 +110,8 @@ async def _recommend(request: Request, ask: Ask, place: str) -> Response:
     now = ctx.clock()
     if ask.rotate:
         _remember_impressions(ctx)
-    moment = Moment(now, ctx.showings, int(request.scope["request_id"], 16))
-    history, lacking = await _history(ctx, ask, now)
+    history, stored, lacking = await _history(ctx, ask, now)
+    moment = Moment(now, ctx.showings, request.scope["request_id"], stored)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as held:
         page = recommending.recommend(held, ctx.catalogue, ask, history, moment, place)
@@ -123,19 +123,21 @@ async def _recommend(request: Request, ask: Ask, place: str) -> Response:
 def _remember_impressions(ctx: Context) -> None:
     """Taken over here, on the event loop, because what remembers showings is not for several threads."""
     while ctx.intake.impressions:
-        user, item, then = ctx.intake.impressions.popleft()
+        user, seen = ctx.intake.impressions.popleft()
         if user in ctx.showings:
-            ctx.showings.add(user, [item], SEEN, then)
+            ctx.showings.add(user, seen)
 
 
-async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[str]]:
-    stored, read = NOBODY, True
-    if ask.user_id is not None:
+async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[Showing], list[str]]:
+    stored, shown, read = NOBODY, list[Showing](), True
+    if ask.user_id is not None and ask.rotate:
+        stored, shown, read = await ctx.histories.with_shown(ask.user_id)
+    elif ask.user_id is not None:
         stored, read = await ctx.histories.get(ask.user_id)
     lacking = [] if read else ["history_unavailable"]
     if not ask.recent_items:
-        return stored, lacking
-    return merged(History(*recent(ask.recent_items, now)), stored), lacking
+        return stored, shown, lacking
+    return merged(History(*recent(ask.recent_items, now)), stored), shown, lacking
 
 
 def merged(page: History, stored: History) -> History:

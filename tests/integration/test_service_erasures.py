@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+import streaming.shown
 from models.control import Erase, decode_control
 from models.erasures import Receipt
 from models.manifest import Manifest
-from models.showing.rotation import ON_A_PAGE
+from models.showing.rotation import impression, page
 from service.auth import digest
 from streaming import erasing, histories
 from streaming.producer import ensure_topics
@@ -41,6 +42,7 @@ def test_an_erasure_is_an_order_in_kafka_and_its_receipt_follows_it(
     served: Served, settings: Settings, store: Store
 ) -> None:
     histories.write(store, {"ann": [(0, 1, 10.0, 0, "tea"), (0, 2, 11.0, 0, "cup")]}, "t")
+    streaming.shown.write(store, [("ann", page("5f", ["tea"], time.time()))])
     asked = time.time()
     answer = served.http.delete("/users/ann")
     assert answer.status_code == 202, answer.text
@@ -57,7 +59,7 @@ def test_an_erasure_is_an_order_in_kafka_and_its_receipt_follows_it(
     erasing.committed(store, [Receipt(receipt, 12.5, 1, 2, 2)], Manifest("11-1-cd", 11, "delta"))  # told again
     found = served.get(f"/erasures/{receipt}").json()
     assert (found["status"], found["erased_at"], found["version"]) == ("complete", 12.5, "9-1-ab")
-    assert found["removed"] == {"history": 2, "user_row": 1, "interactions": 2, "dedupe_entries": 2}
+    assert found["removed"] == {"history": 2, "shown": 1, "user_row": 1, "interactions": 2, "dedupe_entries": 2}
     assert served.get("/users/ann").json()["known"] is False
 
     store.call("ZADD", store.key("idx"), 8, "8-1-ab")
@@ -69,9 +71,9 @@ def test_an_erasure_is_an_order_in_kafka_and_its_receipt_follows_it(
 
 def test_every_replica_forgets_what_the_user_was_shown(served: Served, store: Store) -> None:
     shown = served.context.showings
-    shown.add("ann", ["tea"], ON_A_PAGE, time.time())
-    shown.add("bob", ["tea"], ON_A_PAGE, time.time())
-    served.context.intake.impressions.append(("ann", "tea", 1.0))
+    for user in ("ann", "bob"):
+        shown.add(user, page("5f", ["tea"], time.time()))
+    served.context.intake.impressions.append(("ann", impression("5f", "tea", 1.0)))
     eventually(lambda: served.context.forgetting._last)  # it has looked once
     erasing.forget_history(store, "ann", "c", (0, 0), "r0")
     eventually(lambda: "ann" not in shown)

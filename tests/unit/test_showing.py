@@ -14,7 +14,7 @@ from models.items import ItemFacts
 from models.showing import words
 from models.showing.arrangement import MOST_DIVERSE, Place, Wishes, arrange, spread
 from models.showing.matching import Wanted
-from models.showing.rotation import HALF_LIFE, ON_A_PAGE, SEEN, Showings, spreads
+from models.showing.rotation import HALF_LIFE, Showing, Showings, exposures, impression, merged, page, spreads, united
 from models.showing.similarity import alike, traits
 from models.slate import Candidate, arranged, compose
 
@@ -171,18 +171,65 @@ def test_rotation_takes_off_what_the_formula_says() -> None:
 
 def test_what_was_shown_and_left_alone_counts_and_halves_every_hour() -> None:
     showings = Showings()
-    showings.add("ann", ["tea", "mug"], ON_A_PAGE, 1000.0)
-    showings.add("ann", ["tea"], SEEN, 1000.0)
+    showings.add("ann", page("5f", ["tea", "mug"], 1000.0))
+    showings.add("ann", impression("5f", "tea", 1000.0))
 
-    def exposures(touched: dict[str, float], later: float) -> list[float]:
-        return list(showings.exposures("ann", ["tea", "mug", "pot"], touched, 1000.0 + later))
+    def counted(touched: dict[str, float], later: float) -> list[float]:
+        return list(exposures(showings.of("ann"), ["tea", "mug", "pot"], touched, 1000.0 + later))
 
-    assert exposures({}, 0.0) == [1.0, 0.5, 0.0]
-    assert exposures({}, HALF_LIFE) == [0.5, 0.25, 0.0]
-    assert exposures({"tea": 1001.0, "mug": 999.0}, 0.0) == [0.0, 0.5, 0.0]
-    assert list(showings.exposures("ben", ["tea"], {}, 1000.0)) == [0.0]
+    assert counted({}, 0.0) == [1.0, 0.5, 0.0]
+    assert counted({}, HALF_LIFE) == [0.5, 0.25, 0.0]
+    assert counted({"tea": 1001.0, "mug": 999.0}, 0.0) == [0.0, 0.5, 0.0]
+    assert showings.of("ben") == []
     showings.forget("ann")
-    assert exposures({}, 0.0) == [0.0, 0.0, 0.0]
+    assert counted({}, 0.0) == [0.0, 0.0, 0.0]
+
+
+TELLINGS = st.lists(
+    st.one_of(
+        st.builds(page, st.sampled_from(["1", "2"]), st.just(["tea", "mug"]), st.just(5.0)),
+        st.builds(
+            impression, st.sampled_from(["1", "2", "3"]), st.sampled_from(["tea", "mug"]), st.sampled_from([6.0, 7.0])
+        ),
+    ),
+    max_size=8,
+)
+
+
+@given(TELLINGS, st.randoms(use_true_random=False))
+def test_however_often_and_in_whatever_order_a_showing_is_told_it_counts_once(told: list[Showing], random: Any) -> None:
+    def remembered(tellings: list[Showing]) -> dict[str, float]:
+        showings = Showings()
+        for each in tellings:
+            showings.add("ann", each)
+        items = ["tea", "mug"]
+        return dict(zip(items, exposures(showings.of("ann"), items, {}, 8.0), strict=True))
+
+    again = [*told, *told]
+    random.shuffle(again)
+    assert remembered(again) == pytest.approx(remembered(told))
+
+
+def test_two_memories_count_a_request_once_and_know_what_either_knows() -> None:
+    mine = [page("1", ["tea"], 10.0), page("2", ["mug"], 20.0)]
+    stored = [merged(page("1", ["tea"], 10.0), impression("1", "tea", 11.0)), page("0", ["pot"], 5.0)]
+    assert exposures(united(mine, stored), ["tea", "mug", "pot"], {}, 20.0) == pytest.approx([1.0, 0.5, 0.5], rel=0.01)
+
+
+def test_an_impression_of_what_did_not_stand_on_its_page_says_nothing() -> None:
+    assert merged(page("1", ["tea"], 10.0), impression("1", "pot", 11.0)) == page("1", ["tea"], 10.0)
+
+
+def test_each_impression_without_a_request_counts() -> None:
+    showings = Showings()
+    for then in (10.0, 11.0):
+        showings.add("ann", impression(None, "tea", then))
+    assert exposures(showings.of("ann"), ["tea"], {}, 11.0) == pytest.approx([1.0], rel=0.01)
+
+
+def test_what_happened_to_an_item_between_two_showings_ends_the_first_alone() -> None:
+    shown = [page("1", ["tea"], 10.0), page("2", ["tea"], 20.0)]
+    assert list(exposures(shown, ["tea"], {"tea": 15.0}, 20.0)) == [0.5]
 
 
 @settings(max_examples=50)
@@ -190,8 +237,9 @@ def test_what_was_shown_and_left_alone_counts_and_halves_every_hour() -> None:
 def test_what_is_remembered_of_showings_is_bounded(told: list[tuple[int, list[int]]]) -> None:
     showings = Showings(entries=25, per_user=6)
     for now, (user, items) in enumerate(told):
-        showings.add(f"u{user}", [f"i{item}" for item in items], ON_A_PAGE, float(now))
+        showings.add(f"u{user}", page(f"r{now}", [f"i{item}" for item in items], float(now)))
         assert len(showings) <= 25
+        assert sum(len(showing.items) for showing in showings.of(f"u{user}")) <= 6
     if told:
         assert f"u{told[-1][0]}" in showings
 
