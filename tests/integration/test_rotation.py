@@ -64,7 +64,7 @@ def test_what_one_service_showed_goes_down_at_another_until_the_user_acts_or_is_
         follower = stack.enter_context(closing(following(settings, store)))
         first, second, third = (stack.enter_context(service(settings)) for _ in range(3))
         for served in (first, second, third):
-            eventually(lambda served=served: served.get("/readyz").json()["version"] == version)
+            eventually(lambda served=served: served.get("/readyz").json()["version"] == version, timeout=30.0)
         eventually(lambda: first.context.intake.producer)
         eventually(follower.following.is_set, timeout=30.0)
 
