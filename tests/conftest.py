@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from streaming import embedded
 from streaming.settings import Settings, load_settings
 
 T = TypeVar("T")
+
+# A busy machine is no slow strategy, and no slow code.
+hypothesis_settings.register_profile("sluicegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("sluicegate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
