@@ -28,7 +28,7 @@ MARGIN: Final = 60
 """Seconds after an erasure whose pages are not kept here either: by more the clocks of services must not differ."""
 
 TOGETHER: Final = 100
-"""Pages of one script, some 2 ms of Redis's one thread: what a reader may have to wait while pages are read back."""
+"""Pages of one script, some 0.5 ms of Redis's one thread: what a reader may have to wait while pages are read back."""
 
 PAUSE: Final = 2.0
 """Seconds without a try after a failure; what comes meanwhile is dropped."""
