@@ -118,12 +118,13 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, out):
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
     history_.counts[4] = query
-    candidates.gather(served, scratch, now, listed.entries[:0], False)
+    only = np.bool_(False)  # typed as what a request hands on: the word itself would have all of it compiled once more
+    candidates.gather(served, scratch, now, listed.entries[:0], only)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     ranking.measure(listed)
     racing.set_rankers(listed, history_, served.moments, served.linear.weight, served.ranker.weight, now)
-    fresh.rank(served, scratch, now, listed.entries[:0], False)
+    fresh.rank(served, scratch, now, listed.entries[:0], only)
     racing.serve(listed.scores, listed.counts[3], served.chosen.contender[0])
     target = racing.find_target(listed, item)
     if tests and cold < 0:
