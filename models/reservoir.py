@@ -22,8 +22,9 @@ LENGTH: Final = 20
 SHORTEST: Final = 3
 """Of fewer, what comes next is anybody's guess."""
 
-SLICE: Final = 16
-"""Questions put to each version: some 10 ms of a thread that serves no requests. All are asked within 32 versions."""
+SLICE: Final = 4
+"""Questions put to each version: some 2 ms of a thread that takes a core from requests. All are asked within 128
+versions, about two minutes of a busy shop."""
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True, gc=False):
