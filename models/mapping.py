@@ -31,7 +31,7 @@ FIELDS: Final = (
     "request_id",
     "query",
 )
-"""Our fields that a mapping can fill."""
+"""Our fields that a mapping, or a column of a file, can fill."""
 
 NEEDED: Final = ("event_type", "user_id", "timestamp")
 

@@ -18,22 +18,11 @@ import msgspec
 
 from models.events import DISLIKE, KINDS, Event, EventRules, Rejection, decode
 from models.items import ItemFacts, decode_item
+from models.mapping import FIELDS as EVENT_FIELDS
 from models.mapping import Times
 from streaming.guesses import flags
 from streaming.rows import Bad, FileError, Row, RowFile
 
-EVENT_FIELDS: Final = (
-    "event_type",
-    "user_id",
-    "item_id",
-    "timestamp",
-    "event_id",
-    "session_id",
-    "price",
-    "quantity",
-    "request_id",
-    "query",
-)
 ITEM_FIELDS: Final = ("category", "price", "brand", "title", "tags", "rating", "available", "embedding")
 
 # What shops call these columns; used where the file has no column of the proper name and no --column says otherwise.

@@ -8,9 +8,9 @@ the kernels that every start waits for.
 import numpy as np
 
 from models.dimensions import IMPRESSION, PURCHASE, SEARCH, WINDOW
-from models.kernels import factorization, history
+from models.kernels import history
 from models.kernels.compile import kernel
-from models.kernels.learning import learn_factors
+from models.kernels.learning import draw, learn_factors
 
 PAST = 32  # events of a user that are looked at: enough for ten that count among impressions and dislikes
 
@@ -29,15 +29,9 @@ def again(served, private, past, users, items, times, kinds, weights, scratch):
         _recall(scratch.history, ring_items, ring_times, ring_kinds, user, pushed[user])
         negatives = 0
         if kind <= PURCHASE:
-            negatives = factorization.draw_negatives(
-                scratch.work,
-                item,
-                served.pool.item,
-                served.clock.pooled[0],
-                private.recent.item,
-                private.progress.recent[0],
-                private.progress.random,
-            )
+            pool, recent, factors = served.pool.item, private.recent.item, served.item_factors
+            pooled = served.clock.pooled[0]
+            negatives = draw(scratch.work, item, factors, served.item_stats, pool, pooled, recent, private.progress)
         if kind <= PURCHASE or weight < 0:
             learn_factors(
                 scratch.history,

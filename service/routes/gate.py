@@ -113,10 +113,10 @@ async def _admin(request: Request, kind: type[GateAskT]) -> tuple[GateAskT, str]
     return body(await request.body(), kind), caller.name
 
 
-async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Response:
-    ctx = context(request)
+async def put_to_gate(ctx: Context, wish: gate.Request, revision: int) -> gate.Decision:
+    """What the gate decides on an operator's wish. Raises the problem of a revision that is past, or of Redis away."""
     try:
-        decision = await run_in_threadpool(ctx.gatekeeper.ask, wish, revision)
+        return await run_in_threadpool(ctx.gatekeeper.ask, wish, revision)
     except RevisionConflict as error:
         raise Problem(
             "conflict",
@@ -126,6 +126,11 @@ async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Res
         ) from None
     except StoreUnavailable as error:
         raise store_away(error) from None
+
+
+async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Response:
+    ctx = context(request)
+    decision = await put_to_gate(ctx, wish, revision)
     return answer({
         "action": decision.action,
         "reasons": decision.reasons,

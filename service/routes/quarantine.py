@@ -19,12 +19,11 @@ from models.progress import Quarantined
 from models.snapshot import Damaged
 from service.context import Context
 from service.describing import operation
-from service.gatekeeper import RevisionConflict
 from service.intake import KafkaUnavailable, Outgoing
 from service.problems import Problem, invalid
 from service.routes.common import admit, answer, context
 from service.routes.events import away
-from service.routes.gate import store_away
+from service.routes.gate import put_to_gate, store_away
 from service.schemas import GateAsk, body
 from streaming.store import StoreUnavailable
 
@@ -93,18 +92,9 @@ async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response
 async def _give(request: Request, order: Order, note: gate.Request, revision: int) -> None:
     """To the audit, then to the learner: an order that nobody can look up later must not be carried out."""
     ctx = context(request)
+    await put_to_gate(ctx, note, revision)
     try:
-        await run_in_threadpool(ctx.gatekeeper.ask, note, revision)
         await run_in_threadpool(ctx.intake.send, "control", [Outgoing("", encode_control(order))])
-    except RevisionConflict as error:
-        raise Problem(
-            "conflict",
-            f"The gate is at revision {error.revision}, the request was made for {revision}.",
-            "Read GET /gate again, and repeat the request with its revision if it is still wanted.",
-            revision=error.revision,
-        ) from None
-    except StoreUnavailable as error:
-        raise store_away(error) from None
     except KafkaUnavailable as error:
         raise away(str(error)) from None
 
