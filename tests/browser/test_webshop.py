@@ -12,9 +12,8 @@ from service.auth import digest
 from streaming.embedded import free_port
 from streaming.producer import ensure_topics
 from streaming.settings import Settings
-from tests.conftest import eventually
 from tests.integration.test_service_http import in_topic
-from tests.support.serving import Served, changed, service
+from tests.support.serving import Served, changed, connected
 from tests.support.webshop import webshop
 
 PORT = free_port()
@@ -26,8 +25,7 @@ def served(settings: Settings) -> Iterator[Served]:
     """A service that takes beacons of the shop's pages."""
     ensure_topics(settings)
     keys = tuple(f"{role}:{digest(role)}" for role in ("admin", "beacon"))
-    with service(changed(settings, service={"keys": keys, "beacon_origins": (ORIGIN,)}), trusted=False) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(changed(settings, service={"keys": keys, "beacon_origins": (ORIGIN,)}), trusted=False) as running:
         yield running
 
 

@@ -13,9 +13,8 @@ import pytest
 from service.auth import digest
 from streaming.producer import ensure_topics
 from streaming.settings import BadSettings, Settings, load_settings
-from tests.conftest import eventually
 from tests.integration.test_service_http import in_topic, problem
-from tests.support.serving import Served, changed, service
+from tests.support.serving import Served, changed, connected
 
 SHOP, PREVIEW = "https://shop.example", "https://preview.shop.example:8443"
 KEYS = {role: f"key-of-{role}" for role in ("read", "events", "beacon", "admin")}
@@ -30,8 +29,7 @@ def open_to_pages(settings: Settings, **more: Any) -> Settings:
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
     ensure_topics(settings)
-    with service(open_to_pages(settings), trusted=False) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(open_to_pages(settings), trusted=False) as running:
         yield running
 
 
@@ -136,8 +134,7 @@ def test_a_beacon_that_is_too_long_is_refused(served: Served) -> None:
 
 def test_too_many_beacons_are_told_when_to_come_back_and_the_shop_is_not_held_up(settings: Settings) -> None:
     ensure_topics(settings)
-    with service(open_to_pages(settings, beacon_client_rate=0.5), trusted=False) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(open_to_pages(settings, beacon_client_rate=0.5), trusted=False) as running:
         answers = [beacon(running, event()) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [202, 429, 429]
         assert 1 <= int(answers[1].headers["retry-after"]) <= 4

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from service.cli import app
 from streaming.settings import Settings
 from tests.conftest import eventually
-from tests.support.serving import Learner, Served, changed, learner, service, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
+from tests.support.serving import Learner, Served, changed, service
 
 
 def gate(served: Served, *words: str) -> Result:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-
-import pytest
 
 from models.schema import SCHEMA
 from models.state import State
 from streaming import versions
 from streaming.opponents import STANDS, Opponents
-from streaming.settings import Settings
-from tests.support.serving import Learner, learner, shop
+from tests.support.serving import Learner
 
 CEILINGS = {"item": 300_000, "user": 10_000, "category": 100, "brand": 100}
 PLENTY = 1 << 30
@@ -25,14 +21,6 @@ class Hand:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
 
 
 def point(taught: Learner, serving: str | None = None, reference: str | None = None) -> None:

@@ -19,15 +19,14 @@ from streaming.settings import Settings
 from streaming.store import Store
 from tests.conftest import eventually
 from tests.integration.test_service_http import in_topic, problem
-from tests.support.serving import Served, changed, service
+from tests.support.serving import Served, changed, connected, service
 
 
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
     """A service whose topics exist and whose producer is connected."""
     ensure_topics(settings)
-    with service(settings) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(settings) as running:
         yield running
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 
 import httpx
 import msgspec
 import numpy as np
-import pytest
 
 from models import audit
 from models.audit import AuditRecord, broken_link
@@ -19,15 +17,7 @@ from models.dimensions import RANKER
 from models.manifest import ChunkInfo, seal
 from streaming.settings import Settings
 from tests.conftest import eventually
-from tests.support.serving import Learner, Served, changed, learner, service, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
+from tests.support.serving import Learner, Served, changed, service
 
 
 def serving(served: Served, version: str) -> bool:

@@ -11,15 +11,7 @@ from models.items import ItemFacts
 from models.showing.words import words
 from streaming.settings import Settings
 from tests.conftest import eventually
-from tests.support.serving import Learner, Served, learner, service, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
+from tests.support.serving import Learner, Served, service, shop
 
 
 def facts(count: int = 30) -> dict[str, ItemFacts | None]:

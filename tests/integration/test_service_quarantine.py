@@ -16,15 +16,7 @@ from streaming.settings import Settings
 from tests.conftest import eventually
 from tests.integration.test_service_gate import standing
 from tests.integration.test_service_http import in_topic, problem
-from tests.support.serving import Learner, Served, changed, learner, service, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
+from tests.support.serving import Learner, Served, changed, connected
 
 
 @pytest.fixture
@@ -32,8 +24,7 @@ def served(settings: Settings, taught: Learner) -> Iterator[Served]:
     """A service that serves its first version, with Kafka at hand."""
     ensure_topics(settings)
     version = taught.commit()
-    with service(settings) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(settings) as running:
         eventually(lambda: running.get("/gate").json()["serving"] == version)
         yield running
 
@@ -92,8 +83,7 @@ def test_after_a_roll_back_for_harm_the_gate_proposes_to_hold_what_did_it() -> N
 def test_with_auto_a_roll_back_for_harm_holds_what_did_it(settings: Settings, taught: Learner) -> None:
     ensure_topics(settings)
     first = taught.commit()
-    with service(changed(settings, gate={"quarantine": "auto", "cooldown": 0.01})) as served:
-        eventually(lambda: served.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+    with connected(changed(settings, gate={"quarantine": "auto", "cooldown": 0.01})) as served:
         eventually(lambda: served.get("/gate").json()["serving"] == first)
         taught.learn([("user-1", "item-1")])
         second = taught.commit()

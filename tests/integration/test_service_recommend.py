@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -17,14 +16,6 @@ from streaming import embedded
 from streaming.settings import Settings, load_settings
 from tests.conftest import eventually
 from tests.support.serving import Learner, Served, ids, learner, service, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
 
 
 def serving(served: Served, version: str) -> bool:

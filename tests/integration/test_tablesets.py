@@ -13,7 +13,7 @@ from models.snapshot import Damaged
 from service.tablesets import TableSets
 from streaming.settings import Settings
 from streaming.store import Store
-from tests.support.serving import Learner, learner, shop
+from tests.support.serving import Learner
 
 
 @pytest.fixture
@@ -21,13 +21,6 @@ def store(settings: Settings) -> Iterator[Store]:
     made = Store.for_service(settings)
     yield made
     made.close()
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
 
 
 def served_digest(taught: Learner) -> str:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from models.schema import SCHEMA
 from service.tablesets import TableSets
 from streaming.settings import Settings
 from streaming.store import Store
-from tests.support.serving import Learner, learner, shop
-
-
-@pytest.fixture
-def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
-    with learner(settings) as made:
-        made.learn(shop())
-        yield made
+from tests.support.serving import Learner
 
 
 def test_going_back_to_the_kept_version_needs_no_store_and_keeps_it(settings: Settings, taught: Learner) -> None:

@@ -26,6 +26,7 @@ from streaming import facts, histories
 from streaming.checkpoint import Checkpointer
 from streaming.settings import Settings
 from streaming.store import Store
+from tests.conftest import eventually
 
 START = 1_700_000_000.0
 
@@ -156,6 +157,14 @@ def service(settings: Settings, **how: Any) -> Iterator[Served]:
         server.should_exit = True
         thread.join(15.0)
         assert not thread.is_alive(), "the service did not end"
+
+
+@contextlib.contextmanager
+def connected(settings: Settings, **how: Any) -> Iterator[Served]:
+    """The same once its producer is connected. The topics must exist."""
+    with service(settings, **how) as running:
+        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        yield running
 
 
 def changed(settings: Settings, **sections: dict[str, Any]) -> Settings:

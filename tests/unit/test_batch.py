@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,19 +18,9 @@ from models.recommender import Recommender, RecommenderSettings, new_state
 from models.scratch import new_scratch
 from streaming.batching import split
 from streaming.intake import Prepared
+from tests.support.seen import Seen
 
 SETTINGS = RecommenderSettings(items=500, users=100, categories=100, brands=100, queries=100)
-
-
-@dataclass
-class Seen:
-    """An event as the recommender reads it."""
-
-    kind: int
-    user_id: str
-    item_id: str | None
-    timestamp: float
-    price: float | None = None
 
 
 def stream(count: int, seed: int = 1, first: int = 0) -> list[Seen]:

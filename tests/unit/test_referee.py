@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -18,19 +17,9 @@ from models.referee import SHARE, Referee
 from models.schema import SCHEMA
 from models.scratch import new_scratch
 from models.state import State
+from tests.support.seen import Seen
 
 SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)
-
-
-@dataclass
-class Seen:
-    """An event as the recommender reads it."""
-
-    kind: int
-    user_id: str
-    item_id: str | None
-    timestamp: float
-    price: float | None = None
 
 
 def stream(seed: int, count: int, users: int = 30, items: int = 60) -> list[Seen]:

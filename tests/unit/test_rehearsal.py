@@ -21,20 +21,10 @@ from service.examining import Examiner
 from service.policies import BadPolicy, read_rule
 from service.replay_table import text
 from streaming.rehearsing import before
+from tests.support.seen import Seen
 
 SETTINGS = RecommenderSettings(items=500, users=100, categories=100, brands=100, queries=100, test_every=2)
 START = 1.7e9
-
-
-@dataclass
-class Seen:
-    """An event as the recommender reads it."""
-
-    kind: int
-    user_id: str
-    item_id: str | None
-    timestamp: float
-    price: float | None = None
 
 
 def stream(count: int, seed: int = 1) -> list[Seen]:

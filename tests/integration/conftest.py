@@ -1,0 +1,18 @@
+"""In: settings of a test. Out: what several files of this tier begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streaming.settings import Settings
+from tests.support.serving import Learner, learner, shop
+
+
+@pytest.fixture
+def taught(settings: Settings) -> Iterator[Learner]:
+    """A learner that has learnt a small shop."""
+    with learner(settings) as made:
+        made.learn(shop())
+        yield made
