@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import signal
@@ -69,13 +68,7 @@ def labels(settings: Settings) -> Labels:
     )
 
 
-def _calm_collector() -> None:
-    """A batch makes thousands of objects that all die with it; the default looks for cycles among them every 700."""
-    gc.set_threshold(100_000, 50, 100)
-
-
 def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | None = None) -> int:
-    _calm_collector()
     _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:

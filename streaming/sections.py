@@ -241,7 +241,7 @@ class LearnerSettings(Section):
     base_interval: Seconds = Field(
         default=600.0, description="Seconds after which a new base is written beside the chain."
     )
-    batch_size: int = Field(default=2_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    batch_size: int = Field(default=5_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
     evidence_share: float = Field(
         default=0.2,
         ge=0.0,

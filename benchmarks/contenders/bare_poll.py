@@ -1,6 +1,7 @@
 """In: a topic and offsets. Out: seconds in which a kafka-python consumer that does nothing else polls the records.
 
-It fetches as the learner does (4 MiB a partition, checksums by crc32c): kafka-python with its defaults is slower.
+Plain: the library's own defaults, checksums by crc32c. Tuned: fetches as large as the learner's, polls as large as its
+batches, no metrics; that is near to what kafka-python can do.
 """
 
 from __future__ import annotations
@@ -8,25 +9,26 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streaming.consumer import FETCH, FETCH_WAIT_MS, PARTITION_FETCH
+from streaming.consumer import FETCH, FETCH_WAIT_MS
+
+TUNED: Final[dict[str, Any]] = {
+    "metrics_enabled": False,
+    "fetch_max_wait_ms": FETCH_WAIT_MS,
+    "fetch_max_bytes": FETCH,
+    "max_partition_fetch_bytes": 4 << 20,
+}
+"""What makes its poll loop quickest on one machine with the broker: fetches of a partition four times the default."""
 
 
 def main() -> None:
-    """Reads {"bootstrap", "topic", "offsets", "records", "batch"} from standard input."""
+    """Reads {"bootstrap", "topic", "offsets", "records", "batch" or null for plain} from standard input."""
     task = json.load(sys.stdin)
-    consumer = KafkaConsumer(
-        bootstrap_servers=task["bootstrap"],
-        metrics_enabled=False,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        check_crcs=True,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        fetch_max_bytes=FETCH,
-        max_partition_fetch_bytes=PARTITION_FETCH,
-    )
+    options = TUNED if task["batch"] else {}
+    consumer = KafkaConsumer(bootstrap_servers=task["bootstrap"], enable_auto_commit=False, check_crcs=True, **options)
     offsets = {TopicPartition(task["topic"], int(number)): offset for number, offset in task["offsets"].items()}
     consumer.assign(list(offsets))
     for partition, offset in offsets.items():

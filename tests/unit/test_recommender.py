@@ -160,26 +160,33 @@ def test_a_refused_step_is_counted():
     assert recommender.counters()["refused"] > 20
 
 
+def rates(times, progress=None, already=0):
+    """What the clock says after each record, from `already` records on."""
+    progress = progress or new_state(SMALL).private.progress
+    return [learning.watch_clock(progress, already + n, time) for n, time in enumerate(times)]
+
+
 def test_a_record_from_the_future_does_not_distort_the_rate_for_ever():
-    progress, now = new_state(SMALL).private.progress, START
-    for _ in range(5_000):
-        now += 0.01
-        rate = learning.watch_clock(progress, now)
-    assert rate == pytest.approx(100, rel=0.05)
-    learning.watch_clock(progress, now + 10 * 365 * 86_400)
-    for _ in range(5_000):
-        now += 0.01
-        rate = learning.watch_clock(progress, now)
-    assert rate == pytest.approx(100, rel=0.05)
+    progress, times = new_state(SMALL).private.progress, START + 0.01 * np.arange(5_000)
+    assert rates(times, progress)[-1] == pytest.approx(100, rel=0.05)
+    rates([times[-1] + 10 * 365 * 86_400], progress, 5_000)
+    assert rates(times[-1] + 0.01 * np.arange(5_000), progress, 5_001)[-1] == pytest.approx(100, rel=0.05)
 
 
-def test_partitions_read_in_turns_do_not_slow_the_clock():
+@pytest.mark.parametrize("seconds", [1.0, 15.0])
+def test_partitions_read_in_turns_are_tested_as_often_as_if_they_came_at_once(seconds):
+    turn = np.arange(0.0, seconds, 0.002)  # (n,) records of one partition
+    times = [START + cycle * seconds + turn + partition / 1e4 for cycle in range(20) for partition in range(4)]
+    told = rates(np.concatenate(times))[-4 * len(turn) :]
+    assert 1_400 < min(told) <= max(told) < 3_000
+    assert 2_000 * np.mean([learning.testing_share(rate) for rate in told]) == pytest.approx(50, rel=0.03)
+
+
+def test_a_stream_that_slows_down_has_its_rate_told_within_minutes():
     progress = new_state(SMALL).private.progress
-    for second in range(100):
-        for partition in range(4):
-            for record in range(100):
-                rate = learning.watch_clock(progress, START + second + record / 100 + partition / 1000)
-    assert rate == pytest.approx(400, rel=0.5)
+    rates(START + np.arange(100_000) / 10_000, progress)
+    told = rates(START + 10 + np.arange(3_000) / 20, progress, 100_000)
+    assert next(n for n, rate in enumerate(told) if rate <= 400) / 20 < 100
 
 
 def test_a_removed_item_vanishes_from_every_answer():
