@@ -5,7 +5,7 @@ The one place that defines a valid interaction: the learner, `POST /events` and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -26,6 +26,7 @@ __all__ = [
     "EventRules",
     "Rejection",
     "decode",
+    "decode_many",
     "encode",
 ]
 
@@ -157,6 +158,66 @@ class EventRules:
 
 _decoder: Final = msgspec.json.Decoder(_Wire)
 
+# Records that are parsed in one call. One of them that is not plain has all of them parsed one by one, which takes
+# twice as long; more together gain nothing.
+_TOGETHER: Final = 64
+
+
+def decode_many(raws: Sequence[bytes | None], rules: EventRules) -> list[Event | Rejection]:
+    """What `decode` makes of each, in half the time.
+
+    >>> good = b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}'
+    >>> decode_many([good, b"7", good], EventRules()) == [decode(raw, EventRules()) for raw in (good, b"7", good)]
+    True
+    """
+    found: list[Event | Rejection] = []
+    for start in range(0, len(raws), _TOGETHER):
+        part = raws[start : start + _TOGETHER]
+        wires = _plain(part, rules.max_bytes)
+        if wires is None:
+            found += [decode(raw, rules) for raw in part]
+        else:
+            found += [_made(wire, rules) or decode(raw, rules) for wire, raw in zip(wires, part, strict=True)]
+    return found
+
+
+def _plain(raws: Sequence[bytes | None], most: int) -> list[_Wire] | None:
+    """The objects of records that are plain ASCII without escapes, each on one line; None when one of them is not."""
+    if None in raws:
+        return None
+    lines = b"\n".join(raws)  # type: ignore[arg-type]
+    # A line feed is no part of a JSON string. With as many lines as records each line is a record, and none is parsed
+    # together with what another one holds.
+    if lines.count(b"\n") != len(raws) - 1 or not lines.isascii() or b"\\" in lines or b"\x7f" in lines:
+        return None
+    if len(lines) > most and max(map(len, filter(None, raws)), default=0) > most:
+        return None
+    try:
+        wires = _decoder.decode_lines(lines)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return wires if len(wires) == len(raws) else None  # an empty line is passed over
+
+
+def _made(wire: _Wire, rules: EventRules) -> Event | None:
+    """The event of a plain record; None when something about it needs a closer look."""
+    kind, timestamp = rules.kinds.get(wire.event_type), epoch_seconds(wire.timestamp)
+    if kind is None or timestamp is None or (wire.item_id is None and _objectless(wire, kind) is not None):
+        return None
+    return Event(
+        kind,
+        wire.user_id,
+        wire.item_id,
+        timestamp,
+        wire.event_id,
+        wire.session_id,
+        wire.price,
+        wire.quantity,
+        wire.request_id,
+        wire.query,
+        wire.context,
+    )
+
 
 def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     """The event in `raw`, or why there is none. Never raises on input, whatever the bytes are.
@@ -179,29 +240,21 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
         wire = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         return refusal(raw, error, _EXPECTED)
+    if not plain and (problem := _misnamed(wire)) is not None:
+        return problem
+    return _made(wire, rules) or _unmade(wire, rules)
+
+
+def _unmade(wire: _Wire, rules: EventRules) -> Rejection:
+    """Why a record of the right shape is no event."""
     kind = rules.kinds.get(wire.event_type)
     if kind is None:
         return Rejection("unknown_type", "$.event_type", _EXPECTED["event_type"], describe(wire.event_type))
-    timestamp = epoch_seconds(wire.timestamp)
-    if timestamp is None:
+    if epoch_seconds(wire.timestamp) is None:
         return Rejection("bad_timestamp", "$.timestamp", TIMESTAMP, _found_time(wire.timestamp))
-    if not plain and (problem := _misnamed(wire)) is not None:
-        return problem
-    if wire.item_id is None and (problem := _objectless(wire, kind)) is not None:
-        return problem
-    return Event(
-        kind,
-        wire.user_id,
-        wire.item_id,
-        timestamp,
-        wire.event_id,
-        wire.session_id,
-        wire.price,
-        wire.quantity,
-        wire.request_id,
-        wire.query,
-        wire.context,
-    )
+    problem = _objectless(wire, kind)
+    assert problem is not None, "`_made` refuses for no other reason"
+    return problem
 
 
 def _misnamed(wire: _Wire) -> Rejection | None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Final, NamedTuple
 
 from models.admission import Admission
 from models.control import Erase, Order, decode_control
 from models.erasures import user_hash
-from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode
+from models.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode_many
 from models.items import ItemFacts, Removed, decode_item, item_key
 from models.mapping import EventMapping
 from streaming.histories import ENTRIES_TOGETHER
@@ -133,7 +132,7 @@ class Intake:
         topic = records[0].topic if mapping is not None else ""
         room = ENTRIES_TOGETHER
         decoded: Iterator[Event | Rejection | None] = (
-            map(decode, [record.value for record in records], repeat(self._rules))
+            iter(decode_many([record.value for record in records], self._rules))
             if mapping is None
             else (mapping.event(record.value, record.key, record.timestamp) for record in records)
         )

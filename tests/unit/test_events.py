@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.events import ALIASES, KINDS, MAX_EVENT_BYTES, WEIGHTS, Event, EventRules, decode, encode
+from models.events import ALIASES, KINDS, MAX_EVENT_BYTES, WEIGHTS, Event, EventRules, decode, decode_many, encode
 from models.rejections import REASONS, Rejection, describe
 from models.timestamps import EARLIEST, LATEST, epoch_seconds
+from tests.support.malformed import malformed
 
 RULES = EventRules()
 GOOD: dict[str, Any] = {"event_type": "click", "user_id": "u", "item_id": "i", "timestamp": 1569888000}
@@ -233,6 +234,44 @@ def test_the_size_limit_is_exact() -> None:
     event = raw()
     assert accepted(event, EventRules(max_bytes=len(event)))
     assert refused(event, EventRules(max_bytes=len(event) - 1)).reason == "oversize"
+
+
+# What, joined with its neighbours, could be read as other records than those that were sent.
+JOINTS = (
+    b"",
+    b"\n",
+    b" ",
+    raw() + b"\n" + raw(),
+    raw()[:-1],
+    b"}",
+    b'{"event_type":"click",\n',
+    b'"',
+    raw() + b"\r",
+    None,
+)
+WHOLE = (
+    raw(),
+    raw(),
+    raw(item_id=None),
+    raw(user_id="caf\u00e9"),
+    raw(timestamp=7),
+    raw(event_type="search", query="q"),
+)
+
+
+@given(st.lists(st.sampled_from(JOINTS + WHOLE), max_size=140))
+def test_many_together_are_what_each_is_alone(records: list[bytes | None]) -> None:
+    assert decode_many(records, RULES) == [decode(record, RULES) for record in records]
+
+
+@given(st.integers(0, 2**32), st.integers(0, 63))
+def test_a_malformed_record_harms_none_of_those_it_is_parsed_with(seed: int, at: int) -> None:
+    (bad,) = malformed(1, seed)
+    found = decode_many([raw()] * at + [bad.value] + [raw()] * 70, RULES)
+    refusal = found.pop(at)
+    assert isinstance(refusal, Rejection)
+    assert refusal.reason == bad.reason
+    assert found == [accepted(raw())] * (at + 70)
 
 
 @given(json_values)
