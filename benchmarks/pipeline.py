@@ -24,7 +24,7 @@ from benchmarks import processes, workload
 from benchmarks.report import spread, verdict
 from benchmarks.servers import PARTITIONS, fill, servers, topic
 from models.admission import Admission, AdmissionRules
-from models.events import Event, EventRules, decode
+from models.events import Event, EventRules, decode_many
 from streaming.sections import LearnerSettings
 from tests.support.redis_server import RedisServer
 
@@ -152,7 +152,8 @@ def _alone(values: list[bytes]) -> dict[str, float]:
     """Decoding and admission one after the other, with nothing beside them."""
     rules, admission = EventRules(), Admission(AdmissionRules())
     begin = time.perf_counter()
-    found = [decode(value, rules) for value in values]
+    batch = LearnerSettings().batch_size
+    found = [event for at in range(0, len(values), batch) for event in decode_many(values[at : at + batch], rules)]
     middle = time.perf_counter()
     for event in found:
         assert isinstance(event, Event)
