@@ -16,7 +16,8 @@ from models.evaluation import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.explaining import explained
 from models.features import FEATURE_NAMES
 from models.kernels.learning import learn
-from models.kernels.serving import answer, explain_sources
+from models.kernels.serving import answer
+from models.kernels.serving import explain as explain_places
 from models.migrations import first_curvature
 from models.queries import normalised, query_of
 from models.schema import SCHEMA
@@ -72,8 +73,9 @@ class RecommenderSettings:
 
 
 UNTOUCHED, QUERY = "untouched", "query"
-SOURCES_BESIDE = {-1: UNTOUCHED, -2: QUERY}
-"""Sources that are no contenders: the catalogue's lists of what nobody touched, and what was taken after a search."""
+SOURCE_NAMES = np.array([*CONTENDERS, QUERY, UNTOUCHED], object)
+"""Names by number. The last two, -2 and -1, are no contenders: what was taken after a search, and the catalogue's lists
+of what nobody touched."""
 
 
 class Batch(NamedTuple):
@@ -308,50 +310,43 @@ class Recommender:
         who = -1 if by is None else CONTENDERS.index(by)
         if who in (-1, dim.SERVED):  # what is served has no scores of its own
             who = int(self.state.served.chosen.contender[0])
-        count = self._answer(items, times, kinds, now, extra, only, query, who, scratch)
-        scores = scratch.listed.scores[dim.SERVED, :count]
-        places = np.argsort(-scores, kind="stable")[:limit].astype(np.int32)
-        sources = np.zeros(len(places), np.int32)
-        explain_sources(scratch.listed, scratch.union, places, sources)
-        ids = self.state.keys["item"].ids
-        return Ranking(
-            [ids[row] or "" for row in scratch.listed.items[places].tolist()],
-            scores[places],
-            [CONTENDERS[source] if source >= 0 else SOURCES_BESIDE[source] for source in sources.tolist()],
-            CONTENDERS[who],
-            *(explained(scratch, places) if explain else ()),
-        )
-
-    def _answer(
-        self,
-        items: Sequence[str],
-        times: Sequence[float],
-        kinds: Sequence[int],
-        now: float,
-        extra: Sequence[str],
-        only: bool,
-        query: str | None,
-        who: int,
-        scratch: Scratch,
-    ) -> int:
-        rows = self.state.keys["item"].rows
-        known = list(map(rows.get, items, repeat(-1)))
-        given = extra[: dim.EXTRA]
-        more = np.fromiter(map(rows.get, given, repeat(-1)), np.int32, len(given))
-        return int(
+        keys = self.state.keys["item"]
+        named = extra[: dim.EXTRA]
+        found = keys.find(named)
+        count = int(
             answer(
                 self.state.served,
                 scratch,
-                np.array(known, np.int32),
+                keys.find(items),
                 np.array(times, np.float64).astype(np.int64),
                 np.array(kinds, np.uint8),
                 int(now),
-                more[more >= 0],
+                found[found >= 0],
                 bool(only),
                 self.state.keys["query"].rows.get(normalised(query), -1) if query else -1,
                 who,
             )
         )
+        scores = scratch.listed.scores[dim.SERVED, :count]
+        places = (-scores).argsort(kind="stable")[:limit].astype(np.int32)
+        sources, which = np.empty((2, len(places)), np.int32)
+        explain_places(scratch.listed, scratch.union, found, places, sources, which)
+        return Ranking(
+            self._ids(scratch, places, which, named),
+            scores[places],
+            SOURCE_NAMES[sources].tolist(),
+            CONTENDERS[who],
+            *(explained(scratch, places) if explain else ()),
+        )
+
+    def _ids(self, scratch: Scratch, places: Array, which: Array, named: Sequence[str]) -> list[str]:
+        """Ids of the candidates at `places`. What the request named is told by its own words: to read the id of a row
+        is to wait for memory, twice."""
+        own = which.tolist()
+        if named and (which >= 0).all():
+            return [*map(named.__getitem__, own)]
+        ids, rows = self.state.keys["item"].ids, scratch.listed.items[places].tolist()
+        return [named[at] if at >= 0 else ids[row] or "" for at, row in zip(own, rows, strict=True)]
 
     def similar(self, item_id: str, n: int = 20, *, scratch: Scratch | None = None) -> Ranking:
         """What goes with one item, by co-visitation in both directions. Empty for an item nobody touched."""

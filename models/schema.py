@@ -12,7 +12,7 @@ from models.tables import Column, Schema, Space, Table
 VERSION = 3
 
 SPACES = (
-    Space("item", 1_000_000),
+    Space("item", 1_000_000, asked=True),
     Space("user", 500_000, served=False),
     Space("category", 20_000),
     Space("brand", 50_000, served=False),

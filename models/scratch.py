@@ -38,7 +38,7 @@ class Union(NamedTuple):
     slots: Array
     items: Array  # (UNION,) i32
     sums: Array  # (UNION, COLUMNS) f32
-    counts: Array  # (1,) i64
+    counts: Array  # (2,) i64: entries; 1 while no item gets one that has none
     heap: Array  # (POOL_TOP + EXTRA,) i32 best entries of a selection
     heap_keys: Array  # f32
 
@@ -132,7 +132,7 @@ def _union() -> Union:
         np.zeros(2 * dim.UNION, i4),
         np.zeros(dim.UNION, i4),
         np.zeros((dim.UNION, COLUMNS), f4),
-        np.zeros(1, np.int64),
+        np.zeros(2, np.int64),
         np.zeros(dim.POOL_TOP + dim.EXTRA, i4),
         np.zeros(dim.POOL_TOP + dim.EXTRA, f4),
     )

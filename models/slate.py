@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -25,6 +23,10 @@ class Candidate(NamedTuple):
     item_id: str
     score: float
     source: str
+
+
+Scored = tuple[str, float, str]
+"""What a slate takes as a candidate: a plain tuple will do where two hundred would have to be made."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -54,18 +56,22 @@ def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> froz
     return frozenset(item for item, kind in zip(items, kinds, strict=True) if kind == PURCHASE)
 
 
-def ordered(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+def ordered(candidates: Iterable[Scored]) -> Iterator[Scored]:
     """Candidates in descending score as they came, equal scores by item id: the same slate on every replica.
 
     >>> [c.item_id for c in ordered([Candidate("b", 1.0, ""), Candidate("a", 1.0, ""), Candidate("c", 0.5, "")])]
     ['a', 'b', 'c']
     """
-    for _, tied in groupby(candidates, key=itemgetter(1)):
-        group = list(tied)
-        yield from group if len(group) == 1 else sorted(group)
+    tied: list[Scored] = []
+    for candidate in candidates:
+        if tied and candidate[1] != tied[0][1]:
+            yield from tied if len(tied) == 1 else sorted(tied)
+            tied = []
+        tied.append(candidate)
+    yield from sorted(tied)
 
 
-def compose(stages: Iterable[Iterable[Candidate]], n: int, allowed: Callable[[str], bool]) -> list[Shown]:
+def compose(stages: Iterable[Iterable[Scored]], n: int, allowed: Callable[[str], bool]) -> list[Shown]:
     """The first `n` allowed items, each once: all of a stage before any of the next.
 
     `stages` are in order of preference and are read only as far as needed, so that a fallback (the category by
@@ -125,4 +131,4 @@ def arranged(
     ]
 
 
-__all__ = ["SEEN", "Adjustment", "Candidate", "Seen", "Shown", "arranged", "compose", "ordered", "seen"]
+__all__ = ["SEEN", "Adjustment", "Candidate", "Scored", "Seen", "Shown", "arranged", "compose", "ordered", "seen"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
+from models.index import Index
 from models.kernels.scatter import scatter
 from models.marks import Marks
 from models.tables import MODEL, Array, Column, Schema, Space, Table
@@ -28,12 +30,19 @@ come from the heap, where what a larger array left behind would stay as a hole. 
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""
 
+FEW_IDS: Final = 16
+"""Ids below which the dict is asked and not the index, whose call alone takes as long."""
+
 
 class Keys:
-    """String ids of one space and their rows. A freed row is used again only after it was cleared."""
+    """String ids of one space and their rows. A freed row is used again only after it was cleared.
 
-    def __init__(self, space: Space) -> None:
+    `indexed`: with an index beside the dict, for who is asked for many ids at once.
+    """
+
+    def __init__(self, space: Space, *, indexed: bool = False) -> None:
         self.space = space
+        self.index = Index() if indexed else None
         self.rows: dict[str, int] = {}
         self.ids: list[str | None] = []
         self._free: list[int] = []
@@ -65,7 +74,15 @@ class Keys:
             self.ids.append(key)
         self.rows[key] = row
         self._changed[row] = None
+        if self.index is not None:
+            self.index.put([key], [row])
         return row
+
+    def find(self, keys: Sequence[str]) -> Array:
+        """(n,) i32 rows of ids, -1 for one that has none. No row is added."""
+        if self.index is not None and len(keys) >= FEW_IDS:
+            return self.index.find(keys)
+        return np.fromiter(map(self.rows.get, keys, repeat(-1)), np.int32, len(keys))
 
     def remove(self, key: str) -> int:
         """Free the row of `key` and return it; KeyError when it has none. References must be swept first."""
@@ -73,6 +90,8 @@ class Keys:
         self.ids[row] = None
         self._free.append(row)
         self._changed[row] = None
+        if self.index is not None:
+            self.index.remove([key], [row])
         return row
 
     def take_changes(self) -> KeyChanges:
@@ -88,18 +107,23 @@ class Keys:
 
     def put(self, changes: KeyChanges) -> None:
         """Take over ids from another process: afterwards both hand out the same rows in the same order."""
-        for row in changes.rows:
+        gone: dict[str, int] = {}
+        for row in changes.rows.tolist():
             while len(self.ids) <= row:
                 self.ids.append(None)
             old = self.ids[row]
             if old is not None:
-                del self.rows[old]
+                gone[old] = self.rows.pop(old)
                 self.ids[row] = None
         for row, key in zip(changes.rows.tolist(), changes.ids, strict=True):
             if key:
                 self.ids[row] = key
                 self.rows[key] = row
         self._free = changes.free.tolist()
+        if self.index is not None:
+            self.index.remove([*gone], [*gone.values()])
+            new = [key for key in changes.ids if key]
+            self.index.put(new, [self.rows[key] for key in new])
 
 
 class KeyChanges(NamedTuple):
@@ -199,7 +223,8 @@ class State:
         self.schema = schema
         self.served_only = served_only
         spaces = schema.with_ceilings(ceilings or {})
-        self.keys = {s.name: Keys(s) for s in spaces.values() if s.served or not served_only}
+        kept = [space for space in spaces.values() if space.served or not served_only]
+        self.keys = {space.name: Keys(space, indexed=served_only and space.asked) for space in kept}
         self.tables = {t.name: TableData(t) for t in schema.tables.values() if t.served or not served_only}
         self._views: tuple[Any, Any] | None = None
         self.keys[MODEL].add(MODEL)
@@ -305,8 +330,9 @@ class State:
                     _write_rows(self.tables[name].columns[column], part.rows, values)
 
     def nbytes(self) -> int:
-        """Bytes of every table as allocated; ids are not in it."""
-        return sum(data.nbytes for data in self.tables.values())
+        """Bytes of every table and index as allocated; ids are not in it."""
+        indexes = sum(keys.index.nbytes for keys in self.keys.values() if keys.index is not None)
+        return indexes + sum(data.nbytes for data in self.tables.values())
 
     def digest(self) -> str:
         """SHA-256 over every id and every used row: equal for two states if and only if their bytes are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -63,11 +63,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A key space: string ids of one kind, at most `ceiling` of them at a time."""
+    """A key space: string ids of one kind, at most `ceiling` of them at a time.
+
+    `asked`: requests name many of its ids at once, so who serves it keeps an index of them (models/index.py).
+    """
 
     name: str
     ceiling: int
     served: bool = True
+    asked: bool = False
 
 
 class Schema:
@@ -108,7 +112,7 @@ class Schema:
         """The key spaces with some ceilings set anew; KeyError for a space that does not exist."""
         spaces = dict(self.spaces)
         for name, ceiling in ceilings.items():
-            spaces[name] = Space(name, ceiling, spaces[name].served)
+            spaces[name] = replace(spaces[name], ceiling=ceiling)
         return spaces
 
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from models.items import ItemFacts
 from models.recommender import Ranking
 from models.showing.matching import Wanted
-from models.slate import Candidate
+from models.slate import Candidate, Scored
 from service.schemas import MAX_CANDIDATES, Ask
 from service.tablesets import TableSet
 
@@ -104,11 +104,11 @@ def matching(held: TableSet, catalogue: Catalogue, pool: Pool) -> list[str]:
 
 def stages(
     ranking: Ranking | None, held: TableSet | None, catalogue: Catalogue, pool: Pool
-) -> Iterator[Iterator[Candidate]]:
+) -> Iterator[Iterator[Scored]]:
     """What fills the pool, in order of preference: what was ranked, what is popular, whatever matches."""
     wanted, n = pool.wanted, pool.size
     if ranking is not None:
-        yield map(Candidate, ranking.items, ranking.scores.tolist(), ranking.sources)
+        yield _scored(ranking)
     if held is not None:
         # Twice what is asked for: some of it is in the pool already, excluded or unavailable.
         if wanted.category is not None:
@@ -135,13 +135,15 @@ def _popular(held: TableSet, n: int, category: str | None) -> Iterator[Candidate
         yield Candidate(item, score, "popular")
 
 
-def requested(ranking: Ranking | None, candidates: list[str]) -> Iterator[Iterator[Candidate]]:
+def requested(ranking: Ranking | None, candidates: list[str]) -> Iterator[Iterator[Scored]]:
     """The items of a request that brings its own, ranked; those nothing is known of at the end, in the order given."""
-    mine = set(candidates)
     if ranking is not None:
-        triples = zip(ranking.items, ranking.scores.tolist(), ranking.sources, strict=True)
-        yield (Candidate(*triple) for triple in triples if triple[0] in mine)
+        yield _scored(ranking)  # of nothing but these
     yield (Candidate(item, -1e-6 * place, REQUESTED) for place, item in enumerate(candidates))
+
+
+def _scored(ranking: Ranking) -> Iterator[Scored]:
+    return zip(ranking.items, ranking.scores.tolist(), ranking.sources, strict=True)
 
 
 __all__ = ["NOBODY", "REQUESTED", "Catalogue", "History", "Pool", "matching", "rank", "requested", "stages"]

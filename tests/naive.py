@@ -499,3 +499,22 @@ def fact_features(
         "refused": math.log1p(4 * refused / (liked + 1)),
         "clicked": math.log((liked + 1) / (shown + 2)) if shown else 0.0,
     }
+
+
+class Pairs:
+    """Hashes and their rows, in a list that is gone through from its beginning."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[int, int]] = []
+
+    def insert(self, hashed: int, row: int) -> None:
+        """Store a row."""
+        self.pairs.append((hashed, row))
+
+    def remove(self, hashed: int, row: int) -> None:
+        """Take it out, if it is there."""
+        self.pairs = [pair for pair in self.pairs if pair != (hashed, row)]
+
+    def find(self, hashed: int) -> int:
+        """The row, -1 for none."""
+        return next((row for known, row in self.pairs if known == hashed), -1)

@@ -108,6 +108,12 @@ def category(stats, item):
 
 
 @kernel
+def given(listed, item):
+    """Ask for whether an item is an untouched one."""
+    fetch(listed, item, 0)
+
+
+@kernel
 def candidate(stats, factors, last, contents, signals, item):
     """Ask for all that the features of a candidate are made of."""
     fetch(stats.category, item, 0)

@@ -48,17 +48,17 @@ _NEXT_PICKS, _NEXT_CATEGORIES, _NEXT_EVENTS = 12, 3, 10
 def clear(union):
     """An empty union."""
     union.keys[:] = -1
-    union.counts[0] = 0
+    union.counts[:] = 0
 
 
 @kernel
 def entry(union, item):
-    """The entry of `item`, made when there is none; -1 when the union is full."""
+    """The entry of `item`, made when there is none; -1 when the union is full or closed."""
     at = find(union.keys, union.slots, item)
     if at >= 0:
         return at
     at = union.counts[0]
-    if at >= UNION:
+    if at >= UNION or union.counts[1] == 1:
         return np.int64(-1)
     union.counts[0] = at + 1
     union.items[at] = item
@@ -320,6 +320,8 @@ def propose_machine(union, history, work, category_of, factors, last, categories
 def add_given(union, listed, extra, picked):
     """Entries for the touched ones of `extra`; candidates where `picked` is 1. listed: 1 for an untouched item."""
     for at in range(extra.shape[0]):
+        ahead.given(listed, extra[at])
+    for at in range(extra.shape[0]):
         if listed[extra[at]] == 0:
             pick(union, extra[at], PICKED, picked)
 
@@ -350,6 +352,8 @@ def gather(served, scratch, now, extra, only):
         pick_best(union, N2, _N2_PICKS, RANK_N2)
         pick_best(union, NB, _NB_PICKS, PICKED)
         pick_cosine(union, stats.key, applied)
+    if only:
+        union.counts[1] = 1  # what follows is asked for its ranks alone
     add_query(union, served.query_memory, served.query_stats, history.counts[4])
     add_tops(union, served.top_items.item, served.top_items.key)
     add_categories(union, history, stats.category, served.category_top.item, served.category_top.key)
@@ -365,6 +369,7 @@ def gather(served, scratch, now, extra, only):
         served.clock.pooled[0],
     )
     if only:
+        union.counts[1] = 0
         union.sums[: union.counts[0], PICKED] = 0
     add_given(union, served.item_fresh.listed, extra, 1)
     add_long_window(union, history, served.forward_memory.other, served.forward_memory.count, totals.forward)

@@ -24,7 +24,10 @@ from models.kernels.hashing import find
 from models.kernels.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
 _STEEP = 30.0  # of the nearness in price: it halves at a difference of 2.3 %
-_AHEAD = 3  # candidates between what is asked for and what is read
+_AHEAD = 6  # candidates between what is asked for and what is read
+_SHARE = 0.003  # added to a share before its logarithm is taken
+_NO_SHARE = math.log(_SHARE)
+_NO_COSINE = math.log(0.0005)
 _SIMILAR = 8  # last events compared one by one with a candidate's vector
 
 
@@ -32,6 +35,12 @@ _SIMILAR = 8  # last events compared one by one with a candidate's vector
 def inverse(rank):
     """1 / rank, 0 for no rank."""
     return 1.0 / rank if rank > 0 else 0.0
+
+
+@kernel
+def log_share(share):
+    """log(share + .003). Most candidates are named by few sources, so most shares are 0 and need no logarithm."""
+    return math.log(share + _SHARE) if share > 0 else _NO_SHARE
 
 
 @kernel
@@ -88,18 +97,18 @@ def _overdue(sums):
 @kernel
 def memory_features(x, sums):
     """x[30..41]: what the memories say."""
-    x[30] = math.log(sums[c.N1] + 0.003)
+    x[30] = log_share(sums[c.N1])
     x[31] = sums[c.N1]
     x[32] = inverse(sums[c.RANK_N1])
-    x[33] = math.log(sums[c.N1B] + 0.003)
-    x[34] = math.log(sums[c.N2] + 0.003)
+    x[33] = log_share(sums[c.N1B])
+    x[34] = log_share(sums[c.N2])
     x[35] = sums[c.N2]
     x[36] = inverse(sums[c.RANK_N2])
     x[37] = sums[c.SUPPORT]
-    x[38] = math.log(sums[c.LARGEST] + 0.003)
+    x[38] = log_share(sums[c.LARGEST])
     x[39] = sums[c.NB]
-    x[40] = math.log(sums[c.NB] + 0.003)
-    x[41] = math.log(sums[c.COS] + 0.0005)
+    x[40] = log_share(sums[c.NB])
+    x[41] = math.log(sums[c.COS] + 0.0005) if sums[c.COS] > 0 else _NO_COSINE
 
 
 @kernel
@@ -114,7 +123,7 @@ def category_features(x, sums, history, category_of, keys, steps, item, applied)
         return
     x[46] = log_popularity(keys[category], RATE_MIDDLE, applied)
     x[47] = x[4] - x[46]
-    x[48] = math.log(step_share(steps, category) + 0.003)
+    x[48] = log_share(step_share(steps, category))
     x[49] = inverse(sums[c.RANK_CATEGORY])
     at = find(history.category_keys, history.category_slots, category)
     if at < 0:

@@ -10,7 +10,7 @@ import numpy as np
 from models.dimensions import NO_PRICE
 from models.kernels import factorization
 from models.kernels.compile import kernel
-from models.kernels.features import brand_features, mean_price, price_features, step_share
+from models.kernels.features import brand_features, log_share, mean_price, price_features, step_share
 from models.kernels.features_facts import nearness
 from models.kernels.hashing import find
 from models.kernels.popularity import RATE_MIDDLE, log_popularity
@@ -27,7 +27,7 @@ def category_features(x, history, kinds, waiting, taken, steps, category_of, ite
     if category < 0:
         return
     x[5] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
-    x[6] = math.log(step_share(steps, category) + 0.003)
+    x[6] = log_share(step_share(steps, category))
     x[7] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
     at = find(history.category_keys, history.category_slots, category)
     if at >= 0:

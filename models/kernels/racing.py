@@ -4,6 +4,8 @@ Rank = 1 + candidates with a strictly higher score + ties, which count against t
 beyond 20 count as misses. Hit and reciprocal rank are summed for ever and with fading memory.
 """
 
+import numpy as np
+
 from models.dimensions import (
     ABSENT,
     CONTENDERS,
@@ -21,7 +23,7 @@ from models.dimensions import (
 )
 from models.kernels import candidates as c
 from models.kernels import ranking
-from models.kernels.compile import kernel
+from models.kernels.compile import kernel, scoring
 from models.kernels.guard import utility
 from models.kernels.touch import mark
 
@@ -74,11 +76,17 @@ def rank_of(scores, count, target):
     """Rank of the candidate at `target`, ties against it; 0 when it is not proposed."""
     if target < 0 or scores[target] <= ABSENT:
         return 0
-    rank = 0
+    return reaching(scores, count, scores[target])
+
+
+@scoring
+def reaching(scores, count, least):
+    """How many of the first `count` scores are `least` or more. Counted in f32, as wide as what is compared: exact to
+    2**24, and four times as many a step as in i64."""
+    total = np.float32(0)
     for at in range(count):
-        if scores[at] >= scores[target]:
-            rank += 1
-    return rank
+        total += np.float32(1) if scores[at] >= least else np.float32(0)
+    return np.int64(total)
 
 
 @kernel

@@ -1,8 +1,11 @@
 """One request's history in, ordered candidates with their scores and sources out. Stage 7 begins here."""
 
+import numpy as np
+
 from models.dimensions import ABSENT, MIDDLE, SOURCES
 from models.kernels import candidates, features, fresh, history, racing
 from models.kernels.compile import kernel
+from models.kernels.hashing import find
 
 UNTOUCHED, QUERY = -1, -2
 
@@ -40,13 +43,29 @@ def answer(served, scratch, items, times, kinds, now, extra, only, query, conten
 
 
 @kernel
-def explain_sources(listed, union, places, out):
-    """For each place: the single source that ranks it highest; UNTOUCHED for an item that none can propose, QUERY for
-    one that the query's memory holds."""
+def explain(listed, union, extra, places, sources, named):
+    """For each place: the single source that ranks it highest, UNTOUCHED for an item that none can propose, QUERY for
+    one that the query's memory holds; and which of `extra` stands there, -1 for an item that only the sources name.
+
+    extra: rows as the request named them, -1 for an unknown one. Writes over what only `answer` needs.
+    """
+    _mark_named(listed, union, extra)
     for at in range(places.shape[0]):
+        sums = union.sums[listed.entries[places[at]]]
+        named[at] = sums[candidates.PICKED]
         if places[at] >= listed.counts[0]:
-            out[at] = UNTOUCHED
-        elif union.sums[listed.entries[places[at]], candidates.QUERY] > 0:
-            out[at] = QUERY
+            sources[at] = UNTOUCHED
+        elif sums[candidates.QUERY] > 0:
+            sources[at] = QUERY
         else:
-            out[at] = best_source(listed.scores, listed.counts[0], places[at])
+            sources[at] = best_source(listed.scores, listed.counts[0], places[at])
+
+
+@kernel
+def _mark_named(listed, union, extra):
+    for at in range(listed.counts[3]):
+        union.sums[listed.entries[at], candidates.PICKED] = -1
+    for at in range(extra.shape[0]):
+        entry = find(union.keys, union.slots, extra[at]) if extra[at] >= 0 else np.int64(-1)
+        if entry >= 0:
+            union.sums[entry, candidates.PICKED] = at
