@@ -72,7 +72,7 @@ def measure(items: int, options: argparse.Namespace) -> dict[str, Any]:
     served = Recommender(state, learner.settings)
     lengths = [len(items_) for items_, _, _ in requests]
     _timed(served, requests[:200])
-    given = _given(made.later, options)
+    given = searched(made.later, options)
     _timed(served, requests[:200], given)
     runs, brought = [], []
     for _ in range(options.runs):
@@ -107,7 +107,7 @@ def _requests(events: list[Event], options: argparse.Namespace) -> list[tuple[li
     return made
 
 
-def _given(events: list[Event], options: argparse.Namespace) -> list[list[str]]:
+def searched(events: list[Event], options: argparse.Namespace) -> list[list[str]]:
     """What each request brings: different items that were touched of late, the popular more often."""
     rng = np.random.default_rng(options.seed + 1)
     seen = sorted({event.item_id for event in events})
