@@ -28,8 +28,8 @@ CHUNK: Final = 4_096
 class Index:
     """Rows by the 64-bit hash of their id, as Python hashes strings: SipHash with a key of the process's own.
 
-    That two ids have one hash is not looked for. Among a million ids it happens once in 27 million processes, an id
-    nobody knows meets a known one's hash once in 18 million million requests, and nobody without the key can bring it
+    That two ids have one hash is not looked for. Among a million ids it happens once in 37 million processes, an id
+    nobody knows meets a known one's hash once in 18 million million look-ups, and nobody without the key can bring it
     about. What it does: one item has another's score on a page. To compare the ids would be the read from memory that
     the index is there to save.
 
