@@ -142,7 +142,7 @@ MODEL_TABLES = (
             Column("seed", "u8"),
             _sum("recent", "i8"),  # items ever written to `recent`
             Column("watermark", "f8", merge="max"),  # latest record time, seconds
-            Column("interval", "f8", default=0.02),  # fading mean of seconds between records
+            Column("interval", "f8", default=0.02),  # seconds between records, of late
             _sum("cold", "i8"),  # tested events whose item nobody had touched before
             _sum("evicted_items", "i8"),
             _sum("evicted_users", "i8"),

@@ -53,11 +53,10 @@ LEAST_TRAINED = 1.0 / 64.0
 MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains nothing (docs/decisions.md)
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
-# Records over which the rate is told. A backlog is read partition by partition, 1 MiB or some 7,600 records of each:
-# within far fewer the rate would be that of one partition first and endless then. A stream that slows down has its new
-# rate told after (seconds of record time) this many divided by the rate in question: 80 s for the 400 that matter.
-_RATE_OVER = 32_768.0
-_LONGEST_INTERVAL = 0.1  # seconds: a pause says that nothing came, not that events now come slowly
+# Seconds of record time over which the rate fades. A backlog is read partition by partition, 1 MiB or some 7,600
+# records of each: over far fewer the rate would be that of one partition first and endless then. Over more, a stream
+# that slows down from 10,000 a second is taken for a fast one for longer than the 26 s until it is told as below 400.
+_FADING = 8.0
 # Seconds. Far more than partitions, read in turns, lie apart while following the log; smaller, and time would jump to
 # and fro between them; larger, and one wrong clock distorts the rate for longer.
 _FARTHEST_BEHIND = 3600.0
@@ -65,8 +64,8 @@ _PICKED = 0
 
 
 @kernel
-def watch_clock(progress, applied, record_time):
-    """Records a second, from the fading mean of the seconds between records; of the first ones, from their plain mean.
+def watch_clock(progress, record_time):
+    """Records a second: each counts 1 / _FADING and fades by e in _FADING seconds of record time.
 
     Time is the latest record time so far, and a record behind it counts as no time passed, because partitions are read
     one after the other. A record more than an hour behind sets time back to itself: otherwise one record with a time
@@ -75,9 +74,9 @@ def watch_clock(progress, applied, record_time):
     passed = record_time - progress.watermark[0]
     if passed > 0 or passed < -_FARTHEST_BEHIND:
         progress.watermark[0] = record_time
-    passed = min(max(passed, 0.0), _LONGEST_INTERVAL)
-    progress.interval[0] += max(1.0 / _RATE_OVER, 1.0 / (applied + 1.0)) * (passed - progress.interval[0])
-    return 1.0 / max(progress.interval[0], 1e-7)
+    rate = math.exp(-max(passed, 0.0) / _FADING) / progress.interval[0] + 1.0 / _FADING
+    progress.interval[0] = 1.0 / rate
+    return rate
 
 
 @kernel
@@ -386,7 +385,7 @@ def learn(served, private, batch, scratch, every, out):
         )
         query = searches.in_force(private.user_query, batch.query[at], user, second)
         batch.query[at] = query
-        rate = watch_clock(private.progress, applied, batch.record_time[at])
+        rate = watch_clock(private.progress, batch.record_time[at])
         if item >= 0 and kind <= PURCHASE:
             seed = private.progress.seed[0]
             trains, tests = pick(applied, rate, seed, every)
