@@ -41,6 +41,11 @@ SESSION_GAP: Final = 1800
 CONTEXT_DECAY: Final = 0.8
 """Weight of the q-th last event in the factorization machine's context, normalised to sum 1."""
 
+EARLIER_STEPS: Final = 0.5
+"""Weight, beside CONTEXT_DECAY, of the vectors that belong to context alone, for all events but the last. At 0 hit rate
+on MovieLens is .006 lower, reciprocal rank .003; at 1 little more is gained, and the machine alone loses on Online
+Retail."""
+
 LONG_DECAY: Final = 0.95
 """Weight of the q-th last event in the fading mean of the whole history: half after 14 events."""
 
@@ -76,8 +81,8 @@ POOL_TOP: Final = 60
 RECENT: Final = 100_000
 """Last items seen, from which popularity-biased negatives are drawn."""
 
-NEGATIVES: Final = 30
-"""Negatives per event, half from the pool and half from the recent items. 60 gain nothing after ranking."""
+NEGATIVES: Final = 22
+"""Negatives per event, half from the pool and half from the recent items. 30 and 60 gain nothing after ranking."""
 
 FACTOR_RATE: Final = 0.1
 """AdaGrad step of the factorization machine. .2 costs .007 hit rate on MovieLens."""

@@ -173,7 +173,8 @@ def context(served: Any, recent: Sequence[int]) -> Array:
         return np.zeros(dim.FACTORS, np.float32)
     weights = dim.CONTEXT_DECAY ** np.arange(len(rows))
     vectors = _vectors(served, rows)
-    return np.asarray(served.item_last.g[rows[0]] + (weights / weights.sum()) @ vectors, np.float32)
+    steps = weights * np.where(np.arange(len(rows)) > 0, dim.EARLIER_STEPS, 1.0) @ served.item_last.g[rows]
+    return np.asarray(steps + (weights / weights.sum()) @ vectors, np.float32)
 
 
 def scores(served: Any, z: Array, rows: Array) -> Array:

@@ -39,7 +39,7 @@ def _memory(name: str, keys: str, width: int) -> Table:
 ITEM_TABLES = (
     # q: vector as context and as target; the sums are AdaGrad's, one per row.
     Table("item_factors", "item", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum")), owner="item"),
-    # g: second vector of the last item; apart, because only last items change it.
+    # g: second vector, of an item as context alone; apart, because only context changes it.
     Table("item_last", "item", (_vector("g"), _sum("g_sum")), owner="item"),
     Table(
         "item_stats",

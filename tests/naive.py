@@ -75,8 +75,9 @@ def context(served: Any, items: list[int]) -> np.ndarray:
     items = items[: dim.WINDOW]
     norm = sum(dim.CONTEXT_DECAY**q for q in range(len(items)))
     for q, item in enumerate(items):
-        z += dim.CONTEXT_DECAY**q / norm * vector(served, item)
-    return z + served.item_last.g[items[0]] if items else z
+        step = dim.EARLIER_STEPS if q else 1.0
+        z += dim.CONTEXT_DECAY**q * (vector(served, item) / norm + step * served.item_last.g[item])
+    return z
 
 
 def vector(served: Any, item: int) -> np.ndarray:

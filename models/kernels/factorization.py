@@ -1,17 +1,28 @@
 """Context and candidates in, scores and one step of the sequence-aware factorization machine out.
 
-z = G[r0] + sum_q w_q (Q[r_q] + QC[cat r_q]),  w_q = .8^q / sum .8^q over the last 10 events
+z = sum_q v_q G[r_q] + w_q (Q[r_q] + QC[cat r_q]) over the last 10 events; w_q = .8^q / sum .8^q,
+v_0 = 1, v_q = .5 .8^q
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
-Vectors are shared between context and target (Kabbur, Ning, Karypis, KDD 2013); only the last item has a second one
-(Rendle, Freudenthaler, Schmidt-Thieme, WWW 2010). Loss: softmax over the target and 30 negatives (Jean et al., ACL
-2015, without their correction). Steps: AdaGrad (Duchi, Hazan, Singer, JMLR 2011) with one sum per row.
+Vectors Q are shared between context and target (Kabbur, Ning, Karypis, KDD 2013), G belong to context alone: the step
+from an item to what follows (Rendle, Freudenthaler, Schmidt-Thieme, WWW 2010), here of earlier items too. Loss: softmax
+over the target and 22 negatives (Jean et al., ACL 2015, without their correction). Steps: AdaGrad (Duchi, Hazan,
+Singer, JMLR 2011) with one sum per row.
 """
 
 import math
 
 import numpy as np
 
-from models.dimensions import CONTEXT_DECAY, FACTOR_DECAY, FACTOR_RATE, FACTOR_SPREAD, FACTORS, NEGATIVES, WINDOW
+from models.dimensions import (
+    CONTEXT_DECAY,
+    EARLIER_STEPS,
+    FACTOR_DECAY,
+    FACTOR_RATE,
+    FACTOR_SPREAD,
+    FACTORS,
+    NEGATIVES,
+    WINDOW,
+)
 from models.kernels import vectors
 from models.kernels.compile import kernel
 from models.kernels.hashing import draw, mix
@@ -47,9 +58,10 @@ def set_context(history, category_of, factors, last, categories, z):
     if count == 0:
         return 0
     norm = (1.0 - CONTEXT_DECAY**count) / (1.0 - CONTEXT_DECAY)
-    vectors.add(z, np.float32(1), last.g, history.items[0])
-    weight = np.float32(1.0 / norm)
+    weight, step_weight = np.float32(1.0 / norm), np.float32(1)
     for q in range(count):
+        vectors.add(z, step_weight, last.g, history.items[q])
+        step_weight *= np.float32(CONTEXT_DECAY * (EARLIER_STEPS if q == 0 else 1.0))
         _add(z, weight, factors.q, history.items[q], categories.q, category_of[history.items[q]])
         weight *= np.float32(CONTEXT_DECAY)
     return count
@@ -110,12 +122,12 @@ def descend_targets(count, category_of, factors, categories, work):
 @kernel
 def descend_context(history, count, category_of, factors, last, categories, gradient):
     """One step of the context's vectors, for gradient = d loss / d z."""
-    first = history.items[0]
-    descend(last.g, last.g_sum, first, gradient, np.float32(1))
-    mark(last.marks, first)
-    weight = np.float32((1.0 - CONTEXT_DECAY) / (1.0 - CONTEXT_DECAY**count))
+    weight, step_weight = np.float32((1.0 - CONTEXT_DECAY) / (1.0 - CONTEXT_DECAY**count)), np.float32(1)
     for q in range(count):
         row = history.items[q]
+        descend(last.g, last.g_sum, row, gradient, step_weight)
+        mark(last.marks, row)
+        step_weight *= np.float32(CONTEXT_DECAY * (EARLIER_STEPS if q == 0 else 1.0))
         descend(factors.q, factors.q_sum, row, gradient, weight)
         mark(factors.marks, row)
         category = category_of[row]

@@ -50,7 +50,8 @@ from models.kernels.vectors import LANES, equal
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
 LEAST_TRAINED = 1.0 / 64.0
-MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on every event gains nothing (docs/decisions.md)
+MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on more gains little by then (docs/decisions.md)
+MOST_YOUNG = 1.0 / 2.0  # of a slow one, up to the last of the numbers that follow
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 # Seconds of record time over which the rate fades. A backlog is read partition by partition, 1 MiB or some 7,600
@@ -83,13 +84,14 @@ def watch_clock(progress, record_time):
 def training_share(applied, rate):
     """Share of the events whose list trains the rankers, at `rate` events a second of record time.
 
-    All of the first 5,000 events, half up to 20,000, a quarter up to 80,000; then 50 lists a second, but at most one
-    event in 8 and at least one in 64. More than one in 8 gains nothing (docs/decisions.md), and without that bound a
-    history replayed with its old, slow timestamps would train on every event. Depends on nothing but the event's
-    number and the records before it, so a replay, however cut into batches, decides the same.
+    All of the first 5,000 events, half up to 20,000, a quarter up to 80,000; 50 lists a second if that is more, but
+    at most one event in 2 up to 80,000 and one in 8 then, and at least one in 64. Without that bound a history replayed
+    with its old, slow timestamps would train on every event (docs/decisions.md has what it gains). Depends on nothing
+    but the event's number and the records before it, so a replay, however cut into batches, decides the same.
     """
     young = 1.0 if applied < YOUNG[0] else 0.5 if applied < YOUNG[1] else 0.25 if applied < YOUNG[2] else 0.0
-    return max(LEAST_TRAINED, young, min(MOST_TRAINED, PER_SECOND / rate))
+    most = MOST_YOUNG if applied < YOUNG[2] else MOST_TRAINED
+    return max(LEAST_TRAINED, young, min(most, PER_SECOND / rate))
 
 
 @kernel
