@@ -104,7 +104,7 @@ def test_held_tables_are_those_of_the_version_whether_copied_or_brought_forward(
 
 
 def test_a_nervous_gate_goes_back_to_the_last_known_good_version_and_pauses() -> None:
-    nervous = Policy(alpha_crash=0.99, fall=0.0, cooldown=20.0, margin=0.5, healthy_tested=50)
+    nervous = Policy(alpha_crash=0.4, fall=0.0, cooldown=20.0, margin=0.5, healthy_tested=50)
     rules = {"in force": Rule("continuous", Policy()), "nervous": Rule("continuous", nervous)}
     events = stream(1_500)
     rehearsal = rehearsed(rules, events[:1_000])
