@@ -43,8 +43,10 @@ class Feeder:
 
 
 @contextlib.contextmanager
-def feeding(bootstrap: str, topic: str, rate: float, seconds: float, seed: int, run: str) -> Iterator[Feeder]:
-    """Events of the workload at `rate` a second while the block runs, `seconds` at most."""
+def feeding(
+    bootstrap: str, topic: str, rate: float, seconds: float, seed: int, run: str, part: int = 1
+) -> Iterator[Feeder]:
+    """Events of a part of the workload at `rate` a second while the block runs, `seconds` at most."""
     feeder = Feeder({
         "bootstrap": bootstrap,
         "topic": topic,
@@ -52,6 +54,7 @@ def feeding(bootstrap: str, topic: str, rate: float, seconds: float, seed: int, 
         "seconds": seconds,
         "seed": seed,
         "run": run,
+        "part": part,
     })
     try:
         yield feeder
@@ -64,7 +67,7 @@ class _Stop(Exception):
 
 
 def main() -> None:
-    """Reads {"bootstrap", "topic", "rate", "seconds", "seed", "run"} from standard input."""
+    """Reads {"bootstrap", "topic", "rate", "seconds", "seed", "run", "part"} from standard input."""
     import signal
 
     def end(*_: object) -> None:
@@ -72,7 +75,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     task = json.load(sys.stdin)
-    made = workload.stream(task["seed"] + 1000, int(task["rate"] * task["seconds"]), task["rate"])
+    made = workload.stream(task["seed"], int(task["rate"] * task["seconds"]), task["rate"], part=task["part"])
     producer = KafkaProducer(bootstrap_servers=task["bootstrap"], acks="all", linger_ms=LINGER_MS)
     futures, behind = [], 0.0
     begin, wall = time.perf_counter(), time.time()

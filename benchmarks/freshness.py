@@ -79,8 +79,8 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _run(whole: Standing, rate: float, options: argparse.Namespace, number: int) -> dict[str, Any]:
     watch = _ModelWatch(whole)
-    name = uuid.uuid4().hex[:6]
-    with feeding(whole.around.bootstrap, whole.events, rate, options.seconds + 60, options.seed + number, name):
+    name, part = uuid.uuid4().hex[:6], 1 + 2 * number + RATES.index(rate)
+    with feeding(whole.around.bootstrap, whole.events, rate, options.seconds + 60, options.seed, name, part):
         before = processes.consumed(whole.learner.address, whole.events)
         processes.until(lambda: processes.consumed(whole.learner.address, whole.events) > before, "events learnt", 30)
         watch.start()

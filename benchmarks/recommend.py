@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with standing(options, options.past) as found:
         file = paths(found.around.folder, options.seed)
         load.ask(found.service.address, file, 3.0, connections=8)
-        rounds.extend(_round(found, file, options) for _ in range(options.runs))
+        rounds.extend(_round(found, file, options, number) for number in range(options.runs))
         page = processes.fetch(found.service.address, file.read_text().split()[1])
         service = processes.metrics(found.service.address)
     open_loops = [each["open"] for each in rounds]
@@ -67,10 +67,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _round(found: Standing, file: Any, options: argparse.Namespace) -> dict[Any, Any]:
+def _round(found: Standing, file: Any, options: argparse.Namespace, number: int) -> dict[Any, Any]:
     lasts = options.open_seconds + len(CONNECTIONS) * (options.closed_seconds + 2) + 30
-    seed, run = options.seed + 7, uuid.uuid4().hex[:6]
-    with feeding(found.around.bootstrap, found.events, options.events, lasts, seed, run):
+    run = uuid.uuid4().hex[:6]
+    with feeding(found.around.bootstrap, found.events, options.events, lasts, options.seed, run, 1 + number):
         before = processes.consumed(found.learner.address, found.events)
         processes.until(lambda: processes.consumed(found.learner.address, found.events) > before, "events learnt", 20)
         before, begin = processes.consumed(found.learner.address, found.events), time.perf_counter()

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Kill and start, as often as asked, while events arrive; then compile with an empty cache."""
     with standing(options, options.past) as whole:
         lasts = options.runs * 60.0 + 60
-        with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed + 7, uuid.uuid4().hex[:6]):
+        with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed, uuid.uuid4().hex[:6]):
             time.sleep(5)
             samples = processes.metrics(whole.learner.address)
             stored = info(whole.around.redis, "used_memory_dataset")

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Windows of time, one after the other, while events arrive."""
     with standing(options, options.past) as whole:
         lasts = options.runs * options.seconds + 60
-        with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed + 7, uuid.uuid4().hex[:6]):
+        with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed, uuid.uuid4().hex[:6]):
             time.sleep(5)  # the first versions after a catch-up are larger than those of a steady stream
             windows = [_window(whole, options.seconds) for _ in range(options.runs)]
         after = processes.metrics(whole.learner.address)

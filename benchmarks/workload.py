@@ -52,26 +52,35 @@ class Stream(NamedTuple):
 def catalogue(seed: int, items: int = ITEMS) -> Catalogue:
     """Categories of very different sizes, prices around a level that belongs to the category."""
     rng = np.random.default_rng([seed, 1])
-    category = _ranked(rng, items, CATEGORIES)
+    category = _ranked(rng, items, CATEGORIES, seed)
     level = rng.lognormal(3.0, 1.0, CATEGORIES)  # (categories,)
     price = np.round(level[category] * rng.lognormal(0.0, 0.4, items), 2)
-    return Catalogue(category, _ranked(rng, items, BRANDS), price)
+    return Catalogue(category, _ranked(rng, items, BRANDS, seed), price)
 
 
 def stream(
-    seed: int, events: int, per_second: float, items: int = ITEMS, users: int = USERS, *, parade: bool = False
+    seed: int,
+    events: int,
+    per_second: float,
+    items: int = ITEMS,
+    users: int = USERS,
+    *,
+    parade: bool = False,
+    part: int = 0,
 ) -> Stream:
     """`events` events, `per_second` a second, by sessions that run side by side.
 
-    parade: the first events show every item once, so that a model that learnt them has a row for each.
+    parade: the first events show every item once, so that a model that learnt them has a row for each. part: other
+    events of the same shop, with the same favourites; of another seed everything is another, and a gate that knew the
+    first shop waits until the second is known.
     """
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([seed, 2, part])
     lengths = rng.geometric(1 / SESSION_EVENTS, 2 * events // SESSION_EVENTS + 10)
     session = np.repeat(np.arange(len(lengths)), lengths)[:events]
     first = np.concatenate([[0], np.cumsum(lengths)])[session]  # where the session of each event begins
     place = np.arange(events) - first
     item = _items(rng, seed, session, place, items)
-    user = _ranked(rng, len(lengths), users, USER_ZIPF)[session]
+    user = _ranked(rng, len(lengths), users, seed, USER_ZIPF)[session]
     time = session / (session[-1] + 1) * (events / per_second) + place * rng.exponential(20.0, events)
     order = np.argsort(time, kind="stable")
     kind = rng.choice([KINDS.index(name) for name in SHARES], events, p=list(SHARES.values()))
@@ -86,7 +95,7 @@ def _items(
     rng: np.random.Generator, seed: int, session: NDArray[np.int64], place: NDArray[np.int64], items: int
 ) -> NDArray[np.int64]:
     events = len(session)
-    anything = _ranked(rng, events, items)
+    anything = _ranked(rng, events, items, seed)
     by_category = np.argsort(catalogue(seed, items).category, kind="stable")  # items, grouped
     size = np.bincount(catalogue(seed, items).category, minlength=CATEGORIES)
     begin = np.concatenate([[0], np.cumsum(size)])
@@ -102,11 +111,12 @@ def _items(
     return item[source]
 
 
-def _ranked(rng: np.random.Generator, count: int, size: int, exponent: float = ZIPF) -> NDArray[np.int64]:
+def _ranked(rng: np.random.Generator, count: int, size: int, seed: int, exponent: float = ZIPF) -> NDArray[np.int64]:
+    """Draws among `size`; which are the popular ones is a matter of the seed alone."""
     weight = np.arange(1, size + 1) ** -exponent
     cumulative = np.cumsum(weight / weight.sum())
     place = np.minimum(np.searchsorted(cumulative, rng.random(count)), size - 1)
-    return rng.permutation(size)[place]
+    return np.random.default_rng([seed, 3, size]).permutation(size)[place]
 
 
 class Line(msgspec.Struct, omit_defaults=True):
@@ -135,7 +145,13 @@ def lines(made: Stream, goods: Catalogue, start: float, run: str = "") -> Iterat
         name = f"u{user:06d}"
         paid = price[item] if kind in {2, 3} else None
         line = Line(
-            KINDS[kind], name, f"i{item:06d}", round(start + time, 3), f"{run}e{number:08x}", f"s{session:07d}", paid
+            KINDS[kind],
+            name,
+            f"i{item:06d}",
+            round(start + time, 3),
+            f"{run}e{number:08x}",
+            f"{run}s{session:07d}",
+            paid,
         )
         yield name.encode(), encode(line)
 
