@@ -184,6 +184,9 @@ def redis(folder: Path, port: int = 0) -> Child:
         "appendfsync": "everysec",
         "save": "",
         "rdbcompression": "no",  # a quarter less on disk is not worth a core for seconds at each rewrite
+        # Requests must not wait for the disk meanwhile, and an earlier version is all that a lost second costs.
+        "no-appendfsync-on-rewrite": "yes",
+        "auto-aof-rewrite-percentage": "200",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }

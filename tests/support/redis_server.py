@@ -49,6 +49,7 @@ class RedisServer(Installed):
         command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--daemonize", "no", "--save", ""]
         command += ["--appendonly", self.appendonly, "--appendfsync", "everysec", "--rdbcompression", "no"]
+        command += ["--no-appendfsync-on-rewrite", "yes", "--auto-aof-rewrite-percentage", "200"]
         command += ["--maxmemory-policy", self.policy]
         return command if self.maxmemory is None else [*command, "--maxmemory", self.maxmemory]
 
