@@ -79,7 +79,7 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _run(whole: Standing, rate: float, options: argparse.Namespace, number: int) -> dict[str, Any]:
     watch = _ModelWatch(whole)
-    name, part = uuid.uuid4().hex[:6], 1 + 2 * number + RATES.index(rate)
+    name, part = uuid.uuid4().hex[:6], 1 + len(RATES) * number + RATES.index(rate)
     with feeding(whole.around.bootstrap, whole.events, rate, options.seconds + 60, options.seed, name, part):
         before = processes.consumed(whole.learner.address, whole.events)
         processes.until(lambda: processes.consumed(whole.learner.address, whole.events) > before, "events learnt", 30)

@@ -188,7 +188,7 @@ def _plain(raws: Sequence[bytes | None], most: int) -> list[_Wire] | None:
     lines = b"\n".join(raws)  # type: ignore[arg-type]
     # A line feed is no part of a JSON string. With as many lines as records each line is a record, and none is parsed
     # together with what another one holds.
-    if lines.count(b"\n") != len(raws) - 1 or not lines.isascii() or b"\\" in lines or b"\x7f" in lines:
+    if lines.count(b"\n") != len(raws) - 1 or not _names_no_control(lines):
         return None
     if len(lines) > most and max(map(len, filter(None, raws)), default=0) > most:
         return None
@@ -197,6 +197,11 @@ def _plain(raws: Sequence[bytes | None], most: int) -> list[_Wire] | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     return wires if len(wires) == len(raws) else None  # an empty line is passed over
+
+
+def _names_no_control(raw: bytes) -> bool:
+    """Whether JSON of these bytes holds no control character: plain ASCII without an escape cannot, but for DEL."""
+    return raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
 
 
 def _made(wire: _Wire, rules: EventRules) -> Event | None:
@@ -231,9 +236,8 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     """
     if raw is None:
         return Rejection("empty", "$", "a JSON object", "no value")
-    # Plain ASCII within the limit, which is nearly every record, skips the calls. Without an escape JSON cannot hold a
-    # control character, but for DEL.
-    plain = raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+    # Plain ASCII within the limit, which is nearly every record, skips the calls.
+    plain = _names_no_control(raw)
     if (len(raw) > rules.max_bytes or not raw or not plain) and (problem := unparsable(raw, rules.max_bytes)):
         return problem
     try:

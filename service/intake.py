@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from models.events import IMPRESSION, Event, EventRules, Rejection, decode
+from models.events import IMPRESSION, Event, EventRules, Rejection, decode_many
 from models.showing.rotation import Showing, impression
 from service import logs
 from service.breaker import Breaker
@@ -133,7 +133,7 @@ class Intake:
 
         `rules`: others than the shop's, for a caller who may send less.
         """
-        decoded = [decode(line, rules or self.rules) for line in raw]
+        decoded = decode_many(raw, rules or self.rules)
         good = [
             (index, Outgoing(event.user_id, raw[index]))
             for index, event in enumerate(decoded)

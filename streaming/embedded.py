@@ -169,6 +169,18 @@ def broker(folder: Path, port: int = 0) -> Child:
     return Child("Kafka broker", command, port, folder / "broker.log", port_taken)
 
 
+PERSISTENCE: Final = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "save": "",
+    "rdbcompression": "no",  # a quarter less on disk is not worth a core for seconds at each rewrite
+    # Requests must not wait for the disk meanwhile, and an earlier version is all that a lost second costs.
+    "no-appendfsync-on-rewrite": "yes",
+    "auto-aof-rewrite-percentage": "200",
+}
+"""How a Redis of ours keeps what it holds, as its options; docker-compose.yml has the same."""
+
+
 def redis(folder: Path, port: int = 0) -> Child:
     """An embedded Redis (Valkey) with append-only file and data in `folder`, so that learnt state survives a restart.
 
@@ -180,13 +192,7 @@ def redis(folder: Path, port: int = 0) -> Child:
         "bind": "127.0.0.1",
         "port": port,
         "dir": folder.resolve(),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": "",
-        "rdbcompression": "no",  # a quarter less on disk is not worth a core for seconds at each rewrite
-        # Requests must not wait for the disk meanwhile, and an earlier version is all that a lost second costs.
-        "no-appendfsync-on-rewrite": "yes",
-        "auto-aof-rewrite-percentage": "200",
+        **PERSISTENCE,
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }

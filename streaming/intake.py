@@ -5,7 +5,7 @@ Runs beside the learning of the batch before: it touches no learnt state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -131,8 +131,8 @@ class Intake:
         histories: dict[str, list[Entry]] = {}
         topic = records[0].topic if mapping is not None else ""
         room = ENTRIES_TOGETHER
-        decoded: Iterator[Event | Rejection | None] = (
-            iter(decode_many([record.value for record in records], self._rules))
+        decoded: Iterable[Event | Rejection | None] = (
+            decode_many([record.value for record in records], self._rules)
             if mapping is None
             else (mapping.event(record.value, record.key, record.timestamp) for record in records)
         )

@@ -1,7 +1,7 @@
 """In: a topic and offsets. Out: seconds in which a kafka-python consumer that does nothing else polls the records.
 
-Plain: the library's own defaults, checksums by crc32c. Tuned: fetches as large as the learner's, polls as large as its
-batches, no metrics; that is near to what kafka-python can do.
+Plain: the library's own defaults, checksums by crc32c. Tuned: larger fetches, polls as large as the learner's batches,
+no metrics; that is near to what kafka-python can do.
 """
 
 from __future__ import annotations

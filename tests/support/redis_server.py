@@ -10,6 +10,7 @@ import contextlib
 import socket
 from pathlib import Path
 
+from streaming.embedded import PERSISTENCE
 from tests.support.installed import Installed, run
 from tests.support.processes import Server, program
 
@@ -47,10 +48,9 @@ class RedisServer(Installed):
 
     def _command(self) -> list[str]:
         command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(self.folder), "--daemonize", "no", "--save", ""]
-        command += ["--appendonly", self.appendonly, "--appendfsync", "everysec", "--rdbcompression", "no"]
-        command += ["--no-appendfsync-on-rewrite", "yes", "--auto-aof-rewrite-percentage", "200"]
-        command += ["--maxmemory-policy", self.policy]
+        command += ["--dir", str(self.folder), "--daemonize", "no", "--maxmemory-policy", self.policy]
+        for name, value in (PERSISTENCE | {"appendonly": self.appendonly}).items():
+            command += [f"--{name}", value]
         return command if self.maxmemory is None else [*command, "--maxmemory", self.maxmemory]
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from deploy.grafana import build
 from service.auth import Keys
+from streaming.embedded import PERSISTENCE
 from streaming.settings import load_settings
 from tests.support import pages
 from tests.support.meanings import BAD, CLOSER
@@ -115,6 +116,7 @@ def test_redis_keeps_what_it_is_given() -> None:
     words = command("redis")
     assert words[words.index("--appendonly") + 1] == "yes"
     assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
+    assert {name: words[words.index(f"--{name}") + 1] for name in PERSISTENCE} == PERSISTENCE
 
 
 @pytest.mark.parametrize("service", SERVICES)
