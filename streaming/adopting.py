@@ -182,10 +182,10 @@ class Watch:
                 discard(self._store.under(PART))
             log.info("adopted %s, learnt on from its offsets", found.version)
 
-    def close(self) -> None:
-        """End the thread."""
+    def close(self, timeout: float = 2.0) -> None:
+        """End the thread; one that still waits for Redis after `timeout` seconds is left behind, it only reads."""
         self._closing.set()
-        self._thread.join(2.0)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._closing.wait(LOOK):

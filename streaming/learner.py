@@ -71,6 +71,9 @@ STOPPED, FAILED, USAGE, LOG_REPLACED, OFFSETS_GONE, NO_SOUND_VERSION, NOT_ALLOWE
 CLOSING = 7.0
 """Seconds of the grace period kept for closing everything, giving the lease back and leaving the broker."""
 
+READERS = 0.5
+"""Seconds that a thread that only reads from Redis gets to end: with a silent Redis each takes all of it."""
+
 HAND_OVER = 5.0
 """Seconds that the last version of a model has that another one takes the place of."""
 
@@ -346,10 +349,12 @@ class Learner:
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             kept = self.histories if settings.learner.remember_shown else None
             attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry, store=kept)))
-            opponents = stack.enter_context(contextlib.closing(self._opponents()))
-            adoption = stack.enter_context(contextlib.closing(adopting.Watch(self.store, model.progress.adopted)))
+            opponents = self._opponents()
+            stack.callback(lambda: opponents.close(self.stop.share(READERS)))
+            adoption = adopting.Watch(self.store, model.progress.adopted)
+            stack.callback(lambda: adoption.close(self.stop.share(READERS)))
             checkpointer = self._checkpointer(leadership, source, head, receipts, adoption)
-            stack.callback(lambda: checkpointer.close(self.stop.share(2.0)))
+            stack.callback(lambda: checkpointer.close(self.stop.share(1.0)))
             yield Parts(
                 settings=settings,
                 source=source,

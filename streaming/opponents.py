@@ -70,11 +70,11 @@ class Opponents:
         """Begin to look."""
         self._thread.start()
 
-    def close(self) -> None:
-        """End the thread; a load under way is left behind, it changes nothing by dying."""
+    def close(self, timeout: float = 2.0) -> None:
+        """End the thread; a load under way after `timeout` seconds is left behind, it changes nothing by dying."""
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join(2.0)
+            self._thread.join(timeout)
 
     def current(self) -> Faced:
         """Who is to be faced from now on. What an earlier call returned may change its tables after this one."""
