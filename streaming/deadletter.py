@@ -170,6 +170,11 @@ class DeadLetterWriter:
                 return self._flying - 1
             return self._queue[0][0] - 1 if self._queue else self.accepted
 
+    def settle(self, number: int, timeout: float) -> bool:
+        """Wait until every letter up to `number` is with the broker, at most `timeout` seconds; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.settled >= number, timeout)
+
     def write(self, record: Record, rejection: Rejection) -> bool:
         """Queue one; False when too many wait already: then `flush`, and write it again, before going on."""
         letter = dead_letter(record, rejection)

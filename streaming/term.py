@@ -51,6 +51,9 @@ AHEAD = 2
 SOON = 0.05
 """Seconds until the next look at what a version waits for."""
 
+LATER = 0.5
+"""The same after a wait in vain for dead letters: with a broker away the learner waits a tenth of its time at most."""
+
 REOPEN = 30.0
 """Seconds of the same unexplained trouble with Kafka after which the term ends and its client is made anew."""
 
@@ -272,9 +275,13 @@ class Term:
             return False
         if last:
             parts.deadletter.flush(self._stop.share(1.0))
-        if parts.mirror.flushed < self._mirrored or parts.deadletter.settled < self._letters:
-            # What belongs before this version is not yet in Redis and Kafka: look again soon.
+        if parts.mirror.flushed < self._mirrored:
+            # What belongs before this version is not yet in Redis: look again soon.
             self._cut_at += SOON - parts.settings.learner.version_interval
+            return False
+        # Waited for here: where bad records keep coming, some are on their way to Kafka at almost any moment.
+        if not parts.deadletter.settle(self._letters, SOON):
+            self._cut_at += LATER - parts.settings.learner.version_interval
             return False
         recommender = model.recommender
         applied = recommender.counters()["applied"]

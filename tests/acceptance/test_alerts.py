@@ -37,6 +37,8 @@ MARGIN = 0.05
 SLOW = {"learner__batch_size": 4}
 # Share of records that no longer are events, once a producer is broken: the alert is at one in twenty.
 BROKEN = 8
+# Events made at once, for two minutes: where two slices meet everybody begins a new visit, and events change abruptly.
+SLICE = 150_000
 # Questions a second that shoppers ask meanwhile.
 ASKED = 20.0
 # Depends on how busy the machine is that runs the test: 25 ms is nothing to two cores with a JVM and five processes.
@@ -52,7 +54,7 @@ SILENT = 2.0
 def current(stream: Stream) -> Iterator[Planned]:
     """Clean events for as long as somebody takes them, each made at the moment it is taken."""
     while True:
-        for each in stream.clean(5_000):
+        for each in stream.clean(SLICE):
             now = time.time()
             yield Planned(each.event | {"timestamp": now}, now)
 
