@@ -25,6 +25,16 @@ def popularity(touches: list[tuple[int, int]], applied: int, rate: float) -> dic
     return {item: max(dim.FLOOR, math.log(count)) for item, count in counts.items()}
 
 
+def mean_log_price(prices: list[float]) -> float:
+    """Goes a tenth of the way to each log price, as if none were more than .5 away; unusable ones are left out."""
+    usable = [math.log(price) for price in prices if 0 < price < math.inf]
+    mean = usable[0]
+    for value in usable[1:]:
+        away = value - mean
+        mean += math.copysign(min(abs(away), 0.5), away) / 10
+    return mean
+
+
 def best(scores: list[float], size: int) -> list[int]:
     """Places of the `size` largest, largest first, earlier ones first among equals."""
     return sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:size]

@@ -58,6 +58,9 @@ SKIPPED = 100  # first events that are never tested: there is nothing to recomme
 # records of each: over far fewer the rate would be that of one partition first and endless then. Over more, a stream
 # that slows down from 10,000 a second is taken for a fast one for longer than the 26 s until it is told as below 400.
 _FADING = 8.0
+# Of a log price: two thirds up or two fifths down. A sale counts as it is, and a feed in the wrong unit moves a price
+# by a twentieth an event and not by half, so that it no longer ruins what prices say (docs/decisions.md).
+_LEAP = 0.5
 # Seconds. Far more than partitions, read in turns, lie apart while following the log; smaller, and time would jump to
 # and fro between them; larger, and one wrong clock distorts the rate for longer.
 _FARTHEST_BEHIND = 3600.0
@@ -181,13 +184,13 @@ def birth(stats, factors, kinds, category_factors, item, second, seed):
 
 @kernel
 def note_price(stats, item, price):
-    """Running mean of the log price."""
+    """Running mean of the log price. A leap counts as one of `_LEAP`: Huber's mean (1964), taken a step at a time."""
     if price > 0 and math.isfinite(price):
         value = math.log(price)
         if stats.log_price[item] == NO_PRICE:
             stats.log_price[item] = value
         else:
-            stats.log_price[item] += 0.1 * (value - stats.log_price[item])
+            stats.log_price[item] += 0.1 * max(-_LEAP, min(_LEAP, value - stats.log_price[item]))
 
 
 @kernel

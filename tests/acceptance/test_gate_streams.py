@@ -35,9 +35,11 @@ from tests.support.poison import POISONS, even, mixed
 from tests.support.probe import Probe
 from tests.support.roles import Process
 
-# Events that the market learnt before, the clean ones until its learner knows what is usual, those of one poisoned
-# stretch, and the clean ones after it. Each of them is tested, so fewer a second can be sent than of the other shop.
-LEARNT, LEAD, STRETCH, AFTER, SLOWER = 40_000, 4_000, 4_000, 4_000, 1_000.0
+# Events that the market learnt before, the clean ones until its learner knows what is usual, and those after a poisoned
+# stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
+LEARNT, LEAD, AFTER, SLOWER = 40_000, 4_000, 4_000, 1_000.0
+# Clean events that are poisoned: what ruins a model does so within as many.
+STRETCH = {"repeated": 4_000, "shuffled": 8_000, "dear": 4_000, "flooded": 4_000}
 # Events for which a fall that users notice may last at most.
 LASTING = 4_000
 # Nothing but the gate stands between one user's flood and the model.
@@ -53,11 +55,11 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
     open_installation: Open, scene: Scene, name: str
 ) -> None:
     ours = open_installation(**GATE, **(UNCAPPED if name == "flooded" else {}))
-    stream = scene.thin()
+    stream, length = scene.thin(), STRETCH[name]
     grown(ours, stream, LEARNT)
     learner, service = ours.learner(), ours.service()
     # One slice, so that nobody's visit ends where the poison begins.
-    whole, probe = stream.clean(LEAD + STRETCH + AFTER), Probe(stream.shop, stream.clean(14_000))
+    whole, probe = stream.clean(LEAD + length + AFTER), Probe(stream.shop, stream.clean(14_000))
     run(ours, whole[:LEAD], learner, service, rate=SLOWER)
     before = probe.hit_rate(ours.load(status(service)["serving"]).state)
     watch = Watch(ours, service, probe)
@@ -65,11 +67,11 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
     began = consumed(ours)
     if name == "dear":
         ours.send_facts(times_a_hundred(stream.shop.facts()), time.time())
-    poisoned = POISONS[name](whole[LEAD : LEAD + STRETCH], 5)
-    run(ours, poisoned, learner, service, rate=SLOWER * min(3, len(poisoned) // STRETCH))
+    poisoned = POISONS[name](whole[LEAD : LEAD + length], 5)
+    run(ours, poisoned, learner, service, rate=SLOWER * min(3, len(poisoned) // length))
     if name == "dear":
         ours.send_facts(stream.shop.facts(), time.time())
-    run(ours, whole[LEAD + STRETCH :], learner, service, rate=SLOWER)
+    run(ours, whole[LEAD + length :], learner, service, rate=SLOWER)
     looks, n = watch.finish(), compared(learner)
     worst, would = min(look.served for look in looks), min(look.head for look in looks)
     low = longest(looks, scene.noticed(before))
@@ -79,8 +81,8 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
     print(f"{name}: below {scene.noticed(before):.3f} for {low} of {consumed(ours) - began} events, {n:.0f} compared")
     print(f"{name}: held for {held}; rolled back {back}")
     assert low <= LASTING
-    # Without the gate they would have noticed, or this shows nothing.
-    assert would < NOTICED * before or name not in scene.harmful
+    # Without the gate they would have noticed, or this shows nothing; of the others, that the model withstands them.
+    assert not scene.known or (would < NOTICED * before) == (name in scene.harmful)
 
 
 def compared(learner: Process) -> float:

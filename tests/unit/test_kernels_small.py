@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import dimensions as dim
-from models.kernels import guard, hashing, history, newton, pool, popularity, racing, ranking, selection, transitions
+from models.kernels import (
+    guard,
+    hashing,
+    history,
+    learning,
+    newton,
+    pool,
+    popularity,
+    racing,
+    ranking,
+    selection,
+    transitions,
+)
 from models.marks import Marks
 from models.recommender import RecommenderSettings, new_state
 from models.scratch import new_scratch
@@ -45,6 +57,26 @@ def test_the_top_list_is_exactly_the_largest_keys(rng):
     out = np.zeros(5, np.int32)
     count = popularity.order(items, listed, 0, 5, out)
     assert items[out[:count]].tolist() == naive.best(keys.tolist(), 5)
+
+
+def prices_noted(prices):
+    state = new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8))
+    state.add("item", "thing")
+    stats = state.served.item_stats
+    for price in prices:
+        learning.note_price(stats, 0, price)
+    return float(stats.log_price[0])
+
+
+def test_the_mean_price_is_that_of_its_twin(rng):
+    prices = [0.0, math.inf, *rng.lognormal(3.0, 1.5, 200).tolist(), math.nan]
+    assert prices_noted(prices) == pytest.approx(naive.mean_log_price(prices), rel=1e-5)
+
+
+def test_a_price_in_the_wrong_unit_counts_as_one_that_rose_by_two_thirds():
+    usual = [9.9] * 10
+    for wrong, moved in ((990.0, 0.05), (0.099, -0.05), (12.0, 0.1 * math.log(12.0 / 9.9))):
+        assert prices_noted([*usual, wrong]) == pytest.approx(math.log(9.9) + moved, abs=1e-6)
 
 
 @pytest.mark.parametrize("width", [6, 16, 20, dim.LAG_SLOTS, dim.WINDOW_SLOTS])
