@@ -170,7 +170,7 @@ class DeadLetterWriter:
                 return self._flying - 1
             return self._queue[0][0] - 1 if self._queue else self.accepted
 
-    def settle(self, number: int, timeout: float) -> bool:
+    def wait_settled(self, number: int, timeout: float) -> bool:
         """Wait until every letter up to `number` is with the broker, at most `timeout` seconds; whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: self.settled >= number, timeout)

@@ -280,7 +280,7 @@ class Term:
             self._cut_at += SOON - parts.settings.learner.version_interval
             return False
         # Waited for here: where bad records keep coming, some are on their way to Kafka at almost any moment.
-        if not parts.deadletter.settle(self._letters, SOON):
+        if not parts.deadletter.wait_settled(self._letters, SOON):
             self._cut_at += LATER - parts.settings.learner.version_interval
             return False
         recommender = model.recommender

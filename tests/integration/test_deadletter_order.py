@@ -43,10 +43,10 @@ def test_letters_of_a_broker_that_does_not_answer_are_held_back_and_arrive_later
                 writer.write(bad(offset), WHY)
             assert not writer.flush(0.5)
             assert (writer.accepted, writer.settled) == (4, 1)
-            assert writer.settle(1, 0.0)
-            assert not writer.settle(2, 0.05)
+            assert writer.wait_settled(1, 0.0)
+            assert not writer.wait_settled(2, 0.05)
         finally:
             os.kill(embedded_broker.pid, signal.SIGCONT)
-        assert writer.settle(4, 30.0)
+        assert writer.wait_settled(4, 30.0)
         assert writer.settled == 4
         assert writer.close()
