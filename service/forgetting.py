@@ -14,6 +14,8 @@ from typing import Final
 from models.erasures import user_hash
 from models.reservoir import Reservoir
 from models.showing.rotation import Showings
+from service import logs
+from service.ending import ended
 from service.intake import Intake
 from streaming.store import QuickStore, StoreUnavailable
 
@@ -33,14 +35,11 @@ class Forgetting:
 
     def start(self) -> None:
         """Begin to look; called on the event loop."""
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run(), name="forgetting")
 
     async def stop(self) -> None:
         """End the task."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     def forget(self, users: Iterable[str]) -> None:
         """Forget what these users were shown."""
@@ -54,9 +53,13 @@ class Forgetting:
 
     async def _run(self) -> None:
         while True:
-            # A silent Redis loses nothing: the stream keeps the last ten thousand erasures.
-            with contextlib.suppress(StoreUnavailable):
-                await self.look()
+            try:
+                # A silent Redis loses nothing: the stream keeps the last ten thousand erasures.
+                with contextlib.suppress(StoreUnavailable):
+                    await self.look()
+            except Exception:
+                # A defect here must not end what every erasure waits for.
+                logs.fault("looking for erasures failed")
             await asyncio.sleep(PERIOD)
 
     async def look(self) -> None:

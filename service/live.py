@@ -7,7 +7,6 @@ the curves it missed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +17,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from service import logs
+from service.ending import ended
 from service.gatekeeper import Gatekeeper
 from service.tablesets import TableSet, TableSets
 from streaming.store import Store, StoreUnavailable
@@ -73,7 +73,7 @@ class Live:
 
     def start(self) -> None:
         """Begin to look; called on the event loop."""
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run(), name="live")
 
     def close(self) -> None:
         """Let every stream end within a second. May be called from a signal handler: it only sets a flag."""
@@ -82,10 +82,7 @@ class Live:
     async def stop(self) -> None:
         """End the task."""
         self.closing = True
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     @property
     def full(self) -> bool:
