@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -47,8 +47,19 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
         for client in started:
             client.close()
         if failures and isinstance(error, Exception):
-            raise _explained(failures[-1], arguments) from error
+            raise _explained(_telling(failures), arguments) from error
         raise
+
+
+def _telling(failures: Sequence[Exception]) -> Exception:
+    """The last failure that says why. The attempt under way when the time is over fails of that, whatever is wrong.
+
+    >>> class KafkaTimeoutError(Exception):
+    ...     "As kafka-python has it."
+    >>> _telling([OSError("refused"), KafkaTimeoutError("over")]), _telling([KafkaTimeoutError("over")])
+    (OSError('refused'), KafkaTimeoutError('over'))
+    """
+    return next((each for each in reversed(failures) if type(each).__name__ != "KafkaTimeoutError"), failures[-1])
 
 
 def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
