@@ -206,6 +206,9 @@ def _joined(parts: Sequence[Part], column: str) -> Array:
 
 
 def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Array:
+    begin, end = parts[0].first, _end_of_run(parts, lengths)
+    if begin is not None and end is not None and end < 1 << 31:
+        return np.arange(begin, end, dtype=np.int32)
     runs = []
     for part, length in zip(parts, lengths, strict=True):
         if part.first is not None:
@@ -220,6 +223,16 @@ def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Ar
     if len(rows) and (rows[0] < 0 or not (np.diff(rows) > 0).all()):
         raise Damaged(f"{name}: row numbers do not ascend")
     return rows
+
+
+def _end_of_run(parts: Sequence[Part], lengths: Sequence[int]) -> int | None:
+    """The row after the last one where the parts follow one another without a gap, as in a base."""
+    end = parts[0].first
+    for part, length in zip(parts, lengths, strict=True):
+        if end is None or part.first != end:
+            return None
+        end += length
+    return end
 
 
 def _table(name: str, parts: Sequence[Part]) -> TableChanges:

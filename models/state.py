@@ -107,6 +107,25 @@ class Keys:
 
     def put(self, changes: KeyChanges) -> None:
         """Take over ids from another process: afterwards both hand out the same rows in the same order."""
+        gone = {} if self._append(changes) else self._replace(changes)
+        self._free = changes.free.tolist()
+        if self.index is not None:
+            self.index.remove([*gone], [*gone.values()])
+            new = [key for key in changes.ids if key]
+            self.index.put(new, [self.rows[key] for key in new])
+
+    def _append(self, changes: KeyChanges) -> bool:
+        """Whether the rows are those after the last one, as all of a base are: they are then taken over together."""
+        first, stop = len(self.ids), len(self.ids) + len(changes.ids)
+        if not len(changes.rows) or (changes.rows[0], changes.rows[-1]) != (first, stop - 1):
+            return False
+        self.ids += [key or None for key in changes.ids]
+        self.rows.update(zip(changes.ids, range(first, stop), strict=True))
+        self.rows.pop("", None)
+        return True
+
+    def _replace(self, changes: KeyChanges) -> dict[str, int]:
+        """Take the rows over one by one; returns the ids that lost theirs, with the rows."""
         gone: dict[str, int] = {}
         for row in changes.rows.tolist():
             while len(self.ids) <= row:
@@ -119,11 +138,7 @@ class Keys:
             if key:
                 self.ids[row] = key
                 self.rows[key] = row
-        self._free = changes.free.tolist()
-        if self.index is not None:
-            self.index.remove([*gone], [*gone.values()])
-            new = [key for key in changes.ids if key]
-            self.index.put(new, [self.rows[key] for key in new])
+        return gone
 
 
 class KeyChanges(NamedTuple):
@@ -321,9 +336,11 @@ class State:
         """Take over what another state cut, in the order in which it was cut. Tables unknown here are passed over."""
         for name, fresh in changes.keys.items():
             if name in self.keys:
+                known = self.keys[name].capacity
                 self.keys[name].put(fresh)
                 self.reserve(name)
-                self._clear(name, fresh.rows)
+                # Rows after the last one hold the defaults already; of a base all are.
+                self._clear(name, fresh.rows[: np.searchsorted(fresh.rows, known)])
         for name, part in changes.tables.items():
             if name in self.tables:
                 for column, values in part.columns.items():
@@ -378,6 +395,9 @@ def _write_rows(target: Array, rows: Array, values: Array) -> None:
     """target[rows] = values, without holding the interpreter where there is much to copy."""
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
         target[rows] = values
+        return
+    if int(rows[-1]) - int(rows[0]) + 1 == len(rows):  # they ascend: an unbroken run, as in a base
+        target[rows[0] : rows[-1] + 1] = values
         return
     into = target.view(np.uint8).reshape(len(target), -1)
     scatter(into, _fixed(rows), _fixed(np.ascontiguousarray(values)).view(np.uint8).reshape(len(rows), -1))

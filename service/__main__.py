@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import signal
 import socket
@@ -47,10 +48,14 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
+        # Of what modules are made nothing goes away again, so no cycle is looked for in it, now or later.
+        gc.disable()
         # Numba and all kernels come with it: seconds that nobody should wait to read of a wrong setting.
         from service.app import create_app
 
         app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
+        gc.freeze()
+        gc.enable()
     except (BadSettings, BadKeys, OSError) as error:
         return _refuse(error)
     sys.setswitchinterval(SWITCH)

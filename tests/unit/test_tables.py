@@ -52,6 +52,20 @@ def test_a_state_rebuilt_from_base_and_cuts_has_the_same_bytes(steps):
     ]
 
 
+def test_a_row_that_was_used_before_begins_again_from_the_defaults():
+    state, follower = State(SCHEMA), State(SCHEMA)
+    rows = [state.add("item", key) for key in ("tea", "cup")]
+    state.tables["weights"].columns["n"][rows] = 7
+    state.tables["weights"].mark(np.array(rows, np.int32))
+    follower.apply(state.cut())
+    state.remove("item", ["tea"])
+    assert [state.add("item", key) for key in ("pot", "jug")] == [0, 2]
+    follower.apply(state.cut())
+    assert follower.keys["item"].rows == {"pot": 0, "cup": 1, "jug": 2}
+    assert follower.tables["weights"].columns["n"][:3].tolist() == [0, 7, 0]
+    assert follower.digest() == state.digest()
+
+
 def test_a_removed_row_leaves_no_reference_behind():
     state = State(SCHEMA)
     tea, cup, ann = state.add("item", "tea"), state.add("item", "cup"), state.add("user", "ann")
@@ -110,11 +124,12 @@ def test_merging_an_untouched_column_changes_nothing():
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
-def test_many_rows_are_written_as_numpy_would(dtype, shape):
+@pytest.mark.parametrize("run", [False, True])
+def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     rng = np.random.default_rng(5)
     target = rng.integers(0, 99, (500, *shape)).astype(dtype)
     expected = target.copy()
-    rows = np.sort(rng.choice(500, 200, replace=False)).astype(np.int32)
+    rows = (np.arange(100, 300) if run else np.sort(rng.choice(500, 200, replace=False))).astype(np.int32)
     values = rng.integers(0, 99, (200, *shape)).astype(dtype)
     values.flags.writeable = False
     expected[rows] = values
