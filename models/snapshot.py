@@ -16,10 +16,11 @@ import numpy as np
 
 from models.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Damaged, Part, pack, read
 from models.conformity import Incompatible, TooNew, check_layout, conform
+from models.keys import KeyChanges
 from models.manifest import ChunkInfo, Manifest, seal, unseal, verify
 from models.migrations import MIGRATIONS, Migration
 from models.progress import Progress, batch_digest, record_hash
-from models.state import Changes, KeyChanges, TableChanges
+from models.state import Changes, TableChanges
 from models.tables import Array, Schema, Table
 
 __all__ = [

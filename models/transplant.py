@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from models.state import Changes, KeyChanges, State, TableChanges
+from models.keys import KeyChanges
+from models.state import Changes, State, TableChanges
 from models.tables import Array
 
 USER: Final = "user"

@@ -70,8 +70,7 @@ class Context:
     async def stop(self) -> None:
         """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 10 s together."""
         try:
-            await self.live.stop()
-            await self.forgetting.stop()
+            await asyncio.gather(self.live.stop(), self.forgetting.stop())
             await run_in_threadpool(self._stop_threads)
         finally:
             for store in (self.store, self.catalogue_store):

@@ -20,7 +20,7 @@ from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["cgutils", "intrinsic", "ir", "kernel", "prefetch", "scoring", "types"]
 
-_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "tables.py")
+_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "table_data.py", "tables.py")
 
 
 def _fingerprint() -> str:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from models.duplicate import duplicate
 from models.index import CHUNK, LEAST, Index
 from models.kernels import index as kernels
+from models.keys import FEW_IDS, Keys
 from models.recommender import Recommender, RecommenderSettings, new_state
 from models.schema import SCHEMA
-from models.state import FEW_IDS, Keys, State
+from models.state import State
 from models.tables import Column, Schema, Space, Table
 from tests import naive
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.marks import Marks
-from models.state import State, _write_rows
+from models.state import State
+from models.table_data import write_rows
 from models.tables import Column, Schema, Space, Table, merge
 
 SCHEMA = Schema(
@@ -96,7 +97,7 @@ def test_a_not_finite_value_is_named():
 
 
 def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypatch):
-    monkeypatch.setattr("models.state.Marks", lambda rows: Marks(rows, capacity=2))
+    monkeypatch.setattr("models.table_data.Marks", lambda rows: Marks(rows, capacity=2))
     state = State(SCHEMA)
     rows = [state.add("item", key) for key in "abcde"]
     for row in rows:
@@ -133,5 +134,5 @@ def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     values = rng.integers(0, 99, (200, *shape)).astype(dtype)
     values.flags.writeable = False
     expected[rows] = values
-    _write_rows(target, rows, values)
+    write_rows(target, rows, values)
     assert target.tobytes() == expected.tobytes()
