@@ -32,8 +32,10 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
     Raises BrokerAway, NotAllowed, Untrusted, UnusableFile, and kafka-python's errors.
     """
     _await_listener(arguments)
+    # kafka-python's own time begins a moment later: whatever its end cuts off fails after this one.
+    limit = time.monotonic() + arguments["bootstrap_timeout_ms"] / 1000
     started: list[Any] = []
-    failures: list[Exception] = []
+    failures: list[tuple[float, Exception]] = []
     network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
 
     def remembered(**configuration: Any) -> Any:
@@ -47,19 +49,18 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
         for client in started:
             client.close()
         if failures and isinstance(error, Exception):
-            raise _explained(_telling(failures), arguments) from error
+            raise _explained(_telling(failures, limit), arguments) from error
         raise
 
 
-def _telling(failures: Sequence[Exception]) -> Exception:
-    """The last failure that says why. The attempt under way when the time is over fails of that, whatever is wrong.
+def _telling(failures: Sequence[tuple[float, Exception]], limit: float) -> Exception:
+    """The last failure that says why. The attempt under way at `limit` fails of being cut off, whatever is wrong.
 
-    >>> class KafkaTimeoutError(Exception):
-    ...     "As kafka-python has it."
-    >>> _telling([OSError("refused"), KafkaTimeoutError("over")]), _telling([KafkaTimeoutError("over")])
-    (OSError('refused'), KafkaTimeoutError('over'))
+    >>> refused, over = OSError("refused"), TimeoutError("over")
+    >>> _telling([(1.0, refused), (5.0, over)], 5.0), _telling([(5.0, over)], 5.0)
+    (OSError('refused'), TimeoutError('over'))
     """
-    return next((each for each in reversed(failures) if type(each).__name__ != "KafkaTimeoutError"), failures[-1])
+    return next((failure for at, failure in reversed(failures) if at < limit), failures[-1][1])
 
 
 def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
@@ -73,13 +74,13 @@ def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
     return failure
 
 
-def _listen_for_failures(manager: Any, failures: list[Exception]) -> None:
-    """Note what each connection fails of while a broker is looked for, and end the search when trying again is vain."""
+def _listen_for_failures(manager: Any, failures: list[tuple[float, Exception]]) -> None:
+    """Note when and of what connections fail while a broker is looked for; end the search when trying again is vain."""
     connect = manager.get_connection
 
     def noted(error: Exception) -> None:
         if not manager.bootstrapped:
-            failures.append(error)
+            failures.append((time.monotonic(), error))
             if hopeless(error) or type(error).__name__ == "InvalidReceiveError":
                 manager.close()
 
