@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -24,6 +24,9 @@ from service import logs
 from service.auth import BadKeys, Keys, is_loopback
 from service.scheduling import take_short_turns
 from streaming.settings import BadSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 OK: Final = 0
 DEFECT: Final = 1
@@ -48,14 +51,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
-        # Of what modules are made nothing goes away again, so no cycle is looked for in it, now or later.
-        gc.disable()
-        # Numba and all kernels come with it: seconds that nobody should wait to read of a wrong setting.
-        from service.app import create_app
-
-        app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
-        gc.freeze()
-        gc.enable()
+        app = _application(settings)
     except (BadSettings, BadKeys, OSError) as error:
         return _refuse(error)
     sys.setswitchinterval(SWITCH)
@@ -80,6 +76,20 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     code = OK if server.started else DEFECT
     logs.say("ended", code=code, signal=server.caught)
     return code
+
+
+def _application(settings: Settings) -> FastAPI:
+    # Of what modules are made nothing goes away again, so no cycle is looked for in it, now or later.
+    gc.disable()
+    try:
+        # Numba and all kernels come with it: seconds that nobody should wait to read of a wrong setting.
+        from service.app import create_app
+
+        app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
+        gc.freeze()
+    finally:
+        gc.enable()
+    return app
 
 
 class _Server(uvicorn.Server):
