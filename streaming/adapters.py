@@ -84,8 +84,7 @@ class VersionMetrics:
         self.telemetry.version_bytes.labels(manifest.kind).inc(manifest.size)
         self.telemetry.version_size.labels(manifest.kind).set(manifest.size)
         if not manifest.beside:
-            self.telemetry.version_time.set(manifest.created_at)
-            self.telemetry.version_sequence.set(manifest.seq)
+            self.telemetry.newest(manifest)
 
     def failed(self, kind: str, error: Exception) -> None:
         """A version is not in Redis."""

@@ -274,6 +274,7 @@ class Learner:
         manifest = loaded.manifest
         progress = manifest.progress.copy()
         log.info("version %s: %d records consumed, offsets %s", manifest.id, progress.consumed, progress.offsets)
+        self.telemetry.newest(manifest)
         arrivals = loaded.arrivals
         model = Model(
             loaded.state,

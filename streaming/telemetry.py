@@ -18,6 +18,7 @@ from models.attribution import VERSIONS, Attribution
 from models.control import KINDS as ORDERS
 from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
 from models.exposure import Exposed
+from models.manifest import Manifest
 from models.schema import SCHEMA
 
 PREFIX = "sluicegate"
@@ -264,6 +265,11 @@ class LearnerTelemetry:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def newest(self, manifest: Manifest) -> None:
+        """This version is the newest, written by us or taken over: what is learnt goes on from it."""
+        self.version_time.set(manifest.created_at)
+        self.version_sequence.set(manifest.seq)
 
     def ceilings(self, totals: Mapping[str, int]) -> None:
         """Running totals of what ceilings did: the state counts since it began, metrics since this process did."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, endless, stop
 from tests.support.harness import Installation
@@ -90,6 +92,18 @@ def test_sigterm_writes_the_last_version_gives_the_lease_back_and_exits_0(open_i
     ours.verify()
     lease = ours.store.acquire_lease("somebody else", 5.0)
     assert lease is not None, "the lease was not given back"
+
+
+def test_a_learner_that_takes_over_tells_of_the_version_it_goes_on_from(open_installation: Open) -> None:
+    ours = open_installation()
+    first = ours.learner()
+    ours.send(each for each, _ in zip(endless(7), range(500), strict=False))
+    stop(ours, first)
+    last = ours.load().manifest
+    heir = ours.learner(learner__version_interval=600)
+    ours.wait(lambda: heir.metrics()["sluicegate_version_sequence"] == last.seq, "it goes on from the last one", heir)
+    assert heir.metrics()["sluicegate_version_committed_timestamp_seconds"] == pytest.approx(last.created_at)
+    stop(ours, heir)
 
 
 def consumed(learner: Process) -> float:
