@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.index import Index
-from models.tables import Array, Space
+from models.tables import Array, Space, unbroken
 
 FEW_IDS: Final = 16
 """Ids below which the dict is asked and not the index, whose call alone takes as long."""
@@ -105,11 +105,10 @@ class Keys:
 
     def _append(self, changes: KeyChanges) -> bool:
         """Whether the rows are those after the last one, as all of a base are: they are then taken over together."""
-        first, stop = len(self.ids), len(self.ids) + len(changes.ids)
-        if not len(changes.rows) or (changes.rows[0], changes.rows[-1]) != (first, stop - 1):
+        if not len(changes.rows) or changes.rows[0] != len(self.ids) or not unbroken(changes.rows):
             return False
         self.ids += [key or None for key in changes.ids]
-        self.rows.update(zip(changes.ids, range(first, stop), strict=True))
+        self.rows.update(zip(changes.ids, changes.rows.tolist(), strict=True))
         self.rows.pop("", None)
         return True
 

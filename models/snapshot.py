@@ -21,7 +21,7 @@ from models.manifest import ChunkInfo, Manifest, seal, unseal, verify
 from models.migrations import MIGRATIONS, Migration
 from models.progress import Progress, batch_digest, record_hash
 from models.state import Changes, TableChanges
-from models.tables import Array, Schema, Table
+from models.tables import Array, Schema, Table, unbroken
 
 __all__ = [
     "Chunk",
@@ -118,7 +118,7 @@ def _table_part(table: Table, part: TableChanges) -> Part:
 
 def _first(rows: Array) -> tuple[int | None, dict[str, Array]]:
     """An unbroken run is told by its first row; other rows are listed, four bytes each."""
-    if int(rows[-1]) - int(rows[0]) + 1 == len(rows):
+    if unbroken(rows):
         return int(rows[0]), {}
     return None, {ROWS: rows}
 
@@ -207,9 +207,9 @@ def _joined(parts: Sequence[Part], column: str) -> Array:
 
 
 def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Array:
-    begin, end = parts[0].first, _end_of_run(parts, lengths)
-    if begin is not None and end is not None and end < 1 << 31:
-        return np.arange(begin, end, dtype=np.int32)
+    whole = _one_run(parts, lengths)
+    if whole is not None and whole.stop < 1 << 31:
+        return np.arange(whole.start, whole.stop, dtype=np.int32)
     runs = []
     for part, length in zip(parts, lengths, strict=True):
         if part.first is not None:
@@ -226,14 +226,17 @@ def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Ar
     return rows
 
 
-def _end_of_run(parts: Sequence[Part], lengths: Sequence[int]) -> int | None:
-    """The row after the last one where the parts follow one another without a gap, as in a base."""
-    end = parts[0].first
+def _one_run(parts: Sequence[Part], lengths: Sequence[int]) -> range | None:
+    """The rows of all parts where they follow one another without a gap, as in a base."""
+    start = parts[0].first
+    if start is None:
+        return None
+    end = start
     for part, length in zip(parts, lengths, strict=True):
-        if end is None or part.first != end:
+        if part.first != end:
             return None
         end += length
-    return end
+    return range(start, end)
 
 
 def _table(name: str, parts: Sequence[Part]) -> TableChanges:

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.kernels.scatter import scatter
 from models.marks import Marks
-from models.tables import Array, Column, Table
+from models.tables import Array, Column, Table, unbroken
 
 FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
@@ -96,7 +96,7 @@ def write_rows(target: Array, rows: Array, values: Array) -> None:
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
         target[rows] = values
         return
-    if int(rows[-1]) - int(rows[0]) + 1 == len(rows):  # they ascend: an unbroken run, as in a base
+    if unbroken(rows):  # as in a base
         target[rows[0] : rows[-1] + 1] = values
         return
     into = target.view(np.uint8).reshape(len(target), -1)

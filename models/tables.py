@@ -141,8 +141,17 @@ MERGES: dict[Merge, Callable[[Array, Array, Array], Array]] = {
 }
 
 
+def unbroken(rows: Array) -> bool:
+    """Whether ascending row numbers, one at least, are one run without a gap.
+
+    >>> unbroken(np.array([4, 5, 6])), unbroken(np.array([4, 6]))
+    (True, False)
+    """
+    return int(rows[-1]) - int(rows[0]) + 1 == len(rows)
+
+
 def _camel(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
-__all__ = ["MODEL", "Array", "Column", "Schema", "Space", "Table", "merge"]
+__all__ = ["MODEL", "Array", "Column", "Schema", "Space", "Table", "merge", "unbroken"]
