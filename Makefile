@@ -26,7 +26,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(KERNELS): $(STAMP) $(wildcard models/*.py models/kernels/*.py)
+$(KERNELS): $(STAMP) $(shell find models -name "*.py")
 	@echo "compiling the kernels (once; under a minute)"
 	$(BIN)/python -m models.warmup
 	@touch $@

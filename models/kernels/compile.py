@@ -9,6 +9,7 @@ shapes compiled code is hashed into the cache's folder: an edited constant or ta
 """
 
 import hashlib
+import re
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -20,13 +21,49 @@ from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["cgutils", "intrinsic", "ir", "kernel", "prefetch", "scoring", "types"]
 
-_SHAPING = ("dimensions.py", "schema.py", "scratch.py", "state.py", "table_data.py", "tables.py")
+_MODELS = Path(__file__).parents[__name__.count(".") - 1]
+_IMPORT = re.compile(r"^ *(?:from +(models[\w.]*) +import +(\([^)]*\)|.+)|import +(models[\w.]*))", re.MULTILINE)
+_DECLARES_TUPLES = re.compile(r"\bNamedTuple\b|\bnamedtuple\b|\bSchema\(")
 
 
-def _fingerprint() -> str:
-    models = Path(__file__).parents[1]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), *(models / name for name in _SHAPING)]
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+def shaping_files(models: Path) -> list[Path]:
+    """Every file below the package folder `models` that compiled code depends on, in order of its path.
+
+    Found by walking: each file that defines kernels, all that those files import, however far, and each file that
+    declares a named tuple, because numba knows the tuples that kernels take by name and not by their fields.
+    Raises ImportError when an import leads to no file.
+    """
+    sources = {path: path.read_text(encoding="utf-8") for path in models.rglob("*.py")}
+    kernels, door = models / "kernels", f"from {__name__} import"
+    waiting = [path for path, text in sources.items() if kernels in path.parents or door in text]
+    reached: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += _imported(path, sources[path], models)
+    return sorted(reached | {path for path, text in sources.items() if _DECLARES_TUPLES.search(text)})
+
+
+def _imported(path: Path, text: str, models: Path) -> list[Path]:
+    files = []
+    for package, names, module in _IMPORT.findall(text):
+        base = models.parent.joinpath(*(package or module).split("."))
+        for name in re.findall(r"\w+", re.sub(r"#.*|\bas\s+\w+", "", names)) or [""]:
+            choices = (base / f"{name}.py", base / name / "__init__.py", base.with_suffix(".py"), base / "__init__.py")
+            file = next((choice for choice in choices if choice.is_file()), None)
+            if file is None:
+                raise ImportError(f"{path} imports {package or module} {name}, which is no file below {models}")
+            files.append(file)
+    return files
+
+
+def fingerprint(models: Path) -> str:
+    """A hash over the paths and contents of `shaping_files`."""
+    digest = hashlib.sha256()
+    for path in shaping_files(models):
+        digest.update(f"{path.relative_to(models).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def _folder() -> Path:
@@ -47,7 +84,7 @@ def _folder() -> Path:
 
 
 config: Any = _config
-config.CACHE_DIR = str(_folder() / _fingerprint())
+config.CACHE_DIR = str(_folder() / fingerprint(_MODELS))
 
 _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
