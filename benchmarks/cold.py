@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.streams import LIMITS, Facts, Stream, load
-from models.evaluation import CONTENDERS, Tested, hits, joined, reciprocal_ranks
-from models.items import ItemFacts
-from models.recommender import Recommender, RecommenderSettings, new_state
-from streaming.texts import contents_by
+from models.recommender.prequential import CONTENDERS, Tested, hits, joined, reciprocal_ranks
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.records.items import ItemFacts
+from streaming.intake.text_vectors import contents_by
 
 SUMMARY = "Items that nobody has touched: HR@20 and MRR@20 with and without what the catalogue says of them"
 

@@ -1,8 +1,8 @@
 """In: a seed. Out: how often the gate errs on simulated models, how soon it catches a bad one, how long good ones wait.
 
 Models hit three times in ten, and on one tested event in ten exactly one of two hits. The bounds are those of
-`models.confidence`, the evidence of a crash is that of `models.crash`, the numbers are the default policy's; one run
-goes event by event through `Comparison` and `decide`, and must agree with the arrays.
+`models.statistics.confidence`, the evidence of a crash is that of `models.statistics.mcnemar`, the numbers are the
+default policy's; one run goes event by event through `Comparison` and `decide`, and must agree with the arrays.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.comparison import RECIPROCAL_BOUND, WINDOW, Comparison, Standing
-from models.confidence import radius
-from models.crash import log_evidence
-from models.gate import Evidence, GateState, Policy, Version, decide
+from models.gate.decision import Evidence, GateState, Policy, Version, decide
+from models.statistics.comparison import RECIPROCAL_BOUND, WINDOW, Comparison, Standing
+from models.statistics.confidence import radius
+from models.statistics.mcnemar import log_evidence
 
 SUMMARY = "false promotions, events to catch a bad model, how long a good one waits; 1,000 simulated runs each"
 

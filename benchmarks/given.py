@@ -22,15 +22,15 @@ from benchmarks import processes
 from benchmarks.catalogues import Event, grown
 from benchmarks.ranking import GIVEN, RECENT, searched
 from benchmarks.report import percentile, spread, verdict
-from models.admission import Admission, AdmissionRules
-from models.items import ItemFacts
-from models.schema import SCHEMA
-from models.snapshot import Progress
-from streaming import facts, histories
-from streaming.checkpoint import Checkpointer
-from streaming.settings import Settings
-from streaming.store import Store
-from tests.support.redis_server import RedisServer
+from models.ledger.admission import Admission, AdmissionRules
+from models.records.items import ItemFacts
+from models.snapshot.encoding import Progress
+from models.state.schema import SCHEMA
+from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.live import facts, histories
+from streaming.settings.loading import Settings
+from streaming.store.store import Store
+from tests.support.processes.redis_server import RedisServer
 
 SUMMARY = "200 candidates ranked through HTTP, against an ordinary answer of the same service"
 ITEMS, PAGE, STRANGERS = 100_000, 20, 10

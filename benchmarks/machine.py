@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.support import apache_kafka
+from tests.support.processes import apache_kafka
 
 PACKAGES = ("numba", "numpy", "kafka-python", "crc32c", "msgspec", "redis", "river", "uvicorn")
 

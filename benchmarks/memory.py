@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import verdict
-from models.recommender import Recommender, RecommenderSettings, new_state
-from models.state import State
-from models.tables import MODEL
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.state.state import State
+from models.state.tables import MODEL
 
 SUMMARY = "bytes per item and per active user, ids counted"
 KIB = 1024.0

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from streaming.embedded import free_port
-from tests.support.processes import Server
+from service.local.embedded import free_port
+from tests.support.processes.processes import Server
 
 READY_SECONDS = 120.0  # a cold compile included
 

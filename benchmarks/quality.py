@@ -11,12 +11,12 @@ import time
 from typing import Any
 
 from benchmarks.streams import LIMITS, Stream, load
-from models import contest
-from models.protocol import Plan
-from models.protocol import Stream as Log
+from models.evaluation import evaluate as contest
+from models.evaluation.protocol import Plan
+from models.evaluation.protocol import Stream as Log
 from models.warmup import warm
-from service.standings_table import text
-from tests.support.processes import Missing
+from service.cli.evaluation_table import text
+from tests.support.processes.processes import Missing
 
 SUMMARY = "HR@20, MRR@20 and the rest for every contender on four streams, each tested before it is learnt"
 

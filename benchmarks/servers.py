@@ -15,8 +15,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.redis_server import RedisServer
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.redis_server import RedisServer
 
 PARTITIONS = 4  # the default of `sluicegate` for topics that it creates
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks import processes, workload
 from benchmarks.servers import Servers, fill, servers, topic
-from tests.support.processes import Server
+from tests.support.processes.processes import Server
 
 PER_SECOND = 2_000.0  # of the past's own time
 LEARN_SECONDS = 300.0

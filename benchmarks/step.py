@@ -19,10 +19,10 @@ import numpy as np
 
 from benchmarks.catalogues import BATCH, START, Event, Facts, Grown, batches, grown
 from benchmarks.report import spread, verdict
-from models.evaluation import CONTENDERS, hits, joined, reciprocal_ranks
 from models.kernels.learning import pick
-from models.recommender import Batch, Recommender, RecommenderSettings, new_state
-from service.demo_data import purchases
+from models.recommender.prequential import CONTENDERS, hits, joined, reciprocal_ranks
+from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
+from service.local.demo_data import purchases
 
 SUMMARY = "the compiled step per event, with and without rankings, by size of the catalogue; what training seldom costs"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)

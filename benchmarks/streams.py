@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from models.content import content
+from models.records.content import content
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

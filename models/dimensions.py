@@ -122,7 +122,7 @@ FEATURES: Final = 77
 """Features per candidate, named in models/features.py."""
 
 FACT_FEATURES: Final = 7
-"""The last of them, from models/kernels/features_facts.py: contents, query, refusals and looks."""
+"""The last of them, from models/kernels/ranking/item_features.py: contents, query, refusals and looks."""
 
 LENGTHS: Final = 6
 """Buckets of the number of known events: 0, 1, 2-4, 5-19, 20-99, 100 and more."""
@@ -147,7 +147,7 @@ EXTRA: Final = 400
 """Rows a caller can add to the candidates (a category's items, say)."""
 
 CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETURN = range(9)
-"""Event type codes, as in models/events.py: up to PURCHASE positive, from UNFAVOURITE on negative."""
+"""Event type codes, as in models/records/events.py: up to PURCHASE positive, from UNFAVOURITE on negative."""
 
 SHORT, MIDDLE, LONG, OWN, LAG, FORWARD, COSINE, MACHINE, LINEAR, RANKER, SERVED = range(11)
 """Contenders: what can order candidates and is scored. Below LINEAR they are single sources."""
@@ -168,7 +168,7 @@ FRESH_FEATURES: Final = 20
 """Features of an untouched item, named in models/features.py."""
 
 GATE_TERMS: Final = 6
-"""What the log odds of an untouched item depend on, per bucket (models/kernels/fresh.py, `gate`)."""
+"""What the log odds of an untouched item depend on, per bucket (models/kernels/cold_start/ranker.py, `gate`)."""
 
 FRESH_RATE: Final = 0.05
 """AdaGrad step of the ranker of untouched items and of its gate."""

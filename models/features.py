@@ -1,7 +1,7 @@
 """Nothing in, the names of the features out, in the order in which the kernels fill them. Stage 2.
 
-`models/kernels/features.py` computes them, for learning and for serving alike. Before the rankers see them they are
-standardised by running moments and cut at plus or minus 4; a feature that never varies becomes 0.
+`models/kernels/ranking/features.py` computes them, for learning and for serving alike. Before the rankers see them
+they are standardised by running moments and cut at plus or minus 4; a feature that never varies becomes 0.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ FRESH_NAMES = (
     "content_last",  # cosine of what the shop says of the two: to the last item
     "content_mean",  # to the mean of the last ten
 )
-"""Features of an item that nobody has touched, as models/kernels/fresh.py fills them; standardised in the same way."""
+"""Features of an item that nobody has touched, as models/kernels/cold_start/ranker.py fills them; standardised in
+the same way."""
 
 assert len(FRESH_NAMES) == FRESH_FEATURES
 

@@ -13,13 +13,13 @@ from os import cpu_count
 
 import numpy as np
 
-from models.kernels import fresh
+from models.kernels.cold_start import ranker as fresh
+from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
-from models.kernels.places import COLUMNS, locate
-from models.recommender import Recommender, RecommenderSettings, new_state
-from models.schema import SCHEMA
-from models.scratch import new_scratch
-from models.state import State
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.scratch import new_scratch
+from models.state.schema import SCHEMA
+from models.state.state import State
 
 
 class _Event:

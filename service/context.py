@@ -13,23 +13,23 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from models.schema import SCHEMA
-from models.showing.rotation import Showings
-from service.auth import Keys
-from service.beacons import Beacons
-from service.forgetting import Forgetting
-from service.gatekeeper import Gatekeeper
-from service.histories import CONNECTION_TIMEOUT, Histories
-from service.holding import Holding
-from service.intake import Intake
-from service.limits import Buckets
-from service.live import Live
-from service.matching import Catalogue
-from service.slates import SlateLog
-from service.tablesets import TableSets
-from service.telemetry import Telemetry
-from streaming.settings import Settings
-from streaming.store import QuickStore, Store
+from models.slate.rotation import Showings
+from models.state.schema import SCHEMA
+from service.gate.feed import Live
+from service.gate.gatekeeper import Gatekeeper
+from service.gate.quarantine import Holding
+from service.http.auth import Keys
+from service.ingest.beacons import Beacons
+from service.ingest.publisher import Intake
+from service.runtime.rate_limit import Buckets
+from service.runtime.telemetry import Telemetry
+from service.serving.catalogue import Catalogue
+from service.serving.erasures import Forgetting
+from service.serving.histories import CONNECTION_TIMEOUT, Histories
+from service.serving.slate_log import SlateLog
+from service.serving.table_sets import TableSets
+from streaming.settings.loading import Settings
+from streaming.store.store import QuickStore, Store
 
 CLOSING: Final = 1.0
 """Seconds to close the connections of the event loop."""

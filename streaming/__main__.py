@@ -14,17 +14,17 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from models.chunks import Damaged
-from models.evaluation import CONTENDERS
-from models.rejections import REASONS
-from streaming.learner import FAILED, USAGE, Learner
-from streaming.scheduled import rebuilding_now_and_then
-from streaming.settings import BadSettings, Settings, load_settings
-from streaming.stopping import Stop
+from models.recommender.prequential import CONTENDERS
+from models.records.rejections import REASONS
+from models.snapshot.chunks import Damaged
+from streaming.checkpoint.outcomes import FAILURES
+from streaming.evidence.witness import declared
+from streaming.jobs.rebuild_schedule import rebuilding_now_and_then
+from streaming.kafka.topics import topics_read
+from streaming.learner.learner import FAILED, USAGE, Learner
+from streaming.learner.stopping import Stop
+from streaming.settings.loading import BadSettings, Settings, load_settings
 from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
-from streaming.topics import topics_read
-from streaming.version_failures import FAILURES
-from streaming.witnessing import declared
 
 log = logging.getLogger("streaming")
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from models.admission import AdmissionRules
-from models.items import ItemFacts
-from models.manifest import Manifest
-from models.recommender import RecommenderSettings
-from streaming.facts import FactsFollower
-from streaming.settings import Settings
-from streaming.store import Store
+from models.ledger.admission import AdmissionRules
+from models.recommender.recommender import RecommenderSettings
+from models.records.items import ItemFacts
+from models.snapshot.manifest import Manifest
+from streaming.live.facts import FactsFollower
+from streaming.settings.loading import Settings
+from streaming.store.store import Store
 from streaming.telemetry import LearnerTelemetry
 
 BRIEF_BOOTSTRAP, BRIEF_REQUEST = 2.0, 5.0

@@ -13,13 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 
-from models.alarms import NAMES
-from models.attribution import VERSIONS, Attribution
-from models.control import KINDS as ORDERS
-from models.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
-from models.exposure import Exposed
-from models.manifest import Manifest
-from models.schema import SCHEMA
+from models.records.control import KINDS as ORDERS
+from models.records.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
+from models.referee.drift import NAMES
+from models.snapshot.manifest import Manifest
+from models.state.schema import SCHEMA
+from models.statistics.attribution import VERSIONS, Attribution
+from models.statistics.exposure import Exposed
 
 PREFIX = "sluicegate"
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from streaming import embedded
-from streaming.settings import Settings, load_settings
+from service.local import embedded
+from streaming.settings.loading import Settings, load_settings
 
 T = TypeVar("T")
 

@@ -1,1 +1,1 @@
-"""In: events learnt together instead of one by one. Out: the factorization machine after several passes. Stage 4."""
+"""A collected batch in; further passes of the factorization machine out. Used where update.mode is batch."""

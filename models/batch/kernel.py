@@ -8,9 +8,9 @@ the kernels that every start waits for.
 import numpy as np
 
 from models.dimensions import IMPRESSION, PURCHASE, SEARCH, WINDOW
-from models.kernels import history
-from models.kernels.compile import kernel
+from models.kernels.core.compile import kernel
 from models.kernels.learning import draw, learn_factors
+from models.kernels.retrieval import history
 
 PAST = 32  # events of a user that are looked at: enough for ten that count among impressions and dislikes
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from models import dimensions as dim
 from models.batch.kernel import PAST, again
-from models.recommender import EventLike, Recommender, RecommenderSettings, new_state
-from models.scratch import new_scratch
-from models.state import State
-from models.tables import Array
+from models.recommender.recommender import EventLike, Recommender, RecommenderSettings, new_state
+from models.recommender.scratch import new_scratch
+from models.state.state import State
+from models.state.tables import Array
 
 VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
 SUMS: Final = {

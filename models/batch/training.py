@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from models.batch.heldout import HeldOut, Score
+from models.batch.held_out import HeldOut, Score
 from models.batch.passes import Passes
 
 PATIENCE: Final = 2

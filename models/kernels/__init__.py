@@ -1,1 +1,1 @@
-"""Every compiled function, and nothing else: arrays in, arrays changed in place or numbers out."""
+"""Compiled functions. The two entry points are learning.py and serving.py. A rack: nothing is exported."""

@@ -26,27 +26,29 @@ from models.dimensions import (
     WINDOW_DECAY,
     WINDOW_SLOTS,
 )
-from models.kernels import (
-    ahead,
+from models.kernels.cold_start import lists as fresh_lists
+from models.kernels.cold_start import ranker as fresh
+from models.kernels.core.compile import kernel
+from models.kernels.core.hashing import share
+from models.kernels.core.marks import mark
+from models.kernels.core.vectors import LANES, equal
+from models.kernels.ranking import fallback as guard
+from models.kernels.ranking import features
+from models.kernels.ranking import listwise as ranking
+from models.kernels.ranking import prequential as racing
+from models.kernels.retrieval import (
     candidates,
     factorization,
-    features,
-    fresh,
-    fresh_lists,
-    guard,
     history,
     popularity,
-    racing,
-    ranking,
     refusals,
     searches,
 )
-from models.kernels.compile import kernel
-from models.kernels.hashing import share
-from models.kernels.pool import enter
-from models.kernels.touch import mark
-from models.kernels.transitions import add
-from models.kernels.vectors import LANES, equal
+from models.kernels.retrieval import (
+    prefetch as ahead,
+)
+from models.kernels.retrieval.co_visitation import add
+from models.kernels.retrieval.pool import enter
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
 LEAST_TRAINED = 1.0 / 64.0

@@ -3,9 +3,12 @@
 import numpy as np
 
 from models.dimensions import ABSENT, MIDDLE, SOURCES
-from models.kernels import candidates, features, fresh, history, racing
-from models.kernels.compile import kernel
-from models.kernels.hashing import find
+from models.kernels.cold_start import ranker as fresh
+from models.kernels.core.compile import kernel
+from models.kernels.core.hashing import find
+from models.kernels.ranking import features
+from models.kernels.ranking import prequential as racing
+from models.kernels.retrieval import candidates, history
 
 UNTOUCHED, QUERY = -1, -2
 

@@ -1,1 +1,1 @@
-"""The commands of `sluicegate`, a module each: arguments in, work done and an exit code out."""
+"""One command per file. A rack: nothing is exported."""

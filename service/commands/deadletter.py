@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.rejections import REASONS
-from service.commands.trouble import broken
-from streaming.connection import KafkaTrouble
-from streaming.settings import load_settings
+from models.records.rejections import REASONS
+from service.cli.errors import broken
+from streaming.kafka.errors import KafkaTrouble
+from streaming.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streaming.deadletter import DeadLetter
+    from streaming.intake.dead_letter_writer import DeadLetter
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
@@ -42,7 +42,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show refused records: why, where they were, what they held. With --json one object a line, value in base64."""
-    from streaming.redrive import letters
+    from streaming.jobs.redrive import letters
 
     settings = load_settings(config, os.environ)
     _known(reason)
@@ -69,7 +69,7 @@ def again(
     as_json: AsJson = False,
 ) -> None:
     """Send refused records to their topics again, unchanged, each once however often this runs."""
-    from streaming.redrive import redrive
+    from streaming.jobs.redrive import redrive
 
     settings = load_settings(config, os.environ)
     _known(reason)

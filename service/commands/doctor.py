@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from service.doctor.findings import STATES, Finding
-from streaming.settings import load_settings
+from streaming.settings.loading import load_settings
 
 COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": "bright_black"}
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from service.commands.progress import Told, progress
-from service.commands.trouble import broken
-from service.commands.words import facts_of, pairs, types_of
-from streaming.files import Layout, columns_in
-from streaming.rows import FileError
-from streaming.settings import Settings, load_settings
+from service.cli.arguments import facts_of, pairs, types_of
+from service.cli.errors import broken
+from service.cli.progress import Told, progress
+from streaming.files.events import Layout, columns_in
+from streaming.files.rows import FileError
+from streaming.settings.loading import Settings, load_settings
 
 if TYPE_CHECKING:
-    from models.contest import Maker
-    from streaming.reading import Reading
+    from models.evaluation.evaluate import Maker
+    from streaming.jobs.evaluation_log import Reading
 
 HELP: Final = (
     "Contenders: builtin (every single source, the factorization machine, the rankers and what is served), river "
@@ -80,8 +80,8 @@ def evaluate(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Replay a log, test every contender on each event before it is learnt, and say who ranked best."""
-    from models.contest import UnknownContenderError, chosen
-    from models.protocol import DEEPEST, Plan
+    from models.evaluation.evaluate import UnknownContenderError, chosen
+    from models.evaluation.protocol import DEEPEST, Plan
 
     if k > DEEPEST:
         raise typer.BadParameter(
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, told: Told) -> Reading:
-    from streaming.reading import read_stream
+    from streaming.jobs.evaluation_log import read_stream
 
     theirs = columns_in(items, layout.columns) if items is not None else {}
     own = columns_in(file, layout.columns)
@@ -121,7 +121,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
 
 
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
-    from models import contest
+    from models.evaluation import evaluate as contest
     from models.warmup import warm
     from streaming.adapters import recommender_settings
 
@@ -144,7 +144,7 @@ def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: S
 
 
 def _tell(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
-    from service.standings_table import text
+    from service.cli.evaluation_table import text
 
     rows = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}
     result["file"] = {"name": reading.file, **rows, "out_of_order": reading.moved, "types": dict(reading.types)}

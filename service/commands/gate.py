@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from models import audit
-from models.gate import MODES
+from models.gate import audit
+from models.gate.decision import MODES
+from service.cli.errors import broken
+from service.cli.gate_client import GateTrouble
+from service.cli.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
 from service.commands import quarantine
-from service.commands.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
-from service.commands.trouble import broken
-from service.gate_client import GateTrouble
 
 INTERVALS = ("reference", "champion", "probation", "learnt")
 """Comparisons whose interval `status` shows."""

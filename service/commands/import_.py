@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from service.commands.trouble import broken
-from streaming.settings import load_settings
+from service.cli.errors import broken
+from streaming.settings.loading import load_settings
 
 if TYPE_CHECKING:
-    from models.importing import Outcome
+    from models.recommender.warm_start import Outcome
 
 HELP: Final = (
     "An .npz file holds ids (n) and vectors (n, 32), counts (n), or both; a Parquet file has columns of these names, "
@@ -44,10 +44,10 @@ def import_(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Start from what a shop already has: item vectors and popularity, as a new version for the next learner."""
-    from models.importing import ImportRefusedError
-    from streaming import importing
-    from streaming.store import StoreError, StoreUnavailable
-    from streaming.versions import NoSoundVersion
+    from models.recommender.warm_start import ImportRefusedError
+    from streaming.jobs import import_model as importing
+    from streaming.store.store import StoreError, StoreUnavailable
+    from streaming.versions.loading import NoSoundVersion
 
     settings = load_settings(config, os.environ)
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
+from service.cli.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
 
 Name = Annotated[str, typer.Argument(help="Id of a quarantine, as `list` shows it.")]
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from service.commands.progress import progress
-from service.commands.trouble import broken
-from service.commands.words import moment_of
-from streaming.settings import Settings, load_settings
+from service.cli.arguments import moment_of
+from service.cli.errors import broken
+from service.cli.progress import progress
+from streaming.settings.loading import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streaming.adopting import Adoption
-    from streaming.rebuilding import Rebuilt, Step
+    from streaming.jobs.rebuild import Rebuilt, Step
+    from streaming.versions.adoption import Adoption
 
 LOOK: Final = 0.5
 """Seconds between two looks whether the learner has taken the model over."""
@@ -89,8 +89,8 @@ def rebuild(
 
 def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt:
     from models.warmup import warm
-    from streaming.rebuild import TROUBLE
-    from streaming.rebuilding import rebuild
+    from streaming.jobs.rebuild import rebuild
+    from streaming.jobs.rebuild_process import TROUBLE
 
     with progress("rebuild") as told:
         told("preparing", 0.0)
@@ -107,8 +107,8 @@ def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt
 
 
 def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
-    from streaming.rebuild import wish
-    from streaming.store import StoreUnavailable
+    from streaming.jobs.rebuild_process import wish
+    from streaming.store.store import StoreUnavailable
 
     try:
         return _taken(settings, wish(settings, found), wait)
@@ -118,8 +118,8 @@ def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
 
 def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
     """Whether the learner took it over in time. Raises StoreUnavailable."""
-    from streaming.adopting import asked, fulfilled
-    from streaming.store import Store
+    from streaming.store.store import Store
+    from streaming.versions.adoption import asked, fulfilled
 
     limit, pause = time.monotonic() + wait, threading.Event()
     with contextlib.closing(Store.for_learner(settings)) as store:
@@ -129,8 +129,8 @@ def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
 
 
 def _undo(settings: Settings, wait: float, *, as_json: bool) -> None:
-    from streaming.adopting import Adoption, ask
-    from streaming.store import Store, StoreUnavailable
+    from streaming.store.store import Store, StoreUnavailable
+    from streaming.versions.adoption import Adoption, ask
 
     try:
         with contextlib.closing(Store.for_learner(settings)) as store:
@@ -159,7 +159,7 @@ def _told(found: Rebuilt) -> dict[str, Any]:
 
 
 def _text(told: dict[str, Any]) -> str:
-    from service.replay_table import moment
+    from service.replay.table import moment
 
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in told["outcomes"].items() if count)
     lines = [f"learnt {told['records']:,} records in {told['seconds']:,} s: {outcomes}"]

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from service.commands.progress import Told, progress
-from service.commands.trouble import broken
-from service.commands.words import facts_of, moment_of, pairs, types_of
-from streaming.files import Layout
-from streaming.rows import FileError
-from streaming.settings import Settings, load_settings
+from service.cli.arguments import facts_of, moment_of, pairs, types_of
+from service.cli.errors import broken
+from service.cli.progress import Told, progress
+from streaming.files.events import Layout
+from streaming.files.rows import FileError
+from streaming.settings.loading import Settings, load_settings
 
 if TYPE_CHECKING:
-    from models.rehearsal.rehearsal import Rehearsal
+    from models.replay.replay import Rehearsal
 
 IN_FORCE, TRIED = "in force", "tried"
 
@@ -88,9 +88,9 @@ def replay(
 
 
 def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Rehearsal:
-    from models.rehearsal.rehearsal import Pace, Rehearsal
-    from service.examining import Examiner
-    from service.policies import BadPolicy, read_rule, rule_in_force
+    from models.replay.replay import Pace, Rehearsal
+    from service.replay.examiner import Examiner
+    from service.replay.policy_file import BadPolicy, read_rule, rule_in_force
     from streaming.adapters import recommender_settings
 
     base = rule_in_force(settings)
@@ -110,10 +110,10 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Reh
 
 def _of_topics(settings: Settings, rehearsal: Rehearsal, until: float, told: Told) -> dict[str, Any]:
     from models.warmup import warm
-    from streaming.connection import KafkaTrouble
-    from streaming.rehearsing import rehearse_topics
-    from streaming.store import StoreUnavailable
-    from streaming.texts import TextModelMissing
+    from streaming.intake.text_vectors import TextModelMissing
+    from streaming.jobs.replay import rehearse_topics
+    from streaming.kafka.errors import KafkaTrouble
+    from streaming.store.store import StoreUnavailable
 
     warm()
     try:
@@ -133,8 +133,8 @@ def _of_file(
     told: Told,
 ) -> dict[str, Any]:
     from models.warmup import warm
-    from streaming.reading import read_stream
-    from streaming.rehearsing import rehearse_stream
+    from streaming.jobs.evaluation_log import read_stream
+    from streaming.jobs.replay import rehearse_stream
 
     try:
         reading = read_stream(
@@ -148,8 +148,8 @@ def _of_file(
 
 
 def _tell(rehearsal: Rehearsal, source: dict[str, Any], *, as_json: bool) -> None:
-    from models.rehearsal.report import report
-    from service.replay_table import text
+    from models.replay.report import report
+    from service.replay.table import text
 
     if not rehearsal.versions:
         broken(

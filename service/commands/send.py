@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from service.commands.trouble import broken
-from service.commands.words import facts_of, pairs, types_of
-from streaming.connection import KafkaTrouble
-from streaming.files import Layout
-from streaming.rows import FileError
-from streaming.settings import Settings, load_settings
+from service.cli.arguments import facts_of, pairs, types_of
+from service.cli.errors import broken
+from streaming.files.events import Layout
+from streaming.files.rows import FileError
+from streaming.kafka.errors import KafkaTrouble
+from streaming.settings.loading import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streaming.sending import Report, Sender
+    from streaming.jobs.send import Report, Sender
 
 # Seconds between two lines of progress where there is no terminal.
 LINE_INTERVAL: Final = 5.0
@@ -67,7 +67,7 @@ def send(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Send a file of events through the topic, as history. Stopped, it goes on where it was when run again."""
-    from streaming.sending import Options, Sender
+    from streaming.jobs.send import Options, Sender
 
     settings = load_settings(config, os.environ)
     types = types_of(type_map, settings)
@@ -91,7 +91,7 @@ def send(
 def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_run: bool) -> Report:
     if dry_run or sender.state.complete:
         return sender.run(None, tick)
-    from streaming.producer import EventProducer, ensure_topics
+    from streaming.kafka.producer import EventProducer, ensure_topics
 
     ensure_topics(settings, ["events", "items"])
     with EventProducer(settings, "sluicegate-send") as producer:

@@ -1,1 +1,1 @@
-"""In: the settings. Out: findings about Kafka, Redis, this machine and the settings; nothing is changed."""
+"""Settings in; findings about the machine, Kafka and Redis out."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from service.doctor.findings import Finding
-from service.doctor.log import examine_log
+from service.doctor.kafka import examine_log
 from service.doctor.machine import examine_machine
+from service.doctor.redis import examine_store
 from service.doctor.settings import examine_settings
-from service.doctor.store import examine_store
-from streaming.settings import Settings
+from streaming.settings.loading import Settings
 
 
 def examine(settings: Settings, now: float, timeout: float) -> list[Finding]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from service.doctor.findings import Finding
-from service.fetch import fetch
-from streaming.settings import Settings
+from service.local.fetch import fetch
+from streaming.settings.loading import Settings
 
 SHOWN: Final = ("kafka-python", "redis", "numba", "numpy", "river", "fastapi")
 """Packages whose versions are told when all is well: those whose behaviour we lean on most."""
@@ -73,7 +73,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _kernels() -> Finding:
-    from models.kernels.compile import config
+    from models.kernels.core.compile import config
 
     folder = Path(config.CACHE_DIR)
     compiled = [file.name for file in folder.rglob("*.nbi")]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from service.auth import BadKeys, Keys
 from service.doctor.findings import Finding
-from streaming.settings import Settings, in_force
+from service.http.auth import BadKeys, Keys
+from streaming.settings.loading import Settings, in_force
 
 FILES: Final = ("cafile", "certfile", "keyfile", "password_file")
 SECRET: Final = ("keyfile", "password_file")

@@ -1,1 +1,1 @@
-"""In: HTTP requests. Out: answers. One small file for each thing that can be asked about."""
+"""One resource per file. A rack: nothing is exported."""

@@ -9,10 +9,10 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from service import logs
-from service.auth import BadKeys, Caller
 from service.context import Context
-from service.problems import Problem
+from service.http.auth import BadKeys, Caller
+from service.http.problems import Problem
+from service.runtime import logs
 
 JSON = "application/json"
 

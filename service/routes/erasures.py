@@ -10,18 +10,18 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.control import Erase, decode_control, encode_control
-from models.rejections import Rejection
-from service import logs
+from models.records.control import Erase, decode_control, encode_control
+from models.records.rejections import Rejection
 from service.context import Context
-from service.describing import operation
-from service.intake import KafkaUnavailable, Outgoing
-from service.problems import Problem, invalid
+from service.http.openapi import operation
+from service.http.problems import Problem, invalid
+from service.ingest.publisher import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, context
 from service.routes.events import away
 from service.routes.gate import store_away
-from streaming import erasing
-from streaming.store import StoreUnavailable
+from service.runtime import logs
+from streaming.live import erasures as erasing
+from streaming.store.store import StoreUnavailable
 
 router = APIRouter(tags=["users"])
 

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.events import Rejection
-from models.rejections import unparsable
-from service import beacons
-from service.auth import Caller
+from models.records.events import Rejection
+from models.records.rejections import unparsable
 from service.context import Context
-from service.describing import operation
-from service.intake import KafkaUnavailable
-from service.problems import Problem
+from service.http.auth import Caller
+from service.http.openapi import operation
+from service.http.problems import Problem
+from service.http.schemas import EventOutcome, EventsAnswer
+from service.ingest import beacons
+from service.ingest.publisher import KafkaUnavailable
 from service.routes.common import admit, answer, context, limited
-from service.schemas import EventOutcome, EventsAnswer
-from service.telemetry import Telemetry
+from service.runtime.telemetry import Telemetry
 
 router = APIRouter(tags=["events"])
 

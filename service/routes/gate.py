@@ -9,15 +9,15 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models import gate
-from models.audit import policy_hash
+from models.gate import decision as gate
+from models.gate.audit import policy_hash
 from service.context import Context
-from service.describing import operation
-from service.gatekeeper import RevisionConflict
-from service.problems import Problem, invalid
+from service.gate.gatekeeper import RevisionConflict
+from service.http.openapi import operation
+from service.http.problems import Problem, invalid
+from service.http.schemas import FreezeAsk, GateAsk, ModeAsk, body, whole
 from service.routes.common import admit, answer, context
-from service.schemas import FreezeAsk, GateAsk, ModeAsk, body, whole
-from streaming.store import StoreUnavailable
+from streaming.store.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.items import ItemFacts, Removed, decode_item
-from models.rejections import Rejection
-from service.describing import operation
-from service.intake import KafkaUnavailable, Outgoing
-from service.problems import Problem, invalid
+from models.records.items import ItemFacts, Removed, decode_item
+from models.records.rejections import Rejection
+from service.http.openapi import operation
+from service.http.problems import Problem, invalid
+from service.http.schemas import whole
+from service.ingest.publisher import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, context
 from service.routes.events import away
-from service.schemas import whole
 
 router = APIRouter(tags=["items"])
 

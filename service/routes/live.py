@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.describing import operation
-from service.live import CLIENTS
-from service.problems import Problem
+from service.gate.feed import CLIENTS
+from service.http.openapi import operation
+from service.http.problems import Problem
 from service.routes.common import admit, context
 
 router = APIRouter(tags=["live"])

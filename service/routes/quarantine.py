@@ -13,19 +13,19 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models import gate
-from models.control import Drop, Order, Quarantine, Replay, encode_control
-from models.progress import Quarantined
-from models.snapshot import Damaged
+from models.gate import decision as gate
+from models.ledger.progress import Quarantined
+from models.records.control import Drop, Order, Quarantine, Replay, encode_control
+from models.snapshot.encoding import Damaged
 from service.context import Context
-from service.describing import operation
-from service.intake import KafkaUnavailable, Outgoing
-from service.problems import Problem, invalid
+from service.http.openapi import operation
+from service.http.problems import Problem, invalid
+from service.http.schemas import GateAsk, body
+from service.ingest.publisher import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, context
 from service.routes.events import away
 from service.routes.gate import put_to_gate, store_away
-from service.schemas import GateAsk, body
-from streaming.store import StoreUnavailable
+from streaming.store.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
 

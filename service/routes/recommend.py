@@ -8,19 +8,20 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.showing.rotation import Showing
-from models.slate import Seen
-from service import answering, recommending
-from service.answering import PLAIN, Form
-from service.arranging import Moment
+from models.slate.rotation import Showing
+from models.slate.slate import Seen
 from service.context import Context
-from service.describing import operation
-from service.problems import Problem
-from service.recommending import NOBODY, History, Page
+from service.http.openapi import operation
+from service.http.problems import Problem
+from service.http.schemas import Ask, Count, Price, Share, Slate, Tags, body, query, recent, sensible
 from service.routes.common import JSON, admit, context
-from service.schemas import Ask, Count, Price, Share, Slate, Tags, body, query, recent, sensible
-from service.tablesets import TableSet
-from service.telemetry import SERVED_BY
+from service.runtime.telemetry import SERVED_BY
+from service.serving import answer as answering
+from service.serving import page as recommending
+from service.serving.answer import PLAIN, Form
+from service.serving.arrangement import Moment
+from service.serving.page import NOBODY, History, Page
+from service.serving.table_sets import TableSet
 
 router = APIRouter(tags=["recommend"])
 

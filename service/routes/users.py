@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.events import KINDS
-from service.describing import operation
-from service.problems import Problem
+from models.records.events import KINDS
+from service.http.openapi import operation
+from service.http.problems import Problem
 from service.routes.common import admit, answer, context
 
 router = APIRouter(tags=["users"])

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.gated import MADE_UP, PURCHASES, Scene
-from tests.support.harness import Installation
-from tests.support.redis_server import RedisServer
+from tests.support.oracles.gated import MADE_UP, PURCHASES, Scene
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.harness import Installation
+from tests.support.processes.redis_server import RedisServer
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 KILLS = int(os.environ.get("KILLS") or 20)

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from models.admission import Admission, AdmissionRules
-from streaming.embedded import free_port
+from models.ledger.admission import Admission, AdmissionRules
+from service.local.embedded import free_port
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_gate import put_in_by_hand
-from tests.support.gated import GATE, SHOP, Stream, grown, order, status
-from tests.support.grown import committed
-from tests.support.harness import Installation
-from tests.support.processes import Late
-from tests.support.prometheus_server import Prometheus
-from tests.support.redis_server import RedisServer
-from tests.support.roles import Process
-from tests.support.streams import Planned
+from tests.support.oracles.gated import GATE, SHOP, Stream, grown, order, status
+from tests.support.processes.harness import Installation
+from tests.support.processes.processes import Late
+from tests.support.processes.prometheus_server import Prometheus
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.roles import Process
+from tests.support.streams.grown import committed
+from tests.support.streams.streams import Planned
 
 # Ten minutes are ten seconds. Windows of two minutes still hold four scrapes.
 FACTOR = 60.0

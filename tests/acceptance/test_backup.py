@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from models.schema import SCHEMA
-from streaming import histories, versions
-from streaming.settings import Settings, load_settings
-from streaming.store import Store
-from tests.support.processes import program, wait_until
-from tests.support.redis_server import RedisServer
-from tests.support.serving import learner, shop
+from models.state.schema import SCHEMA
+from streaming.live import histories
+from streaming.settings.loading import Settings, load_settings
+from streaming.store.store import Store
+from streaming.versions import loading as versions
+from tests.support.processes.processes import program, wait_until
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.serving import learner, shop
 
 
 def settings_of(redis: RedisServer) -> Settings:

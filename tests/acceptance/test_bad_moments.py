@@ -12,10 +12,10 @@ from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import endless, stop
 from tests.acceptance.test_malformed import post
 from tests.acceptance.test_one_learner import consumed
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.malformed import malformed
-from tests.support.redis_server import RedisServer
-from tests.support.roles import Process
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.roles import Process
+from tests.support.streams.malformed import malformed
 
 # The promise is 20 s from the signal; a machine with other work to do gets two more.
 GRACE = 22.0

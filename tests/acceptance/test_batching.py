@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from streaming import histories
+from streaming.live import histories
 from tests.acceptance.conftest import Open
-from tests.support.streams import Shop
+from tests.support.streams.streams import Shop
 
 TOGETHER = 800
 BATCH = {"update__mode": "batch", "update__count": TOGETHER, "update__every": 3_600, "update__passes": 3}

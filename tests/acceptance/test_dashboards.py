@@ -7,9 +7,9 @@ from pathlib import Path
 
 from deploy.grafana import build
 from tests.acceptance.conftest import Open
-from tests.support.processes import Late
-from tests.support.prometheus_server import Prometheus
-from tests.support.streams import Shop
+from tests.support.processes.processes import Late
+from tests.support.processes.prometheus_server import Prometheus
+from tests.support.streams.streams import Shop
 
 # Events a second while the panels are asked: enough that no rate is zero by chance.
 RATE = 200

@@ -11,8 +11,8 @@ from service.doctor.findings import Finding
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import stop
 from tests.acceptance.test_log_changes import learn_and_stop, lose_beginning
-from tests.support.harness import Installation
-from tests.support.streams import Shop
+from tests.support.processes.harness import Installation
+from tests.support.streams.streams import Shop
 
 
 def look(ours: Installation) -> dict[str, Finding]:

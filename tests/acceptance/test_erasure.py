@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from models.control import Erase, encode_control
-from models.erasures import user_hash
-from models.schema import SCHEMA
-from streaming import erasing, histories, versions
-from streaming.settings import load_settings
-from streaming.store import Store
+from models.ledger.erasures import user_hash
+from models.records.control import Erase, encode_control
+from models.state.schema import SCHEMA
+from streaming.live import erasures as erasing
+from streaming.live import histories
+from streaming.settings.loading import load_settings
+from streaming.store.store import Store
+from streaming.versions import loading as versions
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_service import items, learnt_and_served, model_version, recommended
-from tests.support.harness import Installation, counts, variables
-from tests.support.roles import Process
-from tests.support.streams import Planned, Shop
+from tests.support.processes.harness import Installation, counts, variables
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Planned, Shop
 
 
 def gate(service: Process, verb: str, **more: object) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import stop
-from tests.support.harness import ROOT, Installation, variables
-from tests.support.streams import Shop
+from tests.support.processes.harness import ROOT, Installation, variables
+from tests.support.streams.streams import Shop
 
 EXAMPLE = ROOT / "examples" / "existing-topic"
 ROUNDS = 40  # of the sample's 25 records, with other ids each time
@@ -122,7 +122,7 @@ def sluicegate(ours: Installation, *words: str, **settings: object) -> subproces
     """A command with the settings of an installation."""
     environ = {**os.environ, **ours._environ, **variables(settings)}
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", *words],
+        [sys.executable, "-m", "service.cli.main", *words],
         env=environ,
         cwd=ROOT,
         capture_output=True,

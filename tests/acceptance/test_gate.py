@@ -9,11 +9,11 @@ import time
 
 import numpy as np
 
-from models.admission import Admission, AdmissionRules
 from models.dimensions import RANKER
-from models.state import State
+from models.ledger.admission import Admission, AdmissionRules
+from models.state.state import State
 from tests.acceptance.conftest import Open
-from tests.support.gated import (
+from tests.support.oracles.gated import (
     GATE,
     RATE,
     Scene,
@@ -27,9 +27,9 @@ from tests.support.gated import (
     run,
     status,
 )
-from tests.support.grown import committed
-from tests.support.harness import Installation
-from tests.support.probe import Probe
+from tests.support.oracles.probe import Probe
+from tests.support.processes.harness import Installation
+from tests.support.streams.grown import committed
 
 # Events after which random weights, forced live, must have been taken back; versions are looked at each second, and a
 # champion is compared once it has stood for two.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Open
-from tests.support.gated import (
+from tests.support.oracles.gated import (
     GATE,
     NOTICED,
     RATE,
@@ -30,10 +30,10 @@ from tests.support.gated import (
     run,
     status,
 )
-from tests.support.harness import Installation
-from tests.support.poison import POISONS, even, mixed
-from tests.support.probe import Probe
-from tests.support.roles import Process
+from tests.support.oracles.probe import Probe
+from tests.support.processes.harness import Installation
+from tests.support.processes.roles import Process
+from tests.support.streams.poison import POISONS, even, mixed
 
 # Events that the market learnt before, the clean ones until its learner knows what is usual, and those after a poisoned
 # stretch. Each of them is tested, so fewer a second can be sent than of the other shop.

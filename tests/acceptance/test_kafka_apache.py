@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from streaming import mending
-from streaming.connection import BrokerAway, OffsetsGone
-from streaming.consumer import KafkaSource
-from streaming.producer import EventProducer, ensure_topics
-from streaming.settings import Settings
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka import stuck_producer as mending
+from streaming.kafka.errors import BrokerAway, OffsetsGone
+from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.settings.loading import Settings
 from tests.conftest import eventually
-from tests.integration.test_kafka_deadletter import *  # noqa: F403
-from tests.integration.test_kafka_send import *  # noqa: F403
-from tests.integration.test_kafka_source import *  # noqa: F403
-from tests.integration.test_kafka_source import read, send
-from tests.support.apache_kafka import ApacheKafka
+from tests.integration.commands.test_send import *  # noqa: F403
+from tests.integration.streaming.test_consumer import *  # noqa: F403
+from tests.integration.streaming.test_consumer import read, send
+from tests.integration.streaming.test_dead_letters import *  # noqa: F403
+from tests.support.processes.apache_kafka import ApacheKafka
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.manifest import Manifest
-from streaming.version_writer import FAILPOINTS
+from models.snapshot.manifest import Manifest
+from streaming.checkpoint.writer import FAILPOINTS
 from tests.acceptance.conftest import KILLS, Open
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.harness import Installation, differences
-from tests.support.processes import Late, wait_until
-from tests.support.redis_server import RedisServer
-from tests.support.roles import Process
-from tests.support.streams import EPOCH, Planned, Shop, with_refusals
-from tests.support.twin import directly
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.harness import Installation, differences
+from tests.support.processes.processes import Late, wait_until
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import EPOCH, Planned, Shop, with_refusals
+from tests.support.streams.twin import directly
 
 # Records a second while something is killed: enough that every version carries some, and that a replay takes no time.
 RATE = 200.0

@@ -9,9 +9,9 @@ from kafka import TopicPartition
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import endless, stop
-from tests.support.harness import Installation, counts
-from tests.support.roles import Process
-from tests.support.streams import Shop
+from tests.support.processes.harness import Installation, counts
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Shop
 
 LOG_REPLACED, OFFSETS_GONE = 4, 5
 

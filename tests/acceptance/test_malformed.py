@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from streaming.deadletter import HEAD, WHOLE
+from streaming.intake.dead_letter_writer import HEAD, WHOLE
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import stop
-from tests.support.harness import Installation
-from tests.support.malformed import Bad, malformed
-from tests.support.streams import EPOCH, Shop, robot
+from tests.support.processes.harness import Installation
+from tests.support.streams.malformed import Bad, malformed
+from tests.support.streams.streams import EPOCH, Shop, robot
 
 # How much more memory may be resident after a thousand bad records than before, in bytes: they hold 20 MB themselves.
 GROWTH = 32 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.recommender import RecommenderSettings
-from models.witness import BUCKETS, _fields
+from models.recommender.recommender import RecommenderSettings
+from models.referee.witness import BUCKETS, _fields
 from tests.contract import subjects
 from tests.contract.subjects import NOW, OfRegressor, made
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, endless, stop
-from tests.support.harness import Installation
-from tests.support.roles import Process
+from tests.support.processes.harness import Installation
+from tests.support.processes.roles import Process
 
 # A lease short enough that a test can wait for its end.
 LEASE = {"learner__lease_ttl": 2.0, "learner__lease_renewal": 0.4}

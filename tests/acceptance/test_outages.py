@@ -11,11 +11,11 @@ import pytest
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import endless, stop
 from tests.acceptance.test_one_learner import consumed
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.harness import Installation
-from tests.support.redis_server import RedisServer
-from tests.support.roles import Process
-from tests.support.streams import LEARNT, Planned
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.harness import Installation
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import LEARNT, Planned
 
 # Short enough that a test can see several tries; in production it is half a minute.
 BROKER = {"kafka__bootstrap_timeout": 2, "kafka__request_timeout": 3}

@@ -8,12 +8,12 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli.main import app
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_service import EVENTS, items, learnt_and_served, model_version, recommended
-from tests.support.harness import Installation, counts
-from tests.support.roles import Process
-from tests.support.streams import Planned, Shop
+from tests.support.processes.harness import Installation, counts
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Planned, Shop
 
 SHOP = Shop(seed=23)
 BROKEN = 1_500

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from models.control import Drop, Order, Quarantine, Replay, encode_control
-from models.manifest import Manifest
-from streaming import histories
+from models.records.control import Drop, Order, Quarantine, Replay, encode_control
+from models.snapshot.manifest import Manifest
+from streaming.live import histories
 from tests.acceptance.conftest import Open
-from tests.support.harness import Installation, counts
-from tests.support.roles import Process
-from tests.support.streams import Planned, Shop
+from tests.support.processes.harness import Installation, counts
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Planned, Shop
 
 
 def order(ours: Installation, learner: Process, said: Order) -> Manifest:

@@ -8,11 +8,11 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from service.cli import app
-from streaming import adopting
+from service.cli.main import app
+from streaming.versions import adoption as adopting
 from tests.acceptance.conftest import Open
-from tests.support.harness import Installation
-from tests.support.streams import Shop
+from tests.support.processes.harness import Installation
+from tests.support.streams.streams import Shop
 
 # A margin so wide that some dozen tested events show that a model is no worse: this is about who waits for whom.
 GATE = {"gate__margin": 0.5, "gate__least_tested": 50}

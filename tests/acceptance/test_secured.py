@@ -14,18 +14,26 @@ from typing import Any
 import pytest
 
 from service.doctor.examination import examine
-from streaming.connection import BrokerAway, KafkaTrouble, NotAllowed, UnusableFile
-from streaming.consumer import KafkaSource
-from streaming.learner import NOT_ALLOWED
-from streaming.producer import EventProducer, ensure_topics
-from streaming.settings import Settings, load_settings
-from streaming.store import Store, StoreUnavailable
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, UnusableFile
+from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.learner.learner import NOT_ALLOWED
+from streaming.settings.loading import Settings, load_settings
+from streaming.store.store import Store, StoreUnavailable
 from tests.conftest import eventually
-from tests.support.harness import Installation, variables
-from tests.support.roles import Process
-from tests.support.secured import LEARNER, PASSWORD, SERVICE, STRANGER, Certificates, SecuredKafka, SecuredRedis
-from tests.support.secured import secret_file as secret
-from tests.support.streams import Shop
+from tests.support.processes.harness import Installation, variables
+from tests.support.processes.roles import Process
+from tests.support.processes.secured import (
+    LEARNER,
+    PASSWORD,
+    SERVICE,
+    STRANGER,
+    Certificates,
+    SecuredKafka,
+    SecuredRedis,
+)
+from tests.support.processes.secured import secret_file as secret
+from tests.support.streams.streams import Shop
 
 NAMESPACE = "secured"
 EVENTS = 500

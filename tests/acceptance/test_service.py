@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Open
-from tests.support.apache_kafka import ApacheKafka
-from tests.support.harness import Installation
-from tests.support.redis_server import RedisServer
-from tests.support.roles import Process
-from tests.support.streams import Planned, Shop
+from tests.support.processes.apache_kafka import ApacheKafka
+from tests.support.processes.harness import Installation
+from tests.support.processes.redis_server import RedisServer
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Planned, Shop
 
 # Records learnt before anything is asked, and seconds between them: the last one is now.
 EVENTS, INTERVAL = 3_000, 0.01

@@ -7,12 +7,12 @@ import re
 import time
 import urllib.request
 
-from service.auth import digest
-from streaming.embedded import free_port
+from service.http.auth import digest
+from service.local.embedded import free_port
 from tests.acceptance.conftest import Open
-from tests.support.roles import Process
-from tests.support.streams import Planned
-from tests.support.webshop import webshop
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Planned
+from tests.support.streams.webshop import webshop
 
 TOGETHER = [
     ("sencha", "rooibos", "scale"),

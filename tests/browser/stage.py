@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.demo import Feed, await_learnt
-from service.demo_client import Client
-from service.demo_data import Purchases, purchases
-from service.stack import Stack, running
-from streaming.embedded import Child, free_port
-from streaming.producer import EventProducer, ensure_topics
-from streaming.settings import Settings, load_settings
+from service.local.demo import Feed, await_learnt
+from service.local.demo_client import Client
+from service.local.demo_data import Purchases, purchases
+from service.local.embedded import Child, free_port
+from service.local.stack import Stack, running
+from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.settings.loading import Settings, load_settings
 
 HISTORY = 6_000
 """Purchases learnt before the first page opens."""

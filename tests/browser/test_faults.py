@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from models.items import ItemFacts
-from streaming import embedded
-from streaming.settings import load_settings
+from models.records.items import ItemFacts
+from service.local import embedded
+from streaming.settings.loading import load_settings
 from tests.conftest import eventually
-from tests.support.serving import Served, learner, service, shop
+from tests.support.processes.serving import Served, learner, service, shop
 
 
 @pytest.fixture

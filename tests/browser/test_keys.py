@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service.auth import digest
-from streaming.settings import Settings
-from tests.support.serving import Served, changed, service
+from service.http.auth import digest
+from streaming.settings.loading import Settings
+from tests.support.processes.serving import Served, changed, service
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from streaming.settings import Settings
+from streaming.settings.loading import Settings
 from tests.browser import axe
 from tests.conftest import eventually
-from tests.integration.test_service_gate import command, decisions, serving, standing
-from tests.support.serving import Learner, Served, changed, learner, service, shop
+from tests.integration.service.test_gate import command, decisions, serving, standing
+from tests.support.processes.serving import Learner, Served, changed, learner, service, shop
 
 OUTCOME = "#gate .outcome"
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from service.auth import digest
-from streaming.embedded import free_port
-from streaming.producer import ensure_topics
-from streaming.settings import Settings
-from tests.integration.test_service_http import in_topic
-from tests.support.serving import Served, changed, connected
-from tests.support.webshop import webshop
+from service.http.auth import digest
+from service.local.embedded import free_port
+from streaming.kafka.producer import ensure_topics
+from streaming.settings.loading import Settings
+from tests.integration.service.test_http import in_topic
+from tests.support.processes.serving import Served, changed, connected
+from tests.support.streams.webshop import webshop
 
 PORT = free_port()
 ORIGIN = f"http://127.0.0.1:{PORT}"

@@ -13,21 +13,21 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from models.evaluation import CONTENDERS
-from models.factorization import FactorizationMachine
-from models.feature_table import FeatureTable
-from models.linear import LinearRegressor, ListwiseRanker
-from models.recommender import Recommender, RecommenderSettings, new_state
-from models.regressor import TableRegressor
-from models.regressor_snapshot import dump, load
-from models.state import State
-from models.witness import OTHERS, Witness
+from models.estimators.base import TableRegressor
+from models.estimators.factorization import FactorizationMachine
+from models.estimators.feature_table import FeatureTable
+from models.estimators.linear import LinearRegressor, ListwiseRanker
+from models.estimators.snapshot import dump, load
+from models.recommender.prequential import CONTENDERS
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.referee.witness import OTHERS, Witness
+from models.state.state import State
 
 NOW = 1_700_000_000
 
 
 class Example(NamedTuple):
-    """One event, as models/recommender.py wants it, with a target."""
+    """One event, as models/recommender/recommender.py wants it, with a target."""
 
     user_id: str
     item_id: str

@@ -17,9 +17,9 @@ import pytest
 from river import base
 
 import models
-from models.evaluation import CONTENDERS
-from models.feature_table import FeatureTable
-from models.witness import DEFAULT_WITNESSES
+from models.estimators.feature_table import FeatureTable
+from models.recommender.prequential import CONTENDERS
+from models.referee.witness import DEFAULT_WITNESSES
 from tests.contract import subjects
 from tests.contract.subjects import NAMES, NOW, Subject, examples, made
 
@@ -146,7 +146,7 @@ def test_the_contract_was_really_asked_of_each(request: pytest.FixtureRequest) -
 
 SCRIPT = """
 import hashlib, json
-from models.regressor_snapshot import dump
+from models.estimators.snapshot import dump
 from tests.contract.subjects import *
 
 found = {}

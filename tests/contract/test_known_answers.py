@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from river import optim
 
-from models.factorization import FactorizationMachine
-from models.linear import LinearRegressor, ListwiseRanker
-from models.recommender import Recommender, RecommenderSettings, new_state
+from models.estimators.factorization import FactorizationMachine
+from models.estimators.linear import LinearRegressor, ListwiseRanker
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
 from tests.contract.subjects import NOW, Example
 
 SIDE = 24

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from streaming.settings import Settings
-from tests.support.serving import Learner, learner, shop
+from streaming.settings.loading import Settings
+from tests.support.processes.serving import Learner, learner, shop
 
 
 @pytest.fixture

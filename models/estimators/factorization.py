@@ -1,0 +1,191 @@
+"""Features and a target in, a factorization machine that learnt them out; the recommender's own, readable. Stage 4.
+
+`FactorizationMachine` is the regressor, in River's language. `context` and `scores` are the readable form of its
+sibling inside the recommender, which is trained on lists by `models/kernels/retrieval/factorization.py`:
+
+z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = .8^q / sum .8^q over the last 10 events r_0, r_1, ...
+s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
+
+There the fields are the last item, the bag of recent items, their categories, the target and its category; item vectors
+are shared between bag and target. There is no field for the user: measured on four streams it gained nothing
+(docs/decisions.md), and without it what the service ranks with is what was tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from river import optim
+
+from models import dimensions as dim
+from models.estimators import options
+from models.estimators.base import TableRegressor
+from models.kernels.regression import factorization as regressor_fm
+from models.kernels.regression.examples import REST, WEIGHT, Work
+from models.kernels.regression.optimizers import memory_width
+from models.state.tables import Array
+
+
+class FactorizationMachine(TableRegressor):
+    """Factorization machine (Rendle, ICDM 2010): p(x) = b + sum_j w_j x_j + sum_{j<l} v_j . v_l x_j x_l.
+
+    With plain SGD, `scale=False` and equal initial vectors it gives the numbers of `river.facto.FMRegressor`. It
+    differs where that one bites: predicting makes no row; an optimizer's memory belongs to a feature and not to all;
+    a new vector depends on the feature's name and `seed`, not on the order of arrival; gradients are clipped; what
+    is no finite number is refused and counted in `refused_`.
+
+    Not for ranking a catalogue: trained pointwise, it loses to popularity (docs/models.md).
+
+    Parameters
+    ----------
+    n_factors
+        Numbers per vector.
+    weight_optimizer, latent_optimizer
+        `SGD`, `AdaGrad` or `Adam` of `river.optim`, `SGD(0.01)` by default, with a constant or inverse-scaling rate.
+    loss
+        `Squared()` or `Log()` of `river.optim.losses`; with the latter predictions are probabilities.
+    l1_weight, l2_weight, l1_latent, l2_latent
+        Penalties, applied to the features of each example.
+    intercept_init, intercept_lr
+        The bias at first, and its learning rate (a number or a schedule; 0 keeps it).
+    clip_gradient
+        The slope of the loss is cut to this size.
+    sigma
+        Standard deviation of new vectors.
+    scale
+        Standardise numbers by their running mean and variance before anything uses them.
+    max_features
+        Rows at most; beyond it an old feature gives way, and is counted in `evicted_`.
+    seed
+        Of the initial vectors.
+
+    Examples
+    --------
+    >>> model = FactorizationMachine(n_factors=4, intercept_init=5, seed=42)
+    >>> for user, item, stars in (("Ann", "Alien", 8), ("Ann", "Heat", 2), ("Bob", "Alien", 9)):
+    ...     model.learn_one({"user": user, "item": item}, stars)
+    >>> model.predict_one({"user": "Bob", "item": "Heat"}) < model.predict_one({"user": "Bob", "item": "Alien"})
+    True
+    >>> model.learn_one({"user": "Ann", "item": "Heat"}, float("nan"))
+    >>> model.refused_
+    1
+    """
+
+    def __init__(
+        self,
+        n_factors: int = 10,
+        weight_optimizer: optim.base.Optimizer | None = None,
+        latent_optimizer: optim.base.Optimizer | None = None,
+        loss: optim.losses.Loss | None = None,
+        l1_weight: float = 0.0,
+        l2_weight: float = 0.0,
+        l1_latent: float = 0.0,
+        l2_latent: float = 0.0,
+        intercept_init: float = 0.0,
+        intercept_lr: optim.base.Scheduler | float = 0.01,
+        clip_gradient: float = 10.0,
+        sigma: float = 0.1,
+        scale: bool = True,
+        max_features: int = 1 << 18,
+        seed: int = 1,
+    ) -> None:
+        self.n_factors = n_factors
+        self.weight_optimizer = optim.SGD(0.01) if weight_optimizer is None else weight_optimizer
+        self.latent_optimizer = optim.SGD(0.01) if latent_optimizer is None else latent_optimizer
+        self.loss = optim.losses.Squared() if loss is None else loss
+        self.l1_weight, self.l2_weight, self.l1_latent, self.l2_latent = l1_weight, l2_weight, l1_latent, l2_latent
+        self.intercept_init, self.intercept_lr = intercept_init, intercept_lr
+        self.clip_gradient, self.sigma = clip_gradient, sigma
+        rules = (options.rule(self.weight_optimizer), options.rule(self.latent_optimizer))
+        self._memory = [memory_width(int(rules[0][0]), 1), memory_width(int(rules[1][0]), n_factors)]
+        self._settings = np.array([
+            options.loss(self.loss),
+            options.limit("clip_gradient", clip_gradient),
+            *options.schedule(intercept_lr),
+            options.penalty("l1_weight", l1_weight),
+            options.penalty("l2_weight", l2_weight),
+            options.penalty("l1_latent", l1_latent),
+            options.penalty("l2_latent", l2_latent),
+            self._memory[0],
+            *rules[0],
+            *rules[1],
+        ])
+        super().__init__(max_features, scale, seed)
+        self._whole.numbers[0] = options.finite("intercept_init", intercept_init)
+
+    @classmethod
+    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
+        yield {"seed": 42}
+
+    @property
+    def latents(self) -> dict[Hashable, Array]:
+        """Vector (n_factors,) by feature, copies. For models that learn from names."""
+        return {key: self._rows.table[row, REST:].copy() for key, row in self._names.rows.items()}
+
+    def set_rows(self, latents: Mapping[Hashable, Any], weights: Mapping[Hashable, float] | None = None) -> None:
+        """Start features from given vectors (n_factors,) and weights: by name, a category's being (name, string).
+
+        A feature is taken for a category if its name is a pair, and for a number otherwise. Raises ValueError for a
+        vector of another length or with a value that is no finite number; then nothing has changed.
+        """
+        vectors = {key: self._vector(key, values, (weights or {}).get(key, 0.0)) for key, values in latents.items()}
+        self._only(hashed=False)
+        for key, vector in vectors.items():
+            row = self._row(key, ())  # first: a new row may be in new arrays
+            self._rows.table[row, WEIGHT], self._rows.table[row, REST:] = vector[0], vector[1:]
+
+    def _vector(self, key: Hashable, latent: Any, weight: float) -> Array:
+        vector = np.concatenate([[weight], np.asarray(latent, np.float64)])
+        if vector.shape != (1 + self.n_factors,) or not np.isfinite(vector).all():
+            raise ValueError(f"feature {key!r}: a vector must be {self.n_factors} finite numbers")
+        return vector
+
+    def _widths(self) -> tuple[int, int]:
+        return REST + self.n_factors, sum(self._memory)
+
+    def _draw(self, table: Array, row: int, seed: int) -> None:
+        regressor_fm.draw_vector(table, row, np.uint64(seed), self.sigma)
+
+    def _draw_all(self, table: Array) -> None:
+        regressor_fm.draw_vectors(table, np.uint64(self.seed), self.sigma)
+
+    def _learn(self, offsets: Array, entries: Array, values: Array, targets: Array, weights: Array) -> None:
+        arguments = (offsets, entries, values, targets, weights)
+        regressor_fm.learn(self._rows, self._whole, self._settings, self._work, *arguments)
+
+    def _learn_fields(self, fields: Array, values: Array, targets: Array, weights: Array) -> None:
+        arguments = (fields, values, targets, weights)
+        regressor_fm.learn_fields(self._rows, self._whole, self._settings, self._work, *arguments)
+
+    def _predict(self, offsets: Array, entries: Array, values: Array, work: Work, out: Array) -> None:
+        regressor_fm.predict(self._rows, self._whole, self._settings, work, offsets, entries, values, out)
+
+    def _predict_fields(self, fields: Array, values: Array, work: Work, out: Array) -> None:
+        regressor_fm.predict_fields(self._rows, self._whole, self._settings, work, fields, values, out)
+
+
+def context(served: Any, recent: Sequence[int]) -> Array:
+    """z, (FACTORS,): the context of rows `recent`, newest first. `served` are a state's served tables."""
+    rows = np.array(recent[: dim.WINDOW], np.int32)
+    if not len(rows):
+        return np.zeros(dim.FACTORS, np.float32)
+    weights = dim.CONTEXT_DECAY ** np.arange(len(rows))
+    vectors = _vectors(served, rows)
+    steps = weights * np.where(np.arange(len(rows)) > 0, dim.EARLIER_STEPS, 1.0) @ served.item_last.g[rows]
+    return np.asarray(steps + (weights / weights.sum()) @ vectors, np.float32)
+
+
+def scores(served: Any, z: Array, rows: Array) -> Array:
+    """s_j, (n,), for item rows (n,)."""
+    categories = served.item_stats.category[rows]
+    biases = served.item_factors.bias[rows] + np.where(categories >= 0, served.category_factors.bias[categories], 0)
+    return np.asarray(biases + _vectors(served, rows) @ z, np.float32)
+
+
+def _vectors(served: Any, rows: Array) -> Array:
+    categories = served.item_stats.category[rows]
+    own = served.item_factors.q[rows]
+    shared = np.where((categories >= 0)[:, None], served.category_factors.q[categories], 0)
+    return np.asarray(own + shared)  # (n, FACTORS)

@@ -1,0 +1,117 @@
+"""Feature names in, row numbers out: at most so many, the one untouched for longest among a few giving way. Stage 2.
+
+A number keeps its own name; a string is one of many categories, and its name is the pair (name, string), so that
+``{"a": "b_c"}`` and ``{"a_b": "c"}`` are two features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping
+from typing import Any, Final
+
+import xxhash
+
+from models.state.tables import Array
+
+PROBES: Final = 8
+"""Rows compared when one has to give way. Eight of a full table come within a tenth of the oldest."""
+
+NOT_A_NUMBER: Final = float("nan")
+
+
+def features(x: Mapping[Hashable, Any]) -> tuple[list[Hashable], list[float]]:
+    """Keys and values of an example's features, in its order; a value is NaN if it is neither string nor number.
+
+    >>> features({"city": "Ulm", "price": 3})
+    ([('city', 'Ulm'), 'price'], [1.0, 3.0])
+    """
+    keys: list[Hashable] = []
+    values: list[float] = []
+    for name, value in x.items():
+        if isinstance(value, str):
+            keys.append((name, value))
+            values.append(1.0)
+        else:
+            keys.append((name,) if isinstance(name, tuple) else name)
+            values.append(value if type(value) is float else number(value))
+    return keys, values
+
+
+def is_category(key: Hashable) -> bool:
+    """Whether a key stands for a string in a field; numbers whose name is a tuple have it inside another one.
+
+    >>> [is_category(key) for key in features({"city": "Ulm", ("a", "b"): 1})[0]]
+    [True, False]
+    """
+    return isinstance(key, tuple) and len(key) == 2
+
+
+def number(value: Any) -> float:
+    """The value as a float, NaN if it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return NOT_A_NUMBER
+
+
+def seed_of(key: Hashable, seed: int) -> int:
+    """A 64-bit number that depends on the name and the seed alone: rows start alike in whatever order they come."""
+    return xxhash.xxh3_64_intdigest(repr(key).encode(), seed)
+
+
+class FeatureRows:
+    """Which row a feature has. The dict is the only Python object per feature, besides its name."""
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.rows: dict[Hashable, int] = {}
+        self.keys: list[Hashable] = []
+        self.evicted = 0
+        self._hand = 0
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next new feature costs another its row."""
+        return len(self.keys) >= self.ceiling
+
+    def find(self, key: Hashable) -> int:
+        """The row of a feature, -1 for one that nobody has learnt."""
+        return self.rows.get(key, -1)
+
+    def add(self, key: Hashable, stamps: Array, pinned: Collection[int]) -> int:
+        """A row for a new feature: a fresh one, or the oldest by `stamps` of the next few that are not `pinned`."""
+        if not self.full:
+            row = len(self.keys)
+            self.keys.append(key)
+        else:
+            row = self._oldest(stamps, pinned)
+            del self.rows[self.keys[row]]
+            self.keys[row] = key
+            self.evicted += 1
+        self.rows[key] = row
+        return row
+
+    def _oldest(self, stamps: Array, pinned: Collection[int]) -> int:
+        kept = set(pinned)
+        if len(kept) >= self.ceiling:
+            raise ValueError(f"an example has more than max_features={self.ceiling} features: allow more")
+        best, probed = -1, 0
+        while probed < PROBES or best < 0:
+            row = self._hand = (self._hand + 1) % self.ceiling
+            probed += 1
+            if row not in kept and (best < 0 or stamps[row] < stamps[best]):
+                best = row
+        return best
+
+    def put(self, keys: list[Hashable], hand: int, evicted: int) -> None:
+        """Take over the names of another: both then hand out the same rows."""
+        self.keys, self._hand, self.evicted = list(keys), hand, evicted
+        self.rows = {key: row for row, key in enumerate(keys)}
+
+    @property
+    def hand(self) -> int:
+        """Where the next search for an old row begins."""
+        return self._hand

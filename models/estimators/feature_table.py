@@ -1,0 +1,134 @@
+"""Feature names in, rows of bounded arrays that grow out: the state of an estimator. Stage 4.
+
+All state is numpy arrays with a row per feature (`models/kernels/regression/examples.py`); names become rows here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+from typing import Final
+
+import numpy as np
+
+from models.estimators.feature_rows import FeatureRows, is_category, seed_of
+from models.kernels.regression.examples import CATEGORY, REST, STAMP, WEIGHT, Rows, Whole, Work
+from models.state.tables import Array
+
+FIRST_ROWS: Final = 64
+"""Rows allocated at first; afterwards they grow by half."""
+
+GROWTH: Final = 1.5
+
+
+class FeatureTable:
+    """The state of an estimator. Subclasses give the width of a row and its initial values."""
+
+    def __init__(self, max_features: int, scale: bool, seed: int = 0) -> None:
+        if max_features < 1:
+            raise ValueError(f"max_features {max_features!r}: at least 1")
+        self.max_features, self.scale, self.seed = max_features, scale, seed
+        self._names = FeatureRows(max_features)
+        self._hashed = False
+        self._rows = self._new_rows(0)
+        self._whole = Whole(np.zeros(2), np.zeros(2, np.int64))
+        self._work = self._new_work(FIRST_ROWS)
+
+    # What was learnt
+
+    @property
+    def intercept(self) -> float:
+        """The bias."""
+        return float(self._whole.numbers[0])
+
+    @property
+    def learned_(self) -> int:
+        """Examples that were learnt."""
+        return int(self._whole.counts[0])
+
+    @property
+    def refused_(self) -> int:
+        """Examples that were not: a feature, the target, the weight or the step itself was no finite number."""
+        return int(self._whole.counts[1])
+
+    @property
+    def evicted_(self) -> int:
+        """Features that lost their row to a new one, at `max_features`."""
+        return self._names.evicted
+
+    @property
+    def weights(self) -> dict[Hashable, float]:
+        """Weight by feature, a category's key being the pair (name, string). For models that learn from names."""
+        column = self._rows.table[:, WEIGHT]
+        return {key: float(column[row]) for key, row in self._names.rows.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays; the names and their dict are not in it."""
+        return sum(array.nbytes for array in (*self._rows, *self._whole, *self._work))
+
+    # Rows
+
+    def _only(self, hashed: bool) -> None:
+        if (hashed and len(self._names)) or (self._hashed and not hashed):
+            raise ValueError("one model learns from names or from integer fields, not from both: use two")
+        if hashed and not self._hashed:
+            self._hashed = True
+            self._rows = self._new_rows(1 << max(0, self.max_features - 1).bit_length(), hashed)
+            self._draw_all(self._rows.table)
+
+    def _rows_of(self, keys: Sequence[Hashable]) -> list[int]:
+        """The row of each feature of an example, new ones for those that have none."""
+        known = self._names.rows
+        rows = [known.get(key, -1) for key in keys]
+        if -1 in rows:
+            for at, key in enumerate(keys):
+                if rows[at] < 0:
+                    rows[at] = self._row(key, rows)
+        return rows
+
+    def _row(self, key: Hashable, pinned: Collection[int]) -> int:
+        """The row of a feature, a new one if it has none; `pinned` rows stay."""
+        row = self._names.rows.get(key, -1)
+        if row >= 0:
+            return row
+        row = self._names.add(key, self._rows.table[:, STAMP], pinned)
+        if row >= len(self._rows.table):
+            self._grow(row + 1)
+        for array in self._rows:
+            if len(array):
+                array[row] = 0
+        if self.scale and is_category(key):
+            self._rows.moments[row, 0] = CATEGORY
+        self._draw(self._rows.table, row, seed_of(key, self.seed))
+        return row
+
+    def _grow(self, needed: int) -> None:
+        size = min(self.max_features, max(needed, FIRST_ROWS, int(GROWTH * len(self._rows.table))))
+        fresh = self._new_rows(size)
+        for old, new in zip(self._rows, fresh, strict=True):
+            new[: len(old)] = old
+        self._rows = fresh
+
+    def _new_rows(self, size: int, hashed: bool = False) -> Rows:
+        columns, memory = self._widths()
+        scaled = size if self.scale and not hashed else 0
+        return Rows(np.zeros((size, columns)), np.zeros((size, memory)), np.zeros((scaled, 3)))
+
+    def _new_work(self, size: int) -> Work:
+        return Work(np.zeros(size, np.int64), np.zeros((2, size)), np.zeros((3, self._widths()[0])))
+
+    def _fit_work(self, size: int) -> None:
+        if size > len(self._work.rows):
+            self._work = self._new_work(2 * size)
+
+    # What a model is
+
+    def _widths(self) -> tuple[int, int]:
+        """Columns of a row, and of the optimizers' memory of it."""
+        return REST, 0
+
+    def _draw(self, table: Array, row: int, seed: int) -> None:
+        """Set a new row, which holds zeros, to its initial values."""
+
+    def _draw_all(self, table: Array) -> None:
+        """The same for every row of a table of zeros."""

@@ -1,0 +1,144 @@
+"""A stream in, what the recommender made of it out: ranks, lists, running scores and cost. The learner's own code path.
+
+Everything that tests and learns is `Recommender.learn_events`, which the learner calls for what comes through Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from models.dimensions import RING
+from models.evaluation.protocol import Plan, Stream, is_history, list_places
+from models.recommender.catalogue import FactsLike
+from models.recommender.prequential import CONTENDERS, Tested, joined
+from models.recommender.recommender import EventLike, Recommender, RecommenderSettings, new_state
+from models.state.state import State
+
+CHUNK: Final = 2000
+"""Events between two reports of progress. How a stream is cut changes no number."""
+
+TIMED: Final = 50_000
+"""First events of a stream over which learning alone is timed: a second pass, in which nothing is tested."""
+
+_NEVER: Final = 1 << 62
+
+
+class Replay(NamedTuple):
+    """What one pass over a stream gave. Places are positions in the stream."""
+
+    tested: Tested
+    lists: dict[str, list[list[str]]]  # contender -> one list per request, of requests that had one
+    running: dict[str, dict[str, float]]  # as /metrics of a learner would show them after the last event
+    in_charge: str
+    learning: float  # seconds per event, all contenders together, nothing tested
+    ranking: dict[str, float]  # contender -> seconds per list of k, from a history of ids to ids
+    memory: int  # bytes of arrays and ids
+
+
+def replay(
+    stream: Stream,
+    plan: Plan,
+    clock: Callable[[], float],
+    settings: RecommenderSettings | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> Replay:
+    """Test and learn a stream with a fresh recommender, all defaults unless `settings` say otherwise.
+
+    Record times are the events' own. `clock`: seconds, monotonic. `tick`: told the events done, now and then.
+    """
+    settings = replace(settings or RecommenderSettings(), test_every=plan.stride(len(stream.events)))
+    recommender, facts = _fresh(stream, plan, settings)
+    requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
+    parts = []
+    for start, stop in requests.cuts():
+        events = stream.events[start:stop]
+        part = recommender.learn_events(events, [event.timestamp for event in events], facts)
+        parts.append(part._replace(places=part.places + start))
+        requests.ask(recommender, stop)
+        if tick is not None:
+            tick(stop)
+    return Replay(
+        joined(parts),
+        requests.lists,
+        recommender.scores(),
+        recommender.chosen,
+        _learning(stream, plan, settings, clock),
+        requests.seconds_per_list(),
+        memory_of(recommender.state),
+    )
+
+
+def _fresh(stream: Stream, plan: Plan, settings: RecommenderSettings) -> tuple[Recommender, Mapping[str, FactsLike]]:
+    """A recommender that knows the catalogue and nothing else, and the facts it looks up at an item's first event."""
+    recommender = Recommender(new_state(settings, plan.seed), settings)
+    recommender.describe(stream.catalogue.items())
+    return recommender, {**stream.catalogue, **stream.facts}
+
+
+def _learning(stream: Stream, plan: Plan, settings: RecommenderSettings, clock: Callable[[], float]) -> float:
+    """Seconds per event of learning alone, lists that train the rankers included."""
+    recommender, facts = _fresh(stream, plan, replace(settings, test_every=_NEVER))
+    events = stream.events[:TIMED]
+    times = [event.timestamp for event in events]
+    began = clock()
+    for start in range(0, len(events), CHUNK):
+        recommender.learn_events(events[start : start + CHUNK], times[start : start + CHUNK], facts)
+    return (clock() - began) / max(len(events), 1)
+
+
+class Requests:
+    """Whole lists of every contender, as `/recommend` would give them just before some of the events."""
+
+    def __init__(self, events: Sequence[EventLike], places: Sequence[int], k: int, clock: Callable[[], float]) -> None:
+        self._events, self._places, self._k, self._clock = events, set(places), k, clock
+        self._pasts = _pasts(events, places)
+        self._seconds = dict.fromkeys(CONTENDERS, 0.0)
+        self.lists: dict[str, list[list[str]]] = {name: [] for name in CONTENDERS}
+
+    def cuts(self) -> list[tuple[int, int]]:
+        """(start, stop) of every batch: short enough for progress, and ending where a list is wanted."""
+        ends = sorted({*self._places, *range(CHUNK, len(self._events), CHUNK), len(self._events)} - {0})
+        return list(zip([0, *ends[:-1]], ends, strict=True))
+
+    def ask(self, recommender: Recommender, place: int) -> None:
+        """Every contender's list for the user of the event at `place`, which is not learnt yet."""
+        if place not in self._places:
+            return
+        past, now = self._pasts[place], self._events[place].timestamp
+        items, times, kinds = [e.item_id or "" for e in past], [e.timestamp for e in past], [e.kind for e in past]
+        # Whoever comes first pays for fetching the memory that all of them read: not timed, so that nobody does.
+        recommender.rank(items, times, kinds, now, self._k)
+        for name in CONTENDERS:
+            by = None if name == "served" else name
+            began = self._clock()
+            shown = recommender.rank(items, times, kinds, now, self._k, by=by).items
+            self._seconds[name] += self._clock() - began
+            if shown:
+                self.lists[name].append(shown)
+
+    def seconds_per_list(self) -> dict[str, float]:
+        """By contender; 0 when none was asked for."""
+        return {name: spent / max(len(self._places), 1) for name, spent in self._seconds.items()}
+
+
+def _pasts(events: Sequence[EventLike], places: Sequence[int]) -> dict[int, list[EventLike]]:
+    """place -> what that event's user had done before, newest first."""
+    users = {events[place].user_id for place in places}
+    wanted = set(places)
+    past: dict[str, list[EventLike]] = {user: [] for user in users}
+    found = {}
+    for place, event in enumerate(events):
+        if place in wanted:
+            found[place] = past[event.user_id][: -RING - 1 : -1]
+        if event.user_id in past and is_history(event):
+            past[event.user_id].append(event)
+    return found
+
+
+def memory_of(state: State) -> int:
+    """Bytes of all tables and of the ids: a dictionary entry, a list slot and the string of each."""
+    arrays = sum(values.nbytes for table in state.tables.values() for values in table.columns.values())
+    ids = sum(110 + 8 + 49 + len(key) for keys in state.keys.values() for key in keys.rows)
+    return int(arrays + ids)

@@ -1,0 +1,169 @@
+"""A stream in, which of its events are evaluated and what was known of each out: the protocol of every figure.
+
+Events in time order. An event is evaluated when it is past the first tenth of the stream, is the n-th by position, is
+of a positive type, and anyone had touched its item before. Any item seen so far may be recommended, the user's own past
+ones included. Rank = 1 + items with a strictly higher score + ties; an item that is not proposed is a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from models.dimensions import IMPRESSION, PURCHASE, SEARCH
+from models.recommender.catalogue import FactsLike
+from models.recommender.recommender import EventLike
+from models.state.tables import Array
+
+WARM: Final = 0.1
+"""Share of the stream that only teaches: before that every contender is near empty."""
+
+POSITIONS: Final = 4000
+"""Positions sampled of a stream: standard errors below .008, and testing costs less than learning."""
+
+LISTS: Final = 300
+"""Requests whose whole lists are looked at for coverage, personalisation and novelty, each of another user."""
+
+DEEPEST: Final = 30
+"""Largest k: down to this rank a single source ranks the same as it would over the whole catalogue."""
+
+HISTORIES: Final = ((0, "0"), (1, "1"), (2, "2-4"), (5, "5-19"), (20, "20-99"), (100, "100+"))
+"""Least number of events the user had, and what the slice is called."""
+
+
+class Stream(NamedTuple):
+    """Events in time order, and facts by item id.
+
+    `facts` are taken when the first event of an item comes; `catalogue` are facts told before the first event.
+    """
+
+    events: Sequence[EventLike]
+    facts: Mapping[str, FactsLike]
+    catalogue: Mapping[str, FactsLike] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """k: ranks that count, up to DEEPEST. every: n evaluates each n-th position, None 4,000 of the stream, 0 as a live
+    learner does (about 50 events a second). seed: of models, sampled negatives and bootstrap.
+    """
+
+    k: int = 20
+    every: int | None = None
+    seed: int = 1
+    lists: int = LISTS
+
+    def stride(self, events: int) -> int:
+        """Each how-manieth position is evaluated, 0 for as many as a live learner takes.
+
+        >>> Plan().stride(100_000), Plan(every=7).stride(100_000), Plan().stride(10)
+        (25, 7, 1)
+        """
+        return max(1, events // POSITIONS) if self.every is None else self.every
+
+
+def described(plan: Plan, events: int) -> dict[str, Any]:
+    """The protocol as words and numbers, for the report."""
+    stride = plan.stride(events)
+    return {
+        "order": "by time, ties by position in the file",
+        "test_then_learn": "an event is ranked by every contender as it stands, then learnt",
+        "warm_up": WARM,
+        "every": stride,
+        "sample": f"position % {stride} == 0" if stride else "about 50 events a second of record time, by hash",
+        "evaluated": "past the warm-up, sampled, of a positive type, its item touched before by anyone",
+        "candidates": "every item seen so far, the user's own past items included",
+        "rank": "1 + items with a strictly higher score + ties; an item that is not proposed is a miss",
+        "k": plan.k,
+        "interval": "paired bootstrap over evaluated events, 2000 draws, 95 %",
+        "standard_error": "events taken as independent",
+        "lists": f"top {plan.k} for at most {plan.lists} sampled events past the warm-up, each of another user",
+        "seed": plan.seed,
+    }
+
+
+def list_places(events: Sequence[EventLike], most: int) -> list[int]:
+    """Places of positive events past the warm-up, evenly spread, each of another user: at most `most`."""
+    if not most:
+        return []
+    positive = [place for place in range(_first(len(events)), len(events)) if is_positive(events[place])]
+    found: dict[str, int] = {}
+    for place in positive[:: max(1, len(positive) // (2 * most))]:
+        found.setdefault(events[place].user_id, place)
+    places = sorted(found.values())
+    return places[:: max(1, -(-len(places) // most))] if places else []
+
+
+def is_positive(event: EventLike) -> bool:
+    """Whether the event says that its user wanted its item."""
+    return event.kind <= PURCHASE and event.item_id is not None
+
+
+def is_history(event: EventLike) -> bool:
+    """Whether the event becomes part of its user's history: what was done to an item, wanted or not."""
+    return event.item_id is not None and event.kind not in {SEARCH, IMPRESSION}
+
+
+def _first(events: int) -> int:
+    return int(np.ceil(WARM * events))
+
+
+class Targets(NamedTuple):
+    """What was known when an evaluated event came, one element per event."""
+
+    places: Array  # (n,) i64 in the stream
+    kinds: Array  # (n,) codes of the event types
+    depth: Array  # (n,) events of the user before, searches and impressions aside
+    own: Array  # (n,) bool: the user had touched the item
+    cold: Array  # (n,) bool: nobody had
+    listed: Array  # (n,) bool: the item's facts were in the catalogue from the start
+
+
+def targets(stream: Stream, places: Array) -> Targets:
+    """Look up what was known before each of the events at `places` (ascending)."""
+    wanted, at = set(places.tolist()), 0
+    rows = np.zeros((len(places), 5), np.int64)
+    touched: set[str] = set()
+    depth: dict[str, int] = {}
+    own: set[tuple[str, str]] = set()
+    for place, event in enumerate(stream.events):
+        item, user = event.item_id, event.user_id
+        if place in wanted:
+            pair = (user, item or "")
+            rows[at] = (event.kind, depth.get(user, 0), pair in own, item not in touched, item in stream.catalogue)
+            at += 1
+        if item is not None:
+            touched.add(item)
+            if is_history(event):
+                own.add((user, item))
+                depth[user] = depth.get(user, 0) + 1
+    return Targets(
+        places, rows[:, 0], rows[:, 1], rows[:, 2].astype(bool), rows[:, 3].astype(bool), rows[:, 4].astype(bool)
+    )
+
+
+def late(places: Array, events: int) -> Array:
+    """(n,) bool: past the warm-up."""
+    return np.asarray(places >= _first(events))
+
+
+def slices(found: Targets, kinds: Sequence[str]) -> dict[str, dict[str, Array]]:
+    """Masks (n,) of the slices that are always reported: group -> name -> which of the evaluated events."""
+    warm = ~found.cold
+    return {
+        "target": {"new_to_user": warm & ~found.own, "known_to_user": warm & found.own},
+        "cold": {"cold": found.cold, "cold_in_catalogue": found.cold & found.listed},
+        "by_type": {name: warm & (found.kinds == code) for code, name in enumerate(kinds) if code <= PURCHASE},
+        "by_history": _by_history(found, warm),
+    }
+
+
+def _by_history(found: Targets, warm: Array) -> dict[str, Array]:
+    ends = [least for least, _ in HISTORIES[1:]] + [np.iinfo(np.int64).max]
+    return {
+        name: warm & (found.depth >= least) & (found.depth < end)
+        for (least, name), end in zip(HISTORIES, ends, strict=True)
+    }

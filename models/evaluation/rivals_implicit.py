@@ -1,0 +1,127 @@
+"""All events so far in, a model fitted anew each hour or day out: what a shop runs when it does not learn online.
+
+Needs the package implicit. At a boundary of the period the model is fitted on everything before it, in no time as far
+as the stream is concerned, which favours it. Between boundaries nothing changes: an item that is newer than the fit is
+not proposed; a user who is newer gets what was most popular at the fit.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from models.state.tables import Array
+
+FACTORS: Final = 64
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+MOST_FITS: Final = 400
+"""Fits of one contender in an evaluation: enough for a year of days."""
+
+
+class Retrained:
+    """One of implicit's models, fitted at each boundary of `period` seconds of event time before it is next asked."""
+
+    pointwise = False
+
+    def __init__(self, make: Callable[[int], Any], period: float, seed: int) -> None:
+        self._make, self._period, self._seed = make, period, seed
+        self._users: dict[str, int] = {}
+        self._pairs: list[tuple[int, int]] = []
+        self._times: list[float] = []
+        self._boundary = -math.inf
+        self._fitted = 0
+        self._fits = 0
+        self._own = self._all = np.zeros((0, 0))
+        self._popular = np.zeros(0)
+
+    def learn(self, user: str, item: int, target: float, when: float) -> None:
+        """Remember what was wanted until the next fit; sampled negatives are nothing to a batch model."""
+        if target > 0:
+            self._pairs.append((self._users.setdefault(user, len(self._users)), item))
+            self._times.append(when)
+
+    def catch_up(self, when: float) -> None:
+        """Fit on everything before the last boundary, unless that has been done or there is nothing new."""
+        boundary = math.floor(when / self._period) * self._period
+        if boundary <= self._boundary:
+            return
+        self._boundary = boundary
+        count = bisect_left(self._times, boundary)
+        if count > self._fitted:
+            self._fit(count)
+
+    def _fit(self, count: int) -> None:
+        from scipy import sparse
+        from threadpoolctl import threadpool_limits
+
+        users, items = np.array(self._pairs[:count]).T
+        shape = (int(users.max()) + 1, int(items.max()) + 1)
+        matrix = sparse.csr_matrix((np.ones(count, np.float32), (users, items)), shape=shape)
+        # implicit runs its own threads; those of BLAS on top slow it down many times, and it warns of them.
+        with threadpool_limits(1, "blas"):
+            model = self._make(self._seed)
+            model.fit(matrix, show_progress=False)
+        self._own, self._all = np.asarray(model.user_factors), np.asarray(model.item_factors)
+        self._popular = np.bincount(items, minlength=shape[1]).astype(np.float64)
+        self._fitted, self._fits = count, self._fits + 1
+
+    def scores(self, user: str, count: int, when: float) -> Array:
+        """Product of vectors; popularity at the fit for a new user; minus infinity for an item that is newer."""
+        del when
+        found = np.full(count, -np.inf)
+        row = self._users.get(user, len(self._own))
+        known = self._all @ self._own[row] if row < len(self._own) else self._popular
+        found[: len(known)] = np.where(self._popular > 0, known, -np.inf)[:count]
+        return found
+
+    def predicted(self, scores: Array) -> Array:
+        """Unused: these scores predict no target."""
+        return scores
+
+    def memory(self) -> int:
+        """Vectors, and the pairs kept for the next fit."""
+        return int(self._own.nbytes + self._all.nbytes + 24 * len(self._pairs))
+
+    def notes(self) -> dict[str, Any]:
+        """How often it was fitted."""
+        return {"fits": self._fits}
+
+
+def obstacle(period: float, times: Sequence[float]) -> str | None:
+    """Why a stream whose sampled events have these times is not for a model fitted each `period`; None when it is.
+
+    >>> obstacle(DAY, [0.0, 3600.0])
+    'no boundary of 24 h lies within the stream'
+    """
+    fits = len({math.floor(time / period) for time in times}) - 1
+    hours = f"{period / HOUR:g} h"
+    if fits < 1:
+        return f"no boundary of {hours} lies within the stream"
+    return f"fitting it each {hours} would take {fits} fits; {MOST_FITS} are allowed" if fits > MOST_FITS else None
+
+
+def _als(seed: int) -> Any:
+    from implicit.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(factors=FACTORS, random_state=seed)
+
+
+def _bpr(seed: int) -> Any:
+    from implicit.bpr import BayesianPersonalizedRanking
+
+    return BayesianPersonalizedRanking(factors=FACTORS, random_state=seed)
+
+
+PERIODS: Final = {"als.hourly": HOUR, "als.daily": DAY, "bpr.hourly": HOUR, "bpr.daily": DAY}
+"""Seconds between two fits, by name."""
+
+BATCH: Final = {
+    name: partial(Retrained, _als if name.startswith("als") else _bpr, period) for name, period in PERIODS.items()
+}
+"""Makers by name; each takes the seed."""

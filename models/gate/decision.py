@@ -1,0 +1,232 @@
+"""In: the gate's state, evidence on a candidate version, policy, now. Out: promote, hold or roll back, why. Stage 6.
+
+`decide` is pure: cool-downs, consecutive versions and expiries live in `GateState`, so that the audit can be replayed
+and must come to the same decisions. Its parts are in `models/gating`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.gate import guards
+from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.modes import changed, thawed
+from models.gate.rules import Verdict, judge, order
+from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
+
+IDLE = {("not_newer",), ("no_candidate",)}
+"""Holds that say nothing."""
+
+
+def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Decision:
+    """Whether users may see the candidate. The first rule that applies wins; `now` is in epoch seconds.
+
+    A sound newer version is promoted; the first one is at once the last known good one:
+
+    >>> new, old = Version("b", 2), Version("a", 1)
+    >>> decide(GateState(), Evidence(new, old, old), Policy(), 0.0).action
+    'promote'
+    >>> first = decide(GateState(), Evidence(old), Policy(), 0.0)
+    >>> first.reasons, first.reference.id
+    (('first_version', 'sound'), 'a')
+
+    Whatever is wrong with it holds it, also when an operator asks for it:
+
+    >>> bad = Evidence(new, old, faults=("not_finite",), request=Request("promote", "ops", "try it", force=True))
+    >>> decide(GateState(), bad, Policy(), 0.0).reasons
+    ('not_finite',)
+    >>> decide(GateState(), Evidence(old, old), Policy(), 0.0).reasons
+    ('not_newer',)
+
+    Worse than the last known good one for certain, it is rolled back, and nothing goes live until the cool-down is
+    over and a version is shown to be no worse than what is served:
+
+    >>> from models.statistics.comparison import Comparison, Standing
+    >>> from models.statistics.confidence import Sums
+    >>> def shown(total, of="a"): return Comparison(of, hit=Sums(1.0, 4_000, total, 200.0), reciprocal=Sums(0.5, 4_000))
+    >>> newer = Version("c", 3)
+    >>> harmful = Evidence(newer, new, old, standing=Standing(reference=shown(-400.0)))
+    >>> back = decide(GateState(), harmful, Policy(), 0.0)
+    >>> back.action, back.reasons, back.target.id, back.next_state.recovering
+    ('rollback', ('harm',), 'a', True)
+    >>> decide(back.next_state, Evidence(newer, old, old), Policy(), 1.0).reasons
+    ('cooling_down',)
+    >>> decide(back.next_state, Evidence(newer, old, old), Policy(), 301.0).reasons
+    ('recovering',)
+    >>> good = Evidence(newer, old, old, standing=Standing(champion=shown(400.0)))
+    >>> decide(back.next_state, good, Policy(), 301.0).reasons
+    ('sound', 'recovered')
+
+    After a stretch without harm what goes live is also the last known good one:
+
+    >>> no_harm = Standing(reference=shown(200.0))
+    >>> healthy = decide(GateState(), Evidence(newer, new, old, standing=no_harm), Policy(), 0.0)
+    >>> healthy.reasons, healthy.reference.id
+    (('sound', 'healthy'), 'c')
+
+    Mode strict replaces what is served by what is shown to be better, or for some versions in a row to be no worse:
+
+    >>> strict = GateState(mode="strict", promoted_at=-120.0)
+    >>> def against(comparison): return Evidence(newer, old, old, standing=Standing(champion=comparison))
+    >>> [decide(strict, against(shown(total)), Policy(), 0.0).reasons[0] for total in (400.0, -400.0, -60.0)]
+    ['superior', 'harm', 'inconclusive']
+    >>> decide(strict, against(Comparison("a")), Policy(), 0.0).reasons
+    ('warmup',)
+    >>> no_worse = Comparison("a", hit=Sums(1.0, 30_000, 0.0, 20.0), reciprocal=Sums(0.5, 30_000))
+    >>> once = decide(strict, against(no_worse), Policy(), 0.0)
+    >>> third = msgspec.structs.replace(once.next_state, passes=2, passed="b")
+    >>> once.reasons, decide(third, against(no_worse), Policy(), 0.0).reasons
+    (('passing',), ('not_inferior', 'sound'))
+    >>> [decide(GateState(mode="strict"), against(shown(-5.0)), Policy(), now).reasons[0] for now in (1.0, 601.0)]
+    ['dwelling', 'champion_old']
+
+    Modes manual and frozen hold until asked; a frozen gate refuses even that:
+
+    >>> manual, frozen = GateState(mode="manual"), GateState(mode="frozen")
+    >>> decide(manual, Evidence(new, old), Policy(), 0.0).reasons
+    ('manual',)
+    >>> ask = Evidence(new, old, request=Request("promote", "ops", "release"))
+    >>> decide(manual, ask, Policy(), 0.0).reasons, decide(frozen, ask, Policy(), 0.0).reasons
+    (('requested', 'sound'), ('frozen',))
+
+    An operator rolls back to what was served before, and promotes against the evidence by force alone:
+
+    >>> request = Request("rollback", "ops", "bad slates")
+    >>> decide(GateState(), Evidence(newer, new, previous=old, request=request), Policy(), 0.0).target.id
+    'a'
+    >>> [decide(GateState(), Evidence(newer, new, old, standing=harmful.standing, request=Request(
+    ...     "promote", "ops", "I know", force=force)), Policy(), 0.0).reasons for force in (False, True)]
+    [('harm',), ('requested', 'forced', 'sound')]
+
+    A request about the mode changes the mode alone, and a freeze ends by itself:
+
+    >>> freeze = Evidence(request=Request("freeze", "ops", "sale day", until=60.0))
+    >>> stopped = decide(GateState(), freeze, Policy(), 0.0)
+    >>> stopped.action, stopped.next_state.mode
+    ('mode', 'frozen')
+    >>> decide(stopped.next_state, Evidence(new, old, old), Policy(), 61.0).reasons
+    ('freeze_expired', 'sound')
+
+    An order about a quarantine is noted, in every mode, and moves nothing that is served:
+
+    >>> order = Evidence(new, old, request=Request("quarantine", "ops", "a broken exporter"))
+    >>> noted = decide(GateState(mode="frozen"), order, Policy(), 0.0)
+    >>> noted.action, noted.reasons, noted.target, noted.next_state.mode, noted.next_state.revision
+    ('quarantine', ('requested',), None, 'frozen', 1)
+    """
+    state, expired = thawed(state, now)
+    request = evidence.request
+    if request is not None and request.verb in MODE_VERBS:
+        return _aside("mode", "mode_changed", changed(state, request, policy, now))
+    if request is not None and request.verb == "quarantine":
+        return _aside("quarantine", "requested", state)
+    verdict = judge(state, evidence, policy, now)
+    baseline, proven, why = (state.baseline, state.proven, "")
+    if state.mode != "frozen":
+        baseline, proven, why = order(state, evidence, policy)
+    reasons = verdict.reasons
+    if why and (verdict.action != "hold" or baseline != state.baseline or proven != state.proven):
+        reasons = (*reasons, why)
+    if expired:
+        reasons = ("freeze_expired", *reasons)
+    after = msgspec.structs.replace(
+        _after(state, verdict, reasons, evidence, policy, now), baseline=baseline, proven=proven
+    )
+    numbers = guards.measured(evidence, policy)
+    return Decision(verdict.action, reasons, numbers, after, evidence.detail, verdict.target, verdict.reference)
+
+
+def _aside(action: Action, reason: str, state: GateState) -> Decision:
+    """A decision that is about no version."""
+    after = msgspec.structs.replace(
+        state, revision=state.revision + 1, passes=0, holds=0, last_action=action, last_reasons=(reason,)
+    )
+    return Decision(action, (reason,), {}, after)
+
+
+def _after(
+    state: GateState, verdict: Verdict, reasons: tuple[str, ...], evidence: Evidence, policy: Policy, now: float
+) -> GateState:
+    state = _after_move(state, verdict, evidence, policy, now)
+    candidate = evidence.candidate.id if evidence.candidate is not None else ""
+    fresh = verdict.passing and candidate != state.passed
+    return msgspec.structs.replace(
+        state,
+        revision=state.revision + 1,
+        passes=(state.passes + fresh if verdict.passing else 0),
+        passed=candidate if verdict.passing else "",
+        holds=state.holds + 1 if verdict.action == "hold" else 0,
+        last_action=verdict.action,
+        last_reasons=reasons,
+    )
+
+
+def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: Policy, now: float) -> GateState:
+    if verdict.action == "promote":
+        band = guards.widened(state.norms, evidence.numbers.get("norm", 0.0))
+        return msgspec.structs.replace(state, promoted_at=now, recovering=False, norms=band)
+    if verdict.action != "rollback":
+        return state
+    recent = state.rollbacks if now - state.rolled_back_at < policy.forget_rollbacks else 0
+    pause = min(policy.cooldown * 2.0 ** min(recent, 32), policy.cooldown_limit)
+    return msgspec.structs.replace(
+        state,
+        rollbacks=recent + 1,
+        rolled_back_at=now,
+        cool_until=now + pause,
+        recovering=evidence.request is None,
+    )
+
+
+def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Version | None:
+    """The version the decision depends on being loaded and examined; None: nothing need be fetched.
+
+    >>> wanted(GateState(mode="manual"), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0)
+    >>> wanted(GateState(), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0).id
+    'b'
+    """
+    if evidence.request is not None and evidence.request.verb in UNSEEN_VERBS:
+        return None
+    return judge(thawed(state, now)[0], evidence, policy, now).target
+
+
+def worth_recording(before: GateState, decision: Decision, policy: Policy, now: float) -> bool:
+    """Whether a decision joins the audit. A hold that repeats does, once a `hold_sample`; having nothing new does not.
+
+    >>> first = decide(GateState(mode="manual"), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0)
+    >>> worth_recording(GateState(), first, Policy(), 0.0)
+    True
+    >>> worth_recording(first.next_state, first, Policy(), 1.0)
+    False
+    """
+    after = decision.next_state
+    if (after.baseline, after.proven) != (before.baseline, before.proven) or after.passes > before.passes:
+        return True
+    if decision.reasons in IDLE:
+        return False
+    if decision.action != "hold" or before.last_action != "hold" or before.last_reasons != decision.reasons:
+        return True
+    return now - before.audited_at >= policy.hold_sample
+
+
+__all__ = [
+    "ACTIONS",
+    "MODES",
+    "MODE_VERBS",
+    "REASONS",
+    "REASON_TEXTS",
+    "UNSEEN_VERBS",
+    "Action",
+    "Band",
+    "Decision",
+    "Evidence",
+    "GateState",
+    "Mode",
+    "Policy",
+    "Request",
+    "Verb",
+    "Version",
+    "decide",
+    "wanted",
+    "worth_recording",
+]

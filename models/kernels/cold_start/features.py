@@ -1,0 +1,63 @@
+"""Untouched candidates and tables in, what is known of each without a single interaction out.
+
+Each group of features is one function; their order is that of `FRESH_NAMES` in models/features.py.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import NO_PRICE
+from models.kernels.core.compile import kernel
+from models.kernels.core.hashing import find
+from models.kernels.ranking.features import brand_features, log_share, mean_price, price_features, step_share
+from models.kernels.ranking.item_features import nearness
+from models.kernels.retrieval import factorization
+from models.kernels.retrieval.popularity import RATE_MIDDLE, log_popularity
+
+_STEEP = 10.0  # of the nearness in price: it halves at a difference of 7 %
+_LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
+
+
+@kernel
+def category_features(x, history, kinds, waiting, taken, steps, category_of, item, applied):
+    """x[0..7]: the category against the history's, its popularity, and how often its untouched items are taken."""
+    x[0:8] = 0
+    category = category_of[item]
+    if category < 0:
+        return
+    x[5] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
+    x[6] = log_share(step_share(steps, category))
+    x[7] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
+    at = find(history.category_keys, history.category_slots, category)
+    if at >= 0:
+        x[0] = category_of[history.items[0]] == category
+        x[1] = history.category_sums[at, 0]
+        x[2] = math.log1p(history.category_sums[at, 1])
+        x[3] = math.log1p(history.category_sums[at, 2])
+        x[4] = at == 1
+
+
+@kernel
+def compute(served, scratch, now):
+    """All features of all untouched candidates, into scratch.fresh.features (FRESH, FRESH_FEATURES)."""
+    history, work, listed, own = scratch.history, scratch.work, scratch.listed, scratch.fresh
+    stats, kinds, items = served.item_stats, served.category_stats, served.item_fresh
+    factors, categories, lists = served.item_factors, served.category_factors, served.category_fresh
+    last_price = stats.log_price[history.items[0]] if history.counts[0] > 0 else np.float32(NO_PRICE)
+    mean = mean_price(history, stats)
+    start = listed.counts[0]
+    for place in range(listed.counts[3] - start):
+        item, x = listed.items[start + place], own.features[place]
+        category_features(
+            x, history, kinds, lists.waiting, lists.taken, work.steps, stats.category, item, served.clock.applied[0]
+        )
+        price_features(x[8:12], stats.log_price, item, last_price, mean, _STEEP)
+        brand_features(x[12:15], history, stats.brand, item, x[0])
+        x[15] = factorization.score(
+            item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
+        )
+        x[16] = math.log1p(min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE))
+        x[17] = 1.0 / (1.0 + own.places[place])
+        x[18] = nearness(served.item_content.v, item, work.contents[0])
+        x[19] = nearness(served.item_content.v, item, work.contents[1])

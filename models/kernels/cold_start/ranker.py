@@ -1,0 +1,228 @@
+"""The touched candidates of a request in, untouched ones beside them on one scale out.
+
+Untouched items have a listwise ranker of their own, because what tells them apart is what the shop says of them; a
+logistic gate says how likely the next item is one of them:
+
+    score(j) = x_j . w - log sum exp(untouched scores) + gate + log sum exp(touched scores) + caution
+
+so that without caution the softmax over all candidates gives an untouched item P(untouched) P(j | untouched). The
+caution is what keeps the touched ones their place: see `account`.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import (
+    ABSENT,
+    CAUTION_MOST,
+    CLIP,
+    COST_HITS,
+    COST_RANKS,
+    FLOOR,
+    FRESH_FEATURES,
+    FRESH_RATE,
+    GATE_PRIOR,
+    GATE_TERMS,
+    LINEAR,
+    MIDDLE,
+    RANKER,
+    SOURCES,
+    WINDOW,
+    WINDOW_DECAY,
+)
+from models.kernels.cold_start.candidates import gather
+from models.kernels.cold_start.features import compute
+from models.kernels.core.compile import kernel
+from models.kernels.core.marks import mark
+from models.kernels.ranking.fallback import HIT
+from models.kernels.ranking.listwise import descend, remember
+from models.kernels.ranking.prequential import rank_of
+
+_CONSTANT = 1e-8  # variance below which a feature says nothing
+_HITS_STEP, _RANKS_STEP = 0.5, 2.0  # log odds per lost hit, and per lost reciprocal rank
+
+
+@kernel
+def measure(own, count):
+    """Mean and mean square of each raw feature over the untouched candidates."""
+    for f in range(FRESH_FEATURES):
+        total, square = 0.0, 0.0
+        for at in range(count):
+            value = np.float64(own.features[at, f])
+            total += value
+            square += value * value
+        own.means[f] = total / max(count, 1)
+        own.squares[f] = square / max(count, 1)
+
+
+@kernel
+def standardise(own, count, moments):
+    """Raw features to standardised and clipped ones, in place; a constant one becomes 0."""
+    for f in range(FRESH_FEATURES):
+        variance = moments.square[f] - moments.mean[f] * moments.mean[f]
+        scale = np.float32(1.0 / math.sqrt(variance)) if variance > _CONSTANT else np.float32(0)
+        centre = np.float32(moments.mean[f])
+        for at in range(count):
+            value = (own.features[at, f] - centre) * scale
+            own.features[at, f] = min(np.float32(CLIP), max(np.float32(-CLIP), value))
+
+
+@kernel
+def largest(scores, count):
+    """The largest of the first `count` scores, 0 for none."""
+    best = np.float64(scores[0]) if count > 0 else 0.0
+    for at in range(1, count):
+        best = max(best, np.float64(scores[at]))
+    return best
+
+
+@kernel
+def spread(scores, count):
+    """log sum exp of the first `count` scores; 0 for none."""
+    if count == 0:
+        return 0.0
+    best, total = largest(scores, count), 0.0
+    for at in range(count):
+        total += math.exp(scores[at] - best)
+    return best + math.log(total)
+
+
+@kernel
+def gate(own, listed, weights):
+    """Log odds that the next item is an untouched one: own.terms (GATE_TERMS,) weighed by the buckets' weights."""
+    odds = GATE_PRIOR
+    for block in (0, listed.counts[1], listed.counts[2]):
+        for term in range(GATE_TERMS):
+            odds += weights[block * GATE_TERMS + term] * own.terms[term]
+    return odds
+
+
+@kernel
+def set_terms(own, history, firsts, count, best, touched):
+    """Terms of the gate: one; log of how many untouched candidates there are; the decayed share of the last ten events,
+    and the last event alone, in which the user was the first to touch the item; how far the untouched candidates stand
+    above the ranker's zero on average (log mean exp); the log chance of the best touched candidate among its kind.
+
+    best, touched: largest score, and log sum exp of the scores, of touched candidates.
+    """
+    share, total, weight = 0.0, 1e-9, 1.0
+    own.terms[3] = 0.0
+    for q in range(min(history.counts[0], WINDOW)):
+        total += weight
+        if np.int64(firsts[history.items[q]]) >= history.times[q]:
+            share += weight
+            own.terms[3] = max(own.terms[3], 1.0 if q == 0 else 0.0)
+        weight *= WINDOW_DECAY
+    own.terms[0] = 1.0
+    own.terms[1] = math.log(count)
+    own.terms[2] = share / total
+    own.terms[4] = min(CLIP, max(-CLIP, own.odds[1] - own.terms[1]))
+    own.terms[5] = max(-2.0 * CLIP, best - touched)
+
+
+@kernel
+def score(own, listed, weights, count):
+    """x . w of every untouched candidate, into own.scores; own.weights are those of this context."""
+    first, second = listed.counts[1] * FRESH_FEATURES, listed.counts[2] * FRESH_FEATURES
+    for f in range(FRESH_FEATURES):
+        own.weights[f] = weights[f] + weights[first + f] + weights[second + f]
+    for at in range(count):
+        total = np.float32(0)
+        for f in range(own.weights.shape[0]):
+            total += own.features[at, f] * own.weights[f]
+        own.scores[at] = total
+
+
+@kernel
+def rank(served, scratch, now, extra, only):
+    """Gather, score and put beside the touched candidates all untouched ones: listed.scores from counts[0] on.
+
+    Comes after the touched candidates have their scores; no single source proposes an untouched item. extra, only: as
+    for the touched ones.
+    """
+    listed, own = scratch.listed, scratch.fresh
+    gather(served, scratch, extra, only)
+    start = listed.counts[0]
+    count = listed.counts[3] - start
+    if count == 0:
+        return
+    compute(served, scratch, now)
+    measure(own, count)
+    standardise(own, count, served.fresh_moments)
+    score(own, listed, served.fresh_ranker.weight, count)
+    own.odds[1] = spread(own.scores, count)
+    touched = spread(listed.scores[RANKER], start)
+    best = largest(listed.scores[RANKER], start)
+    set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
+    own.odds[0] = gate(own, listed, served.fresh_gate.weight)
+    caution = min(served.caution.hits[0], served.caution.ranks[0])
+    offset = np.float32(own.odds[0] - own.odds[1] + touched + caution)
+    own.odds[2] = offset
+    for at in range(count):
+        for who in range(SOURCES):
+            listed.scores[who, start + at] = ABSENT
+        # What popularity, as the last resort of every single source, makes of them: after all that was ever touched.
+        listed.scores[MIDDLE, start + at] = FLOOR - 1 - 0.001 * own.places[at]
+        listed.scores[LINEAR, start + at] = ABSENT
+        listed.scores[RANKER, start + at] = own.scores[at] + offset
+
+
+@kernel
+def train(listed, own, ranker, gate_table, moments, fresh, target):
+    """One step: the ranker towards an untouched `target`, the gate towards whether it is one. -1: neither is known."""
+    count = listed.counts[3] - listed.counts[0]
+    if count == 0:
+        return
+    chosen = target - listed.counts[0]
+    if chosen >= 0:
+        _train_ranker(own, listed, ranker, count, chosen)
+    if target >= 0:
+        _train_gate(own, listed, gate_table, 1.0 if chosen >= 0 else 0.0)
+    remember(own, moments, fresh)
+    mark(fresh.marks, 0)
+
+
+@kernel
+def _train_ranker(own, listed, table, count, chosen):
+    own.gradient[:] = 0
+    for at in range(count):
+        slope = np.float32(math.exp(own.scores[at] - own.odds[1]) - (1.0 if at == chosen else 0.0))
+        for f in range(own.gradient.shape[0]):
+            own.gradient[f] += slope * own.features[at, f]
+    for block in (0, listed.counts[1], listed.counts[2]):
+        start = block * FRESH_FEATURES
+        descend(table.weight, table.total, table.marks, start, own.gradient, FRESH_RATE)
+
+
+@kernel
+def _train_gate(own, listed, table, came):
+    miss = 1.0 / (1.0 + math.exp(-own.odds[0])) - came
+    for term in range(GATE_TERMS):
+        own.slopes[term] = miss * own.terms[term]
+    for block in (0, listed.counts[1], listed.counts[2]):
+        start = block * GATE_TERMS
+        descend(table.weight, table.total, table.marks, start, own.slopes, FRESH_RATE)
+
+
+@kernel
+def account(caution, listed, target):
+    """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
+
+    Integral control: an event that costs nothing lowers the caution a little, one that costs a hit raises it by much,
+    so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
+    """
+    alone = rank_of(listed.scores[RANKER], listed.counts[0], target)
+    beside = rank_of(listed.scores[RANKER], listed.counts[3], target)
+    if alone == 0 or alone > HIT:
+        return
+    hit = 1.0 if beside <= HIT else 0.0
+    lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
+    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (COST_HITS - lost))
+    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
+    mark(caution.marks, 0)
+
+
+@kernel
+def _held(value):
+    return min(0.0, max(-CAUTION_MOST, value))

@@ -1,0 +1,68 @@
+"""A whole history and the tables in, eight numbers per candidate out: x[62..69]. The machine's sight of the long run.
+
+The factorization machine's context forgets after some ten events. The same vectors, averaged over the whole history,
+stand for a user's lasting taste (after FISM: Kabbur, Ning, Karypis, KDD 2013), which a vector per user would otherwise
+have to hold; and they need nothing but the history, so a service without user rows computes the same.
+"""
+
+import math
+
+import numpy as np
+
+from models.dimensions import LONG_DECAY
+from models.kernels.core.compile import kernel
+from models.kernels.core.vectors import add
+from models.kernels.retrieval import candidates as c
+from models.kernels.retrieval import factorization
+
+FADING, EVEN = 0, 1  # rows of the means
+AFFINITY_FADING, AFFINITY_FADING_LISTED, AFFINITY_EVEN, AFFINITY_EVEN_LISTED = 62, 63, 64, 65
+_BACK, _RETURNS, _OWN_RETURNS, _WINDOW_LONG = 66, 67, 68, 69
+
+
+@kernel
+def set_means(history, category_of, vectors, category_vectors, means):
+    """means (2, FACTORS): vectors of the history's items and categories, averaged with fading and with even weights."""
+    means[:] = 0
+    count = history.counts[0]
+    if count == 0:
+        return
+    weight, even = np.float32((1.0 - LONG_DECAY) / (1.0 - LONG_DECAY**count)), np.float32(1.0 / count)
+    for q in range(count):
+        _add(vectors, history.items[q], weight, even, means)
+        category = category_of[history.items[q]]
+        if category >= 0:
+            _add(category_vectors, category, weight, even, means)
+        weight *= np.float32(LONG_DECAY)
+
+
+@kernel
+def _add(vectors, row, fading, even, means):
+    add(means[FADING], fading, vectors, row)
+    add(means[EVEN], even, vectors, row)
+
+
+@kernel
+def return_rate(stats, item):
+    """Log of the share of the item's events that came from users who had it in their history, smoothed by 2 events."""
+    return math.log((stats.returns[item] + 0.5) / (stats.positives[item] + 2.0))
+
+
+@kernel
+def context_features(x, sums, history, stats, factors, last, categories, means, item):
+    """The machine's score in both long contexts, its step from the candidate back to the last item, return rates."""
+    x[AFFINITY_FADING : _OWN_RETURNS + 1] = 0
+    x[_RETURNS] = return_rate(stats, item)
+    x[_WINDOW_LONG] = math.log(sums[c.LONG] + 0.003)
+    if sums[c.COUNT] > 0:
+        x[_OWN_RETURNS] = x[_RETURNS]
+    if history.counts[0] == 0:
+        return
+    kind = stats.category[item]
+    x[AFFINITY_FADING] = factorization.score(
+        item, kind, factors.bias, factors.q, categories.bias, categories.q, means[FADING]
+    )
+    x[AFFINITY_EVEN] = factorization.score(
+        item, kind, factors.bias, factors.q, categories.bias, categories.q, means[EVEN]
+    )
+    x[_BACK] = factorization.dot(last.g, item, factors.q[history.items[0]])

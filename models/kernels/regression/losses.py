@@ -1,0 +1,41 @@
+"""A raw score and a target in; the slope of the loss there, and the prediction the score stands for, out.
+
+Squared: (p - y)^2, slope 2 (p - y), River's convention. Logistic: log(1 + exp(-p y)) with y in {-1, 1}, slope
+-y / (1 + exp(p y)); its prediction is the probability 1 / (1 + exp(-p)).
+"""
+
+import math
+
+from models.kernels.core.compile import kernel
+
+SQUARED, LOGISTIC = 0, 1
+
+
+@kernel
+def slope_at(loss, score, target):
+    """d loss / d score. A logistic target counts as positive when it is above zero."""
+    if loss == SQUARED:
+        return 2.0 * (score - target)
+    sign = 1.0 if target > 0 else -1.0
+    return -sign * _share(-sign * score)
+
+
+@kernel
+def prediction(loss, score):
+    """What a raw score predicts: itself, or a probability."""
+    return score if loss == SQUARED else _share(score)
+
+
+@kernel
+def _share(score):
+    # The exponential of a positive number could overflow; of a negative one it only underflows to zero.
+    if score >= 0:
+        return 1.0 / (1.0 + math.exp(-score))
+    grown = math.exp(score)
+    return grown / (1.0 + grown)
+
+
+@kernel
+def clipped(slope, limit):
+    """The slope cut to [-limit, limit]; NaN stays NaN."""
+    return min(max(slope, -limit), limit) if slope == slope else slope

@@ -1,0 +1,67 @@
+"""Pairs of items that met in a history in, bounded memories of neighbours out.
+
+A memory is `width` slots per item. A hit adds its weight; a miss takes the smallest slot, which hands on half its
+count (after space-saving, Metwally, Agrawal, El Abbadi, ICDT 2005, which hands on all of it).
+"""
+
+import math
+
+import numpy as np
+
+from models.kernels.core import vectors
+from models.kernels.core.compile import kernel
+from models.kernels.core.marks import mark
+from models.kernels.core.vectors import LANES
+
+
+@kernel
+def add(others, counts, marks, row, width, item, weight):
+    """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
+    start = row * width
+    found = start + _find(others, start, width, item)
+    if found < start:
+        found = start + _smallest(others, counts, start, width)
+        inherited = counts[found] * 0.5 if others[found] >= 0 else 0.0
+        others[found] = item
+        counts[found] = inherited
+    counts[found] += weight
+    mark(marks, found)
+
+
+@kernel
+def _find(others, start, width, item):
+    if width < LANES:
+        for at in range(width):
+            if others[start + at] == item:
+                return at
+        return -1
+    bits = np.uint64(0)
+    for at in range(0, width, LANES):
+        place = min(at, width - LANES)  # the last step may see again what the one before it saw
+        bits |= vectors.equal(others, start + place, item) << np.uint64(place)
+    return vectors.first(bits) if bits else -1
+
+
+@kernel
+def _smallest(others, counts, start, width):
+    """The place of the smallest count, of the first such; a free slot is smaller than all."""
+    if width < LANES:
+        return _smallest_of_few(others, counts, start, width)
+    limit = np.float32(math.inf)
+    for at in range(0, width, LANES):
+        limit = min(limit, vectors.least(others, counts, start + min(at, width - LANES)))
+    bits = np.uint64(0)
+    for at in range(0, width, LANES):
+        place = min(at, width - LANES)
+        bits |= vectors.at_most(others, counts, start + place, limit) << np.uint64(place)
+    return vectors.first(bits) if bits else 0
+
+
+@kernel
+def _smallest_of_few(others, counts, start, width):
+    least, place = math.inf, 0
+    for at in range(width):
+        count = counts[start + at] if others[start + at] >= 0 else -1.0
+        if count < least:
+            least, place = count, at
+    return place

@@ -1,0 +1,126 @@
+"""A user's ring, or a list from outside, in; the history that learns and serves, newest first, out.
+
+Impressions and searches are no history. A negative event takes back every older event of the same item and is none
+itself. Both rules are applied on reading, so that a list from the service and the learner's ring mean the same.
+"""
+
+from models.dimensions import IMPRESSION, RING, SEARCH, SESSION_GAP, UNFAVOURITE, WINDOW_DECAY
+from models.kernels.core.compile import kernel
+from models.kernels.core.hashing import find, put
+from models.kernels.core.marks import mark
+
+
+@kernel
+def admit(history, item, second, kind):
+    """Append an older event to the history, unless it is none."""
+    if item < 0 or kind in (SEARCH, IMPRESSION):
+        return
+    cancelled = history.counts[1]
+    for at in range(cancelled):
+        if history.cancelled[at] == item:
+            return
+    if kind >= UNFAVOURITE:
+        if cancelled < RING:
+            history.cancelled[cancelled] = item
+            history.counts[1] = cancelled + 1
+        return
+    count = history.counts[0]
+    if count < RING:
+        history.items[count] = item
+        history.times[count] = second
+        history.kinds[count] = kind
+        history.counts[0] = count + 1
+
+
+@kernel
+def count_sessions(history, now):
+    """How many pauses above half an hour lie between now and each event."""
+    before, breaks = now, 0
+    for q in range(history.counts[0]):
+        if before - history.times[q] > SESSION_GAP:
+            breaks += 1
+        history.sessions[q] = breaks
+        before = history.times[q]
+
+
+@kernel
+def recall(history, items, times, kinds, user, pushed, now, limit):
+    """Read at most `limit` events of the user's ring. items, times, kinds: (users * RING,)."""
+    history.counts[0] = 0
+    history.counts[1] = 0
+    for back in range(min(pushed, RING)):
+        at = user * RING + (pushed - 1 - back) % RING
+        admit(history, items[at], times[at], kinds[at])
+        if history.counts[0] >= limit:
+            break
+    count_sessions(history, now)
+
+
+@kernel
+def take(history, items, times, kinds, now):
+    """Read a list from outside, newest first; rows of -1 are unknown items."""
+    history.counts[0] = 0
+    history.counts[1] = 0
+    for at in range(items.shape[0]):
+        admit(history, items[at], times[at], kinds[at])
+    count_sessions(history, now)
+
+
+@kernel
+def push(ring, users, user, item, second, kind):
+    """Write one event to the user's ring, over the oldest."""
+    at = user * RING + users.pushed[user] % RING
+    ring.item[at] = item
+    ring.time[at] = second
+    ring.kind[at] = kind
+    mark(ring.marks, at)
+    users.pushed[user] += 1
+
+
+@kernel
+def tally(history, category_of, brand_of):
+    """Sums over the categories and brands of the history: decayed share, events, events of this session."""
+    history.category_keys[:] = -1
+    history.brand_keys[:] = -1
+    history.counts[2] = 0
+    history.counts[3] = 0
+    total, weight = 0.0, 1.0
+    for q in range(history.counts[0]):
+        total += weight
+        _tally_category(history, category_of[history.items[q]], weight, history.sessions[q])
+        _tally_brand(history, brand_of[history.items[q]], weight)
+        weight *= WINDOW_DECAY
+    for at in range(history.counts[2]):
+        history.category_sums[at, 0] /= total
+    for at in range(history.counts[3]):
+        history.brand_sums[at, 0] /= total
+
+
+@kernel
+def _tally_category(history, category, weight, session):
+    if category < 0:
+        return
+    at = find(history.category_keys, history.category_slots, category)
+    if at < 0:
+        at = history.counts[2]
+        history.counts[2] = at + 1
+        put(history.category_keys, history.category_slots, category, at)
+        history.category_rows[at] = category
+        history.category_sums[at, :] = 0
+    history.category_sums[at, 0] += weight
+    history.category_sums[at, 1] += 1
+    if session == 0:
+        history.category_sums[at, 2] += 1
+
+
+@kernel
+def _tally_brand(history, brand, weight):
+    if brand < 0:
+        return
+    at = find(history.brand_keys, history.brand_slots, brand)
+    if at < 0:
+        at = history.counts[3]
+        history.counts[3] = at + 1
+        put(history.brand_keys, history.brand_slots, brand, at)
+        history.brand_sums[at, 0] = 0
+    history.brand_sums[at, 0] += weight

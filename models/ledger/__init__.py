@@ -1,0 +1,1 @@
+"""Consumed records in; what was accepted, erased or held back, and how far each partition was read, out."""

@@ -1,0 +1,127 @@
+"""Consumed records in, how far every partition was read and what proves it out. Stage 5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from models.state.tables import Array
+
+DIGEST_MODULUS: Final = 1 << 64
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """Offsets of one partition, from `start` up to but not including `stop`."""
+
+    topic: str
+    partition: int
+    start: int
+    stop: int
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A stretch of the stream that was consumed and is not in the learnt state. `id` is the order's.
+
+    `version` and `seq`: what the learnt state went back to. `events` were learnt before, `learnt` again by a replay.
+    `first`, `last`: positions of the dedupe window between which its events were accepted. `at`: epoch seconds.
+    """
+
+    id: str
+    at: float
+    version: str
+    reason: str = ""
+    actor: str = ""
+    state: Literal["held", "replayed", "dropped", "refused"] = "held"
+    detail: str = ""
+    seq: int = 0
+    events: int = 0
+    learnt: int = 0
+    pieces: tuple[Piece, ...] = ()
+    first: int = 0
+    last: int = 0
+
+
+class Progress(msgspec.Struct):
+    """Where every partition stands, and the oracles over what was consumed. In the same manifest as the state.
+
+    offsets: topic -> partition -> the next offset to read. digest: sum of `record_hash` over every consumed record,
+    mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
+    dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
+    they could be read. quarantines: stretches that were consumed and are not learnt, oldest first.
+    adopted: name of the last wish that a learner go on from another model. rebuilt: the same, of a model made anew.
+
+    >>> progress = Progress()
+    >>> progress.advance("events", 0, [5, 6], 17.0)
+    >>> progress.offsets, progress.consumed, progress.digest == batch_digest("events", 0, [5, 6])
+    ({'events': {0: 7}}, 2, True)
+    """
+
+    cluster: str = ""
+    topics: dict[str, str] = msgspec.field(default_factory=dict)
+    offsets: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    consumed: int = 0
+    digest: int = 0
+    outcomes: dict[str, int] = msgspec.field(default_factory=dict)
+    watermark: float = 0.0
+    arrivals: int = 0
+    erasures: int = 0
+    lost: int = 0
+    adopted: str = ""
+    rebuilt: str = ""
+    quarantines: list[Quarantined] = msgspec.field(default_factory=list)
+
+    def advance(self, topic: str, partition: int, offsets: Sequence[int] | Array, record_time: float) -> None:
+        """Records of one partition were consumed, in this order; ValueError when that would go back."""
+        if not len(offsets):
+            return
+        places = self.offsets.setdefault(topic, {})
+        if offsets[0] < places.get(partition, 0):
+            raise ValueError(f"{topic}[{partition}]: offset {offsets[0]} after {places[partition]} was next")
+        places[partition] = int(offsets[-1]) + 1
+        self.consumed += len(offsets)
+        self.digest = (self.digest + batch_digest(topic, partition, offsets)) % DIGEST_MODULUS
+        self.watermark = max(self.watermark, record_time)
+
+    def count(self, outcome: str, number: int = 1) -> None:
+        """Add to the records of one outcome."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+
+    def copy(self) -> Progress:
+        """Its own copy, for a version, while the original moves on."""
+        return msgspec.structs.replace(
+            self,
+            topics=dict(self.topics),
+            offsets={topic: dict(places) for topic, places in self.offsets.items()},
+            outcomes=dict(self.outcomes),
+            quarantines=list(self.quarantines),
+        )
+
+
+def record_hash(topic: str, partition: int, offset: int) -> int:
+    """64-bit hash of one record's place, by the finalizer of splitmix64 (Steele, Lea and Flood 2014).
+
+    The sum over all records does not depend on their order.
+
+    >>> record_hash("events", 0, 7) == batch_digest("events", 0, [7])
+    True
+    """
+    return batch_digest(topic, partition, [offset])
+
+
+def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:
+    """Sum of `record_hash` over many offsets of one partition, mod 2**64."""
+    topic_hash = np.uint64(xxhash.xxh3_64_intdigest(topic.encode()))
+    place = _mix(np.array([partition], np.uint64) ^ topic_hash)
+    return int(_mix(np.asarray(offsets, np.uint64) ^ place).sum(dtype=np.uint64))
+
+
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

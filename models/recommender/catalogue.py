@@ -1,0 +1,71 @@
+"""Facts of one item in, its row and its place among the untouched items out. Stage 1."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from models import dimensions as dim
+from models.kernels.cold_start.lists import link, unlink
+from models.state.ceilings import Ceilings
+from models.state.state import State
+
+
+class FactsLike(Protocol):
+    """What the recommender reads of an item's facts (models/records/items.py has the real one).
+
+    `available: bool` and `content: bytes | None`, a vector as models/records/content.py makes it, may be there.
+    """
+
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def brand(self) -> str | None: ...
+    @property
+    def price(self) -> float | None: ...
+
+
+def is_available(facts: FactsLike) -> bool:
+    """Whether the shop sells the item now; so it does unless it says otherwise."""
+    return bool(getattr(facts, "available", True))
+
+
+class Catalogue:
+    """Writes facts into item rows."""
+
+    def __init__(self, state: State, ceilings: Ceilings) -> None:
+        self._state = state
+        self._ceilings = ceilings
+
+    def describe(self, row: int, facts: FactsLike) -> None:
+        """Set the facts of an item; while nobody has touched it and it is available, it is in the untouched lists."""
+        after = self._ceilings.place("category", facts.category)  # before any view is taken: it may make a row
+        served = self._state.served
+        stats = served.item_stats
+        before = int(stats.category[row])
+        untouched = stats.key[row, 2] == dim.NEVER and stats.events[row] == 0
+        available = is_available(facts)
+        if not available or before != after or not untouched:
+            unlink(served.item_fresh, served.category_fresh, served.fresh, before, row)
+        self.set_facts(row, facts)
+        if untouched and available:
+            served = self._state.served
+            second = int(self._state.private.progress.watermark[0])
+            link(served.item_fresh, served.category_fresh, served.fresh, after, row, second)
+
+    def set_facts(self, row: int, facts: FactsLike) -> None:
+        """Category, brand, and the price where none is known yet: later ones are learnt from events."""
+        stats = self._state.tables["item_stats"]
+        stats.columns["category"][row] = self._ceilings.place("category", facts.category)
+        stats.columns["brand"][row] = self._ceilings.place("brand", facts.brand)
+        price = facts.price
+        if price is not None and 0 < price < np.inf and stats.columns["log_price"][row] == dim.NO_PRICE:
+            stats.columns["log_price"][row] = np.log(price)
+        rows = np.array([row], np.int32)
+        stats.mark(rows)
+        vectors = self._state.tables["item_content"]
+        said = np.frombuffer(getattr(facts, "content", None) or bytes(dim.CONTENT), np.int8)
+        if not np.array_equal(vectors.columns["v"][row], said):
+            vectors.columns["v"][row] = said
+            vectors.mark(rows)

@@ -1,0 +1,86 @@
+"""Ranks of tested events in, hit rates and reciprocal ranks by contender out. Stage 3.
+
+Prequential (Dawid 1984): each event is ranked by the models as they stand, then learnt. Rank = 1 + items with a
+strictly higher score + ties; a target that is no candidate is a miss; HR@20 = rank <= 20, RR@20 = 1 / rank or 0.
+The candidates are the united proposals of all sources. A single source ranks what it proposes, and behind that what is
+popular, as it would be shown; for popularity, the memories and the own history that is the same as ranking the whole
+catalogue, down to rank 30 at least.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from models.state.tables import Array
+
+CONTENDERS = (
+    "popularity_short",
+    "popularity_middle",
+    "popularity_long",
+    "own_recent",
+    "follows",
+    "window",
+    "cosine",
+    "machine",
+    "linear",
+    "ranker",
+    "served",
+)
+"""Who is scored, in the order of models/dimensions.py. The first eight are the single sources: the bar."""
+
+DEPTH = 20
+"""Ranks that count."""
+
+
+class Tested(NamedTuple):
+    """The events of a batch that were tested, in order."""
+
+    places: Array  # (n,) i32 in the batch
+    known: Array  # (n,) i32: 1 the user had touched the item, 0 not, -1 nobody had (and then no rank counts)
+    ranks: Array  # (n, contenders) i32, 0 = not proposed
+
+
+NOTHING = Tested(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, len(CONTENDERS)), np.int32))
+
+
+def joined(parts: list[Tested]) -> Tested:
+    """Several as one."""
+    if not parts:
+        return NOTHING
+    return Tested(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def hits(ranks: Array) -> Array:
+    """1 where the rank is within 20.
+
+    >>> hits(np.array([0, 1, 20, 21])).tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    return ((ranks > 0) & (ranks <= DEPTH)).astype(np.float64)
+
+
+def reciprocal_ranks(ranks: Array) -> Array:
+    """1 / rank where the rank is within 20, else 0.
+
+    >>> reciprocal_ranks(np.array([0, 1, 4, 21])).tolist()
+    [0.0, 1.0, 0.25, 0.0]
+    """
+    return hits(ranks) / np.maximum(ranks, 1)
+
+
+def fading_scores(race: Any) -> dict[str, dict[str, float]]:
+    """For each contender: `hr` and `rr` over about the last thousand tested events, and `n`, tested events in all.
+
+    `race` is that table's view.
+    """
+    weight = np.maximum(race.fading_weight, 1e-12)
+    return {
+        name: {
+            "hr": float(race.fading_hits[at] / weight[at]),
+            "rr": float(race.fading_reciprocal[at] / weight[at]),
+            "n": int(race.tested[at]),
+        }
+        for at, name in enumerate(CONTENDERS)
+    }

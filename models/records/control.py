@@ -1,0 +1,109 @@
+"""In: one record of topic `control`. Out: what it orders, or a `Rejection`. Stage 1.
+
+Control is data: an order is a record, read under the same offsets as events, so that a restart repeats nothing of it,
+and a model that begins at the topic's beginning honours it too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from models.records.events import has_control
+from models.records.rejections import Rejection, describe, refusal, unparsable
+
+MAX_CONTROL_BYTES: Final = 65_536
+"""Bytes of one record; an order is a few hundred."""
+
+_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
+_User = Annotated[str, Meta(min_length=1, max_length=256)]
+_Words = Annotated[str, Meta(max_length=1024)]
+
+_EXPECTED: Final = {
+    "kind": "string, a kind of order this program knows",
+    "id": "string of 1 to 64 letters, digits, _ . -",
+    "version": "id of a version, as GET /gate shows them",
+    "quarantine": "id of a quarantine, as GET /gate/quarantine lists them",
+    "user": "string of 1 to 256 characters without control characters",
+    "actor": "string of at most 1024 characters",
+    "reason": "string of at most 1024 characters",
+}
+
+
+class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_defaults=True):
+    """Forget a user. `id` names the receipt. What the user did before the record's time is not learnt any more."""
+
+    id: _Id
+    user: _User
+    actor: _Words = ""
+
+
+class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine", omit_defaults=True):
+    """Go back to what `version` had learnt, and hold the events since in a quarantine of this `id`."""
+
+    id: _Id
+    version: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_defaults=True):
+    """Learn what `quarantine` holds after all."""
+
+    id: _Id
+    quarantine: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defaults=True):
+    """Give up what `quarantine` holds."""
+
+    id: _Id
+    quarantine: _Id
+    actor: _Words = ""
+    reason: _Words = ""
+
+
+Order = Erase | Quarantine | Replay | Drop
+"""Every kind of order. Another kind is another struct of this union, told apart by its tag in the field `kind`."""
+
+KINDS: Final = ("erase", "quarantine", "replay", "drop")
+"""Their tags. Closed: metric labels are made from it."""
+
+_decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
+
+
+def decode_control(raw: bytes | None) -> Order | Rejection:
+    """The order in `raw`, or why there is none. Never raises on input. Unknown fields are ignored.
+
+    >>> decode_control(b'{"kind": "erase", "id": "5f", "user": "ann"}')
+    Erase(id='5f', user='ann', actor='')
+    >>> print(decode_control(b'{"kind": "erase", "id": "5f"}'))
+    missing_field at $.user: expected string of 1 to 256 characters without control characters, found nothing
+    """
+    if raw is None:
+        return Rejection("empty", "$", "a JSON object", "no value")
+    if (problem := unparsable(raw, MAX_CONTROL_BYTES)) is not None:
+        return problem
+    try:
+        order = _decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return refusal(raw, error, _EXPECTED)
+    if isinstance(order, Erase) and has_control(order.user):
+        return Rejection("bad_value", "$.user", _EXPECTED["user"], describe(order.user))
+    return order
+
+
+def encode_control(order: Order) -> bytes:
+    """The record's JSON.
+
+    >>> encode_control(Erase("5f", "ann"))
+    b'{"kind":"erase","id":"5f","user":"ann"}'
+    """
+    return msgspec.json.encode(order)
+
+
+__all__ = ["KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]

@@ -1,0 +1,103 @@
+"""In: key and value of one record of topic `items`. Out: `ItemFacts`, `Removed` or a `Rejection`. Stage 1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from models.records.content import content
+from models.records.events import has_control
+from models.records.rejections import Rejection, describe, refusal, unparsable
+
+# Bytes of one item record, whole. An embedding of 4,096 numbers written out in full takes about 80 KB.
+MAX_ITEM_BYTES: Final = 262_144
+
+_Short = Annotated[str, Meta(min_length=1, max_length=256)]
+
+_EXPECTED: Final = {
+    "category": "string of 1 to 256 characters",
+    "price": "number from 0 to 1e12",
+    "brand": "string of 1 to 256 characters",
+    "title": "string of at most 1024 characters",
+    "tags": "array of at most 64 strings of 1 to 256 characters",
+    "rating": "finite number from -1e6 to 1e6",
+    "available": "true or false",
+    "embedding": "array of 1 to 4096 finite numbers",
+}
+
+
+class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the shop says of an item now. Absent facts are None; `available` is true until the shop says otherwise.
+
+    Strings and numbers make no cycles: the collector, which would walk a whole catalogue, need not know of them.
+    """
+
+    category: _Short | None = None
+    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    brand: _Short | None = None
+    title: Annotated[str, Meta(max_length=1024)] | None = None
+    tags: Annotated[tuple[_Short, ...], Meta(max_length=64)] = ()
+    rating: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
+    available: bool = True
+    embedding: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4096)] | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """What they say of the item, as a small vector: the embedding's or the title's words, and the tags."""
+        return content(self.title, self.tags, self.embedding)
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The shop took the item off: a record without a value."""
+
+
+_decoder: Final = msgspec.json.Decoder(ItemFacts)
+
+
+def item_key(key: bytes | None) -> str | Rejection:
+    """The item id in a record's key.
+
+    >>> item_key(b"sku-1")
+    'sku-1'
+    """
+    try:
+        name = (key or b"").decode()
+    except UnicodeDecodeError:
+        return Rejection("not_json", "key", "UTF-8", "other bytes")
+    if not 1 <= len(name) <= 256 or has_control(name):
+        return Rejection(
+            "bad_value", "key", "item id of 1 to 256 characters without control characters", describe(name)
+        )
+    return name
+
+
+def decode_item(key: bytes | None, raw: bytes | None) -> ItemFacts | Removed | Rejection:
+    """The facts in one record, whose key is the item id. No value means removed. Never raises on input.
+
+    >>> decode_item(b"sku-1", b'{"price": 3}').price
+    3.0
+    >>> decode_item(b"sku-1", None)
+    Removed()
+    """
+    name = item_key(key)
+    if isinstance(name, Rejection):
+        return name
+    if raw is None:
+        return Removed()
+    if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
+        return problem
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return refusal(raw, error, _EXPECTED)
+
+
+def encode_item(facts: ItemFacts) -> bytes:
+    """The canonical JSON of item facts, without those that are absent.
+
+    >>> encode_item(ItemFacts(category="toys", price=3.0))
+    b'{"category":"toys","price":3.0}'
+    """
+    return msgspec.json.encode(facts)

@@ -1,0 +1,260 @@
+"""Tested events in; how what is learnt stands against what is served, the last known good and baselines, out. Stage 3.
+
+Asked right after each compiled call. Versions that stand still may be asked later than they would have been: nothing of
+them changes, and the history is that of the moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+
+from models import dimensions as dim
+from models.ledger.erasures import user_hash
+from models.recommender.frozen import Opponent, recall
+from models.recommender.prequential import CONTENDERS, Tested, hits
+from models.recommender.recommender import Batch
+from models.recommender.scratch import new_scratch
+from models.referee.drift import SAMPLE, Alarms
+from models.referee.hit_level import Level
+from models.state.state import State
+from models.state.tables import Array
+from models.statistics.comparison import Comparison, Standing, Window
+from models.statistics.exposure import Exposed
+from models.statistics.reservoir import LENGTH, SHORTEST, Question
+
+SHARE: Final = 0.2
+"""Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping. The
+default of learner.evidence_share."""
+
+IDLE: Final = 0.25
+"""The part of that share that it may take of the time itself: a quiet learner has nothing better to do, and few events
+to learn from."""
+
+SAVED: Final = 2.0
+"""Seconds of unused time that may be spent later."""
+
+DEBT: Final = 0.2
+"""Seconds that may be owed at most."""
+
+RECORDS: Final = 10_000
+"""Records that the shares of a window are of, about."""
+
+DEAREST: Final = 0.005
+"""Seconds one event is taken to cost at most, for the same reason."""
+
+TESTS: Final = 2_000
+"""Tested events that the share of unknown items is of, about."""
+
+RENEWED: Final = 20_000
+"""Tested events after which the learnt ranking starts anew against the best source, its second half carried over."""
+
+ASKED: Final = 4
+"""Tested events that a version carries for the services' reservoirs, the latest: some 3 KB."""
+
+Part = TypeVar("Part")
+
+
+class Referee:
+    """Keeps the sums. For one thread, the learner's; `seconds` is a monotonic clock."""
+
+    def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
+        self._seconds, self._share = seconds, share
+        self.alarms: Alarms | None = None
+        self.level = Level()
+        self._asked: deque[Question] = deque(maxlen=ASKED)
+        self._scratch = new_scratch()
+        self._reference: Opponent | None = None
+        self._champion: Opponent | None = None
+        self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
+        self._paused = "no version is served yet"
+        self._learnt, self._younger = Comparison(""), Comparison("")
+        self._best = dim.MIDDLE
+        self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
+        self.compared = self.passed_over = 0
+        self.spent = 0.0
+        self._records: deque[tuple[int, int, int]] = deque()
+        self._tests: deque[tuple[int, int]] = deque()
+        self._users: deque[Array] = deque()
+
+    def renew(self) -> None:
+        """What is learnt is another model from now on: every sum starts anew."""
+        self._comparisons = dict.fromkeys(self._comparisons)
+        self._learnt, self._younger = Comparison(""), Comparison("")
+
+    def face(self, reference: Opponent | None, champion: Opponent | None, paused: str = "") -> None:
+        """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
+        went_back = (
+            champion is not None
+            and reference is not None
+            and champion.version == reference.version
+            and (self._champion is None or self._champion.version != champion.version)
+        )
+        if went_back:
+            self._comparisons = dict.fromkeys(self._comparisons)
+        self._reference, self._champion, self._paused = reference, champion, paused
+        self._pair("reference", "", reference)
+        self._pair("champion", "", champion)
+        self._pair("probation", champion.version if champion is not None else "", reference)
+        if champion is None or champion is reference:
+            self._comparisons["probation"] = None
+
+    def _pair(self, name: str, of: str, against: Opponent | None) -> None:
+        known = self._comparisons[name]
+        if against is None:
+            self._comparisons[name] = None
+        elif known is None or (known.of, known.against) != (of, against.version):
+            self._comparisons[name] = Comparison(against.version, of)
+
+    def watch(self, state: State, batch: Batch, tested: Tested) -> None:
+        """Compare tested events of a batch that has just been learnt, within the time it may take."""
+        self._tests.append((len(tested.known), int((tested.known < 0).sum())))
+        _trim(self._tests, TESTS, _first)
+        self._users.append(batch.user)
+        _trim(self._users, RECORDS, len)
+        known = tested.known >= 0
+        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        self.level.tested(found[known].tolist(), users[known].tolist())
+        self._against_sources(state, tested)
+        if self.alarms is not None:
+            self._listen(self.alarms, batch, tested)
+        if self.level.fallen:
+            return
+        places = np.flatnonzero(known)
+        self._remember(state, batch, tested.places[places])
+        if self._reference is None and self._champion is None:
+            return
+        chosen = self._affordable(places)
+        self.passed_over += len(places) - len(chosen)
+        started = self._seconds()
+        for at in chosen.tolist():
+            self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
+        self._pay(self._seconds() - started, len(chosen))
+
+    def _remember(self, state: State, batch: Batch, places: Array) -> None:
+        """One of a batch's tested events as a question; which one has nothing to do with what became of it."""
+        if not len(places):
+            return
+        place = int(places[len(places) // 2])
+        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        ids, user = state.keys["item"].ids, state.keys["user"].ids[int(batch.user[place])]
+        known = [at for at, row in enumerate(moment.items[:LENGTH].tolist()) if row >= 0 and ids[row] is not None]
+        came = ids[moment.item]
+        if len(known) < SHORTEST or came is None or user is None:
+            return
+        items = [ids[row] or "" for row in moment.items[known].tolist()]
+        times, kinds = moment.times[known].astype(float).tolist(), moment.kinds[known].tolist()
+        self._asked.append(Question(items, times, kinds, float(moment.now), came, user_hash(user)))
+
+    def asked(self) -> list[Question]:
+        """Tested events since the last call, some of them."""
+        found = list(self._asked)
+        self._asked.clear()
+        return found
+
+    @staticmethod
+    def _listen(alarms: Alarms, batch: Batch, tested: Tested) -> None:
+        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist())
+        count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
+        sample = batch.kind[:: max(1, count // SAMPLE)]
+        # The span of a few events says nothing of a rate.
+        alarms.consumed((sample == dim.CLICK).tolist(), count / passed if count > SAMPLE and passed > 0 else 0.0)
+
+    def earn(self, learning: float) -> None:
+        """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
+        now = self._seconds()
+        earned = self._share * max(learning, IDLE * (now - self._filled_at))
+        self._filled_at, self._purse = now, min(SAVED, self._purse + earned)
+
+    def _affordable(self, places: Array) -> Array:
+        count = min(len(places), int(self._purse / self._price))
+        return places[np.arange(count) * len(places) // count] if count else places[:0]
+
+    def _pay(self, seconds: float, count: int) -> None:
+        self.spent += seconds
+        # One slow call, of a machine that was busy elsewhere, must not end the evidence for a minute.
+        self._purse = max(-DEBT, self._purse - seconds)
+        if count:
+            self.compared += count
+            self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
+
+    def _against_versions(self, state: State, batch: Batch, place: int, rank: int) -> None:
+        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        moment = moment._replace(query=int(batch.query[place]))
+        ranks: dict[str, int] = {}
+        for one in (self._reference, self._champion):
+            if one is not None and one.version not in ranks:
+                ranks[one.version] = one.rank(moment, state, self._scratch)
+        for comparison in self._comparisons.values():
+            if comparison is not None:
+                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
+
+    def _against_sources(self, state: State, tested: Tested) -> None:
+        # The best before these events: which one it is must not depend on what they say.
+        best = self._best
+        for known, ranks in zip(tested.known.tolist(), tested.ranks.tolist(), strict=True):
+            if known >= 0:
+                for comparison in (self._learnt, self._younger):
+                    comparison.add(ranks[dim.RANKER], ranks[best])
+        self._learnt.against = self._younger.against = CONTENDERS[best]
+        if self._learnt.n >= RENEWED:
+            self._learnt, self._younger = self._younger, Comparison(CONTENDERS[best])
+        elif self._learnt.n < RENEWED // 2:
+            self._younger = Comparison(CONTENDERS[best])
+        race = state.served.race
+        self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
+
+    def note(self, records: int, bad: int, duplicate: int) -> None:
+        """Records of a batch, and how many of them were of no use."""
+        self._records.append((records, bad, duplicate))
+        _trim(self._records, RECORDS, _first)
+
+    def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> Standing:
+        """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
+        return Standing(
+            **self._comparisons,
+            learnt=self._learnt,
+            paused=self._paused,
+            window=self._window(),
+            lag=round(lag, 3),
+            alarms=self.alarms.raised() if self.alarms is not None else (),
+            applied=applied,
+            exposed=exposed or Exposed(),
+        )
+
+    def _window(self) -> Window:
+        records, bad, duplicate = (sum(column) for column in zip((0, 0, 0), *self._records, strict=True))
+        users = np.concatenate([*self._users, np.zeros(0, np.int32)])
+        counts = np.unique(users, return_counts=True)[1]
+        busiest = int(counts.max()) if len(counts) else 0
+        tests, unknown = (sum(column) for column in zip((0, 0), *self._tests, strict=True))
+        return Window(
+            records,
+            round(bad / max(records, 1), 4),
+            round(duplicate / max(records, 1), 4),
+            round(unknown / max(tests, 1), 4),
+            round(busiest / max(len(users), 1), 4),
+            len(counts),
+            round(self.level.recent, 4),
+            round(self.level.usual, 4),
+            self.level.fallen,
+            self.level.doubted,
+        )
+
+
+def _first(part: Sequence[int]) -> int:
+    return part[0]
+
+
+def _trim(parts: deque[Part], enough: int, size: Callable[[Part], int]) -> None:
+    """Let the oldest go as long as what stays is enough."""
+    total = sum(map(size, parts))
+    while len(parts) > 1 and total - size(parts[0]) >= enough:
+        total -= size(parts.popleft())
+
+
+__all__ = ["Referee"]

@@ -1,0 +1,131 @@
+"""In: a past stream, piece by piece, and rules of gates. Out: what each gate would have served and decided. Stage 6.
+
+One learner learns the stream, as the live one did; a version is cut by the records' own time, and every gate decides
+about each. The first version after `since` is what all of them begin with.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from models.recommender.catalogue import FactsLike
+from models.recommender.prequential import Tested
+from models.recommender.recommender import Batch, EventLike, Recommender, RecommenderSettings, new_state
+from models.replay.trial import Examine, Outcome, Rule, Trial
+from models.replay.versions import Versions
+
+TOGETHER: Final = 2_000
+"""Events learnt in one call, at most: as a live learner's batches."""
+
+SHOWN: Final = 10
+"""Divergences that are kept; more are counted."""
+
+
+class Divergence(NamedTuple):
+    """A version about which two gates did not decide the same. `at`: epoch seconds; `events` learnt until then."""
+
+    at: float
+    events: int
+    version: str
+    outcomes: dict[str, Outcome]
+
+
+class Pace(NamedTuple):
+    """When a version is cut: after so many seconds of record time, and so many events, whichever comes last."""
+
+    seconds: float = 1.0
+    events: int = 200
+
+
+class Rehearsal:
+    """`learn` all of the stream in order, then read `trials`, `divergences` and the counts."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        examine: Examine,
+        settings: RecommenderSettings | None = None,
+        seed: int = 1,
+        since: float = 0.0,
+        pace: Pace | None = None,
+    ) -> None:
+        self.recommender = Recommender(new_state(settings, seed), settings)
+        self.trials = [Trial(name, rule, examine) for name, rule in rules.items()]
+        self._versions = Versions(self.recommender.state)
+        self._since, self._pace = since, pace or Pace()
+        self._cut_at, self._uncut = 0.0, 0
+        self._begun = False
+        self.events = self.versions = self.diverged = 0
+        self.began = self.now = 0.0
+        self.divergences: list[Divergence] = []
+
+    def learn(
+        self,
+        events: Sequence[EventLike],
+        record_times: Sequence[float],
+        facts: Mapping[str, FactsLike] | None = None,
+    ) -> None:
+        """The next events in order; record times in epoch seconds."""
+        start = 0
+        while start < len(events):
+            stop = min(start + self._stretch(record_times, start), start + TOGETHER, len(events))
+            self._learn(events[start:stop], record_times[start:stop], facts)
+            start = stop
+
+    def _stretch(self, record_times: Sequence[float], start: int) -> int:
+        """Events until the next version is due."""
+        if not self._uncut and not self.events:
+            self._cut_at = record_times[start]
+        due = bisect_left(record_times, self._cut_at + self._pace.seconds, start) - start + 1
+        return max(1, due, self._pace.events - self._uncut)
+
+    def _learn(
+        self, events: Sequence[EventLike], record_times: Sequence[float], facts: Mapping[str, FactsLike] | None
+    ) -> None:
+        self.recommender.learn_events(events, record_times, facts, self._watch)
+        self.events += len(events)
+        self._uncut += len(events)
+        self.now = max(self.now, record_times[-1])
+        for trial in self.trials:
+            trial.note(len(events), 0, 0)
+        if self._uncut >= self._pace.events and self.now >= self._cut_at + self._pace.seconds:
+            self._cut()
+
+    def _watch(self, batch: Batch, tested: Tested) -> None:
+        for trial in self.trials:
+            trial.watch(self.recommender.state, batch, tested)
+        self._versions.forget()
+
+    def note(self, bad: int, duplicate: int) -> None:
+        """Records that were not learnt: unusable ones and duplicates."""
+        for trial in self.trials:
+            trial.note(bad + duplicate, bad, duplicate)
+
+    def _cut(self) -> None:
+        self._cut_at, self._uncut = self.now, 0
+        version = self._versions.cut(self.now, self.events)
+        if not self._begun:
+            if self.now >= self._since:
+                self._begin(version.id)
+            return
+        self.versions += 1
+        applied = self.recommender.counters()["applied"]
+        outcomes = {trial.name: trial.tick(version, self.recommender.state, self.now, applied) for trial in self.trials}
+        if len(set(outcomes.values())) > 1:
+            self.diverged += 1
+            if len(self.divergences) < SHOWN:
+                self.divergences.append(Divergence(self.now, self.events, version.id, outcomes))
+        held = self._versions.hold(set().union(*(trial.needed for trial in self.trials)))
+        for trial in self.trials:
+            trial.move(held, self.now)
+
+    def _begin(self, version: str) -> None:
+        self._begun, self.began = True, self.now
+        first = self._versions.hold([version])[version]
+        for trial in self.trials:
+            trial.begin(first, self.now)
+
+
+__all__ = ["Divergence", "Pace", "Rehearsal"]

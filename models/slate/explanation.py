@@ -1,0 +1,81 @@
+"""A ranking with its features, and what rules added, in; contributions that add up to each score out. Stage 7.
+
+The ranker is linear, so an item's score is the sum over features of standardised value times weight. A single source in
+charge has one contribution: its own score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import fsum
+from typing import Final
+
+import msgspec
+
+from models.features import EXPLAINED_NAMES
+from models.recommender.recommender import Ranking
+from models.slate.arrangement import UNPROPOSED, Adjustment
+from models.slate.vocabulary import words
+
+ROUNDING: Final = 1e-3
+"""What single precision may leave between a score and the sum of its parts: a hundred terms of up to 40 have rounding
+errors of some 1e-4 together. What is more has another cause, and is named so."""
+
+FILLER: Final = "popularity_middle"
+BELOW: Final = 10_000.0
+"""What a single source in charge does not propose is ordered by popularity, so far below
+(models/kernels/ranking/prequential.py)."""
+
+
+class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One summand of a score, in words and as a number; `value` and `weight` are there where it is their product."""
+
+    name: str
+    words: str
+    contribution: float
+    value: float | None = None
+    weight: float | None = None
+
+
+def contributions(ranking: Ranking, at: int, score: float) -> list[Contribution]:
+    """What makes up the score of the item at place `at` of a ranking, largest first; all add up to `score`."""
+    if ranking.features is None or ranking.weights is None or ranking.served_by != "ranker":
+        return _single(ranking.served_by, score)
+    values, weights = ranking.features[at].tolist(), ranking.weights.tolist()
+    parts = [
+        Contribution(name, words(name), value * weight, value, weight)
+        for name, value, weight in zip(EXPLAINED_NAMES, values, weights, strict=True)
+        if value * weight
+    ]
+    parts.sort(key=lambda part: -abs(part.contribution))
+    rest = score - fsum(part.contribution for part in parts)
+    if rest:
+        parts.append(_rule(Adjustment("rounding" if abs(rest) < ROUNDING else "guard", rest)))
+    return parts
+
+
+def _single(source: str, score: float) -> list[Contribution]:
+    if score > UNPROPOSED:
+        return [alone(source, score)]
+    return [alone(FILLER, score + BELOW), _rule(Adjustment("unproposed", -BELOW))]
+
+
+def alone(source: str, score: float) -> Contribution:
+    """The one contribution of what a single source gave.
+
+    >>> alone("popular", 2.5).words
+    'popular of late, to fill the page'
+    """
+    return Contribution(source, words(source), score)
+
+
+def adjusted(adjustments: Iterable[Adjustment]) -> list[Contribution]:
+    """What rules added, as contributions."""
+    return [_rule(adjustment) for adjustment in adjustments]
+
+
+def _rule(adjustment: Adjustment) -> Contribution:
+    return Contribution(adjustment.rule, words(adjustment.rule), adjustment.value)
+
+
+__all__ = ["Contribution", "adjusted", "alone", "contributions"]

@@ -1,0 +1,60 @@
+"""A request's filters and an item's facts in, whether the item may be shown out. Stage 7."""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.records.items import ItemFacts
+
+
+class Wanted(msgspec.Struct, frozen=True, gc=False):
+    """What a request asks of items: a category, tags that must all or of which one must be there, bounds of the price.
+
+    Bounds are inclusive. An item without a price is in no price range, one without facts matches no filter.
+    """
+
+    category: str | None = None
+    tags_all: frozenset[str] = frozenset()
+    tags_any: frozenset[str] = frozenset()
+    price_min: float | None = None
+    price_max: float | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether every item matches."""
+        return self == EVERYTHING
+
+    @property
+    def by_category(self) -> bool:
+        """Whether the category is all that is asked for."""
+        return self.category is not None and self == Wanted(self.category)
+
+    def matches(self, facts: ItemFacts | None) -> bool:
+        """Whether an item with these facts may be shown.
+
+        >>> tea = ItemFacts(category="drinks", price=4.5, tags=("green", "loose"))
+        >>> Wanted("drinks", tags_any=frozenset({"green", "black"}), price_max=5.0).matches(tea)
+        True
+        >>> Wanted(tags_all=frozenset({"green", "black"})).matches(tea)
+        False
+        """
+        if facts is None:
+            return self.anything
+        return (
+            (self.category is None or facts.category == self.category)
+            and self.tags_all.issubset(facts.tags)
+            and (not self.tags_any or not self.tags_any.isdisjoint(facts.tags))
+            and self._affordable(facts.price)
+        )
+
+    def _affordable(self, price: float | None) -> bool:
+        if price is None:
+            return self.price_min is None and self.price_max is None
+        return (self.price_min is None or price >= self.price_min) and (
+            self.price_max is None or price <= self.price_max
+        )
+
+
+EVERYTHING = Wanted()
+
+__all__ = ["EVERYTHING", "Wanted"]

@@ -1,0 +1,190 @@
+"""What users were shown and when in, by how much each shown item goes down out. Stage 7.
+
+The exposure of an item to a user is a sum over its showings, each halving every hour: one half for a place on a page,
+the other half when an impression says that it was seen. A showing counts no more once the user did something with the
+item after it. An item goes down by `log2(1 + exposure)` spreads of the page times what the request asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models.state.tables import Array
+
+HALF_LIFE: Final = 3_600.0
+"""Seconds after which a showing counts half: a visit is minutes, and by tomorrow an offer may be looked at afresh."""
+
+ON_A_PAGE: Final = 0.5
+SEEN: Final = 0.5
+"""What a place on a page and an impression count; together one showing."""
+
+ITEMS_PER_USER: Final = 64
+"""Places remembered per user: six pages of ten. The page shown longest ago is forgotten first; of a longer one the
+places behind are not remembered."""
+
+ENTRIES: Final = 200_000
+"""Places remembered of all users together, some 40 MB; the users asked for longest ago are forgotten first."""
+
+
+class Showing(NamedTuple):
+    """What one answer showed a user. `time`, epoch seconds; 0 while only impressions told of it.
+
+    `seen`: for each item when an impression said that it was seen, epoch seconds, 0 for not.
+    """
+
+    request_id: str
+    time: float
+    items: list[str]
+    seen: list[float]
+
+    @property
+    def since(self) -> float:
+        """When it was shown, or when it was seen first, epoch seconds."""
+        return self.time or min(self.seen, default=0.0)
+
+
+def page(request_id: str, items: Sequence[str], now: float, places: int = ITEMS_PER_USER) -> Showing:
+    """Items that stood on a page.
+
+    >>> page("5f", ["tea", "mug"], 9.0)
+    Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[0.0, 0.0])
+    """
+    kept = list(items[:places])
+    return Showing(request_id, now, kept, [0.0] * len(kept))
+
+
+def impression(request_id: str | None, item: str, then: float) -> Showing:
+    """An item that was seen; without a request_id it belongs to no page, and counts by itself."""
+    return Showing(request_id if request_id is not None else f"{item}@{then!r}", 0.0, [item], [then])
+
+
+def merged(one: Showing, other: Showing) -> Showing:
+    """What two told of one request. Where a page is known, an impression of what did not stand there says nothing.
+
+    >>> merged(impression("5f", "tea", 11.0), page("5f", ["tea", "mug"], 9.0))
+    Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[11.0, 0.0])
+    """
+    if other.time and not one.time:
+        one, other = other, one
+    seen = dict(zip(one.items, one.seen, strict=True))
+    for item, then in zip(other.items, other.seen, strict=True):
+        if item in seen or not one.time:
+            seen[item] = max(then, seen.get(item, 0.0))
+    return Showing(one.request_id, one.time, list(seen), list(seen.values()))
+
+
+def united(mine: Iterable[Showing], stored: Iterable[Showing]) -> list[Showing]:
+    """What two memories hold of a user, each request once."""
+    found = {showing.request_id: showing for showing in stored}
+    for showing in mine:
+        known = found.get(showing.request_id)
+        found[showing.request_id] = showing if known is None else merged(showing, known)
+    return list(found.values())
+
+
+def exposures(showings: Iterable[Showing], items: Sequence[str], touched: Mapping[str, float], now: float) -> Array:
+    """(items,) exposure of each item; `touched`: when the user last did something with an item.
+
+    >>> shown = [page("5f", ["tea", "mug"], 100.0), impression("5e", "tea", 100.0)]
+    >>> exposures(shown, ["tea", "mug", "pot"], {"mug": 105.0}, 3_700.0).tolist()
+    [0.5, 0.0, 0.0]
+    """
+    found = dict.fromkeys(items, 0.0)
+    for showing in showings:
+        for item, seen in zip(showing.items, showing.seen, strict=True):
+            if item in found and touched.get(item, float("-inf")) < (showing.time or seen):
+                place = decayed(ON_A_PAGE, now - showing.time) if showing.time else 0.0
+                found[item] += place + (decayed(SEEN, now - seen) if seen else 0.0)
+    return np.array([found[item] for item in items])
+
+
+class Showings:
+    """Remembers what was shown to whom, bounded. Times are arguments, epoch seconds. Not safe from several threads.
+
+    >>> showings = Showings()
+    >>> showings.add("ann", page("5f", ["tea", "mug"], 1.0))
+    >>> showings.add("ann", impression("5f", "tea", 4.0))
+    >>> showings.of("ann")
+    [Showing(request_id='5f', time=1.0, items=['tea', 'mug'], seen=[4.0, 0.0])]
+    """
+
+    def __init__(self, entries: int = ENTRIES, per_user: int = ITEMS_PER_USER) -> None:
+        self._limit, self._per_user = entries, per_user
+        self._users: dict[str, dict[str, Showing]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __contains__(self, user: str) -> bool:
+        return user in self._users
+
+    def add(self, user: str, showing: Showing) -> None:
+        """A user was shown or saw something, and counts as the one asked for last."""
+        mine = self._users.pop(user, {})
+        self._size -= _places(mine)
+        known = mine.get(showing.request_id)
+        whole = showing if known is None else merged(known, showing)
+        mine[showing.request_id] = whole._replace(
+            items=whole.items[: self._per_user], seen=whole.seen[: self._per_user]
+        )
+        while _places(mine) > self._per_user:
+            del mine[next(iter(mine))]
+        self._users[user] = mine
+        self._size += _places(mine)
+        while self._size > self._limit:
+            self._size -= _places(self._users.pop(next(iter(self._users))))
+
+    def of(self, user: str) -> list[Showing]:
+        """What is remembered of a user."""
+        return list(self._users.get(user, {}).values())
+
+    def users(self) -> list[str]:
+        """Whoever something is remembered of."""
+        return list(self._users)
+
+    def forget(self, user: str) -> None:
+        """Drop what is known of a user."""
+        self._size -= _places(self._users.pop(user, {}))
+
+
+def _places(showings: Mapping[str, Showing]) -> int:
+    return sum(len(showing.items) for showing in showings.values())
+
+
+def decayed(exposure: float, seconds: float) -> float:
+    """What is left of an exposure after some seconds; a clock that went back takes nothing away.
+
+    >>> decayed(1.0, 7_200.0)
+    0.25
+    """
+    return float(exposure * 0.5 ** (max(0.0, seconds) / HALF_LIFE))
+
+
+def spreads(exposures: Array) -> Array:
+    """By how many spreads of the page items with these exposures go down.
+
+    >>> spreads(np.array([0.0, 1.0, 3.0])).tolist()
+    [0.0, 1.0, 2.0]
+    """
+    return np.log2(1.0 + exposures)
+
+
+__all__ = [
+    "HALF_LIFE",
+    "ITEMS_PER_USER",
+    "ON_A_PAGE",
+    "SEEN",
+    "Showing",
+    "Showings",
+    "decayed",
+    "exposures",
+    "impression",
+    "merged",
+    "page",
+    "spreads",
+    "united",
+]

@@ -1,0 +1,1 @@
+"""What a version carries in, bytes out, and back. Stage 5."""

@@ -1,0 +1,214 @@
+"""Named arrays in, bytes of a chunk out, and back: the byte format of everything a version holds. Stage 5.
+
+Layout, in the manner of safetensors: 8 bytes of magic and format number, u64 length of the header, the header as JSON
+padded to a multiple of 8, then the arrays: little-endian, C order, each at the next multiple of 8, nothing between.
+Reading trusts no number it finds: every one is checked against the bytes at hand before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol, cast
+
+import msgspec
+import numpy as np
+
+from models.state.tables import Array
+
+MAGIC: Final = b"SLUICE\x00\x01"
+"""The last byte is the number of this format; another one is refused, not guessed at."""
+
+HEADER_BYTES: Final = 1 << 20
+"""Longest header read, 1 MiB: far above the tables of any schema, far below what would hurt to parse."""
+
+CHUNK_BYTES: Final = 1 << 20
+"""Longest chunk written, 1 MiB. Redis takes in one value at a time and answers nobody meanwhile: the slowest of a
+thousand PINGs beside such writes took 5 ms, with 8 MiB 23 (`python -m benchmarks chunks`). Smaller chunks would be more
+headers than rows."""
+
+HEADER_ROOM: Final = 128 << 10
+"""Bytes of a chunk kept free for the header: about 130 for each array of each table."""
+
+PADDING_ROOM: Final = 512
+"""Bytes a part may lose to alignment: 8 for each of at most 64 arrays."""
+
+ALIGNMENT: Final = 8
+
+DTYPES: Final = frozenset(
+    np.dtype(name).str for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+)
+"""What an array may be. Objects and text are not in it: nothing read from outside is ever executed."""
+
+ROWS: Final = "#rows"
+"""The array of row numbers of a part whose rows are not one run; no column can have this name."""
+
+Kind = Literal["table", "keys", "free", "arrivals"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+
+
+class Damaged(Exception):
+    """Bytes that can't be what was written: cut short, flipped, mixed up or made up. The older version is used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ArrayEntry(msgspec.Struct, frozen=True):
+    """Where one array of a part lies, counted from the end of the header."""
+
+    column: str
+    dtype: str
+    shape: list[Count]
+    offset: Count
+    nbytes: Count
+
+
+class PartEntry(msgspec.Struct, frozen=True):
+    """The arrays of one run of rows. `first` is the first row of an unbroken run, None when `#rows` lists them."""
+
+    kind: Kind
+    name: str
+    keys: str
+    width: Count
+    first: Count | None
+    arrays: list[ArrayEntry]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """All parts of a chunk, in the order of their bytes."""
+
+    parts: list[PartEntry]
+
+
+class Part(NamedTuple):
+    """Some rows of a table, of a key space, of its free list or of the arrivals."""
+
+    kind: Kind
+    name: str
+    keys: str
+    width: int
+    first: int | None
+    arrays: dict[str, Array]
+
+
+class Source(Protocol):
+    """Something that can be split over chunks by row ranges."""
+
+    length: int
+
+    def fit(self, start: int, room: int) -> int:
+        """The largest stop such that rows start..stop take at most `room` bytes."""
+
+    def part(self, start: int, stop: int) -> Part:
+        """Those rows."""
+
+
+def pack(sources: Iterable[Source], limit: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Fill chunks of at most `limit` bytes with the sources, in order; ValueError for a row that fits no chunk."""
+    capacity = limit - min(HEADER_ROOM, limit // 2)
+    parts: list[Part] = []
+    room = capacity
+    for source in sources:
+        start = 0
+        while start < source.length:
+            stop = min(source.fit(start, room), source.length)
+            if stop <= start:
+                if room == capacity:
+                    raise ValueError(f"one row is larger than a chunk of {limit} bytes")
+                yield write(parts)
+                parts, room = [], capacity
+                continue
+            parts.append(source.part(start, stop))
+            room -= sum(_padded(array.nbytes) for array in parts[-1].arrays.values())
+            start = stop
+    if parts:
+        yield write(parts)
+
+
+def write(parts: Sequence[Part]) -> bytes:
+    """The bytes of one chunk.
+
+    >>> part = Part("table", "seen", "item", 1, 4, {"times": np.array([7, 8], np.uint32)})
+    >>> read(write([part]))[0].arrays["times"]
+    array([7, 8], dtype=uint32)
+    """
+    entries: list[PartEntry] = []
+    body: list[bytes | memoryview] = []
+    offset = 0
+    for part in parts:
+        arrays = []
+        for column, array in part.arrays.items():
+            values = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+            arrays.append(ArrayEntry(column, values.dtype.str, list(values.shape), offset, values.nbytes))
+            body += [_memory(values), bytes(-values.nbytes % ALIGNMENT)]
+            offset += _padded(values.nbytes)
+        entries.append(PartEntry(part.kind, part.name, part.keys, part.width, part.first, arrays))
+    header = msgspec.json.encode(Header(entries))
+    header += b" " * (-len(header) % ALIGNMENT)
+    return b"".join([MAGIC, struct.pack("<Q", len(header)), header, *body])
+
+
+def read(data: bytes) -> list[Part]:
+    """The parts of a chunk as views into `data`; Damaged for anything that `write` does not make."""
+    header, start = _header(data)
+    end = len(data) - start
+    offset = 0
+    parts: list[Part] = []
+    seen: set[tuple[str, str, str]] = set()
+    for entry in header.parts:
+        arrays: dict[str, Array] = {}
+        for item in entry.arrays:
+            _unique(seen, (f"{entry.kind} {len(parts)}", entry.name, item.column))
+            arrays[item.column] = _array(data, start, item, offset, end)
+            offset += _padded(item.nbytes)
+        parts.append(Part(entry.kind, entry.name, entry.keys, entry.width, entry.first, arrays))
+    if offset != end:
+        raise Damaged(f"{end} bytes of arrays where the header declares {offset}")
+    return parts
+
+
+def _header(data: bytes) -> tuple[Header, int]:
+    if len(data) < len(MAGIC) + 8:
+        raise Damaged(f"{len(data)} bytes are too few for a chunk")
+    if data[: len(MAGIC)] != MAGIC:
+        raise Damaged(f"starts with {data[: len(MAGIC)]!r} instead of {MAGIC!r}")
+    (length,) = struct.unpack_from("<Q", data, len(MAGIC))
+    start = len(MAGIC) + 8 + length
+    if length > HEADER_BYTES or start > len(data) or length % ALIGNMENT:
+        raise Damaged(f"a header of {length} bytes in a chunk of {len(data)}")
+    try:
+        return msgspec.json.decode(data[len(MAGIC) + 8 : start], type=Header), start
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Damaged(f"header: {error}") from None
+
+
+def _array(data: bytes, start: int, entry: ArrayEntry, offset: int, end: int) -> Array:
+    where = f"array {entry.column!r}"
+    if entry.dtype not in DTYPES:
+        raise Damaged(f"{where}: dtype {entry.dtype!r} is not one of ours")
+    dtype = np.dtype(entry.dtype)
+    if len(entry.shape) > 8 or math.prod(entry.shape) * dtype.itemsize != entry.nbytes:
+        raise Damaged(f"{where}: shape {entry.shape[:9]} is not {entry.nbytes} bytes")
+    if entry.offset != offset or offset + _padded(entry.nbytes) > end:
+        raise Damaged(f"{where}: {entry.nbytes} bytes at {entry.offset} where {offset} of {end} is next")
+    if any(size > end for size in entry.shape):
+        raise Damaged(f"{where}: shape {entry.shape} has more rows than the chunk has bytes")
+    count = entry.nbytes // dtype.itemsize
+    return np.frombuffer(data, dtype, count, start + offset).reshape(entry.shape)
+
+
+def _unique(seen: set[tuple[str, str, str]], name: tuple[str, str, str]) -> None:
+    if name in seen:
+        raise Damaged(f"array {name[2]!r} of {name[1]!r} appears twice")
+    seen.add(name)
+
+
+def _padded(nbytes: int) -> int:
+    return nbytes + -nbytes % ALIGNMENT
+
+
+def _memory(values: Array) -> memoryview:
+    return memoryview(cast("Any", values.reshape(-1).view(np.uint8)))

@@ -1,0 +1,138 @@
+"""A new id in, whether it gets a row and who makes room for it out: unbounded ids, bounded memory.
+
+When a key space is full, a sixteenth of it is evicted at once: items with the least long-term popularity, users who
+were idle longest. A count sketch (Cormode and Muthukrishnan, 2005) can hold items back until their n-th event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+
+from models.kernels.cold_start.lists import unlink_all
+from models.state.state import State
+from models.state.tables import Array
+
+CHUNK = 16
+"""One over the share evicted at once. Each eviction sweeps every reference once, so small chunks would cost more."""
+
+LONGEST_WAIT = 255
+"""Largest `admit_after`: what a byte of the sketch can count."""
+
+
+_EVICTED = {"item": "evicted_items", "user": "evicted_users", "query": "evicted_queries"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a new item is admitted: at its n-th event."""
+
+    admit_after: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.admit_after <= LONGEST_WAIT:
+            raise ValueError(f"admit_after is {self.admit_after}: choose 1 to {LONGEST_WAIT} events")
+
+
+class Ceilings:
+    """Keeps every key space of a state below its ceiling."""
+
+    def __init__(self, state: State, limits: Limits) -> None:
+        self._state = state
+        self._limits = limits
+
+    def room(self, user_id: str, item_id: str | None, pending: bool, query: str | None = None) -> bool:
+        """Make room for new ids; False when that needs an eviction and events before this one are not yet learnt."""
+        wanted = (("item", item_id), ("user", user_id), ("query", query))
+        full = [space for space, key in wanted if self._lacks_room(space, key)]
+        if full and pending:
+            return False
+        for space in full:
+            self._evict(space)
+        return True
+
+    def _lacks_room(self, space: str, key: str | None) -> bool:
+        keys = self._state.keys[space]
+        return key is not None and keys.full and key not in keys.rows
+
+    def room_untouched(self) -> bool:
+        """Make room for a catalogue item: other untouched ones give way, a touched one never does."""
+        keys = self._state.keys["item"]
+        if not keys.full:
+            return True
+        listed = np.flatnonzero(self._state.tables["item_fresh"].columns["listed"][: keys.capacity]).astype(np.int32)
+        if not listed.size:
+            return False
+        self._release_first("item", listed)
+        return True
+
+    def _evict(self, space: str) -> None:
+        rows = np.fromiter(sorted(self._state.keys[space].rows.values()), np.int32, len(self._state.keys[space]))
+        self._release_first(space, rows)
+
+    def _release_first(self, space: str, rows: Array) -> None:
+        """Release one chunk of `rows`: the untouched that arrived first, then the least popular; the idlest users."""
+        keys = self._state.keys[space]
+        chunk = max(1, keys.space.ceiling // CHUNK)
+        idle = rows[np.lexsort([order[rows] for order in self._activity(space)])[:chunk]]
+        self.release(space, [keys.ids[row] or "" for row in idle])
+        self._count(_EVICTED[space], len(idle))
+
+    def _activity(self, space: str) -> tuple[Array, ...]:
+        # What is evicted first is least; the last key counts most, as np.lexsort has it.
+        if space == "user":
+            return (self._state.tables["user"].columns["last"],)
+        if space == "query":
+            return (self._state.tables["query_stats"].columns["last"],)
+        fresh = self._state.tables["item_fresh"].columns
+        return fresh["arrived"], self._state.tables["item_stats"].columns["key"][:, 2]
+
+    def release(self, space: str, ids: Sequence[str]) -> None:
+        """Free the rows of known ids, and every reference to them."""
+        if space == "item":
+            # A sweep would cut the lists in two where the item was.
+            served = self._state.served
+            rows = np.array([self._state.keys["item"].rows[key] for key in ids], np.int32)
+            unlink_all(served.item_fresh, served.category_fresh, served.fresh, served.item_stats.category, rows)
+        self._state.remove(space, ids)
+
+    def ready(self, item_id: str) -> bool:
+        """Whether a new item gets its row at this event: enough events before it named the item."""
+        if self._limits.admit_after <= 1:
+            return True
+        counts = self._state.tables["sketch"].columns["count"]
+        return int(counts[_cells(item_id)].min()) + 1 >= self._limits.admit_after
+
+    def defer(self, item_id: str) -> None:
+        """Remember that an event named an item which gets no row yet."""
+        sketch, cells = self._state.tables["sketch"], _cells(item_id)
+        counts = sketch.columns["count"]
+        counts[cells] = np.minimum(counts[cells], LONGEST_WAIT - 1) + 1
+        sketch.mark(cells)
+        self._count("deferred", 1)
+
+    def place(self, space: str, key: str | None) -> int:
+        """The row of a category or brand; -1 for none, or when there is no room for another."""
+        if key is None or not key:
+            return -1
+        keys = self._state.keys[space]
+        row = keys.rows.get(key, -1)
+        if row >= 0:
+            return row
+        if keys.full:
+            self._count("unplaced", 1)
+            return -1
+        return self._state.add(space, key)
+
+    def _count(self, name: str, by: int) -> None:
+        progress = self._state.tables["progress"]
+        progress.columns[name][0] += by
+        progress.mark(np.zeros(1, np.int32))
+
+
+def _cells(item_id: str) -> Array:
+    digest = xxhash.xxh3_64_intdigest(item_id.encode())
+    return np.unique(np.array([digest & 0xFFFF, (digest >> 16) & 0xFFFF], np.int32))

@@ -1,0 +1,132 @@
+"""String ids in, the rows they have out: one key space of a state, with its free rows and what changed since a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models.state.index import Index
+from models.state.tables import Array, Space, unbroken
+
+FEW_IDS: Final = 16
+"""Ids below which the dict is asked and not the index, whose call alone takes as long."""
+
+
+class KeyChanges(NamedTuple):
+    """Rows of a key space with their ids, "" for a freed row, and the whole list of free rows (last one first used)."""
+
+    rows: Array  # (n,) i32
+    ids: list[str]
+    free: Array  # (f,) i32
+
+
+class Keys:
+    """String ids of one space and their rows. A freed row is used again only after it was cleared.
+
+    `indexed`: with an index beside the dict, for who is asked for many ids at once.
+    """
+
+    def __init__(self, space: Space, *, indexed: bool = False) -> None:
+        self.space = space
+        self.index = Index() if indexed else None
+        self.rows: dict[str, int] = {}
+        self.ids: list[str | None] = []
+        self._free: list[int] = []
+        self._changed: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def capacity(self) -> int:
+        """Rows ever handed out, free ones included: what the arrays must hold."""
+        return len(self.ids)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more id would exceed the ceiling."""
+        return len(self.rows) >= self.space.ceiling
+
+    def add(self, key: str) -> int:
+        """The row of `key`, a new one when it has none. The caller has made room (see `full`)."""
+        row = self.rows.get(key, -1)
+        if row >= 0:
+            return row
+        if self._free:
+            row = self._free.pop()
+            self.ids[row] = key
+        else:
+            row = len(self.ids)
+            self.ids.append(key)
+        self.rows[key] = row
+        self._changed[row] = None
+        if self.index is not None:
+            self.index.put([key], [row])
+        return row
+
+    def find(self, keys: Sequence[str]) -> Array:
+        """(n,) i32 rows of ids, -1 for one that has none. No row is added."""
+        if self.index is not None and len(keys) >= FEW_IDS:
+            return self.index.find(keys)
+        return np.fromiter(map(self.rows.get, keys, repeat(-1)), np.int32, len(keys))
+
+    def remove(self, key: str) -> int:
+        """Free the row of `key` and return it; KeyError when it has none. References must be swept first."""
+        row = self.rows.pop(key)
+        self.ids[row] = None
+        self._free.append(row)
+        self._changed[row] = None
+        if self.index is not None:
+            self.index.remove([key], [row])
+        return row
+
+    def take_changes(self) -> KeyChanges:
+        """The rows whose id changed since the last call, in row order."""
+        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
+        self._changed = {}
+        return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
+
+    def everything(self) -> KeyChanges:
+        """Every row and its id ("" for a free one)."""
+        ids = [key or "" for key in self.ids]
+        return KeyChanges(np.arange(len(ids), dtype=np.int32), ids, np.array(self._free, np.int32))
+
+    def put(self, changes: KeyChanges) -> None:
+        """Take over ids from another process: afterwards both hand out the same rows in the same order."""
+        gone = {} if self._append(changes) else self._replace(changes)
+        self._free = changes.free.tolist()
+        if self.index is not None:
+            self.index.remove([*gone], [*gone.values()])
+            new = [key for key in changes.ids if key]
+            self.index.put(new, [self.rows[key] for key in new])
+
+    def _append(self, changes: KeyChanges) -> bool:
+        """Whether the rows are those after the last one, as all of a base are: they are then taken over together."""
+        if not len(changes.rows) or changes.rows[0] != len(self.ids) or not unbroken(changes.rows):
+            return False
+        self.ids += [key or None for key in changes.ids]
+        self.rows.update(zip(changes.ids, changes.rows.tolist(), strict=True))
+        self.rows.pop("", None)
+        return True
+
+    def _replace(self, changes: KeyChanges) -> dict[str, int]:
+        """Take the rows over one by one; returns the ids that lost theirs, with the rows."""
+        gone: dict[str, int] = {}
+        for row in changes.rows.tolist():
+            while len(self.ids) <= row:
+                self.ids.append(None)
+            old = self.ids[row]
+            if old is not None:
+                gone[old] = self.rows.pop(old)
+                self.ids[row] = None
+        for row, key in zip(changes.rows.tolist(), changes.ids, strict=True):
+            if key:
+                self.ids[row] = key
+                self.rows[key] = row
+        return gone
+
+
+__all__ = ["FEW_IDS", "KeyChanges", "Keys"]

@@ -1,0 +1,88 @@
+"""Rows that changed in, from kernels (models/kernels/core/marks.py has the layout) or Python; what a version carries
+out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.kernels.core.marks import BITS, COUNT, LIST
+from models.state.tables import Array
+
+CAPACITY: Final = 1 << 18
+"""Rows remembered one by one between two cuts (1 MiB a table); beyond it a cut scans the bits instead."""
+
+
+class Marks:
+    """Which rows of a table changed since they were last taken.
+
+    >>> marks = Marks(rows=100)
+    >>> marks.add(np.array([7, 3, 7]))
+    >>> marks.take(), marks.take()
+    (array([3, 7], dtype=int32), array([], dtype=int32))
+    """
+
+    def __init__(self, rows: int, capacity: int = CAPACITY) -> None:
+        self.array = np.zeros(0, np.uint32)
+        self._capacity = capacity
+        self._lay_out(rows)
+
+    def _lay_out(self, rows: int) -> None:
+        beginning = BITS + (rows + 31) // 32
+        self.array = np.zeros(beginning + min(rows, self._capacity), np.uint32)
+        self.array[LIST] = beginning
+
+    @property
+    def _bits(self) -> Array:
+        return self.array[BITS : int(self.array[LIST])]
+
+    @property
+    def _listed(self) -> Array:
+        return self.array[int(self.array[LIST]) :]
+
+    def grow(self, rows: int) -> None:
+        """Hold `rows` rows, what is marked included."""
+        bits, listed, count = self._bits, self._listed, self.array[COUNT]
+        self._lay_out(rows)
+        self.array[COUNT] = count
+        self._bits[: len(bits)] = bits
+        self._listed[: len(listed)] = listed
+
+    def add(self, rows: Array) -> None:
+        """Mark `rows`, from Python."""
+        rows = np.unique(rows).astype(np.int64)
+        fresh = rows[(self._bits[rows >> 5] >> (rows & 31).astype(np.uint32)) & 1 == 0]
+        np.bitwise_or.at(self._bits, fresh >> 5, np.left_shift(np.uint32(1), (fresh & 31).astype(np.uint32)))
+        start = int(self.array[COUNT])
+        kept = fresh[: max(0, len(self._listed) - start)]
+        self._listed[start : start + len(kept)] = kept
+        self.array[COUNT] = start + len(fresh)
+
+    def take(self) -> Array:
+        """The rows marked since the last call, (n,) i32 ascending; their marks are cleared."""
+        count = int(self.array[COUNT])
+        if count <= len(self._listed):
+            rows = np.sort(self._listed[:count]).astype(np.int32)
+            self._bits[rows >> 5] = 0
+        else:
+            rows = _set(self._bits.view(np.uint8))
+            self._bits[:] = 0
+        self.array[COUNT] = 0
+        return rows
+
+
+def _set(bits: Array) -> Array:
+    """Numbers of the bits that are set, (n,) i32 ascending: takes memory by how many, not by how many rows there are.
+
+    bits: (n,) u8, the lowest one first.
+
+    >>> _set(np.array([0, 5, 0, 128], np.uint8))
+    array([ 8, 10, 31], dtype=int32)
+    """
+    places = np.flatnonzero(bits).astype(np.int32)
+    each = (places[:, None] << 3) + np.arange(8, dtype=np.int32)  # (places, 8)
+    return np.asarray(each[np.unpackbits(bits[places], bitorder="little").view(bool).reshape(-1, 8)], np.int32)
+
+
+__all__ = ["Marks"]

@@ -1,0 +1,194 @@
+"""A schema in, the whole state of a model out: its key spaces and tables together, what changed, and taking it over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, cast
+
+import numpy as np
+
+from models.state.keys import KeyChanges, Keys
+from models.state.table_data import TableData, write_rows
+from models.state.tables import MODEL, Array, Schema
+
+GROWTH: Final = 1.5
+"""Factor by which arrays grow: each row is copied less than three times over the life of a table."""
+
+
+class TableChanges(NamedTuple):
+    """Rows of a table and, per column, their values: `columns[name][i]` belongs to row `rows[i]`."""
+
+    rows: Array  # (n,) i32, ascending
+    columns: dict[str, Array]
+
+
+class Changes(NamedTuple):
+    """What one version carries: a whole state (`base`) or what changed since the version before."""
+
+    base: bool
+    keys: dict[str, KeyChanges]
+    tables: dict[str, TableChanges]
+
+    def not_finite(self) -> list[str]:
+        """The columns, as "table.column", that hold a NaN or an infinity."""
+        return [
+            f"{table}.{name}"
+            for table, changes in self.tables.items()
+            for name, values in changes.columns.items()
+            if values.dtype.kind == "f" and not np.isfinite(values).all()
+        ]
+
+
+class State:
+    """Every key space and table of a model: one process learns it, or follows its served part.
+
+    >>> from models.state.tables import Column, Schema, Space, Table
+    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
+    >>> state = State(schema)
+    >>> row = state.add("item", "tea")
+    >>> state.tables["seen"].columns["times"][row] = 3
+    >>> state.tables["seen"].mark(np.array([row]))
+    >>> other = State(schema)
+    >>> other.apply(state.cut())
+    >>> other.tables["seen"].columns["times"][other.keys["item"].rows["tea"]]
+    np.uint32(3)
+    """
+
+    def __init__(self, schema: Schema, ceilings: dict[str, int] | None = None, *, served_only: bool = False) -> None:
+        self.schema = schema
+        self.served_only = served_only
+        spaces = schema.with_ceilings(ceilings or {})
+        kept = [space for space in spaces.values() if space.served or not served_only]
+        self.keys = {space.name: Keys(space, indexed=served_only and space.asked) for space in kept}
+        self.tables = {t.name: TableData(t) for t in schema.tables.values() if t.served or not served_only}
+        self._views: tuple[Any, Any] | None = None
+        self.keys[MODEL].add(MODEL)
+        self.keys[MODEL].take_changes()
+        self.reserve(MODEL)
+
+    def add(self, space: str, key: str) -> int:
+        """The row of `key`, with room for it in every table of the space. The caller has made room in the ceiling."""
+        row = self.keys[space].add(key)
+        self.reserve(space)
+        return row
+
+    def reserve(self, space: str) -> None:
+        """Let every table of the space hold all rows handed out."""
+        capacity = self.keys[space].capacity
+        for data in self.tables.values():
+            needed = capacity * data.table.width
+            if data.table.keys == space and data.room < needed:
+                ceiling = self.keys[space].space.ceiling * data.table.width
+                data.grow(max(needed, min(int(needed * GROWTH) + 64, ceiling)))
+                self._views = None
+
+    def remove(self, space: str, keys: Iterable[str]) -> Array:
+        """Free the rows of `keys`, back to defaults, after every reference to them was removed. Returns the rows."""
+        rows = np.array([self.keys[space].rows[key] for key in keys], np.int32)
+        self._sweep(space, rows)
+        for row in rows:
+            self.keys[space].remove(cast("str", self.keys[space].ids[row]))
+        self._clear(space, rows)
+        return rows
+
+    def _sweep(self, space: str, rows: Array) -> None:
+        gone = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
+        gone[rows] = True
+        for data in self.tables.values():
+            for column in data.table.columns:
+                if column.refers == space:
+                    values = data.columns[column.name]
+                    hits = gone[values]
+                    if hits.any():
+                        values[hits] = -1
+                        data.mark(np.flatnonzero(hits.reshape(len(values), -1).any(axis=1)).astype(np.int32))
+
+    def _clear(self, space: str, rows: Array) -> None:
+        for data in self.tables.values():
+            if data.table.keys == space:
+                data.clear(_slots(rows, data.table.width))
+
+    @property
+    def served(self) -> Any:
+        """The served tables as nested named tuples, for kernels that rank. Do not keep it across `add`."""
+        return self._view()[0]
+
+    @property
+    def private(self) -> Any:
+        """The learner's own tables as nested named tuples. Do not keep it across `add`."""
+        return self._view()[1]
+
+    def _view(self) -> tuple[Any, Any]:
+        if self._views is None:
+            self._views = (
+                self._tuple("ServedView", True),
+                None if self.served_only else self._tuple("PrivateView", False),
+            )
+        return self._views
+
+    def _tuple(self, name: str, served: bool) -> Any:
+        members = [
+            self.schema.view(data.table.name)(*data.columns.values(), data.marks.array)
+            for data in self.tables.values()
+            if data.table.served == served
+        ]
+        return cast("Any", self.schema.classes[name])(*members)
+
+    def cut(self) -> Changes:
+        """Copies of all that changed since the last cut, whose marks are cleared."""
+        keys = {name: space.take_changes() for name, space in self.keys.items() if name != MODEL}
+        tables = {}
+        for name, data in self.tables.items():
+            rows = data.take_touched()
+            tables[name] = TableChanges(rows, data.read(rows))
+        return Changes(False, keys, tables)
+
+    def full(self) -> Changes:
+        """Copies of everything; marks stay as they are."""
+        keys = {name: space.everything() for name, space in self.keys.items() if name != MODEL}
+        tables = {}
+        for name, data in self.tables.items():
+            rows = self.keys[data.table.keys].capacity * data.table.width
+            tables[name] = TableChanges(np.arange(rows, dtype=np.int32), data.read(slice(0, rows)))
+        return Changes(True, keys, tables)
+
+    def apply(self, changes: Changes) -> None:
+        """Take over what another state cut, in the order in which it was cut. Tables unknown here are passed over."""
+        for name, fresh in changes.keys.items():
+            if name in self.keys:
+                known = self.keys[name].capacity
+                self.keys[name].put(fresh)
+                self.reserve(name)
+                # Rows after the last one hold the defaults already; of a base all are.
+                self._clear(name, fresh.rows[: np.searchsorted(fresh.rows, known)])
+        for name, part in changes.tables.items():
+            if name in self.tables:
+                for column, values in part.columns.items():
+                    write_rows(self.tables[name].columns[column], part.rows, values)
+
+    def nbytes(self) -> int:
+        """Bytes of every table and index as allocated; ids are not in it."""
+        indexes = sum(keys.index.nbytes for keys in self.keys.values() if keys.index is not None)
+        return indexes + sum(data.nbytes for data in self.tables.values())
+
+    def digest(self) -> str:
+        """SHA-256 over every id and every used row: equal for two states if and only if their bytes are."""
+        sha = hashlib.sha256()
+        for name, keys in sorted(self.keys.items()):
+            sha.update(repr((name, keys.ids)).encode())
+        for name, data in sorted(self.tables.items()):
+            rows = self.keys[data.table.keys].capacity * data.table.width
+            for column, values in data.columns.items():
+                sha.update(f"{name}.{column}".encode())
+                sha.update(np.ascontiguousarray(values[:rows]).tobytes())
+        return sha.hexdigest()
+
+
+def _slots(rows: Array, width: int) -> Array:
+    if width == 1:
+        return rows
+    return (rows.astype(np.int64)[:, None] * width + np.arange(width)).ravel()
+
+
+__all__ = ["Changes", "State", "TableChanges"]

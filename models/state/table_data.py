@@ -1,0 +1,113 @@
+"""A declared table in, its arrays out: they grow, lie on pages and cache lines of their own, and know what changed."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from contextlib import suppress
+from typing import Final
+
+import numpy as np
+
+from models.kernels.core.scatter import scatter
+from models.state.marks import Marks
+from models.state.tables import Array, Column, Table, unbroken
+
+FEW_ROWS: Final = 64
+"""Rows below which numpy's own assignment is quicker than a call of a kernel."""
+
+CACHE_LINE: Final = 64
+"""Bytes a processor fetches at once. Where it is another number, rows only take a little longer to arrive."""
+
+MAPPED: Final = 1 << 18
+"""Bytes from which an array gets pages of its own, which go back to the system when it grows and moves; smaller ones
+come from the heap, where what a larger array left behind would stay as a hole. Far lower, each small table is a map."""
+
+
+class TableData:
+    """The arrays of one table, with room to grow, and the marks of the rows that changed."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.columns = {column.name: _filled(column, 0) for column in table.columns}
+        self.marks = Marks(0)
+
+    @property
+    def room(self) -> int:
+        """Rows allocated."""
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes allocated, marks included."""
+        return sum(array.nbytes for array in (*self.columns.values(), self.marks.array))
+
+    def grow(self, rows: int) -> None:
+        """Allocate at least `rows` rows; new ones hold the columns' defaults."""
+        for column in self.table.columns:
+            wider = _filled(column, rows)
+            old = self.columns[column.name]
+            wider[: len(old)] = old
+            self.columns[column.name] = wider
+        self.marks.grow(rows)
+
+    def mark(self, rows: Array) -> None:
+        """Remember that `rows` changed, from Python."""
+        self.marks.add(rows)
+
+    def take_touched(self) -> Array:
+        """The rows marked since the last call, ascending; their marks are cleared."""
+        return self.marks.take()
+
+    def read(self, rows: Array | slice) -> dict[str, Array]:
+        """Copies of those rows, column by column."""
+        whole = isinstance(rows, slice)  # of which numpy makes no copy by itself
+        return {name: values[rows].copy() if whole else values[rows] for name, values in self.columns.items()}
+
+    def clear(self, rows: Array) -> None:
+        """Back to the columns' defaults."""
+        for column in self.table.columns:
+            self.columns[column.name][rows] = column.default
+
+
+def _filled(column: Column, rows: int) -> Array:
+    shape, dtype = (rows, *column.shape), np.dtype(column.dtype)
+    array = _zeros(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
+    # Zeros are not written: what nobody fills (contents where no shop says a word) then takes no memory.
+    if column.default != 0:
+        array[...] = column.default
+    return array
+
+
+def _zeros(size: int) -> Array:
+    """`size` bytes from the beginning of a cache line on: a vector of 128 bytes then lies in two of them, not three."""
+    if size >= MAPPED:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError, AttributeError):  # where there are no huge pages, rows only take longer to arrive
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        return np.frombuffer(pages, np.uint8)
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size]
+
+
+def write_rows(target: Array, rows: Array, values: Array) -> None:
+    """target[rows] = values, without holding the interpreter where there is much to copy."""
+    if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
+        target[rows] = values
+        return
+    if unbroken(rows):  # as in a base
+        target[rows[0] : rows[-1] + 1] = values
+        return
+    into = target.view(np.uint8).reshape(len(target), -1)
+    scatter(into, _fixed(rows), _fixed(np.ascontiguousarray(values)).view(np.uint8).reshape(len(rows), -1))
+
+
+def _fixed(array: Array) -> Array:
+    # What was read from a version is read-only: one compiled signature serves all when everything is.
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+__all__ = ["TableData", "write_rows"]

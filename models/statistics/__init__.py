@@ -1,0 +1,1 @@
+"""Paired numbers in; conclusions with bounds out. Pure numpy."""

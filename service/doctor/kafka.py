@@ -1,0 +1,202 @@
+"""In: the Kafka settings and the newest version's progress. Out: findings about brokers, topics and offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Final
+
+from service.doctor.findings import Finding, State, seconds_text
+from service.doctor.redis import Newest
+from streaming.consumer.inspection import LogFacts, TopicFacts, bounds, inspect_log
+from streaming.kafka.errors import KafkaTrouble
+from streaming.kafka.producer import Role
+from streaming.kafka.records import Offsets
+from streaming.kafka.topics import parted
+from streaming.settings.loading import Settings
+
+SHORT_RETENTION: Final = 86_400.0
+"""Seconds, a day: an outage from Friday evening to Saturday evening must not cost events."""
+
+THIN_HEADROOM: Final = 0.1
+"""Share of the log behind our offset, of all we know of it, below which retention is about to overtake us: as in the
+alert RetentionHeadroomLow."""
+
+STALE: Final = 120.0
+"""Seconds without a new version while records wait and a learner holds the lease, as in the alert VersionStale."""
+
+CODECS: Final = {"lz4": "lz4", "zstd": "zstandard", "snappy": "snappy"}
+"""Codecs a producer may have used beside gzip, and the module that reads them."""
+
+NEEDED: Final[tuple[Role, ...]] = ("events", "items", "control")
+"""Roles whose topics are read: without them nothing is learnt."""
+
+
+def examine_log(settings: Settings, newest: Newest | None) -> Iterator[Finding]:
+    """Everything about Kafka, held against the newest version; None when there is none or Redis is away."""
+    yield from _codecs()
+    try:
+        facts = inspect_log(settings)
+    except (KafkaTrouble, OSError) as error:
+        yield Finding("kafka.reachable", "failure", str(error), _reach(settings))
+        for check in ("kafka.topics", "kafka.offsets"):
+            yield Finding(check, "skipped", "Kafka does not answer")
+        return
+    where = f"{facts.brokers} broker(s) of cluster {facts.cluster} at {settings.kafka.bootstrap}"
+    yield Finding("kafka.reachable", "ok", f"{where}, speaking as version {facts.version}")
+    yield from _topics(settings, facts)
+    yield from _offsets(settings, facts, newest)
+
+
+def _reach(settings: Settings) -> str:
+    kafka = settings.kafka
+    if kafka.security_protocol == "PLAINTEXT":
+        return (
+            f"start a broker at {kafka.bootstrap}, or set kafka.bootstrap; `sluicegate up` embeds one. "
+            "A broker that wants TLS or a login needs kafka.security_protocol"
+        )
+    return (
+        f"check that {kafka.bootstrap} is the {kafka.security_protocol} listener, and kafka.cafile, username, password"
+    )
+
+
+def _codecs() -> Iterator[Finding]:
+    missing = [codec for codec, module in CODECS.items() if find_spec(module) is None]
+    readable = ", ".join(["gzip", *(codec for codec in CODECS if codec not in missing)])
+    if not missing:
+        yield Finding("kafka.codecs", "ok", f"batches compressed with {readable} can be read")
+        return
+    # snappy is not among our dependencies: few producers use it, and it needs a C library.
+    state: State = "warning" if missing == ["snappy"] else "failure"
+    packages = " ".join({"zstd": "zstandard", "snappy": "python-snappy"}.get(codec, codec) for codec in missing)
+    yield Finding(
+        "kafka.codecs",
+        state,
+        f"batches compressed with {readable} can be read, {', '.join(missing)} cannot",
+        f"if a producer uses it: pip install {packages}",
+    )
+
+
+def _topics(settings: Settings, facts: LogFacts) -> Iterator[Finding]:
+    for role in ("events", "items", "control", "slates", "deadletter"):
+        topic = facts.topics.get(role)
+        check = f"kafka.topic.{role}"
+        if topic is None:
+            state: State = "failure" if role in NEEDED else "warning"
+            mend = "`sluicegate learn` creates it at its start, if the broker lets it; or create it yourself"
+            yield Finding(check, state, f"topic {settings.topic(role)!r} does not exist", mend)
+        else:
+            yield from _topic(check, role, topic, facts, _collecting(settings))
+
+
+def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts, needed: float) -> Iterator[Finding]:
+    policy = topic.options.get("cleanup.policy", "delete")
+    text = f"{topic.name!r}: {topic.partitions} partitions, {topic.replicas} replica(s), cleanup {policy}"
+    retention = _retention(topic)
+    text += f", kept {seconds_text(retention)}" if retention is not None and "delete" in policy else ""
+    complaints = list(_complaints(role, topic, facts, policy, retention, needed))
+    yield (
+        Finding(check, "ok", text)
+        if not complaints
+        else Finding(
+            check,
+            "warning",
+            f"{text}: {'; '.join(what for what, _ in complaints)}",
+            "; ".join(how for _, how in complaints),
+        )
+    )
+
+
+def _complaints(
+    role: Role, topic: TopicFacts, facts: LogFacts, policy: str, retention: float | None, needed: float
+) -> Iterator[tuple[str, str]]:
+    change = f"kafka-configs.sh --alter --topic {topic.name} --add-config"
+    if role == "items" and "compact" not in policy:
+        yield "facts of items older than its retention are deleted", f"{change} cleanup.policy=compact"
+    if role == "events" and "compact" in policy:
+        yield "a user's older events are deleted", f"{change} cleanup.policy=delete"
+    if role == "events" and retention is not None and retention < SHORT_RETENTION + needed:
+        yield "a learner that is away for longer loses events", f"{change} retention.ms=604800000"
+    if role == "control" and topic.partitions > 1:
+        yield "control records have no order across partitions", f"make {topic.name} anew with one partition"
+    if role == "control" and ("compact" in policy or retention is not None):
+        yield "a model learnt anew would not know of older orders", f"{change} cleanup.policy=delete,retention.ms=-1"
+    if topic.behind:
+        yield f"{topic.behind} partitions have replicas that are not in sync", "look for the broker that is away"
+    if facts.brokers > 1 and topic.replicas < 2:
+        yield (
+            "one broker holds the only copy",
+            f"raise its replication with kafka-reassign-partitions.sh ({topic.name})",
+        )
+
+
+def _retention(topic: TopicFacts) -> float | None:
+    """Seconds a record is kept, None for ever or when the broker does not say."""
+    told = topic.options.get("retention.ms", "")
+    return int(told) / 1000 if told.isdigit() else None
+
+
+def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iterator[Finding]:
+    if newest is None:
+        yield Finding("kafka.offsets", "ok", "no version is known: reading starts at the beginning of the log")
+        return
+    progress = newest.progress
+    now = {facts.topics[role].name: facts.topics[role].id for role in NEEDED if role in facts.topics}
+    mapped = [each.topic for each in settings.mapping]
+    # A topic that the version knows nothing of yet is no other log.
+    known = {name: id_ for name, id_ in now.items() if name in progress.topics}
+    ours = {name: id_ for name, id_ in parted(settings, progress.topics)[0].items() if name not in mapped}
+    if progress.cluster and (progress.cluster, ours) != (facts.cluster, known):
+        restart = settings.learner.on_new_log == "restart"
+        yield Finding(
+            "kafka.offsets",
+            "warning" if restart else "failure",
+            "the newest version was learnt from another log than this: another cluster, or topics made anew",
+            "learner.on_new_log is restart: what was learnt is kept, reading starts at 0"
+            if restart
+            else "set kafka.bootstrap to the right cluster; or, if this log is the right one, start the learner once "
+            "with --reset-offsets",
+        )
+        return
+    yield from _positions(settings, newest, sorted([*now, *mapped]))
+
+
+def _positions(settings: Settings, newest: Newest, topics: list[str]) -> Iterator[Finding]:
+    try:
+        first, end = bounds(settings, topics)
+    except (KafkaTrouble, OSError) as error:
+        yield Finding("kafka.offsets", "failure", str(error), "see kafka.reachable")
+        return
+    gone, thin, lag = _compared(newest.progress.offsets, first, end)
+    check = "kafka.offsets"
+    if gone:
+        accept = "raise the retention; learner.on_lost_offsets = 'earliest' accepts the loss and goes on"
+        yield Finding(check, "failure", f"deleted before they were learnt: {', '.join(gone)}", accept)
+    elif thin:
+        raise_it = "raise the topic's retention now, then start the learner or give it a faster core"
+        yield Finding(check, "warning", f"retention is close to our offset in {', '.join(thin)}", raise_it)
+    elif lag and newest.holder and newest.age > STALE + _collecting(settings):
+        text = f"{lag} records wait, and {newest.holder} has committed no version for {seconds_text(newest.age)}"
+        yield Finding(check, "failure", text, "its log says why (docs/failures.md)")
+    else:
+        yield Finding(check, "ok", f"the log holds our offsets; {lag} records are in no version yet")
+
+
+def _collecting(settings: Settings) -> float:
+    """Seconds for which records may wait to be learnt together."""
+    update = settings.update
+    return update.every + update.budget_seconds if update.mode == "batch" else 0.0
+
+
+def _compared(ours: Offsets, first: Offsets, end: Offsets) -> tuple[list[str], list[str], int]:
+    """Partitions whose records are gone, partitions about to lose some, and records in no version."""
+    gone, thin, lag = [], [], 0
+    for topic, parts in ours.items():
+        for partition, offset in parts.items():
+            oldest, newest = first.get(topic, {}).get(partition, 0), end.get(topic, {}).get(partition, offset)
+            lag += max(0, newest - offset)
+            if offset < oldest:
+                gone.append(f"{topic}[{partition}]: {oldest - offset} records")
+            elif oldest and newest > offset and offset - oldest < THIN_HEADROOM * (newest - oldest):
+                thin.append(f"{topic}[{partition}]")
+    return gone, thin, lag

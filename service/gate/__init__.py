@@ -1,0 +1,1 @@
+"""Pointers and evidence in; the serving pointer moved out. Stage 6."""

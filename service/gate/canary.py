@@ -1,0 +1,172 @@
+"""In: a table set that holds a candidate. Out: the faults that the mechanical guards find in it. Stage 6.
+
+The canary asks the candidate as a request would: what decodes but cannot answer must not be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from models.recommender.recommender import Ranking, Recommender
+from models.recommender.scratch import Scratch
+from models.records.events import CLICK, PURCHASE
+from models.state.state import State
+from models.state.tables import Array, Schema
+from models.statistics.distributions import distance, stability
+
+CANARY_LENGTH = 5
+"""Items in a canary's history: one ordinary visit."""
+
+
+NORM_SAMPLE = 2_000
+"""Vectors whose size is measured: the mean of more says the same, and costs milliseconds a version."""
+
+OVERLAP_DEPTH = 10
+"""Places of a list that are compared: what users look at."""
+
+SCORED = 100
+"""Places whose scores are compared: with eight queries, enough for deciles, and they are computed anyway."""
+
+
+class Findings(NamedTuple):
+    """`faults` are reasons of `models.gate.decision.REASONS`; `detail` is a sentence about the first one."""
+
+    faults: tuple[str, ...]
+    detail: str
+    numbers: dict[str, float]
+
+
+class Query(NamedTuple):
+    """A history, newest first."""
+
+    items: list[str]
+    times: list[float]
+    kinds: list[int]
+
+
+def inspect(state: State, recommender: Recommender, schema: Schema, queries: int, now: float) -> Findings:
+    """Dimensions and canary queries. Finite values and references were checked where the version was decoded."""
+    wrong = dimensions(state, schema)
+    if wrong:
+        return Findings(("wrong_dimensions",), wrong, {})
+    items = len(state.keys["item"])
+    faults: dict[str, str] = {}
+    asked = 0
+    for query in canaries(state, queries, now):
+        asked += 1
+        fault = _ask(recommender, query, now, must_answer=items > 0)
+        if fault:
+            faults.setdefault(fault, f"canary query {asked} with {len(query.items)} recent items: {fault}")
+    numbers = {"items": float(items), "canary_queries": float(asked), "canary_faults": float(len(faults))}
+    numbers |= {"norm": norm(state), "applied": float(state.tables["clock"].columns["applied"][0])}
+    return Findings(tuple(faults), next(iter(faults.values()), ""), numbers)
+
+
+def norm(state: State) -> float:
+    """Size of what orders the lists: geometric mean of the root mean squares of the ranker's weights and the vectors.
+
+    0 while one of them is empty. Vectors are looked at in a sample spread over all items.
+    """
+    rows = state.keys["item"].capacity
+    ranker = state.tables["ranker"].columns["weight"]
+    vectors = state.tables["item_factors"].columns["q"][: rows : max(1, rows // NORM_SAMPLE)]
+    return float(np.sqrt(_size(ranker) * _size(vectors)))
+
+
+def _size(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
+
+
+def contrast(
+    served: Recommender, candidate: Recommender, state: State, queries: int, now: float, scratch: Scratch
+) -> dict[str, float]:
+    """How the canary queries' answers of the candidate differ from those of the served tables.
+
+    `overlap`: share of the first 10 that both have, the mean over the queries. `score_psi`, `score_ks`: how far apart
+    the distributions of their scores lie (models/statistics/distributions.py), each score counted from the best of
+    its list: what all of a list have in common orders nothing, and training leaves it free.
+
+    Both are ordered by the contender in charge of the candidate: a change of who orders is no change of what is learnt.
+    scratch: the caller's own. Requests rank on the served tables meanwhile, and two threads that shared their working
+    memory would read each other's row numbers, beyond the end of the tables.
+    """
+
+    def answer(one: Recommender, query: Query) -> Ranking:
+        return one.rank(*query, now, SCORED, by=candidate.chosen, scratch=scratch)
+
+    asked = canaries(state, queries, now)
+    pairs = [(answer(served, query), answer(candidate, query)) for query in asked]
+    shares = [_common(one.items[:OVERLAP_DEPTH], other.items[:OVERLAP_DEPTH]) for one, other in pairs]
+    before, after = _drops(one for one, _ in pairs), _drops(other for _, other in pairs)
+    return {
+        "overlap": round(float(np.mean(shares)), 3) if shares else 1.0,
+        "score_psi": round(stability(before, after), 3),
+        "score_ks": round(distance(before, after), 3),
+    }
+
+
+def _drops(answers: Iterable[Ranking]) -> Array:
+    """Scores of all answers, each counted from the best of its list."""
+    return np.concatenate([np.zeros(0, np.float32), *(each.scores - each.scores[:1] for each in answers)])
+
+
+def _common(one: list[str], other: list[str]) -> float:
+    longest = max(len(one), len(other))
+    return len(set(one) & set(other)) / longest if longest else 1.0
+
+
+def dimensions(state: State, schema: Schema) -> str:
+    """What is wrong with the shape of an array, "" when nothing is: each holds a row per key, of the declared shape."""
+    for name, data in state.tables.items():
+        needed = state.keys[data.table.keys].capacity * data.table.width
+        for column in schema.tables[name].columns:
+            array = data.columns[column.name]
+            if array.shape[1:] != column.shape or array.dtype != np.dtype(column.dtype) or len(array) < needed:
+                return (
+                    f"{name}.{column.name} is {array.dtype}{array.shape}, not {column.dtype}({needed}, {column.shape})"
+                )
+    return ""
+
+
+def canaries(state: State, count: int, now: float) -> Iterator[Query]:
+    """`count` histories: the empty one, one that nobody knows, and stretches of the catalogue spread over all rows."""
+    yield Query([], [], [])
+    if count > 1:
+        yield Query(["no item has this id"], [now - 60.0], [CLICK])
+    ids = state.keys["item"].ids
+    for turn in range(count - 2):
+        start = turn * len(ids) // (count - 2)
+        history = [key for key in ids[start : start + CANARY_LENGTH] if key]
+        times = [now - 60.0 * (position + 1) for position in range(len(history))]
+        yield Query(history, times, [PURCHASE if position % 2 else CLICK for position in range(len(history))])
+
+
+def _ask(recommender: Recommender, query: Query, now: float, *, must_answer: bool) -> str:
+    # A candidate may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
+    try:
+        ranking = recommender.rank(query.items, query.times, query.kinds, now)
+    except Exception:
+        return "canary_failed"
+    return judge(ranking, must_answer=must_answer)
+
+
+def judge(ranking: Ranking, *, must_answer: bool) -> str:
+    """The fault of one answer, "" when there is none: empty, not finite, an item twice, not in descending order."""
+    scores = np.asarray(ranking.scores)
+    if must_answer and not len(ranking.items):
+        return "canary_empty"
+    if not np.isfinite(scores).all():
+        return "canary_not_finite"
+    if len(set(ranking.items)) != len(ranking.items):
+        return "canary_repeated"
+    return "canary_unsorted" if _rises(scores) else ""
+
+
+def _rises(scores: Array) -> bool:
+    return len(scores) > 1 and bool((np.diff(scores) > 0).any())
+
+
+__all__ = ["Findings", "Query", "canaries", "contrast", "dimensions", "inspect", "judge", "norm"]

@@ -1,0 +1,88 @@
+"""In: the store's pointers. Out: the evidence of a tick, with what the learner says of the newest version. Stage 6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from models.gate.decision import Evidence, Request, Version
+from models.snapshot.encoding import Damaged
+from models.statistics.comparison import Standing
+from models.statistics.reservoir import Question, Reservoir
+from streaming.store.store import Pointer, Store
+
+
+class Gathering:
+    """Reads the manifest of each newest version once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version = ""
+        self._standing: Standing | None = None
+        self._rebuilt = ""
+        self.reservoir = Reservoir()
+
+    def evidence(
+        self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
+    ) -> Evidence:
+        """What is known of the versions that the pointers name. Raises StoreUnavailable."""
+        head = pointers.get("head")
+        found = self._read(head.id) if head is not None else None
+        candidate = Version(head.id, head.seq, rebuilt=self._rebuilt) if head is not None else None
+        return Evidence(
+            candidate=None if request is not None and request.verb == "rollback" else candidate,
+            serving=serving,
+            reference=_named(pointers.get("reference")),
+            previous=_named(pointers.get("prev")),
+            standing=found,
+            request=request,
+        )
+
+    def _read(self, version: str) -> Standing | None:
+        if version != self._version:
+            self._standing = self._stored(version)
+            self._version = version
+        return self._standing
+
+    def _stored(self, version: str) -> Standing | None:
+        try:
+            manifest = self._store.manifest(version)
+            self._rebuilt = manifest.progress.rebuilt
+            for question in asked(manifest.evidence):
+                self.reservoir.add(question)
+            return standing(manifest.evidence)
+        except Damaged:
+            # Whoever loads it says so; here there is just nothing known of it.
+            return None
+
+
+def asked(evidence: Mapping[str, object]) -> list[Question]:
+    """The tested events that a manifest carries; none when another release wrote it.
+
+    >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
+    ('mug', [], [])
+    """
+    try:
+        return msgspec.convert(evidence.get("asked", []), list[Question])
+    except msgspec.ValidationError:
+        return []
+
+
+def standing(evidence: Mapping[str, object]) -> Standing | None:
+    """What a manifest says of how its version compares; None when it says nothing, or in another release's words.
+
+    >>> standing({"standing": {"lag": 2.0}}).lag, standing({"record_times": []}), standing({"standing": {"lag": "no"}})
+    (2.0, None, None)
+    """
+    try:
+        return msgspec.convert(evidence["standing"], Standing)
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
+def _named(pointer: Pointer | None) -> Version | None:
+    return Version(pointer.id, pointer.seq) if pointer is not None else None
+
+
+__all__ = ["Gathering", "asked", "standing"]

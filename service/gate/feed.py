@@ -1,0 +1,202 @@
+"""In: what is served and what the gate says, looked at once a second. Out: server-sent events for pages that watch.
+
+One task looks, however many pages watch, and remembers ten minutes, so that a page that comes or comes back starts with
+the curves it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from statistics import median
+from typing import Any, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+
+from service.gate.gatekeeper import Gatekeeper
+from service.runtime import logs
+from service.runtime.tasks import ended
+from service.serving.table_sets import TableSet, TableSets
+from streaming.store.store import Store, StoreUnavailable
+
+PERIOD: Final = 1.0
+"""Seconds between looks: a version comes about once a second."""
+REMEMBERED: Final = 600
+"""Looks kept, ten minutes; some 100 KB to a page that comes new."""
+CLIENTS: Final = 32
+"""Pages that may watch one service: each holds a connection, and the page is for people."""
+HEARTBEAT: Final = 5.0
+"""Seconds without a look after which a comment is sent, so that a dead connection shows."""
+RETRY: Final = 1_500
+"""Milliseconds after which a page is told to come back."""
+SILENT: Final = b": still here\n\n"
+"""A comment of the protocol."""
+DECISIONS: Final = 12
+"""Decisions of one message, the newest."""
+
+
+class Told(msgspec.Struct):
+    """What a page shows of a decision; GET /gate/decisions has the whole record."""
+
+    at: float
+    revision: int
+    actor: str
+    action: str
+    reasons: list[str]
+    detail: str = ""
+    from_version: str | None = None
+    to_version: str | None = None
+    mode_before: str = ""
+    mode_after: str = ""
+
+
+class Live:
+    """Looks once a second and tells every page that watches. For one event loop."""
+
+    def __init__(self, tables: TableSets, keeper: Gatekeeper, store: Store, clock: Callable[[], float]) -> None:
+        self._tables, self._keeper, self._store, self._clock = tables, keeper, store, clock
+        self._boot = os.urandom(4).hex()
+        self._number = 0
+        self._points: deque[tuple[int, dict[str, Any]]] = deque(maxlen=REMEMBERED)
+        self._told = b""
+        self._decisions: list[Told] = []
+        self._decided_at = -1
+        self._counted: tuple[float, int] | None = None
+        self._rate = 0.0
+        self._turn = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.closing = False
+        self.clients = 0
+
+    def start(self) -> None:
+        """Begin to look; called on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="live")
+
+    def close(self) -> None:
+        """Let every stream end within a second. May be called from a signal handler: it only sets a flag."""
+        self.closing = True
+
+    async def stop(self) -> None:
+        """End the task."""
+        self.closing = True
+        await ended(self._task)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many pages watch as may."""
+        return self.clients >= CLIENTS
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except Exception:
+                # A defect here must not end what every page waits for.
+                logs.fault("looking for the live page failed")
+            turn, self._turn = self._turn, asyncio.Event()
+            turn.set()
+            await asyncio.sleep(PERIOD)
+
+    async def _look(self) -> None:
+        with self._tables.hold() as held:
+            point = self._point(held)
+        self._number += 1
+        self._points.append((self._number, point))
+        if not self.clients:
+            self._told = b""
+            return
+        await self._read_decisions()
+        # Made once, however many pages watch.
+        self._told = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
+
+    def _point(self, held: TableSet | None) -> dict[str, Any]:
+        now = self._clock()
+        if held is None:
+            return {"at": round(now, 3), "version": None, "sequence": 0, "rate": 0.0, "scores": {}}
+        manifest, scores = held.manifest, held.recommender.scores()
+        self._count(manifest.created_at, sum(manifest.progress.outcomes.values()))
+        moments = manifest.evidence.get("record_times")
+        served_at = self._keeper.state.promoted_at
+        waited = served_at - median(moments) if moments and served_at >= manifest.created_at else None
+        return {
+            "at": round(now, 3),
+            "version": manifest.id,
+            "sequence": manifest.seq,
+            "served_by": manifest.served_by,
+            "created_at": manifest.created_at,
+            "freshness": round(max(0.0, waited), 3) if waited is not None else None,
+            "events": self._counted[1] if self._counted else 0,
+            "rate": round(self._rate, 1),
+            "items": held.items,
+            "tested": max((int(score["n"]) for score in scores.values()), default=0),
+            "scores": {name: round(score["hr"], 4) for name, score in scores.items()},
+        }
+
+    def _count(self, cut_at: float, events: int) -> None:
+        """Events a second between the last two versions seen; 0 again when none came for a while."""
+        if self._counted is not None and cut_at > self._counted[0]:
+            self._rate = max(0.0, (events - self._counted[1]) / (cut_at - self._counted[0]))
+        elif self._counted is not None and self._clock() - cut_at > HEARTBEAT:
+            self._rate = 0.0
+        self._counted = (cut_at, events)
+
+    def _gate(self) -> dict[str, Any]:
+        keeper = self._keeper
+        return {
+            "revision": keeper.revision,
+            "mode": keeper.state.mode,
+            "baseline": keeper.state.baseline,
+            "recovering": keeper.state.recovering,
+            "head": keeper.head.id if keeper.head is not None else None,
+            "store_error": keeper.store_error or None,
+            "load_error": keeper.load_error or None,
+        }
+
+    async def _read_decisions(self) -> None:
+        if self._keeper.revision == self._decided_at:
+            return
+        revision = self._keeper.revision
+        try:
+            entries = await run_in_threadpool(self._store.decisions, DECISIONS, "+")
+        except StoreUnavailable:
+            return  # what was known stays on the page, which shows `store_error`
+        self._decisions = [msgspec.json.decode(record, type=Told) for _, record in entries]
+        self._decided_at = revision
+
+    async def follow(self, last: str) -> AsyncIterator[bytes]:
+        """Messages for one page. `last`: the id of the last message it has, "" for none."""
+        self.clients += 1
+        try:
+            yield f"retry: {RETRY}\n\n".encode()
+            seen = self._seen(last)
+            yield self._message("history", [point for number, point in self._points if number > seen])
+            while not self.closing:
+                yield await self._next()
+        finally:
+            self.clients -= 1
+
+    async def _next(self) -> bytes:
+        """What the next look tells; a comment when it has nothing to tell, or does not come."""
+        try:
+            await asyncio.wait_for(self._turn.wait(), HEARTBEAT)
+        except TimeoutError:
+            return SILENT
+        return self._told or SILENT
+
+    def _seen(self, last: str) -> int:
+        boot, _, number = last.partition("-")
+        return int(number) if boot == self._boot and number.isdigit() else 0
+
+    def _message(self, event: str, data: Any) -> bytes:
+        return b"event: %b\nid: %b-%d\ndata: %b\n\n" % (
+            event.encode(),
+            self._boot.encode(),
+            self._number,
+            msgspec.json.encode(data),
+        )
+
+
+__all__ = ["CLIENTS", "PERIOD", "Live"]

@@ -1,0 +1,1 @@
+"""A request in; who asks, a typed ask and problem documents out."""

@@ -1,0 +1,168 @@
+"""In: the key hashes of the settings and a request's headers. Out: who asks, or a problem that says what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from service.http.problems import Problem
+
+ROLES: Final = ("read", "events", "beacon", "admin")
+"""What a key may do: ask, send events and item facts, send a page's events, move the gate. `admin` may do all of it."""
+
+
+class BadKeys(ValueError):
+    """The configured keys cannot be used. The message says which entry, and what an entry looks like."""
+
+
+class Caller(NamedTuple):
+    """Who asks. `name` is safe to log and to audit: the role and the first characters of the key's hash."""
+
+    role: str
+    name: str
+
+
+LOCAL: Final = {role: Caller(role, "local") for role in ROLES}
+"""Who asks where no key is needed."""
+
+
+class Keys:
+    """The keys that are let in, by hash, and which roles need none.
+
+    `trusted` is whether only this machine can ask, or the operator said --insecure: then a role for which no key is
+    configured is open. A key of one role does not close the others.
+
+    >>> keys = Keys([f"admin:{digest('s3cret')}"], trusted=True)
+    >>> keys.admit({}, "read").name, keys.admit({"x-api-key": "s3cret"}, "admin").role
+    ('local', 'admin')
+    """
+
+    def __init__(self, entries: Iterable[str] = (), file: Path | None = None, *, trusted: bool = True) -> None:
+        self._entries = tuple(entries)
+        self._file = file
+        self._trusted = trusted
+        self._stamp: tuple[int, int] | None = None
+        self._looked = float("-inf")
+        self._keys = [parse(entry) for entry in self._entries] + self._from_file()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def is_open(self, role: str) -> bool:
+        """Whether `role` needs no key."""
+        return self._trusted and all(known != role for known, _ in self._keys)
+
+    def refresh(self, now: float) -> None:
+        """Read the key file again when it changed; looks at most once a second (`now`: monotonic seconds).
+
+        A file that has become unusable changes nothing: keys that worked go on working. Raises BadKeys then, once.
+        """
+        if self._file is None or now - self._looked < 1.0:
+            return
+        self._looked = now
+        stamp = _stamp(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._keys = [parse(entry) for entry in self._entries] + self._from_file()
+
+    def _from_file(self) -> list[tuple[str, str]]:
+        if self._file is None:
+            return []
+        self._stamp = _stamp(self._file)
+        try:
+            lines = self._file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadKeys(f"cannot read the key file {self._file}: {error}") from error
+        stripped = (line.split("#", 1)[0].strip() for line in lines)
+        return [parse(line) for line in stripped if line]
+
+    def _caller(self, headers: Mapping[str, str]) -> Caller | None:
+        key = _key(headers)
+        if not key:
+            return None
+        presented = digest(key)
+        found: Caller | None = None
+        # Every key is compared, in constant time each: how long it takes must not tell which one was nearly right.
+        for role, known in self._keys:
+            if secrets.compare_digest(presented, known):
+                found = Caller(role, f"{role}:{known[:8]}")
+        return found
+
+    def public(self, key: str) -> Caller | None:
+        """Who has this public key; None for any other, also one that is known here."""
+        caller = self._caller({"x-api-key": key}) if self._keys else None
+        return caller if caller is not None and caller.role == "beacon" else None
+
+    def admit(self, headers: Mapping[str, str], role: str, also: str = "") -> Caller:
+        """Who asks, if they may do what `role` or `also` may. Raises Problem: 401 without a known key, else 403."""
+        caller = self._caller(headers) if self._keys else None
+        if caller is not None and caller.role in {role, also, "admin"}:
+            return caller
+        if self.is_open(role):
+            return LOCAL[role]
+        if caller is None:
+            raise Problem(
+                "unauthorized",
+                f"This path needs a key with role {role}, and the request has none that is known here.",
+                "Send the key in the header X-API-Key, or as Authorization: Bearer KEY.",
+                headers={"WWW-Authenticate": 'Bearer realm="sluicegate"'},
+            )
+        raise Problem(
+            "forbidden",
+            f"This path needs a key with role {role}; this one has role {caller.role}.",
+            f"Use a key with role {role} or admin.",
+        )
+
+
+def digest(key: str) -> str:
+    """SHA-256 of a key in hexadecimal: what is configured in its place."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def parse(entry: str) -> tuple[str, str]:
+    """(role, hash) of an entry ROLE:SHA256-HEX. Raises BadKeys for anything else, without repeating it."""
+    role, _, known = entry.strip().partition(":")
+    known = known.lower()
+    if role not in ROLES or len(known) != 64 or set(known) - set("0123456789abcdef"):
+        raise BadKeys(
+            f"a key entry is not usable: write ROLE:SHA256-HEX, with role {', '.join(ROLES)}, "
+            "and as hash the output of `printf %s KEY | sha256sum`"
+        )
+    return role, known
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0"), is_loopback("shop.example")
+    (True, True, False, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    key = headers.get("x-api-key", "")
+    if key:
+        return key
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+__all__ = ["ROLES", "BadKeys", "Caller", "Keys", "digest", "is_loopback"]

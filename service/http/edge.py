@@ -1,0 +1,153 @@
+"""In: every HTTP request. Out: the same request with an id, its answer with safe headers, counted and timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.http.problems import Problem
+from service.runtime import logs
+from service.runtime.telemetry import Telemetry
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+# Nothing may be loaded from elsewhere or run inline, and nothing be made from strings.
+CSP_PAGES: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+# Swagger's own pages need inline styles, and write markup.
+CSP_DOCS: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+CSP_DATA: Final = b"default-src 'none'; frame-ancestors 'none'"
+
+
+class Edge:
+    """The outermost layer: whatever happens inside, an answer leaves, and it was counted."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, limit: int) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = os.urandom(8).hex()
+        meter = _Meter(self._telemetry, scope)
+
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
+                meter.began(message["status"], kind)
+                set_already = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in HEADERS if header[0] not in set_already),
+                    (b"content-security-policy", _policy(scope["path"]) if kind.startswith(b"text/html") else CSP_DATA),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
+            await self._app(scope, bounded, safe)
+        except Exception:
+            # The last place where a defect can still become an answer instead of a broken connection.
+            logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
+            if not meter.status:
+                await self._apologise(scope, receive, safe, request_id)
+            meter.status = 500
+        finally:
+            meter.ended()
+
+    @staticmethod
+    async def _apologise(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        problem = Problem(
+            "internal",
+            "The request was understood, and a defect in the service stopped it.",
+            "Try again. If it stays, look for the request_id in the service's log.",
+            request_id=request_id,
+        )
+        await problem.response(scope["path"])(scope, receive, send)
+
+
+class _Meter:
+    """Counts and times one request. A stream counts when it begins: it lasts as long as somebody watches, which says
+    nothing of how fast anything is."""
+
+    def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
+        self._telemetry, self._scope = telemetry, scope
+        self._started = time.perf_counter()
+        self._streams = False
+        self.status = 0
+        """Of the answer; 0 before it begins."""
+        telemetry.in_progress.inc()
+
+    def began(self, status: int, kind: bytes) -> None:
+        """The answer begins, with this status and content type."""
+        self.status = status
+        self._streams = kind.startswith(b"text/event-stream")
+        if self._streams:
+            self._count()
+            self._telemetry.streams.inc()
+
+    def ended(self) -> None:
+        """The connection is done with."""
+        if self._streams:
+            self._telemetry.streams.dec()
+        else:
+            self._count()
+
+    def _count(self) -> None:
+        self._telemetry.in_progress.dec()
+        method = self._scope["method"] if self._scope["method"] in METHODS else "other"
+        seconds = time.perf_counter() - self._started
+        self._telemetry.answered(method, _route(self._scope), self.status or 499, seconds)
+
+
+def _policy(path: str) -> bytes:
+    return CSP_DOCS if path == "/docs" else CSP_PAGES
+
+
+def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """`receive` that raises Problem 413 instead of handing over more than `limit` bytes of body."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    length = int(declared) if declared.isdigit() else 0
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive() if length <= limit else None
+        taken += len(message.get("body", b"")) if message is not None else length
+        if message is None or taken > limit:
+            raise Problem(
+                "too-large",
+                f"The body has more than the {limit} bytes that are taken.",
+                "Send less at once: several requests, or a file with `sluicegate send`.",
+            )
+        return message
+
+    return bounded
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that took the request, "" when none did: labels must not grow with ids."""
+    return str(getattr(scope.get("route"), "path", ""))
+
+
+__all__ = ["Edge"]

@@ -1,0 +1,98 @@
+"""In: the typed requests and answers of `schemas`. Out: the parts of the OpenAPI description that name them.
+
+Requests are decoded and answers encoded by msgspec, so FastAPI does not see their types; this keeps one definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from models.records.items import ItemFacts
+from service.http.problems import MEDIA_TYPE, TITLES
+
+_named: Final[dict[type, None]] = {ItemFacts: None}
+"""Bodies and answers that routes name, each once; filled while the route modules are imported."""
+_REF: Final = "#/components/schemas/{name}"
+
+
+class ProblemDocument(msgspec.Struct, kw_only=True):
+    """RFC 9457, with what to do `next`; a value that does not fit is named in `errors` by its path."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next: str
+    instance: str = ""
+    errors: list[dict[str, str]] = []
+
+
+def operation(
+    *,
+    parameters: dict[str, tuple[Any, str]] | None = None,
+    body: type | None = None,
+    ndjson: bool = False,
+    answer: type | None = None,
+    status: int = 200,
+    problems: tuple[str, ...] = (),
+    needs: str = "read",
+) -> dict[str, Any]:
+    """Keyword arguments of a route: its query parameters (type, meaning), body, answer, problems and role."""
+    _named.update((kind, None) for kind in (body, answer) if kind is not None)
+    extra: dict[str, Any] = {"security": [{"key": []}, {"bearer": []}], "x-role": needs}
+    if not needs:
+        extra = {"security": []}
+    if parameters:
+        extra["parameters"] = [
+            {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
+            for name, (kind, text) in parameters.items()
+        ]
+    if body is not None:
+        reference = {"schema": {"$ref": _REF.format(name=body.__name__)}}
+        extra["requestBody"] = {"required": True, "content": {"application/json": reference}}
+    if ndjson:
+        anything: dict[str, Any] = {"schema": {"type": "string"}}
+        extra["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {}}, "application/x-ndjson": anything},
+        }
+    content = {"schema": {"$ref": _REF.format(name=answer.__name__)}} if answer is not None else {"schema": {}}
+    found: dict[int | str, dict[str, Any]] = {status: {"description": "", "content": {"application/json": content}}}
+    for kind in (*problems, *(("unauthorized", "forbidden") if needs else ())):
+        code, title = TITLES[kind]
+        reference = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
+        found[code] = {"description": title, "content": {MEDIA_TYPE: reference}}
+    return {"openapi_extra": extra, "responses": found, "status_code": status}
+
+
+def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """A replacement for `app.openapi` that adds our types and how to send a key."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {}).update(types)
+            components["securitySchemes"] = {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            }
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    return openapi
+
+
+__all__ = ["ProblemDocument", "installed", "operation"]

@@ -1,0 +1,1 @@
+"""Clients' events in; records in topics out. The POST side."""

@@ -1,0 +1,58 @@
+"""In: a request with a public key. Out: whether it may write these events; what is not allowed is told what is.
+
+A public key stands in the page's source, so it proves nothing: what it may do is little, and how much of it is bounded
+for each key and each address.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.records.events import EventRules
+from service.http.problems import Problem
+from service.runtime.rate_limit import Buckets
+from streaming.settings.learner import EventSettings, ServiceSettings
+
+ROLE: Final = "beacon"
+"""Of a key that may stand in a page: it writes events of `service.beacon_types`, and nothing else."""
+
+PARAMETER: Final = "key"
+"""Of the address: `navigator.sendBeacon` sends no headers of its own."""
+
+
+class Beacons:
+    """What public keys may do, and how much of it."""
+
+    def __init__(self, service: ServiceSettings, events: EventSettings) -> None:
+        self._settings = service
+        self._origins = frozenset(service.beacon_origins)
+        types = tuple(name for name in service.beacon_types if name in events.types)
+        self.rules = EventRules(types, events.aliases, events.weights, events.max_bytes)
+        self._by_key = Buckets(service.beacon_rate)
+        self._by_address = Buckets(service.beacon_client_rate, 2 * service.beacon_client_rate)
+
+    def check_origin(self, origin: str | None) -> None:
+        """Raises Problem 403 unless the page is of an allowed origin. Other programs can claim any."""
+        if origin not in self._origins:
+            raise Problem(
+                "forbidden",
+                f"A public key writes from the pages of allowed origins only; this request says {origin or 'none'}.",
+                "Add the shop's origin, as in https://shop.example, to service.beacon_origins.",
+            )
+
+    def check_size(self, length: int) -> None:
+        """Raises Problem 413 for a body that is too long."""
+        limit = self._settings.beacon_max_bytes
+        if length > limit:
+            raise Problem(
+                "too-large",
+                f"The body has {length} bytes, and with a public key at most {limit} are taken.",
+                "Send what a page did as it happens; the shop's server may send more at once.",
+            )
+
+    def wait(self, key: str, address: str, now: float) -> float:
+        """Seconds until the next request of this key and address, 0 for now; `now` is monotonic seconds."""
+        return self._by_address.take(f"{key} {address}", 1.0, now) or self._by_key.take(key, 1.0, now)
+
+
+__all__ = ["PARAMETER", "ROLE", "Beacons"]

@@ -1,0 +1,179 @@
+"""In: events and item facts as they came over HTTP. Out: records in the topics, and an outcome for each.
+
+The connection to Kafka is made in the background and made again when it was refused: the service starts, and answers
+/recommend, whether or not there is a broker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from models.records.events import IMPRESSION, Event, EventRules, Rejection, decode_many
+from models.slate.rotation import Showing, impression
+from service.http.schemas import EventOutcome
+from service.runtime import logs
+from service.runtime.circuit_breaker import Breaker
+from streaming.kafka.errors import KafkaTrouble
+from streaming.kafka.producer import Delivery, EventProducer, Role
+from streaming.settings.loading import Settings
+
+PATIENCE: Final = 5.0
+"""Seconds a request waits until Kafka has its records; a healthy broker takes milliseconds."""
+IN_FLIGHT: Final = 32
+"""Requests that may wait for Kafka at once: each holds a thread of the server's pool of 40."""
+PARTING: Final = 3.0
+"""Seconds that Kafka has, at the end, for what was handed over. Requests have waited for theirs already."""
+RETRY: Final = 2.0
+"""Seconds between attempts to find a broker."""
+LOOK: Final = 5.0
+"""Seconds between questions whether the broker is there still, and for its answer: to tell observers, nothing waits."""
+
+IMPRESSIONS: Final = 10_000
+"""Impressions that wait for the next request that rotates; the oldest are forgotten first."""
+
+UNSENT: Final = "unavailable"
+
+
+class KafkaUnavailable(Exception):
+    """Kafka did not take a record in time. It may still arrive later: send it again with the same event_id."""
+
+
+class Outgoing(NamedTuple):
+    """A record for a topic."""
+
+    key: str
+    value: bytes | None
+
+
+class Intake:
+    """Writes to the topics for the HTTP routes. Thread-safe; `send` blocks and belongs on a worker thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connect: Callable[[], EventProducer] | None = None,
+        away: Callable[[bool], object] = lambda _: None,
+    ) -> None:
+        """`away` is told, every few seconds, whether Kafka leaves questions unanswered."""
+        self.rules: EventRules = settings.events.rules()
+        self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
+        self._away = away
+        self._producer: EventProducer | None = None
+        self._breaker = Breaker()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
+        self.slots = threading.BoundedSemaphore(IN_FLIGHT)
+        self.impressions: deque[tuple[str, Showing]] = deque(maxlen=IMPRESSIONS)
+        """Who saw what, of accepted impressions, for whoever rotates what was shown."""
+        self.error = "not connected yet"
+        """What /readyz tells of Kafka; no decision depends on it."""
+
+    def start(self) -> None:
+        """Begin to look for a broker."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, and leave the broker."""
+        self._stop.set()
+        producer, self._producer = self._producer, None
+        if producer is not None and not producer.close(PARTING):
+            logs.warn("events left unsent", detail=f"Kafka did not take them within {PARTING:g} s of the end")
+
+    @property
+    def producer(self) -> EventProducer | None:
+        """The connection to Kafka, None while there is none."""
+        return self._producer
+
+    def _keep_connecting(self) -> None:
+        while not self._stop.is_set():
+            try:
+                producer = self._connect()
+            except KafkaTrouble as error:
+                if self.error != str(error):
+                    logs.warn("kafka unavailable", detail=str(error))
+                self.error = str(error)
+                self._away(True)
+                self._stop.wait(RETRY)
+                continue
+            self._producer, self.error = producer, ""
+            if self._stop.is_set():
+                producer.close()
+            self._keep_looking(producer)
+            return
+
+    def _keep_looking(self, producer: EventProducer) -> None:
+        while not self._stop.is_set():
+            self._away(not producer.answers(LOOK))
+            self._stop.wait(LOOK)
+
+    def send(self, role: Role, records: Sequence[Outgoing]) -> list[bool]:
+        """Whether Kafka has each of `records`. Raises KafkaUnavailable when it has none of them."""
+        producer = self._producer
+        if producer is None or not self._breaker.allows(time.monotonic()):
+            raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
+        limit = time.monotonic() + PATIENCE
+        deliveries, trouble = _hand_over(producer, role, records)
+        troubles = [_wait(delivery, limit) for delivery in deliveries]
+        taken = [not said for said in troubles] + [False] * (len(records) - len(deliveries))
+        if any(taken):
+            self._breaker.succeeded()
+            self.error = ""
+        elif records:
+            self._breaker.failed(time.monotonic())
+            self.error = trouble or troubles[-1]
+            raise KafkaUnavailable(self.error)
+        return taken
+
+    def send_events(self, raw: Sequence[bytes], rules: EventRules | None = None) -> list[EventOutcome]:
+        """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones.
+
+        `rules`: others than the shop's, for a caller who may send less.
+        """
+        decoded = decode_many(raw, rules or self.rules)
+        good = [
+            (index, Outgoing(event.user_id, raw[index]))
+            for index, event in enumerate(decoded)
+            if isinstance(event, Event)
+        ]
+        taken = self.send("events", [record for _, record in good]) if good else []
+        outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
+        for (index, _), done in zip(good, taken, strict=True):
+            outcomes[index].outcome = "accepted" if done else UNSENT
+            event = decoded[index]
+            if done and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
+                seen = impression(event.request_id, event.item_id, event.timestamp)
+                self.impressions.append((event.user_id, seen))
+        return outcomes
+
+
+def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> tuple[list[Delivery], str]:
+    """What was handed over, up to the first record that was refused, and why that was."""
+    deliveries: list[Delivery] = []
+    for record in records:
+        try:
+            deliveries.append(producer.send(role, record.key, record.value))
+        except KafkaTrouble as error:
+            return deliveries, str(error)
+    return deliveries, ""
+
+
+def _wait(delivery: Delivery, limit: float) -> str:
+    """Why Kafka does not have it by `limit`, monotonic seconds; "" when it has."""
+    try:
+        delivery.wait(max(0.0, limit - time.monotonic()))
+    except KafkaTrouble as error:
+        return str(error)
+    return ""
+
+
+def _refused(index: int, event: Event | Rejection) -> EventOutcome:
+    if isinstance(event, Rejection):
+        return EventOutcome(index, "rejected", event.reason, event.path, event.expected, event.found)
+    return EventOutcome(index, UNSENT)
+
+
+__all__ = ["PATIENCE", "Intake", "KafkaUnavailable", "Outgoing"]

@@ -1,0 +1,1 @@
+"""Kafka, Redis, learner and service on this machine."""

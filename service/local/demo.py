@@ -1,0 +1,137 @@
+"""In: a running stack and real purchases. Out: a shop's traffic through the topic, and the proof that answers change.
+
+History goes first, as fast as the producer takes it; what a user then does is one more event in the same topic.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from service.local.demo_client import Client, Figures, await_change
+from service.local.demo_data import Purchases
+from service.local.embedded import EmbeddedError
+from streaming.kafka.producer import EventProducer
+
+KINDS = ("click", "favourite", "purchase")
+"""What the check does as a shopper, in this order."""
+
+CHANGE_DEADLINE = 10.0
+"""Seconds within which an event must show in the answer; it takes milliseconds."""
+
+SLICE = 2_000
+"""Events between two looks at whether to stop."""
+
+
+class Feed:
+    """Sends purchases, each product's facts just before its first purchase, from a thread."""
+
+    def __init__(self, producer: EventProducer, purchases: Purchases) -> None:
+        self._producer, self._purchases = producer, purchases
+        self._shown: set[str] = set()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.error: Exception | None = None
+        self.sent = 0
+
+    def start(self) -> None:
+        """Send everything behind the caller's back."""
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop sending."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def done(self) -> bool:
+        """Whether every purchase was sent."""
+        return self.sent >= len(self._purchases)
+
+    def check(self) -> None:
+        """Raise what stopped the feed, if anything did."""
+        if self.error is not None:
+            raise EmbeddedError(f"sending history failed: {self.error}")
+
+    def _run(self) -> None:
+        try:
+            while not (self.done or self._stop.is_set()):
+                self.send(self.sent, min(self.sent + SLICE, len(self._purchases)))
+        except Exception as error:
+            self.error = error
+
+    def send(self, start: int, stop: int) -> None:
+        """Send purchases `start` to `stop` and wait until the broker has them."""
+        for event in self._purchases.events(start, stop):
+            item = event["item_id"]
+            if item not in self._shown:
+                self._shown.add(item)
+                facts = {**self._purchases.facts.get(item, {}), "price": event["price"]}
+                self._producer.send("items", item, msgspec.json.encode(facts))
+            self._producer.send("events", event["user_id"], msgspec.json.encode(event), backfill=True)
+        if not self._producer.flush(30.0) or self._producer.failures:
+            raise EmbeddedError("the broker did not take all purchases within 30 s")
+        self.sent = stop
+
+
+class Change(NamedTuple):
+    """One event of the check and what it did."""
+
+    event: str
+    item: str
+    milliseconds: float
+    before: list[str]
+    after: list[str]
+
+
+def await_learnt(client: Client, count: int, deadline: float, watch: Callable[[], None]) -> Figures:
+    """Until `count` events are learnt and served. Raises EmbeddedError after `deadline` seconds."""
+    limit = time.monotonic() + deadline
+    while time.monotonic() < limit:
+        watch()
+        figures = client.figures()
+        if figures.learnt >= count and served_version(client) >= figures.version > 0:
+            return figures
+        time.sleep(0.1)
+    raise EmbeddedError(f"{count} events were not learnt and served within {deadline:.0f} s")
+
+
+def served_version(client: Client) -> int:
+    """Sequence number of the version that answers; 0 when none does yet."""
+    return int(client.get("/model").get("sequence") or 0)
+
+
+def shop(client: Client, producer: EventProducer, user: str, choices: list[str]) -> list[Change]:
+    """Click, favourite and purchase, each an event through the topic; what was recommended before and after each."""
+    changes = []
+    for kind, item in zip(KINDS, choices, strict=True):
+        before = client.recommended(user)
+        event: dict[str, Any] = {
+            "event_type": kind,
+            "event_id": f"check-{uuid4()}",
+            "user_id": user,
+            "item_id": item,
+            "timestamp": time.time(),
+        }
+        producer.send("events", user, msgspec.json.encode(event)).wait(CHANGE_DEADLINE)
+        after, milliseconds = await_change(lambda: client.recommended(user), before, CHANGE_DEADLINE)
+        changes.append(Change(kind, item, round(milliseconds, 1), before, after))
+    return changes
+
+
+def pick(client: Client, purchases: Purchases) -> tuple[str, list[str]]:
+    """The shopper of the last purchase, and three popular products that are not among the first ten for them."""
+    user = purchases.user[-1]
+    shown = set(client.recommended(user))
+    popular = [item["item_id"] for item in client.get("/popular?n=100")["items"]]
+    choices = [item for item in popular if item not in shown][: len(KINDS)]
+    if len(choices) < len(KINDS):
+        raise EmbeddedError(f"only {len(popular)} popular items: too few were learnt to try the check")
+    return user, choices

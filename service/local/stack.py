@@ -1,0 +1,153 @@
+"""In: settings and a folder. Out: the whole of Sluicegate as child processes: broker, Redis, learner and service.
+
+Broker and Redis are embedded unless their addresses were configured. All children die with this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from service.local import embedded
+from service.local.embedded import Child, EmbeddedError
+from service.local.fetch import fetch
+from streaming.settings.loading import Settings
+
+START_DEADLINE = 60.0
+"""Seconds until learner and service answer: a start with warm caches takes under five, a cold compile under sixty."""
+
+
+class Stack:
+    """Broker, Redis, learner and service; `start` them in that order, `stop` them in the other."""
+
+    def __init__(self, settings: Settings, folder: Path, environ: Mapping[str, str], port: int, host: str) -> None:
+        self.folder = folder.resolve()
+        self.settings = settings
+        self.host, self.port = host, port
+        self.metrics_port = settings.learner.metrics_port
+        if embedded.port_taken(self.metrics_port):
+            self.metrics_port = embedded.free_port()
+        self._environ = dict(environ)
+        self._children: list[Child] = []
+        self.embeds_kafka = settings.origin("kafka.bootstrap") == "default"
+        self.embeds_redis = settings.origin("redis.url") == "default"
+        self.bootstrap = settings.kafka.bootstrap
+        self.redis_url = settings.redis.url
+
+    @property
+    def _reachable(self) -> str:
+        return "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - only compared
+
+    @property
+    def address(self) -> str:
+        """Where the service answers."""
+        return f"http://{self._reachable}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What the learner and the service find in their environment."""
+        mine = {
+            "SLUICEGATE_KAFKA__BOOTSTRAP": self.bootstrap,
+            "SLUICEGATE_REDIS__URL": self.redis_url,
+            "SLUICEGATE_LEARNER__METRICS_PORT": str(self.metrics_port),
+            "SLUICEGATE_LEARNER__INSTANCE": self.settings.learner.instance or f"stack-{self.folder.name}",
+        }
+        if self.embeds_kafka:
+            # The embedded broker forgets its log when it stops: what was learnt is kept, and reading starts at 0.
+            mine["SLUICEGATE_LEARNER__ON_NEW_LOG"] = "restart"
+        return {**self._environ, **mine}
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start everything and wait until it answers. Raises EmbeddedError with the reason and the end of the log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.embeds_kafka:
+            broker = self._run(embedded.broker(self.folder))
+            self.bootstrap = broker.address
+            say(f"Kafka    embedded, {broker.address} (keeps nothing on disk)")
+        if self.embeds_redis:
+            redis = self._run(embedded.redis(self.folder / "redis"))
+            self.redis_url = f"redis://{redis.address}/0"
+            say(f"Redis    embedded, {redis.address} (data in {self.folder / 'redis'})")
+        python = [sys.executable, "-m"]
+        learner = Child(
+            "learner",
+            [*python, "streaming"],
+            self.metrics_port,
+            self.folder / "learner.log",
+            _lives,
+            self.environment(),
+        )
+        service = Child(
+            "service",
+            [*python, "service", "--host", self.host, "--port", str(self.port)],
+            self.port,
+            self.folder / "service.log",
+            partial(_lives, host=self._reachable),
+            self.environment(),
+        )
+        self._run(learner)
+        say(f"learner  metrics at http://127.0.0.1:{self.metrics_port}/metrics, log in {learner.log}")
+        self._run(service)
+        say(f"service  {self.address}, log in {service.log}")
+
+    def _run(self, child: Child) -> Child:
+        child.start(START_DEADLINE)
+        self._children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise EmbeddedError when one of the processes has died."""
+        for child in self._children:
+            child.check()
+
+    def stop(self) -> None:
+        """Service first, then the learner (it writes its last version), then Redis and broker."""
+        while self._children:
+            self._children.pop().stop(self.settings.learner.shutdown_grace)
+
+
+@contextlib.contextmanager
+def running(stack: Stack, say: Callable[[str], None]) -> Iterator[Stack]:
+    """The stack, started; stopped at the end whatever happens."""
+    try:
+        stack.start(say)
+        yield stack
+    except EmbeddedError:
+        stack.check()  # a process that died is the better explanation of an answer that did not come
+        raise
+    finally:
+        stack.stop()
+
+
+def choose_port(wanted: int | None, default: int, say: Callable[[str], None]) -> int:
+    """The port to listen on: the wanted one, or the default one, or a free one when only the default is taken.
+
+    Raises EmbeddedError when a port that was asked for is in use.
+    """
+    if wanted:
+        if embedded.port_taken(wanted):
+            raise EmbeddedError(f"port {wanted} is in use: stop what uses it, or name another with --port")
+        return wanted
+    if wanted == 0 or embedded.port_taken(default):
+        port = embedded.free_port()
+        if wanted is None:
+            say(f"port {default} is in use, listening on {port} instead (choose with --port)")
+        return port
+    return default
+
+
+def _lives(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        return fetch(port, "/livez", timeout=1.0, host=host)[0] == http.HTTPStatus.OK
+    except OSError:
+        return False
+
+
+def default_folder() -> Path:
+    """Where state is kept when nothing is said: the user's state folder."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "sluicegate"

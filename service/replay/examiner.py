@@ -1,0 +1,50 @@
+"""In: tables of a version. Out: what the gate's mechanical guards find in them, as a service would. Stage 6."""
+
+from __future__ import annotations
+
+from models.gate.decision import Policy
+from models.recommender.recommender import Recommender
+from models.recommender.scratch import new_scratch
+from models.replay.trial import Examined
+from models.state.schema import SCHEMA
+from models.state.state import State
+from service.gate.canary import contrast, inspect
+
+REMEMBERED = 8
+"""Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""
+
+
+class Examiner:
+    """Call it. Gates that face the same tables at the same moment are told the same, at the cost of one."""
+
+    def __init__(self) -> None:
+        self._recommenders: dict[int, Recommender] = {}
+        self._scratch = new_scratch()
+        self._asked: tuple[object, ...] = ()
+        self._found: Examined = ((), "", {})
+
+    def __call__(self, candidate: State, served: State | None, policy: Policy, now: float) -> Examined:
+        """Faults, a sentence about the first, and numbers."""
+        asked = (id(candidate), id(served), policy.canary_queries, now)
+        if asked != self._asked:
+            self._asked, self._found = asked, self._examine(candidate, served, policy.canary_queries, now)
+        return self._found
+
+    def _examine(self, candidate: State, served: State | None, queries: int, now: float) -> Examined:
+        over = self._over(candidate)
+        faults, detail, numbers = inspect(candidate, over, SCHEMA, queries, now)
+        if not faults and served is not None:
+            numbers = numbers | contrast(self._over(served), over, candidate, queries, now, self._scratch)
+        return faults, detail, numbers
+
+    def _over(self, state: State) -> Recommender:
+        found = self._recommenders.pop(id(state), None)
+        if found is None or found.state is not state:
+            found = Recommender(state)
+        self._recommenders[id(state)] = found
+        if len(self._recommenders) > REMEMBERED:
+            del self._recommenders[next(iter(self._recommenders))]
+        return found
+
+
+__all__ = ["Examiner"]

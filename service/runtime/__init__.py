@@ -1,0 +1,1 @@
+"""Tools of one process that know nothing of recommendation."""

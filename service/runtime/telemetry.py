@@ -1,0 +1,206 @@
+"""In: what happened in this process. Out: Prometheus metrics on a registry of the service's own.
+
+Every label set that can occur is initialised, so that a rate is 0 and not absent before the first event. Labels are
+route templates and closed sets, never ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from models.gate.decision import ACTIONS, MODES, REASONS, GateState
+
+# Seconds. They bracket the promises for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
+LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# Seconds from the record of an event to a served model that learnt it: the promises are 3 s and 5 s at p99.
+FRESHNESS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+# Seconds of loading: a delta is tens of milliseconds, a base of 400 MB seconds.
+LOADING: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+# Seconds of one history read; the budget is 0.05.
+READING: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+
+DEGRADED: Final = ("history_unavailable", "no_version", "store_unavailable", "version_unloadable")
+"""Why an answer was less than it could be. Closed: callers may branch on it, and metric labels are made from it."""
+
+SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "requested", "nothing")
+"""What filled the head of the slate: the learned ranker, the best single source, a fallback, or the request itself."""
+
+OUTCOMES: Final = ("accepted", "rejected", "unavailable")
+"""What became of an event sent to POST /events: in the topic, refused with a reason, or not taken by Kafka."""
+
+SLATES: Final = ("sent", "left_out", "dropped")
+"""What became of a slate that was answered: handed to Kafka, beyond what is written, or in vain."""
+
+PHASES: Final = ("load", "copy", "apply", "check", "swap")
+"""Phases of following a version: whole state from a base, deltas onto a copy of what is served or onto the idle tables,
+guards, the swap itself."""
+
+UNMATCHED: Final = "unmatched"
+"""Route label of requests that no route matches."""
+
+
+class Telemetry:
+    """The metrics of one service process.
+
+    >>> telemetry = Telemetry()
+    >>> telemetry.degraded["no_version"].inc()
+    >>> telemetry.registry.get_sample_value("sluicegate_degraded_total", {"reason": "no_version"})
+    1.0
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "sluicegate_http_requests", "Answers by route and status.", ["method", "route", "code"], registry=registry
+        )
+        self._durations = Histogram(
+            "sluicegate_http_request_duration_seconds",
+            "Seconds from the request's first byte here to the answer's last; to the first of a stream.",
+            ["route"],
+            buckets=LATENCY,
+            registry=registry,
+        )
+        self.in_progress = Gauge("sluicegate_http_requests_in_progress", "Requests being answered.", registry=registry)
+        self.streams = Gauge("sluicegate_http_streams", "Streams open: live pages that watch.", registry=registry)
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._timers: dict[str, Histogram] = {UNMATCHED: self._durations.labels(UNMATCHED)}
+        self._make_answers(registry)
+        self._make_serving(registry)
+        self._make_gate(registry)
+
+    def _make_answers(self, registry: CollectorRegistry) -> None:
+        served = Counter(
+            "sluicegate_recommendations", "Slates by what filled their head.", ["served_by"], registry=registry
+        )
+        self.served_by = {name: served.labels(name) for name in SERVED_BY}
+        degraded = Counter(
+            "sluicegate_degraded",
+            "Answers that were less than they could be, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.degraded = {name: degraded.labels(name) for name in DEGRADED}
+        self.history_read = Histogram(
+            "sluicegate_history_read_seconds", "Seconds to read a user's history.", buckets=READING, registry=registry
+        )
+        self.history_failures = Counter(
+            "sluicegate_history_read_failures", "History reads that failed or ran out of time.", registry=registry
+        )
+        events = Counter(
+            "sluicegate_events_accepted", "Events sent to POST /events, by outcome.", ["outcome"], registry=registry
+        )
+        self.events = {name: events.labels(name) for name in OUTCOMES}
+        slates = Counter(
+            "sluicegate_slate_records", "Slates for topic slates, by outcome.", ["outcome"], registry=registry
+        )
+        self.slates = {name: slates.labels(name) for name in SLATES}
+        self.rate_limited = Counter("sluicegate_rate_limited", "Requests answered 429.", registry=registry)
+        self.kafka_away = Gauge(
+            "sluicegate_kafka_away", "1 while Kafka leaves this process's questions unanswered.", registry=registry
+        )
+        self.refused_keys = Counter(
+            "sluicegate_auth_failures", "Requests without a key that may do what they ask.", registry=registry
+        )
+
+    def _make_serving(self, registry: CollectorRegistry) -> None:
+        self.sequence = Gauge(
+            "sluicegate_serving_version_sequence", "Sequence number of the version being served.", registry=registry
+        )
+        self.created = Gauge(
+            "sluicegate_serving_version_created_timestamp_seconds",
+            "When the version being served was cut, epoch seconds; 0 when none is served.",
+            registry=registry,
+        )
+        loading = Histogram(
+            "sluicegate_serving_load_duration_seconds",
+            "Seconds of following a version, by phase.",
+            ["phase"],
+            buckets=LOADING,
+            registry=registry,
+        )
+        self.loading = {phase: loading.labels(phase) for phase in PHASES}
+        self.load_failures = Counter(
+            "sluicegate_serving_load_failures", "Versions that could not be loaded.", registry=registry
+        )
+        self.event_to_served = Histogram(
+            "sluicegate_event_to_served_seconds",
+            "Seconds from an event's record in Kafka to its being part of the served model.",
+            buckets=FRESHNESS,
+            registry=registry,
+        )
+        self.items = Gauge("sluicegate_serving_items", "Items in the tables being served.", registry=registry)
+        self.bytes = Gauge("sluicegate_serving_state_bytes", "Bytes of both served table sets.", registry=registry)
+        self.store_up = Gauge(
+            "sluicegate_serving_store_up", "Whether the last look at Redis succeeded.", registry=registry
+        )
+
+    def _make_gate(self, registry: CollectorRegistry) -> None:
+        decisions = Counter(
+            "sluicegate_gate_decisions", "Gate decisions taken here, by action.", ["action"], registry=registry
+        )
+        self.decisions = {action: decisions.labels(action) for action in ACTIONS}
+        reasons = Counter(
+            "sluicegate_gate_reasons", "Reasons of the decisions taken here.", ["reason"], registry=registry
+        )
+        self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
+        self.rollbacks = Gauge(
+            "sluicegate_gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.", registry=registry
+        )
+        self.cool_until = Gauge(
+            "sluicegate_gate_cool_down_end_timestamp_seconds",
+            "Until when nothing goes live after a roll-back, epoch seconds; 0 before the first.",
+            registry=registry,
+        )
+        self.recovering = Gauge(
+            "sluicegate_gate_recovering",
+            "1 from a roll-back on evidence until a version is as good as what is served.",
+            registry=registry,
+        )
+        self.baseline = Gauge(
+            "sluicegate_gate_baseline",
+            "1 while the best single source is served in place of the learnt ranking.",
+            registry=registry,
+        )
+        modes = Gauge("sluicegate_gate_mode", "1 for the mode in force.", ["mode"], registry=registry)
+        self.modes = {mode: modes.labels(mode) for mode in MODES}
+
+    def answered(self, method: str, route: str, code: int, seconds: float) -> None:
+        """Count one answer. `route` is a template; an unknown one counts as unmatched."""
+        if route not in self._timers:
+            route = UNMATCHED
+        key = (method, route, code)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self._requests.labels(method, route, str(code))
+        counter.inc()
+        self._timers[route].observe(seconds)
+
+    def initialise(self, routes: Sequence[tuple[str, str]]) -> None:
+        """Know the (method, route template) there are, and show a zero for each before its first request."""
+        for method, route in routes:
+            self._timers[route] = self._durations.labels(route)
+            self._counters[method, route, 200] = self._requests.labels(method, route, "200")
+
+    def gate(self, state: GateState) -> None:
+        """Show what the gate remembers."""
+        for name, gauge in self.modes.items():
+            gauge.set(name == state.mode)
+        self.rollbacks.set(state.rollbacks)
+        self.cool_until.set(state.cool_until)
+        self.recovering.set(state.recovering)
+        self.baseline.set(state.baseline)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """(body, content type) of /metrics: OpenMetrics where the scraper asks for it, else the plain text format."""
+        if "application/openmetrics-text" in accept:
+            return generate_openmetrics(self.registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+        return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"
+
+
+__all__ = ["DEGRADED", "OUTCOMES", "PHASES", "SERVED_BY", "Telemetry"]

@@ -1,0 +1,91 @@
+"""In: erasures that the learner carried out, whichever replica was asked. Out: nothing here remembers those users.
+
+What a service keeps of users is what they were shown lately, in memory and bounded. Histories are not here: they are
+read from Redis for each request, so that no version, whichever is served, can bring one back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Final
+
+from models.ledger.erasures import user_hash
+from models.slate.rotation import Showings
+from models.statistics.reservoir import Reservoir
+from service.ingest.publisher import Intake
+from service.runtime import logs
+from service.runtime.tasks import ended
+from streaming.store.store import QuickStore, StoreUnavailable
+
+PERIOD: Final = 1.0
+"""Seconds between looks."""
+TOGETHER: Final = 1_000
+"""Erasures of one look."""
+
+
+class Forgetting:
+    """Follows the erasures in Redis. For one event loop, the one on which showings are used."""
+
+    def __init__(self, store: QuickStore, showings: Showings, intake: Intake, reservoir: Reservoir) -> None:
+        self._store, self._showings, self._intake, self._reservoir = store, showings, intake, reservoir
+        self._last = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look; called on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="forgetting")
+
+    async def stop(self) -> None:
+        """End the task."""
+        await ended(self._task)
+
+    def forget(self, users: Iterable[str]) -> None:
+        """Forget what these users were shown."""
+        users = list(users)
+        self._reservoir.erase({user_hash(user) for user in users})
+        for user in users:
+            self._showings.forget(user)
+            for entry in [each for each in list(self._intake.impressions) if each[0] == user]:
+                with contextlib.suppress(ValueError):  # newer ones have just pushed it out
+                    self._intake.impressions.remove(entry)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                # A silent Redis loses nothing: the stream keeps the last ten thousand erasures.
+                with contextlib.suppress(StoreUnavailable):
+                    await self.look()
+            except Exception:
+                # A defect here must not end what every erasure waits for.
+                logs.fault("looking for erasures failed")
+            await asyncio.sleep(PERIOD)
+
+    async def look(self) -> None:
+        """Take over the erasures since the last look; the first one only finds where they end. Raises StoreUnavailable.
+
+        A service that has just begun remembers nobody, so it need not read those before.
+        """
+        stream = self._store.key("erased")
+        if not self._last:
+            newest = await self._store.call("XREVRANGE", stream, "+", "-", "COUNT", 1)
+            self._last = newest[0][0].decode() if newest else "0-0"
+            return
+        found = await self._store.call("XRANGE", stream, f"({self._last}", "+", "COUNT", TOGETHER)
+        if found:
+            erased = {_hash(fields) for _, fields in found}
+            self.forget([user for user in self._known() if user_hash(user) in erased])
+            self._reservoir.erase(erased)
+            self._last = found[-1][0].decode()
+
+    def _known(self) -> set[str]:
+        return {*self._showings.users(), *(user for user, _ in list(self._intake.impressions))}
+
+
+def _hash(fields: object) -> int:
+    known = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))  # type: ignore[index]
+    return int(known[b"u"])
+
+
+__all__ = ["Forgetting"]

@@ -1,0 +1,107 @@
+"""In: a user id. Out: what the user did last, or that it cannot be had now, which costs one request its budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from models.slate.rotation import Showing
+from service.runtime.circuit_breaker import Breaker
+from service.runtime.telemetry import Telemetry
+from service.serving.page import NOBODY, History
+from streaming.live import showings as shown
+from streaming.live.histories import parse, request
+from streaming.store.store import QuickStore, StoreUnavailable
+
+BUDGET: Final = 0.05
+"""Seconds a request waits for the history. An answer for anybody, now, is worth more than a personal one late."""
+
+
+LATE_IN_A_ROW: Final = 3
+"""Reads in a row that ran out of time before Redis is left alone: one late read happens to a busy machine."""
+SLICES: Final = 5
+"""Parts of the budget. A part whose timer came late does not count: then this process was busy, not Redis."""
+LATE: Final = 0.003
+"""Seconds by which a timer of an unoccupied event loop is late at most."""
+MOST_SLICES: Final = 25
+"""Parts after which a read is given up however busy this process is."""
+CONNECTION_TIMEOUT: Final = 1.0
+"""Seconds after which a silent connection is given up. Longer than the budget: a read that is abandoned goes on in the
+background, because cutting it off would cost its connection, and a new one costs more than the wait."""
+
+
+class Histories:
+    """Reads histories; after failures it does not ask again for a while, so that few requests pay for them."""
+
+    def __init__(self, store: QuickStore, telemetry: Telemetry, budget: float = BUDGET) -> None:
+        self._store = store
+        self._telemetry = telemetry
+        self._budget = budget
+        self._breaker = Breaker(LATE_IN_A_ROW)
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    @property
+    def available(self) -> bool:
+        """Whether reads are tried."""
+        return not self._breaker.is_open
+
+    async def get(self, user_id: str) -> tuple[History, bool]:
+        """(history, whether it could be read). An unknown user has an empty one."""
+        read = await self._read(lambda: self._store.call(*request(self._store.key, user_id)))
+        return (NOBODY, False) if read is None else (_history(read), True)
+
+    async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
+        """(history, what the user was shown lately, whether both could be read), in the same one round trip."""
+        key = self._store.key
+        commands = (request(key, user_id), shown.request(key, user_id))
+        read = await self._read(lambda: self._store.calls(commands))
+        return (NOBODY, [], False) if read is None else (_history(read[0]), shown.parse(read[1]), True)
+
+    async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """What Redis answers, None when it does not, or not in time."""
+        started = time.monotonic()
+        if not self._breaker.allows(started):
+            return None
+        task = asyncio.ensure_future(ask())
+        try:
+            answer = await self._within_budget(task)
+        except (StoreUnavailable, TimeoutError) as error:
+            self._breaker.failed(time.monotonic(), certainly=isinstance(error, StoreUnavailable))
+            self._telemetry.history_failures.inc()
+            return None
+        self._breaker.succeeded()
+        self._telemetry.history_read.observe(time.monotonic() - started)
+        return answer
+
+    async def _within_budget(self, task: asyncio.Task[Any]) -> Any:
+        waited, part = 0, self._budget / SLICES
+        for _ in range(MOST_SLICES):
+            started = time.monotonic()
+            done, _ = await asyncio.wait((task,), timeout=part)
+            if done:
+                return task.result()
+            waited += time.monotonic() - started - part < LATE
+            if waited >= SLICES:
+                break
+        self._abandon(task)
+        raise TimeoutError
+
+    def _abandon(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            # Looked at, so that asyncio does not report a failure that was counted already.
+            task.exception()
+
+
+def _history(answer: Sequence[bytes]) -> History:
+    found = parse(answer)
+    return History(found.items, found.times, found.kinds)
+
+
+__all__ = ["BUDGET", "CONNECTION_TIMEOUT", "Histories"]

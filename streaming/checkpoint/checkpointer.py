@@ -1,0 +1,278 @@
+"""State and progress in, one version after the other in Redis out, without the learner waiting for it. Stage 5.
+
+One cut is under way at a time. While it is, later cuts are skipped and their rows stay marked, so the next delta is
+coarser instead of a queue growing. A cut whose upload fails is sent again, the same bytes, until it lands; a cut that
+Redis refuses because head is not what it extends is followed by a base, which needs no predecessor.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from models.ledger.admission import Admission
+from models.ledger.erasures import Receipt
+from models.snapshot.encoding import Manifest, NotFinite, Progress
+from models.state.state import State
+from models.state.tables import Schema
+from streaming.checkpoint.collection import Shelf
+from streaming.checkpoint.compaction import Compactor
+from streaming.checkpoint.outcomes import FAILURES, Phases, failure_kind
+from streaming.checkpoint.writer import (
+    FAILPOINTS,
+    Cut,
+    Hooks,
+    Silent,
+    VersionWriter,
+    beside,
+    clear_marks,
+    take,
+    with_erasures,
+)
+from streaming.store.errors import Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.store.leases import Lease
+from streaming.store.store import Store
+
+log = logging.getLogger(__name__)
+
+UPLOAD_SHARE: Final = 0.2
+"""Largest share of the time spent uploading deltas: beyond it cuts become coarser."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds cuts pause at most after a slow upload: what a crash then repeats stays bounded."""
+
+RETRY_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
+"""Pauses between attempts to send the same bytes; the last one is repeated."""
+
+LOOK_SECONDS: Final = 2.0
+"""Idle seconds after which we look whether head is still ours: a Redis restarted empty is filled again."""
+
+NOT_FINITE_SECONDS: Final = 10.0
+"""Pause after a state that held NaN: each attempt copies everything."""
+
+
+class Last(NamedTuple):
+    """The newest committed version. `committed_at`: epoch seconds. `phases`: seconds of cut, encode, upload, commit."""
+
+    id: str
+    seq: int
+    committed_at: float
+    phases: Mapping[str, float]
+
+
+class Checkpointer:
+    """Writes versions for the holder of a lease. `cut` and `flush` are for the learner's thread, the rest is its own.
+
+    start: the version the state was loaded from, None for a new one. fenced: another learner took over; stop.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        schema: Schema,
+        *,
+        start: Manifest | None = None,
+        base_interval: float = 600.0,
+        on_committed: Callable[[Manifest], None] = lambda _: None,
+        hooks: Hooks | None = None,
+        failpoint: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._lease, self._schema = store, lease, schema
+        self._on_committed, self._failpoint = on_committed, failpoint
+        self._hooks = Phases(hooks or Silent())
+        self._clock, self._wall = clock, wall
+        self.last: Last | None = None
+        self.fenced = False
+        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
+        self._shelf = Shelf(store, self._writer, self._failed)
+        head = store.head()
+        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._shelf.versions.values())])
+        self._parent = start if start is not None and head is not None and head.id == start.id else None
+        start_id = start.id if start else ""
+        self.bases = Compactor(self._writer, self._shelf, start_id, base_interval, clock, self._failed)
+        self._not_before = clock()
+        self._job: Cut | None = None
+        self._rebase = False
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._upload_all, name="versions", daemon=True)
+        self._thread.start()
+
+    # -- the learner's side -----------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cut is still on its way."""
+        return self._job is not None
+
+    def cut(
+        self,
+        state: State,
+        progress: Progress,
+        admission: Admission,
+        evidence: dict[str, Any],
+        *,
+        served_by: str = "",
+        receipts: Sequence[Receipt] = (),
+        force: bool = False,
+    ) -> bool:
+        """Copy what changed and hand it to the uploader. False when there is nothing new, or it is not yet time.
+
+        force: however long the upload before took, for the last version before the end.
+        """
+        started = self._clock()
+        if self.busy or self.fenced or (started < self._not_before and not force):
+            return False
+        parent = None if self._rebase else self._parent
+        # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
+        if parent is not None and progress == parent.progress and not self.bases.owed(started):
+            return False
+        draft = self._draft(parent, progress.copy(), evidence, served_by)
+        draft = with_erasures(draft, parent, admission.erasures, receipts)
+        job = take(state, draft, admission, parent.progress.arrivals if parent else None)
+        self._rebase = False
+        if parent is None:
+            clear_marks(state)
+        if parent is not None and self.bases.due(started):
+            self.bases.offer(take(state, beside(job.manifest, admission.erasures), admission, None))
+        self._hooks.phase("cut", self._clock() - started)
+        with self._changed:
+            self._job = job
+            self._changed.notify_all()
+        return True
+
+    def rebase(self) -> None:
+        """The state is another than the one before: the next version is a base, whatever is still on its way."""
+        self._rebase = True
+
+    def flush(self, deadline: float) -> bool:
+        """Wait up to `deadline` seconds for the cut under way; whether it landed (if not, the next one is a base)."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.busy or self.fenced, deadline)
+            return not self.busy and not self.fenced and self._parent is not None
+
+    def close(self, timeout: float = 2.0) -> None:
+        """End the threads; a cut that is still under way is given up and learnt again after the next start."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        self.bases.close(timeout)
+        self._thread.join(timeout)
+
+    def _draft(self, parent: Manifest | None, progress: Progress, evidence: dict[str, Any], served_by: str) -> Manifest:
+        self._seq += 1
+        return Manifest(
+            id=f"{self._seq}-{self._lease.epoch}-{secrets.token_hex(3)}",
+            seq=self._seq,
+            kind="delta" if parent else "base",
+            parent=parent.id if parent else "",
+            epoch=self._lease.epoch,
+            owner=self._lease.token,
+            created_at=self._wall(),
+            schema_version=self._schema.version,
+            schema=self._schema.fingerprint(),
+            progress=progress,
+            evidence=dict(evidence),
+            served_by=served_by,
+        )
+
+    # -- the uploader -----------------------------------------------------------------------------------------------
+
+    def _upload_all(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._job is not None or self._closing.is_set(), LOOK_SECONDS)
+                job = self._job
+            if job is None:
+                self._look()
+                continue
+            self._guarded(job)
+            self.bases.drop()
+            with self._changed:
+                self._job = None
+                self._changed.notify_all()
+
+    def _deliver(self, job: Cut) -> None:
+        prepared = self._writer.prepare(job)
+        attempt = 0
+        while not self._closing.is_set():
+            started = self._clock()
+            try:
+                manifest = self._writer.write(prepared)
+                self._pace(self._clock() - started)
+                self._landed(manifest)
+                return
+            except (StoreUnavailable, MissingChunk) as error:
+                self._failed(error)
+                if isinstance(error, StoreUnavailable) and error.kind == "oom":
+                    self._shelf.collect()
+                self._closing.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+
+    def _pace(self, spent: float) -> None:
+        """No cut for so long that uploads keep to their share. An outage before this attempt does not count."""
+        pause = min(spent * (1 / UPLOAD_SHARE - 1), LONGEST_PAUSE)
+        self._not_before = max(self._not_before, self._clock() + pause)
+
+    def _landed(self, manifest: Manifest) -> None:
+        self._shelf.versions[manifest.id] = manifest
+        self._parent = manifest
+        self.last = Last(manifest.id, manifest.seq, self._wall(), dict(self._hooks.seconds))
+        self._failpoint("commit.6")
+        self._mirror(manifest)
+        self.bases.landed(manifest)
+        if manifest.kind == "base":
+            self._shelf.collect()
+
+    def _mirror(self, manifest: Manifest) -> None:
+        try:
+            self._on_committed(manifest)
+        except Exception as error:  # the version stands, whatever its listener makes of it
+            log.warning("version %s is committed, but its listener failed: %s", manifest.id, error)
+            self._hooks.failed("listener", error)
+
+    def _guarded(self, job: Cut) -> None:
+        """Nothing that goes wrong with a version reaches the learner: it shows in `failed`, and a base follows."""
+        try:
+            self._deliver(job)
+        except Fenced as error:
+            self._failed(error)
+        except NotFinite as error:
+            self._failed(error)
+            self._parent = None
+            self._not_before = self._clock() + NOT_FINITE_SECONDS
+        except Exception as error:  # WrongParent, Stale; and a bug must not end versions for good
+            self._failed(error)
+            self._parent = None
+            if isinstance(error, Stale):
+                self._seq = max(self._seq, error.seq)
+
+    def _look(self) -> None:
+        """A Redis that failed over or was emptied has another head than the last version: a base comes next."""
+        parent = self._parent
+        if parent is None or self._closing.is_set():
+            return
+        try:
+            head = self._store.head()
+        except Exception as error:
+            self._failed(error)
+            return
+        if head is None or (head.id != parent.id and head.seq <= parent.seq):
+            self._failed(WrongParent(head.id if head else ""))
+            self._parent = self.last = None
+
+    def _failed(self, error: Exception) -> None:
+        kind = failure_kind(error)
+        log.warning("version not committed (%s): %s", kind, error)
+        self.fenced = self.fenced or isinstance(error, Fenced)
+        self._hooks.failed(kind, error)
+
+
+__all__ = ["FAILPOINTS", "FAILURES", "Checkpointer", "Hooks", "Last", "failure_kind"]

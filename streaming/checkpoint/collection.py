@@ -1,0 +1,40 @@
+"""Which versions there are in; the ones nobody needs unlinked. Stage 5."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from models.snapshot.encoding import Damaged, Manifest
+from streaming.checkpoint.writer import VersionWriter
+from streaming.store.errors import CommitRefused, StoreUnavailable
+from streaming.store.store import Store
+
+
+class Shelf:
+    """The manifests of all versions, each fetched once. Safe to use from several threads."""
+
+    def __init__(self, store: Store, writer: VersionWriter, failed: Callable[[Exception], None]) -> None:
+        self._store, self._writer, self._failed = store, writer, failed
+        self._lock = threading.Lock()
+        self.versions: dict[str, Manifest] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Know every version there is; manifests known already are not fetched again. Raises StoreUnavailable."""
+        ids = {pointer.id for pointer in (*self._store.versions(), *self._store.bases())}
+        for gone in set(self.versions) - ids:
+            self.versions.pop(gone, None)
+        for id_, found in self._store.manifests(sorted(ids - set(self.versions))).items():
+            if not isinstance(found, Damaged):
+                self.versions[id_] = found
+
+    def collect(self) -> None:
+        """Unlink what no pointer needs. Never urgent: what fails is tried after the next base."""
+        try:
+            with self._lock:
+                self.refresh()
+                for gone in self._writer.collect(dict(self.versions)):
+                    self.versions.pop(gone, None)
+        except (StoreUnavailable, CommitRefused) as error:
+            self._failed(error)

@@ -1,0 +1,123 @@
+"""Full copies in, bases beside the chain out, at a pace that leaves Redis to the deltas. Stage 5."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from models.snapshot.encoding import Manifest
+from streaming.checkpoint.collection import Shelf
+from streaming.checkpoint.writer import Cut, VersionWriter
+from streaming.versions.retention import bytes_since_base
+
+BASE_FACTOR: Final = 2.0
+"""A new base when the deltas since the last are this many times its size: a start then reads at most three bases."""
+
+SMALLEST_BASE: Final = 1 << 20
+"""Bytes a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
+
+ERASURE_BASES: Final = 2
+"""Bases that an erasure calls for. With the second one in place the versions from before it are let go of, and there is
+still a second copy for the case that one is damaged."""
+
+ERASURE_SHARE: Final = 0.1
+"""Of the interval between bases, how long after the last one the next may follow for an erasure: however many users are
+erased, a base is written at most each minute with the usual ten."""
+
+BASE_RETRY_SECONDS: Final = 30.0
+"""Pause after a base that was not written: each attempt copies everything."""
+
+
+class Compactor:
+    """Knows when a base is due and writes it in a thread of its own, once the version it stands beside is committed."""
+
+    def __init__(
+        self,
+        writer: VersionWriter,
+        shelf: Shelf,
+        start: str,
+        interval: float,
+        clock: Callable[[], float],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._writer, self._shelf, self.interval, self._clock, self._failed = writer, shelf, interval, clock, failed
+        self._deltas, self._base_size = bytes_since_base(shelf.versions, start)
+        self._base_at = self._not_before = clock()
+        self._erased_in = shelf.versions[start].erasure_seq if start in shelf.versions else 0
+        self._job: Cut | None = None
+        self._ready = False
+        self.busy = False
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="bases", daemon=True)
+        self.thread.start()
+
+    def due(self, now: float) -> bool:
+        """Whether the next cut should be copied whole as well."""
+        if self.busy or not (self._deltas or self.owed(now)) or now < self._not_before:
+            return False
+        large = self._deltas > BASE_FACTOR * max(self._base_size, SMALLEST_BASE)
+        return large or now - self._base_at > self.interval or self.owed(now)
+
+    def owed(self, now: float) -> bool:
+        """Whether an erasure calls for a base now: until then old versions hold whom it erased."""
+        soon = now < self._not_before or now - self._base_at <= self.interval * ERASURE_SHARE
+        if not self._erased_in or self.busy or soon:
+            return False
+        return len([seq for seq in self._bases() if seq >= self._erased_in]) < ERASURE_BASES
+
+    def _bases(self) -> list[int]:
+        return [manifest.seq for manifest in list(self._shelf.versions.values()) if manifest.kind == "base"]
+
+    def offer(self, job: Cut) -> None:
+        """A full copy whose version is about to be written."""
+        with self._changed:
+            self._job, self._ready, self.busy = job, False, True
+
+    def landed(self, manifest: Manifest) -> None:
+        """That version is in the chain: a base it is itself, or one more delta since the last."""
+        with self._changed:
+            self._erased_in = manifest.erasure_seq
+            if manifest.kind == "base":
+                self._deltas, self._base_size, self._base_at = 0, manifest.size, self._clock()
+            else:
+                self._deltas += manifest.size
+            self._ready = self._job is not None and self._job.manifest.beside == manifest.id
+            self._changed.notify_all()
+
+    def drop(self) -> None:
+        """The version under way did not land: there is nothing its base could stand beside."""
+        with self._changed:
+            if self._job is not None and not self._ready:
+                self._job, self.busy = None, False
+
+    def close(self, timeout: float) -> None:
+        """End the thread; a base under way is given up."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        self.thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._ready or self._closing.is_set())
+                job, before = self._job, self._deltas
+                self._job, self._ready = None, False
+            if job is not None and not self._closing.is_set():
+                self._write(job, before)
+                self._base_at = self._clock()
+                self.busy = False
+
+    def _write(self, job: Cut, before: int) -> None:
+        try:
+            manifest = self._writer.write_base(job, self._closing.wait)
+            if manifest is not None:
+                self._shelf.versions[manifest.id] = manifest
+                with self._changed:
+                    self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
+                self._shelf.collect()
+        except Exception as error:  # the chain is complete without it; a later cut tries again
+            self._failed(error)
+            self._not_before = self._clock() + BASE_RETRY_SECONDS

@@ -1,0 +1,50 @@
+"""An exception on the way of a version in, its short name out; and hooks that remember durations. Stage 5."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.snapshot.encoding import Manifest, NotFinite
+from streaming.checkpoint.writer import Hooks
+from streaming.store.errors import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+
+REFUSALS: Final[dict[type[Exception], str]] = {
+    Fenced: "fenced",
+    Stale: "stale",
+    WrongParent: "parent",
+    MissingChunk: "missing",
+    NotFinite: "not_finite",
+}
+
+FAILURES: Final = (*KINDS, *REFUSALS.values(), "listener", "bug")
+"""Every kind that `Hooks.failed` is told: closed, because metric labels are made of it."""
+
+
+def failure_kind(error: Exception) -> str:
+    """A short, closed name for what kept a version from being committed: a metric label.
+
+    >>> failure_kind(MissingChunk("c:0"))
+    'missing'
+    """
+    return error.kind if isinstance(error, StoreUnavailable) else REFUSALS.get(type(error), "bug")
+
+
+class Phases:
+    """Hooks that also remember the last duration of each phase."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self.seconds: dict[str, float] = {}
+
+    def phase(self, name: str, seconds: float) -> None:
+        """Remember and pass on."""
+        self.seconds[name] = seconds
+        self._hooks.phase(name, seconds)
+
+    def committed(self, manifest: Manifest) -> None:
+        """Pass on."""
+        self._hooks.committed(manifest)
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """Pass on."""
+        self._hooks.failed(kind, error)

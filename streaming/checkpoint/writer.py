@@ -1,0 +1,203 @@
+"""A cut in, a committed version in Redis out: the numbered steps, and what a death at each of them means. Stage 5.
+
+    1 encode          the cut was only in memory: the records since the version before are read again.
+    2 first chunk     nothing of it is named anywhere; what was uploaded removes itself within the hour.
+    3 other chunks    the same.
+    4 commit script   the same before it; it runs whole or not at all, so there is no "during".
+    5 lost answer     the version is head. Sent again, the script says DUP; restarted, we load it and repeat nothing.
+    6 mirror          Kafka's own offsets lag behind ours until the next version; nobody reads them but lag tools.
+    7 base chunks     the base is not named: the chain is complete without it.
+    8 base script     as 4: with it the chain can be entered here, without it one base earlier.
+    9 collect         versions nobody needs are still there: the next collection finds them.
+
+`failpoint("commit.N")` is called as step N begins; `commit.10` follows the last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from models.ledger.admission import Admission
+from models.ledger.erasures import Erasures, Receipt
+from models.snapshot.encoding import Chunk, Manifest, describe, encode, seal
+from models.state.state import Changes, State
+from models.state.tables import MODEL, Array, Schema
+from streaming.store.leases import Lease
+from streaming.store.store import Store
+from streaming.versions.retention import BESIDE, unneeded
+
+FAILPOINTS: Final = tuple(f"commit.{step}" for step in range(1, 11))
+"""Every point at which an acceptance test kills the learner."""
+
+BASE_BYTES_PER_SECOND: Final = 16 << 20
+"""Pace of a base beside the chain, 16 MiB/s: slow enough that deltas and histories find Redis free between two chunks,
+fast enough that 400 MB are there before a twentieth of ten minutes is over."""
+
+
+COLLECT_TOGETHER: Final = 64
+"""Versions unlinked by one script: some milliseconds of Redis's one thread."""
+
+
+class Hooks(Protocol):
+    """What the checkpointer tells telemetry. Called from its threads."""
+
+    def phase(self, name: str, seconds: float) -> None:
+        """One of cut, encode, upload, commit took so long."""
+
+    def committed(self, manifest: Manifest) -> None:
+        """A version, or a base beside one, is in Redis."""
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """A version was not committed (yet): a kind of StoreUnavailable, or fenced, stale, parent, missing, ..."""
+
+
+class Silent:
+    """Hooks that tell nobody."""
+
+    def phase(self, name: str, seconds: float) -> None:
+        """Nothing."""
+
+    def committed(self, manifest: Manifest) -> None:
+        """Nothing."""
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """Nothing."""
+
+
+class Cut(NamedTuple):
+    """A copy of what one version carries, made between two batches; the learner goes on."""
+
+    manifest: Manifest
+    changes: Changes
+    arrivals: dict[str, Array]
+    first_arrival: int
+
+
+class Prepared(NamedTuple):
+    """A cut as bytes, ready to be sent as often as it takes."""
+
+    manifest: Manifest
+    chunks: list[Chunk]
+
+
+def take(state: State, manifest: Manifest, admission: Admission, arrivals_since: int | None) -> Cut:
+    """Copy what changed since the last cut, or everything for a base.
+
+    arrivals_since: position up to which the version before carried the dedupe window; None carries the whole of it.
+    """
+    stop = manifest.progress.arrivals
+    window = admission.window(stop) if arrivals_since is None else admission.since(arrivals_since, stop)
+    arrays = {"event_hash": window.event_hash, "user_hash": window.user_hash, "time": window.time}
+    counts = {name: keys.capacity for name, keys in state.keys.items() if name != MODEL}
+    drafted = msgspec.structs.replace(manifest, counts=counts)
+    changes = state.full() if manifest.kind == "base" else state.cut()
+    return Cut(drafted, changes, arrays, stop - len(window.time))
+
+
+def clear_marks(state: State) -> None:
+    """Forget which rows changed: a full copy was just taken."""
+    for data in state.tables.values():
+        data.take_touched()
+    for keys in state.keys.values():
+        keys.take_changes()
+
+
+class VersionWriter:
+    """The numbered steps, one after the other, in the caller's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        schema: Schema,
+        hooks: Hooks,
+        failpoint: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._lease, self._schema = store, lease, schema
+        self._hooks, self._failpoint, self._clock = hooks, failpoint, clock
+
+    def prepare(self, cut: Cut) -> Prepared:
+        """Step 1. Raises NotFinite: such a state is never written."""
+        self._failpoint("commit.1")
+        with self._timed("encode"):
+            chunks = list(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival))
+            infos = [describe(index, chunk) for index, chunk in enumerate(chunks)]
+        return Prepared(msgspec.structs.replace(cut.manifest, chunks=infos), chunks)
+
+    def write(self, prepared: Prepared) -> Manifest:
+        """Steps 2 to 5; may be repeated until it returns. Raises StoreUnavailable and CommitRefused."""
+        manifest, chunks = prepared
+        with self._timed("upload"):
+            self._failpoint("commit.2")
+            for index, chunk in enumerate(chunks):
+                self._store.put_chunk(manifest.id, index, chunk.data)
+                if not index:
+                    self._failpoint("commit.3")
+        self._failpoint("commit.4")
+        with self._timed("commit"):
+            self._store.commit(manifest, seal(manifest), self._lease)
+        self._failpoint("commit.5")
+        self._hooks.committed(manifest)
+        return manifest
+
+    def write_base(self, cut: Cut, pause: Callable[[float], bool]) -> Manifest | None:
+        """Steps 7 and 8, chunk by chunk at a pace: it never holds a second copy of everything.
+
+        pause: waits so many seconds and says whether to give up; then None is returned and nothing is named.
+        """
+        infos = []
+        for index, chunk in enumerate(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival)):
+            if not index:
+                self._failpoint("commit.7")
+            self._store.put_chunk(cut.manifest.id, index, chunk.data)
+            infos.append(describe(index, chunk))
+            if pause(len(chunk.data) / BASE_BYTES_PER_SECOND):
+                return None
+        manifest = msgspec.structs.replace(cut.manifest, chunks=infos)
+        self._failpoint("commit.8")
+        self._store.commit(manifest, seal(manifest), self._lease)
+        self._hooks.committed(manifest)
+        return manifest
+
+    def collect(self, versions: Mapping[str, Manifest]) -> list[str]:
+        """Step 9: unlink what no pointer needs, and say what that was."""
+        self._failpoint("commit.9")
+        pointers = self._store.pointers()
+        gone: list[str] = []
+        doomed = unneeded(versions, {pointer.id for pointer in pointers.values()})
+        for start in range(0, len(doomed), COLLECT_TOGETHER):
+            some = doomed[start : start + COLLECT_TOGETHER]
+            if not self._store.forget({id_: len(versions[id_].chunks) for id_ in some}, pointers, self._lease):
+                break
+            gone += some
+        self._failpoint("commit.10")
+        return gone
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        started = self._clock()
+        yield
+        self._hooks.phase(phase, self._clock() - started)
+
+
+def beside(cut: Manifest, erasures: Erasures) -> Manifest:
+    """The manifest of the base that stands beside the version of this cut."""
+    erased = erasures.since(0, cut.progress.erasures)
+    return msgspec.structs.replace(
+        cut, id=cut.id + BESIDE, kind="base", parent="", beside=cut.id, chunks=[], erased=erased, receipts=[]
+    )
+
+
+def with_erasures(
+    draft: Manifest, parent: Manifest | None, erasures: Erasures, receipts: Sequence[Receipt]
+) -> Manifest:
+    """The draft with who was erased since `parent`, or ever when it has none, and which version did that last."""
+    before, now = parent.progress.erasures if parent is not None else 0, draft.progress.erasures
+    last = parent.erasure_seq if parent is not None and before == now else draft.seq if now else 0
+    return msgspec.structs.replace(draft, erased=erasures.since(before, now), erasure_seq=last, receipts=list(receipts))

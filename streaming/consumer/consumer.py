@@ -1,0 +1,368 @@
+"""In: the topics `events`, `items` and `control`. Out: batches of records in order, from the offsets we say. Stage 0.
+
+Positions belong to the version a learner loaded, so nothing here follows Kafka's own commits: all partitions are
+assigned by us, and what is committed to Kafka is a mirror for tools that show lag.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
+from kafka.structs import OffsetAndMetadata
+
+from streaming.consumer.unpacking import hasten
+from streaming.kafka.client import open_client
+from streaming.kafka.errors import (
+    BrokerAway,
+    KafkaTrouble,
+    NotAllowed,
+    OffsetsGone,
+    TopicMissing,
+    TopicRecreated,
+    client_arguments,
+    trouble,
+)
+from streaming.kafka.records import Offsets, Record, Source, is_backfill
+from streaming.kafka.tokens import Tokens
+from streaming.settings.loading import Settings
+
+__all__ = [
+    "BrokerAway",
+    "KafkaSource",
+    "NotAllowed",
+    "Offsets",
+    "OffsetsGone",
+    "Record",
+    "Source",
+    "TopicMissing",
+    "TopicRecreated",
+    "is_backfill",
+]
+
+# Bytes of one fetch, per partition and in all. A backlog is read fetch by fetch, one partition after the other, so
+# larger ones take it further out of its order in time; with half as many the learner waits for the broker.
+PARTITION_FETCH: Final = 1 << 20
+FETCH: Final = 32 << 20
+# Milliseconds the broker may hold a fetch when it has nothing: it bounds how long `close` waits, not freshness.
+FETCH_WAIT_MS: Final = 100
+# Seconds to settle whether an offset beyond the listed end exists (see `_past_the_end`).
+PROBE: Final = 3.0
+
+# Times that a broker is asked where partitions begin and end, when its answer lacks some of them.
+EDGES_ASKED: Final = 5
+
+# Seconds a mirror commit may take, connecting included: it is for tools, nothing of ours waits for it longer.
+MIRROR: Final = 2.0
+
+T = TypeVar("T")
+
+AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
+
+
+class KafkaSource:
+    """`Source` over kafka-python.
+
+    Any method may raise BrokerAway (no answer within `kafka.request_timeout`; for the constructor,
+    `kafka.bootstrap_timeout`) or NotAllowed. Nothing here waits without a bound.
+    first: a topic that is read to its end before any record of another is handed out, from each `assign` on.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str], group: str | None = None, *, first: str = "") -> None:
+        self._settings = settings.kafka
+        self._topics = tuple(topics)
+        self._group = group or f"sluicegate.{settings.namespace}"
+        self._ids: dict[str, str] = {}
+        self._first = first
+        self._awaited: dict[TopicPartition, int] = {}
+        self._timeout_ms = int(settings.kafka.request_timeout * 1000)
+        self._members: dict[str, Any] = {}
+        self._mirror_lock = threading.Lock()
+        self.mirror_failures = 0
+        # Without a group, so that a lost group coordinator cannot hold up a poll.
+        self._consumer = self._call(lambda: self._client("sluicegate-source", None))
+        hasten(self._consumer, kafka_errors.CorruptRecordError)
+        try:
+            arguments = client_arguments(self._settings, "sluicegate-source")
+            self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))
+        except BaseException:
+            self._consumer.close(autocommit=False, timeout_ms=1000)
+            raise
+
+    def _client(self, client_id: str, group: str | None, patience: float | None = None) -> Any:
+        arguments = client_arguments(self._settings, client_id)
+        if patience is not None:
+            arguments["bootstrap_timeout_ms"] = int(patience * 1000)
+        return open_client(
+            KafkaConsumer,
+            **arguments,
+            metrics_enabled=False,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            check_crcs=True,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_bytes=FETCH,
+            max_partition_fetch_bytes=PARTITION_FETCH,
+        )
+
+    def _call(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except kafka_errors.KafkaError as error:
+            raise trouble(error, self._settings.bootstrap) from error
+
+    def cluster_id(self) -> str:
+        """Id of the cluster, as its brokers give it."""
+        return str(self._call(self._admin.describe_cluster)["cluster_id"])
+
+    def topic_ids(self) -> dict[str, str]:
+        """Id of each topic; a topic that was made anew has another. Raises TopicMissing."""
+        return {name: str(found["topic_id"]) for name, found in self._describe().items()}
+
+    def _describe(self) -> dict[str, Any]:
+        described = {
+            found["name"]: found for found in self._call(lambda: self._admin.describe_topics(list(self._topics)))
+        }
+        for name in self._topics:
+            code = described[name]["error_code"] if name in described else 3
+            if code:
+                kind = kafka_errors.for_code(code)
+                if issubclass(kind, kafka_errors.AuthorizationError):
+                    raise NotAllowed(
+                        f"Kafka at {self._settings.bootstrap} does not let us read topic {name!r} ({kind.__name__}): "
+                        "grant kafka.username the rights that docs/operations.md lists"
+                    )
+                raise TopicMissing(name, self._settings.bootstrap)
+        return described
+
+    def _partitions(self) -> set[TopicPartition]:
+        described = self._describe()
+        ids = {name: str(found["topic_id"]) for name, found in described.items()}
+        for name, before in self._ids.items():
+            if ids[name] != before:
+                raise TopicRecreated(name, before, ids[name])
+        self._ids = ids
+        return {
+            TopicPartition(name, part["partition_index"])
+            for name, found in described.items()
+            for part in found["partitions"]
+        }
+
+    def assign(self, offsets: Mapping[str, Mapping[int, int]]) -> Offsets:
+        """Take all partitions of all topics, each at the offset given, or at its log's beginning when none is given.
+
+        Returns where each starts. Raises OffsetsGone when a log does not hold the offset asked for, TopicMissing.
+        """
+        self._ids = {}
+        parts = self._partitions()
+        first, end = self._bounds(parts)
+        start = {part: offsets.get(part.topic, {}).get(part.partition, first[part]) for part in parts}
+        doubtful = {part: offset for part, offset in start.items() if offset > end[part]}
+        for part, offset in start.items():
+            if offset < first[part]:
+                raise OffsetsGone(part.topic, part.partition, offset, first[part], end[part])
+        self._awaited = {}
+        if doubtful:
+            self._past_the_end(doubtful, first)
+        self._awaited = {part: end[part] for part in parts if part.topic == self._first}
+        self._seek(start)
+        return _nested(start)
+
+    def _bounds(self, parts: set[TopicPartition]) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        ordered = sorted(parts)
+        return self._edges(self._consumer.beginning_offsets, ordered), self._edges(self._consumer.end_offsets, ordered)
+
+    def _edges(self, ask: Callable[..., dict[TopicPartition, int]], parts: list[TopicPartition]) -> Any:
+        # A broker under load may leave a partition out of its answer, and kafka-python then raises KeyError.
+        for _ in range(EDGES_ASKED):
+            with contextlib.suppress(KeyError):
+                return self._call(lambda: ask(parts, timeout_ms=self._timeout_ms))
+        raise BrokerAway(f"{self._settings.bootstrap} does not say where all partitions begin and end", "timeout")
+
+    def _seek(self, start: Mapping[TopicPartition, int]) -> None:
+        self._consumer.assign(sorted(start))
+        for part, offset in start.items():
+            self._consumer.seek(part, offset)
+        if self._awaited:
+            self._consumer.pause(*(part for part in start if part.topic != self._first))
+
+    def _past_the_end(self, doubtful: dict[TopicPartition, int], first: Mapping[TopicPartition, int]) -> None:
+        # Tansu lists as "end" the offset after the FIRST record of the last batch. The high watermark of a fetch is
+        # right on every broker, so that is what decides.
+        self._seek(doubtful)
+        limit = time.monotonic() + PROBE
+        unsettled = dict(doubtful)
+        while unsettled:
+            self._poll(0.1, 1)
+            for part, offset in list(unsettled.items()):
+                highwater = self._consumer.highwater(part)
+                if highwater is not None and highwater < offset:
+                    raise OffsetsGone(part.topic, part.partition, offset, first[part], highwater)
+                if highwater is not None:
+                    del unsettled[part]
+            if unsettled and time.monotonic() > limit:
+                raise BrokerAway(f"no fetch from {self._settings.bootstrap} was answered in {PROBE:g} s", "timeout")
+
+    def poll(self, timeout_s: float, max_records: int) -> list[list[Record]]:
+        """What has arrived, waiting at most `timeout_s` for the first: one list per partition, each in offset order.
+
+        Empty while the broker is away: `lag` and `end_offsets` tell the two apart. Raises OffsetsGone, NotAllowed.
+        """
+        polled = list(self._poll(timeout_s, max_records).values())
+        if self._awaited:
+            self._look_at_first()
+        return polled
+
+    def _look_at_first(self) -> None:
+        """Let the other topics go on once the first is read. Only the watermark of a fetch says where it ends."""
+        for part, end in list(self._awaited.items()):
+            highwater = self._consumer.highwater(part)
+            if highwater is not None and self._call(partial(self._position, part)) >= max(end, highwater):
+                del self._awaited[part]
+        if not self._awaited:
+            self._consumer.resume(*self._consumer.paused())
+
+    def _position(self, part: TopicPartition) -> int:
+        return int(self._consumer.position(part, timeout_ms=self._timeout_ms))
+
+    def _poll(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Record]]:
+        try:
+            polled: dict[TopicPartition, list[Record]] = self._consumer.poll(int(timeout_s * 1000), max_records)
+        except kafka_errors.OffsetOutOfRangeError as error:
+            self._gone(error)
+        except kafka_errors.LogTruncationError as error:
+            self._gone(error)
+        except kafka_errors.KafkaError as error:
+            raise trouble(error, self._settings.bootstrap) from error
+        return polled
+
+    def _gone(self, error: Exception) -> NoReturn:
+        # A topic made anew is shorter too, but nothing of it was lost: that is another error, and it is told first.
+        self._partitions()
+        parts = set(self._consumer.assignment())
+        first, end = self._bounds(parts)
+        for part, offset in self._tracked().items():
+            if not first[part] <= offset <= end[part]:
+                raise OffsetsGone(part.topic, part.partition, offset, first[part], end[part]) from error
+        raise BrokerAway(f"the broker refused an offset that it lists as present: {error}") from error
+
+    def _tracked(self) -> dict[TopicPartition, int]:
+        """Next offset of every partition; known locally since each was sought, so no call leaves the process."""
+        return {
+            part: self._call(partial(self._consumer.position, part, timeout_ms=self._timeout_ms))
+            for part in self._consumer.assignment()
+        }
+
+    def positions(self) -> Offsets:
+        """Next offset of every partition: after the last record that `poll` handed out."""
+        return _nested(self._tracked())
+
+    def refresh_partitions(self) -> list[tuple[str, int]]:
+        """Look for partitions added since, and read them from their beginning. Returns the new ones.
+
+        Raises TopicRecreated when a topic's id is another than at `assign`.
+        """
+        known = self._tracked()
+        new = self._partitions() - set(known)
+        if new:
+            first, _ = self._bounds(new)
+            self._seek(known | {part: first[part] for part in new})
+        return sorted((part.topic, part.partition) for part in new)
+
+    def beginning_offsets(self) -> Offsets:
+        """Oldest offset each log still has."""
+        return _nested(self._bounds(set(self._consumer.assignment()))[0])
+
+    def end_offsets(self) -> Offsets:
+        """Offset after the newest record of each log, asked of the broker. Raises BrokerAway."""
+        listed = self._bounds(set(self._consumer.assignment()))[1]
+        return _nested({part: max(offset, self._consumer.highwater(part) or 0) for part, offset in listed.items()})
+
+    def lag(self) -> Offsets:
+        """Records of each partition not handed out yet, as of its last fetch; no call leaves the process.
+
+        A partition that was not fetched from yet is left out.
+        """
+        known = {part: self._consumer.highwater(part) for part in self._consumer.assignment()}
+        tracked = self._tracked()
+        return _nested({part: max(0, end - tracked[part]) for part, end in known.items() if end is not None})
+
+    def backlog(self, timeout_s: float) -> Offsets | None:
+        """Records of each partition not handed out yet, asked of the broker; None when it does not answer in time.
+
+        `lag` cannot tell this: a partition is not fetched from while what was fetched before waits here, so its last
+        fetch tells least when there is most to learn.
+        """
+        parts = sorted(self._consumer.assignment())
+        try:
+            listed = self._consumer.end_offsets(parts, timeout_ms=int(timeout_s * 1000))
+        except (kafka_errors.KafkaError, KeyError):  # KeyError: see `_edges`
+            return None
+        tracked = self._tracked()
+        ends = {part: max(end, self._consumer.highwater(part) or 0) for part, end in listed.items()}
+        return _nested({part: max(0, end - tracked[part]) for part, end in ends.items()})
+
+    def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
+        """Tell Kafka how far a version reaches, for tools that show lag; False when it could not be told.
+
+        Never raises: failures count in `mirror_failures`. Safe from another thread than the one that polls.
+        """
+        positions = {
+            TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
+            for topic, parts in offsets.items()
+            for partition, offset in parts.items()
+        }
+        with self._mirror_lock:
+            try:
+                self._member(group).commit(positions, timeout_ms=int(MIRROR * 1000))
+            except (kafka_errors.KafkaError, KafkaTrouble, OSError):
+                self.mirror_failures += 1
+                return False
+        return True
+
+    def _member(self, group: str | None) -> Any:
+        name = group or self._group
+        if name not in self._members:
+            self._members[name] = self._client("sluicegate-mirror", name, MIRROR)
+        return self._members[name]
+
+    def committed(self, group: str | None = None) -> Offsets:
+        """Offset last committed for each assigned partition that has one. Raises BrokerAway."""
+        found: dict[TopicPartition, int] = {}
+        with self._mirror_lock:
+            member = self._call(partial(self._member, group))
+            for part in self._consumer.assignment():
+                offset = self._call(partial(member.committed, part, timeout_ms=self._timeout_ms))
+                if offset is not None:
+                    found[part] = offset
+        return _nested(found)
+
+    def close(self) -> None:
+        """Leave the broker, within about two seconds."""
+        with self._mirror_lock:
+            for client in (self._consumer, *self._members.values()):
+                client.close(autocommit=False, timeout_ms=1_000)
+        self._admin.close()
+
+    def __enter__(self) -> KafkaSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _nested(flat: Mapping[TopicPartition, int]) -> Offsets:
+    nested: Offsets = {}
+    for part, offset in sorted(flat.items()):
+        nested.setdefault(part.topic, {})[part.partition] = offset
+    return nested

@@ -1,0 +1,64 @@
+"""In: the settings. Out: what Kafka says of itself and of our topics, without changing or reading a record. Stage 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka.producer import ROLES, Role, administration, topic_options
+from streaming.kafka.records import Offsets
+from streaming.settings.loading import Settings
+
+
+class TopicFacts(NamedTuple):
+    """One topic. `replicas`: of its worst partition; `behind`: partitions with a replica that is not in sync."""
+
+    name: str
+    id: str
+    partitions: int
+    replicas: int
+    behind: int
+    options: Mapping[str, str]
+
+
+class LogFacts(NamedTuple):
+    """A cluster and our topics in it, by role; a role whose topic does not exist is missing."""
+
+    cluster: str
+    brokers: int
+    version: str
+    topics: dict[Role, TopicFacts]
+
+
+def inspect_log(settings: Settings) -> LogFacts:
+    """Ask the brokers. Raises BrokerAway, NotAllowed."""
+    with administration(settings) as admin:
+        cluster = admin.describe_cluster()
+        brokers = cluster["brokers"]
+        version = str(admin.get_broker_version_data(brokers[0]["broker_id"]).broker_version) if brokers else ""
+        present = set(admin.list_topics())
+        names = {role: settings.topic(role) for role in ROLES if settings.topic(role) in present}
+        described = {found["name"]: found for found in admin.describe_topics(list(names.values()))} if names else {}
+        options = topic_options(admin, list(names.values())) if names else {}
+    topics = {role: _facts(described[name], options.get(name, {})) for role, name in names.items()}
+    return LogFacts(str(cluster["cluster_id"]), len(brokers), version, topics)
+
+
+def _facts(found: Mapping[str, Any], options: Mapping[str, str]) -> TopicFacts:
+    parts = found["partitions"]
+    return TopicFacts(
+        name=found["name"],
+        id=str(found["topic_id"]),
+        partitions=len(parts),
+        replicas=min((len(part["replica_nodes"]) for part in parts), default=0),
+        behind=sum(len(part["isr_nodes"]) < len(part["replica_nodes"]) for part in parts),
+        options=options,
+    )
+
+
+def bounds(settings: Settings, topics: list[str]) -> tuple[Offsets, Offsets]:
+    """Oldest offset, and offset after the newest, of each partition. Raises BrokerAway, NotAllowed, TopicMissing."""
+    with KafkaSource(settings, topics) as source:
+        source.assign({})
+        return source.beginning_offsets(), source.end_offsets()

@@ -1,0 +1,88 @@
+"""Pieces of partitions in; the records that the log still has of them out, read by a client of its own. Stage 0."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from models.ledger.progress import Piece
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka.errors import OffsetsGone
+from streaming.kafka.records import Offsets, Record
+from streaming.settings.loading import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 0.2
+"""Seconds one poll waits for its first record."""
+
+QUIET: Final = 5.0
+"""Seconds without a record after which the brokers are asked whether they are there."""
+
+
+class Interrupted(Exception):
+    """The process is to stop before all of it was read."""
+
+
+def read(
+    settings: Settings, pieces: Sequence[Piece], beyond: Offsets, over: Callable[[], bool]
+) -> Iterator[list[list[Record]]]:
+    """One poll's records after the other: a list per partition, each in offset order.
+
+    beyond: where partitions without a piece may stand meanwhile; of them nothing is handed out. over: whether to stop.
+    Raises BrokerAway, NotAllowed, TopicMissing, and Interrupted.
+    """
+    left = list(pieces)
+    while left:
+        # One piece of each partition at a time, the first ones first.
+        now = {(piece.topic, piece.partition): piece for piece in reversed(left)}
+        left = [piece for piece in left if piece is not now[piece.topic, piece.partition]]
+        yield from _read(settings, list(now.values()), beyond, over)
+
+
+def _read(
+    settings: Settings, pieces: Sequence[Piece], beyond: Offsets, over: Callable[[], bool]
+) -> Iterator[list[list[Record]]]:
+    stops = {(piece.topic, piece.partition): piece.stop for piece in pieces}
+    with KafkaSource(settings, sorted({piece.topic for piece in pieces})) as source:
+        _assign(source, pieces, beyond)
+        heard = time.monotonic()
+        while _unread(source, stops):
+            if over():
+                raise Interrupted("stopped in the middle of a replay: the next start begins it again")
+            polled = source.poll(POLL_SECONDS, settings.learner.batch_size)
+            kept = [
+                [each for each in part if each.offset < stops.get((each.topic, each.partition), 0)] for part in polled
+            ]
+            if any(kept):
+                heard = time.monotonic()
+                yield [part for part in kept if part]
+            elif time.monotonic() > heard + QUIET:
+                source.end_offsets()  # raises where the brokers are away
+
+
+def _assign(source: KafkaSource, pieces: Sequence[Piece], beyond: Offsets) -> None:
+    """Each piece at its beginning, or as far back as the log goes."""
+    offsets = {topic: dict(places) for topic, places in beyond.items()}
+    for piece in pieces:
+        offsets.setdefault(piece.topic, {})[piece.partition] = piece.start
+    while True:
+        try:
+            source.assign(offsets)
+        except OffsetsGone as gone:
+            if gone.wanted >= gone.first:
+                raise
+            log.error("%d records of %s[%d] are gone", gone.first - gone.wanted, gone.topic, gone.partition)
+            offsets[gone.topic][gone.partition] = gone.first
+        else:
+            return
+
+
+def _unread(source: KafkaSource, stops: dict[tuple[str, int], int]) -> bool:
+    positions = source.positions()
+    return any(positions[topic][part] < stop for (topic, part), stop in stops.items())
+
+
+__all__ = ["Interrupted", "read"]

@@ -1,0 +1,65 @@
+"""In: a topic, or a file of records. Out: its newest records, as they are; nothing is committed or changed. Stage 0."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka.records import Offsets
+from streaming.settings.loading import Settings
+
+PATIENCE: Final = 10.0
+"""Seconds for all records to arrive: what transactions left in the log counts as records and never comes."""
+
+
+class Sample(NamedTuple):
+    """A record: where it was, its key and value, and Kafka's time for it in milliseconds."""
+
+    place: str
+    key: bytes | None
+    value: bytes | None
+    timestamp: float
+
+
+def of_topic(settings: Settings, topic: str, count: int) -> list[Sample]:
+    """The newest `count` records of a topic, fewer when it has fewer. Raises BrokerAway, NotAllowed, TopicMissing."""
+    with KafkaSource(settings, [topic]) as source:
+        source.assign({})
+        end = source.end_offsets()
+        source.assign(_shortly_before(source.beginning_offsets(), end, count))
+        records = list(_read(source, end))
+    records.sort(key=lambda found: found[0])
+    return [sample for _, sample in records[-count:]]
+
+
+def _shortly_before(first: Offsets, end: Offsets, count: int) -> Offsets:
+    return {
+        topic: {partition: max(first[topic][partition], offset - count) for partition, offset in parts.items()}
+        for topic, parts in end.items()
+    }
+
+
+def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit and any(
+        position < end[topic][partition]
+        for topic, parts in source.positions().items()
+        for partition, position in parts.items()
+    ):
+        for batch in source.poll(0.2, 1_000):
+            for record in batch:
+                place = f"{record.topic}[{record.partition}] at {record.offset}"
+                yield record.timestamp, Sample(place, record.key, record.value, record.timestamp)
+
+
+def of_file(path: Path, now: float) -> list[Sample]:
+    """One record a line, without keys, as if written at `now` (epoch seconds). Raises OSError."""
+    with path.open("rb") as file:
+        lines = [line.strip() for line in file]
+    return [Sample(f"line {place}", None, line, now * 1000) for place, line in enumerate(lines, 1) if line]
+
+
+__all__ = ["Sample", "of_file", "of_topic"]

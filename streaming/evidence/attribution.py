@@ -1,0 +1,179 @@
+"""In: topic `slates`, and learnt events that name a request. Out: what came of each version's slates, as metrics, and
+what each user was shown lately, in Redis.
+
+A thread with a consumer of its own: it holds up no learning, and nothing of it is in a version. At its start it reads
+back as many slates as it remembers, so that events after a restart still find theirs; those are not counted again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from models.records.events import IMPRESSION, KINDS, Event
+from models.records.slates import decode_slate
+from models.statistics.attribution import VERSIONS, Attribution
+from models.statistics.exposure import Exposed, Exposure
+from streaming.consumer.consumer import KafkaSource
+from streaming.kafka.errors import KafkaTrouble
+from streaming.kafka.records import Offsets, Record, Source
+from streaming.live.showings import Memory
+from streaming.settings.loading import Settings
+from streaming.store.commands import Commands
+from streaming.telemetry import LearnerTelemetry
+
+log = logging.getLogger(__name__)
+
+RETRY: Final = 2.0
+"""Seconds between tries to reach a broker that is away."""
+POLL: Final = 0.5
+"""Seconds one poll waits; also how often events that wait here are taken."""
+TOGETHER: Final = 2_000
+"""Slates of one poll."""
+AGE: Final = 30.0
+"""An event waits for its slate for this long at least and twice as long at most, in seconds."""
+OFFERED: Final = 100_000
+"""Events that may wait for this thread, some 10 MB; beyond it the oldest are dropped, and their count shows."""
+CLOSING: Final = 1.0
+
+Named = tuple[str, int, str, str, float]
+"""request_id, kind, item id, user id, epoch seconds."""
+
+
+class Attributing:
+    """`offer` from the learning thread; everything else happens on a thread of its own. `close` ends it.
+
+    connect: opens the source; it is tried again until it succeeds. store: where what users were shown is kept, None
+    for nowhere.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: LearnerTelemetry,
+        connect: Callable[[], Source] | None = None,
+        store: Commands | None = None,
+    ) -> None:
+        self._topic = settings.topic("slates")
+        self._window = settings.learner.slate_window
+        self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
+        self._telemetry = telemetry
+        # Of a store that is away nothing is kept for later: what was shown an hour ago counts half.
+        self._memory = Memory(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
+        self.attribution = Attribution(self._window)
+        self._exposure = Exposure()
+        self._offered: deque[Named] = deque()
+        self._shown = {name: [0] * len(KINDS) for name in VERSIONS}
+        self._next: dict[int, int] = {}
+        self._stop = threading.Event()
+        self.following = threading.Event()
+        """Set once slates are read: from then on none is missed."""
+        self._thread = threading.Thread(target=self._run, name="attribution", daemon=True)
+        if self._window:
+            self._thread.start()
+
+    def offer(self, events: Sequence[Event]) -> None:
+        """Take the events of a batch that name a request."""
+        if not self._window:
+            return
+        named = [
+            (e.request_id, e.kind, e.item_id, e.user_id, e.timestamp)
+            for e in events
+            if e.request_id is not None and e.item_id is not None
+        ]
+        room = OFFERED - len(self._offered)
+        self._offered.extend(named[: max(0, room)])
+        if len(named) > room:
+            self._telemetry.attribution_dropped.inc(len(named) - max(0, room))
+
+    @property
+    def exposed(self) -> Exposed:
+        """On how few items the slates of late rest; from any thread."""
+        return self._exposure.figures
+
+    def close(self) -> None:
+        """End the thread; it may be waiting for Kafka, and is then left to end by itself."""
+        self._stop.set()
+        if self._window:
+            self._thread.join(CLOSING)
+
+    def _run(self) -> None:
+        said = ""
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except KafkaTrouble as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("slates are not followed: %s", error)
+                self._stop.wait(RETRY)
+
+    def _follow(self) -> None:
+        source = self._connect()
+        try:
+            counted_from = self._begin(source)
+            aged = time.monotonic()
+            self.following.set()
+            while not self._stop.is_set():
+                for records in source.poll(POLL, TOGETHER):
+                    self._take(records, counted_from)
+                self._attribute()
+                if self._memory is not None:
+                    self._memory.flush()
+                if time.monotonic() - aged >= AGE:
+                    aged = time.monotonic()
+                    self.attribution.age()
+                    source.refresh_partitions()
+                self._show()
+        finally:
+            source.close()
+
+    def _begin(self, source: Source) -> dict[int, int]:
+        """Go back by the window; returns per partition the offset from which slates count.
+
+        That is the log's end at the start of the process, and where reading stopped after a loss of the broker.
+        """
+        first = source.assign({})
+        ends = source.end_offsets().get(self._topic, {})
+        back = -(-self._window // max(1, len(ends)))
+        beginnings = first.get(self._topic, {})
+        start: Offsets = {self._topic: {part: max(beginnings.get(part, 0), end - back) for part, end in ends.items()}}
+        source.assign(start)
+        return {part: min(end, self._next.get(part, end)) for part, end in ends.items()}
+
+    def _take(self, records: Sequence[Record], counted_from: dict[int, int]) -> None:
+        for record in records:
+            slate = decode_slate(record.value)
+            if slate is None:
+                self._telemetry.slates_unreadable.inc()
+            else:
+                self._exposure.slate(slate.items)
+                if self._memory is not None:
+                    self._memory.page(slate)
+                self.attribution.slate(slate, counted=record.offset >= counted_from.get(record.partition, 0))
+            self._next[record.partition] = record.offset + 1
+
+    def _attribute(self) -> None:
+        while self._offered:
+            request_id, kind, item, user, then = self._offered.popleft()
+            if kind == IMPRESSION and self._memory is not None:
+                self._memory.seen(user, request_id, item, then)
+            self.attribution.event(request_id, kind, item)
+
+    def _show(self) -> None:
+        found = self.attribution
+        for version, counts in found.events.items():
+            for kind, count in enumerate(counts):
+                if count > self._shown[version][kind]:
+                    more = count - self._shown[version][kind]
+                    self._telemetry.attributed.labels(version, KINDS[kind]).inc(more)
+            self._shown[version] = list(counts)
+        self._telemetry.slates(found)
+        self._telemetry.exposed(self._exposure.look())
+
+
+__all__ = ["Attributing"]

@@ -1,0 +1,178 @@
+"""In: the pointers in Redis. Out: the versions they name, as tables that stand still, to compare with. Stage 6.
+
+One background thread looks once a second. A version that is no longer named is brought forward by its deltas to become
+the next one, so that as few as possible are held and no base is read where deltas do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from models.recommender.frozen import Opponent
+from models.snapshot.encoding import Damaged, Incompatible, TooNew
+from models.state.tables import Schema
+from streaming.store.store import Pointer, Store, StoreUnavailable
+from streaming.versions import loading as versions
+
+log = logging.getLogger(__name__)
+
+LOOK: Final = 1.0
+"""Seconds between looks at the pointers."""
+
+STANDS: Final = 2.0
+"""Seconds a version must have been served before it is compared as the champion: one that changes each second is what
+is learnt, seen a second late, and nothing is to be learnt from comparing the two."""
+
+AGAIN: Final = 30.0
+"""Seconds until a version that could not be loaded is tried again."""
+
+HOP: Final = 16
+"""Deltas applied at once: what is decoded together stays some tens of MiB."""
+
+MOVED_ON: Final = 0.02
+"""Seconds between two looks whether the learner has let go of a version."""
+
+
+class Faced(NamedTuple):
+    """Who is compared with; `paused`: why one is missing that should be there."""
+
+    reference: Opponent | None = None
+    champion: Opponent | None = None
+    paused: str = ""
+
+
+class Opponents:
+    """`current` is for the learner's thread; everything else happens on a thread of its own until `close`."""
+
+    def __init__(
+        self,
+        store: Store,
+        schema: Schema,
+        ceilings: dict[str, int],
+        most_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
+        self._clock = clock
+        self._faced, self._seen = Faced(paused="no version is served yet"), Faced()
+        self._held: dict[str, Opponent] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
+        self._serving, self._served_since = "", 0.0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="opponents", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self, timeout: float = 2.0) -> None:
+        """End the thread; a load under way after `timeout` seconds is left behind, it changes nothing by dying."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def current(self) -> Faced:
+        """Who is to be faced from now on. What an earlier call returned may change its tables after this one."""
+        faced = self._faced
+        self._seen = faced
+        return faced
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.look()
+            except StoreUnavailable as error:
+                self._faced = self._faced._replace(paused=f"Redis: {error}")
+            except Exception:
+                # The learner learns on without evidence; continuous mode then has its guards alone.
+                log.exception("versions to compare with cannot be followed")
+                self._faced = Faced(paused="an error, see the learner's log")
+            self._closing.wait(LOOK)
+
+    def look(self) -> None:
+        """Bring what is held to what the pointers name. Raises StoreUnavailable."""
+        pointers = self._store.pointers()
+        reference, champion = pointers.get("reference"), self._standing_champion(pointers.get("serving"))
+        named = {pointer.id for pointer in (reference, champion) if pointer is not None}
+        self._face(reference, champion)
+        why = ""
+        for version in sorted(named - self._held.keys()):
+            why = self._bring(version, named) or why
+            self._face(reference, champion)
+        for unneeded in self._held.keys() - named:
+            del self._held[unneeded]
+        self._face(reference, champion, why or ("" if named else "no version is served yet"))
+
+    def _face(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
+        one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
+        self._faced = Faced(one, other, paused)
+
+    def _standing_champion(self, serving: Pointer | None) -> Pointer | None:
+        now = self._clock()
+        if serving is None:
+            return None
+        if serving.id != self._serving:
+            self._serving, self._served_since = serving.id, now
+        return serving if now - self._served_since >= STANDS else None
+
+    def _bring(self, version: str, named: set[str]) -> str:
+        """Hold `version`; why not, or ""."""
+        since, why = self._refused.get(version, (-AGAIN, ""))
+        if self._clock() - since < AGAIN:
+            return why
+        spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
+        try:
+            found = (self._forward(spare, version) if spare is not None else None) or self._loaded(version)
+            size = found.state.nbytes() + sum(held.state.nbytes() for held in self._held.values())
+            if size > self._most_bytes:
+                raise Damaged(f"its tables would take {size >> 20} MiB, learner.evidence_bytes is less")
+        except (Damaged, versions.NoSoundVersion, TooNew, Incompatible) as error:
+            self._refused = {version: (self._clock(), f"version {version}: {error}")}
+            log.warning("version %s is not compared with: %s", version, error)
+            return self._refused[version][1]
+        self._held[version] = found
+        return ""
+
+    def _forward(self, spare: Opponent, version: str) -> Opponent | None:
+        """The same tables, `version` reached by deltas; None when a base lies between, or the learner holds on."""
+        if not self._let_go(spare):
+            return None
+        try:
+            for before, after in pairwise(self._hops(spare.version, version)):
+                versions.advance(self._store, spare.state, before, after, served_only=True)
+        except (versions.NeedsBase, Damaged):
+            return None
+        return Opponent(version, spare.state)
+
+    def _hops(self, start: str, end: str) -> list[str]:
+        chain = []
+        for manifest in versions.lineage(self._store, end):
+            chain.append(manifest.id)
+            if manifest.id == start:
+                return [*chain[::-1][:-1:HOP], end]
+            if manifest.kind == "base":
+                break
+        raise versions.NeedsBase(f"{end} does not extend {start} by deltas alone")
+
+    def _let_go(self, spare: Opponent) -> bool:
+        """Wait until the learner has been told of others; False when the process ends first."""
+        reference, champion, _ = self._faced
+        self._faced = Faced(None if reference is spare else reference, None if champion is spare else champion)
+        while spare in self._seen[:2]:
+            if self._closing.wait(MOVED_ON):
+                return False
+        return True
+
+    def _loaded(self, version: str) -> Opponent:
+        loaded = versions.load(self._store, version, self._schema, served_only=True, ceilings=self._ceilings)
+        if loaded is None or loaded.manifest.id != version:
+            raise Damaged("; ".join(loaded.skipped.values()) if loaded is not None else "gone")
+        return Opponent(version, loaded.state)
+
+
+__all__ = ["Faced", "Opponents"]

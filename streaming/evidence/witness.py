@@ -1,0 +1,92 @@
+"""In: a few learnt events of each batch. Out: what River's regressors make of them, as metrics, on a thread of its own.
+
+Witnesses hold up nothing: while they are busy, batches pass them by.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from models.records.events import Event
+from models.referee.witness import DEFAULT_WITNESSES, Witnesses
+from models.state.state import State
+from streaming.telemetry import LearnerTelemetry
+
+SAMPLE = 32
+"""Events of one batch that are offered; a witness judges some fifteen a second within its share of a core."""
+
+POOL = 512
+"""Items others are drawn from; taken anew for each batch that is offered."""
+
+
+class Offer(NamedTuple):
+    """Events with their weights, and the ids of items to compare theirs with."""
+
+    events: Sequence[Event]
+    weights: Sequence[float]
+    pool: Sequence[str]
+    number: int
+
+
+class Witnessing:
+    """Hands at most one batch at a time to the witnesses. `close` ends the thread."""
+
+    def __init__(self, witnesses: Witnesses, weights: Sequence[float], telemetry: LearnerTelemetry) -> None:
+        self._witnesses, self._weights, self._telemetry = witnesses, weights, telemetry
+        self._offer: Offer | None = None
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="witnesses", daemon=True)
+        self._thread.start()
+
+    def offer(self, events: Sequence[Event], state: State, number: int) -> None:
+        """Take a sample of a batch, unless the one before is still being judged. `number`: events learnt before it."""
+        if self._offer is not None or not self._witnesses.members:
+            return
+        sample = events[:: max(1, len(events) // SAMPLE)]
+        offer = Offer(sample, [self._weights[event.kind] for event in sample], pool_of(state, number), number)
+        with self._changed:
+            self._offer = offer
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._offer is not None or self._closing)
+                offer = self._offer
+            if self._closing or offer is None:
+                return
+            self._witnesses.watch(offer.events, offer.weights, offer.pool, offer.number)
+            self._telemetry.witnesses(self._witnesses.scores())
+            with self._changed:
+                self._offer = None
+
+    def close(self) -> None:
+        """End the thread after the event it is judging."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout=2.0)
+
+
+def pool_of(state: State, number: int) -> list[str]:
+    """Ids of up to POOL items of the factorization machine's pool, another stretch of it each time."""
+    rows = state.tables["pool"].columns["item"]
+    at = (np.arange(POOL) + number) % len(rows)
+    ids = state.keys["item"].ids
+    found = (ids[row] for row in rows[at].tolist() if row >= 0)
+    return [item for item in found if item is not None]
+
+
+def declared(paths: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Configured import paths, with or without ``river.``, and the parameters of those we know.
+
+    >>> declared(["linear_model.LinearRegression"])
+    {'river.linear_model.LinearRegression': {'clip_gradient': 1.0}}
+    """
+    full = [path if path.startswith("river.") else f"river.{path}" for path in paths]
+    return {path: DEFAULT_WITNESSES.get(path, {}) for path in full}

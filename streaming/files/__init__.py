@@ -1,0 +1,1 @@
+"""CSV and NDJSON in; events out. Loads no model."""

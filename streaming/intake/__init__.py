@@ -1,0 +1,1 @@
+"""Polled records in; prepared batches and dead letters out. Stage 1."""

@@ -1,0 +1,272 @@
+"""In: a refused record, and why. Out: a record in topic `events.deadletter`, and that record read back. Stage 1.
+
+The value is the original bytes, whole up to 256 KiB, of a longer one the first 64 KiB; the key is the original key.
+Everything else is in headers, so that any Kafka tool shows both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from models.records.rejections import Rejection
+from streaming.kafka.errors import BACKFILL, KafkaTrouble, Refused
+from streaming.kafka.producer import Delivery, EventProducer
+from streaming.kafka.records import Record, is_backfill
+
+# Bytes of the original that are kept whole, and those kept of a longer one. A record may be 1 MiB in all.
+WHOLE: Final = 256 << 10
+HEAD: Final = 64 << 10
+# Refused records that may wait for the broker. Beyond it `write` says no and the stream has to wait.
+CAPACITY: Final = 10_000
+CAPACITY_BYTES: Final = 64 << 20
+# Bytes of the original in a letter whose first form the broker refused for good (its own size limit is below ours).
+LAST_RESORT: Final = 1 << 10
+# Seconds between attempts while the broker does not take them.
+RETRY: Final = 0.5
+# Seconds the outcomes of one batch may take; beyond the producer's own delivery timeout, so that it decides.
+OUTCOME: Final = 60.0
+# Records handed over before their outcomes are looked at.
+BATCH: Final = 500
+
+log = logging.getLogger(__name__)
+
+_PREFIX: Final = "sluicegate-"
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A refused record: why (see `Rejection`), where it was, when (epoch seconds), and what it held.
+
+    `length` and `sha256` are those of the whole original; `value` is shorter than `length` when it was cut. `value` is
+    None when the record had none.
+    """
+
+    reason: str
+    path: str
+    expected: str
+    found: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+    key: bytes | None
+    value: bytes | None
+    length: int
+    sha256: str
+    backfill: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether `value` is all there was."""
+        return len(self.value or b"") == self.length
+
+
+def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
+    """The dead letter of a record just refused."""
+    value = record.value
+    return DeadLetter(
+        reason=rejection.reason,
+        path=rejection.path,
+        expected=rejection.expected,
+        found=rejection.found,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp / 1000,
+        key=record.key,
+        value=value if value is None or len(value) <= WHOLE else value[:HEAD],
+        length=len(value or b""),
+        sha256=hashlib.sha256(value or b"").hexdigest(),
+        backfill=is_backfill(record),
+    )
+
+
+def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """(value, headers) of the record that holds a dead letter; its key is the letter's own.
+
+    A missing value is written as no bytes, because a record without value would delete in a compacted topic.
+    """
+    fields = {
+        "reason": letter.reason,
+        "path": letter.path,
+        "expected": letter.expected,
+        "found": letter.found,
+        "topic": letter.topic,
+        "partition": str(letter.partition),
+        "offset": str(letter.offset),
+        "timestamp": repr(letter.timestamp),
+        "length": str(letter.length),
+        "sha256": letter.sha256,
+        "value": "none" if letter.value is None else "whole" if letter.whole else "head",
+    }
+    headers = [(_PREFIX + name, text.encode()) for name, text in fields.items()]
+    if letter.backfill:
+        headers.append((BACKFILL, b"1"))
+    return letter.value or b"", headers
+
+
+def decode(record: Record) -> DeadLetter | None:
+    """The dead letter in a record of the topic; None when something else wrote it."""
+    headers = {name.removeprefix(_PREFIX): raw.decode(errors="replace") for name, raw in record.headers}
+    try:
+        return DeadLetter(
+            reason=headers["reason"],
+            path=headers["path"],
+            expected=headers["expected"],
+            found=headers["found"],
+            topic=headers["topic"],
+            partition=int(headers["partition"]),
+            offset=int(headers["offset"]),
+            timestamp=float(headers["timestamp"]),
+            key=record.key,
+            value=None if headers["value"] == "none" else record.value or b"",
+            length=int(headers["length"]),
+            sha256=headers["sha256"],
+            backfill=is_backfill(record),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+class DeadLetterWriter:
+    """Writes dead letters on a thread of its own, so that a bad record never holds up the stream.
+
+    Nothing is dropped: what the broker does not take is tried again, and `flush` says whether all is written. A version
+    may commit offsets only after `flush` returned True, otherwise a crash would lose what still waits.
+    """
+
+    def __init__(self, producer: EventProducer, failed: Callable[[], None] = lambda: None) -> None:
+        self._producer, self._failed = producer, failed
+        self._queue: deque[tuple[int, DeadLetter]] = deque()
+        self._flying = 0
+        self._said = ""
+        self.accepted = 0
+        """Letters ever queued; letter n is the n-th."""
+        self._unwritten = self._bytes = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self.written = self.failures = self.lost = 0
+        """Letters the broker has; attempts that failed; letters no broker would ever take, even cut to LAST_RESORT."""
+        self._thread = threading.Thread(target=self._run, name="deadletter", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Letters the broker does not have yet."""
+        return self._unwritten
+
+    @property
+    def settled(self) -> int:
+        """Every letter up to this number is with the broker."""
+        with self._changed:
+            if self._flying:
+                return self._flying - 1
+            return self._queue[0][0] - 1 if self._queue else self.accepted
+
+    def wait_settled(self, number: int, timeout: float) -> bool:
+        """Wait until every letter up to `number` is with the broker, at most `timeout` seconds; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.settled >= number, timeout)
+
+    def write(self, record: Record, rejection: Rejection) -> bool:
+        """Queue one; False when too many wait already: then `flush`, and write it again, before going on."""
+        letter = dead_letter(record, rejection)
+        with self._changed:
+            size = len(letter.value or b"")
+            if self._unwritten >= CAPACITY or self._bytes + size > CAPACITY_BYTES:
+                return False
+            self.accepted += 1
+            self._queue.append((self.accepted, letter))
+            self._unwritten += 1
+            self._bytes += size
+            self._changed.notify_all()
+        return True
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until the broker has every letter, at most `timeout` seconds; whether it has."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._unwritten == 0, timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Flush, then end the thread; whether everything was written."""
+        complete = self.flush(timeout)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+        return complete
+
+    def _run(self) -> None:
+        while (batch := self._take()) is not None:
+            try:
+                failed = self._deliver(batch)
+            except Exception:
+                # A defect must not end the thread: nothing would be committed any more, and nobody would know why.
+                log.exception("writing dead letters failed")
+                failed = batch
+            with self._changed:
+                self._queue.extendleft(reversed(failed))
+                self._flying = 0
+                self.failures += len(failed)
+                self._unwritten -= len(batch) - len(failed)
+                self._bytes += _bytes(failed) - _bytes(batch)
+                self._changed.notify_all()
+                if failed and not self._closing:
+                    self._changed.wait(RETRY)
+
+    def _take(self) -> list[tuple[int, DeadLetter]] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            if self._closing:
+                return None
+            self._flying = self._queue[0][0]
+            return [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+
+    def _deliver(self, batch: list[tuple[int, DeadLetter]]) -> list[tuple[int, DeadLetter]]:
+        """Hand a batch over and wait for its outcomes; returns what the broker does not have."""
+        deliveries: list[tuple[int, DeadLetter, Delivery | KafkaTrouble]] = []
+        for number, letter in batch:
+            value, headers = encode(letter)
+            try:
+                sent = self._producer.send("deadletter", letter.key, value, headers=headers)
+            except KafkaTrouble as trouble:
+                deliveries.append((number, letter, trouble))
+            else:
+                deliveries.append((number, letter, sent))
+        limit = time.monotonic() + OUTCOME
+        settled = ((number, self._settle(letter, outcome, limit)) for number, letter, outcome in deliveries)
+        return [(number, again) for number, again in settled if again is not None]
+
+    def _settle(self, letter: DeadLetter, outcome: Delivery | KafkaTrouble, limit: float) -> DeadLetter | None:
+        """What to write again, None when the matter is closed."""
+        try:
+            if isinstance(outcome, KafkaTrouble):
+                raise outcome
+            outcome.wait(max(0.001, limit - time.monotonic()))
+        except Refused:
+            if len(letter.value or b"") > LAST_RESORT:
+                return msgspec.structs.replace(letter, value=(letter.value or b"")[:LAST_RESORT])
+            self.lost += 1
+            self._failed()
+            log.error("the broker takes no letter of %s[%d] at %d", letter.topic, letter.partition, letter.offset)
+            return None
+        except KafkaTrouble as trouble:
+            self._failed()
+            if str(trouble) != self._said:
+                self._said = str(trouble)
+                log.warning("dead letters wait, and so do versions: %s", trouble)
+            return letter
+        self._said = ""
+        self.written += 1
+        return None
+
+
+def _bytes(letters: list[tuple[int, DeadLetter]]) -> int:
+    return sum(len(letter.value or b"") for _, letter in letters)

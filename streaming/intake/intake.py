@@ -1,0 +1,182 @@
+"""In: polled records. Out: a `Prepared` batch: valid, new, plausible events in order, and their histories. Stage 1.
+
+Runs beside the learning of the batch before: it touches no learnt state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from models.ledger.admission import Admission
+from models.ledger.erasures import user_hash
+from models.records.control import Erase, Order, decode_control
+from models.records.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode_many
+from models.records.items import ItemFacts, Removed, decode_item, item_key
+from models.records.mapping import EventMapping
+from streaming.intake.text_vectors import Contents
+from streaming.kafka.records import Record, is_backfill
+from streaming.live.histories import ENTRIES_TOGETHER
+from streaming.live.writer import Entry, Erased, FactChange, Mapped, Part
+
+HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
+"""Kinds that enter a user's history: what the user did to an item, wanted or not."""
+
+
+NOTHING: Final = ItemFacts()
+"""What a removed item says."""
+
+
+class Ordered(NamedTuple):
+    """An order, the time of its record in epoch seconds, and how many dedupe entries an erasure removed."""
+
+    order: Order
+    at: float
+    dedupe_entries: int
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One batch, ready to be learnt."""
+
+    events: list[Event] = field(default_factory=list)
+    record_times: list[float] = field(default_factory=list)
+    orders: list[Ordered] = field(default_factory=list)
+    """Records of topic `control`: they take effect before the rest of the batch."""
+    histories: list[Part] = field(default_factory=list)
+    facts: list[FactChange] = field(default_factory=list)
+    contents: list[bytes | None] = field(default_factory=list)
+    """What each of `facts` says of its item, as a vector."""
+    offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    arrivals: int = 0
+    erasures: int = 0
+    mirrored: int = 0
+    letters: int = 0
+
+    def sampled_times(self, about: int) -> list[float]:
+        """Record times of about that many of the events, evenly spread; all of them when there are fewer."""
+        return self.record_times[:: max(1, len(self.record_times) // about)]
+
+    def count(self, outcome: str) -> None:
+        """One more record with this outcome."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+
+class Intake:
+    """Decodes, cleans and sorts records. `refuse(record, rejection)` takes what is unusable."""
+
+    def __init__(
+        self,
+        rules: EventRules,
+        admission: Admission,
+        topics: dict[str, str],
+        refuse: Callable[[Record, Rejection], object],
+        contents: Contents,
+        mappings: Mapping[str, EventMapping] = {},
+    ) -> None:
+        """`mappings`: what reads the records of topics of another shape."""
+        self._mappings = mappings
+        self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
+        self._events_topic, self._items_topic, self._control_topic = (
+            topics["events"],
+            topics["items"],
+            topics["control"],
+        )
+
+    def prepare(self, polled: Sequence[Sequence[Record]]) -> Prepared:
+        """Decode and admit the records of several partitions: a list each, in offset order. Orders come first."""
+        batch = Prepared()
+        for records in sorted(polled, key=self._after_orders):
+            if not records:
+                continue
+            topic, partition = records[0].topic, records[0].partition
+            offsets = [record.offset for record in records]
+            batch.offsets.append((topic, partition, offsets, records[-1].timestamp * 1e-3))
+            if topic == self._events_topic:
+                self._events(batch, partition, records)
+            elif topic == self._items_topic:
+                self._items(batch, partition, records)
+            elif topic == self._control_topic:
+                self._orders(batch, records)
+            elif topic in self._mappings:
+                self._events(batch, partition, records, self._mappings[topic])
+        batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
+        batch.arrivals = self._admission.position
+        batch.erasures = self._admission.erasures.position
+        return batch
+
+    def _after_orders(self, records: Sequence[Record]) -> bool:
+        return not records or records[0].topic != self._control_topic
+
+    def _orders(self, batch: Prepared, records: Sequence[Record]) -> None:
+        for record in records:
+            order = decode_control(record.value)
+            if isinstance(order, Rejection):
+                self._reject(batch, record, order)
+                continue
+            at, forgotten = record.timestamp * 1e-3, 0
+            if isinstance(order, Erase):
+                forgotten = self._admission.erase(user_hash(order.user), at)
+                batch.histories.append(Erased(record.partition, record.offset, order.user, order.id))
+            batch.orders.append(Ordered(order, at, forgotten))
+
+    def _events(
+        self, batch: Prepared, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
+    ) -> None:
+        admit = self._admission.admit
+        events, times = batch.events, batch.record_times
+        histories: dict[str, list[Entry]] = {}
+        topic = records[0].topic if mapping is not None else ""
+        room = ENTRIES_TOGETHER
+        decoded: Iterable[Event | Rejection | None] = (
+            decode_many([record.value for record in records], self._rules)
+            if mapping is None
+            else (mapping.event(record.value, record.key, record.timestamp) for record in records)
+        )
+        for record, event in zip(records, decoded, strict=True):
+            if type(event) is not Event:
+                self._no_event(batch, record, event)
+                continue
+            record_time = record.timestamp * 1e-3
+            outcome = admit(event, record_time, bool(record.headers) and is_backfill(record))
+            if outcome:
+                batch.count(outcome)
+                continue
+            events.append(event)
+            times.append(record_time)
+            if event.item_id is not None and event.kind in HISTORY_KINDS:
+                entry = (partition, record.offset, event.timestamp, event.kind, event.item_id)
+                mine = histories.get(event.user_id)
+                if mine is None:
+                    histories[event.user_id] = [entry]
+                else:
+                    mine.append(entry)
+                room -= 1
+                if not room:
+                    batch.histories.append(Mapped(topic, histories) if topic else histories)
+                    histories, room = {}, ENTRIES_TOGETHER
+        if histories:
+            batch.histories.append(Mapped(topic, histories) if topic else histories)
+
+    def _no_event(self, batch: Prepared, record: Record, answer: Event | Rejection | None) -> None:
+        if isinstance(answer, Rejection):
+            self._reject(batch, record, answer)
+        else:
+            batch.count("ignored")
+
+    def _items(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
+        for record in records:
+            facts = decode_item(record.key, record.value)
+            if isinstance(facts, Rejection):
+                self._reject(batch, record, facts)
+                continue
+            known: ItemFacts | None = None if isinstance(facts, Removed) else facts
+            batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
+
+    def _reject(self, batch: Prepared, record: Record, rejection: Rejection) -> None:
+        batch.count("rejected")
+        batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
+        self._refuse(record, rejection)

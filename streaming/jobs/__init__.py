@@ -1,0 +1,1 @@
+"""One-off work on the same topics, a program per file. A rack: nothing is exported."""

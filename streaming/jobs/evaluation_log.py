@@ -1,0 +1,135 @@
+"""In: a log and how to read it. Out: its events in time order with the facts of their items, as a stream to evaluate.
+
+Conversions and rules are those of `sluicegate send`: what this reads, the learner would have accepted.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+from models.evaluation.protocol import Stream
+from models.records.events import KINDS, Event, EventRules
+from models.records.items import ItemFacts
+from streaming.files.events import NO_TYPE, SYNONYMS, Layout, Passed, Refused, Shown, read_events
+from streaming.files.hints import flags, type_for
+from streaming.files.rows import Bad, FileError, RowFile
+
+TOLD: Final = 2000
+"""Rows between two reports of progress."""
+
+
+NO_STREAM: Final = Stream([], {})
+
+
+@dataclass(slots=True)
+class Reading:
+    """A log as read. `types` counts the types as the file spells them; `refusals` are the first of the refused.
+
+    `passed`: rows left out as told; `duplicates`: rows whose event_id came before; `moved`: events that are older than
+    the one before them in the file.
+    """
+
+    file: str
+    stream: Stream = NO_STREAM
+    passed: int = 0
+    refused: int = 0
+    duplicates: int = 0
+    moved: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    refusals: list[Refused] = field(default_factory=list)
+
+
+def read_stream(
+    path: Path,
+    layout: Layout,
+    rules: EventRules,
+    catalogue: dict[str, ItemFacts] | None = None,
+    limit: int | None = None,
+    tick: Callable[[float], None] | None = None,
+) -> Reading:
+    """The whole log, or its first `limit` events. Raises FileError for columns or types that nothing names.
+
+    `catalogue` are facts known before the first event. An event_id that came before is a duplicate and left out, as the
+    learner does it. `tick` is told the share that was read.
+    """
+    found = Reading(str(path))
+    events: list[Event] = []
+    facts: dict[str, ItemFacts] = {}
+    with RowFile(path) as rows:
+        outcomes = read_events(rows, layout, rules, catalogue, types=found.types)
+        for shown in islice(_accepted(outcomes, found, rows, tick), limit):
+            events.append(shown.event)
+            if shown.facts is not None and shown.event.item_id is not None:
+                facts[shown.event.item_id] = shown.facts
+        fields = rows.columns or _fields(path)
+    _check_types(path, found.types, layout, rules)
+    if not events:
+        raise FileError(_why_empty(path, found, fields, layout))
+    found.moved = sum(later.timestamp < event.timestamp for event, later in pairwise(events))
+    found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
+    return found
+
+
+def _accepted(
+    outcomes: Iterator[Shown | Refused | Passed],
+    found: Reading,
+    rows: RowFile,
+    tick: Callable[[float], None] | None,
+) -> Iterator[Shown]:
+    seen: set[str] = set()
+    for number, outcome in enumerate(outcomes):
+        if tick is not None and number % TOLD == 0:
+            tick(rows.done())
+        if isinstance(outcome, Passed):
+            found.passed += 1
+        elif isinstance(outcome, Refused):
+            found.refused += 1
+            if len(found.refusals) < 5:
+                found.refusals.append(outcome)
+        elif outcome.event.event_id is not None and outcome.event.event_id in seen:
+            found.duplicates += 1
+        else:
+            if outcome.event.event_id is not None:
+                seen.add(outcome.event.event_id)
+            yield outcome
+
+
+def _check_types(path: Path, types: Counter[str], layout: Layout, rules: EventRules) -> None:
+    named = [word for word in types if word not in layout.types and word not in rules.kinds]
+    if not named or (layout.default_type is None and set(types) == {"(none)"}):
+        return
+    listed = ", ".join(f"{word!r} ({types[word]:,} rows)" for word in types)
+    add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)
+    raise FileError(
+        f"{path}: nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
+        f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out. Add: {add}"
+    )
+
+
+def _fields(path: Path) -> tuple[str, ...]:
+    """Names in the first usable line of an NDJSON file."""
+    with RowFile(path) as rows:
+        for row in rows:
+            if not isinstance(row, Bad):
+                return tuple(row.fields)
+    return ()
+
+
+def _why_empty(path: Path, found: Reading, fields: tuple[str, ...], layout: Layout) -> str:
+    refusals = "; ".join(f"line {line}: {reason}" for line, reason in found.refusals[:2])
+    named = {layout.columns.get(name, SYNONYMS.get(name, name)) for name in fields}
+    if layout.default_type is not None:
+        named.add("event_type")
+    missing = [field for field in ("user_id", "item_id", "timestamp", "event_type") if field not in named]
+    text = f"{path}: no row can be used ({found.refused:,} refused, {found.passed:,} passed over)"
+    text += f". {refusals}" if refusals else ""
+    if "bad_timestamp" in refusals:
+        text += ". Say how the times are written, for example --time '%d.%m.%Y %H:%M' or --time microseconds"
+    return text + (f". The rows have {', '.join(fields)}: try {flags(missing, fields)}" if missing and fields else "")

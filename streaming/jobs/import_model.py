@@ -1,0 +1,168 @@
+"""A file of vectors and counts in, one more version in Redis out: a base that the next learner starts from. Stage 5.
+
+It is a version and not a record in a topic: what is imported is learnt state, so the gate judges it, roll-back undoes
+it, and a learner that starts has it before the first event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+
+from models.ledger.admission import Admission
+from models.ledger.progress import Progress
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.warm_start import ImportRefusedError, Knowledge, Outcome, check, enlist_categories, take
+from models.state.schema import SCHEMA
+from models.state.tables import Array
+from streaming.adapters import admission_rules, recommender_settings, stored_facts
+from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.settings.loading import Settings
+from streaming.store.leadership import Leadership
+from streaming.store.store import Store
+from streaming.versions import loading as versions
+
+IDS: Final = ("ids", "id", "item_id", "item_ids")
+VECTORS: Final = ("vectors", "vector", "factors", "item_factors", "embedding")
+COUNTS: Final = ("counts", "count", "popularity")
+"""Names under which a file may hold its parts, the first that is there counts."""
+
+UPLOAD_SECONDS: Final = 600.0
+"""Longest wait for Redis to take the version: a gigabyte at the pace of a slow link."""
+
+
+class LearnerRunsError(RuntimeError):
+    """Somebody else writes versions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a learner holds the lease, and two writers would undo each other. Stop it (and those that stand by), "
+            "import, and start it again: it goes on from where it was, with what was imported"
+        )
+
+
+class NotWrittenError(RuntimeError):
+    """Redis did not take the version."""
+
+
+def read(path: Path) -> Knowledge:
+    """Ids, vectors and counts of an .npz or a Parquet file. Raises ImportRefusedError and OSError."""
+    if path.suffix == ".npz":
+        parts = _npz(path)
+    elif path.suffix in {".parquet", ".pq"}:
+        parts = _parquet(path)
+    else:
+        raise ImportRefusedError(f"{path.name}: must end in .npz or .parquet")
+    ids = next((parts[name] for name in IDS if name in parts), None)
+    if ids is None:
+        raise ImportRefusedError(
+            f"{path.name} holds {', '.join(parts) or 'nothing'}: the ids must be called {IDS[0]!r}"
+        )
+    found = [next((parts[name] for name in names if name in parts), None) for names in (VECTORS, COUNTS)]
+    if all(part is None for part in found):
+        raise ImportRefusedError(
+            f"{path.name} holds {', '.join(parts)}: call vectors {VECTORS[0]!r} and counts {COUNTS[0]!r}"
+        )
+    return Knowledge(_strings(path, ids), *found)
+
+
+def _npz(path: Path) -> dict[str, Array]:
+    with path.open("rb") as opened:
+        if not is_zipfile(opened):
+            raise ImportRefusedError(f"{path.name} is no .npz file: write it with numpy.savez")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except BadZipFile as error:
+        raise ImportRefusedError(f"{path.name} is damaged: {error}") from error
+    except ValueError as error:
+        raise ImportRefusedError(
+            f"{path.name}: {error}. Objects are never read: write ids as ids.astype(str), and vectors as one matrix"
+        ) from error
+
+
+def _parquet(path: Path) -> dict[str, Array]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise ImportRefusedError(
+            f"{path.name}: reading Parquet needs pyarrow (pip install pyarrow), or use .npz"
+        ) from error
+    try:
+        table = parquet.read_table(path)
+        wanted = [name for name in table.column_names if name in {*IDS, *VECTORS, *COUNTS}]
+        return {name: _column(table[name]) for name in wanted}
+    except (ArrowException, ValueError) as error:
+        raise ImportRefusedError(f"{path.name}: {error}") from error
+
+
+def _column(column: Any) -> Array:
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return np.array(column.to_pylist(), np.float64)  # ValueError when lengths differ
+    if column.null_count:
+        raise ValueError(f"{column.null_count} cells without a value")
+    return np.array(column.to_pylist())
+
+
+def _strings(path: Path, ids: Array) -> list[str]:
+    if ids.ndim != 1 or ids.dtype.kind not in "USiu":
+        raise ImportRefusedError(f"{path.name}: ids are {ids.dtype} of shape {ids.shape}: must be a row of strings")
+    if ids.dtype.kind == "S":
+        return [one.decode() for one in ids.tolist()]
+    return [str(one) for one in ids.tolist()]
+
+
+def run(
+    settings: Settings, knowledge: Knowledge, *, project: bool, dry_run: bool, wall: Callable[[], float] = time.time
+) -> tuple[Outcome, str]:
+    """Import into the newest version, or into an empty model, and write a base; its id, "" when only tried.
+
+    Raises ImportRefusedError, LearnerRunsError, NotWrittenError, StoreUnavailable, and what loading raises.
+    """
+    check(knowledge, project=project)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(contextlib.closing(Store.for_learner(settings)))
+        leadership = None if dry_run else stack.enter_context(_lease(settings))
+        mine = recommender_settings(settings)
+        loaded = versions.load(store, "head", SCHEMA, served_only=False, ceilings=mine.ceilings())
+        state = loaded.state if loaded else new_state(mine, settings.recommender.seed)
+        outcome = take(state, knowledge, int(wall()))
+        recommender, imported = Recommender(state, mine), set(knowledge.ids)
+        recommender.describe((item, facts) for item, facts in stored_facts(store) if item in imported)
+        enlist_categories(state, knowledge.ids)
+        if leadership is None:
+            return outcome, ""
+        progress = loaded.manifest.progress.copy() if loaded else Progress()
+        admission = Admission(
+            admission_rules(settings), loaded.arrivals if loaded else None, loaded.erasures if loaded else None
+        )
+        receipts = loaded.manifest.receipts if loaded else ()
+        checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
+        evidence: dict[str, Any] = {"imported": outcome._asdict()}
+        served_by = recommender.chosen
+        checkpointer.cut(state, progress, admission, evidence, served_by=served_by, receipts=receipts, force=True)
+        if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
+            raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
+        return outcome, checkpointer.last.id
+
+
+@contextlib.contextmanager
+def _lease(settings: Settings) -> Iterator[Leadership]:
+    """The lease, renewed until the end."""
+    with contextlib.closing(Store.for_lease(settings)) as leases:
+        lease = leases.acquire_lease(f"import-{secrets.token_hex(4)}", settings.learner.lease_ttl)
+        if lease is None:
+            raise LearnerRunsError
+        leadership = Leadership(leases, lease, settings.learner.lease_renewal, time.monotonic)
+        with contextlib.closing(leadership):
+            yield leadership

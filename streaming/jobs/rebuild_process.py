@@ -1,0 +1,101 @@
+"""In: the settings. Out: one rebuild, as a process of its own beside the learner: `python -m
+streaming.jobs.rebuild_process`.
+
+Exit codes: 0 done, the learner is asked to go on from it; 1 it did not work; 2 the settings are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from models.warmup import warm
+from streaming.intake.text_vectors import TextModelMissing
+from streaming.jobs.rebuild import NotRebuiltError, RebuildRunsError, Rebuilt, Step, rebuild
+from streaming.kafka.errors import KafkaTrouble, OffsetsGone
+from streaming.settings.loading import BadSettings, Settings, load_settings
+from streaming.store.errors import StoreError, StoreUnavailable
+from streaming.store.store import Store
+from streaming.versions.adoption import Adoption, ask
+
+log = logging.getLogger(__name__)
+
+SAID: Final = 10.0
+"""Seconds between two lines of progress."""
+
+NICE: Final = 10
+"""Lower priority: the learner's and the service's work comes first where cores are few."""
+
+TROUBLE: Final = (
+    KafkaTrouble,
+    OffsetsGone,
+    NotRebuiltError,
+    RebuildRunsError,
+    StoreError,
+    StoreUnavailable,
+    TextModelMissing,
+    OSError,
+)
+"""What a rebuild may meet that is no defect."""
+
+
+def wish(settings: Settings, found: Rebuilt) -> Adoption:
+    """Have the learner go on from a rebuilt model; what it was asked. Raises StoreUnavailable."""
+    adoption = Adoption(f"rebuild-{secrets.token_hex(4)}", found.version, True, found.progress.offsets)
+    with contextlib.closing(Store.for_learner(settings)) as store:
+        ask(store, adoption)
+    return adoption
+
+
+def run(settings: Settings, stop: threading.Event) -> int:
+    """One rebuild; the exit code."""
+    warm()
+    said = time.monotonic()
+
+    def tell(step: Step) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SAID:
+            said = time.monotonic()
+            log.info("%d of %d records, %.0f a second, %.0f s left", step.done, step.total, step.rate, step.left)
+
+    since = time.time() - settings.rebuild.reach if settings.rebuild.reach else 0.0
+    try:
+        found = rebuild(settings, since, tell, stop, time.monotonic)
+        adoption = wish(settings, found)
+    except TROUBLE as error:
+        log.error("no model was rebuilt: %s", error)
+        return 1
+    log.info("%d records in %.0f s; asked for as %s", found.progress.consumed, found.seconds, adoption.id)
+    return 0
+
+
+def main() -> None:
+    """`python -m streaming.jobs.rebuild_process`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m streaming.jobs.rebuild_process", description="Learn a fresh model, once."
+    )
+    parser.add_argument("--config", type=Path, help="settings file (TOML); also SLUICEGATE_CONFIG")
+    config = parser.parse_args().config
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s rebuild: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    os.nice(NICE)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        sys.exit(run(load_settings(config, os.environ), stop))
+    except BadSettings as error:
+        print(f"python -m streaming.jobs.rebuild_process: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

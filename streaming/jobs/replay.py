@@ -1,0 +1,97 @@
+"""In: a rehearsal, and the topics or a log. Out: the rehearsal learnt all of it, and what it was. Stage 6, tried out.
+
+Decoding, admission and the catalogue are the learner's own. Redis is read for facts of items alone, and nothing is
+written anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from models.evaluation.protocol import Stream
+from models.ledger.admission import Admission
+from models.records.control import Erase
+from models.replay.replay import Rehearsal
+from streaming.adapters import admission_rules, stored_facts
+from streaming.consumer.by_time import Past
+from streaming.evidence.evidence import BAD
+from streaming.intake.catalogue import Catalogue
+from streaming.intake.intake import Intake, Prepared
+from streaming.intake.text_vectors import contents_by
+from streaming.kafka.records import Record
+from streaming.kafka.topics import ROLES_READ, topics_read
+from streaming.settings.loading import Settings
+from streaming.store.store import Store
+
+POLLED: Final = 2_000
+"""Records that are decoded together."""
+
+Tick = Callable[[float], None]
+"""Told the share that is done."""
+
+Runs = list[list[Record]]
+
+
+def rehearse_topics(settings: Settings, rehearsal: Rehearsal, until: float, tick: Tick) -> dict[str, Any]:
+    """Learn all topics, `control` first, up to `until` (epoch seconds); what they held.
+
+    Raises BrokerAway, NotAllowed, TopicMissing, StoreUnavailable.
+    """
+    topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
+    outcomes: dict[str, int] = {}
+    with contextlib.closing(Store.for_learner(settings)) as store:
+        catalogue = Catalogue(stored_facts(store))
+    with Past(settings, topics_read(settings), {}, first=topics["control"]) as past:
+        admission = Admission(admission_rules(settings))
+        contents = contents_by(settings.recommender.text_model)
+        intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents, settings.mappings())
+        for runs in before(past.batches(POLLED), until):
+            batch = intake.prepare(runs)
+            rehearsal.recommender.remove("user", erased(batch))
+            catalogue.take(rehearsal.recommender, batch.facts, batch.contents)
+            if batch.events:
+                rehearsal.learn(batch.events, batch.record_times, catalogue.facts)
+            _note(rehearsal, batch)
+            for outcome, count in (batch.outcomes | {"learnt": len(batch.events)}).items():
+                outcomes[outcome] = outcomes.get(outcome, 0) + count
+            tick(past.done / max(past.total, 1))
+        reach = [each._asdict() for each in past.reach()]
+        return {"topics": topics, "reach": reach, "outcomes": outcomes, "disordered": past.disordered}
+
+
+def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
+    """The batches whose records are not later than `until` (epoch seconds)."""
+    for runs in batches:
+        kept = [[record for record in run if record.timestamp * 1e-3 <= until] for run in runs]
+        found = [run for run in kept if run]
+        if found:
+            yield found
+        if sum(map(len, found)) < sum(map(len, runs)):
+            return
+
+
+def erased(batch: Prepared) -> list[str]:
+    """Users who are erased in this batch. All that is older of them was not admitted, and their histories are gone."""
+    return [ordered.order.user for ordered in batch.orders if isinstance(ordered.order, Erase)]
+
+
+def _note(rehearsal: Rehearsal, batch: Prepared) -> None:
+    bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
+    rehearsal.note(bad, batch.outcomes.get("duplicate", 0))
+
+
+def rehearse_stream(stream: Stream, rehearsal: Rehearsal, until: float, tick: Tick) -> None:
+    """Learn a log that was read from a file. The time of a record is that of its event."""
+    rehearsal.recommender.describe(stream.catalogue.items())
+    facts = {**stream.catalogue, **stream.facts}
+    for start in range(0, len(stream.events), POLLED):
+        events = [event for event in stream.events[start : start + POLLED] if event.timestamp <= until]
+        if not events:
+            return
+        rehearsal.learn(events, [event.timestamp for event in events], facts)
+        tick(start / len(stream.events))
+
+
+__all__ = ["before", "erased", "rehearse_stream", "rehearse_topics"]

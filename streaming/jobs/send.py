@@ -1,0 +1,222 @@
+"""In: a file of events and how to read it. Out: its events and item facts in the topics, each line sent or refused.
+
+How far the broker has everything is kept in a small state file, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from models.records.events import KINDS, encode
+from models.records.items import ItemFacts, encode_item
+from streaming.files.events import Layout, Passed, Refused, Shown, identity, read_events
+from streaming.files.rows import RowFile
+from streaming.kafka.errors import BrokerAway
+from streaming.kafka.producer import Delivery, EventProducer
+from streaming.settings.loading import Settings
+
+# Seconds between two writes of the state file; a crash sends at most what lies between again, and event_ids undo that.
+NOTE_INTERVAL: Final = 1.0
+# Seconds without one acknowledged record after which the broker counts as gone.
+PATIENCE: Final = 60.0
+# Records in flight. It bounds memory when the broker stands still.
+IN_FLIGHT: Final = 20_000
+# Refused lines that are told one by one; the rest is counted.
+SHOWN_REFUSALS: Final = 20
+
+
+class State(msgspec.Struct):
+    """How far a file has been sent: rows taken from its beginning that the broker has, or that were refused."""
+
+    rows: int = 0
+    complete: bool = False
+
+
+class Report(msgspec.Struct):
+    """What one run did. `resumed_at` is the number of rows that earlier runs had done."""
+
+    file: str
+    sent: int = 0
+    items: int = 0
+    refused: int = 0
+    passed: int = 0
+    resumed_at: int = 0
+    seconds: float = 0.0
+    complete: bool = False
+    dry_run: bool = False
+    by_type: dict[str, int] = msgspec.field(default_factory=dict)
+    refusals: list[Refused] = msgspec.field(default_factory=list)
+    """The first SHOWN_REFUSALS of them."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """`limit`: events to send in this run; `rate`: events a second at most; `restart`: forget how far it had come."""
+
+    layout: Layout = Layout()
+    limit: int | None = None
+    rate: float | None = None
+    restart: bool = False
+    dry_run: bool = False
+
+
+def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
+    """Where the state of this file, read this way, into this topic, is kept. Raises FileError."""
+    words = msgspec.to_builtins(layout)
+    if layout.time == "auto":
+        del words["time"]  # states of before there was such a word go on being found
+    target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(words, order="sorted")))
+    return settings.data_dir / "send" / f"{identity(file)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
+
+
+def load_state(path: Path) -> State:
+    """The state of an earlier run; a fresh one when there is none or it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.MsgspecError):
+        return State()
+
+
+def _save(path: Path, state: State) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(state))
+    fresh.replace(path)
+
+
+class Sender:
+    """Sends one file. `report` is up to date at any moment, `done()` is the share of the file that was read.
+
+    `run` raises FileError, and KafkaTrouble when the broker goes away; the state is kept in either case, and on Ctrl-C.
+    """
+
+    def __init__(
+        self, settings: Settings, file: Path, options: Options, items: dict[str, ItemFacts] | None = None
+    ) -> None:
+        self._settings, self._file, self._options, self._items = settings, file, options, items or {}
+        self._path = state_path(settings, file, options.layout)
+        self.state = State() if options.restart or options.dry_run else load_state(self._path)
+        self.report = Report(str(file), resumed_at=self.state.rows, dry_run=options.dry_run)
+        self._types: Counter[str] = Counter()
+        self._flying: deque[tuple[int, list[Delivery]]] = deque()
+        self._rows: RowFile | None = None
+        self._noted = self._acknowledged = time.monotonic()
+
+    def done(self) -> float:
+        """Share of the file's bytes that were read, 0 to 1."""
+        return self._rows.done() if self._rows is not None else 0.0
+
+    def run(self, producer: EventProducer | None, tick: Callable[[], None] = lambda: None) -> Report:
+        """Send what is left, calling `tick` now and then. `producer` is None for a dry run."""
+        began = time.monotonic()
+        if self.state.complete:
+            self.report.complete = True
+            return self.report
+        with RowFile(self._file) as self._rows:
+            outcomes = read_events(
+                self._rows, self._options.layout, self._settings.events.rules(), self._items, identity(self._file)
+            )
+            try:
+                self._through(outcomes, producer, began, tick)
+                self._land(producer, wait=True)
+            finally:
+                self.report.seconds = time.monotonic() - began
+                self.report.by_type = dict(sorted(self._types.items()))
+                if producer is not None:
+                    _save(self._path, self.state)
+        return self.report
+
+    def _through(
+        self,
+        outcomes: Iterator[Shown | Refused | Passed],
+        producer: EventProducer | None,
+        began: float,
+        tick: Callable[[], None],
+    ) -> None:
+        # Rows done by an earlier run are read all the same, so that the facts of their items count as sent.
+        rows = itertools.islice(enumerate(outcomes, 1), self.state.rows, None)
+        for row, outcome in rows:
+            self._flying.append((row, self._one(outcome, producer)))
+            if len(self._flying) % 256 == 0 or self._options.rate is not None:
+                self._land(producer)
+                tick()
+            self._pace(began)
+            if self._options.limit is not None and self.report.sent >= self._options.limit:
+                return
+        self.report.complete = True
+
+    def _one(self, outcome: Shown | Refused | Passed, producer: EventProducer | None) -> list[Delivery]:
+        if isinstance(outcome, Passed):
+            self.report.passed += 1
+            return []
+        if isinstance(outcome, Refused):
+            self.report.refused += 1
+            if len(self.report.refusals) < SHOWN_REFUSALS:
+                self.report.refusals.append(outcome)
+            return []
+        event = outcome.event
+        self.report.sent += 1
+        self.report.items += outcome.facts is not None
+        self._types[KINDS[event.kind]] += 1
+        if producer is None:
+            return []
+        deliveries = []
+        if outcome.facts is not None and event.item_id is not None:
+            item_id, facts = event.item_id, encode_item(outcome.facts)
+            deliveries.append(self._patiently(lambda: producer.send("items", item_id, facts), producer))
+        value = encode(event)
+        deliveries.append(
+            self._patiently(lambda: producer.send("events", event.user_id, value, backfill=True), producer)
+        )
+        return deliveries
+
+    def _patiently(self, send: Callable[[], Delivery], producer: EventProducer) -> Delivery:
+        """Send, waiting while the buffer is full and the broker still takes something."""
+        while True:
+            try:
+                return send()
+            except BrokerAway as away:
+                if away.kind != "full":
+                    raise
+                self._land(producer)
+                time.sleep(0.005)
+
+    def _land(self, producer: EventProducer | None, *, wait: bool = False) -> None:
+        """Take off what the broker has, from the front, and note how far that is."""
+        while self._flying:
+            row, deliveries = self._flying[0]
+            if not all(delivery.done() for delivery in deliveries):
+                if not (wait or len(self._flying) > IN_FLIGHT):
+                    break
+                self._await(deliveries)
+                continue
+            for delivery in deliveries:
+                if delivery.error is not None:
+                    raise delivery.error
+            self._flying.popleft()
+            self.state.rows = row
+            self._acknowledged = time.monotonic()
+        if time.monotonic() - self._acknowledged > PATIENCE:
+            raise BrokerAway(f"Kafka took nothing for {PATIENCE:g} s", "timeout")
+        self.state.complete = wait and self.report.complete and not self._flying
+        if producer is not None and time.monotonic() - self._noted > NOTE_INTERVAL:
+            _save(self._path, self.state)
+            self._noted = time.monotonic()
+
+    @staticmethod
+    def _await(deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            delivery.wait(PATIENCE)
+
+    def _pace(self, began: float) -> None:
+        if self._options.rate is not None:
+            ahead = self.report.sent / self._options.rate - (time.monotonic() - began)
+            if ahead > 0:
+                time.sleep(ahead)

@@ -1,0 +1,189 @@
+"""In: a class of kafka-python and its arguments. Out: a client of it, or an error that says what was wrong. Stage 0.
+
+What the library itself does with a failure while it looks for a broker: it tries again until its time is over, whatever
+it was, and then says that there is none.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
+
+T = TypeVar("T")
+
+# Seconds one attempt to connect may take, and between two rounds of attempts.
+PROBE: Final = 5.0
+PAUSE: Final = 0.2
+
+
+def open_client(kind: Callable[..., T], **arguments: Any) -> T:
+    """`kind(**arguments)`, with nothing left behind when that raises.
+
+    kafka-python starts the network thread before it looks for a broker, and leaves it running, with a socket per
+    attempt, when there is none: a service that tries every other second would collect both. So a plain connection, and
+    the handshake of TLS where it is wanted, are tried first. A login that is refused ends the search.
+
+    Raises BrokerAway, NotAllowed, Untrusted, UnusableFile, and kafka-python's errors.
+    """
+    _await_listener(arguments)
+    # kafka-python's own time begins a moment later: whatever its end cuts off fails after this one.
+    limit = time.monotonic() + arguments["bootstrap_timeout_ms"] / 1000
+    started: list[Any] = []
+    failures: list[tuple[float, Exception]] = []
+    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
+
+    def remembered(**configuration: Any) -> Any:
+        started.append(network(**configuration))
+        _listen_for_failures(started[-1]._manager, failures)
+        return started[-1]
+
+    try:
+        return kind(**arguments, kafka_client=remembered)
+    except BaseException as error:
+        for client in started:
+            client.close()
+        if failures and isinstance(error, Exception):
+            raise _explained(_telling(failures, limit), arguments) from error
+        raise
+
+
+def _telling(failures: Sequence[tuple[float, Exception]], limit: float) -> Exception:
+    """The last failure that says why. The attempt under way at `limit` fails of being cut off, whatever is wrong.
+
+    >>> refused, over = OSError("refused"), TimeoutError("over")
+    >>> _telling([(1.0, refused), (5.0, over)], 5.0), _telling([(5.0, over)], 5.0)
+    (OSError('refused'), TimeoutError('over'))
+    """
+    return next((failure for at, failure in reversed(failures) if at < limit), failures[-1][1])
+
+
+def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
+    """The failure, in words of ours where kafka-python's say nothing of what to do."""
+    servers, name = ",".join(arguments["bootstrap_servers"]), type(failure).__name__
+    want = f"does it want TLS or a login, where kafka.security_protocol is {arguments['security_protocol']}?"
+    if name == "InvalidReceiveError":
+        return NotAllowed(f"what answers at {servers} does not speak Kafka's protocol to us: {want}")
+    if name == "KafkaConnectionError":
+        return BrokerAway(f"Kafka at {servers} hangs up ({failure}): {want}", "connection")
+    return failure
+
+
+def _listen_for_failures(manager: Any, failures: list[tuple[float, Exception]]) -> None:
+    """Note when and of what connections fail while a broker is looked for; end the search when trying again is vain."""
+    connect = manager.get_connection
+
+    def noted(error: Exception) -> None:
+        if not manager.bootstrapped:
+            failures.append((time.monotonic(), error))
+            if hopeless(error) or type(error).__name__ == "InvalidReceiveError":
+                manager.close()
+
+    def listened(*args: Any, **options: Any) -> Any:
+        new = not manager.bootstrapped
+        connection = connect(*args, **options)
+        if new:
+            _hear_last_words(connection)
+            connection.init_future.add_errback(noted)
+        return connection
+
+    manager.get_connection = listened
+
+
+def _hear_last_words(connection: Any) -> None:
+    """Hand on what a broker says right before it hangs up.
+
+    kafka-python reads until nothing is left, and drops what it has read when it meets the end meanwhile. A broker that
+    refuses a login says why and hangs up, so this is the rule there. The end is met again by the next read.
+    """
+    made = connection.connection_made
+
+    def with_last_words(transport: Any) -> None:
+        receive = transport._sock_recv
+
+        def received() -> tuple[bytes, Exception | None]:
+            data, error = receive()
+            return (data, None) if data else (data, error)
+
+        transport._sock_recv = received
+        made(transport)
+
+    connection.connection_made = with_last_words
+
+
+def _await_listener(arguments: dict[str, Any]) -> None:
+    """Until one of the brokers takes a connection, and shakes hands where TLS is wanted."""
+    servers, timeout = arguments["bootstrap_servers"], arguments["bootstrap_timeout_ms"] / 1000
+    trust = _trust(arguments) if arguments["security_protocol"].endswith("SSL") else None
+    limit = time.monotonic() + timeout
+    while True:
+        for server in servers:
+            try:
+                _greet(server, trust, min(timeout, PROBE))
+            except (OSError, ValueError) as error:
+                reason = error
+            else:
+                return
+        if isinstance(reason, ssl.SSLError) and not isinstance(reason, ssl.SSLEOFError):
+            raise _untrusted(reason, ",".join(servers))
+        if time.monotonic() + PAUSE > limit:
+            raise BrokerAway(
+                f"no Kafka broker answers at {','.join(servers)} ({reason}): is it running, is kafka.bootstrap right"
+                + (", does it speak TLS there (kafka.security_protocol)?" if trust is not None else "?"),
+                "connection",
+            )
+        time.sleep(PAUSE)
+
+
+def _greet(server: str, trust: ssl.SSLContext | None, timeout: float) -> None:
+    host, _, port = server.rpartition(":")
+    name = host.strip("[]") or server
+    with socket.create_connection((name, int(port)), timeout) as plain:
+        if trust is not None:
+            trust.wrap_socket(plain, server_hostname=name).close()
+
+
+def _trust(arguments: dict[str, Any]) -> ssl.SSLContext:
+    """The same context that kafka-python will make. Raises UnusableFile, which names the file it would choke on."""
+    cafile, certfile, keyfile = (arguments[f"ssl_{name}"] for name in ("cafile", "certfile", "keyfile"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = arguments["ssl_check_hostname"]
+    if cafile is None:
+        context.load_default_certs()
+    else:
+        _use("kafka.cafile", cafile, lambda: context.load_verify_locations(cafile))
+    if keyfile is not None:
+        _use("kafka.keyfile", keyfile, lambda: Path(keyfile).read_bytes())
+    if certfile is not None:
+        _use("kafka.certfile", certfile, lambda: context.load_cert_chain(certfile, keyfile))
+    return context
+
+
+def _use(setting: str, path: str, use: Callable[[], object]) -> None:
+    try:
+        use()
+    except OSError as error:
+        raise UnusableFile(setting, Path(path), error) from error
+
+
+def _untrusted(error: ssl.SSLError, servers: str) -> KafkaTrouble:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Untrusted(
+            f"the certificate of Kafka at {servers} is not trusted ({error.verify_message}): set kafka.cafile to the "
+            "authority that signed it, and call the broker by a name that is in it"
+        )
+    if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
+        return Untrusted(
+            f"Kafka at {servers} does not speak TLS there ({error.reason}): name its TLS listener in kafka.bootstrap, "
+            "or set kafka.security_protocol to PLAINTEXT or SASL_PLAINTEXT"
+        )
+    return Untrusted(
+        f"Kafka at {servers} refuses our TLS handshake ({error.reason or error}): does it want a client certificate "
+        "(kafka.certfile, kafka.keyfile)?"
+    )

@@ -1,0 +1,275 @@
+"""What the shop says of items in, the same within a second in every service out; live, outside versions. Stage 1 to 7.
+
+A hash holds the newest facts of every item, a bounded log numbers the changes 1, 2, 3, ... and names their items.
+A follower reads the facts of those from the hash, and all of it when it finds a gap in the numbers or another store
+behind the address. Embeddings stay in the topic: nobody reads them here, and they would be most of what is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, KeysView, Sequence
+from itertools import islice
+from typing import Any, Final, TypeAlias, cast
+
+import msgspec
+
+from models.records.items import ItemFacts
+from streaming.store.store import Store, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+LOG_ENTRIES: Final = 20_000
+"""Changes a follower may be behind before it has to read everything again; 2 MB, as an entry is an id."""
+
+CHANGES_TOGETHER: Final = 500
+"""Changes of one script, and items of one read. Facts are 300 bytes; the longest allowed are some 70 KB."""
+
+SCRIPT_BYTES: Final = 4 << 20
+"""Bytes of facts in one script: Redis answers nobody else until it is done."""
+
+TOMBSTONES: Final = 100_000
+"""Removed items that are remembered, the latest ones; some 20 MB. A removed item leaves the learnt state as well, but
+an event that still names it would bring it back: its tombstone keeps it off the pages. What is forgotten first was
+taken off longest ago, when events have long stopped to name it."""
+
+POLL_SECONDS: Final = 0.1
+"""Between two looks at the log: a change is visible within this and a round trip."""
+
+CLOSE_SECONDS: Final = 2.0
+"""A follower's thread has so long to end: many times what Redis may take to answer. Then it is left behind, reading."""
+
+STALE_SECONDS: Final = 2.0
+"""Without an answer for so long, a follower calls what it holds stale."""
+
+REMOVED: Final = b""
+"""Stands in the hash for an item the shop took off: unlike an unknown one it must not be recommended."""
+
+UNREADABLE: Final = object()
+
+Change: TypeAlias = tuple[int, int, str, ItemFacts | None]
+"""partition, offset, item id, its facts or None for removed."""
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(ItemFacts)
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def write(store: Store, changes: Sequence[Change], topic_id: str) -> None:
+    """Store changes in their order, each once: an offset that a partition's watermark has passed changes nothing.
+
+    Raises StoreUnavailable; then call again with the same changes.
+    """
+    keys = [store.key("facts"), *(store.key("facts", name) for name in ("log", "marks", "gone"))]
+    for flat in _batches(changes):
+        store.run("facts", keys, [topic_id, secrets.token_hex(8), LOG_ENTRIES, TOMBSTONES, _pack(flat)])
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[list[int | str]]:
+    """What one script each takes: partition, offset, id, facts, one after the other."""
+    flat: list[int | str] = []
+    size = 0
+    for partition, offset, item, facts in changes:
+        raw = REMOVED if facts is None else _encode(_kept(facts))
+        if flat and (len(flat) >= 4 * CHANGES_TOGETHER or size + len(raw) > SCRIPT_BYTES):
+            yield flat
+            flat, size = [], 0
+        flat += (partition, offset, item, raw.decode())
+        size += len(raw)
+    if flat:
+        yield flat
+
+
+def _kept(facts: ItemFacts) -> ItemFacts:
+    return facts if facts.embedding is None else msgspec.structs.replace(facts, embedding=None)
+
+
+class FactsFollower:
+    """Holds the facts of every item and keeps up with changes in a thread of its own. Reading is safe from any thread.
+
+    `ready`: everything was read once. `stale`: Redis has not answered for a while; what is held is the last known.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        poll: float = POLL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> None:
+        self._store, self._poll, self._clock, self._changed = store, poll, clock, changed
+        self._facts: dict[str, ItemFacts] = {}
+        self._categories: dict[str, dict[str, None]] = {}
+        self._removed: dict[str, None] = {}  # in the order of their removal
+        self.unavailable: set[str] = set()
+        self._lock = threading.Lock()
+        self._origin: bytes | None = None
+        self._number = 0
+        self._answered = float("-inf")
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.ready = threading.Event()
+
+    def start(self) -> None:
+        """Load and follow in the background; returns at once, see `ready`."""
+        self._thread = threading.Thread(target=self._run, name="facts", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    @property
+    def removed(self) -> KeysView[str]:
+        """Ids of the items that the shop took off, the latest TOMBSTONES of them."""
+        return self._removed.keys()
+
+    @property
+    def stale(self) -> bool:
+        """Whether Redis has been silent for longer than STALE_SECONDS."""
+        return self._clock() - self._answered > STALE_SECONDS
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def get(self, item_id: str) -> ItemFacts | None:
+        """The item's facts; None for an unknown or a removed one."""
+        return self._facts.get(item_id)
+
+    def hidden(self, item_id: str) -> bool:
+        """Whether the item must not be shown: removed or not available."""
+        return item_id in self._removed or item_id in self.unavailable
+
+    def category(self, name: str, limit: int | None = None) -> list[str]:
+        """Ids of the category's first `limit` items (all), those seen there first leading; none that is hidden."""
+        with self._lock:
+            return list(islice(self._categories.get(name, ()), limit))
+
+    def items(self) -> list[str]:
+        """Ids of all items, in the order in which they were first seen."""
+        with self._lock:
+            return list(self._facts)
+
+    def shown(self, limit: int) -> list[str]:
+        """Ids of the first `limit` items that are not hidden."""
+        with self._lock:
+            return list(islice((item for item in self._facts if item not in self.unavailable), limit))
+
+    def categories(self) -> list[str]:
+        """Names of all categories with an item."""
+        with self._lock:
+            return [name for name, items in self._categories.items() if items]
+
+    def step(self) -> int:
+        """Take over what changed since the last step, everything in the first one. Returns the number of changes."""
+        origin, number = self._store.call("HMGET", self._store.key("facts", "marks"), "store", "changes")
+        if origin != self._origin or int(number or 0) < self._number or not self.ready.is_set():
+            count = self._load(origin, int(number or 0))
+        else:
+            count = self._follow(int(number or 0))
+        self._answered = self._clock()
+        self.ready.set()
+        return count
+
+    def _run(self) -> None:
+        said = ""
+        while not self._closing.is_set():
+            try:
+                self.step()
+                said = ""
+            except StoreUnavailable as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("item facts stay as they are: %s", error)
+            self._closing.wait(self._poll)
+
+    def _load(self, origin: bytes | None, number: int) -> int:
+        """Read the hash. What changes meanwhile is in the log after `number`, so applying it twice does no harm."""
+        seen: set[str] = set()
+        cursor: int | bytes = 0
+        while True:
+            cursor, found = self._store.call("HSCAN", self._store.key("facts"), cursor, "COUNT", CHANGES_TOGETHER)
+            pairs = _pairs(found)
+            self._apply(pairs)
+            seen.update(item for item, _ in pairs)
+            if not int(cursor):
+                break
+        with self._lock:
+            for item in (self._facts.keys() | self._removed.keys()) - seen:
+                self._forget(item)
+                self._removed.pop(item, None)
+        self._origin, self._number = origin, number
+        return len(seen)
+
+    def _follow(self, number: int) -> int:
+        count = 0
+        while self._number < number:
+            after = f"{self._number + 1}-0"
+            found = self._store.call("XRANGE", self._store.key("facts", "log"), after, "+", "COUNT", CHANGES_TOGETHER)
+            if not found or int(found[0][0].split(b"-")[0]) != self._number + 1:
+                return count + self._load(self._origin, number)
+            self._read([_item(fields) for _, fields in found])
+            self._number = int(found[-1][0].split(b"-")[0])
+            count += len(found)
+        return count
+
+    def _read(self, items: Sequence[str]) -> None:
+        # What is read may be newer than the entry that named it: then it is read once more, which changes nothing.
+        names = list(dict.fromkeys(items))
+        found = self._store.call("HMGET", self._store.key("facts"), *names)
+        self._apply([(item, REMOVED if raw is None else raw) for item, raw in zip(names, found, strict=True)])
+
+    def _apply(self, pairs: Sequence[tuple[str, bytes]]) -> None:
+        decoded = [(item, facts) for item, raw in pairs if (facts := _decoded(item, raw)) is not UNREADABLE]
+        with self._lock:
+            for item, facts in decoded:
+                self._put(item, cast("ItemFacts | None", facts))
+        self._changed([item for item, _ in decoded])
+
+    def _put(self, item: str, facts: ItemFacts | None) -> None:
+        before = self._facts.get(item)
+        if facts is None:
+            self._forget(item)
+            self._removed[item] = None
+            if len(self._removed) > TOMBSTONES:
+                del self._removed[next(iter(self._removed))]
+            return
+        if before is not None and (before.category != facts.category or not facts.available):
+            self._forget(item)
+        self._facts[item] = facts
+        self._removed.pop(item, None)
+        (self.unavailable.discard if facts.available else self.unavailable.add)(item)
+        if facts.category is not None and facts.available:
+            self._categories.setdefault(facts.category, {})[item] = None
+
+    def _forget(self, item: str) -> None:
+        facts = self._facts.pop(item, None)
+        self.unavailable.discard(item)
+        if facts is not None and facts.category is not None:
+            self._categories.get(facts.category, {}).pop(item, None)
+
+
+def _decoded(item: str, raw: bytes) -> ItemFacts | object | None:
+    if raw == REMOVED:
+        return None
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        log.error("facts of item %r can't be read and stay as they were: %s", item, error)
+        return UNREADABLE
+
+
+def _pairs(found: Any) -> list[tuple[str, bytes]]:
+    flat = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+    return [(item.decode(), raw) for item, raw in flat]
+
+
+def _item(fields: Any) -> str:
+    known = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    return str(known[b"i"].decode())

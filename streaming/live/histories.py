@@ -1,0 +1,120 @@
+"""A batch of accepted events in, each user's newest actions out; live, outside versions. Stage 1 to 7.
+
+The learner learns from its own rings; this is the mirror the service reads. Order within a user is arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from streaming.store.keyspace import Keyspace
+from streaming.store.store import Store
+
+CAP: Final = 128
+"""Newest entries kept of a user; what the recommender looks at is fewer."""
+
+TTL_SECONDS: Final = 400 * 86_400
+"""How long a history stays after it was renewed last: a year's season and a month."""
+
+RENEWAL: Final = 4
+"""Entries of a user after which the history is renewed, and cut to `CAP`: doing it at each doubles what Redis has to
+do. The first entry renews too."""
+
+ENTRIES_TOGETHER: Final = 500
+"""Entries of one script, about 1 ms of Redis's one thread: what a reader may have to wait while a backfill runs."""
+
+Entry: TypeAlias = tuple[int, int, float, int, str]
+"""partition, offset, timestamp (epoch seconds), kind (code of `models.records.events.KINDS`), item id."""
+
+
+class History(NamedTuple):
+    """What a user did, newest first; three lists of one length, at most `CAP`."""
+
+    items: list[str]
+    times: list[float]
+    kinds: list[int]
+
+
+NOTHING: Final = History([], [], [])
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def write(
+    store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, *, ttl: int = TTL_SECONDS, cap: int = CAP
+) -> None:
+    """Put every entry in front of its user's history, each exactly once in effect, however often it is sent.
+
+    Entries of one partition must come with ascending offsets over successive calls: a watermark per (topic id,
+    partition) tells which were written before. Raises StoreUnavailable; then call again with the same entries.
+    """
+    partitions = {entry[0] for listed in entries.values() for entry in listed}
+    if len(partitions) > 1 or sum(map(len, entries.values())) > ENTRIES_TOGETHER:
+        _write_in_parts(store, entries, topic_id, ttl, cap)
+        return
+    for partition in partitions:
+        offsets = [entry[1] for listed in entries.values() for entry in listed]
+        history = store.key("h", "")
+        lists = [
+            [f"{partition}:{offset} {time!r} {kind} {item}" for _, offset, time, kind, item in listed]
+            for listed in entries.values()
+        ]
+        keys = [store.key("h-marks"), *[history + user for user in entries]]
+        mark = f"{topic_id}:{partition}"
+        store.run("histories", keys, [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists)])
+
+
+def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int) -> None:
+    """Offset by offset, not user by user: a watermark must not pass an entry that is yet to come."""
+    flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
+    for _, group in groupby(flat, key=itemgetter(0)):
+        mine = list(group)
+        for start in range(0, len(mine), ENTRIES_TOGETHER):
+            part: dict[str, list[Entry]] = {}
+            for _, _, user, entry in mine[start : start + ENTRIES_TOGETHER]:
+                part.setdefault(user, []).append(entry)
+            write(store, part, topic_id, ttl=ttl, cap=cap)
+
+
+def read(store: Store, user_id: str, cap: int = CAP) -> History:
+    """The user's newest actions, in one round trip; three empty lists for a user without any.
+
+    Raises StoreUnavailable.
+    """
+    return parse(store.call(*request(store.key, user_id, cap)))
+
+
+def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:
+    """The one command that reads a history, for a client of any kind; `parse` reads its answer.
+
+    >>> request(Keyspace("main"), "ann")
+    ('LRANGE', '{sluicegate:main}:h:ann', 0, 127)
+    """
+    return "LRANGE", key("h", user_id), 0, cap - 1
+
+
+def parse(answer: Sequence[bytes]) -> History:
+    """The history in the answer to `request`.
+
+    >>> parse([b"0:7 12.5 3 tea", b"0:6 11.0 0 earl grey"])
+    History(items=['tea', 'earl grey'], times=[12.5, 11.0], kinds=[3, 0])
+    """
+    items: list[str] = []
+    times: list[float] = []
+    kinds: list[int] = []
+    for element in answer:
+        _, time, kind, item = element.decode().split(" ", 3)
+        items.append(item)
+        times.append(float(time))
+        kinds.append(int(kind))
+    return History(items, times, kinds)
+
+
+def delete(store: Store, user_id: str) -> bool:
+    """Remove a user's history; whether there was one. What was already written never comes back by a replay."""
+    return bool(store.call("UNLINK", store.key("h", user_id)))

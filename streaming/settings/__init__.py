@@ -1,0 +1,1 @@
+"""A file and the environment in; one frozen tree of settings out."""

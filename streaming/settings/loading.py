@@ -1,0 +1,276 @@
+"""In: a TOML file and the environment. Out: one frozen `Settings` tree, and where each of its values came from.
+
+Precedence: environment over file over default. `SLUICEGATE_KAFKA__BOOTSTRAP` is `bootstrap` of the file's `[kafka]`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
+
+import msgspec
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+
+from models.records.mapping import EventMapping
+from streaming.settings.learner import (
+    AdmissionSettings,
+    EventSettings,
+    GateSettings,
+    KafkaSettings,
+    LearnerSettings,
+    RebuildSettings,
+    RecommenderSettings,
+    RedisSettings,
+    Section,
+    ServiceSettings,
+    UpdateSettings,
+    WitnessSettings,
+)
+from streaming.settings.mapping import MappingSettings
+
+__all__ = [
+    "AdmissionSettings",
+    "BadSettings",
+    "EventSettings",
+    "GateSettings",
+    "KafkaSettings",
+    "LearnerSettings",
+    "MappingSettings",
+    "RebuildSettings",
+    "RecommenderSettings",
+    "RedisSettings",
+    "ServiceSettings",
+    "Settings",
+    "UpdateSettings",
+    "WitnessSettings",
+    "in_force",
+    "load_settings",
+]
+
+TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
+
+PREFIX: Final = "SLUICEGATE_"
+DELIMITER: Final = "__"
+
+# A namespace becomes part of topic names, Redis keys and folder names, so it is what all three allow.
+NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+
+
+class BadSettings(ValueError):
+    """The configuration cannot be used. The message names the key, where it was set, and what to do."""
+
+
+class Settings(Section):
+    """Everything that can be set, and its defaults: they work on loopback with nothing configured."""
+
+    namespace: str = Field(
+        default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
+    )
+    data_dir: Path = Field(default=Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
+    failpoint: str = Field(
+        default="", description="Numbered point of the commit path at which to die; for crash tests."
+    )
+    mapping: tuple[MappingSettings, ...] = Field(
+        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    events: EventSettings = EventSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    learner: LearnerSettings = LearnerSettings()
+    update: UpdateSettings = UpdateSettings()
+    rebuild: RebuildSettings = RebuildSettings()
+    recommender: RecommenderSettings = RecommenderSettings()
+    witness: WitnessSettings = WitnessSettings()
+    service: ServiceSettings = ServiceSettings()
+    gate: GateSettings = GateSettings()
+    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("namespace")
+    @classmethod
+    def _usable_namespace(cls, name: str) -> str:
+        if not NAMESPACE.fullmatch(name):
+            raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
+        return name
+
+    @model_validator(mode="after")
+    def _mappings_work(self) -> Settings:
+        ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
+        for place, each in enumerate(self.mapping):
+            if each.topic in ours:
+                raise ValueError(
+                    f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
+                    "records of our shape: name theirs"
+                )
+            try:
+                each.rules(self.events.rules())
+            except ValueError as error:
+                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
+            ours[each.topic] = "another mapping"
+        return self
+
+    def mappings(self) -> dict[str, EventMapping]:
+        """What reads the records of each topic of another shape."""
+        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
+
+    def topic(self, role: TopicRole) -> str:
+        """Name of a topic. The default namespace has the plain names, another one its own: `shop2.events`.
+
+        >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
+        ('events.deadletter', 'shop2.items')
+        """
+        named: str | None = getattr(self.kafka, f"{role}_topic")
+        plain = "events.deadletter" if role == "deadletter" else role
+        return named or (plain if self.namespace == "main" else f"{self.namespace}.{plain}")
+
+    def origin(self, path: str) -> str:
+        """Where the value at dotted `path` came from: `default`, the file's name, or the environment variable."""
+        return self._origin.get(path, "default")
+
+
+def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings in force: environment over `config` (or the file SLUICEGATE_CONFIG names) over defaults.
+
+    Raises BadSettings for a file that cannot be read, a key that does not exist (with the nearest one that does), and a
+    value that does not fit.
+
+    >>> load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": "kafka:9092"}).kafka.bootstrap
+    'kafka:9092'
+    """
+    path = config or (Path(named) if (named := environ.get(f"{PREFIX}CONFIG")) else None)
+    origin: dict[str, str] = {}
+    tree = _from_file(path, origin) if path is not None else {}
+    _from_environment(environ, tree, origin)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_complaint(problem, origin) for problem in error.errors())) from None
+    settings._origin.update(origin)
+    return settings
+
+
+def _from_file(path: Path, origin: dict[str, str]) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings(f"cannot read the configuration file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} is not valid TOML: {error}") from None
+    for dotted in _keys(tree, Settings, ""):
+        origin[dotted] = str(path)
+    return tree
+
+
+def _keys(tree: Mapping[str, Any], section: type[BaseModel], above: str) -> Iterator[str]:
+    """Dotted paths of the leaves of `tree`, as far as `section` has such sections."""
+    for key, value in tree.items():
+        field = section.model_fields.get(key)
+        inner = field.annotation if field is not None else None
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _keys(value, inner, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+def _from_environment(environ: Mapping[str, str], tree: dict[str, Any], origin: dict[str, str]) -> None:
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == f"{PREFIX}CONFIG":
+            continue
+        path = name[len(PREFIX) :].lower().split(DELIMITER)
+        field = _field(path)
+        if field is None:
+            raise BadSettings(f"{name} is not a setting{_nearest('.'.join(path), as_variable=True)}")
+        branch = tree
+        for part in path[:-1]:
+            branch = branch.setdefault(part, {})
+        branch[path[-1]] = _value(name, environ[name], field.annotation)
+        origin[".".join(path)] = name
+
+
+def _field(path: list[str]) -> Any:
+    """The declaration of the leaf at `path`, or None when there is none."""
+    section: type[BaseModel] = Settings
+    for part in path[:-1]:
+        inner = section.model_fields[part].annotation if part in section.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return None
+        section = inner
+    field = section.model_fields.get(path[-1])
+    is_section = field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return None if is_section else field
+
+
+def _value(name: str, text: str, annotation: Any) -> Any:
+    """A list may be written a,b,c; a table is written as JSON. Everything else is converted by its type."""
+    shape = get_origin(annotation)
+    if shape is tuple and not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if shape not in {dict, tuple}:
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise BadSettings(f"{name} must be JSON: {error}") from None
+
+
+def leaves(section: type[BaseModel] = Settings, above: str = "") -> Iterator[str]:
+    """Dotted path of every setting there is, in the order of declaration."""
+    for key, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from leaves(inner, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+def _nearest(dotted: str, *, as_variable: bool = False) -> str:
+    within = re.match(r"mapping\.\d+\.", dotted)
+    names = [f"{within[0]}{name}" for name in MappingSettings.model_fields] if within else list(leaves())
+    close = difflib.get_close_matches(dotted, names, n=1, cutoff=0.5)
+    if not close:
+        return ": `sluicegate config` lists those there are"
+    name = PREFIX + close[0].replace(".", DELIMITER).upper() if as_variable else close[0]
+    return f": did you mean {name}?"
+
+
+def _complaint(problem: Mapping[str, Any], origin: Mapping[str, str]) -> str:
+    dotted = ".".join(str(part) for part in problem["loc"])
+    place = next((origin[key] for key in origin if dotted == key or dotted.startswith(f"{key}.")), "")
+    where = f" (set in {place})" if place else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{dotted}{where} is not a setting{_nearest(dotted)}"
+    # The value itself is left out: it may be a password.
+    return f"{dotted or 'settings'}{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def in_force(settings: Settings) -> list[tuple[str, str, str]]:
+    """(dotted name, value, where it came from) of every setting, secrets masked: what `sluicegate config` prints.
+
+    >>> in_force(Settings())[0]
+    ('namespace', 'main', 'default')
+    """
+    return [(dotted, _shown(settings, dotted), settings.origin(dotted)) for dotted in leaves()]
+
+
+def _shown(settings: Settings, dotted: str) -> str:
+    value: Any = settings
+    for part in dotted.split("."):
+        value = getattr(value, part)
+    if isinstance(value, SecretStr):
+        return "********"
+    if dotted == "redis.url":
+        # A password may be part of the address.
+        return re.sub(r"://([^:@/]*):[^@]*@", r"://\1:********@", value)
+    return "" if value is None else value if isinstance(value, str) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=_dumped).decode().strip('"')
+
+
+def _dumped(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else str(value)

@@ -1,0 +1,1 @@
+"""The one door to Redis: commands, scripts, keys, leases, leadership, errors."""

@@ -1,0 +1,79 @@
+"""Gate decisions in; the gate's state, its audit and the pointers it moved out, all in one step. Stage 6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from streaming.store.versions import VersionCommands, VersionGone
+
+AUDIT_ENTRIES: Final = 10_000
+"""Gate decisions kept: 30 to 40 MB, with all that went into each; three hours at a version a second."""
+
+
+class GateRecord(NamedTuple):
+    """The gate's state as JSON, b"" before the first decision, and the number of decisions before it."""
+
+    revision: int
+    state: bytes
+
+
+class GateCommands(VersionCommands):
+    """The part of the store in which the service decides."""
+
+    def gate(self) -> GateRecord:
+        """The gate's state, revision 0 and b"" before the first decision."""
+        revision, state = self.call("HMGET", self.key("gate"), "revision", "state")
+        return GateRecord(int(revision or 0), state or b"")
+
+    def decide(
+        self,
+        revision: int,
+        state: bytes,
+        audit: bytes,
+        serving: str | None = None,
+        *,
+        reference: str | None = None,
+        pinned: str | None = None,
+    ) -> bool:
+        """Store a decision made at `revision`: gate state, audit record and pointers in one step.
+
+        Of `serving`, `reference` and `pinned`, None leaves the pointer as it is and "" takes it away.
+        False when another decision came first. VersionGone when a version to be named is not there.
+        """
+        named = {version: self.manifest(version).seq for version in (serving, reference, pinned) if version}
+        words = [_word(version, named) for version in (serving, reference, pinned)]
+        keys = [self.key(name) for name in ("gate", "audit", "serving", "prev", "reference", "pinned")]
+        keys += [self.key("meta", version) for version in named]
+        answer = self.run("decide", keys, [revision, state, audit, AUDIT_ENTRIES, *words]).decode()
+        if answer.startswith("GONE"):
+            raise VersionGone(f"{answer[5:]} was unlinked before it could be named")
+        return bool(answer == "OK")
+
+    def rescue(self, revision: int, state: bytes, serving: str) -> bool:
+        """A roll-back to `serving` decided at `revision`, when its audit record cannot be written: pointer and state.
+
+        False when another decision came first. VersionGone when the version is not there.
+        """
+        word = _word(serving, {serving: self.manifest(serving).seq})
+        keys = [self.key(name) for name in ("gate", "serving", "prev")]
+        answer = self.run("rescue", [*keys, self.key("meta", serving)], [revision, state, word]).decode()
+        if answer.startswith("GONE"):
+            raise VersionGone(f"{answer[5:]} was unlinked before it could be named")
+        return bool(answer == "OK")
+
+    def decisions(self, count: int, before: str = "+") -> list[tuple[str, bytes]]:
+        """The newest `count` audit records older than entry id `before`, newest first: (entry id, record)."""
+        end = before if before == "+" else f"({before}"
+        found = self.call("XREVRANGE", self.key("audit"), end, "-", "COUNT", count)
+        return [(entry.decode(), _fields(fields)[b"record"]) for entry, fields in found]
+
+
+def _word(version: str | None, named: Mapping[str, int]) -> str:
+    if version is None:
+        return "-"
+    return f"{version} {named[version]}" if version else ""
+
+
+def _fields(found: Any) -> dict[bytes, bytes]:
+    return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))

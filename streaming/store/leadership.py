@@ -1,0 +1,89 @@
+"""In: the store's lease. Out: the certainty, or not, that this process is the one learner.
+
+Nothing is committed without the lease: the commit script checks it. This keeps a learner that was paused from
+working in vain, and lets one whose Redis is away go on learning: nobody else can take a lease there either.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from streaming.store.errors import StoreUnavailable
+from streaming.store.leases import Lease
+from streaming.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Leadership:
+    """Holds the lease by renewing it from a thread of its own, until `close` or until another learner has it."""
+
+    def __init__(self, store: Store, lease: Lease, renewal: float, clock: Callable[[], float]) -> None:
+        self._store, self._renewal, self._clock = store, renewal, clock
+        self.lease = lease
+        self._lost = False
+        self._away = False
+        self._asking = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._thread.start()
+
+    def held(self) -> bool:
+        """Whether we may apply events now. Asks Redis only when the lease may have run out, after a pause of ours."""
+        if self._lost:
+            return False
+        return self._away or self.lease.valid(self._clock()) or self._renewed()
+
+    def lose(self) -> None:
+        """A commit was refused: somebody else holds the lease."""
+        self._lost = True
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._renewal):
+            self._renewed()
+
+    def _renewed(self) -> bool:
+        with self._asking:
+            try:
+                if not self._lost and not self._store.renew(self.lease):
+                    self._lost = True
+                    log.error("the lease is not ours any more (epoch %d): another learner took over", self.lease.epoch)
+                if self._away:
+                    log.info("Redis answers again")
+                self._away = False
+            except StoreUnavailable as error:
+                if not self._away:
+                    log.warning("the lease can't be renewed, learning goes on in memory: %s", error)
+                self._away = True
+        return not self._lost
+
+    def close(self) -> None:
+        """Stop renewing and give the lease back, so that a standby need not wait for its end."""
+        self._closing.set()
+        self._thread.join()
+        if self._lost:
+            return
+        try:
+            self._store.release(self.lease)
+        except StoreUnavailable as error:
+            log.warning("could not give the lease back, it ends by itself in %.0f s: %s", self.lease.ttl, error)
+
+
+def stand_by(store: Store, instance: str, ttl: float, stop: threading.Event, above: int) -> Lease | None:
+    """Wait until the lease is ours; None when asked to stop first. `above`: the last epoch this process had."""
+    said = ""
+    while not stop.is_set():
+        try:
+            lease = store.acquire_lease(instance, ttl, above)
+            if lease is not None:
+                return lease
+            news = "standing by: another learner holds the lease"
+        except StoreUnavailable as error:
+            news = f"standing by: {error}"
+        if news != said:
+            log.info(news)
+            said = news
+        stop.wait(ttl / 8)
+    return None

@@ -1,0 +1,277 @@
+"""The one door to Redis: leases, versions, pointers and gate decisions in and out, every error named. Stage 5.
+
+The client may send a command again after a lost answer, so all that is sent twice here has the effect of once.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import Any, Final, Self
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.retry import Retry
+
+from streaming.settings.loading import Settings
+from streaming.store.commands import Argument
+from streaming.store.errors import (
+    CommitRefused,
+    Fenced,
+    Kind,
+    MissingChunk,
+    Stale,
+    StoreError,
+    StoreUnavailable,
+    WrongParent,
+)
+from streaming.store.gate import GateCommands, GateRecord
+from streaming.store.keyspace import Keyspace
+from streaming.store.leases import Lease, LeaseCommands
+from streaming.store.scripts import script
+from streaming.store.versions import Pointer, VersionGone
+
+__all__ = [
+    "CommitRefused",
+    "Fenced",
+    "GateRecord",
+    "Keyspace",
+    "Lease",
+    "MissingChunk",
+    "Pointer",
+    "QuickStore",
+    "Stale",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "VersionGone",
+    "WrongParent",
+]
+
+LEARNER_RETRIES: Final = 3
+SERVICE_RETRIES: Final = 1
+
+KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
+    (redis.exceptions.TimeoutError, "timeout"),
+    (redis.exceptions.BusyLoadingError, "loading"),
+    (redis.exceptions.AuthenticationError, "auth"),
+    (redis.exceptions.NoPermissionError, "auth"),
+    (redis.exceptions.ReadOnlyError, "readonly"),
+    (redis.exceptions.OutOfMemoryError, "oom"),
+    (redis.exceptions.ConnectionError, "connection"),
+    (OSError, "connection"),
+)
+
+KINDS_BY_WORD: Final[dict[str, Kind]] = {
+    "OOM": "oom",
+    "MISCONF": "misconf",
+    "READONLY": "readonly",
+    "LOADING": "loading",
+    "MASTERDOWN": "loading",
+    "NOREPLICAS": "readonly",
+    "CLUSTERDOWN": "connection",
+    "NOPERM": "auth",
+    "NOAUTH": "auth",
+    "WRONGPASS": "auth",
+}
+
+
+class Store(LeaseCommands, GateCommands):
+    """One Redis as one role sees it. Safe to use from several threads.
+
+    `timeout`: seconds one answer may take. `retries`: how often a command is sent again, with up to a second between.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        timeout: float,
+        retries: int,
+        clock: Callable[[], float] = time.monotonic,
+        **connection: Any,
+    ) -> None:
+        self.key = Keyspace(namespace)
+        self.clock = clock
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), retries),
+            health_check_interval=0,
+            client_name=f"sluicegate-{namespace}",
+            **connection,
+        )
+
+    @classmethod
+    def for_learner(cls, settings: Settings) -> Self:
+        """A learner waits: an upload that takes seconds is better than one that begins again."""
+        redis_ = settings.redis
+        return cls._of(settings, timeout=redis_.learner_timeout, retries=LEARNER_RETRIES)
+
+    @classmethod
+    def for_lease(cls, settings: Settings) -> Self:
+        """Lease commands are tried once and briefly: a late answer about a lease is worth nothing."""
+        return cls._of(settings, timeout=settings.learner.lease_ttl / 3, retries=0)
+
+    @classmethod
+    def for_histories(cls, settings: Settings) -> Self:
+        """The intake does not wait for a slow Redis either: histories queue up and go when it answers."""
+        return cls._of(settings, timeout=min(0.5, settings.redis.learner_timeout), retries=0)
+
+    @classmethod
+    def for_service(cls, settings: Settings) -> Self:
+        """A service does not wait: it answers without Redis."""
+        return cls._of(settings, timeout=settings.redis.service_timeout, retries=SERVICE_RETRIES)
+
+    @classmethod
+    def _of(cls, settings: Settings, timeout: float, retries: int) -> Self:
+        return cls(settings.redis.url, settings.namespace, timeout=timeout, retries=retries, **_options(settings))
+
+    def under(self, part: str) -> Self:
+        """The same connections, with keys of a part that has versions and leases of its own."""
+        beside = copy(self)
+        beside.key = self.key.under(part)
+        return beside
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    # -- what the other modules build on ----------------------------------------------------------------------------
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """The answer of a script of the `lua` folder; loads it when this Redis does not know it (yet, or any more)."""
+        code = script(name)
+        with named_errors():
+            try:
+                return self._client.evalsha(code.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                return self._client.eval(code.text, len(keys), *keys, *args)
+
+    def call(self, *command: Argument) -> Any:
+        """The answer to one plain command."""
+        with named_errors():
+            return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The answers to several plain commands in one round trip; not a transaction."""
+        with named_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            return pipeline.execute()
+
+    # -- health -----------------------------------------------------------------------------------------------------
+
+    def ping(self) -> float:
+        """Seconds of one round trip."""
+        started = self.clock()
+        self.call("PING")
+        return self.clock() - started
+
+    def memory(self) -> tuple[int, int]:
+        """(bytes Redis uses, bytes it may use; 0 for no ceiling)."""
+        with named_errors():
+            facts: dict[str, Any] = self._client.info("memory")
+        return int(facts["used_memory"]), int(facts.get("maxmemory") or 0)
+
+    def info(self) -> dict[str, Any]:
+        """What Redis says of itself: version, role, bytes used and allowed, eviction policy, append-only file."""
+        with named_errors():
+            facts: dict[str, Any] = self._client.info("everything")
+        wanted = ("redis_version", "role", "used_memory", "maxmemory", "maxmemory_policy", "aof_enabled")
+        return {name: facts.get(name) for name in wanted}
+
+
+class QuickStore:
+    """Reads for requests, on the event loop: no thread, one attempt, and `timeout` seconds at most for an answer.
+
+    A hop to a thread and back costs 160 microseconds of CPU a read, this 44. For one event loop only.
+    """
+
+    def __init__(self, settings: Settings, timeout: float) -> None:
+        self.key = Keyspace(settings.namespace)
+        self._client: Any = redis.asyncio.Redis.from_url(
+            settings.redis.url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=AsyncRetry(NoBackoff(), 0),
+            health_check_interval=0,
+            client_name=f"sluicegate-{settings.namespace}",
+            **_options(settings),
+        )
+
+    async def call(self, *command: Argument) -> Any:
+        """The answer to one plain command. Raises StoreUnavailable."""
+        with named_errors():
+            return await self._client.execute_command(*command)
+
+    async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The answers to several plain commands in one round trip; not a transaction. Raises StoreUnavailable."""
+        with named_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute()
+            return answers
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Who we are to Redis, and with which certificates, as redis-py wants to be told. Raises OSError for a file."""
+    known = settings.redis
+    with _named("redis.password_file", known.password_file):
+        connection: dict[str, Any] = {"username": known.username, "password": known.secret()}
+    if known.url.startswith("rediss://"):
+        files = {"ssl_ca_certs": known.cafile, "ssl_certfile": known.certfile, "ssl_keyfile": known.keyfile}
+        # redis-py opens them with each connection, and its error would name no file.
+        for setting in ("cafile", "certfile", "keyfile"):
+            path: Path | None = getattr(known, setting)
+            with _named(f"redis.{setting}", path):
+                if path is not None:
+                    path.open("rb").close()
+        connection |= {name: str(path) for name, path in files.items() if path is not None}
+        connection["ssl_check_hostname"] = known.check_hostname
+    return {name: value for name, value in connection.items() if value is not None}
+
+
+@contextmanager
+def _named(setting: str, path: Path | None) -> Iterator[None]:
+    """Say which setting named the file that cannot be used. Raises OSError."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        raise OSError(f"{setting}: {path} cannot be used: {reason}") from error
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turn whatever redis-py raises into StoreUnavailable."""
+    try:
+        yield
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise StoreUnavailable(_kind(error), str(error) or type(error).__name__) from error
+
+
+def _kind(error: Exception) -> Kind:
+    if any(isinstance(each, ssl.SSLError) for each in (error, error.__cause__, error.__context__)):
+        return "tls"
+    if isinstance(error, redis.exceptions.TimeoutError) and "connecting" in str(error):
+        return "connection"
+    for known, kind in KINDS_BY_ERROR:
+        if isinstance(error, known):
+            return kind
+    words = str(error).split()
+    return next((KINDS_BY_WORD[word] for word in words[:1] + words if word in KINDS_BY_WORD), "other")

@@ -1,0 +1,144 @@
+"""Chunks and manifests in, versions and the pointers that name them out. Stage 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from models.snapshot.encoding import Damaged
+from models.snapshot.manifest import ChunkInfo, Manifest, unseal, verify
+from streaming.store.commands import Argument, Commands
+from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
+from streaming.store.keyspace import POINTERS
+from streaming.store.leases import Lease
+
+UPLOAD_TTL: Final = 3600
+"""Seconds an uploaded chunk lives until its version is committed: what a dead learner left removes itself. A slower
+upload than that finds its first chunks gone (MissingChunk) and begins again."""
+
+READ_TOGETHER: Final = 4
+"""Chunks fetched in one round trip: enough to hide the way there, at most 4 MiB of answers."""
+
+
+class VersionGone(Damaged):
+    """A version that is not in the store (any more)."""
+
+
+class Pointer(NamedTuple):
+    """A named version."""
+
+    id: str
+    seq: int
+
+
+class VersionCommands(Commands):
+    """The part of the store that keeps versions."""
+
+    def put_chunk(self, version: str, index: int, data: bytes) -> None:
+        """Upload one chunk, to be there for an hour unless its version is committed."""
+        self.call("SET", self.key("c", version, index), data, "EX", UPLOAD_TTL)
+
+    def commit(self, manifest: Manifest, sealed: bytes, lease: Lease) -> str:
+        """Make the uploaded chunks a version: "OK", or "DUP" when it already is one.
+
+        A base with `beside` joins the version it stands beside; every other version becomes head.
+        Raises Fenced, Stale, WrongParent, MissingChunk.
+        """
+        chunks = [self.key("c", manifest.id, chunk.index) for chunk in manifest.chunks]
+        meta = self.key("meta", manifest.id)
+        if manifest.beside:
+            names = [self.key(name) for name in ("bases", "epoch", "owner")]
+            keys = [*names, meta, self.key("meta", manifest.beside), *chunks]
+            answer = self.run("base", keys, [lease.epoch, lease.token, manifest.id, manifest.seq, sealed])
+        else:
+            names = [self.key(name) for name in ("head", "idx", "epoch", "owner")]
+            keys = [*names, meta, self.key("bases"), *chunks]
+            args: list[Argument] = [lease.epoch, lease.token, manifest.id, manifest.seq, manifest.parent, sealed]
+            answer = self.run("commit", keys, args)
+        return _accepted(answer.decode())
+
+    def forget(self, versions: Mapping[str, int], pointers: Mapping[str, Pointer], lease: Lease) -> bool:
+        """Unlink versions (id -> number of chunks). False when a pointer is no longer as in `pointers`: look again."""
+        names = [name for name in POINTERS if name != "head"]
+        keys = [self.key(name) for name in ("idx", "bases", "epoch", "owner", *names)]
+        for version, chunks in versions.items():
+            keys += [self.key("meta", version), *(self.key("c", version, index) for index in range(chunks))]
+        told = [pointers[name].id if name in pointers else "" for name in names]
+        answer = self.run("forget", keys, [lease.epoch, lease.token, len(names), *told, *versions]).decode()
+        return not answer.startswith("MOVED") and _accepted(answer) == "OK"
+
+    def pointers(self) -> dict[str, Pointer]:
+        """Every pointer that is set: head, serving, prev, reference, pinned."""
+        found = self.calls([("HMGET", self.key(name), "id", "seq") for name in POINTERS])
+        return {name: Pointer(id_.decode(), int(seq)) for name, (id_, seq) in zip(POINTERS, found, strict=True) if id_}
+
+    def head(self) -> Pointer | None:
+        """The newest version, None when there never was one."""
+        return self._pointer("head")
+
+    def serving(self) -> Pointer | None:
+        """The version the gate lets through, None before the first."""
+        return self._pointer("serving")
+
+    def _pointer(self, name: str) -> Pointer | None:
+        id_, seq = self.call("HMGET", self.key(name), "id", "seq")
+        return Pointer(id_.decode(), int(seq)) if id_ else None
+
+    def versions(self) -> list[Pointer]:
+        """The versions of the chain, oldest first; bases beside it are not among them."""
+        return self._index("idx")
+
+    def bases(self) -> list[Pointer]:
+        """Every base, in the chain and beside it, oldest first."""
+        return self._index("bases")
+
+    def _index(self, name: str) -> list[Pointer]:
+        found = self.call("ZRANGE", self.key(name), 0, -1, "WITHSCORES")
+        flat = [item for pair in found for item in pair] if found and isinstance(found[0], (list, tuple)) else found
+        return [Pointer(id_.decode(), int(seq)) for id_, seq in zip(flat[::2], flat[1::2], strict=True)]
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of a version. VersionGone when there is none, Damaged when it is not what was written."""
+        (found,) = self.manifests([version]).values()
+        if isinstance(found, Damaged):
+            raise found
+        return found
+
+    def manifests(self, versions: Sequence[str]) -> dict[str, Manifest | Damaged]:
+        """The manifests of several versions in one round trip, each or why it can't be had."""
+        if not versions:
+            return {}
+        raw = self.call("MGET", *(self.key("meta", version) for version in versions))
+        return {version: _unsealed(version, data) for version, data in zip(versions, raw, strict=True)}
+
+    def chunks(self, manifest: Manifest, served_only: bool = False) -> list[bytes]:
+        """The bytes of a version's chunks, each held against its SHA-256; Damaged when one is missing or different."""
+        wanted = [chunk for chunk in manifest.chunks if chunk.served or not served_only]
+        groups = [wanted[start : start + READ_TOGETHER] for start in range(0, len(wanted), READ_TOGETHER)]
+        return [data for group in groups for data in self._read(manifest.id, group)]
+
+    def _read(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes]:
+        found = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
+        return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
+
+
+def _accepted(answer: str) -> str:
+    word, _, rest = answer.partition(" ")
+    if word == "FENCED":
+        raise Fenced(int(float(rest)))
+    if word == "STALE":
+        raise Stale(int(rest))
+    if word == "PARENT":
+        raise WrongParent(rest)
+    if word == "MISSING":
+        raise MissingChunk(rest)
+    return word
+
+
+def _unsealed(version: str, raw: bytes | None) -> Manifest | Damaged:
+    if raw is None:
+        return VersionGone(f"version {version} is not in the store")
+    try:
+        return unseal(raw)
+    except Damaged as error:
+        return error

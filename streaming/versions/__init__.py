@@ -1,0 +1,1 @@
+"""The id of a version in; the state it stands for out. Loaded by the API."""

@@ -1,0 +1,259 @@
+"""The id of a version in, the state it stands for out: the newest base below it and every delta since. Stage 5.
+
+Whatever is damaged is walked around: to an older base with a longer chain, or back to the version before the damage.
+What was passed over is told, and an empty model is never made up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from models.ledger.admission import RING, Arrivals
+from models.ledger.erasures import Erasures
+from models.snapshot.encoding import Damaged, Decoded, Manifest, decode
+from models.state.state import State
+from models.state.tables import Array, Schema
+from streaming.store.store import Store
+from streaming.store.versions import VersionGone
+from streaming.versions.delta_cache import Recent, Step
+from streaming.versions.retention import BESIDE
+
+log = logging.getLogger(__name__)
+
+MANIFESTS_TOGETHER: Final = 32
+"""Manifests read in one round trip on the way back to a base; each is a few KiB."""
+
+NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
+
+
+class NoSoundVersion(Exception):
+    """There are versions, none of them can be loaded, and an empty model must not take their place unasked."""
+
+    def __init__(self, wanted: str, damaged: Mapping[str, str]) -> None:
+        reasons = "; ".join(f"{version}: {reason}" for version, reason in damaged.items()) or "nothing left of it"
+        super().__init__(
+            f"no sound version at or below {wanted} ({reasons}). "
+            "Restore Redis from its backup, or use another namespace to learn from the beginning of the topic."
+        )
+        self.damaged = dict(damaged)
+
+
+class NeedsBase(Exception):
+    """The deltas between two versions are not all there (any more): load the version from a base."""
+
+
+@dataclass
+class Loaded:
+    """A state, the version it is, and the damaged versions that were passed over on the way (id -> what is wrong).
+
+    `arrivals`: the dedupe window of that version; None without one or for the served part. `erasures`: who was erased.
+    """
+
+    state: State
+    manifest: Manifest
+    skipped: dict[str, str] = field(default_factory=dict)
+    arrivals: Arrivals | None = None
+    erasures: Erasures = field(default_factory=Erasures)
+
+
+def load(
+    store: Store,
+    which: str,
+    schema: Schema,
+    *,
+    served_only: bool,
+    ceilings: dict[str, int] | None = None,
+) -> Loaded | None:
+    """The state of version `which` ("head", "serving" or an id), or of the newest sound one before it.
+
+    None only when the pointer was never set and, for head, no version was ever written.
+    Raises NoSoundVersion, TooNew, Incompatible, StoreUnavailable.
+    """
+    wanted = _wanted(store, which)
+    if wanted is None:
+        return None
+    loader = _Loader(store, schema, served_only, ceilings)
+    for candidate in _candidates(store, wanted):
+        loaded = loader.load(candidate)
+        if loaded is not None:
+            for version, reason in loaded.skipped.items():
+                log.error("version %s is damaged and was passed over: %s", version, reason)
+            return loaded
+    if _wanted(store, which) != wanted:
+        # The pointer moved and what it named was collected while we read: that is no damage.
+        return load(store, which, schema, served_only=served_only, ceilings=ceilings)
+    raise NoSoundVersion(wanted, loader.damaged)
+
+
+def advance(
+    store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: Recent | None = None
+) -> Manifest:
+    """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`; returns the manifest of `to_id`.
+
+    Every byte is fetched and checked before the first row changes. Raises NeedsBase when the chain between the two is
+    broken, gone, or begins with a base; the state is then untouched.
+    recent: deltas that another state took over a moment ago; they are not fetched, verified and decoded again.
+    """
+    if from_id == to_id:
+        return store.manifest(to_id)
+    known = recent if recent is not None else Recent()
+    try:
+        chain = [
+            known.get(manifest.id)
+            or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema))
+            for manifest in _chain(store, from_id, to_id, known.manifests)
+        ]
+    except Damaged as error:
+        raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
+    for step in chain:
+        state.apply(step.decoded.changes)
+    known.keep(chain)
+    return chain[-1].manifest
+
+
+def _chain(store: Store, from_id: str, to_id: str, known: Mapping[str, Manifest]) -> list[Manifest]:
+    chain: list[Manifest] = []
+    for manifest in lineage(store, to_id, known):
+        if manifest.kind == "base":
+            break
+        chain.append(manifest)
+        if manifest.parent == from_id:
+            return chain[::-1]
+    raise NeedsBase(f"{to_id} does not extend {from_id} by deltas alone")
+
+
+def lineage(store: Store, version: str, known: Mapping[str, Manifest] = NOTHING_KNOWN) -> Iterator[Manifest]:
+    """The manifests of a version, its parent, its parent's parent, and so on through bases; Damaged at a broken one.
+
+    known: manifests that need not be read. The first that is missing is read alone, as whoever follows needs no more.
+    """
+    found: dict[str, Manifest | Damaged] = dict(known)
+    order: list[str] = []
+    reads = 0
+    wanted = version
+    while wanted:
+        if wanted not in found:
+            if reads == 1:
+                order = [pointer.id for pointer in store.versions()]
+            found = {**known, **store.manifests([wanted, *_before(order, wanted)])}
+            reads += 1
+        manifest = found[wanted]
+        if isinstance(manifest, Damaged):
+            raise manifest
+        yield manifest
+        wanted = manifest.parent
+
+
+def _before(order: Sequence[str], version: str) -> Sequence[str]:
+    place = order.index(version) if version in order else 0
+    return order[max(0, place - MANIFESTS_TOGETHER) : place]
+
+
+def _wanted(store: Store, which: str) -> str | None:
+    if which == "serving":
+        pointer = store.serving()
+        return pointer.id if pointer else None
+    if which != "head":
+        return which
+    head = store.head()
+    if head is not None:
+        return head.id
+    # Head may be lost while versions are not: then the newest of them is where we were.
+    known = store.versions()
+    return known[-1].id if known else None
+
+
+def _candidates(store: Store, wanted: str) -> Iterator[str]:
+    yield wanted
+    order = [pointer.id for pointer in store.versions()]
+    yield from reversed(order[: order.index(wanted)] if wanted in order else order)
+
+
+class _Loader:
+    """One attempt after the other; what was found damaged is remembered and not fetched again."""
+
+    def __init__(self, store: Store, schema: Schema, served_only: bool, ceilings: dict[str, int] | None) -> None:
+        self._store, self._schema, self._served_only, self._ceilings = store, schema, served_only, ceilings
+        self.damaged: dict[str, str] = {}
+        self._bases = {pointer.id for pointer in store.bases()}
+
+    def load(self, version: str) -> Loaded | None:
+        """That version, or the one before the first damage in its chain; None when no base below it is sound."""
+        deltas: list[Manifest] = []
+        try:
+            for manifest in lineage(self._store, version):
+                base = self._base(manifest)
+                if base is not None:
+                    return self._roll_forward(*base, manifest, deltas[::-1])
+                deltas.append(manifest)
+        except Damaged as error:
+            broken = deltas[-1].parent if deltas else version
+            if not isinstance(error, VersionGone) or broken == version:
+                self.damaged.setdefault(broken, error.reason)
+        return None
+
+    def _base(self, manifest: Manifest) -> tuple[Decoded, Manifest] | None:
+        beside = manifest.id + BESIDE
+        if beside in self._bases:
+            found = self._store.manifests([beside])[beside]
+            if isinstance(found, Damaged):
+                self.damaged[beside] = found.reason
+            elif (decoded := self._decoded(found)) is not None:
+                return decoded, found
+        if manifest.kind == "base" and (decoded := self._decoded(manifest)) is not None:
+            return decoded, manifest
+        return None
+
+    def _decoded(self, manifest: Manifest) -> Decoded | None:
+        if manifest.id in self.damaged:
+            return None
+        try:
+            return decode(manifest, self._store.chunks(manifest, self._served_only), self._schema)
+        except Damaged as error:
+            self.damaged[manifest.id] = error.reason
+            return None
+
+    def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
+        state = State(self._schema, self._ceilings, served_only=self._served_only)
+        state.apply(first.changes)
+        windows = [(first.first_arrival, first.arrivals)]
+        erased, reached = list(base.erased), at
+        for delta in deltas:
+            decoded = self._decoded(delta)
+            if decoded is None:
+                break
+            state.apply(decoded.changes)
+            windows.append((decoded.first_arrival, decoded.arrivals))
+            erased += delta.erased
+            reached = delta
+        for space in state.keys.values():
+            space.take_changes()
+        arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
+        erasures = Erasures(erased, reached.progress.erasures)
+        return Loaded(state, reached, dict(self.damaged), arrivals, erasures)
+
+
+def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:
+    """The newest entries of the windows that follow one another without a gap, up to position `stop`."""
+    kept: list[dict[str, Array]] = []
+    begin = stop
+    for start, arrays in reversed(windows):
+        length = len(next(iter(arrays.values()))) if arrays else 0
+        if start + length != begin:
+            break
+        begin = start
+        if length:
+            kept.append(arrays)
+    if not kept:
+        return None
+    names = ("event_hash", "user_hash", "time")
+    event_hash, user_hash, time = (
+        np.concatenate([arrays[name] for arrays in reversed(kept)])[-RING:] for name in names
+    )
+    return Arrivals(event_hash, user_hash, time, stop)

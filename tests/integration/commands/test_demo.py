@@ -1,0 +1,134 @@
+"""`sluicegate demo` and `up` as their users run them: real processes, real purchases, nothing left behind."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.local.demo_data import purchases
+from service.local.fetch import fetch
+from tests.conftest import eventually
+
+COMMAND = [sys.executable, "-m", "service.cli.main"]
+
+
+def start(*words: str, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environ},
+    )
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in found.splitlines()]
+    direct = [child for child, parent in pairs if parent == pid]
+    return direct + [grandchild for child in direct for grandchild in children(child)]
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and ") Z" not in stat.read_text()
+
+
+def test_the_check_shows_that_each_event_changes_the_answer():
+    done = subprocess.run(
+        [*COMMAND, "demo", "--check", "--port", "0", "--lines", "3000"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["ok"]
+    assert report["learnt"] == 3000
+    assert [change["event"] for change in report["changes"]] == ["click", "favourite", "purchase"]
+    assert all(change["before"] != change["after"] for change in report["changes"])
+
+
+def test_a_port_in_use_is_said_in_one_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [*COMMAND, "demo", "--check", "--port", str(taken.getsockname()[1])],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
+    demo = start("demo", "--port", "0", "--lines", "3000")
+    request.addfinalizer(demo.kill)
+    lines = iter(demo.stdout.readline, "")
+    assert any("learner  metrics" in line for line in lines)
+    family = children(demo.pid)
+    assert len(family) >= 3  # broker, Redis, learner
+    demo.send_signal(number)
+    assert demo.wait(30) == 0
+    assert "nothing is left running" in demo.stdout.read()
+    demo.stdout.close()
+    eventually(lambda: not any(map(alive, family)))
+
+
+def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path, request):
+    texts = []
+    for _ in range(2):
+        up = start("up", "--port", "0", "--folder", str(tmp_path))
+        request.addfinalizer(up.kill)
+        read = []
+        for line in iter(up.stdout.readline, ""):
+            read.append(line)
+            if "ready:" in line:
+                break
+        port = int(re.search(r"ready: http://127\.0\.0\.1:(\d+)", read[-1]).group(1))
+        texts.append("".join(read))
+        if len(texts) == 1:
+            body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
+            # Until the service has found the broker it says 503 and when to try again.
+            eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED, timeout=20)
+        eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(40) == 0
+        up.stdout.close()
+    assert "admin key (shown once" in texts[0]
+    assert "admin key" not in texts[1]
+    assert len((tmp_path / "keys").read_text().split(":")[1].strip()) == 64
+
+
+def post(port: int, path: str, body: object) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_purchases_end_now_and_carry_facts():
+    data = purchases(2000, 1_700_000_000.0)
+    assert len(data) == 2000
+    assert data.timestamp[-1] == 1_700_000_000.0
+    assert data.timestamp == sorted(data.timestamp)
+    first = next(data.events(0, 1))
+    assert first["event_type"] == "purchase"
+    assert first["price"] > 0
+    assert "title" in data.facts[first["item_id"]]

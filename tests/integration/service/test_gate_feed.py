@@ -1,0 +1,176 @@
+"""What the live page is fed with: the stream, its bounds and its end; and the catalogue page by page."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from models.records.items import ItemFacts
+from service.gate import feed as live
+from service.local.embedded import free_port
+from streaming.settings.loading import Settings
+from tests.conftest import eventually
+from tests.support.processes.serving import Served, learner, service, shop
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """A service with one version and 30 items, the last of them hidden."""
+    with learner(settings) as taught:
+        taught.learn(shop())
+        taught.describe({
+            f"item-{number}": ItemFacts(title=f"Item {number}", category=f"c{number % 3}", available=number < 29)
+            for number in range(30)
+        })
+        version = taught.commit()
+        with service(settings) as made:
+            eventually(lambda: made.get("/readyz").json()["version"] == version)
+            eventually(lambda: len(made.get("/items?limit=200").json()["items"]) == 29)
+            yield made
+
+
+def messages(lines: Iterator[str], count: int) -> list[dict[str, Any]]:
+    """The next messages of a stream."""
+    found: list[dict[str, Any]] = []
+    current: dict[str, Any] = {}
+    for line in lines:
+        if not line and "event" in current:
+            found.append({**current, "data": json.loads(current["data"])})
+            current = {}
+            if len(found) == count:
+                break
+        elif line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            current[name] = value
+    return found
+
+
+def read(served: Served, count: int, last: str = "") -> list[dict[str, Any]]:
+    """The first messages of a new stream."""
+    headers = {"last-event-id": last} if last else {}
+    with served.http.stream("GET", "/stream", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        return messages(answer.iter_lines(), count)
+
+
+def test_the_stream_tells_the_past_and_then_the_present_each_second(served: Served) -> None:
+    history, first, second = read(served, 3)
+    assert [message["event"] for message in (history, first, second)] == ["history", "state", "state"]
+    state = second["data"]
+    assert state["version"] == served.get("/model").json()["version"]
+    assert set(state["scores"]) == set(served.get("/model").json()["scores"])
+    assert state["gate"]["mode"] == "continuous"
+    assert state["decisions"][0]["action"] == "promote"
+    assert state["at"] > first["data"]["at"]
+
+
+def test_a_page_that_comes_back_gets_only_what_it_missed(served: Served) -> None:
+    before = read(served, 3)
+    again = read(served, 1, before[-1]["id"])
+    known = {before[-1]["data"]["at"]}
+    assert not known & {point["at"] for point in again[0]["data"]}
+    other_process = read(served, 1, "00000000-999999")
+    assert before[-1]["data"]["at"] in {point["at"] for point in other_process[0]["data"]}
+
+
+def test_no_more_pages_watch_than_may(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "CLIENTS", 1)
+    with served.http.stream("GET", "/stream") as answer:
+        lines = answer.iter_lines()  # httpx closes the connection when nobody holds this any more
+        messages(lines, 1)
+        with served.http.stream("GET", "/stream") as refused:
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"]
+    eventually(lambda: served.context.live.clients == 0)
+    assert read(served, 1)
+
+
+def test_a_stream_is_no_long_request(served: Served) -> None:
+    def shown(name: str, **labels: str) -> float:
+        return served.context.telemetry.registry.get_sample_value(f"sluicegate_http_{name}", labels) or 0.0
+
+    counted = shown("requests_total", method="GET", route="/stream", code="200")
+    took = shown("request_duration_seconds_sum", route="/stream")
+    with served.http.stream("GET", "/stream") as answer:
+        lines = answer.iter_lines()
+        messages(lines, 3)  # two seconds and more
+        assert shown("streams") == 1
+        assert shown("requests_in_progress") == 0
+    eventually(lambda: shown("streams") == 0)
+    assert shown("requests_total", method="GET", route="/stream", code="200") == counted + 1
+    assert shown("request_duration_seconds_sum", route="/stream") < took + 0.5
+
+
+def test_a_stream_does_not_hold_up_the_end(settings: Settings, tmp_path: Path) -> None:
+    port = free_port()
+    environ = {
+        **os.environ,
+        "SLUICEGATE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+        "SLUICEGATE_REDIS__URL": settings.redis.url,
+        "SLUICEGATE_NAMESPACE": settings.namespace,
+    }
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "service", "--port", str(port)]
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        eventually(lambda: alive(base), timeout=60.0)
+        with httpx.stream("GET", f"{base}/stream", timeout=20.0) as answer:
+            lines = answer.iter_lines()
+            messages(lines, 2)
+            process.send_signal(signal.SIGTERM)
+            asked = time.monotonic()
+            messages(lines, 1_000)  # until the service ends the stream
+            assert time.monotonic() - asked < 4.0
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def alive(base: str) -> bool:
+    """Whether the service answers."""
+    try:
+        return httpx.get(f"{base}/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_catalogue_is_read_page_by_page_without_what_is_hidden(served: Served) -> None:
+    found: list[str] = []
+    after = ""
+    while True:
+        page = served.get(f"/items?limit=10&after={after}").json()
+        found += [item["item_id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert sorted(found) == sorted(f"item-{number}" for number in range(29))
+    first = served.get("/items?limit=1").json()
+    assert first["categories"] == ["c0", "c1", "c2"]
+    assert first["items"][0]["title"].startswith("Item ")
+
+
+def test_a_category_is_read_page_by_page(served: Served) -> None:
+    first = served.get("/items?category=c1&limit=6").json()
+    second = served.get(f"/items?category=c1&limit=6&after={first['next']}").json()
+    assert second["next"] is None
+    found = [item["item_id"] for page in (first, second) for item in page["items"]]
+    assert sorted(found) == sorted(f"item-{number}" for number in range(1, 29, 3))
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "after=nobody"])
+def test_a_page_that_cannot_be_is_refused(served: Served, query: str) -> None:
+    answer = served.get(f"/items?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["path"].startswith("query.")

@@ -1,0 +1,156 @@
+"""Public keys: what a page may send, from where, how much of it; and that it can do nothing else. Over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from service.http.auth import digest
+from streaming.kafka.producer import ensure_topics
+from streaming.settings.loading import BadSettings, Settings, load_settings
+from tests.integration.service.test_http import in_topic, problem
+from tests.support.processes.serving import Served, changed, connected
+
+SHOP, PREVIEW = "https://shop.example", "https://preview.shop.example:8443"
+KEYS = {role: f"key-of-{role}" for role in ("read", "events", "beacon", "admin")}
+
+
+def open_to_pages(settings: Settings, **more: Any) -> Settings:
+    """Settings with a key for each role, and two origins."""
+    keys = tuple(f"{role}:{digest(key)}" for role, key in KEYS.items())
+    return changed(settings, service={"keys": keys, "beacon_origins": (SHOP, PREVIEW), **more})
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    ensure_topics(settings)
+    with connected(open_to_pages(settings), trusted=False) as running:
+        yield running
+
+
+def event(**more: Any) -> dict[str, Any]:
+    return {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time(), **more}
+
+
+def beacon(served: Served, *events: Any, key: str = KEYS["beacon"], origin: str | None = SHOP) -> httpx.Response:
+    """What `navigator.sendBeacon` sends: text/plain, no header of one's own, the key in the address."""
+    headers = {"content-type": "text/plain;charset=UTF-8"} | ({"origin": origin} if origin else {})
+    body = json.dumps(events[0] if len(events) == 1 else events)
+    return served.post(f"/events?key={key}", content=body, headers=headers)
+
+
+def test_a_page_of_an_allowed_origin_writes_events_and_may_see_the_answer(served: Served, settings: Settings) -> None:
+    for origin in (SHOP, PREVIEW):
+        answer = beacon(served, event(), event(event_type="favourite"), origin=origin)
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert answer.headers["vary"] == "Origin"
+        assert answer.headers.get_list("cross-origin-resource-policy") == ["cross-origin"]
+    assert len(in_topic(settings, "events", 4)) == 4
+    by_fetch = served.post("/events", json=event(), headers={"x-api-key": KEYS["beacon"], "origin": SHOP})
+    assert by_fetch.status_code == 202
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "https://evil.example", "https://shop.example.evil.example", f"{SHOP}:444"]
+)
+def test_no_other_page_does(served: Served, origin: str | None) -> None:
+    answer = beacon(served, event(), origin=origin)
+    assert "beacon_origins" in problem(answer, 403)["next"]
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_public_key_reads_nothing_and_changes_nothing(served: Served) -> None:
+    headers = {"x-api-key": KEYS["beacon"], "origin": SHOP}
+    for method, path in [
+        ("GET", "/recommend/ann"),
+        ("GET", "/users/ann"),
+        ("GET", "/items"),
+        ("GET", "/model"),
+        ("PUT", "/items/tea"),
+        ("DELETE", "/items/tea"),
+        ("DELETE", "/users/ann"),
+        ("POST", "/gate/freeze"),
+    ]:
+        answer = served.http.request(method, path, headers=headers, content=b"{}" if method != "GET" else None)
+        assert "role beacon" in problem(answer, 403)["detail"], path
+        assert "access-control-allow-origin" not in answer.headers, path
+        # In the address it is looked at for events alone.
+        in_address = served.http.request(method, f"{path}?key={KEYS['beacon']}", headers={"origin": SHOP})
+        problem(in_address, 401)
+
+
+@pytest.mark.parametrize("role", ["events", "admin", "read"])
+def test_a_secret_key_does_not_count_in_an_address(served: Served, role: str) -> None:
+    assert "X-API-Key" in problem(beacon(served, event(), key=KEYS[role]), 401)["next"]
+    problem(beacon(served, event(), key="unknown"), 401)
+
+
+def test_what_the_shop_alone_can_know_is_not_taken_from_a_page(served: Served) -> None:
+    answer = beacon(served, event(event_type="purchase"))
+    assert problem(answer, 422)["errors"][0]["path"] == "$.event_type"
+    mixed = beacon(served, event(), event(event_type="return"))
+    assert [entry["outcome"] for entry in mixed.json()["outcomes"]] == ["accepted", "rejected"]
+    from_the_server = served.post("/events", json=event(event_type="purchase"), headers={"x-api-key": KEYS["events"]})
+    assert from_the_server.status_code == 202
+
+
+def asks(served: Served, origin: str, method: str, path: str = "/events") -> httpx.Response:
+    headers = {
+        "origin": origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": "content-type",
+    }
+    return served.http.request("OPTIONS", path, headers=headers)
+
+
+def test_a_preflight_is_answered_for_posting_events_from_allowed_origins_and_for_nothing_else(served: Served) -> None:
+    allowed = asks(served, SHOP, "POST")
+    assert (allowed.status_code, allowed.content) == (204, b"")
+    assert allowed.headers["access-control-allow-origin"] == SHOP
+    assert allowed.headers["access-control-allow-methods"] == "POST"
+    assert "content-type" in allowed.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in allowed.headers
+    for refused in (
+        asks(served, "https://evil.example", "POST"),
+        asks(served, SHOP, "PUT"),
+        asks(served, SHOP, "GET", "/recommend/ann"),
+        asks(served, SHOP, "PUT", "/items/tea"),
+    ):
+        assert refused.status_code in {403, 405}
+        assert "access-control-allow-origin" not in refused.headers
+
+
+def test_a_beacon_that_is_too_long_is_refused(served: Served) -> None:
+    answer = beacon(served, *[event(query="x" * 900) for _ in range(20)])
+    assert "16384" in problem(answer, 413)["detail"]
+    assert answer.headers["access-control-allow-origin"] == SHOP
+
+
+def test_too_many_beacons_are_told_when_to_come_back_and_the_shop_is_not_held_up(settings: Settings) -> None:
+    ensure_topics(settings)
+    with connected(open_to_pages(settings, beacon_client_rate=0.5), trusted=False) as running:
+        answers = [beacon(running, event()) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [202, 429, 429]
+        assert 1 <= int(answers[1].headers["retry-after"]) <= 4
+        assert answers[1].headers["access-control-allow-origin"] == SHOP
+        shop = running.post("/events", json=event(), headers={"x-api-key": KEYS["events"]})
+        assert shop.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("BEACON_ORIGINS", "https://shop.example/", "is no origin"),
+        ("BEACON_ORIGINS", "*", "is no origin"),
+        ("BEACON_TYPES", "click,buy!", "unknown event type 'buy!'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(name: str, value: str, says: str) -> None:
+    with pytest.raises(BadSettings, match=says):
+        load_settings(None, {f"SLUICEGATE_SERVICE__{name}": value})

@@ -1,0 +1,215 @@
+"""`python -m service` as an operator meets it: one clear line when it cannot start, a drained end when asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.http.auth import digest
+from service.local import embedded
+from streaming.kafka.producer import ensure_topics
+from streaming.settings.loading import Settings, load_settings
+from tests.conftest import eventually
+from tests.support.processes.serving import learner, shop
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
+    return {
+        **clean,
+        "SLUICEGATE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+        "SLUICEGATE_REDIS__URL": settings.redis.url,
+        "SLUICEGATE_NAMESPACE": settings.namespace,
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def running(settings: Settings, *options: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its address, once it answers; killed at the end when it still runs."""
+    port = embedded.free_port()
+    command = [sys.executable, "-m", "service", "--port", str(port), *options]
+    process = subprocess.Popen(command, env=environment(settings, **more), stderr=subprocess.PIPE, text=True)
+    address = f"http://127.0.0.1:{port}"
+
+    def lives() -> bool:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{address}/livez").status_code == 200
+        return False
+
+    try:
+        eventually(lives, timeout=30.0)
+        yield process, address
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def refused(settings: Settings, *options: str, **more: str) -> tuple[int, str]:
+    """Exit code and standard error of a start that must fail."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service", *options],
+        env=environment(settings, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_port_in_use_is_one_clear_line_and_code_4(settings: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = refused(settings, "--port", str(port))
+    assert code == 4
+    assert (
+        said
+        == f"sluicegate service: port {port} on 127.0.0.1 is in use: stop what uses it, or name another with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "expected"),
+    [
+        (("--host", "0.0.0.0"), {}, "no key is configured"),
+        ((), {"SLUICEGATE_SERVICE__PROT": "1"}, "did you mean"),
+        ((), {"SLUICEGATE_SERVICE__KEYS": "admin:secret"}, "ROLE:SHA256-HEX"),
+        ((), {"SLUICEGATE_SERVICE__KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
+        (("--config", "/nowhere/settings.toml"), {}, "/nowhere/settings.toml"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_clear_line_and_code_2(
+    settings: Settings, options: tuple[str, ...], more: dict[str, str], expected: str
+) -> None:
+    code, said = refused(settings, *options, **more)
+    assert code == 2
+    assert expected in said
+    assert len(said.splitlines()) == 1
+    assert "secret" not in said
+
+
+def test_beyond_loopback_it_starts_with_a_key_or_when_told_to(settings: Settings) -> None:
+    key = f"read:{digest('k')}"
+    with running(settings, "--host", "0.0.0.0", SLUICEGATE_SERVICE__KEYS=key) as (_, address):
+        assert httpx.get(f"{address}/model").status_code == 401
+        assert httpx.get(f"{address}/model", headers={"x-api-key": "k"}).status_code == 200
+        assert httpx.post(f"{address}/events", json={}).status_code == 401
+    with running(settings, "--host", "0.0.0.0", "--insecure") as (_, address):
+        assert httpx.get(f"{address}/model").status_code == 200
+
+
+def test_sigterm_ends_with_code_0_and_no_request_that_was_begun_is_lost(settings: Settings) -> None:
+    with learner(settings) as made:
+        made.learn(shop())
+        version = made.commit()
+    with running(settings) as (process, address):
+        eventually(lambda: httpx.get(f"{address}/readyz").json()["version"] == version)
+        failures: list[str] = []
+        answered = threading.Event()
+
+        def asking() -> None:
+            with httpx.Client(base_url=address) as client:
+                while True:
+                    try:
+                        answer = client.get("/recommend/user-1")
+                    except httpx.ConnectError:
+                        return
+                    except httpx.TransportError as error:
+                        # A connection that was idle may be closed; an answer that was begun may not be cut.
+                        if not isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+                            failures.append(repr(error))
+                        return
+                    if answer.status_code != 200:
+                        failures.append(answer.text)
+                    answered.set()
+
+        threads = [threading.Thread(target=asking) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        answered.wait(10.0)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        for thread in threads:
+            thread.join(10.0)
+        assert process.returncode == 0
+        assert time.monotonic() - started < 15
+        assert not failures
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert [line["event"] for line in lines if line["event"] in {"draining", "ended"}] == ["draining", "ended"]
+        assert lines[-1]["code"] == 0
+
+
+def _post(url: str, event: dict[str, object]) -> None:
+    with contextlib.suppress(httpx.TransportError):
+        httpx.post(url, json=event, timeout=30.0)
+
+
+def _in_progress(address: str) -> int:
+    """Requests being answered beside the one that asks."""
+    found = re.search(
+        r"^sluicegate_http_requests_in_progress (\d+)", httpx.get(f"{address}/metrics").text, re.MULTILINE
+    )
+    assert found
+    return int(found[1]) - 1
+
+
+def test_sigterm_ends_within_20_s_while_neither_kafka_nor_redis_answers(tmp_path: Path, namespace: str) -> None:
+    with embedded.broker(tmp_path / "kafka") as kafka, embedded.redis(tmp_path / "redis") as store:
+        settings = load_settings(
+            None,
+            {
+                "SLUICEGATE_KAFKA__BOOTSTRAP": kafka.address,
+                "SLUICEGATE_REDIS__URL": f"redis://{store.address}/0",
+                "SLUICEGATE_NAMESPACE": namespace,
+            },
+        )
+        ensure_topics(settings)
+        with running(settings) as (process, address):
+            eventually(lambda: httpx.get(f"{address}/readyz").json()["kafka"] == "ok", timeout=20.0)
+            event = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
+            assert httpx.post(f"{address}/events", json=event).status_code == 202
+            for child in (kafka, store):
+                os.kill(child.pid, signal.SIGSTOP)
+            try:
+                asking = threading.Thread(target=_post, args=(f"{address}/events", event))
+                asking.start()
+                eventually(lambda: _in_progress(address) == 1)
+                started = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                _, said = process.communicate(timeout=30)
+                assert time.monotonic() - started < 20
+                asking.join(5.0)
+            finally:
+                for child in (kafka, store):
+                    os.kill(child.pid, signal.SIGCONT)
+        assert process.returncode == 0
+        assert json.loads(said.splitlines()[-1])["event"] == "ended"
+
+
+def test_the_log_is_one_json_object_a_line_without_keys(settings: Settings) -> None:
+    with running(settings, SLUICEGATE_SERVICE__KEYS=f"admin:{digest('very-secret')}") as (process, address):
+        httpx.get(f"{address}/model", headers={"x-api-key": "very-secret"})
+        httpx.get(f"{address}/recommend/a%0a%7b%22forged%22%3a1%7d")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert all(json.loads(line)["event"] for line in said.splitlines())
+    assert "very-secret" not in said
+    assert "forged" not in said

@@ -1,0 +1,50 @@
+"""The last known good version at hand: going back reads nothing from Redis, whatever its size."""
+
+from __future__ import annotations
+
+from models.state.schema import SCHEMA
+from service.serving.table_sets import TableSets
+from streaming.settings.loading import Settings
+from streaming.store.store import Store
+from tests.support.processes.serving import Learner
+
+
+def test_going_back_to_the_kept_version_needs_no_store_and_keeps_it(settings: Settings, taught: Learner) -> None:
+    store = Store.for_service(settings)
+    tables = TableSets(store, SCHEMA)
+    first = taught.commit()
+    tables.prepare(first)
+    tables.swap()
+    tables.keep(first)
+    assert tables.active is not None
+    digest = tables.active.state.digest()
+    for _ in range(3):
+        taught.learn([("user-1", "item-1")])
+        tables.prepare(taught.commit())
+        tables.swap()
+    assert tables.active.state.digest() != digest
+    store.close()
+    for _ in range(2):
+        # Everything of Redis is gone: what is not in memory can't be read.
+        taught.store.call("FLUSHDB")
+        assert tables.prepare(first) == "copy"
+        tables.swap()
+        assert tables.active.state.digest() == digest
+        tables.drop_idle()
+
+
+def test_what_is_kept_follows_the_reference_by_deltas(settings: Settings, taught: Learner) -> None:
+    tables = TableSets(taught.store, SCHEMA)
+    first = taught.commit()
+    tables.prepare(first)
+    tables.swap()
+    tables.keep(first)
+    taught.learn([("user-2", "item-2")])
+    second = taught.commit()
+    tables.keep(second)
+    before = taught.recommender.state.tables["item_stats"].columns["events"].copy()
+    assert tables.prepare(second) == "copy"
+    assert tables.idle is not None
+    rows = len(tables.idle.state.keys["item"].ids)
+    assert (tables.idle.state.tables["item_stats"].columns["events"][:rows] == before[:rows]).all()
+    assert tables.nbytes > 2 * tables.idle.state.nbytes()

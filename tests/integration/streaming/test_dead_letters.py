@@ -1,0 +1,132 @@
+"""Refused records reach the dead letter whole or cut, can be listed, and are sent again once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from models.records.events import EventRules, Rejection, decode
+from models.records.rejections import REASONS
+from service.commands import deadletter as command
+from streaming.consumer.consumer import KafkaSource
+from streaming.intake import dead_letter_writer as deadletter
+from streaming.jobs import redrive
+from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.records import Record
+from streaming.settings.loading import Settings
+
+GOOD = b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000}'
+
+
+def events_of(settings: Settings, count: int) -> list[Record]:
+    """The first `count` records of topic events."""
+    found: list[Record] = []
+    with KafkaSource(settings, [settings.topic("events")]) as source:
+        source.assign({})
+        for _ in range(50):
+            found += [record for batch in source.poll(0.2, 5000) for record in batch]
+            if len(found) >= count:
+                return found
+    pytest.fail(f"{len(found)} of {count} records arrived")
+
+
+def refuse(settings: Settings, values: list[bytes | None]) -> list[Record]:
+    """Send values to topic events and write those that are refused to the dead letter."""
+    ensure_topics(settings)
+    with EventProducer(settings) as producer:
+        for number, value in enumerate(values):
+            producer.send("events", f"k{number}", value, timestamp=1_569_888_000.5)
+        assert producer.flush(20)
+        records = events_of(settings, len(values))
+        writer = deadletter.DeadLetterWriter(producer)
+        for record in records:
+            rejection = decode(record.value, EventRules())
+            if isinstance(rejection, Rejection):
+                assert writer.write(record, rejection)
+        assert writer.flush(20)
+        assert writer.close()
+    return records
+
+
+def test_what_was_refused_is_read_back_byte_for_byte(kafka_settings: Settings) -> None:
+    values = [b"\xff\x00\xfe", b"{", None, b'{"a":1}']
+    refuse(kafka_settings, values)
+    letters = list(redrive.letters(kafka_settings))
+    assert {letter.value for letter in letters} == set(values)
+    for letter in letters:
+        assert letter.whole
+        assert letter.reason in REASONS
+        assert letter.topic == kafka_settings.topic("events")
+        assert letter.timestamp == 1_569_888_000.5
+        assert letter.sha256 == hashlib.sha256(letter.value or b"").hexdigest()
+
+
+def test_of_a_long_record_the_beginning_the_length_and_the_hash_are_kept(kafka_settings: Settings) -> None:
+    long = b"x" * (deadletter.WHOLE + 1)
+    refuse(kafka_settings, [long, b"y" * deadletter.WHOLE])
+    by_length = {letter.length: letter for letter in redrive.letters(kafka_settings)}
+    cut = by_length[len(long)]
+    assert not cut.whole
+    assert cut.value == long[: deadletter.HEAD]
+    assert cut.sha256 == hashlib.sha256(long).hexdigest()
+    assert by_length[deadletter.WHOLE].whole
+
+
+def test_redriving_sends_the_same_bytes_once_however_often_it_runs(kafka_settings: Settings) -> None:
+    refused = GOOD.replace(b"click", b"clonk")
+    refuse(kafka_settings, [refused, refused, b"{"])
+    first = redrive.redrive(kafka_settings, "unknown_type")
+    assert (first.sent, first.by_reason) == (2, {"unknown_type": 2})
+    assert redrive.redrive(kafka_settings, "unknown_type").sent == 0
+    rest = redrive.redrive(kafka_settings)
+    assert rest.by_reason == {"not_json": 1}
+    again = [record for record in events_of(kafka_settings, 6) if record.headers]
+    assert sorted(record.value or b"" for record in again) == sorted([refused, refused, b"{"])
+    assert {record.timestamp for record in again} == {1_569_888_000_500}
+    assert {record.headers[0][0] for record in again} == {redrive.REDRIVEN}
+
+
+def test_a_limited_redrive_goes_on_where_it_stopped(kafka_settings: Settings) -> None:
+    refuse(kafka_settings, [b"{%d" % number for number in range(20)])
+    assert redrive.redrive(kafka_settings, limit=7).sent == 7
+    assert redrive.redrive(kafka_settings, dry_run=True).sent == 13
+    assert redrive.redrive(kafka_settings).sent == 13
+    assert redrive.redrive(kafka_settings).sent == 0
+
+
+def test_a_topic_that_does_not_exist_holds_no_letters(kafka_settings: Settings) -> None:
+    assert list(redrive.letters(kafka_settings)) == []
+    assert redrive.redrive(kafka_settings).sent == 0
+
+
+@pytest.fixture
+def dead(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP", kafka_settings.kafka.bootstrap)
+    monkeypatch.setenv("SLUICEGATE_NAMESPACE", kafka_settings.namespace)
+    app = typer.Typer()
+    command.register(app)
+    return lambda *words: CliRunner().invoke(app, ["deadletter", *words])
+
+
+def test_the_command_lists_and_redrives(kafka_settings: Settings, dead: Any) -> None:
+    refuse(kafka_settings, [b"{", GOOD.replace(b'"u"', b"7")])
+    listed = dead("list", "--json")
+    assert listed.exit_code == 0, listed.output
+    assert {json.loads(line)["reason"] for line in listed.output.splitlines()} == {"not_json", "wrong_type"}
+    assert "wrong_type" in dead("list").output
+    assert json.loads(dead("redrive", "--json", "--reason", "not_json").output)["sent"] == 1
+    assert "sent 1 (1 wrong_type)" in dead("redrive").output
+    assert dead("list", "--reason", "nonsense").exit_code == 2
+
+
+def test_a_broker_that_is_away_is_one_line(dead: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("SLUICEGATE_KAFKA__BOOTSTRAP_TIMEOUT", "0.5")
+    result = dead("list")
+    assert result.exit_code == 1
+    assert "no Kafka broker answers at 127.0.0.1:1" in result.output

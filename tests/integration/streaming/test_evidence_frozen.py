@@ -1,0 +1,145 @@
+"""What the learner compares with follows the pointers in Redis, and is exactly the version they name."""
+
+from __future__ import annotations
+
+import threading
+
+from models.state.schema import SCHEMA
+from models.state.state import State
+from streaming.evidence.frozen import STANDS, Opponents
+from streaming.versions import loading as versions
+from tests.support.processes.serving import Learner
+
+CEILINGS = {"item": 300_000, "user": 10_000, "category": 100, "brand": 100}
+PLENTY = 1 << 30
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def point(taught: Learner, serving: str | None = None, reference: str | None = None) -> None:
+    revision = taught.store.gate().revision
+    assert taught.store.decide(revision, b"{}", b"", serving, reference=reference)
+
+
+def digest(taught: Learner, version: str) -> str:
+    loaded = versions.load(taught.store, version, SCHEMA, served_only=True, ceilings=CEILINGS)
+    assert loaded is not None
+    return loaded.state.digest()
+
+
+def opponents(taught: Learner, clock: Hand, most: int = PLENTY) -> Opponents:
+    return Opponents(taught.store, SCHEMA, CEILINGS, most, clock)
+
+
+def grown(taught: Learner) -> str:
+    taught.learn([("user-1", "item-1"), ("user-2", f"item-new-{taught.progress.consumed}")])
+    return taught.commit()
+
+
+def test_nobody_is_faced_before_something_is_served(taught: Learner) -> None:
+    ours = opponents(taught, Hand())
+    ours.look()
+    assert ours.current()[:2] == (None, None)
+    assert ours.current().paused == "no version is served yet"
+
+
+def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    ours = opponents(taught, Hand())
+    ours.look()
+    reference = ours.current().reference
+    assert reference is not None
+    assert (reference.version, reference.state.digest()) == (first, digest(taught, first))
+    tables: State = reference.state
+    later = [grown(taught) for _ in range(20)][-1]
+    point(taught, later, later)
+    ended = threading.Event()
+    asked = threading.Thread(target=lambda: [ours.current() for _ in iter(lambda: ended.wait(0.005), True)])
+    asked.start()
+    ours.look()
+    ended.set()
+    asked.join()
+    reference = ours.current().reference
+    assert reference is not None
+    assert reference.state is tables, "a base was loaded although deltas reach it"
+    assert (reference.version, reference.state.digest()) == (later, digest(taught, later))
+
+
+def test_tables_are_not_changed_while_the_learner_still_asks_them(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    ours = opponents(taught, Hand())
+    ours.look()
+    held = ours.current().reference
+    assert held is not None
+    before = held.state.digest()
+    later = grown(taught)
+    point(taught, later, later)
+    looking = threading.Thread(target=ours.look)
+    looking.start()
+    looking.join(0.3)
+    assert looking.is_alive(), "it did not wait for the learner to move on"
+    assert held.state.digest() == before
+    assert ours.current().reference is None
+    looking.join(10.0)
+    reference = ours.current().reference
+    assert reference is not None
+    assert reference.version == later
+
+
+def test_a_champion_is_faced_once_it_has_stood(taught: Learner) -> None:
+    first, second = taught.commit(), grown(taught)
+    point(taught, second, first)
+    clock = Hand()
+    ours = opponents(taught, clock)
+    ours.look()
+    assert ours.current().champion is None
+    clock.now += STANDS
+    ours.look()
+    faced = ours.current()
+    assert faced.champion is not None
+    assert faced.reference is not None
+    assert (faced.champion.version, faced.reference.version) == (second, first)
+    point(taught, first)
+    ours.look()
+    clock.now += STANDS
+    ours.look()
+    assert ours.current().champion is ours.current().reference
+
+
+def test_beyond_its_bytes_evidence_pauses_and_says_why(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    ours = opponents(taught, Hand(), 1_000)
+    ours.look()
+    faced = ours.current()
+    assert faced.reference is None
+    assert "learner.evidence_bytes is less" in faced.paused
+
+
+def test_a_version_that_cannot_be_loaded_pauses_and_is_tried_again_later(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    key = taught.store.key("c", first, 0)
+    data = taught.store.call("GET", key)
+    taught.store.call("SET", key, data[::-1])
+    clock = Hand()
+    ours = opponents(taught, clock)
+    ours.look()
+    assert ours.current().reference is None
+    assert first in ours.current().paused
+    taught.store.call("SET", key, data)
+    ours.look()
+    assert ours.current().reference is None
+    clock.now += 60.0
+    ours.look()
+    assert ours.current().reference is not None
+    assert not ours.current().paused

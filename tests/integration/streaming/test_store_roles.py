@@ -1,0 +1,92 @@
+"""A learner waits for Redis, a service does not; passwords come from the settings and are never shown."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from service.local import embedded
+from streaming.settings.loading import load_settings
+from streaming.store.store import Store, StoreUnavailable
+
+
+@pytest.fixture
+def redis(tmp_path):
+    with embedded.redis(tmp_path / "redis") as child:
+        yield child
+
+
+def settings_of(redis, **more):
+    return load_settings(None, {"SLUICEGATE_REDIS__URL": f"redis://{redis.address}/0", **more})
+
+
+def test_a_service_gives_up_on_a_silent_redis_within_a_second(redis):
+    store = Store.for_service(settings_of(redis))
+    store.ping()
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="did not answer in time") as caught:
+            store.head()
+        assert caught.value.kind == "timeout"
+        assert time.monotonic() - started < 1.0
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    assert store.head() is None
+    store.close()
+
+
+def test_a_learner_waits_for_a_slow_redis(redis):
+    store = Store.for_learner(settings_of(redis))
+    store.ping()
+    os.kill(redis.pid, signal.SIGSTOP)
+    waker = threading.Timer(0.8, os.kill, (redis.pid, signal.SIGCONT))
+    waker.start()
+    assert store.ping() > 0.5
+    waker.join()
+    store.close()
+
+
+def test_the_password_of_the_settings_opens_redis_and_a_wrong_one_is_named(redis, tmp_path):
+    plain = Store.for_learner(settings_of(redis))
+    plain.call("CONFIG", "SET", "requirepass", "open sesame")
+    plain.close()
+    file = tmp_path / "password"
+    file.write_text("open sesame\n")
+    store = Store.for_service(settings_of(redis, SLUICEGATE_REDIS__PASSWORD_FILE=str(file)))
+    assert store.ping() < 1.0
+    store.close()
+    for wrong in ({}, {"SLUICEGATE_REDIS__PASSWORD": "open barley"}):
+        store = Store.for_service(settings_of(redis, **wrong))
+        with pytest.raises(StoreUnavailable, match="refused our name, password") as caught:
+            store.ping()
+        assert (caught.value.kind, caught.value.retriable) == ("auth", False)
+        assert "barley" not in str(caught.value)
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [(("maxmemory", "1"), "oom"), (("min-replicas-to-write", "3"), "readonly")],
+)
+def test_why_redis_does_not_write_is_named(redis, config, kind):
+    store = Store.for_learner(settings_of(redis))
+    store.call("CONFIG", "SET", *config)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.put_chunk("v1", 0, b"bytes")
+    assert caught.value.kind == kind
+    store.close()
+
+
+def test_a_replica_that_may_not_be_written_to_is_named(redis):
+    store = Store.for_learner(settings_of(redis))
+    store.call("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(StoreUnavailable, match="replica") as caught:
+        store.put_chunk("v1", 0, b"bytes")
+    assert caught.value.kind == "readonly"
+    with pytest.raises(StoreUnavailable) as caught:
+        store.acquire_lease("a", 4.0)
+    assert caught.value.kind == "readonly"
+    store.close()

@@ -1,0 +1,58 @@
+"""A client of Kafka that is stuck while the broker answers is made anew; one whose broker is away is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kafka import errors as kafka_errors
+
+from streaming.kafka import stuck_producer as mending
+from streaming.kafka.errors import BrokerAway
+from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.settings.loading import Settings
+from tests.conftest import eventually
+
+
+@pytest.fixture
+def producer(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A producer whose client takes no records, as one that lost batches under way; it looks more often."""
+    monkeypatch.setattr(mending, "LOOK", 0.05)
+    monkeypatch.setattr(mending, "STUCK", 0.2)
+    ensure_topics(kafka_settings)
+    with EventProducer(kafka_settings) as made:
+        yield made
+
+
+def stuck(*_: object, **__: object) -> None:
+    raise kafka_errors.KafkaTimeoutError("never taken")
+
+
+def taken(producer: EventProducer) -> bool:
+    try:
+        producer.send("events", "user", b"{}").wait(5.0)
+    except BrokerAway:
+        return False
+    return True
+
+
+def test_a_stuck_client_is_made_anew_while_the_broker_answers(
+    producer: EventProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert taken(producer)
+    monkeypatch.setattr(producer._producer, "send", stuck)
+    assert not taken(producer)
+    eventually(lambda: taken(producer), timeout=10.0)
+    assert producer.renewals == 1
+    assert taken(producer)
+    assert producer.renewals == 1
+
+
+def test_a_client_whose_broker_does_not_answer_is_left_alone(
+    producer: EventProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions: list[float] = []
+    monkeypatch.setattr(producer._producer, "send", stuck)
+    monkeypatch.setattr(producer, "answers", questions.append)
+    eventually(lambda: taken(producer) or len(questions) > 20)
+    assert producer.renewals == 0

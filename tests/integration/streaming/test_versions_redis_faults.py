@@ -1,0 +1,146 @@
+"""Redis away, full, emptied or back to an older state while the learner lives: no version is lost, none is made up."""
+
+import pytest
+
+from service.local import embedded
+from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.store.store import Store
+from streaming.versions import loading as versions
+from tests.conftest import eventually
+from tests.support.streams import toy
+from tests.support.streams.toy import Heard, Toy
+
+
+@pytest.fixture
+def redis(tmp_path):
+    with embedded.redis(tmp_path / "redis") as child:
+        yield child
+
+
+@pytest.fixture
+def store(redis):
+    made = Store(f"redis://{redis.address}/0", "main", timeout=1.0, retries=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def checkpointer(store):
+    made = Checkpointer(store, store.acquire_lease("a", 30.0), toy.SCHEMA, hooks=Heard())
+    yield made
+    made.close()
+
+
+def cut(checkpointer, learner):
+    return checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+
+
+def failures(checkpointer):
+    return checkpointer._hooks._hooks.failures
+
+
+def loaded(store):
+    return versions.load(store, "head", toy.SCHEMA, served_only=False)
+
+
+def test_a_redis_that_was_emptied_is_filled_again_by_the_living_learner(store, checkpointer):
+    learner = Toy().learn(10)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    store.call("FLUSHALL")
+    cut(checkpointer, learner.learn(20))
+    assert not checkpointer.flush(5.0)
+    assert failures(checkpointer) == ["parent"]
+    eventually(lambda: cut(checkpointer, learner))
+    assert checkpointer.flush(5.0)
+    assert loaded(store).state.digest() == Toy().learn(20).state.digest()
+    assert loaded(store).manifest.kind == "base"
+    assert store.renew(checkpointer._lease)
+    assert int(store.call("GET", store.key("epoch"))) == checkpointer._lease.epoch
+
+
+def test_an_idle_learner_notices_an_emptied_redis_and_fills_it_without_a_new_event(store, checkpointer):
+    learner = Toy().learn(10)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    store.call("FLUSHALL")
+    assert eventually(lambda: cut(checkpointer, learner))
+    assert checkpointer.flush(5.0)
+    assert loaded(store).state.digest() == learner.state.digest()
+
+
+def test_after_a_failover_to_an_older_head_a_base_follows(store, checkpointer):
+    learner = Toy()
+    for until in (10, 20):
+        eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
+        assert checkpointer.flush(5.0)
+    first, second = store.versions()
+    store.call("HSET", store.key("head"), "id", first.id, "seq", first.seq)
+    store.call("ZREM", store.key("idx"), second.id)
+    store.call("DEL", store.key("meta", second.id))
+    cut(checkpointer, learner.learn(30))
+    assert not checkpointer.flush(5.0)
+    assert failures(checkpointer) == ["parent"]
+    eventually(lambda: cut(checkpointer, learner))
+    assert checkpointer.flush(5.0)
+    assert store.head().seq == 4
+    assert loaded(store).state.digest() == Toy().learn(30).state.digest()
+
+
+def test_a_cut_made_while_redis_is_away_lands_when_it_is_back(redis, store, checkpointer):
+    learner = Toy().learn(10)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    redis.stop()
+    assert eventually(lambda: cut(checkpointer, learner.learn(20)))
+    assert not checkpointer.flush(0.5)
+    assert not cut(checkpointer, learner.learn(30)), "one cut at a time: the rows of the next stay marked"
+    assert set(failures(checkpointer)) <= {"connection", "timeout"}
+    redis.start()
+    assert checkpointer.flush(20.0)
+    assert loaded(store).manifest.progress.offsets == {"events": {0: 20}}
+    assert eventually(lambda: cut(checkpointer, learner))
+    assert checkpointer.flush(5.0)
+    assert loaded(store).state.digest() == Toy().learn(30).state.digest()
+    assert [pointer.seq for pointer in store.versions()] == [1, 2, 3]
+
+
+def test_a_full_redis_refuses_the_upload_and_keeps_head_until_there_is_room(store, checkpointer):
+    learner = Toy().learn(10)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    store.call("CONFIG", "SET", "maxmemory", 1)
+    assert eventually(lambda: cut(checkpointer, learner.learn(20)))
+    eventually(lambda: "oom" in failures(checkpointer))
+    assert store.head().seq == 1
+    assert loaded(store).state.digest() == Toy().learn(10).state.digest()
+    store.call("CONFIG", "SET", "maxmemory", 0)
+    assert checkpointer.flush(10.0)
+    assert loaded(store).state.digest() == Toy().learn(20).state.digest()
+
+
+def test_chunks_that_expired_before_their_commit_are_sent_again(store):
+    learner, removed = Toy().learn(10), []
+
+    def failpoint(name):
+        if name == "commit.4" and not removed:
+            removed.append(store.call("KEYS", store.key("c", "*")))
+            store.call("DEL", *removed[0])
+
+    checkpointer = Checkpointer(store, store.acquire_lease("a", 30.0), toy.SCHEMA, hooks=Heard(), failpoint=failpoint)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    assert failures(checkpointer) == ["missing"]
+    assert loaded(store).state.digest() == learner.state.digest()
+    checkpointer.close()
+
+
+def test_a_script_that_redis_forgot_is_sent_again(store, checkpointer):
+    learner = Toy().learn(10)
+    assert cut(checkpointer, learner)
+    assert checkpointer.flush(5.0)
+    store.call("SCRIPT", "FLUSH")
+    assert eventually(lambda: cut(checkpointer, learner.learn(20)))
+    assert checkpointer.flush(5.0)
+    assert failures(checkpointer) == []
+    assert store.head().seq == 2

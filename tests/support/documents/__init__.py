@@ -1,0 +1,1 @@
+"""Pages written from the code, and the numbers they quote."""

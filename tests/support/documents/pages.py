@@ -1,0 +1,303 @@
+"""Settings, metrics, rules, panels, results in; docs/configuration.md, metrics.md, the figures of operations.md out.
+
+Run `python -m tests.support.documents.pages` after changing a setting or a metric; a test holds the pages to the code.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import yaml
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, SecretStr
+
+from deploy.grafana import build
+from service.runtime.telemetry import Telemetry
+from streaming.__main__ import labels
+from streaming.settings.loading import DELIMITER, PREFIX, Settings
+from streaming.settings.mapping import MappingSettings
+from streaming.telemetry import LearnerTelemetry
+from tests.support.documents.meanings import BAD, RANGES
+from tests.support.documents.sizes import operations
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+# Why a default is what it is, where the description alone does not say so.
+REASONS = {
+    "kafka.partitions": "The learner reads all of them, so more of them gain it nothing; producers spread over them.",
+    "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
+    "kafka.producer_buffer": "About 100,000 events: a minute at 1,500 events/s; beyond it the API answers 503.",
+    "redis.service_timeout": "Well below what a shopper notices.",
+    "redis.learner_timeout": "Versions are written beside learning, so a slow Redis may take its time.",
+    "admission.dedupe_window": "8 minutes at 2,000 events/s, in 24 MB; it travels in the version.",
+    "admission.max_lateness": "A mobile client that was offline for a day still counts.",
+    "admission.max_future": "Clocks of shop servers are rarely minutes off.",
+    "learner.lease_ttl": "Longer than a stop-the-world pause, short enough that a standby is there within seconds.",
+    "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
+    "learner.base_interval": "Bounds the deltas that a restart has to apply.",
+    "learner.batch_size": "One second at 2,000 events/s; larger batches delay histories, smaller ones cost calls.",
+    "learner.evidence_share": "With the rest of its bookkeeping a quarter of the learner's time.",
+    "learner.evidence_bytes": "Two versions of the served tables of two million items.",
+    "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",
+    "learner.on_lost_offsets": "Losing events silently is worse than a learner that stands still and says why.",
+    "learner.on_new_log": "Offsets of another log mean nothing; only the operator knows which log is the right one.",
+    "update.mode": "What is learnt at once is served at once; further passes gain little (docs/decisions.md).",
+    "update.rate_decay": "At the full rate, held-out events were ranked worse from the third pass on.",
+    "update.held_out": "The most recent tenth of a batch is most like what comes next, and is learnt too, last.",
+    "rebuild.every": "Learning goes on by itself; starting over is for what learning on does not mend.",
+    "recommender.max_items": "Unbounded ids must not mean unbounded memory.",
+    "recommender.max_users": "The history of an evicted user comes back from Redis.",
+    "witness.share": "A witness is shown, never served: it must not slow the learner.",
+    "service.host": "Nobody but this machine can reach it until you say so.",
+    "service.max_body_bytes": "10,000 events of 400 bytes.",
+    "service.max_events_per_request": "One request must not hold up the others.",
+    "service.rate_limit": "A balancer usually limits already; here it is by key.",
+    "kafka.bootstrap_timeout": "A broker that restarts is back in less; beyond it waiting in silence helps nobody.",
+    "kafka.request_timeout": "A leader election takes seconds; longer than that something is wrong.",
+    "kafka.refresh_interval": "A new partition is read from its beginning, so nothing is lost until it is seen.",
+    "events.max_bytes": "Real events have 100 to 500 bytes; it bounds what one record can cost to parse.",
+    "learner.lease_renewal": "Three may fail before the lease runs out.",
+    "learner.poll_timeout": "It bounds how long a stop or a housekeeping look waits in a quiet topic.",
+    "recommender.max_categories": "A shop has hundreds; a field that holds ids by mistake must not grow for ever.",
+    "recommender.max_brands": "As categories.",
+    "recommender.max_queries": "The most frequent searches of a shop; rarer ones say little of what is wanted.",
+    "recommender.admit_after": "A new item is shown from its first event on; raise it where ids are often wrong.",
+    "recommender.seed": "Any number will do; the same one makes a replay the same.",
+    "gate.canary_queries": "A fault of the tables shows in nearly every answer.",
+    "gate.max_version_age": "In a busy shop a version comes each second; after an hour without one tastes have moved.",
+    "service.beacon_types": "What a page can know; anybody can read the key, so purchases come from the shop's server.",
+    "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
+    "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
+    "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
+    "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
+    "service.slate_sample": "What is left out is neither counted as shown nor as clicked, so that rates stay true.",
+    "service.slates_per_second": "A record costs some 60 microseconds of a core; more than this gains no precision.",
+    "service.poll_interval": "A new version is seen within a fifth of a second; a look costs Redis one read.",
+    "gate.mode": "Learning is of no use to shoppers until it is served.",
+    "gate.alpha": "A promotion a minute by mistake once in an hour and a half, and then within the margin.",
+    "gate.alpha_harm": "Serving what does harm costs more than going back for nothing.",
+    "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
+    "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
+    "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
+}
+
+
+def words(annotation: Any) -> str:
+    """A type as a reader of the page would say it."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    if origin in {Union, types.UnionType}:
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        return f"{words(inner[0])} or nothing"
+    if origin is tuple:
+        return "list of strings" if get_args(annotation)[0] is str else "list of tables"
+    if origin is dict:
+        return "table"
+    names = {str: "string", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+    return names.get(annotation, "secret" if annotation is SecretStr else str(annotation))
+
+
+def shown(value: Any) -> str:
+    """A default as one would write it in the file; an empty one as nothing."""
+    if value is None or value in ("", (), {}):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{entry}`" for entry in value)
+    if isinstance(value, dict):
+        return ", ".join(f"`{key}` = `{entry}`" for key, entry in value.items())
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """(dotted key, type, default, meaning and reason) of every setting."""
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            continue
+        dotted = above + key
+        text = f"{field.description} {REASONS.get(dotted, '')}".strip().replace("|", "\\|")
+        yield dotted, words(field.annotation), shown(value), text
+
+
+def configuration() -> str:
+    """The page docs/configuration.md."""
+    settings = Settings()
+    lines = [
+        "# Configuration",
+        "",
+        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/learner.py. -->",
+        "",
+        "Everything has a default that works on one machine. A TOML file (`--config FILE`, or `SLUICEGATE_CONFIG`)",
+        "overrides the defaults, the environment overrides the file: `bootstrap` of section `[kafka]` is",
+        f"`{PREFIX}KAFKA{DELIMITER}BOOTSTRAP`. A list may be written `a,b,c` there, a table as JSON. A key that does",
+        "not exist is refused, with the nearest one that does. `sluicegate config` prints what is in force and where",
+        "each value came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
+        "",
+    ]
+    # Its defaults are shown; what has none must be given, so it is made without being checked.
+    mapping = MappingSettings.model_construct(topic=None, fields=None)
+    parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, ""), ("[[mapping]]", mapping, "mapping.")]
+    for key in type(settings).model_fields:
+        section = getattr(settings, key)
+        if isinstance(section, BaseModel):
+            parts.append((f"[{key}]", section, f"{key}."))
+    for title, section, above in parts:
+        lines += [f"## {title}", ""]
+        if above and type(section).__doc__:
+            lines += [str(type(section).__doc__).strip().split("\n", 1)[0], ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{key}` | {kind} | {value} | {text} |" for key, kind, value, text in settings_rows(section, above)
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+class Metric(NamedTuple):
+    """A metric of ours: its name as scraped, and each label with the values it can have."""
+
+    name: str
+    kind: str
+    labels: dict[str, str]
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The name as the code says it: without prefix."""
+        return self.name.removeprefix("sluicegate_")
+
+
+def metric_rows(registry: CollectorRegistry) -> list[Metric]:
+    """Every metric of ours in a registry."""
+    rows = []
+    for collector in registry._collector_to_names:
+        name, kind = getattr(collector, "_name", None), getattr(collector, "_type", "")
+        if name is not None:
+            text = getattr(collector, "_documentation", "")
+            rows.append(Metric(name + "_total" * (kind == "counter"), kind, label_ranges(collector), text))
+    return rows
+
+
+def label_ranges(collector: Any) -> dict[str, str]:
+    """What each label of a metric can be: in words where that depends on the installation, else what is initialised."""
+    found = {}
+    for place, label in enumerate(getattr(collector, "_labelnames", ())):
+        values = dict.fromkeys(labels[place] for labels in getattr(collector, "_metrics", {}))
+        found[label] = RANGES.get(label) or ", ".join(f"`{value}`" for value in values)
+    return found
+
+
+def registries() -> dict[str, CollectorRegistry]:
+    """The registry of each process, by the words that name it."""
+    learner = CollectorRegistry()
+    LearnerTelemetry(learner, labels(Settings()))
+    return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
+
+
+UNITS = (
+    ("_timestamp_seconds", "s, epoch"),
+    ("_seconds", "s"),
+    ("_seconds_total", "s"),
+    ("_bytes", "B"),
+    ("_bytes_total", "B"),
+    ("_rate", "share"),
+    ("_hit_difference", "share"),
+)
+"""Unit by the end of a name; longer ends first. What is not here counts things, or is 0 or 1."""
+
+
+def unit(name: str) -> str:
+    """The unit of a metric.
+
+    >>> unit("sluicegate_model_bytes"), unit("sluicegate_lease_held")
+    ('B', '')
+    """
+    return next((word for end, word in UNITS if name.endswith(end)), "")
+
+
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((DOCS.parent / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
+
+
+def asks_for(query: str, metric: str) -> bool:
+    """Whether a query reads a metric, itself or through a recorded series.
+
+    >>> asks_for("sluicegate:served_late:ratio_rate5m > 1", "sluicegate_event_to_served_seconds")
+    True
+    """
+    through = " ".join(expr for name, expr in RECORDED.items() if name in query)
+    return re.search(rf"\b{metric}(_bucket|_sum|_count)?\b", f"{query} {through}") is not None
+
+
+def alerts_on(metric: str) -> list[str]:
+    """Names of the alerts that read a metric."""
+    return [rule["alert"] for rule in RULES if "alert" in rule and asks_for(rule["expr"], metric)]
+
+
+def panels_of(metric: str) -> list[str]:
+    """`Dashboard: title` of the panels that show a metric; one that stands on two dashboards is named once."""
+    found: dict[str, str] = {}
+    for dashboard, rows in build.ROWS.items():
+        for panel in (panel for _, panels in rows for panel in panels):
+            if any(asks_for(query, metric) for query, _ in panel.queries):
+                found.setdefault(panel.title, dashboard.capitalize())
+    return [f"{dashboard}: {title}" for title, dashboard in found.items()]
+
+
+def bad(metric: Metric) -> str:
+    """What a bad value means. KeyError says where that is to be written."""
+    if metric.key not in BAD:
+        raise KeyError(f"say in BAD of tests/support/documents/meanings.py what a bad value of {metric.key!r} means")
+    return BAD[metric.key]
+
+
+def seen_in(metric: Metric) -> str:
+    """The alerts and panels of a metric, or that it is for looking closer."""
+    alerts = ", ".join(f"[{name}](runbook.md#{name.lower()})" for name in alerts_on(metric.name))
+    panels = "; ".join(panels_of(metric.name))
+    return "<br>".join(part for part in (alerts, panels) if part) or "for looking closer"
+
+
+def metrics() -> str:
+    """The page docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "<!-- Written by `python -m tests.support.documents.pages` from the registries, rules and panels. -->",
+        "",
+        "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are there from",
+        "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
+        "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
+        "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
+        "",
+        "The last column names the alerts that go by a metric and the panels that show it, with their dashboard; a few",
+        "metrics have neither, because another one tells of the same trouble first.",
+        "",
+    ]
+    for process, registry in registries().items():
+        lines += [f"## The {process}", "", "| metric | type | labels | meaning | a bad value | alerts, panels |"]
+        lines += ["|---|---|---|---|---|---|"]
+        for row in metric_rows(registry):
+            kind = f"{row.kind}, {unit(row.name)}" if unit(row.name) else row.kind
+            labels_told = "<br>".join(f"`{label}`: {values}" for label, values in row.labels.items())
+            lines.append(f"| `{row.name}` | {kind} | {labels_told} | {row.text} | {bad(row)} | {seen_in(row)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+PAGES = {"configuration.md": configuration, "metrics.md": metrics, "operations.md": operations}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (DOCS / page).write_text(write())

@@ -1,0 +1,1 @@
+"""Real processes that tests start: Kafka, Redis, Prometheus, the learner, the service."""

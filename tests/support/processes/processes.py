@@ -1,0 +1,55 @@
+"""A command line in, a server process out that cannot outlive the test run and can be killed without warning."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from shutil import which
+
+from service.local.embedded import Child
+
+
+class Missing(RuntimeError):
+    """A program this tool needs is not installed, or Maven could not fetch one; the message says what to do."""
+
+
+class Late(AssertionError):
+    """A condition that was waited for did not come about in time."""
+
+
+def program(name: str, package: str) -> str:
+    """The full path of a program, or `Missing` with the package that brings it."""
+    path = which(name)
+    if path is None:
+        raise Missing(f"'{name}' was not found. On Debian and Ubuntu: apt-get install {package}")
+    return path
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30.0, pause: float = 0.02) -> None:
+    """Polls until the condition holds; raises `Late` with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Late(f"{what}: not within {timeout:g} s")
+        time.sleep(pause)
+
+
+class Server(Child):
+    """A child like the embedded servers that can also be killed, sent signals, and asked whether it lives."""
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Sends a signal if the process is still there."""
+        if self._process is not None and self.alive:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9, and waits until the process is gone."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,108 @@
+"""In: a module of ours and its environment. Out: the learner or the service as a process to ask and to kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.processes.processes import Server, wait_until
+
+# Seconds in which anything asked for must have happened; each wait returns as soon as it has.
+PATIENCE = 60.0
+
+
+class Process(Server):
+    """The learner or the service as a process of its own: killed, paused, asked to stop, and asked what it shows."""
+
+    def __init__(self, name: str, command: list[str], port: int, log: Path, env: Mapping[str, str]) -> None:
+        super().__init__(name, command, port, log, lambda _: True, env)
+
+    @property
+    def code(self) -> int | None:
+        """Exit status, None while it runs; negative for a signal."""
+        assert self._process is not None, f"{self.name} was never started or already reaped"
+        return self._process.poll()
+
+    def wait_exit(self, timeout: float = PATIENCE) -> int:
+        """The exit status, once it has ended."""
+        wait_until(lambda: self.code is not None, f"the end of {self.name}", timeout)
+        assert self.code is not None
+        return self.code
+
+    def said(self, words: str) -> bool:
+        """Whether its log holds these words."""
+        return words in self.log.read_text(errors="replace")
+
+    def pause(self) -> None:
+        """SIGSTOP: the process stands still without knowing."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """SIGTERM, and no waiting."""
+        self.signal(signal.SIGTERM)
+
+    def get(self, path: str, timeout: float = 5.0) -> tuple[int, Any]:
+        """(status, body) of a GET: parsed when it is JSON. Status 0: nothing answers."""
+        return self.ask("GET", path, timeout=timeout)
+
+    def ask(self, method: str, path: str, body: Any = None, timeout: float = 5.0) -> tuple[int, Any]:
+        """(status, body) of a request with a JSON body."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.address}{path}", data, method=method)
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, _body(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _body(error.read())
+        except (urllib.error.URLError, OSError):
+            return 0, None
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of /metrics: `name` or `name{label=value}` to its value; empty while nothing answers."""
+        status, text = self.get("/metrics")
+        if status != 200:
+            return {}
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return {_series(sample.name, sample.labels): sample.value for sample in samples}
+
+    def ready(self) -> bool:
+        """Whether /readyz says so."""
+        return self.get("/readyz")[0] == 200
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(f"{self.name} has no memory: it is gone")
+
+    def cpu(self) -> float:
+        """Seconds of processor time used so far, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _body(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    inner = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return f"{name}{{{inner}}}" if inner else name

@@ -1,0 +1,179 @@
+"""In: events and settings. Out: versions in Redis, written by the real checkpointer, and a real service on a port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+
+from models.ledger.admission import Admission, AdmissionRules
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.records.events import Event
+from models.records.items import ItemFacts
+from models.snapshot.encoding import Progress
+from models.state.schema import SCHEMA
+from models.statistics.comparison import Standing
+from service.app import create_app
+from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.live import facts, histories
+from streaming.settings.loading import Settings
+from streaming.store.store import Store
+from tests.conftest import eventually
+
+START = 1_700_000_000.0
+
+
+class Learner:
+    """The learner without its topic: learns what it is given, and commits a version when told."""
+
+    def __init__(self, settings: Settings, clock: float | None = None) -> None:
+        self.store = Store.for_learner(settings)
+        lease = self.store.acquire_lease("test", 600.0)
+        assert lease is not None
+        self.recommender = Recommender(new_state(RecommenderSettings(items=300_000, users=10_000)))
+        self.checkpointer = Checkpointer(self.store, lease, SCHEMA)
+        self.progress = Progress(cluster="test", topics={"events": "t"})
+        self.admission = Admission(AdmissionRules())
+        self.now = clock if clock is not None else time.time()
+        self._facts = 0
+
+    def learn(self, events: Sequence[tuple[str, str]], kind: int = 0, query: str | None = None) -> None:
+        """Learn (user, item) events, and write them into the users' histories."""
+        real = []
+        entries: dict[str, list[tuple[int, int, float, int, str]]] = {}
+        first = self.progress.consumed
+        for number, (user, item) in enumerate(events):
+            self.now += 0.001
+            real.append(Event(kind, user, item, self.now, query=query))
+            entries.setdefault(user, []).append((0, first + number, self.now, kind, item))
+        histories.write(self.store, entries, "t")
+        self.recommender.learn_events(real, [event.timestamp for event in real])
+        self.progress.advance("events", 0, list(range(first, first + len(real))), self.now)
+
+    def describe(self, items: dict[str, ItemFacts | None]) -> None:
+        """Say what items are; None removes one."""
+        changes = []
+        for item, told in items.items():
+            changes.append((0, self._facts, item, told))
+            self._facts += 1
+        facts.write(self.store, changes, "items")
+        self.recommender.describe([(item, told) for item, told in items.items() if told is not None])
+
+    def commit(self, standing: Standing | None = None) -> str:
+        """Write a version, with what it says of how it stands; returns its id."""
+        evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2}
+        if standing is not None:
+            evidence["standing"] = msgspec.to_builtins(standing)
+        assert self.checkpointer.cut(self.recommender.state, self.progress, self.admission, evidence, force=True)
+        assert self.checkpointer.flush(30.0)
+        assert self.checkpointer.last is not None
+        return self.checkpointer.last.id
+
+    def close(self) -> None:
+        """Stop its threads."""
+        self.checkpointer.close()
+        self.store.close()
+
+
+def shop(users: int = 20, items: int = 30, rounds: int = 3) -> list[tuple[str, str]]:
+    """Events with a known taste: user n likes items that equal n modulo 5."""
+    return [
+        (f"user-{user}", f"item-{(user + 5 * turn * (user + 1)) % items}")
+        for turn in range(rounds)
+        for user in range(users)
+    ]
+
+
+@contextlib.contextmanager
+def learner(settings: Settings) -> Iterator[Learner]:
+    """A learner that is closed again."""
+    made = Learner(settings)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class Served:
+    """A service on a port of its own, in a thread, and a client for it."""
+
+    def __init__(self, app: FastAPI, base: str) -> None:
+        self.app = app
+        self.context = app.state.context
+        self.base = base
+        self.http = httpx.Client(base_url=base, timeout=10.0)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """GET."""
+        return self.http.get(path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        """POST."""
+        return self.http.post(path, **more)
+
+    def items(self, path: str, **more: Any) -> list[str]:
+        """The item ids of a slate."""
+        answer = self.get(path, **more)
+        assert answer.status_code == 200, answer.text
+        return [item["item_id"] for item in answer.json()["items"]]
+
+    def sample(self, name: str, **labels: str) -> float:
+        """The value of a metric."""
+        found = self.context.telemetry.registry.get_sample_value(name, labels)
+        assert found is not None, f"no sample {name} {labels}"
+        return float(found)
+
+
+@contextlib.contextmanager
+def service(settings: Settings, **how: Any) -> Iterator[Served]:
+    """A service, answering when the block begins and gone when it ends."""
+    app = create_app(settings, **how)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host="127.0.0.1", port=0, loop="uvloop", http="httptools", access_log=False, log_config=None
+        )
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    limit = time.monotonic() + 20.0
+    while not server.started:
+        assert thread.is_alive(), "the service did not start"
+        assert time.monotonic() < limit, "the service did not start in time"
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    served = Served(app, f"http://127.0.0.1:{port}")
+    try:
+        yield served
+    finally:
+        served.http.close()
+        server.should_exit = True
+        thread.join(15.0)
+        assert not thread.is_alive(), "the service did not end"
+
+
+@contextlib.contextmanager
+def connected(settings: Settings, **how: Any) -> Iterator[Served]:
+    """The same once its producer is connected. The topics must exist."""
+    with service(settings, **how) as running:
+        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        yield running
+
+
+def changed(settings: Settings, **sections: dict[str, Any]) -> Settings:
+    """The settings with some values of some sections replaced."""
+    return settings.model_copy(
+        update={name: getattr(settings, name).model_copy(update=values) for name, values in sections.items()}
+    )
+
+
+def ids(answer: httpx.Response) -> Iterable[str]:
+    """The item ids of an answer."""
+    return [item["item_id"] for item in answer.json()["items"]]

@@ -1,0 +1,1 @@
+"""Streams of events that tests feed: made-up shops, traffic, adversaries."""

@@ -1,0 +1,264 @@
+"""Candidates, features, the factorization machine and the rankers against their slow twins, on a learnt state."""
+
+import numpy as np
+import pytest
+
+from models import dimensions as dim
+from models.estimators import factorization
+from models.estimators.linear import contributions
+from models.features import FEATURE_NAMES
+from models.kernels.ranking import features
+from models.kernels.ranking import listwise as ranking
+from models.kernels.retrieval import candidates, history
+from models.kernels.retrieval import factorization as machine
+from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.scratch import new_scratch
+from tests import naive
+from tests.support.streams.shop import ShopFacts, facts, stream
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
+def learnt(request):
+    events = stream(1500, request.param)
+    recommender = Recommender(
+        new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8), request.param)
+    )
+    recommender.learn_events(events, [event.timestamp for event in events], facts())
+    return recommender
+
+
+@pytest.fixture(scope="module")
+def requests(learnt):
+    """Histories as (item row, time, kind), newest first, of 30 users and of a stranger."""
+    ring, users = learnt.state.private.user_ring, learnt.state.private.user
+    found = [[]]
+    for user in range(len(learnt.state.keys["user"])):
+        pushed = int(users.pushed[user])
+        places = [user * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
+        found.append([(int(ring.item[at]), int(ring.time[at]), int(ring.kind[at])) for at in places])
+    return found
+
+
+def prepare(learnt, request, scratch, now):
+    served = learnt.state.served
+    columns = np.array(request, np.int64).reshape(-1, 3).T
+    history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
+    candidates.gather(served, scratch, now, np.zeros(0, np.int32), False)
+    features.compute(served, scratch, now)
+    return naive.history(request)
+
+
+NOW = 1_600_200_000
+
+
+def test_every_source_proposes_exactly_its_best(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests:
+        past = prepare(learnt, request, scratch, NOW)
+        items = [event[0] for event in past]
+        sums = naive.sources(served, items)
+        expected = set(items)
+        expected |= set(sums["n1"]) | set(sums["n1b"])
+        for name, size in (("n2", 60), ("nb", 30)):
+            others = [j for j in sums[name] if j not in items]
+            expected |= set(sorted(others, key=lambda j: -sums[name][j])[:size])
+        tops = served.top_items.item
+        expected |= {int(item) for item in tops if item >= 0}
+        found = set(scratch.listed.items[: scratch.listed.counts[0]].tolist())
+        assert expected <= found
+        assert len(found) == scratch.listed.counts[0]
+
+
+def compare_features(learnt, request, scratch):
+    past = prepare(learnt, request, scratch, NOW)
+    for place in range(0, int(scratch.listed.counts[0]), 5):
+        item = int(scratch.listed.items[place])
+        expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
+        expected |= naive.fact_features(learnt.state.served, request, past, item)
+        found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
+        for name in FEATURE_NAMES:
+            if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
+                assert found[name] == pytest.approx(expected.get(name, 0.0), abs=2e-3), name
+
+
+def test_every_feature_is_what_its_twin_says(learnt, requests):
+    scratch = new_scratch()
+    for request in requests[:8]:
+        compare_features(learnt, request, scratch)
+
+
+def test_every_feature_of_a_history_out_of_order_is_what_its_twin_says(learnt, requests):
+    """Accepted late events stand before newer ones, and clocks may run ahead of ours."""
+    scratch, rng = new_scratch(), np.random.default_rng(8)
+    for request in requests[1:8]:
+        times = rng.permutation([time for _, time, _ in request])
+        times[0] = NOW + 200
+        mixed = [(item, int(time), kind) for (item, _, kind), time in zip(request, times, strict=True)]
+        compare_features(learnt, mixed, scratch)
+
+
+def test_ranks_within_sources_are_ranks(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    past = prepare(learnt, requests[1], scratch, NOW)
+    own = {event[0] for event in past}
+    sums = naive.sources(served, [event[0] for event in past])
+    best = sorted((value for j, value in sums["n1"].items() if j not in own), reverse=True)
+    for place in range(int(scratch.listed.counts[0])):
+        row = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
+        item = int(scratch.listed.items[place])
+        if item in sums["n1"] and item not in own:
+            rank = round(1 / row["follows_rank"])
+            assert best[rank - 1] == pytest.approx(sums["n1"][item], rel=1e-4)
+        else:
+            assert row["follows_rank"] == 0
+
+
+def test_the_readable_machine_and_the_compiled_one_agree(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests[:6]:
+        past = prepare(learnt, request, scratch, NOW)
+        rows = scratch.listed.items[: scratch.listed.counts[0]]
+        z = factorization.context(served, [event[0] for event in past])
+        assert scratch.work.z == pytest.approx(z, abs=1e-4)
+        assert factorization.scores(served, z, rows) == pytest.approx(
+            [naive.machine_score(served, z.astype(float), int(row)) for row in rows], abs=1e-3
+        )
+
+
+def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
+    """Finite differences of -log softmax against the change that a tiny first step makes."""
+    rng = np.random.default_rng(5)
+    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    for n in range(12):
+        state.add("item", f"i{n}")
+    served, scratch = state.served, new_scratch()
+    served.item_factors.q[:12] = rng.normal(0, 0.3, (12, dim.FACTORS))
+    before = served.item_factors.q[:12].astype(float).copy()
+    past = scratch.history
+    past.items[:3], past.counts[0] = [9, 10, 11], 3
+    kinds = served.item_stats.category
+    count = machine.set_context(
+        past, kinds, served.item_factors, served.item_last, served.category_factors, scratch.work.z
+    )
+    scratch.work.items[:4] = [0, 1, 2, 3]
+    machine.step(
+        past,
+        count,
+        4,
+        np.float32(1),
+        kinds,
+        served.item_factors,
+        served.item_last,
+        served.category_factors,
+        scratch.work,
+    )
+    moved = served.item_factors.q[:12] - before
+
+    def loss(q):
+        weights = np.array([1, 0.8, 0.64]) / 2.44
+        z = weights @ q[[9, 10, 11]]
+        return -np.log(naive.softmax((q[:4] @ z).tolist())[0])
+
+    for row in (0, 1, 9, 11):
+        slope = np.zeros(dim.FACTORS)
+        for k in range(dim.FACTORS):
+            up, down = before.copy(), before.copy()
+            up[row, k] += 1e-4
+            down[row, k] -= 1e-4
+            slope[k] = (loss(up) - loss(down)) / 2e-4
+        cosine = float(slope @ moved[row]) / np.sqrt(float(slope @ slope) * float(moved[row] @ moved[row]))
+        assert cosine < -0.99, row
+
+
+def test_a_step_whose_gradient_is_no_number_changes_nothing():
+    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    for n in range(12):
+        state.add("item", f"i{n}")
+    served, scratch = state.served, new_scratch()
+    served.item_factors.q[0] = 3e38
+    past = scratch.history
+    past.items[:3], past.counts[0] = [9, 10, 11], 3
+    scratch.work.z[:] = 0
+    scratch.work.items[:4] = [0, 1, 2, 3]
+    before = state.digest()
+    tables = (served.item_stats.category, served.item_factors, served.item_last, served.category_factors)
+    assert not machine.step(past, 3, 4, np.float32(1.9), *tables, scratch.work)
+    assert state.digest() == before
+
+
+def test_the_rankers_score_is_the_sum_of_its_contributions(learnt):
+    scratch = new_scratch()
+    learnt.rank(["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, by="ranker", scratch=scratch)
+    for place in range(0, int(scratch.listed.counts[0]), 7):
+        total = sum(contributions(scratch, place).values())
+        assert total == pytest.approx(float(scratch.listed.scores[dim.RANKER, place]), abs=1e-4)
+
+
+def test_standardising_is_shift_scale_and_clip(learnt, requests):
+    scratch = new_scratch()
+    prepare(learnt, requests[2], scratch, NOW)
+    count = int(scratch.listed.counts[0])
+    raw = scratch.listed.features[:count].astype(float)
+    moments = learnt.state.served.moments
+    ranking.standardise(scratch.listed, moments.mean, moments.square)
+    spread = np.sqrt(np.maximum(moments.square - moments.mean**2, 0))
+    expected = np.where(spread > 1e-4, (raw - moments.mean) / np.maximum(spread, 1e-4), 0).clip(-dim.CLIP, dim.CLIP)
+    refused = FEATURE_NAMES.index("own_refused")
+    expected[:, refused] = dim.CLIP * raw[:, refused]
+    assert scratch.listed.features[:count] == pytest.approx(expected, abs=2e-2)
+
+
+def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
+    prepare(learnt, requests[3], scratch, NOW)
+    ranking.standardise(scratch.listed, served.moments.mean, served.moments.square)
+    ranker, curvature = state.served.ranker, state.private.curvature
+    out, target = np.zeros(dim.CANDIDATES, np.float32), 4
+    ranks = []
+    for _ in range(60):
+        ranking.set_weights(scratch.listed, scratch.history, ranker.weight, NOW)
+        ranking.score(scratch.listed.features, scratch.listed.counts[0], scratch.listed.weights, out)
+        ranks.append(naive.rank_of(out[: scratch.listed.counts[0]].tolist(), target))
+        ranking.train(scratch.listed, ranker, curvature, out, target)
+    assert ranks[-1] == 1
+
+
+def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(learnt, requests):
+    served, scratch = learnt.state.served, new_scratch()
+    for request in requests[1:8]:
+        past = prepare(learnt, request, scratch, NOW)
+        items = [event[0] for event in past]
+        z = naive.context(served, items)
+        pool = [int(item) for item in served.pool.item[: served.clock.pooled[0]] if item not in items]
+        ranked = sorted(pool, key=lambda item: -naive.machine_score(served, z, item))[: dim.POOL_TOP]
+        listed = scratch.listed.items[: scratch.listed.counts[0]].tolist()
+        ranks = [scratch.union.sums[scratch.listed.entries[listed.index(j)], candidates.RANK_MACHINE] for j in ranked]
+        assert ranks == list(range(1, len(ranked) + 1))
+
+
+def test_return_rates_count_who_had_the_item():
+    events = [event for event in stream(1500, 3, users=4) if event.kind <= dim.PURCHASE]
+    learnt = Recommender(new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8)))
+    learnt.learn_events(events, [event.timestamp for event in events], facts())
+    keys = learnt.state.keys
+    rows = [(keys["user"].rows[event.user_id], keys["item"].rows[event.item_id]) for event in events]
+    every, held = naive.returns(rows)
+    stats = learnt.state.served.item_stats
+    for item in range(len(keys["item"])):
+        assert (int(stats.positives[item]), int(stats.returns[item])) == (every[item], held[item])
+    assert any(0 < held[item] < every[item] for item in every)
+
+
+def test_a_category_lists_its_most_popular_items():
+    catalogue = {f"i{n}": ShopFacts(f"c{n % 2}", None, None) for n in range(120)}
+    events = [event for event in stream(2500, 4, items=120) if event.kind <= dim.PURCHASE]
+    learnt = Recommender(new_state(RecommenderSettings(items=200, users=50, categories=8, brands=8)))
+    learnt.learn_events(events, [event.timestamp for event in events], catalogue)
+    items, served = learnt.state.keys["item"].rows, learnt.state.served
+    touches = [(items[event.item_id], int(served.item_stats.category[items[event.item_id]])) for event in events]
+    assert min(map(len, naive.category_lists(touches, 1000).values())) > dim.CATEGORY_TOP
+    for category, expected in naive.category_lists(touches, dim.CATEGORY_TOP).items():
+        listed = served.category_top.item[category * dim.CATEGORY_TOP : (category + 1) * dim.CATEGORY_TOP]
+        assert set(listed.tolist()) == expected

@@ -1,0 +1,151 @@
+"""Admission against a slow obvious twin, and against itself restored from a version."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.ledger import admission
+from models.ledger.admission import OUTCOMES, Admission, AdmissionRules, Arrivals
+from models.records.events import Event
+
+START = 1_569_888_000.0
+
+
+class Twin:
+    """Keeps every accepted event and looks through them all."""
+
+    def __init__(self, rules: AdmissionRules, generation: int) -> None:
+        self.rules, self.generation = rules, generation
+        self.accepted: list[tuple[str | None, str, float]] = []
+
+    def admit(self, event: Event, record_time: float, backfill: bool) -> str:
+        half = self.rules.dedupe_window // 2
+        remembered = self.accepted[self._start(half) :] if half else []
+        if event.event_id is not None and event.event_id in [event_id for event_id, _, _ in remembered]:
+            return "duplicate"
+        if event.timestamp > record_time + self.rules.max_future:
+            return "future"
+        now = event.timestamp if backfill else record_time
+        if now - event.timestamp > self.rules.max_lateness:
+            return "late"
+        mine = [time for _, user, time in self.accepted[self._start(self.generation) :] if user == event.user_id]
+        if sum(time // 60 == now // 60 for time in mine) >= self.rules.cap_per_minute:
+            return "capped"
+        self.accepted.append((event.event_id, event.user_id, now))
+        return ""
+
+    def _start(self, size: int) -> int:
+        return max(0, (len(self.accepted) // size - 1) * size)
+
+
+records = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.none() | st.sampled_from([f"e{number}" for number in range(12)]),
+        st.sampled_from([-400.0, -299.0, -10.0, 0.0, 5.0, 61.0]),
+        st.sampled_from([0.0, 1.0, 30.0, 70.0]),
+        st.booleans(),
+    ),
+    max_size=80,
+)
+rules_of = st.builds(
+    AdmissionRules,
+    dedupe_window=st.sampled_from([0, 4, 10, 40]),
+    max_lateness=st.just(300.0),
+    max_future=st.just(60.0),
+    cap_per_minute=st.integers(1, 6),
+)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows small enough that a short stream runs out of them."""
+    monkeypatch.setattr(admission, "RING", 64)
+    monkeypatch.setattr(admission, "SLACK", 16)
+    monkeypatch.setattr(admission, "CAP_GENERATION", 16)
+
+
+def play(
+    subject: Admission | Twin, stream: list[tuple[str, str | None, float, float, bool]], clock: float = START
+) -> list[str]:
+    outcomes = []
+    for user, event_id, offset, passed, backfill in stream:
+        clock += passed
+        outcomes.append(subject.admit(Event(0, user, "i", clock + offset, event_id), clock, backfill))
+    return outcomes
+
+
+@given(rules_of, records)
+@settings(max_examples=200)
+def test_the_twin_decides_the_same(
+    rules: AdmissionRules, stream: list[tuple[str, str | None, float, float, bool]]
+) -> None:
+    outcomes = play(Admission(rules), stream)
+    assert outcomes == play(Twin(rules, 16), stream)
+    assert set(outcomes) <= {"", *OUTCOMES}
+
+
+@given(rules_of, records, records)
+@settings(max_examples=200)
+def test_one_restored_from_a_version_decides_the_same_from_there(
+    rules: AdmissionRules,
+    before: list[tuple[str, str | None, float, float, bool]],
+    after: list[tuple[str, str | None, float, float, bool]],
+) -> None:
+    original = Admission(rules)
+    play(original, before)
+    restored = Admission(rules, original.window(original.position))
+    later = START + 10_000
+    assert play(restored, after, later) == play(original, after, later)
+    assert restored.position == original.position
+
+
+@given(records, records)
+def test_a_window_can_be_read_while_later_events_are_admitted(
+    before: list[tuple[str, str | None, float, float, bool]], after: list[tuple[str, str | None, float, float, bool]]
+) -> None:
+    subject = Admission(AdmissionRules(dedupe_window=0))
+    play(subject, before)
+    position, then = subject.position, subject.window(subject.position)
+    play(subject, after[:16])
+    assert_same(subject.window(position), then)
+    delta = subject.since(position, subject.position)
+    whole = (np.concatenate(columns) for columns in zip(then[:3], delta[:3], strict=True))
+    assert_same(Arrivals(*whole, delta.stop), subject.window(subject.position))
+
+
+def assert_same(left: Arrivals, right: Arrivals) -> None:
+    assert left.stop == right.stop
+    for a, b in zip(left[:3], right[:3], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_event_that_was_refused_does_not_count_as_seen() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8, max_lateness=10))
+    assert subject.admit(Event(0, "u", "i", START - 100, "e"), START, False) == "late"
+    assert subject.admit(Event(0, "u", "i", START, "e"), START, False) == ""
+
+
+def test_history_is_never_late_and_its_minutes_are_its_own() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8, cap_per_minute=1))
+    assert subject.admit(Event(0, "u", "i", START - 1e8), START, True) == ""
+    assert subject.admit(Event(0, "u", "i", START - 1e8 + 60), START, True) == ""
+    assert subject.admit(Event(0, "u", "i", START - 1e8 + 60), START, True) == "capped"
+    assert subject.admit(Event(0, "u", "i", START + 1e6), START, True) == "future"
+
+
+def test_positions_that_are_overwritten_or_to_come_cannot_be_read() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8, cap_per_minute=10**6))
+    for number in range(100):
+        subject.admit(Event(0, "u", "i", START + number), START + number, False)
+    for stop in (101, 83):
+        with pytest.raises(ValueError, match="cannot be read"):
+            subject.window(stop)
+
+
+def test_more_than_the_ring_cannot_be_remembered() -> None:
+    with pytest.raises(ValueError, match="0 to 64 accepted events"):
+        Admission(AdmissionRules(dedupe_window=65))

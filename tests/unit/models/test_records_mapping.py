@@ -1,0 +1,201 @@
+"""Records of somebody else's shape: what becomes an event, what is passed over, and where a refusal points."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.records.events import Event, EventRules, decode
+from models.records.mapping import FIELDS, EventMapping, Path
+from models.records.rejections import REASONS, Rejection
+
+NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+SHOP: dict[str, Any] = {
+    "fields": {
+        "event_type": "action.kind",
+        "user_id": "customer.id",
+        "item_id": "lines[0].sku",
+        "timestamp": "meta.occurred",
+        "event_id": 'meta["event.id"]',
+        "price": "lines[0].price.amount",
+        "quantity": "lines[0].count",
+    },
+    "types": {"PRODUCT_VIEWED": "click", "ORDER_PLACED": "purchase", "HEARTBEAT": "none", "7": "cart"},
+    "time": "microseconds",
+}
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "action": {"kind": "ORDER_PLACED"},
+        "customer": {"id": 4711, "mail": "ann@example.org"},
+        "lines": [{"sku": "kettle-2", "price": {"amount": "39.90"}, "count": "2"}],
+        "meta": {"occurred": int(NOW * 1e6), "event.id": "o-991"},
+    }
+    return document | changes
+
+
+def read(document: Any, *, key: bytes | None = None, at: float = NOW, **how: Any) -> Event | Rejection | None:
+    raw = document if isinstance(document, bytes) or document is None else json.dumps(document).encode()
+    return EventMapping(EventRules(), **(SHOP | how)).event(raw, key, at * 1000)
+
+
+def test_a_nested_record_becomes_an_event_of_ours() -> None:
+    assert read(record()) == Event(3, "4711", "kettle-2", NOW, event_id="o-991", price=39.9, quantity=2.0), (
+        "ids that are numbers become text, numbers that are text become numbers"
+    )
+
+
+def test_a_word_of_theirs_that_is_no_event_is_passed_over_and_numbers_are_words_too() -> None:
+    assert read({"action": {"kind": "HEARTBEAT"}}) is None
+    cart = read(record(action={"kind": 7}))
+    assert isinstance(cart, Event)
+    assert cart.kind == 2
+
+
+def test_the_key_and_the_time_of_the_record_can_be_taken() -> None:
+    fields = SHOP["fields"] | {"user_id": "@key", "timestamp": "@time"}
+    event = read(record(), key="zoë".encode(), at=NOW + 5, fields=fields)
+    assert isinstance(event, Event)
+    assert (event.user_id, event.timestamp) == ("zoë", NOW + 5)
+    for key in (None, b"\xff"):
+        refused = read(record(), key=key, fields=fields)
+        assert isinstance(refused, Rejection)
+        assert (refused.reason, refused.path) == ("missing_field", "@key")
+
+
+def test_a_constant_stands_where_their_record_says_nothing() -> None:
+    fields = {name: path for name, path in SHOP["fields"].items() if name != "event_type"}
+    event = read({**record(), "action": None}, fields=fields, constants={"event_type": "favourite"})
+    assert isinstance(event, Event)
+    assert event.kind == 1
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "value"),
+    [
+        ("auto", None, NOW),
+        ("auto", None, NOW * 1000),
+        ("auto", None, "2026-01-01T00:00:00Z"),
+        ("auto", None, "1767225600"),
+        ("auto", "Europe/Berlin", "2026-01-01 01:00:00"),
+        ("auto", "Europe/Berlin", "2026-01-01T00:00:00+00:00"),
+        ("seconds", None, "1767225600.0"),
+        ("milliseconds", None, NOW * 1e3),
+        ("nanoseconds", None, int(NOW) * 10**9),
+        ("%d.%m.%Y %H:%M:%S", "Asia/Tokyo", "01.01.2026 09:00:00"),
+        ("%Y%m%dT%H%M%S%z", None, "20260101T010000+0100"),
+    ],
+)
+def test_times_of_other_units_and_formats_are_read(time: str, zone: str | None, value: object) -> None:
+    event = read(record(meta={"occurred": value}), time=time, zone=zone)
+    assert isinstance(event, Event), event
+    assert event.timestamp == pytest.approx(NOW, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "path", "found"),
+    [
+        ({"customer": {}}, "missing_field", "$.customer.id", "nothing"),
+        ({"customer": "ann"}, "missing_field", "$.customer.id", "nothing"),
+        ({"customer": {"id": True}}, "wrong_type", "$.customer.id", "boolean true"),
+        ({"customer": {"id": 1.5}}, "wrong_type", "$.customer.id", "number 1.5"),
+        ({"customer": {"id": "a\nb"}}, "bad_value", "$.customer.id", 'string "a\\nb"'),
+        ({"lines": []}, "missing_field", "$.lines[0].sku", "nothing"),
+        (
+            {"lines": [{"sku": "k", "price": {"amount": "free"}}]},
+            "wrong_type",
+            "$.lines[0].price.amount",
+            'string "free"',
+        ),
+        ({"lines": [{"sku": "k", "count": 10**30}]}, "bad_value", "$.lines[0].count", f"integer {10**30}"),
+        ({"action": {"kind": "SHRUG"}}, "unknown_type", "$.action.kind", 'string "SHRUG"'),
+        ({"action": {}}, "missing_field", "$.action.kind", "nothing"),
+        ({"meta": {"occurred": "yesterday"}}, "bad_timestamp", "$.meta.occurred", 'string "yesterday"'),
+        ({"meta": {"occurred": 12}}, "bad_timestamp", "$.meta.occurred", "number 1.2e-05"),
+        ({"meta": {"occurred": NOW * 1e6, "event.id": ""}}, "bad_value", '$.meta["event.id"]', 'string ""'),
+    ],
+)
+def test_a_refusal_points_into_their_record(changes: dict[str, Any], reason: str, path: str, found: str) -> None:
+    refused = read(record(**changes))
+    assert isinstance(refused, Rejection), refused
+    assert (refused.reason, refused.path, refused.found) == (reason, path, found)
+    assert refused.expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b"{", "not_json"),
+        (b"\xff{}", "not_json"),
+        (b"[" * 60_000, "nesting"),
+        (b" " * 70_000, "oversize"),
+        (b"[]", "missing_field"),
+        (b"7", "missing_field"),
+    ],
+)
+def test_what_is_no_record_at_all_is_refused_like_ours(raw: bytes | None, reason: str) -> None:
+    refused = read(raw)
+    assert isinstance(refused, Rejection)
+    assert refused.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"fields": {"event_type": "a", "user_id": "b"}}, "fields has no timestamp: say where their records have it"),
+        ({"fields": SHOP["fields"] | {"itemid": "x"}}, "'itemid' is no field of ours: did you mean item_id?"),
+        ({"fields": SHOP["fields"] | {"item_id": "a..b"}}, "'a..b' is not a path"),
+        ({"fields": SHOP["fields"] | {"item_id": ""}}, "a path is empty"),
+        ({"types": {"X": "clik"}}, "'X' is mapped to 'clik', which is no event type: view"),
+        ({"time": "fortnights"}, "time is 'fortnights': write auto, seconds"),
+        ({"time": "%d.%m.%Y"}, "name no zone: set zone"),
+        ({"zone": "Mars/Olympus"}, "zone 'Mars/Olympus' is not known here"),
+        ({"constants": {"price": 3.0}}, "price is in fields and in constants"),
+    ],
+)
+def test_a_mapping_that_cannot_work_is_refused_in_words_of_the_settings(how: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        EventMapping(EventRules(), **(SHOP | how))
+    assert says in str(caught.value)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, ANY_JSON)), st.sampled_from(["auto", "seconds", "%d"]))
+def test_whatever_a_record_holds_it_is_an_event_or_a_refusal(document: dict[str, Any], time: str) -> None:
+    mapping = EventMapping(EventRules(), {field: field for field in FIELDS}, time=time, zone="UTC")
+    answer = mapping.event(json.dumps(document).encode(), b"k", NOW * 1000)
+    assert isinstance(answer, Event) or (isinstance(answer, Rejection) and answer.reason in REASONS)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON))
+def test_a_mapping_to_the_same_names_refuses_nothing_that_our_own_decoder_takes(document: dict[str, Any]) -> None:
+    document = {"event_type": "click", "user_id": "u", "item_id": "i", "timestamp": NOW} | document
+    raw = json.dumps(document).encode()
+    ours = decode(raw, EventRules())
+    mapped = EventMapping(EventRules(), {field: field for field in FIELDS}).event(raw, None, NOW * 1000)
+    if isinstance(ours, Event):
+        assert mapped == ours
+
+
+def test_a_path_says_where_it_points() -> None:
+    assert [str(Path(text)) for text in ("a.b", "$.a.b", "a[2].b", '["x.y"].z', "[0].a")] == [
+        "$.a.b",
+        "$.a.b",
+        "$.a[2].b",
+        '$["x.y"].z',
+        "$[0].a",
+    ]

@@ -1,0 +1,237 @@
+"""Evidence in the learner: what a version that stands still would have shown, and what its comparison says."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from models import dimensions as dim
+from models.gate import guards
+from models.gate.decision import Policy
+from models.kernels.serving import answer
+from models.recommender.frozen import Opponent, recall
+from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
+from models.recommender.scratch import new_scratch
+from models.referee.referee import SHARE, Referee
+from models.state.schema import SCHEMA
+from models.state.state import State
+from tests.support.oracles.seen import Seen
+
+SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)
+
+
+def stream(seed: int, count: int, users: int = 30, items: int = 60) -> list[Seen]:
+    """Users who walk along the items each in their own steps; a few searches and dislikes between."""
+    draw = random.Random(seed)
+    at = {user: draw.randrange(items) for user in range(users)}
+    events = []
+    for number in range(count):
+        user = draw.randrange(users)
+        at[user] = (at[user] + 1 + user % 3) % items if draw.random() < 0.8 else draw.randrange(items)
+        kind = draw.choices([dim.CLICK, dim.PURCHASE, dim.SEARCH, dim.DISLIKE], [80, 12, 5, 3])[0]
+        events.append(Seen(kind, f"u{user}", f"i{at[user]}", 1.7e9 + number))
+    return events
+
+
+def copied(state: State) -> State:
+    """Served tables as a version would carry them."""
+    copy = State(SCHEMA, SETTINGS.ceilings(), served_only=True)
+    copy.apply(state.full())
+    return copy
+
+
+def times(events: list[Seen]) -> list[float]:
+    return [event.timestamp for event in events]
+
+
+class Clock:
+    """Seconds that pass only when told."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rich() -> Clock:
+    """A clock that makes everything affordable: no time passes while an opponent is asked."""
+    return Clock()
+
+
+def test_a_copy_of_the_model_would_have_shown_what_the_learner_tested() -> None:
+    """The slow twin: before each event the state is copied, and the copy's rank is the one the kernel tested."""
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(1, 700)
+    recommender.learn_events(events[:500], times(events[:500]))
+    scratch, compared = new_scratch(), 0
+    for event in events[500:]:
+        copy = Opponent("copy", copied(recommender.state))
+        batch = recommender.rows([event], [event.timestamp])
+        tested = recommender.learn(batch)
+        for place, known, ranks in zip(tested.places.tolist(), tested.known.tolist(), tested.ranks, strict=True):
+            if known >= 0:
+                moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
+                assert copy.rank(moment, recommender.state, scratch) == ranks[dim.SERVED]
+                compared += 1
+    assert compared > 150
+
+
+def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event() -> None:
+    events = stream(2, 900, users=4)
+    one, many = (Recommender(new_state(SETTINGS, 3), SETTINGS) for _ in range(2))
+    found: list[tuple[list[int], list[int]]] = []
+
+    def remember(recommender: Recommender, batch: Batch, place: int) -> None:
+        moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
+        found.append((moment.items.tolist(), moment.times.tolist()))
+
+    for event in events:
+        batch = one.rows([event], [event.timestamp])
+        one.learn(batch)
+        remember(one, batch, 0)
+    alone, found = found, []
+    batch = many.rows(events, times(events))
+    many.learn(batch)
+    for place in range(len(events)):
+        remember(many, batch, place)
+    for (items, seconds), (whole_items, whole_seconds) in zip(found, alone, strict=True):
+        # What later events of the batch have overwritten is missing at the far end, and nothing else.
+        assert items == whole_items[: len(items)]
+        assert seconds == whole_seconds[: len(seconds)]
+    assert found[-1] == alone[-1]
+    assert found[0] == ([], [])  # 200 later events of the same user have overwritten it all
+
+
+def test_asking_an_opponent_compiles_nothing_that_a_request_does_not_need() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    batch = recommender.rows([Seen(0, "u", "i", 1.7e9)], [1.7e9])
+    recommender.learn(batch)
+    recommender.rank(["i"], [1.7e9], [0], 1.7e9)
+    known = len(answer.signatures)
+    moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, 0)
+    Opponent("copy", copied(recommender.state)).rank(moment, recommender.state, new_scratch())
+    assert len(answer.signatures) == known
+
+
+def test_rows_that_were_handed_to_other_ids_are_told_apart_by_id() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(4, 600)
+    recommender.learn_events(events, times(events))
+    old = Opponent("old", copied(recommender.state))
+    row = recommender.state.keys["item"].rows["i7"]
+    recommender.remove("item", ["i7"])
+    recommender.learn_events([Seen(0, "u1", "newcomer", 1.8e9)] * 3, [1.8e9] * 3)
+    assert recommender.state.keys["item"].rows["newcomer"] == row
+    users = np.array([recommender.state.keys["user"].rows["u1"]], np.int32)
+    moment = recall(recommender.state, users, np.array([row], np.int32), np.array([0], np.uint8), np.array([1.8e9]), 0)
+    assert old.rank(moment, recommender.state, new_scratch()) == 0
+
+
+def judged(events: list[Seen], referee: Referee, recommender: Recommender, step: int = 100) -> None:
+    """Learn events in batches with the referee watching, every one affordable."""
+    for at in range(0, len(events), step):
+        part = events[at : at + step]
+        referee.earn(1e9)
+        recommender.learn_events(
+            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
+        )
+
+
+def test_a_model_whose_ranker_is_ruined_is_found_worse_than_the_one_before_and_itself_equal() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(5, 6_000)
+    recommender.learn_events(events[:3_000], times(events[:3_000]))
+    good = Opponent("good", copied(recommender.state))
+    ruined = copied(recommender.state)
+    weights = ruined.tables["ranker"].columns["weight"]
+    weights[:] = np.random.default_rng(1).normal(0, 3, weights.shape)
+    for one in (good.state, ruined):
+        one.tables["chosen"].columns["contender"][:] = dim.RANKER
+    referee = Referee(rich())
+    referee.face(good, Opponent("ruined", ruined))
+    judged(events[3_000:4_500], referee, recommender)
+    standing = referee.standing(0.0, 4_500)
+    assert standing.reference is not None
+    assert standing.probation is not None
+    assert guards.harmed(standing.reference, Policy()) == ""
+    assert guards.harmed(standing.probation, Policy()) in {"harm", "crash"}
+    assert standing.probation.of == "ruined"
+    assert standing.probation.against == "good"
+
+
+def test_the_same_tables_never_differ() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(6, 1_500)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    state = copied(recommender.state)
+    referee = Referee(rich())
+    referee.face(Opponent("a", state), Opponent("b", state))
+    judged(events[1_000:], referee, recommender)
+    probation = referee.standing(0.0, 0).probation
+    assert probation is not None
+    assert probation.n > 300
+    assert (probation.hit.total, probation.hit.variance, probation.reciprocal.variance) == (0.0, 0.0, 0.0)
+
+
+def test_sums_go_on_while_both_stay_and_start_anew_when_one_changes_or_a_rollback_comes() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(7, 2_000)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    reference, newer = Opponent("a", copied(recommender.state)), Opponent("b", copied(recommender.state))
+    referee = Referee(rich())
+
+    def count(name: str) -> int:
+        found = getattr(referee.standing(0.0, 0), name)
+        return -1 if found is None else found.n
+
+    referee.face(reference, None)
+    judged(events[1_000:1_200], referee, recommender)
+    first = count("reference")
+    assert first > 100
+    assert count("champion") == count("probation") == -1
+    referee.face(reference, newer)
+    assert (count("reference"), count("champion"), count("probation")) == (first, 0, 0)
+    judged(events[1_200:1_300], referee, recommender)
+    assert count("reference") > first
+    referee.face(reference, reference)
+    assert (count("reference"), count("champion"), count("probation")) == (0, 0, -1)
+
+
+def test_asking_opponents_takes_its_share_of_the_learning_time_and_not_more() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(8, 4_000)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    clock = Clock()
+
+    class Slow(Opponent):
+        def rank(self, *moment: object) -> int:  # type: ignore[override]
+            assert len(moment) == 3
+            clock.now += 0.001
+            return 1
+
+    referee = Referee(clock)
+    referee.face(Slow("slow", copied(recommender.state)), None)
+    learning = 0.0
+    for at in range(1_000, 4_000, 50):
+        part = events[at : at + 50]
+        referee.earn(0.05)
+        learning += 0.05
+        recommender.learn_events(
+            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
+        )
+    assert referee.spent == pytest.approx(SHARE * learning, rel=0.15)
+    assert referee.passed_over > 1_500
+    assert referee.compared == round(referee.spent / 0.001)
+
+
+def test_the_window_holds_the_last_records_and_its_busiest_user() -> None:
+    referee = Referee(rich())
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    for number in range(30):
+        referee.note(1_000, 100, 50)
+        events = [Seen(0, "busy" if at < 15 else f"u{at}", f"i{number}", 1.7e9) for at in range(50)]
+        recommender.learn_events(events, times(events), watch=lambda *run: referee.watch(recommender.state, *run))
+    window = referee.standing(1.5, 7).window
+    assert (window.records, window.bad, window.duplicate, window.top_user) == (10_000, 0.1, 0.05, 0.3)

@@ -1,0 +1,370 @@
+"""Versions as bytes: what was cut is what is read back; anything else is `Damaged`, quickly and within bounds."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.snapshot import chunks as format_
+from models.snapshot import encoding as snapshot
+from models.snapshot.chunks import Damaged, Part, read, write
+from models.snapshot.encoding import (
+    Chunk,
+    Incompatible,
+    Manifest,
+    NotFinite,
+    Progress,
+    TooNew,
+    batch_digest,
+    decode,
+    describe,
+    record_hash,
+    seal,
+    unseal,
+    verify,
+)
+from models.snapshot.migrations import MIGRATIONS, RELEARNT
+from models.state.state import Changes, State, TableChanges
+from models.state.tables import Column, Schema, Space, Table
+
+
+def encode(*args, **kwargs):
+    return list(snapshot.encode(*args, **kwargs))
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "version_1"
+
+
+WEIGHTS = (Column("q", "f4", (3,)), Column("n", "u4"))
+
+
+def schema_of(version=1, weights=WEIGHTS, width=4):
+    made = Schema(
+        version,
+        [Space("item", 100_000), Space("user", 100_000, served=False)],
+        [
+            Table("weights", "item", weights),
+            Table("slots", "item", (Column("other", "i4", default=-1, refers="item"),), width=width),
+            Table("rings", "user", (Column("item", "i4", default=-1, refers="item"),), width=3, served=False),
+            Table("clock", "model", (Column("a", "i8"),)),
+        ],
+        __name__,
+    )
+    for name, cls in made.classes.items():
+        setattr(sys.modules[__name__], name, cls)
+    return made
+
+
+SCHEMA = schema_of()
+
+
+def filled(items=5, users=3, prefix="tea ✓"):
+    state = State(SCHEMA)
+    rng = np.random.default_rng(7)
+    for i in range(items):
+        row = state.add("item", f"{prefix}{i}")
+        state.tables["weights"].columns["q"][row] = rng.normal(size=3)
+        state.tables["slots"].columns["other"][row * 4] = row
+    for i in range(users):
+        row = state.add("user", f"u{i}")
+        state.tables["rings"].columns["item"][row * 3] = i % items
+    state.tables["clock"].columns["a"][0] = 42
+    return state
+
+
+def manifest_of(state, chunks, kind="base", arrivals=0):
+    counts = {name: keys.capacity for name, keys in state.keys.items()}
+    progress = Progress(offsets={"events": {0: 7}}, digest=2**64 - 1, arrivals=arrivals)
+    return Manifest(
+        "a",
+        1,
+        kind,
+        schema_version=1,
+        chunks=[describe(i, chunk) for i, chunk in enumerate(chunks)],
+        counts=counts,
+        progress=progress,
+    )
+
+
+def everything(chunks):
+    return [chunk.data for chunk in chunks]
+
+
+@pytest.mark.parametrize("limit", [16_384, 8 << 20])
+def test_a_state_rebuilt_from_chunks_has_the_same_bytes(limit):
+    state = filled(items=3000, users=500)
+    chunks = encode(state.full(), SCHEMA, limit=limit)
+    assert max(len(chunk.data) for chunk in chunks) <= limit
+    assert (len(chunks) > 10) == (limit == 16_384)
+    other = State(SCHEMA)
+    other.apply(decode(manifest_of(state, chunks), everything(chunks), SCHEMA).changes)
+    assert other.digest() == state.digest()
+
+
+def test_deltas_carry_removed_rows_and_the_free_list():
+    state, other = filled(), State(SCHEMA)
+    other.apply(state.full())
+    state.cut()
+    state.remove("item", ["tea ✓1", "tea ✓3"])
+    chunks = encode(state.cut(), SCHEMA)
+    other.apply(decode(manifest_of(state, chunks, "delta"), everything(chunks), SCHEMA).changes)
+    assert other.digest() == state.digest()
+    assert other.add("item", "new") == state.add("item", "new")
+
+
+def test_what_the_service_fetches_holds_no_user():
+    state = filled()
+    chunks = encode(state.full(), SCHEMA)
+    served = [chunk.data for chunk in chunks if chunk.served]
+    assert not any(b"u0" in data for data in served)
+    other = State(SCHEMA, served_only=True)
+    other.apply(decode(manifest_of(state, chunks), served, SCHEMA).changes)
+    assert other.keys["item"].rows == state.keys["item"].rows
+
+
+@pytest.mark.parametrize("limit", [16_384, 8 << 20])
+def test_arrivals_travel_with_their_position(limit):
+    state = filled()
+    window = {"event_hash": np.arange(3000, dtype=np.uint64), "time": np.arange(3000, dtype=np.float64)}
+    start = 2**40 - 4000
+    chunks = encode(state.full(), SCHEMA, window, start, limit)
+    decoded = decode(manifest_of(state, chunks, arrivals=start + 3000), everything(chunks), SCHEMA)
+    assert decoded.first_arrival == start
+    assert decoded.arrivals["event_hash"].tolist() == list(range(3000))
+    with pytest.raises(Damaged, match="arrivals end at"):
+        decode(manifest_of(state, chunks, arrivals=start), everything(chunks), SCHEMA)
+
+
+def test_a_state_with_a_nan_is_never_written():
+    state = filled()
+    state.tables["weights"].columns["q"][2, 1] = np.inf
+    with pytest.raises(NotFinite, match=r"weights\.q") as caught:
+        encode(state.full(), SCHEMA)
+    assert caught.value.columns == ["weights.q"]
+
+
+def test_a_nan_in_stored_bytes_is_damage():
+    state = filled()
+    chunks = encode(state.full(), SCHEMA)
+    needle = np.ascontiguousarray(state.tables["weights"].columns["q"][1]).tobytes()
+    data = [chunk.data.replace(needle, np.full(3, np.nan, np.float32).tobytes()) for chunk in chunks]
+    with pytest.raises(Damaged, match="NaN"):
+        decode(manifest_of(state, chunks), data, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "column", "value"),
+    [
+        ("weights", [5], "n", np.zeros(1, np.uint32)),
+        ("weights", [-1], "n", np.zeros(1, np.uint32)),
+        ("slots", [20], "other", np.zeros(1, np.int32)),
+        ("slots", [3], "other", np.array([5], np.int32)),
+        ("slots", [3], "other", np.array([-2], np.int32)),
+        ("rings", [0, 0], "item", np.zeros(2, np.int32)),
+    ],
+)
+def test_a_row_that_was_never_handed_out_is_damage(table, rows, column, value):
+    state = filled()
+    changes = Changes(False, {}, {table: TableChanges(np.array(rows, np.int32), {column: value})})
+    chunks = encode(changes, SCHEMA)
+    with pytest.raises(Damaged):
+        decode(manifest_of(state, chunks, "delta"), everything(chunks), SCHEMA)
+
+
+def test_a_missing_column_keeps_its_default_and_an_unknown_one_is_dropped():
+    state = filled()
+    chunks = encode(state.full(), SCHEMA)
+    newer = schema_of(weights=(Column("n", "u4"), Column("born", "f8", default=9.0)))
+    other = State(newer)
+    other.apply(decode(manifest_of(state, chunks), everything(chunks), newer).changes)
+    assert other.tables["weights"].columns["born"][:5].tolist() == [9.0] * 5
+    assert "q" not in other.tables["weights"].columns
+
+
+def test_other_dimensions_are_refused_with_both_numbers():
+    state = filled()
+    chunks = encode(state.full(), SCHEMA)
+    with pytest.raises(Incompatible, match=r"weights\.q as <f4 of shape \(3,\).*shape \(4,\)"):
+        decode(manifest_of(state, chunks), everything(chunks), schema_of(weights=(Column("q", "f4", (4,)),)))
+    with pytest.raises(Incompatible, match="rows of slots 4 a item, the configuration asks for 8 a item"):
+        decode(manifest_of(state, chunks), everything(chunks), schema_of(width=8))
+
+
+def test_a_version_of_newer_code_is_refused():
+    with pytest.raises(TooNew, match="schema 9, this program knows up to 1"):
+        decode(Manifest("a", 1, "base", schema_version=9), [], SCHEMA)
+
+
+def test_the_golden_version_still_loads():
+    manifest = unseal((GOLDEN / "manifest").read_bytes())
+    data = [verify(info, (GOLDEN / f"chunk{info.index}").read_bytes()) for info in manifest.chunks]
+    state = State(SCHEMA)
+    state.apply(decode(manifest, data, SCHEMA).changes)
+    assert state.digest() == (GOLDEN / "digest").read_text().strip()
+
+
+def test_an_older_schema_is_migrated_step_by_step():
+    manifest = unseal((GOLDEN / "manifest").read_bytes())
+    data = [(GOLDEN / f"chunk{info.index}").read_bytes() for info in manifest.chunks]
+
+    def doubled(changes):
+        rows, columns = changes.tables["weights"]
+        tables = {**changes.tables, "weights": TableChanges(rows, {**columns, "n": columns["n"] * 2 + 1})}
+        return changes._replace(tables=tables)
+
+    newest = schema_of(version=3)
+    decoded = decode(manifest, data, newest, {1: doubled, 2: doubled})
+    assert decoded.changes.tables["weights"].columns["n"].tolist() == [3] * 5
+
+
+def test_the_first_schema_s_rankers_are_learnt_anew_and_all_else_is_kept():
+    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNT, "pool")})
+    assert set(MIGRATIONS[1](whole).tables) == {"pool", "curvature"}
+    assert set(MIGRATIONS[1](whole._replace(base=False)).tables) == {"pool"}
+    inverse = MIGRATIONS[1](whole).tables["curvature"].columns["inverse"]
+    assert np.linalg.eigvalsh(inverse).min() > 0
+
+
+def test_a_manifest_with_a_flipped_bit_is_damage():
+    raw = bytearray(seal(Manifest("a", 1, "base", progress=Progress(digest=2**64 - 1))))
+    assert unseal(bytes(raw)).progress.digest == 2**64 - 1
+    for place in range(0, len(raw), 7):
+        flipped = raw.copy()
+        flipped[place] ^= 4
+        with pytest.raises(Damaged):
+            unseal(bytes(flipped))
+
+
+@pytest.mark.parametrize("data", [None, b"shor", b"other"])
+def test_a_chunk_that_is_not_what_the_manifest_says_is_damage(data):
+    info = describe(0, Chunk(b"right", True))
+    assert verify(info, b"right") == b"right"
+    with pytest.raises(Damaged, match="chunk 0"):
+        verify(info, data)
+
+
+@given(st.binary(max_size=300))
+@settings(deadline=500)
+def test_any_bytes_are_damage(data):
+    with pytest.raises(Damaged):
+        read(data)
+    with pytest.raises(Damaged):
+        read(format_.MAGIC + data)
+    with pytest.raises(Damaged):
+        unseal(data)
+
+
+@given(st.data())
+@settings(deadline=1000, max_examples=300)
+def test_a_changed_chunk_is_damage_or_a_sound_state(data):
+    """The SHA-256 catches chance; this is about bytes made up to fit it."""
+    state = filled()
+    chunks = encode(state.full(), SCHEMA)
+    raw = bytearray(chunks[data.draw(st.integers(0, len(chunks) - 1))].data)
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    raw = raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw
+    other = State(SCHEMA)
+    try:
+        other.apply(decode(manifest_of(state, chunks), [bytes(raw)], SCHEMA).changes)
+    except (Damaged, Incompatible):
+        return
+    assert not other.full().not_finite()
+    assert other.nbytes() < 4 * State.nbytes(state) + 100_000
+
+
+HEADERS = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=6), inner, max_size=5)),
+    max_leaves=20,
+)
+
+
+@given(
+    st.fixed_dictionaries({
+        "parts": st.lists(
+            st.fixed_dictionaries({
+                "kind": st.sampled_from(["table", "keys", "free", "arrivals"]),
+                "name": st.sampled_from(["weights", "item", "user", "rings", "arrivals"]),
+                "keys": st.just("item"),
+                "width": st.integers(-1, 1 << 41),
+                "first": st.one_of(st.none(), st.integers(-1, 1 << 41)),
+                "arrays": st.lists(
+                    st.fixed_dictionaries({
+                        "column": st.sampled_from(["#rows", "ids", "lengths", "q", "n", "item"]),
+                        "dtype": st.sampled_from(["<f4", "<u4", "<i4", "|u1", "|O", "<f16", ""]),
+                        "shape": st.lists(st.one_of(st.integers(0, 4), st.just(1 << 40)), max_size=9),
+                        "offset": st.integers(-8, 32),
+                        "nbytes": st.integers(0, 64),
+                    }),
+                    max_size=3,
+                ),
+            }),
+            max_size=3,
+        )
+    })
+    | HEADERS,
+    st.binary(max_size=64),
+)
+@settings(deadline=1000, max_examples=300)
+def test_a_made_up_header_is_damage_or_fits_its_bytes(header, body):
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % 8)
+    data = format_.MAGIC + len(text).to_bytes(8, "little") + text + body
+    state = filled()
+    try:
+        decoded = decode(manifest_of(state, []), [data], SCHEMA)
+    except (Damaged, Incompatible):
+        return
+    assert sum(part.rows.nbytes for part in decoded.changes.tables.values()) <= len(data)
+
+
+def test_an_array_that_appears_twice_is_damage():
+    part = Part("table", "weights", "item", 1, 0, {"n": np.zeros(1, np.uint32), "m": np.zeros(1, np.uint32)})
+    data = write([part]).replace(b'"column":"m"', b'"column":"n"')
+    with pytest.raises(Damaged, match="appears twice"):
+        read(data)
+
+
+def test_the_digest_is_a_sum_that_does_not_depend_on_order():
+    assert batch_digest("events", 3, range(10)) == sum(record_hash("events", 3, i) for i in range(10)) % 2**64
+    assert len({record_hash(t, p, o) for t in ("a", "b") for p in range(20) for o in range(200)}) == 8000
+
+
+def test_progress_never_goes_back():
+    progress = Progress()
+    progress.advance("events", 0, np.array([3, 4]), 10.0)
+    taken = progress.copy()
+    progress.advance("events", 0, [6], 9.0)
+    assert (progress.offsets, progress.watermark, progress.consumed) == ({"events": {0: 7}}, 10.0, 3)
+    assert taken.offsets == {"events": {0: 5}}
+    with pytest.raises(ValueError, match="offset 6 after 7"):
+        progress.advance("events", 0, [6], 11.0)
+
+
+def golden():
+    """Writes the golden version; only ever run for a new schema number, into a new folder."""
+    state = filled()
+    state.tables["weights"].columns["n"][:5] = 0
+    chunks = encode(state.full(), SCHEMA)
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    (GOLDEN / "manifest").write_bytes(seal(manifest_of(state, chunks)))
+    for index, chunk in enumerate(chunks):
+        (GOLDEN / f"chunk{index}").write_bytes(chunk.data)
+    (GOLDEN / "digest").write_text(state.digest() + "\n")
+
+
+if __name__ == "__main__":
+    golden()
+
+
+def test_a_base_without_the_ids_of_its_rows_is_damage():
+    state = filled()
+    whole = encode(state.full(), SCHEMA)
+    chunks = encode(state.full()._replace(keys={}), SCHEMA)
+    with pytest.raises(Damaged, match="keys"):
+        decode(manifest_of(state, whole), [chunk.data for chunk in chunks], SCHEMA)

@@ -1,0 +1,138 @@
+"""Tables: what changed is what a cut carries, and a state rebuilt from cuts has the same bytes."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.state.marks import Marks
+from models.state.state import State
+from models.state.table_data import write_rows
+from models.state.tables import Column, Schema, Space, Table, merge
+
+SCHEMA = Schema(
+    1,
+    [Space("item", 6), Space("user", 4, served=False)],
+    [
+        Table("weights", "item", (Column("q", "f4", (3,)), Column("n", "u4"))),
+        Table("slots", "item", (Column("other", "i4", default=-1, refers="item"), Column("c", "f4")), width=4),
+        Table("rings", "user", (Column("item", "i4", default=-1, refers="item"),), width=3, served=False),
+        Table("clock", "model", (Column("a", "i8"),)),
+    ],
+    __name__,
+)
+for name, made in SCHEMA.classes.items():
+    setattr(sys.modules[__name__], name, made)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3), st.booleans()), max_size=40))
+@settings(deadline=None)
+def test_a_state_rebuilt_from_base_and_cuts_has_the_same_bytes(steps):
+    state, follower = State(SCHEMA), State(SCHEMA)
+    follower.apply(state.full())
+    for number, (key, slot, cut) in enumerate(steps):
+        if state.keys["item"].full and key not in state.keys["item"].rows:
+            state.remove("item", [next(iter(state.keys["item"].rows))])
+        row = state.add("item", key)
+        state.tables["weights"].columns["q"][row, slot % 3] = number
+        state.tables["weights"].mark(np.array([row], np.int32))
+        state.tables["slots"].columns["other"][row * 4 + slot] = row
+        state.tables["slots"].mark(np.array([row * 4 + slot], np.int32))
+        if cut:
+            follower.apply(state.cut())
+    follower.apply(state.cut())
+    assert follower.digest() == state.digest()
+    late = State(SCHEMA)
+    late.apply(state.full())
+    assert late.digest() == state.digest()
+    assert [late.keys["item"].add(f"new{i}") for i in range(6 - len(late.keys["item"]))] == [
+        state.keys["item"].add(f"new{i}") for i in range(6 - len(state.keys["item"]))
+    ]
+
+
+def test_a_row_that_was_used_before_begins_again_from_the_defaults():
+    state, follower = State(SCHEMA), State(SCHEMA)
+    rows = [state.add("item", key) for key in ("tea", "cup")]
+    state.tables["weights"].columns["n"][rows] = 7
+    state.tables["weights"].mark(np.array(rows, np.int32))
+    follower.apply(state.cut())
+    state.remove("item", ["tea"])
+    assert [state.add("item", key) for key in ("pot", "jug")] == [0, 2]
+    follower.apply(state.cut())
+    assert follower.keys["item"].rows == {"pot": 0, "cup": 1, "jug": 2}
+    assert follower.tables["weights"].columns["n"][:3].tolist() == [0, 7, 0]
+    assert follower.digest() == state.digest()
+
+
+def test_a_removed_row_leaves_no_reference_behind():
+    state = State(SCHEMA)
+    tea, cup, ann = state.add("item", "tea"), state.add("item", "cup"), state.add("user", "ann")
+    state.tables["slots"].columns["other"][cup * 4] = tea
+    state.tables["rings"].columns["item"][ann * 3 + 1] = tea
+    state.cut()
+    state.remove("item", ["tea"])
+    assert state.tables["slots"].columns["other"][cup * 4] == -1
+    assert state.tables["rings"].columns["item"][ann * 3 + 1] == -1
+    assert state.cut().tables["rings"].rows.tolist() == [ann * 3 + 1]
+
+
+def test_a_served_only_state_has_no_user():
+    state, served = State(SCHEMA), State(SCHEMA, served_only=True)
+    state.add("user", "ann")
+    state.add("item", "tea")
+    served.apply(state.full())
+    assert "user" not in served.keys
+    assert "rings" not in served.tables
+    assert served.keys["item"].rows == {"tea": 0}
+
+
+def test_a_not_finite_value_is_named():
+    state = State(SCHEMA)
+    row = state.add("item", "tea")
+    state.tables["weights"].columns["q"][row, 1] = np.nan
+    assert state.full().not_finite() == ["weights.q"]
+
+
+def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypatch):
+    monkeypatch.setattr("models.state.table_data.Marks", lambda rows: Marks(rows, capacity=2))
+    state = State(SCHEMA)
+    rows = [state.add("item", key) for key in "abcde"]
+    for row in rows:
+        state.tables["weights"].mark(np.array([row], np.int32))
+    assert state.cut().tables["weights"].rows.tolist() == rows
+    assert state.cut().tables["weights"].rows.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"), [("sum", 7.0), ("max", 5.0), ("min", 4.0), ("latest", 5.0), ("logaddexp", None)]
+)
+def test_each_merge_rule_joins_two_learners(rule, expected):
+    base, mine, theirs = np.array([2.0]), np.array([5.0]), np.array([4.0])
+    if expected is None:
+        expected = np.log(np.exp(5.0) + np.exp(4.0) - np.exp(2.0))
+    assert merge(rule, base, mine, theirs)[0] == pytest.approx(expected)
+
+
+def test_merging_an_untouched_column_changes_nothing():
+    base = np.array([2.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # log(0) is the exact answer here
+        assert merge("logaddexp", base, np.array([3.0]), base)[0] == 3.0
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
+@pytest.mark.parametrize("run", [False, True])
+def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 99, (500, *shape)).astype(dtype)
+    expected = target.copy()
+    rows = (np.arange(100, 300) if run else np.sort(rng.choice(500, 200, replace=False))).astype(np.int32)
+    values = rng.integers(0, 99, (200, *shape)).astype(dtype)
+    values.flags.writeable = False
+    expected[rows] = values
+    write_rows(target, rows, values)
+    assert target.tobytes() == expected.tobytes()

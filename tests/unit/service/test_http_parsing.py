@@ -1,0 +1,24 @@
+"""What /recommend takes, in its three places: the request's type, the description at /docs, and docs/api.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.http.schemas import LISTS, Ask, query
+from service.routes.recommend import PARAMETERS
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs/api.md").read_text(encoding="utf-8")
+OPTIONS = [name for name in Ask.__struct_fields__ if name != "user_id"]
+
+
+def test_every_option_is_described_and_on_the_page_and_nothing_else_is() -> None:
+    assert sorted(PARAMETERS) == sorted(OPTIONS)
+    table = PAGE[PAGE.index("## Recommendations") : PAGE.index("## What is shown")]
+    assert [name for name in OPTIONS if f"`{name}`" not in table] == []
+
+
+def test_every_list_may_be_repeated_or_written_with_commas() -> None:
+    lists = {name for name in OPTIONS if isinstance(getattr(Ask(), name), list)}
+    assert lists == LISTS
+    for name in lists - {"pinned"}:
+        assert getattr(query(f"{name}=a,b&{name}=c".encode(), Ask), name) == ["a", "b", "c"]

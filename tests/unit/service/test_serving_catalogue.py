@@ -1,0 +1,88 @@
+"""The columns that filters ask: after any changes they find what a look at every item would find."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.records.items import ItemFacts
+from models.slate.filters import EVERYTHING, Wanted
+from service.serving import catalogue as matching
+from service.serving.catalogue import Catalogue, Columns
+from streaming.store.store import Store
+
+ITEMS = [f"i{n}" for n in range(8)]
+TAGS = [f"t{n}" for n in range(4)]
+FACTS = st.builds(
+    ItemFacts,
+    category=st.sampled_from([None, "a", "b"]),
+    price=st.none() | st.integers(0, 6).map(float),
+    tags=st.lists(st.sampled_from(TAGS), unique=True, max_size=3).map(tuple),
+    available=st.sampled_from([True, True, False]),
+)
+CHANGES = st.lists(st.tuples(st.sampled_from(ITEMS), st.none() | FACTS), max_size=40)
+WANTED = st.builds(
+    Wanted,
+    category=st.sampled_from([None, "a", "b", "never"]),
+    tags_all=st.frozensets(st.sampled_from(TAGS), max_size=2),
+    tags_any=st.frozensets(st.sampled_from([*TAGS, "never"]), max_size=2),
+    price_min=st.none() | st.integers(0, 6).map(float),
+    price_max=st.none() | st.integers(0, 6).map(float),
+)
+
+
+def told(changes: list[tuple[str, ItemFacts | None]]) -> Catalogue:
+    """A catalogue that heard of these changes, without a store to read them from."""
+    catalogue = Catalogue(cast("Store", None))
+    for item, facts in changes:
+        with catalogue._lock:
+            catalogue._put(item, facts)
+        catalogue._take([item])
+    return catalogue
+
+
+@settings(max_examples=300)
+@given(CHANGES, WANTED)
+def test_a_filter_finds_what_a_look_at_every_item_finds(
+    changes: list[tuple[str, ItemFacts | None]], wanted: Wanted
+) -> None:
+    catalogue, now = told(changes), dict(changes)
+    expected = {item for item, facts in now.items() if facts is not None and facts.available and wanted.matches(facts)}
+    found = catalogue.matching(wanted, 100)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    assert expected <= set(catalogue.likely(wanted, 100))
+    assert len(catalogue.matching(wanted, 2)) == min(2, len(expected))
+    assert set(catalogue.matching(wanted, 100, lambda item: item != "i0")) == expected - {"i0"}
+
+
+@given(CHANGES, WANTED)
+def test_stretches_of_any_length_find_the_same_in_the_same_order(
+    changes: list[tuple[str, ItemFacts | None]], wanted: Wanted
+) -> None:
+    catalogue = told(changes)
+    whole = catalogue.matching(wanted, 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "STRETCH", 2)
+        assert catalogue.matching(wanted, 100) == whole
+
+
+def test_a_tag_that_comes_and_goes_does_not_grow_its_list_for_ever() -> None:
+    columns = Columns()
+    for turn in range(20_000):
+        columns.put(f"i{turn % 10}", ItemFacts(category=f"c{turn % 3}", tags=("sale",) if (turn // 10) % 2 else ()))
+    columns.put("i0", ItemFacts(category="c0", tags=("sale",)))
+    assert len(columns._lists["tag", "sale"].rows) <= 2 * matching.SMALL
+    assert len(columns._lists["category", "c0"].rows) <= 2 * matching.SMALL
+    assert next(columns.matching(Wanted(tags_all=frozenset({"sale"})))) in {f"i{n}" for n in range(10)}
+
+
+def test_the_columns_grow_with_the_catalogue() -> None:
+    columns = Columns()
+    for n in range(5_000):
+        columns.put(f"i{n}", ItemFacts(price=float(n)))
+    assert list(columns.matching(Wanted(price_min=4_998.0))) == ["i4998", "i4999"]
+    assert len(list(columns.matching(EVERYTHING))) == 5_000

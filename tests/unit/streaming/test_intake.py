@@ -1,0 +1,105 @@
+"""Records become batches: what is learnt, what is written, what is refused, and what is counted."""
+
+import json
+from typing import NamedTuple
+
+from models.ledger.admission import Admission, AdmissionRules
+from models.records.events import EventRules
+from streaming.intake.intake import Intake
+from streaming.intake.text_vectors import contents_by
+from streaming.kafka.errors import BACKFILL
+
+TOPICS = {"events": "events", "items": "items", "control": "control"}
+NOW = 1_700_000_000_000
+
+
+class Wire(NamedTuple):
+    """The fields of a kafka-python record that the intake reads."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def event(offset: int, user: str = "ann", item: str | None = "tea", headers=(), **more) -> Wire:
+    body = {"event_type": "click", "user_id": user, "item_id": item, "timestamp": NOW / 1000} | more
+    return Wire("events", 0, offset, NOW, user.encode(), json.dumps(body).encode(), list(headers))
+
+
+def intake(cap: int = 600):
+    refused = []
+    admission = Admission(AdmissionRules(cap_per_minute=cap))
+    return Intake(
+        EventRules(), admission, TOPICS, lambda record, why: refused.append((record, why)), contents_by("words")
+    ), refused
+
+
+def test_good_events_are_learnt_and_enter_the_history_in_order():
+    batch = intake()[0].prepare([[event(5), event(6, item="cup"), event(7, user="bob")]])
+    assert [e.item_id for e in batch.events] == ["tea", "cup", "tea"]
+    assert batch.histories == [
+        {
+            "ann": [(0, 5, NOW / 1000, 0, "tea"), (0, 6, NOW / 1000, 0, "cup")],
+            "bob": [(0, 7, NOW / 1000, 0, "tea")],
+        }
+    ]
+    assert batch.offsets == [("events", 0, [5, 6, 7], NOW / 1000)]
+    assert batch.arrivals == 3
+
+
+def test_searches_and_impressions_are_learnt_but_take_no_place_in_the_history():
+    batch = intake()[0].prepare([[event(1, event_type="search", query="tea"), event(2, event_type="impression")]])
+    assert len(batch.events) == 2
+    assert batch.histories == []
+
+
+def test_a_duplicate_a_late_and_a_future_event_are_counted_by_name_and_go_nowhere():
+    late, future = NOW / 1000 - 90_000, NOW / 1000 + 3_600
+    batch = intake()[0].prepare([
+        [event(1, event_id="a"), event(2, event_id="a"), event(3, timestamp=late), event(4, timestamp=future)]
+    ])
+    assert batch.outcomes == {"duplicate": 1, "late": 1, "future": 1}
+    assert len(batch.events) == len(batch.histories[0]["ann"]) == 1
+    assert batch.offsets[0][2] == [1, 2, 3, 4]  # consumed all the same
+
+
+def test_history_that_is_sent_on_purpose_is_never_late():
+    old = event(1, timestamp=1_500_000_000, headers=[(BACKFILL, b"1")])
+    assert len(intake()[0].prepare([[old]]).events) == 1
+
+
+def test_a_capped_event_enters_neither_history_nor_weights():
+    batch = intake(cap=2)[0].prepare([[event(offset) for offset in range(5)]])
+    assert batch.outcomes == {"capped": 3}
+    assert len(batch.events) == len(batch.histories[0]["ann"]) == 2
+
+
+def test_an_unusable_record_is_handed_to_the_dead_letter_and_the_next_one_is_learnt():
+    taking, refused = intake()
+    bad = event(1)._replace(value=b"\xff{")
+    batch = taking.prepare([[bad, event(2)]])
+    assert len(batch.events) == 1
+    assert batch.outcomes == {"rejected": 1}
+    assert refused[0][0] is bad
+    assert batch.refused == {refused[0][1].reason: 1}
+
+
+def test_item_facts_and_removals_keep_their_order():
+    said = Wire("items", 1, 9, NOW, b"tea", b'{"category": "drinks"}', [])
+    taking, refused = intake()
+    batch = taking.prepare([[said, said._replace(offset=10, value=None), said._replace(offset=11, value=b"[]")]])
+    assert [(partition, offset, item) for partition, offset, item, _ in batch.facts] == [(1, 9, "tea"), (1, 10, "tea")]
+    assert batch.facts[0][3].category == "drinks"
+    assert batch.facts[1][3] is None
+    assert len(refused) == 1
+
+
+def test_histories_come_in_parts_small_enough_for_one_script_and_in_order():
+    batch = intake(cap=5_000)[0].prepare([[event(offset) for offset in range(1_200)]])
+    sizes = [sum(map(len, part.values())) for part in batch.histories]
+    assert sizes == [500, 500, 200]
+    assert [entry[1] for part in batch.histories for entry in part["ann"]] == list(range(1_200))

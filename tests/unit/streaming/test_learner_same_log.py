@@ -1,0 +1,69 @@
+"""Whether a log is the one our offsets belong to: a topic we have not read yet makes no other log of it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from models.ledger.progress import Progress, Quarantined
+from streaming.kafka.records import Source
+from streaming.learner.learner import Learner, LogReplaced
+from streaming.learner.stopping import Stop
+from streaming.settings.loading import Settings, load_settings
+from streaming.store.store import Store
+from streaming.telemetry import LearnerTelemetry
+
+
+class Log:
+    """What a source says of the log behind it."""
+
+    def __init__(self, cluster: str, **topics: str) -> None:
+        self.cluster, self.topics = cluster, topics
+
+    def cluster_id(self) -> str:
+        return self.cluster
+
+    def topic_ids(self) -> dict[str, str]:
+        return dict(self.topics)
+
+
+NOW = Log("c", events="a", items="b", control="d")
+
+
+def learner(settings: Settings) -> Learner:
+    """One that has not begun: it reaches nothing."""
+    nowhere = Store("redis://127.0.0.1:1/0", "none", timeout=0.1, retries=0)
+    telemetry = LearnerTelemetry(CollectorRegistry())
+    return Learner(settings, nowhere, nowhere, nowhere, telemetry, Stop(1.0, lambda: 0.0))
+
+
+def look(log: Log, progress: Progress, **settings: str) -> Progress:
+    learner(load_settings(None, settings))._same_log(cast("Source", log), progress)
+    return progress
+
+
+def held(cluster: str = "c", **topics: str) -> Progress:
+    return Progress(cluster, topics, {"events": {0: 5}}, 5, outcomes={"learnt": 2, "quarantined": 3})
+
+
+def test_a_version_from_before_there_were_orders_is_of_the_same_log() -> None:
+    progress = look(NOW, held(events="a", items="b"))
+    assert (progress.offsets, progress.topics) == ({"events": {0: 5}}, NOW.topics)
+
+
+@pytest.mark.parametrize(
+    "was", [held(events="z", items="b"), held("other", events="a", items="b"), held(events="a", items="b", control="z")]
+)
+def test_a_topic_made_anew_or_another_cluster_is_another_log(was: Progress) -> None:
+    with pytest.raises(LogReplaced, match="--reset-offsets"):
+        look(NOW, was)
+
+
+def test_what_is_held_of_a_log_that_was_replaced_is_given_up() -> None:
+    was = held(events="z", items="b")
+    was.quarantines = [Quarantined("q", 1.0, "v", events=3)]
+    progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
+    assert progress.offsets == {}
+    assert (progress.quarantines[0].state, progress.outcomes["dropped"]) == ("dropped", 3)

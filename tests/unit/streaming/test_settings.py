@@ -1,0 +1,156 @@
+"""Settings come from file and environment, mistakes are named, secrets are never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streaming.kafka.errors import UnusableFile, client_arguments
+from streaming.settings.loading import BadSettings, Settings, in_force, leaves, load_settings
+from streaming.store.store import Store
+
+
+def from_file(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
+    path = tmp_path / "shop.toml"
+    path.write_text(text)
+    return load_settings(path, environ or {})
+
+
+def test_nothing_configured_means_loopback() -> None:
+    settings = load_settings(None, {})
+    assert settings.kafka.bootstrap == "127.0.0.1:9092"
+    assert settings.redis.url.startswith("redis://127.0.0.1:6379")
+    assert (settings.service.host, settings.service.port) == ("127.0.0.1", 8000)
+    assert (settings.learner.metrics_host, settings.learner.metrics_port) == ("127.0.0.1", 8001)
+
+
+def test_the_environment_wins_over_the_file_and_both_are_named(tmp_path: Path) -> None:
+    settings = from_file(
+        tmp_path,
+        'namespace = "shop2"\n[kafka]\nbootstrap = "a:1"\npartitions = 7\n[events.aliases]\nlike = "favourite"\n',
+        {"SLUICEGATE_KAFKA__BOOTSTRAP": "b:2, c:3", "HOME": "/", "SLUICEGATE_EVENTS__TYPES": "click,favourite"},
+    )
+    assert settings.kafka.bootstrap == "b:2,c:3"
+    assert settings.kafka.partitions == 7
+    assert settings.events.types == ("click", "favourite")
+    assert settings.events.rules().kinds["like"] == 1
+    origins = {name: origin for name, _, origin in in_force(settings)}
+    assert origins["kafka.bootstrap"] == "SLUICEGATE_KAFKA__BOOTSTRAP"
+    assert origins["kafka.partitions"] == str(tmp_path / "shop.toml")
+    assert origins["events.aliases"] == str(tmp_path / "shop.toml")
+    assert origins["kafka.replication"] == "default"
+
+
+def test_the_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text('namespace = "named"\n')
+    assert load_settings(None, {"SLUICEGATE_CONFIG": str(path)}).namespace == "named"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "says"),
+    [
+        (
+            "",
+            {"SLUICEGATE_KAFKA__BOOTSTRP": "x"},
+            "SLUICEGATE_KAFKA__BOOTSTRP is not a setting: did you mean SLUICEGATE_KAFKA__BOOTSTRAP",
+        ),
+        ("[kafka]\nbootstap = 'x:1'", {}, "shop.toml) is not a setting: did you mean kafka.bootstrap?"),
+        ("[qqqq]\nzzzz = 1", {}, "`sluicegate config` lists"),
+        ("", {"SLUICEGATE_KAFKA": "x"}, "SLUICEGATE_KAFKA is not a setting"),
+        ("[kafka]\nbootstrap = 'localhost'", {}, "'localhost' is not host:port"),
+        ("[learner]\nbatch_size = 'many'", {}, "learner.batch_size (set in"),
+        ("", {"SLUICEGATE_EVENTS__ALIASES": "{"}, "SLUICEGATE_EVENTS__ALIASES must be JSON"),
+        ("[events.aliases]\nlike = 'fav'", {}, "unknown event type 'fav'"),
+        ("[events.weights]\nclick = nan", {}, "the weight of click is nan"),
+        ("[events.weights]\nreturn = -1000", {}, "choose a number from -100 to 100"),
+        ("", {"SLUICEGATE_EVENTS__WEIGHTS": '{"cart": -101}'}, "the weight of cart is -101"),
+        ("[kafka]\nsecurity_protocol = 'SASL_SSL'", {}, "needs sasl_mechanism and username"),
+        (
+            "[kafka]\nsecurity_protocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\nusername = 'u'",
+            {},
+            "needs password_file",
+        ),
+        ("[kafka]\nsasl_mechanism = 'PLAIN'", {}, "sasl_mechanism needs security_protocol SASL_SSL"),
+        (
+            "[kafka]\nsecurity_protocol = 'SASL_SSL'\nsasl_mechanism = 'OAUTHBEARER'\nusername = 'u'",
+            {},
+            "needs token_file or token_url, one of them",
+        ),
+        ("[kafka]\ntoken_url = 'http://identity.example/token'", {}, "an https:// address"),
+        ("[redis]\nurl = 'http://x'", {}, "redis://, rediss:// or unix://"),
+        ("[redis]\npassword = 'a'\npassword_file = 'b'", {}, "both set"),
+        ("namespace = 'Shop 2'", {}, "namespace"),
+        ("kafka = [", {}, "is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, environ: dict[str, str], says: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        from_file(tmp_path, text, environ)
+    assert says in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"cannot read the configuration file .*none\.toml"):
+        load_settings(tmp_path / "none.toml", {})
+
+
+def test_secrets_are_in_no_representation_and_in_no_error(tmp_path: Path) -> None:
+    environ = {
+        "SLUICEGATE_KAFKA__PASSWORD": "hunter2",
+        "SLUICEGATE_REDIS__PASSWORD": "hunter2",
+        "SLUICEGATE_REDIS__URL": "redis://user:hunter2@host:6379/0",
+    }
+    settings = load_settings(None, environ)
+    assert "hunter2" not in repr(settings) + str(settings) + str(in_force(settings))
+    assert settings.kafka.secret() == "hunter2"
+    with pytest.raises(BadSettings) as caught:
+        load_settings(None, environ | {"SLUICEGATE_KAFKA__PASSWORD_FILE": "x"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_file_is_read_when_a_client_is_made(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    settings = from_file(
+        tmp_path,
+        f"[kafka]\nsecurity_protocol = 'SASL_SSL'\nsasl_mechanism = 'SCRAM-SHA-512'\nusername = 'u'\n"
+        f"password_file = '{secret}'\ncafile = '/ca.pem'\ncheck_hostname = false\n",
+    )
+    arguments = client_arguments(settings.kafka, "c")
+    assert arguments["sasl_plain_password"] == "first"
+    assert arguments["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert arguments["ssl_cafile"] == "/ca.pem"
+    assert arguments["ssl_check_hostname"] is False
+    secret.write_text("second\n")
+    assert client_arguments(settings.kafka, "c")["sasl_plain_password"] == "second"
+
+
+def test_a_password_file_that_cannot_be_used_is_named_with_its_setting(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    login = "security_protocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\nusername = 'u'"
+    for path, reason in ((tmp_path / "none", "No such file"), (empty, "its first line is empty")):
+        settings = from_file(tmp_path, f"[kafka]\n{login}\npassword_file = '{path}'")
+        with pytest.raises(UnusableFile, match=rf"kafka\.password_file: {path} cannot be used: {reason}"):
+            client_arguments(settings.kafka, "c")
+        redis = load_settings(None, {"SLUICEGATE_REDIS__PASSWORD_FILE": str(path)})
+        with pytest.raises(OSError, match=rf"redis\.password_file: {path} cannot be used: {reason}"):
+            Store.for_service(redis)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    for dotted in leaves():
+        section = Settings
+        *path, leaf = dotted.split(".")
+        for part in path:
+            section = section.model_fields[part].annotation  # type: ignore[assignment]
+        description = section.model_fields[leaf].description or ""
+        assert len(description) > 15, dotted
+
+
+def test_topics_of_another_namespace_have_its_name() -> None:
+    assert Settings().topic("events") == "events"
+    assert Settings(namespace="b").topic("deadletter") == "b.events.deadletter"
+    assert load_settings(None, {"SLUICEGATE_KAFKA__EVENTS_TOPIC": "clicks"}).topic("events") == "clicks"
