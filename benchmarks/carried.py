@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.streams import LIMITS, Facts, lines, load_facts
 from models.recommender.prequential import CONTENDERS, hits, reciprocal_ranks
-from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import Batch, RecommenderSettings
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
 WARM, CHUNK = 0.1, 2000

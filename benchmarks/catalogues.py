@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks import workload
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 
 START = 1.7e9
 SETTLED = 100_000

@@ -13,7 +13,8 @@ from typing import Any
 
 from benchmarks.streams import LIMITS, Facts, Stream, load
 from models.recommender.prequential import CONTENDERS, Tested, hits, joined, reciprocal_ranks
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.records.items import ItemFacts
 from streaming.intake.text_vectors import contents_by
 

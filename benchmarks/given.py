@@ -23,8 +23,8 @@ from benchmarks.catalogues import Event, grown
 from benchmarks.ranking import GIVEN, RECENT, searched
 from benchmarks.report import percentile, spread, verdict
 from models.ledger.admission import Admission, AdmissionRules
+from models.ledger.progress import Progress
 from models.records.items import ItemFacts
-from models.snapshot.encoding import Progress
 from models.state.schema import SCHEMA
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.live import facts, histories

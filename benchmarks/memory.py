@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import verdict
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.state.state import State
 from models.state.tables import MODEL
 

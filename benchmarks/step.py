@@ -21,7 +21,8 @@ from benchmarks.catalogues import BATCH, START, Event, Facts, Grown, batches, gr
 from benchmarks.report import spread, verdict
 from models.kernels.learning import pick
 from models.recommender.prequential import CONTENDERS, hits, joined, reciprocal_ranks
-from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import Batch, RecommenderSettings
 from service.local.demo_data import purchases
 
 SUMMARY = "the compiled step per event, with and without rankings, by size of the catalogue; what training seldom costs"

@@ -16,8 +16,9 @@ import numpy as np
 from models.kernels.cold_start import ranker as fresh
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.state.schema import SCHEMA
 from models.state.state import State
 

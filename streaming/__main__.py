@@ -22,9 +22,10 @@ from streaming.evidence.witness import declared
 from streaming.jobs.rebuild_schedule import rebuilding_now_and_then
 from streaming.kafka.topics import topics_read
 from streaming.learner.learner import FAILED, USAGE, Learner
+from streaming.learner.metrics_server import MetricsServer
 from streaming.learner.stopping import Stop
 from streaming.settings.loading import BadSettings, Settings, load_settings
-from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
+from streaming.telemetry import Labels, LearnerTelemetry
 
 log = logging.getLogger("streaming")
 

@@ -5,13 +5,10 @@ No label ever holds a user or an item. Every label set is initialised, so that a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from socketserver import ThreadingMixIn
-from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from models.records.control import KINDS as ORDERS
 from models.records.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
@@ -299,42 +296,3 @@ class LearnerTelemetry:
             self.witness_reciprocal_rank.labels(path).set(score["rr"])
             self.witness_error.labels(path).set(score["se"])
             self.witness_judged.labels(path).set(score["n"])
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Scrapes are not news."""
-
-
-class MetricsServer:
-    """Serves /metrics, /livez (the process runs) and /readyz (`ready()` is true: leader or standing by)."""
-
-    def __init__(self, registry: CollectorRegistry, host: str, port: int, ready: Callable[[], str]) -> None:
-        metrics = make_wsgi_app(registry)
-
-        def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            path = environ.get("PATH_INFO", "")
-            if path == "/metrics":
-                found: Iterable[bytes] = metrics(environ, start)
-                return found
-            if path not in {"/livez", "/readyz"}:
-                start("404 Not Found", [("Content-Type", "text/plain")])
-                return [b"/metrics, /livez and /readyz are here\n"]
-            trouble = "" if path == "/livez" else ready()
-            start("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain")])
-            return [f"{trouble or 'ok'}\n".encode()]
-
-        self._server = make_server(host, port, app, _Server, _Quiet)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -14,8 +14,9 @@ import numpy as np
 from models import dimensions as dim
 from models.evaluation.protocol import is_history, is_positive
 from models.recommender.prequential import DEPTH, hits, reciprocal_ranks
-from models.recommender.recommender import EventLike, Recommender
+from models.recommender.recommender import Recommender
 from models.recommender.scratch import new_scratch
+from models.recommender.types import EventLike
 from models.state.state import State
 
 ASKED: Final = 1_000

@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models import dimensions as dim
+from models.arrays import Array
 from models.batch.kernel import PAST, again
-from models.recommender.recommender import EventLike, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import EventLike, RecommenderSettings
 from models.state.state import State
-from models.state.tables import Array
 
 VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
 SUMS: Final = {

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from river import base
 
+from models.arrays import Array
 from models.estimators.feature_rows import features, number
 from models.estimators.feature_table import FeatureTable
 from models.estimators.frames import Frame, frame
 from models.kernels.regression.examples import Work
-from models.state.tables import Array
 
 NO_VALUES: Final = np.ones((0, 0))
 

@@ -13,19 +13,18 @@ are shared between bag and target. There is no field for the user: measured on f
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from river import optim
 
-from models import dimensions as dim
+from models.arrays import Array
 from models.estimators import options
 from models.estimators.base import TableRegressor
 from models.kernels.regression import factorization as regressor_fm
 from models.kernels.regression.examples import REST, WEIGHT, Work
 from models.kernels.regression.optimizers import memory_width
-from models.state.tables import Array
 
 
 class FactorizationMachine(TableRegressor):
@@ -164,28 +163,3 @@ class FactorizationMachine(TableRegressor):
 
     def _predict_fields(self, fields: Array, values: Array, work: Work, out: Array) -> None:
         regressor_fm.predict_fields(self._rows, self._whole, self._settings, work, fields, values, out)
-
-
-def context(served: Any, recent: Sequence[int]) -> Array:
-    """z, (FACTORS,): the context of rows `recent`, newest first. `served` are a state's served tables."""
-    rows = np.array(recent[: dim.WINDOW], np.int32)
-    if not len(rows):
-        return np.zeros(dim.FACTORS, np.float32)
-    weights = dim.CONTEXT_DECAY ** np.arange(len(rows))
-    vectors = _vectors(served, rows)
-    steps = weights * np.where(np.arange(len(rows)) > 0, dim.EARLIER_STEPS, 1.0) @ served.item_last.g[rows]
-    return np.asarray(steps + (weights / weights.sum()) @ vectors, np.float32)
-
-
-def scores(served: Any, z: Array, rows: Array) -> Array:
-    """s_j, (n,), for item rows (n,)."""
-    categories = served.item_stats.category[rows]
-    biases = served.item_factors.bias[rows] + np.where(categories >= 0, served.category_factors.bias[categories], 0)
-    return np.asarray(biases + _vectors(served, rows) @ z, np.float32)
-
-
-def _vectors(served: Any, rows: Array) -> Array:
-    categories = served.item_stats.category[rows]
-    own = served.item_factors.q[rows]
-    shared = np.where((categories >= 0)[:, None], served.category_factors.q[categories], 0)
-    return np.asarray(own + shared)  # (n, FACTORS)

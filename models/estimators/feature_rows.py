@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import xxhash
 
-from models.state.tables import Array
+from models.arrays import Array
 
 PROBES: Final = 8
 """Rows compared when one has to give way. Eight of a full table come within a tenth of the oldest."""

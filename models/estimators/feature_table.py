@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Array
 from models.estimators.feature_rows import FeatureRows, is_category, seed_of
 from models.kernels.regression.examples import CATEGORY, REST, STAMP, WEIGHT, Rows, Whole, Work
-from models.state.tables import Array
 
 FIRST_ROWS: Final = 64
 """Rows allocated at first; afterwards they grow by half."""

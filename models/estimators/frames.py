@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from models.arrays import Array
 from models.estimators.feature_rows import features, is_category
-from models.state.tables import Array
 
 
 @dataclass(frozen=True, slots=True)

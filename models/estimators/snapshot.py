@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from models.arrays import Array
 from models.estimators.feature_table import FeatureTable
 from models.kernels.regression.examples import Rows, Whole
-from models.state.tables import Array
 
 
 class SnapshotError(ValueError):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from models.arrays import Array
 from models.evaluation.prequential import Replay, replay
 from models.evaluation.protocol import Plan, Stream, Targets, late, list_places, targets
 from models.evaluation.report import Entry, pointwise_figures, report
@@ -15,8 +16,7 @@ from models.evaluation.rivals_implicit import BATCH, PERIODS, obstacle
 from models.evaluation.rivals_river import RIVER, Rival
 from models.evaluation.rivals_vw import VW
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import RecommenderSettings
-from models.state.tables import Array
+from models.recommender.types import RecommenderSettings
 
 BUILTIN: Final = "builtin"
 Tick = Callable[[str, int], None]

@@ -13,7 +13,8 @@ from models.dimensions import RING
 from models.evaluation.protocol import Plan, Stream, is_history, list_places
 from models.recommender.catalogue import FactsLike
 from models.recommender.prequential import CONTENDERS, Tested, joined
-from models.recommender.recommender import EventLike, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import EventLike, RecommenderSettings
 from models.state.state import State
 
 CHUNK: Final = 2000

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.arrays import Array
 from models.dimensions import IMPRESSION, PURCHASE, SEARCH
 from models.recommender.catalogue import FactsLike
-from models.recommender.recommender import EventLike
-from models.state.tables import Array
+from models.recommender.types import EventLike
 
 WARM: Final = 0.1
 """Share of the stream that only teaches: before that every contender is near empty."""

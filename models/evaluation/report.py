@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.arrays import Array
 from models.dimensions import SOURCES
 from models.evaluation.protocol import Plan, Stream, Targets, described, slices
 from models.evaluation.rival_run import Run
 from models.recommender.prequential import CONTENDERS
 from models.records.events import KINDS
-from models.state.tables import Array
 from models.statistics.metrics import (
     MEASURES,
     Paired,

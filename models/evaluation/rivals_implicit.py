@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 FACTORS: Final = 64
 HOUR: Final = 3600.0

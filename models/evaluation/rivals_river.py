@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from river import facto, linear_model, optim, reco
 
-from models.state.tables import Array
+from models.arrays import Array
 
 FACTORS: Final = 10
 """River's own default for both factorizations."""

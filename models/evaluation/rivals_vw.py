@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.arrays import Array
 from models.evaluation.rivals_river import FACTORS, Mirrored, Rival
-from models.state.tables import Array
 
 BITS: Final = 22
 """4 million weights: with 16 a feature and 100,000 users and items, few share one."""

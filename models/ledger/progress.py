@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from models.state.tables import Array
+from models.arrays import Array
 
 DIGEST_MODULUS: Final = 1 << 64
 

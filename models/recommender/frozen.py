@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models import dimensions as dim
+from models.arrays import Array
 from models.kernels.serving import answer
 from models.recommender.scratch import Scratch
 from models.state.state import State
-from models.state.tables import Array
 
 NONE: Final = np.zeros(0, np.int32)
 

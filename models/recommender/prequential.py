@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 CONTENDERS = (
     "popularity_short",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
 from models import dimensions as dim
-from models.features import FEATURE_NAMES
+from models.arrays import Array
 from models.kernels.learning import learn
 from models.kernels.serving import answer
 from models.kernels.serving import explain as explain_places
@@ -18,92 +17,17 @@ from models.recommender.catalogue import Catalogue, FactsLike, is_available
 from models.recommender.explanation import explained
 from models.recommender.prequential import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.recommender.scratch import Scratch, new_scratch
+from models.recommender.types import Batch, EventLike, Ranking, RecommenderSettings
 from models.records.queries import normalised, query_of
-from models.snapshot.migrations import first_curvature
 from models.state.ceilings import Ceilings, Limits
+from models.state.priors import _set_priors
 from models.state.schema import SCHEMA
 from models.state.state import State
-from models.state.tables import Array
-
-DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
-"""Weight of each event type in learning, by code."""
-
-
-class EventLike(Protocol):
-    """What the recommender reads of an event (models/records/events.py has the real one); `query: str | None` may be
-    there."""
-
-    @property
-    def kind(self) -> int: ...
-    @property
-    def user_id(self) -> str: ...
-    @property
-    def item_id(self) -> str | None: ...
-    @property
-    def timestamp(self) -> float: ...
-    @property
-    def price(self) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RecommenderSettings:
-    """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
-
-    admit_after: events that name an item before it gets a row. test_every: 0 tests about 50 events a second of record
-    time, n > 0 each n-th event (for reports over a file).
-    """
-
-    items: int = 1_000_000
-    users: int = 500_000
-    categories: int = 20_000
-    brands: int = 50_000
-    queries: int = 20_000
-    admit_after: int = 1
-    test_every: int = 0
-    weights: tuple[float, ...] = DEFAULT_WEIGHTS
-
-    def ceilings(self) -> dict[str, int]:
-        """Per key space."""
-        return {
-            "item": self.items,
-            "user": self.users,
-            "category": self.categories,
-            "brand": self.brands,
-            "query": self.queries,
-        }
-
 
 UNTOUCHED, QUERY = "untouched", "query"
 SOURCE_NAMES = np.array([*CONTENDERS, QUERY, UNTOUCHED], object)
 """Names by number. The last two, -2 and -1, are no contenders: what was taken after a search, and the catalogue's lists
 of what nobody touched."""
-
-
-class Batch(NamedTuple):
-    """Events as arrays, one element per accepted event."""
-
-    user: Array  # (n,) i32 row
-    item: Array  # (n,) i32 row, -1 for none
-    query: Array  # (n,) i32 row, -1 for none; learning writes here what was in force, from an earlier search too
-    kind: Array  # (n,) u8 code
-    time: Array  # (n,) f64 epoch seconds of the event
-    record_time: Array  # (n,) f64 epoch seconds of the record
-    price: Array  # (n,) f64, 0 for none
-    weight: Array  # (n,) f32
-
-
-class Ranking(NamedTuple):
-    """An answer: items best first, the score that ordered them, the single source that ranks each highest.
-
-    When asked for: the ranker's standardised features of each item, and its weights for this user at this moment.
-    """
-
-    items: list[str]
-    scores: Array  # (n,) f32 descending
-    sources: list[str]
-    served_by: str
-    features: Array | None = None  # (n, EXPLAINED_NAMES) f64
-    weights: Array | None = None  # (EXPLAINED_NAMES,) f64
 
 
 def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> State:
@@ -119,19 +43,6 @@ def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> Sta
     progress.mark(np.zeros(1, np.int32))
     _set_priors(state)
     return state
-
-
-def _set_priors(state: State) -> None:
-    # Popularity, lag-1 and window memory: what orders candidates before the first list was learnt.
-    rows = np.array([4, 30, 34], np.int32)
-    state.tables["ranker"].columns["weight"][rows] = dim.RANK_PRIOR
-    state.tables["ranker"].mark(rows)
-    curvature, first = state.tables["curvature"], first_curvature()
-    curvature.columns["inverse"][first.rows] = first.columns["inverse"]
-    curvature.mark(first.rows)
-    refused = np.array([FEATURE_NAMES.index(name) for name in ("own_refused", "refused")], np.int32)
-    state.tables["ranker"].columns["weight"][refused] = dim.REFUSAL_PRIOR
-    state.tables["ranker"].mark(refused)
 
 
 class Recommender:

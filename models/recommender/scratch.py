@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models import dimensions as dim
-from models.state.tables import Array
+from models.arrays import Array
 
 COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models import dimensions as dim
+from models.arrays import Array
 from models.kernels.retrieval import popularity
 from models.kernels.retrieval.pool import enter
 from models.state.state import State
-from models.state.tables import Array
 
 LENGTH: Final = 1.0
 """Root mean square length of imported vectors. Lengths of two differ as they did; all of them far longer would make

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 import xxhash
 
+from models.arrays import Array
 from models.dimensions import CONTENT
 from models.records.queries import normalised
-from models.state.tables import Array
 
 MOST_WORDS: Final = 40
 """Words of a title that count; what comes later is a description, and drowns the name."""

@@ -13,15 +13,15 @@ from typing import Final, TypeVar
 import numpy as np
 
 from models import dimensions as dim
+from models.arrays import Array
 from models.ledger.erasures import user_hash
 from models.recommender.frozen import Opponent, recall
 from models.recommender.prequential import CONTENDERS, Tested, hits
-from models.recommender.recommender import Batch
 from models.recommender.scratch import new_scratch
+from models.recommender.types import Batch
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import Level
 from models.state.state import State
-from models.state.tables import Array
 from models.statistics.comparison import Comparison, Standing, Window
 from models.statistics.exposure import Exposed
 from models.statistics.reservoir import LENGTH, SHORTEST, Question

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from models.recommender.catalogue import FactsLike
 from models.recommender.prequential import Tested
-from models.recommender.recommender import Batch, EventLike, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import Batch, EventLike, RecommenderSettings
 from models.replay.trial import Examine, Outcome, Rule, Trial
 from models.replay.versions import Versions
 

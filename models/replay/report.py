@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.arrays import Array
 from models.gate.audit import policy_hash
 from models.replay.replay import Divergence, Rehearsal
 from models.replay.trial import Trial
-from models.state.tables import Array
 from models.statistics.comparison import DEPTH, Comparison
 from models.statistics.metrics import hit_rate, reciprocal_rank, standard_error
 

@@ -17,8 +17,8 @@ from models.gate import decision as gate
 from models.gate.decision import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.recommender.frozen import recall
 from models.recommender.prequential import Tested
-from models.recommender.recommender import Batch
 from models.recommender.scratch import new_scratch
+from models.recommender.types import Batch
 from models.referee.drift import Alarms
 from models.referee.referee import SAVED, SHARE, Referee
 from models.replay.versions import Held

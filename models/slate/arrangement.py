@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 UNPROPOSED: Final = -5_000.0
 """Scores below this are of candidates that the source in charge did not propose; its own are above -100."""

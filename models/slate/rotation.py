@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 HALF_LIFE: Final = 3_600.0
 """Seconds after which a showing counts half: a visit is minutes, and by tomorrow an offer may be looked at afresh."""

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from models.arrays import Array
 from models.records.items import ItemFacts
-from models.state.tables import Array
 
 MOST_TAGS: Final = 64
 """Tags that are compared, the commonest of the pool: more would take as long as the ranking did."""

@@ -8,8 +8,8 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from models.arrays import Array
 from models.slate.arrangement import Adjustment, Wishes, arrange
-from models.state.tables import Array
 
 Seen = Literal["none", "purchased", "all"]
 SEEN: Final[tuple[Seen, ...]] = ("none", "purchased", "all")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol, cast
 import msgspec
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 MAGIC: Final = b"SLUICE\x00\x01"
 """The last byte is the number of this format; another one is refused, not guessed at."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from models.arrays import Array
 from models.snapshot.chunks import Damaged, Part
 from models.state.state import Changes, TableChanges
-from models.state.tables import MODEL, Array, Column, Schema, Table
+from models.state.tables import MODEL, Column, Schema, Table
 
 
 class TooNew(Exception):

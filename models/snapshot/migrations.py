@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
-from models import dimensions as dim
-from models.state.state import Changes, TableChanges
+from models.state.priors import first_curvature
+from models.state.state import Changes
 
 Migration = Callable[[Changes], Changes]
 
@@ -26,12 +24,6 @@ def _learn_rankers_anew(changes: Changes) -> Changes:
     if changes.base:
         tables["curvature"] = first_curvature()
     return changes._replace(tables=tables)
-
-
-def first_curvature() -> TableChanges:
-    """The ranker's inverse curvature before its first list."""
-    rows = np.arange(dim.FEATURES, dtype=np.int32)
-    return TableChanges(rows, {"inverse": np.eye(dim.FEATURES) * dim.NEWTON_SPREAD})
 
 
 MIGRATIONS: Final[dict[int, Migration]] = {1: _learn_rankers_anew, 2: _learn_rankers_anew}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
+from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
 from models.state.state import State
-from models.state.tables import Array
 
 CHUNK = 16
 """One over the share evicted at once. Each eviction sweeps every reference once, so small chunks would cost more."""

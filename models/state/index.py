@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Array
 from models.kernels.core.hash_index import find_all, insert, move, remove
-from models.state.tables import Array
 
 LEAST: Final = 1_024
 """Slots of an empty index."""

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from models.arrays import Array, unbroken
 from models.state.index import Index
-from models.state.tables import Array, Space, unbroken
+from models.state.tables import Space
 
 FEW_IDS: Final = 16
 """Ids below which the dict is asked and not the index, whose call alone takes as long."""

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Array
 from models.kernels.core.marks import BITS, COUNT, LIST
-from models.state.tables import Array
 
 CAPACITY: Final = 1 << 18
 """Rows remembered one by one between two cuts (1 MiB a table); beyond it a cut scans the bits instead."""

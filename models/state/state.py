@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
+from models.arrays import Array
 from models.state.keys import KeyChanges, Keys
 from models.state.table_data import TableData, write_rows
-from models.state.tables import MODEL, Array, Schema
+from models.state.tables import MODEL, Schema
 
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""

@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Array, unbroken
 from models.kernels.core.scatter import scatter
 from models.state.marks import Marks
-from models.state.tables import Array, Column, Table, unbroken
+from models.state.tables import Column, Table
 
 FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""

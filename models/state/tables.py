@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[Any]
+from models.arrays import Array
+
 Owner = Literal["user", "item", "model"]
 Merge = Literal["sum", "max", "min", "latest", "logaddexp"]
 
@@ -141,17 +141,8 @@ MERGES: dict[Merge, Callable[[Array, Array, Array], Array]] = {
 }
 
 
-def unbroken(rows: Array) -> bool:
-    """Whether ascending row numbers, one at least, are one run without a gap.
-
-    >>> unbroken(np.array([4, 5, 6])), unbroken(np.array([4, 6]))
-    (True, False)
-    """
-    return int(rows[-1]) - int(rows[0]) + 1 == len(rows)
-
-
 def _camel(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
-__all__ = ["MODEL", "Array", "Column", "Schema", "Space", "Table", "merge", "unbroken"]
+__all__ = ["MODEL", "Column", "Schema", "Space", "Table", "merge"]

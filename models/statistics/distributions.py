@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 BINS: Final = 10
 LEAST: Final = 1e-4

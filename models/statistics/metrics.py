@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.state.tables import Array
+from models.arrays import Array
 
 DRAWS: Final = 2000
 """Bootstrap samples. The ends of a 95 % interval then move by a few percent of its width from seed to seed."""

@@ -20,7 +20,7 @@ from streaming.settings.loading import load_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streaming.intake.dead_letter_writer import DeadLetter
+    from streaming.intake.dead_letter import DeadLetter
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]

@@ -25,7 +25,8 @@ from service.local.demo_data import Purchases, purchases
 from service.local.embedded import EmbeddedError
 from service.local.stack import Stack, choose_port, running
 from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 
 LINES, CHECK_LINES = 300_000, 12_000

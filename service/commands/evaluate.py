@@ -123,7 +123,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
     from models.evaluation import evaluate as contest
     from models.warmup import warm
-    from streaming.adapters import recommender_settings
+    from streaming.intake.parameters import recommender_settings
 
     told("preparing", 0.0)
     warm()

@@ -91,7 +91,7 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Reh
     from models.replay.replay import Pace, Rehearsal
     from service.replay.examiner import Examiner
     from service.replay.policy_file import BadPolicy, read_rule, rule_in_force
-    from streaming.adapters import recommender_settings
+    from streaming.intake.parameters import recommender_settings
 
     base = rule_in_force(settings)
     try:

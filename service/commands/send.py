@@ -91,7 +91,8 @@ def send(
 def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_run: bool) -> Report:
     if dry_run or sender.state.complete:
         return sender.run(None, tick)
-    from streaming.kafka.producer import EventProducer, ensure_topics
+    from streaming.kafka.producer import EventProducer
+    from streaming.kafka.topics import ensure_topics
 
     ensure_topics(settings, ["events", "items"])
     with EventProducer(settings, "sluicegate-send") as producer:

@@ -10,9 +10,8 @@ from service.doctor.findings import Finding, State, seconds_text
 from service.doctor.redis import Newest
 from streaming.consumer.inspection import LogFacts, TopicFacts, bounds, inspect_log
 from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import Role
 from streaming.kafka.records import Offsets
-from streaming.kafka.topics import parted
+from streaming.kafka.topics import Role, parted
 from streaming.settings.loading import Settings
 
 SHORT_RETENTION: Final = 86_400.0

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.recommender.recommender import Ranking, Recommender
+from models.arrays import Array
+from models.recommender.recommender import Recommender
 from models.recommender.scratch import Scratch
+from models.recommender.types import Ranking
 from models.records.events import CLICK, PURCHASE
 from models.state.state import State
-from models.state.tables import Array, Schema
+from models.state.tables import Schema
 from models.statistics.distributions import distance, stability
 
 CANARY_LENGTH = 5

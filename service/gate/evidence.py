@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models.gate.decision import Evidence, Request, Version
-from models.snapshot.encoding import Damaged
+from models.snapshot.chunks import Damaged
 from models.statistics.comparison import Standing
 from models.statistics.reservoir import Question, Reservoir
 from streaming.store.store import Pointer, Store

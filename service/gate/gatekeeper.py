@@ -16,13 +16,16 @@ import msgspec
 
 from models.gate import audit
 from models.gate import decision as gate
-from models.gate.decision import Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.decision import Decision, Evidence, GateState, Request, Version
 from models.recommender.scratch import new_scratch
-from models.snapshot.encoding import Damaged, Incompatible, Manifest, TooNew
+from models.snapshot.chunks import Damaged
+from models.snapshot.compatibility import Incompatible, TooNew
+from models.snapshot.manifest import Manifest
 from models.state.tables import Schema
 from models.warmup import warm_serving
 from service.gate.canary import Findings, contrast, inspect
 from service.gate.evidence import Gathering
+from service.gate.policy import policy_of
 from service.gate.recall import forgotten
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
@@ -385,20 +388,6 @@ class Gatekeeper:
         if before is None or time.monotonic() - self._said > SAY_SERVING:
             self._said = time.monotonic()
             logs.say("serving", version=manifest.id, seq=manifest.seq, items=now_served.items)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """The policy that the settings ask for."""
-    mine = settings.gate
-    return Policy(
-        cooldown=mine.cooldown,
-        canary_queries=mine.canary_queries,
-        alpha=mine.alpha,
-        alpha_harm=mine.alpha_harm,
-        margin=mine.margin,
-        least_tested=mine.least_tested,
-        healthy_tested=mine.least_tested,
-    )
 
 
 def arrivals(before: Manifest, after: Manifest) -> list[float]:

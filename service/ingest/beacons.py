@@ -11,7 +11,8 @@ from typing import Final
 from models.records.events import EventRules
 from service.http.problems import Problem
 from service.runtime.rate_limit import Buckets
-from streaming.settings.learner import EventSettings, ServiceSettings
+from streaming.settings.events import EventSettings
+from streaming.settings.service import ServiceSettings
 
 ROLE: Final = "beacon"
 """Of a key that may stand in a page: it writes events of `service.beacon_types`, and nothing else."""

@@ -18,7 +18,8 @@ from service.http.schemas import EventOutcome
 from service.runtime import logs
 from service.runtime.circuit_breaker import Breaker
 from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import Delivery, EventProducer, Role
+from streaming.kafka.producer import Delivery, EventProducer
+from streaming.kafka.topics import Role
 from streaming.settings.loading import Settings
 
 PATIENCE: Final = 5.0

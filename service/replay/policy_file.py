@@ -11,7 +11,7 @@ import msgspec
 
 from models.gate.decision import MODES, Mode, Policy
 from models.replay.trial import Rule
-from service.gate.gatekeeper import policy_of
+from service.gate.policy import policy_of
 from streaming.settings.loading import Settings
 
 

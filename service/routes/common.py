@@ -13,6 +13,8 @@ from service.context import Context
 from service.http.auth import BadKeys, Caller
 from service.http.problems import Problem
 from service.runtime import logs
+from service.serving.table_sets import TableSet
+from streaming.store.store import StoreUnavailable
 
 JSON = "application/json"
 
@@ -46,3 +48,35 @@ def limited(request: Request, caller: Caller, tokens: float = 1.0) -> float:
 def answer(value: Any, status: int = 200) -> Response:
     """Anything msgspec can encode, as JSON."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+def away(detail: str) -> Problem:
+    """The problem of a record that Kafka did not take."""
+    return Problem(
+        "unavailable",
+        f"Kafka does not take records: {detail}.",
+        "Send the same again in a few seconds; with an event_id nothing counts twice.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def store_away(error: StoreUnavailable) -> Problem:
+    """The problem of a request that needs Redis while Redis does not answer."""
+    return Problem(
+        "unavailable",
+        f"Redis does not answer: {error}.",
+        "Try again in a few seconds; /recommend goes on meanwhile. /readyz says when Redis is back.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def degraded(ctx: Context, held: TableSet | None) -> list[str]:
+    """In which ways an answer from these tables, now, is less than it could be."""
+    reasons = []
+    if held is None:
+        reasons.append("no_version")
+    if ctx.gatekeeper.store_error:
+        reasons.append("store_unavailable")
+    if ctx.gatekeeper.load_error:
+        reasons.append("version_unloadable")
+    return reasons

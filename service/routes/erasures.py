@@ -16,9 +16,7 @@ from service.context import Context
 from service.http.openapi import operation
 from service.http.problems import Problem, invalid
 from service.ingest.publisher import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, context
-from service.routes.events import away
-from service.routes.gate import store_away
+from service.routes.common import admit, answer, away, context, store_away
 from service.runtime import logs
 from streaming.live import erasures as erasing
 from streaming.store.store import StoreUnavailable

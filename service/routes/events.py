@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import time
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records.events import Rejection
-from models.records.rejections import unparsable
 from service.context import Context
 from service.http.auth import Caller
 from service.http.openapi import operation
 from service.http.problems import Problem
 from service.http.schemas import EventOutcome, EventsAnswer
 from service.ingest import beacons
+from service.ingest.ndjson import split
 from service.ingest.publisher import KafkaUnavailable
-from service.routes.common import admit, answer, context, limited
+from service.routes.common import admit, answer, away, context, limited
 from service.runtime.telemetry import Telemetry
 
 router = APIRouter(tags=["events"])
-
-NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 
 
 @router.post(
@@ -94,50 +90,10 @@ def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
         raise _too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
-def split(raw: bytes, content_type: str) -> list[bytes]:
-    """The bytes of each event. Raises Problem when the body is no JSON at all, or empty.
-
-    >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
-    ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in NDJSON:
-        lines = [line for line in raw.split(b"\n") if line.strip()]
-        return lines or _unusable(unparsable(b"", 1))
-    start = raw.lstrip()[:1]
-    if start == b"[":
-        try:
-            return [bytes(event) for event in msgspec.json.decode(raw, type=list[msgspec.Raw])] or _unusable(
-                Rejection("empty", "$", "an event, or a list of them", "an empty list")
-            )
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            _unusable(Rejection("not_json", "$", "an event, or a list of them", str(error)))
-    return [raw] if start else _unusable(unparsable(b"", 1))
-
-
-def _unusable(problem: Rejection | None) -> list[bytes]:
-    assert problem is not None
-    raise Problem(
-        "bad-request",
-        f"The body cannot be split into events: {problem}.",
-        "Send one event as a JSON object, a list of them, or one a line with Content-Type application/x-ndjson.",
-    )
-
-
 def _too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
     telemetry.rate_limited.inc()
     seconds = max(1, round(wait + 0.5))
     return Problem("too-many-requests", detail, f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
-
-
-def away(detail: str) -> Problem:
-    """The problem of a record that Kafka did not take."""
-    return Problem(
-        "unavailable",
-        f"Kafka does not take records: {detail}.",
-        "Send the same again in a few seconds; with an event_id nothing counts twice.",
-        headers={"Retry-After": "5"},
-    )
 
 
 def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:

@@ -14,9 +14,10 @@ from models.gate.audit import policy_hash
 from service.context import Context
 from service.gate.gatekeeper import RevisionConflict
 from service.http.openapi import operation
+from service.http.parsing import body, whole
 from service.http.problems import Problem, invalid
-from service.http.schemas import FreezeAsk, GateAsk, ModeAsk, body, whole
-from service.routes.common import admit, answer, context
+from service.http.schemas import FreezeAsk, GateAsk, ModeAsk
+from service.routes.common import admit, answer, context, store_away
 from streaming.store.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
@@ -137,16 +138,6 @@ async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Res
         "detail": decision.detail,
         "gate": _state(ctx),
     })
-
-
-def store_away(error: StoreUnavailable) -> Problem:
-    """The problem of a request that needs Redis while Redis does not answer."""
-    return Problem(
-        "unavailable",
-        f"Redis does not answer: {error}.",
-        "Try again in a few seconds; /recommend goes on meanwhile. /readyz says when Redis is back.",
-        headers={"Retry-After": "5"},
-    )
 
 
 def _state(ctx: Context) -> dict[str, object]:

@@ -9,8 +9,7 @@ from starlette.responses import Response
 
 from service.context import Context
 from service.http.openapi import operation
-from service.routes.common import admit, answer, context
-from service.routes.recommend import degraded
+from service.routes.common import admit, answer, context, degraded
 
 router = APIRouter(tags=["health"])
 

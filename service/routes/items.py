@@ -12,11 +12,10 @@ from starlette.responses import Response
 from models.records.items import ItemFacts, Removed, decode_item
 from models.records.rejections import Rejection
 from service.http.openapi import operation
+from service.http.parsing import whole
 from service.http.problems import Problem, invalid
-from service.http.schemas import whole
 from service.ingest.publisher import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, context
-from service.routes.events import away
+from service.routes.common import admit, answer, away, context
 
 router = APIRouter(tags=["items"])
 

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.http.openapi import operation
-from service.routes.common import admit, answer, context
-from service.routes.recommend import degraded
+from service.routes.common import admit, answer, context, degraded
 
 router = APIRouter(tags=["model"])
 

@@ -12,9 +12,10 @@ from models.slate.rotation import Showing
 from models.slate.slate import Seen
 from service.context import Context
 from service.http.openapi import operation
+from service.http.parsing import body, query, recent, sensible
 from service.http.problems import Problem
-from service.http.schemas import Ask, Count, Price, Share, Slate, Tags, body, query, recent, sensible
-from service.routes.common import JSON, admit, context
+from service.http.schemas import Ask, Count, Price, Share, Slate, Tags
+from service.routes.common import JSON, admit, context, degraded
 from service.runtime.telemetry import SERVED_BY
 from service.serving import answer as answering
 from service.serving import page as recommending
@@ -151,18 +152,6 @@ def merged(page: History, stored: History) -> History:
         return page
     events = heapq.merge(zip(*page, strict=True), zip(*stored, strict=True), key=lambda event: -event[1])
     return History(*(list(column) for column in zip(*events, strict=True)))
-
-
-def degraded(ctx: Context, held: TableSet | None) -> list[str]:
-    """In which ways an answer from these tables, now, is less than it could be."""
-    reasons = []
-    if held is None:
-        reasons.append("no_version")
-    if ctx.gatekeeper.store_error:
-        reasons.append("store_unavailable")
-    if ctx.gatekeeper.load_error:
-        reasons.append("version_unloadable")
-    return reasons
 
 
 def _answer(

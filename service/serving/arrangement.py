@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.recommender.recommender import Ranking
+from models.arrays import Array
+from models.recommender.types import Ranking
 from models.slate import rotation, slate
 from models.slate.arrangement import Wishes
 from models.slate.rotation import Showing, Showings
 from models.slate.similarity import alike, traits
 from models.slate.slate import Shown
-from models.state.tables import Array
 from service.http.schemas import Ask
 from service.serving.pool import REQUESTED, SPARE, Catalogue, History
 from service.serving.table_sets import TableSet

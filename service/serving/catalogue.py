@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 import xxhash
 
+from models.arrays import Array
 from models.records.items import ItemFacts
 from models.slate.filters import Wanted
-from models.state.tables import Array
 from streaming.live.facts import FactsFollower
 from streaming.store.store import Store
 

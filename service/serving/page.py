@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from models.recommender.recommender import Ranking
+from models.recommender.types import Ranking
 from models.slate import rotation, slate
 from models.slate.arrangement import UNPROPOSED
 from models.slate.filters import EVERYTHING, Wanted
 from models.slate.slate import Shown
-from service.http.schemas import Ask, pins
+from service.http.parsing import pins
+from service.http.schemas import Ask
 from service.serving import arrangement as arranging
 from service.serving.arrangement import Moment
 from service.serving.pool import NOBODY, REQUESTED, Catalogue, History, Pool, rank, requested, stages

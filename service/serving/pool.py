@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from models.recommender.recommender import Ranking
+from models.recommender.types import Ranking
 from models.records.items import ItemFacts
 from models.slate.filters import Wanted
 from models.slate.slate import Candidate, Scored

@@ -17,7 +17,8 @@ import numpy as np
 from models.dimensions import SOURCES
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender
-from models.snapshot.encoding import Damaged, Manifest
+from models.snapshot.chunks import Damaged
+from models.snapshot.manifest import Manifest
 from models.state.copies import duplicate
 from models.state.state import State
 from models.state.tables import Schema

@@ -16,7 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from models.ledger.admission import Admission
 from models.ledger.erasures import Receipt
-from models.snapshot.encoding import Manifest, NotFinite, Progress
+from models.ledger.progress import Progress
+from models.snapshot.encoding import NotFinite
+from models.snapshot.manifest import Manifest
 from models.state.state import State
 from models.state.tables import Schema
 from streaming.checkpoint.collection import Shelf

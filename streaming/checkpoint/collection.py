@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from models.snapshot.encoding import Damaged, Manifest
+from models.snapshot.chunks import Damaged
+from models.snapshot.manifest import Manifest
 from streaming.checkpoint.writer import VersionWriter
 from streaming.store.errors import CommitRefused, StoreUnavailable
 from streaming.store.store import Store

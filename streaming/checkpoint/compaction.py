@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from models.snapshot.encoding import Manifest
+from models.snapshot.manifest import Manifest
 from streaming.checkpoint.collection import Shelf
 from streaming.checkpoint.writer import Cut, VersionWriter
 from streaming.versions.retention import bytes_since_base

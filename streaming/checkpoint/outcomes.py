@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from models.snapshot.encoding import Manifest, NotFinite
+from models.snapshot.encoding import NotFinite
+from models.snapshot.manifest import Manifest
 from streaming.checkpoint.writer import Hooks
 from streaming.store.errors import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.telemetry import LearnerTelemetry
 
 REFUSALS: Final[dict[type[Exception], str]] = {
     Fenced: "fenced",
@@ -48,3 +51,28 @@ class Phases:
     def failed(self, kind: str, error: Exception) -> None:
         """Pass on."""
         self._hooks.failed(kind, error)
+
+
+@dataclass(frozen=True)
+class VersionMetrics:
+    """What the checkpointer tells, as metrics."""
+
+    telemetry: LearnerTelemetry
+
+    def phase(self, name: str, seconds: float) -> None:
+        """One phase of one version took this long."""
+        self.telemetry.version_phase.labels(name).observe(seconds)
+
+    def committed(self, manifest: Manifest) -> None:
+        """A version, or a base beside one that is older, is in Redis."""
+        self.telemetry.version_bytes.labels(manifest.kind).inc(manifest.size)
+        self.telemetry.version_size.labels(manifest.kind).set(manifest.size)
+        if not manifest.beside:
+            self.telemetry.newest(manifest)
+
+    def failed(self, kind: str, error: Exception) -> None:
+        """A version is not in Redis."""
+        del error
+        self.telemetry.version_failures.labels(kind).inc()
+        if kind == "fenced":
+            self.telemetry.fenced.inc()

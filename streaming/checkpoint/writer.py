@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,11 +23,13 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from models.arrays import Array
 from models.ledger.admission import Admission
 from models.ledger.erasures import Erasures, Receipt
-from models.snapshot.encoding import Chunk, Manifest, describe, encode, seal
+from models.snapshot.encoding import Chunk, describe, encode
+from models.snapshot.manifest import Manifest, seal
 from models.state.state import Changes, State
-from models.state.tables import MODEL, Array, Schema
+from models.state.tables import MODEL, Schema
 from streaming.store.leases import Lease
 from streaming.store.store import Store
 from streaming.versions.retention import BESIDE, unneeded
@@ -201,3 +204,13 @@ def with_erasures(
     before, now = parent.progress.erasures if parent is not None else 0, draft.progress.erasures
     last = parent.erasure_seq if parent is not None and before == now else draft.seq if now else 0
     return msgspec.structs.replace(draft, erased=erasures.since(before, now), erasure_seq=last, receipts=list(receipts))
+
+
+def failpoint(wanted: str) -> Callable[[str], None]:
+    """Dies as if killed when the point of that name is reached; for crash tests. "" never does."""
+
+    def reached(name: str) -> None:
+        if name == wanted:
+            os._exit(137)
+
+    return reached

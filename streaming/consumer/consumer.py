@@ -18,8 +18,8 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
-from streaming.consumer.unpacking import hasten
-from streaming.kafka.client import open_client
+from streaming.consumer.record_batches import hasten
+from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import (
     BrokerAway,
     KafkaTrouble,
@@ -27,7 +27,6 @@ from streaming.kafka.errors import (
     OffsetsGone,
     TopicMissing,
     TopicRecreated,
-    client_arguments,
     trouble,
 )
 from streaming.kafka.records import Offsets, Record, Source, is_backfill

@@ -11,7 +11,7 @@ import msgspec
 
 from models.ledger.progress import Progress
 from models.recommender.prequential import Tested
-from models.recommender.recommender import Batch
+from models.recommender.types import Batch
 from models.referee.drift import NAMES, Alarms
 from models.referee.referee import Referee
 from models.state.state import State

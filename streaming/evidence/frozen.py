@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from models.recommender.frozen import Opponent
-from models.snapshot.encoding import Damaged, Incompatible, TooNew
+from models.snapshot.chunks import Damaged
+from models.snapshot.compatibility import Incompatible, TooNew
 from models.state.tables import Schema
 from streaming.store.store import Pointer, Store, StoreUnavailable
 from streaming.versions import loading as versions

@@ -16,14 +16,15 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
+from models.arrays import Array
 from models.ledger.admission import Admission
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.warm_start import ImportRefusedError, Knowledge, Outcome, check, enlist_categories, take
 from models.state.schema import SCHEMA
-from models.state.tables import Array
-from streaming.adapters import admission_rules, recommender_settings, stored_facts
 from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.intake.parameters import admission_rules, recommender_settings
+from streaming.live.facts import stored_facts
 from streaming.settings.loading import Settings
 from streaming.store.leadership import Leadership
 from streaming.store.store import Store

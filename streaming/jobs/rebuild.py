@@ -20,15 +20,16 @@ from models.ledger.progress import Progress, Quarantined
 from models.recommender.recommender import Recommender, new_state
 from models.snapshot.chunks import Damaged
 from models.state.schema import SCHEMA
-from streaming.adapters import admission_rules, recommender_settings, stored_facts
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.consumer.by_time import Past, Reach
 from streaming.intake.catalogue import Catalogue
 from streaming.intake.intake import Intake, Prepared
+from streaming.intake.parameters import admission_rules, recommender_settings
 from streaming.intake.text_vectors import contents_by
 from streaming.jobs.replay import erased
 from streaming.kafka.records import Record
 from streaming.kafka.topics import ROLES_READ, topics_read
+from streaming.live.facts import stored_facts
 from streaming.settings.loading import Settings
 from streaming.store.leadership import Leadership
 from streaming.store.store import Store

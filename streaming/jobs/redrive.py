@@ -15,10 +15,11 @@ import msgspec
 from models.records.events import Event
 from models.records.events import encode as encode_event
 from streaming.consumer.consumer import KafkaSource
-from streaming.intake.dead_letter_writer import DeadLetter, decode
+from streaming.intake.dead_letter import DeadLetter, decode
 from streaming.kafka.errors import KafkaTrouble, TopicMissing
-from streaming.kafka.producer import Delivery, EventProducer, Role
+from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.records import Record
+from streaming.kafka.topics import Role
 from streaming.settings.loading import Settings
 
 # Header of a record that was sent again: topic/partition/offset of the original.

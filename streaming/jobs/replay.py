@@ -14,14 +14,15 @@ from models.evaluation.protocol import Stream
 from models.ledger.admission import Admission
 from models.records.control import Erase
 from models.replay.replay import Rehearsal
-from streaming.adapters import admission_rules, stored_facts
 from streaming.consumer.by_time import Past
 from streaming.evidence.evidence import BAD
 from streaming.intake.catalogue import Catalogue
 from streaming.intake.intake import Intake, Prepared
+from streaming.intake.parameters import admission_rules
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import Record
 from streaming.kafka.topics import ROLES_READ, topics_read
+from streaming.live.facts import stored_facts
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 

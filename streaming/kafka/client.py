@@ -6,6 +6,7 @@ it was, and then says that there is none.
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import ssl
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
+from streaming.settings.kafka import KafkaSettings
 
 T = TypeVar("T")
 
@@ -187,3 +189,51 @@ def _untrusted(error: ssl.SSLError, servers: str) -> KafkaTrouble:
         f"Kafka at {servers} refuses our TLS handshake ({error.reason or error}): does it want a client certificate "
         "(kafka.certfile, kafka.keyfile)?"
     )
+
+
+def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """Arguments common to consumer, producer and admin client, in kafka-python's names.
+
+    Raises UnusableFile when the password file cannot be read.
+    """
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",") if server.strip()],
+        "client_id": client_id,
+        "security_protocol": settings.security_protocol,
+        "bootstrap_timeout_ms": int(settings.bootstrap_timeout * 1000),
+        "request_timeout_ms": int(settings.request_timeout * 1000),
+        "metadata_max_age_ms": int(settings.refresh_interval * 1000),
+        "reconnect_backoff_max_ms": 1_000,
+    }
+    if settings.security_protocol.startswith("SASL"):
+        arguments |= _login(settings)
+    if settings.security_protocol.endswith("SSL"):
+        arguments |= {
+            "ssl_cafile": str(settings.cafile) if settings.cafile is not None else None,
+            "ssl_certfile": str(settings.certfile) if settings.certfile is not None else None,
+            "ssl_keyfile": str(settings.keyfile) if settings.keyfile is not None else None,
+            "ssl_check_hostname": settings.check_hostname,
+        }
+    return arguments
+
+
+def _login(settings: KafkaSettings) -> dict[str, Any]:
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        from streaming.kafka.tokens import Tokens  # it raises errors that are declared here
+
+        return {"sasl_mechanism": settings.sasl_mechanism, "sasl_oauth_token_provider": Tokens(settings)}
+    try:
+        secret = settings.secret()
+    except (OSError, UnicodeDecodeError) as error:
+        assert settings.password_file is not None
+        raise UnusableFile("kafka.password_file", settings.password_file, error) from error
+    return {
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.username,
+        "sasl_plain_password": secret,
+    }
+
+
+def compression() -> str | None:
+    """The codec batches are written with: lz4 where its package is installed, otherwise none."""
+    return "lz4" if importlib.util.find_spec("lz4") is not None else None

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any, Final
-
-from streaming.settings.learner import KafkaSettings
-
-BACKFILL: Final = "sluicegate-backfill"
-"""Header that marks a record of history: its own timestamp is its "now", so it is never late."""
+from typing import Final
 
 
 class KafkaTrouble(Exception):
@@ -83,54 +77,6 @@ class TopicRecreated(KafkaTrouble):
             f"topic {topic!r} was made anew (id {before} became {after}): offsets of the old one do not apply"
         )
         self.topic, self.before, self.after = topic, before, after
-
-
-def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """Arguments common to consumer, producer and admin client, in kafka-python's names.
-
-    Raises UnusableFile when the password file cannot be read.
-    """
-    arguments: dict[str, Any] = {
-        "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",") if server.strip()],
-        "client_id": client_id,
-        "security_protocol": settings.security_protocol,
-        "bootstrap_timeout_ms": int(settings.bootstrap_timeout * 1000),
-        "request_timeout_ms": int(settings.request_timeout * 1000),
-        "metadata_max_age_ms": int(settings.refresh_interval * 1000),
-        "reconnect_backoff_max_ms": 1_000,
-    }
-    if settings.security_protocol.startswith("SASL"):
-        arguments |= _login(settings)
-    if settings.security_protocol.endswith("SSL"):
-        arguments |= {
-            "ssl_cafile": str(settings.cafile) if settings.cafile is not None else None,
-            "ssl_certfile": str(settings.certfile) if settings.certfile is not None else None,
-            "ssl_keyfile": str(settings.keyfile) if settings.keyfile is not None else None,
-            "ssl_check_hostname": settings.check_hostname,
-        }
-    return arguments
-
-
-def _login(settings: KafkaSettings) -> dict[str, Any]:
-    if settings.sasl_mechanism == "OAUTHBEARER":
-        from streaming.kafka.tokens import Tokens  # it raises errors that are declared here
-
-        return {"sasl_mechanism": settings.sasl_mechanism, "sasl_oauth_token_provider": Tokens(settings)}
-    try:
-        secret = settings.secret()
-    except (OSError, UnicodeDecodeError) as error:
-        assert settings.password_file is not None
-        raise UnusableFile("kafka.password_file", settings.password_file, error) from error
-    return {
-        "sasl_mechanism": settings.sasl_mechanism,
-        "sasl_plain_username": settings.username,
-        "sasl_plain_password": secret,
-    }
-
-
-def compression() -> str | None:
-    """The codec batches are written with: lz4 where its package is installed, otherwise none."""
-    return "lz4" if importlib.util.find_spec("lz4") is not None else None
 
 
 _UNKNOWN_TO_THEM: Final = {"SaslAuthenticationFailedError", "IllegalSaslStateError", "UnsupportedSaslMechanismError"}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
-
-from streaming.kafka.errors import BACKFILL
+from typing import Final, Protocol
 
 Offsets = dict[str, dict[int, int]]
 """topic -> partition -> next offset."""
@@ -54,3 +52,7 @@ class Source(Protocol):
     def backlog(self, timeout_s: float) -> Offsets | None: ...
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]]) -> bool: ...
     def close(self) -> None: ...
+
+
+BACKFILL: Final = "sluicegate-backfill"
+"""Header that marks a record of history: its own timestamp is its "now", so it is never late."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Literal
 
-from streaming.kafka.producer import Role
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, NewTopic
+
+from streaming.kafka.client import client_arguments, open_client
+from streaming.kafka.errors import NotAllowed, trouble
 from streaming.settings.loading import Settings
 
 ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
@@ -38,4 +44,72 @@ def parted(settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str]
     return {name: known[name] for name in known if name in read}, {n: known[n] for n in known if n not in read}
 
 
-__all__ = ["ROLES_READ", "parted", "topics_read"]
+__all__ = ["ROLES_READ", "ensure_topics", "parted", "topics_read"]
+
+
+Role = Literal["events", "items", "control", "slates", "deadletter"]
+
+ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
+
+WEEK_MS: Final = str(7 * 86_400_000)
+
+CONFIGS: Final[dict[Role, dict[str, str]]] = {
+    "items": {"cleanup.policy": "compact", "delete.retention.ms": WEEK_MS},
+    "control": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+    "slates": {"retention.ms": WEEK_MS},
+}
+"""Of topics we create. Slates say who was shown what, and only the newest are of use. Control records hold for every
+model that begins at the beginning of the topics, so they are kept for ever."""
+
+
+def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str]:
+    """Create those topics that do not exist, with `kafka.partitions` and `kafka.replication`; returns their names.
+
+    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them; `slates`
+    are kept for a week, `control` for ever. Raises BrokerAway, NotAllowed.
+    """
+    with administration(settings) as admin:
+        present = set(admin.list_topics())
+        missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
+        for role in missing:
+            _create(admin, settings, role)
+        if missing:
+            admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
+    return [settings.topic(role) for role in missing]
+
+
+@contextmanager
+def administration(settings: Settings) -> Iterator[Any]:
+    """kafka-python's admin client, closed at the end. Raises BrokerAway, NotAllowed or Refused, also for its calls."""
+    try:
+        admin = open_client(KafkaAdminClient, **client_arguments(settings.kafka, "sluicegate-admin"))
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except kafka_errors.KafkaError as error:
+        raise trouble(error, settings.kafka.bootstrap) from error
+
+
+def topic_options(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What each topic is configured with, defaults of the broker included: `retention.ms`, `cleanup.policy`, ..."""
+    wanted = [ConfigResource("TOPIC", topic) for topic in topics]
+    found = admin.describe_configs(wanted, config_filter="all").get("topic", {})
+    return {topic: {name: str(entry["value"]) for name, entry in options.items()} for topic, options in found.items()}
+
+
+def _create(admin: Any, settings: Settings, role: Role) -> None:
+    configs = CONFIGS.get(role, {})
+    # Control records hold for all users, in one order.
+    partitions = 1 if role == "control" else settings.kafka.partitions
+    topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=configs)
+    try:
+        admin.create_topics([topic], timeout_ms=int(settings.kafka.request_timeout * 1000))
+    except kafka_errors.TopicAlreadyExistsError:
+        return  # Another process of ours was first.
+    except kafka_errors.AuthorizationError as error:
+        raise NotAllowed(
+            f"topic {settings.topic(role)!r} does not exist on {settings.kafka.bootstrap}, or we may not see it, and "
+            f"Kafka does not let us create it ({type(error).__name__}): create it, or grant kafka.username the rights "
+            "that docs/operations.md lists"
+        ) from error

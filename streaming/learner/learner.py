@@ -30,8 +30,9 @@ from models.snapshot.compatibility import Incompatible, TooNew
 from models.snapshot.manifest import Manifest
 from models.state.schema import SCHEMA
 from models.warmup import warm
-from streaming.adapters import VersionMetrics, admission_rules, brief, failpoint, recommender_settings, stored_facts
 from streaming.checkpoint.checkpointer import Checkpointer
+from streaming.checkpoint.outcomes import VersionMetrics
+from streaming.checkpoint.writer import failpoint
 from streaming.consumer import record_batches as wire
 from streaming.consumer.consumer import KafkaSource
 from streaming.consumer.ranges import Interrupted
@@ -41,16 +42,19 @@ from streaming.evidence.frozen import Opponents
 from streaming.evidence.witness import Witnessing, declared
 from streaming.intake.catalogue import Catalogue
 from streaming.intake.dead_letter_writer import DeadLetterWriter
+from streaming.intake.parameters import admission_rules, recommender_settings
 from streaming.intake.text_vectors import TextModelMissing, contents_by
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
 from streaming.kafka.records import Source
-from streaming.kafka.topics import ROLES_READ, parted, topics_read
+from streaming.kafka.topics import ROLES_READ, ensure_topics, parted, topics_read
+from streaming.learner.parts import Model, Parts
 from streaming.learner.stopping import Stop
-from streaming.learner.term import AdoptionDue, LeaseLost, Model, Parts, Term
+from streaming.learner.term import AdoptionDue, LeaseLost, Term
 from streaming.live.erasures import Receipts
+from streaming.live.facts import stored_facts
 from streaming.live.writer import Mirror
-from streaming.settings.loading import Settings
+from streaming.settings.loading import Settings, brief
 from streaming.store.errors import StoreUnavailable
 from streaming.store.leadership import Leadership, stand_by
 from streaming.store.store import Store

@@ -11,15 +11,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
+from models import dimensions as dim
 from models.ledger import quarantine
 from models.ledger.admission import Admission, id_hash
+from models.ledger.erasures import Receipt
 from models.ledger.progress import Quarantined
-from models.recommender.recommender import Recommender, RecommenderSettings
-from models.records.control import Drop, Quarantine, Replay
+from models.recommender.recommender import Recommender
+from models.recommender.types import RecommenderSettings
+from models.records.control import Drop, Erase, Quarantine, Replay
 from models.records.events import Event
+from models.state.copies import combined
 from models.state.schema import SCHEMA
-from models.state.transplant import combined
 from streaming.consumer import ranges
 from streaming.intake.intake import Intake, Prepared
 from streaming.settings.loading import Settings
@@ -27,7 +31,7 @@ from streaming.store.store import Store
 from streaming.versions import loading as versions
 
 if TYPE_CHECKING:
-    from streaming.learner.term import Model
+    from streaming.learner.parts import Model
 
 log = logging.getLogger(__name__)
 
@@ -133,4 +137,17 @@ def _accepted(batch: Prepared, accepted: set[int] | None) -> tuple[list[Event], 
     return [batch.events[at] for at in kept], [batch.record_times[at] for at in kept]
 
 
-__all__ = ["Quarantining"]
+__all__ = ["Quarantining", "erase"]
+
+
+def erase(order: Erase, at: float, dedupe_entries: int, recommender: Recommender) -> Receipt:
+    """Forget the user: the row, the ring of interactions, the search under way. What items learnt of them stays.
+
+    It depends on nothing but the state and the record, so that learnt again after a crash it does the same.
+    """
+    state = recommender.state
+    row = state.keys["user"].rows.get(order.user, -1)
+    ring = state.tables["user_ring"].columns["item"][max(row, 0) * dim.RING : (row + 1) * dim.RING]
+    interactions = int(np.count_nonzero(ring >= 0))
+    found = recommender.remove("user", [order.user])
+    return Receipt(order.id, at, found, interactions, dedupe_entries)

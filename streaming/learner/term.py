@@ -10,38 +10,21 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from models.ledger.admission import Admission
-from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender
 from models.records.control import Erase
 from models.records.rejections import Rejection
-from models.state.state import State
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.evidence.attribution import Attributing
-from streaming.evidence.evidence import Evidencing, behind
-from streaming.evidence.witness import Witnessing
-from streaming.intake.catalogue import Catalogue
-from streaming.intake.dead_letter_writer import DeadLetterWriter
+from streaming.evidence.evidence import behind
 from streaming.intake.history_stage import ARRIVAL_SAMPLES, Mirroring, Passed
 from streaming.intake.intake import Intake, Ordered, Prepared
-from streaming.intake.text_vectors import Contents
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, TopicMissing
-from streaming.kafka.records import Record, Source
+from streaming.kafka.records import Record
 from streaming.learner.batching import Batching
-from streaming.learner.ordering import erase
-from streaming.learner.orders import Quarantining
+from streaming.learner.orders import Quarantining, erase
+from streaming.learner.parts import Model, Parts
 from streaming.learner.stopping import Stop
-from streaming.live.erasures import Receipts
-from streaming.live.writer import Mirror
-from streaming.settings.loading import Settings
-from streaming.store.leadership import Leadership
-from streaming.store.store import Store
-from streaming.telemetry import LearnerTelemetry
-from streaming.versions.adoption import Watch
 
 log = logging.getLogger(__name__)
 
@@ -77,40 +60,6 @@ class AdoptionDue(Exception):
 
 class LeaseLost(Exception):
     """Another learner may have taken over: stop applying, load again, stand by."""
-
-
-@dataclass(slots=True)
-class Model:
-    """What a term learns, and how far it got."""
-
-    state: State
-    recommender: Recommender
-    progress: Progress
-    admission: Admission
-    catalogue: Catalogue
-
-
-@dataclass(slots=True)
-class Parts:
-    """What a term works with."""
-
-    settings: Settings
-    source: Source
-    store: Store
-    leadership: Leadership
-    checkpointer: Checkpointer
-    mirror: Mirror
-    receipts: Receipts
-    adoption: Watch
-    deadletter: DeadLetterWriter
-    witnessing: Witnessing
-    contents: Contents
-    attributing: Attributing
-    evidence: Evidencing
-    telemetry: LearnerTelemetry
-    topics: dict[str, str]
-    monotonic: Callable[[], float]
-    wall: Callable[[], float]
 
 
 class Term:

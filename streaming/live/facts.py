@@ -273,3 +273,13 @@ def _pairs(found: Any) -> list[tuple[str, bytes]]:
 def _item(fields: Any) -> str:
     known = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
     return str(known[b"i"].decode())
+
+
+def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:
+    """What the shop has told of its items so far, from Redis."""
+    follower = FactsFollower(store)
+    follower.step()
+    for item in follower.items():
+        found = follower.get(item)
+        if found is not None:
+            yield item, found

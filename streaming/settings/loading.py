@@ -16,21 +16,19 @@ import msgspec
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 
 from models.records.mapping import EventMapping
+from streaming.settings.base import Section
+from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import (
-    AdmissionSettings,
-    EventSettings,
-    GateSettings,
-    KafkaSettings,
     LearnerSettings,
     RebuildSettings,
     RecommenderSettings,
-    RedisSettings,
-    Section,
-    ServiceSettings,
     UpdateSettings,
     WitnessSettings,
 )
 from streaming.settings.mapping import MappingSettings
+from streaming.settings.redis import RedisSettings
+from streaming.settings.service import GateSettings, ServiceSettings
 
 __all__ = [
     "AdmissionSettings",
@@ -274,3 +272,17 @@ def _plain(value: Any) -> str:
 
 def _dumped(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else str(value)
+
+
+BRIEF_BOOTSTRAP, BRIEF_REQUEST = 2.0, 5.0
+"""Seconds one try of the learner may take to find a broker and one request: it tries for ever and may have to stop."""
+
+
+def brief(settings: Settings) -> Settings:
+    """The same settings with short Kafka time-outs, for calls that are repeated until they succeed."""
+    kafka = settings.kafka
+    shorter = {
+        "bootstrap_timeout": min(kafka.bootstrap_timeout, BRIEF_BOOTSTRAP),
+        "request_timeout": min(kafka.request_timeout, BRIEF_REQUEST),
+    }
+    return settings.model_copy(update={"kafka": kafka.model_copy(update=shorter)})

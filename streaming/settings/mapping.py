@@ -6,7 +6,7 @@ from pydantic import Field
 
 from models.records.events import EventRules
 from models.records.mapping import EventMapping
-from streaming.settings.learner import Section
+from streaming.settings.base import Section
 
 
 class MappingSettings(Section):

@@ -8,7 +8,8 @@ from kafka import KafkaAdminClient, TopicPartition
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka import stuck_producer as mending
 from streaming.kafka.errors import BrokerAway, OffsetsGone
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.commands.test_send import *  # noqa: F403

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from streaming.intake.dead_letter_writer import HEAD, WHOLE
+from streaming.intake.dead_letter import HEAD, WHOLE
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import stop
 from tests.support.processes.harness import Installation

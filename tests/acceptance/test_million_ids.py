@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.recommender.recommender import RecommenderSettings
+from models.recommender.types import RecommenderSettings
 from models.referee.witness import BUCKETS, _fields
 from tests.contract import subjects
 from tests.contract.subjects import NOW, OfRegressor, made

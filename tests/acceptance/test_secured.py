@@ -16,7 +16,8 @@ import pytest
 from service.doctor.examination import examine
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, UnusableFile
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.learner.learner import NOT_ALLOWED
 from streaming.settings.loading import Settings, load_settings
 from streaming.store.store import Store, StoreUnavailable

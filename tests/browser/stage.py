@@ -17,7 +17,8 @@ from service.local.demo_client import Client
 from service.local.demo_data import Purchases, purchases
 from service.local.embedded import Child, free_port
 from service.local.stack import Stack, running
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 
 HISTORY = 6_000

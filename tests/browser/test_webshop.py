@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from service.http.auth import digest
 from service.local.embedded import free_port
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.integration.service.test_http import in_topic
 from tests.support.processes.serving import Served, changed, connected

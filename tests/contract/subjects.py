@@ -16,10 +16,12 @@ import pandas as pd
 from models.estimators.base import TableRegressor
 from models.estimators.factorization import FactorizationMachine
 from models.estimators.feature_table import FeatureTable
-from models.estimators.linear import LinearRegressor, ListwiseRanker
+from models.estimators.linear import LinearRegressor
+from models.estimators.listwise import ListwiseRanker
 from models.estimators.snapshot import dump, load
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.referee.witness import OTHERS, Witness
 from models.state.state import State
 

@@ -12,8 +12,10 @@ import pytest
 from river import optim
 
 from models.estimators.factorization import FactorizationMachine
-from models.estimators.linear import LinearRegressor, ListwiseRanker
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.estimators.linear import LinearRegressor
+from models.estimators.listwise import ListwiseRanker
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from tests.contract.subjects import NOW, Example
 
 SIDE = 24

@@ -22,7 +22,8 @@ from service.doctor.redis import Newest, examine_store
 from service.doctor.settings import examine_settings
 from service.local import embedded
 from streaming.consumer.inspection import inspect_log
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from streaming.store.store import Store
 from tests.conftest import eventually

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Served, learner, service, shop

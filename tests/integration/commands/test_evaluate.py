@@ -16,8 +16,8 @@ from models.evaluation.protocol import Plan
 from models.recommender.recommender import Recommender
 from models.records.events import EventRules
 from service.local.demo_export import export
-from streaming.adapters import recommender_settings
 from streaming.files.events import Layout, read_items
+from streaming.intake.parameters import recommender_settings
 from streaming.jobs.evaluation_log import read_stream
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import EPOCH, Shop

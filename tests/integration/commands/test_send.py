@@ -22,8 +22,9 @@ from streaming.consumer.consumer import KafkaSource
 from streaming.files.events import Layout
 from streaming.jobs.send import Options, Sender, load_state, state_path
 from streaming.kafka.errors import BrokerAway
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
 from streaming.kafka.records import Record, is_backfill
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 

@@ -11,7 +11,7 @@ from models.gate.decision import GateState, Version
 from models.ledger.progress import Quarantined
 from models.records.control import Drop, Quarantine, Replay, decode_control
 from service.routes.quarantine import proposed
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_gate import standing

@@ -17,7 +17,7 @@ from service.gate import gatekeeper
 from service.http.auth import digest
 from service.http.problems import TITLES
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Served, changed, connected, service

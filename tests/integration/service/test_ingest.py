@@ -8,7 +8,8 @@ import pytest
 
 from service.ingest.publisher import Intake, KafkaUnavailable, Outgoing
 from streaming.kafka.errors import BrokerAway
-from streaming.kafka.producer import Delivery, EventProducer, ensure_topics
+from streaming.kafka.producer import Delivery, EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.http.auth import digest
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import BadSettings, Settings, load_settings
 from tests.integration.service.test_http import in_topic, problem
 from tests.support.processes.serving import Served, changed, connected

@@ -20,7 +20,7 @@ import pytest
 
 from service.http.auth import digest
 from service.local import embedded
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
 from tests.support.processes.serving import learner, shop

@@ -13,7 +13,7 @@ from models.records.control import Erase, decode_control
 from models.slate.rotation import impression, page
 from models.snapshot.manifest import Manifest
 from service.http.auth import digest
-from streaming.kafka.producer import ensure_topics
+from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
 from streaming.live import histories
 from streaming.settings.loading import Settings

@@ -14,7 +14,8 @@ from models.records.events import IMPRESSION, Event
 from models.records.slates import SlateRecord, encode_slate
 from models.slate.rotation import ITEMS_PER_USER, Showing, impression, page
 from streaming.evidence.attribution import Attributing
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
 from streaming.live import showings as shown
 from streaming.settings.loading import Settings

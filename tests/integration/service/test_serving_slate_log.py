@@ -15,7 +15,8 @@ from models.records.events import CLICK, IMPRESSION, PURCHASE, Event
 from models.records.slates import SlateRecord, decode_slate
 from streaming.consumer.consumer import KafkaSource
 from streaming.evidence.attribution import Attributing
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from streaming.telemetry import LearnerTelemetry
 from tests.conftest import eventually

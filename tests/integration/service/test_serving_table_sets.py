@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from models.snapshot.encoding import Damaged
+from models.snapshot.chunks import Damaged
 from models.state.copies import duplicate
 from models.state.schema import SCHEMA
 from service.serving.table_sets import TableSets

@@ -20,8 +20,9 @@ from streaming.consumer.record_batches import WireRecord
 from streaming.intake.dead_letter_writer import DeadLetterWriter
 from streaming.jobs.redrive import letters
 from streaming.kafka.errors import BrokerAway, OffsetsGone, TopicMissing, TopicRecreated
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
 from streaming.kafka.records import Record, is_backfill
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
 
@@ -187,7 +188,8 @@ import json, pathlib, sys, time
 from service.local import embedded
 from streaming.kafka.errors import BrokerAway
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import load_settings
 
 def outcome(call):

@@ -14,10 +14,12 @@ from models.records.events import EventRules, Rejection, decode
 from models.records.rejections import REASONS
 from service.commands import deadletter as command
 from streaming.consumer.consumer import KafkaSource
+from streaming.intake import dead_letter
 from streaming.intake import dead_letter_writer as deadletter
 from streaming.jobs import redrive
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
 from streaming.kafka.records import Record
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 
 GOOD = b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000}'
@@ -67,14 +69,14 @@ def test_what_was_refused_is_read_back_byte_for_byte(kafka_settings: Settings) -
 
 
 def test_of_a_long_record_the_beginning_the_length_and_the_hash_are_kept(kafka_settings: Settings) -> None:
-    long = b"x" * (deadletter.WHOLE + 1)
-    refuse(kafka_settings, [long, b"y" * deadletter.WHOLE])
+    long = b"x" * (dead_letter.WHOLE + 1)
+    refuse(kafka_settings, [long, b"y" * dead_letter.WHOLE])
     by_length = {letter.length: letter for letter in redrive.letters(kafka_settings)}
     cut = by_length[len(long)]
     assert not cut.whole
-    assert cut.value == long[: deadletter.HEAD]
+    assert cut.value == long[: dead_letter.HEAD]
     assert cut.sha256 == hashlib.sha256(long).hexdigest()
-    assert by_length[deadletter.WHOLE].whole
+    assert by_length[dead_letter.WHOLE].whole
 
 
 def test_redriving_sends_the_same_bytes_once_however_often_it_runs(kafka_settings: Settings) -> None:

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 from models.records.rejections import Rejection
 from streaming.intake.dead_letter_writer import DeadLetterWriter
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from tests.conftest import eventually
 
 WHY = Rejection("json", "$", "an object", "nothing")

@@ -11,7 +11,8 @@ import pytest
 
 from models.records.control import Erase, encode_control
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
 from streaming.live import histories
 from streaming.live.writer import Erased, Mirror

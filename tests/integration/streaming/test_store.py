@@ -2,7 +2,9 @@
 
 import pytest
 
-from models.snapshot.encoding import Chunk, Damaged, Manifest, describe, seal
+from models.snapshot.chunks import Damaged
+from models.snapshot.encoding import Chunk, describe
+from models.snapshot.manifest import Manifest, seal
 from streaming.store.store import (
     Fenced,
     MissingChunk,

@@ -9,7 +9,8 @@ from kafka import errors as kafka_errors
 
 from streaming.kafka import stuck_producer as mending
 from streaming.kafka.errors import BrokerAway
-from streaming.kafka.producer import EventProducer, ensure_topics
+from streaming.kafka.producer import EventProducer
+from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from models.snapshot.encoding import Incompatible
+from models.snapshot.compatibility import Incompatible
 from models.state.tables import Column, Schema, Space, Table
 from streaming.checkpoint.checkpointer import FAILPOINTS, Checkpointer
 from streaming.store.store import Store

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from models.snapshot.encoding import record_hash
+from models.ledger.progress import record_hash
 from tests.support.streams.streams import LEARNT
 
 NO_ACTION = ("search", "impression")

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.arrays import Array
 from models.evaluation.prequential import replay
 from models.evaluation.protocol import Plan, Stream, late, targets
 from models.recommender.prequential import CONTENDERS
 from models.records.events import EventRules, decode
 from models.records.items import ItemFacts
-from models.state.tables import Array
 from models.statistics.metrics import MEASURES
 from service.local.demo_data import purchases
 from service.local.demo_export import LAST

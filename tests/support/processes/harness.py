@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from models.snapshot.encoding import Damaged
+from models.snapshot.chunks import Damaged
 from models.snapshot.manifest import Manifest
 from models.state.schema import SCHEMA
 from models.state.state import State

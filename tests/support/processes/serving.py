@@ -15,10 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from models.ledger.admission import Admission, AdmissionRules
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.ledger.progress import Progress
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.records.events import Event
 from models.records.items import ItemFacts
-from models.snapshot.encoding import Progress
 from models.state.schema import SCHEMA
 from models.statistics.comparison import Standing
 from service.app import create_app

@@ -20,9 +20,9 @@ from models.recommender.recommender import Recommender, new_state
 from models.records.events import Event, EventRules, Rejection, decode
 from models.state.schema import SCHEMA
 from models.state.state import State
-from streaming.adapters import admission_rules, recommender_settings
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.intake.catalogue import Known
+from streaming.intake.parameters import admission_rules, recommender_settings
 from streaming.store.store import Store
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import Planned

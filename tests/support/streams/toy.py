@@ -7,8 +7,8 @@ import sys
 import numpy as np
 
 from models.ledger.admission import Admission, AdmissionRules
+from models.ledger.progress import Progress
 from models.records.events import Event
-from models.snapshot.encoding import Progress
 from models.state.state import State
 from models.state.tables import Column, Schema, Space, Table
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
-from models.estimators.linear import contributions
 from models.features import FRESH_NAMES
 from models.kernels.cold_start import (
     candidates as fresh_candidates,
@@ -25,9 +24,11 @@ from models.kernels.ranking import features
 from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import candidates, history
+from models.recommender.explanation import contributions
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import UNTOUCHED, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import UNTOUCHED, Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.records.content import content
 from models.state.schema import SCHEMA
 from models.state.state import State

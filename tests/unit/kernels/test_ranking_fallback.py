@@ -5,7 +5,8 @@ import pytest
 
 from models import dimensions as dim
 from models.recommender.prequential import hits, reciprocal_ranks
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from tests.support.streams.adversaries import STREAMS
 
 EVENTS, FIRST = 6000, 1000

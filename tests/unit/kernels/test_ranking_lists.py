@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
-from models.estimators import factorization
-from models.estimators.linear import contributions
 from models.features import FEATURE_NAMES
 from models.kernels.ranking import features
 from models.kernels.ranking import listwise as ranking
 from models.kernels.retrieval import candidates, history
 from models.kernels.retrieval import factorization as machine
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender import explanation as factorization
+from models.recommender.explanation import contributions
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from tests import naive
 from tests.support.streams.shop import ShopFacts, facts, stream
 

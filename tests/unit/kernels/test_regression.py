@@ -10,7 +10,7 @@ from river import optim
 
 from models.estimators.factorization import FactorizationMachine
 from models.estimators.feature_rows import FeatureRows
-from models.estimators.linear import ListwiseRanker
+from models.estimators.listwise import ListwiseRanker
 from models.kernels.regression import losses
 from models.kernels.regression.examples import bucket
 from tests import naive_regressors as naive

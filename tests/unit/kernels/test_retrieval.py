@@ -17,8 +17,9 @@ from models.kernels.ranking import newton
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import co_visitation as transitions
 from models.kernels.retrieval import history, pool, popularity
-from models.recommender.recommender import RecommenderSettings, new_state
+from models.recommender.recommender import new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.state.marks import Marks
 from tests import naive
 

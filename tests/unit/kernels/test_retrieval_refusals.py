@@ -8,7 +8,8 @@ import pytest
 
 from models import dimensions as dim
 from models.kernels.retrieval import popularity, refusals
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent, facts, stream
 

@@ -8,8 +8,9 @@ import pytest
 
 from models import dimensions as dim
 from models.kernels.retrieval import candidates, searches
-from models.recommender.recommender import QUERY, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import QUERY, Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.records.queries import LONGEST, normalised
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent

@@ -14,8 +14,9 @@ from models.batch.passes import SUMS, VECTORS, Passes
 from models.batch.training import Goal, Trained, train
 from models.kernels.learning import learn_factors
 from models.kernels.retrieval import factorization
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from streaming.intake.intake import Prepared
 from streaming.learner.batching import split
 from tests.support.oracles.seen import Seen

@@ -11,7 +11,8 @@ import pytest
 from river import checks, compose, datasets, evaluate, facto, linear_model, metrics, optim, preprocessing
 
 from models.estimators.factorization import FactorizationMachine
-from models.estimators.linear import LinearRegressor, ListwiseRanker
+from models.estimators.linear import LinearRegressor
+from models.estimators.listwise import ListwiseRanker
 from models.estimators.options import UnsupportedOptionError
 from models.estimators.snapshot import SnapshotError, dump, load
 from service.local.demo_data import purchases

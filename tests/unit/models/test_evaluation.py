@@ -10,7 +10,8 @@ from models.evaluation.prequential import replay
 from models.evaluation.protocol import LISTS, Plan, Stream, late, list_places, slices, targets
 from models.evaluation.report import SINGLE
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from tests.support.streams.shop import START, ShopEvent, facts, stream
 
 ROOMY = RecommenderSettings(items=100, users=50, categories=8, brands=8)

@@ -10,9 +10,10 @@ from models import dimensions as dim
 from models.ledger.admission import Admission, AdmissionRules, id_hash
 from models.ledger.progress import Piece, Progress, Quarantined
 from models.ledger.quarantine import Refused, drop, find, hold, lose_log, refuse, replayed
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.records.events import Event
-from models.state.transplant import combined
+from models.state.copies import combined
 
 SETTINGS = RecommenderSettings(items=1_000, users=1_000, test_every=1)
 

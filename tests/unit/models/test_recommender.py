@@ -11,8 +11,9 @@ from models.features import FEATURE_NAMES
 from models.kernels import learning
 from models.recommender import sources
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests.support.streams.shop import START, ShopEvent, facts, stream

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.recommender.warm_start import ImportRefusedError, Knowledge, check, enlist_categories, fitted, take
 from models.records.items import ItemFacts
 from streaming.jobs.import_model import read

@@ -6,8 +6,9 @@ import pytest
 from models import dimensions as dim
 from models.features import FEATURE_NAMES
 from models.kernels.ranking import item_features as features_facts
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from models.records.content import content, cosine, projected
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent, ShopFacts

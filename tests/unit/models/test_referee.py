@@ -12,8 +12,9 @@ from models.gate import guards
 from models.gate.decision import Policy
 from models.kernels.serving import answer
 from models.recommender.frozen import Opponent, recall
-from models.recommender.recommender import Batch, Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import Batch, RecommenderSettings
 from models.referee.referee import SHARE, Referee
 from models.state.schema import SCHEMA
 from models.state.state import State

@@ -10,7 +10,8 @@ import pytest
 
 from models import dimensions as dim
 from models.gate.decision import Policy
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.replay.replay import Pace, Rehearsal
 from models.replay.report import report
 from models.replay.trial import Examined, Rule

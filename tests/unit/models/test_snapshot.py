@@ -9,24 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.ledger.progress import Progress, batch_digest, record_hash
 from models.snapshot import chunks as format_
 from models.snapshot import encoding as snapshot
 from models.snapshot.chunks import Damaged, Part, read, write
-from models.snapshot.encoding import (
-    Chunk,
-    Incompatible,
-    Manifest,
-    NotFinite,
-    Progress,
-    TooNew,
-    batch_digest,
-    decode,
-    describe,
-    record_hash,
-    seal,
-    unseal,
-    verify,
-)
+from models.snapshot.compatibility import Incompatible, TooNew
+from models.snapshot.decoding import decode
+from models.snapshot.encoding import Chunk, NotFinite, describe
+from models.snapshot.manifest import Manifest, seal, unseal, verify
 from models.snapshot.migrations import MIGRATIONS, RELEARNT
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.kernels.core import hash_index as kernels
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.state.copies import duplicate
 from models.state.index import CHUNK, LEAST, Index
 from models.state.keys import FEW_IDS, Keys

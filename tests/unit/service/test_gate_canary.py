@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
+from models.recommender.types import RecommenderSettings
 from service.gate.canary import contrast
 
 SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)

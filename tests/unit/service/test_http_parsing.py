@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.http.schemas import LISTS, Ask, query
+from service.http.parsing import LISTS, query
+from service.http.schemas import Ask
 from service.routes.recommend import PARAMETERS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/api.md").read_text(encoding="utf-8")

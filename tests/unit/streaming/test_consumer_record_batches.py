@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-from streaming.consumer.record_batches import Batch, MalformedBatch, unpack
-from streaming.consumer.unpacking import hasten
+from streaming.consumer.record_batches import Batch, MalformedBatch, hasten, unpack
 
 PART = st.none() | st.binary(max_size=300)
 HEADER = st.tuples(st.text(max_size=70), PART)

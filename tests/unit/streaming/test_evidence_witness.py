@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from models.recommender.recommender import Recommender, RecommenderSettings, new_state
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.types import RecommenderSettings
 from models.records.events import Event
 from models.referee.witness import UnknownWitnessError, Witnesses
 from streaming.evidence.witness import Witnessing, declared, pool_of

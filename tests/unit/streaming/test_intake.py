@@ -7,7 +7,7 @@ from models.ledger.admission import Admission, AdmissionRules
 from models.records.events import EventRules
 from streaming.intake.intake import Intake
 from streaming.intake.text_vectors import contents_by
-from streaming.kafka.errors import BACKFILL
+from streaming.kafka.records import BACKFILL
 
 TOPICS = {"events": "events", "items": "items", "control": "control"}
 NOW = 1_700_000_000_000

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streaming.kafka.errors import UnusableFile, client_arguments
+from streaming.kafka.client import client_arguments
+from streaming.kafka.errors import UnusableFile
 from streaming.settings.loading import BadSettings, Settings, in_force, leaves, load_settings
 from streaming.store.store import Store
 

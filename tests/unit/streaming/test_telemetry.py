@@ -5,7 +5,8 @@ import http.client
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streaming.telemetry import Labels, LearnerTelemetry, MetricsServer
+from streaming.learner.metrics_server import MetricsServer
+from streaming.telemetry import Labels, LearnerTelemetry
 
 
 def value(telemetry: LearnerTelemetry, name: str, **labels: str) -> float | None:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.snapshot.encoding import ChunkInfo, Manifest
+from models.snapshot.manifest import ChunkInfo, Manifest
 from streaming.versions.retention import BESIDE, bytes_since_base, unneeded
 
 

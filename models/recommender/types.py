@@ -1,0 +1,82 @@
+"""What the recommender takes and gives: events, options, batches, rankings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from models.arrays import Array
+
+DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
+"""Weight of each event type in learning, by code."""
+
+
+class EventLike(Protocol):
+    """What the recommender reads of an event (models/records/events.py has the real one); `query: str | None` may be
+    there."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def item_id(self) -> str | None: ...
+    @property
+    def timestamp(self) -> float: ...
+    @property
+    def price(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecommenderSettings:
+    """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
+
+    admit_after: events that name an item before it gets a row. test_every: 0 tests about 50 events a second of record
+    time, n > 0 each n-th event (for reports over a file).
+    """
+
+    items: int = 1_000_000
+    users: int = 500_000
+    categories: int = 20_000
+    brands: int = 50_000
+    queries: int = 20_000
+    admit_after: int = 1
+    test_every: int = 0
+    weights: tuple[float, ...] = DEFAULT_WEIGHTS
+
+    def ceilings(self) -> dict[str, int]:
+        """Per key space."""
+        return {
+            "item": self.items,
+            "user": self.users,
+            "category": self.categories,
+            "brand": self.brands,
+            "query": self.queries,
+        }
+
+
+class Batch(NamedTuple):
+    """Events as arrays, one element per accepted event."""
+
+    user: Array  # (n,) i32 row
+    item: Array  # (n,) i32 row, -1 for none
+    query: Array  # (n,) i32 row, -1 for none; learning writes here what was in force, from an earlier search too
+    kind: Array  # (n,) u8 code
+    time: Array  # (n,) f64 epoch seconds of the event
+    record_time: Array  # (n,) f64 epoch seconds of the record
+    price: Array  # (n,) f64, 0 for none
+    weight: Array  # (n,) f32
+
+
+class Ranking(NamedTuple):
+    """An answer: items best first, the score that ordered them, the single source that ranks each highest.
+
+    When asked for: the ranker's standardised features of each item, and its weights for this user at this moment.
+    """
+
+    items: list[str]
+    scores: Array  # (n,) f32 descending
+    sources: list[str]
+    served_by: str
+    features: Array | None = None  # (n, EXPLAINED_NAMES) f64
+    weights: Array | None = None  # (EXPLAINED_NAMES,) f64

@@ -1,0 +1,159 @@
+"""The chunks of a version in; the state and what else the version carries out. Stage 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from models.arrays import Array
+from models.snapshot.chunks import ROWS, Damaged, Part, read
+from models.snapshot.compatibility import TooNew, check_layout, conform
+from models.snapshot.manifest import Manifest
+from models.snapshot.migrations import MIGRATIONS, Migration
+from models.state.keys import KeyChanges
+from models.state.state import Changes, TableChanges
+from models.state.tables import Schema
+
+
+class Decoded(NamedTuple):
+    """What a version carried. `arrivals`: entries of the dedupe window from `first_arrival` to `progress.arrivals`."""
+
+    changes: Changes
+    first_arrival: int
+    arrivals: dict[str, Array]
+
+
+def decode(
+    manifest: Manifest, chunks: Sequence[bytes], schema: Schema, migrations: Mapping[int, Migration] = MIGRATIONS
+) -> Decoded:
+    """What those chunks of the version carry: all of them, or the served ones only.
+
+    Damaged: bytes that can't be what was written. TooNew, Incompatible: sound, but not for this program or schema.
+    """
+    if manifest.schema_version > schema.version:
+        raise TooNew(manifest.schema_version, schema.version)
+    parts = [part for data in chunks for part in read(data)]
+    keys = {name: _keys(name, found) for name, found in _grouped(parts, "keys").items()}
+    free = {name: _joined(found, "rows") for name, found in _grouped(parts, "free").items()}
+    tables = {name: _table(name, found) for name, found in _grouped(parts, "table").items()}
+    with_free = {name: part._replace(free=free.get(name, part.free)) for name, part in keys.items()}
+    changes = Changes(manifest.kind == "base", with_free, tables)
+    for version in range(manifest.schema_version, schema.version):
+        if version in migrations:
+            changes = migrations[version](changes)
+    if manifest.schema_version == schema.version:
+        check_layout(parts, schema)
+    arrivals = _arrivals(_grouped(parts, "arrivals").get("arrivals", []), manifest)
+    return Decoded(conform(changes, schema, manifest.counts), *arrivals)
+
+
+def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.kind == kind:
+            groups.setdefault(part.name, []).append(part)
+    return groups
+
+
+def _joined(parts: Sequence[Part], column: str) -> Array:
+    arrays = [part.arrays[column] for part in parts if column in part.arrays]
+    shapes = {(array.dtype.str, array.shape[1:]) for array in arrays}
+    if len(arrays) != len(parts) or len(shapes) != 1 or not arrays[0].ndim:
+        raise Damaged(f"{parts[0].name}.{column} is not the same array throughout")
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Array:
+    whole = _one_run(parts, lengths)
+    if whole is not None and whole.stop < 1 << 31:
+        return np.arange(whole.start, whole.stop, dtype=np.int32)
+    runs = []
+    for part, length in zip(parts, lengths, strict=True):
+        if part.first is not None:
+            if part.first + length >= 1 << 31:
+                raise Damaged(f"{name}: row {part.first + length}")
+            runs.append(np.arange(part.first, part.first + length, dtype=np.int32))
+        elif ROWS in part.arrays and part.arrays[ROWS].dtype == np.int32 and part.arrays[ROWS].shape == (length,):
+            runs.append(part.arrays[ROWS])
+        else:
+            raise Damaged(f"{name}: {length} rows without their numbers")
+    rows = runs[0] if len(runs) == 1 else np.concatenate(runs)
+    if len(rows) and (rows[0] < 0 or not (np.diff(rows) > 0).all()):
+        raise Damaged(f"{name}: row numbers do not ascend")
+    return rows
+
+
+def _one_run(parts: Sequence[Part], lengths: Sequence[int]) -> range | None:
+    """The rows of all parts where they follow one another without a gap, as in a base."""
+    start = parts[0].first
+    if start is None:
+        return None
+    end = start
+    for part, length in zip(parts, lengths, strict=True):
+        if part.first != end:
+            return None
+        end += length
+    return range(start, end)
+
+
+def _table(name: str, parts: Sequence[Part]) -> TableChanges:
+    columns = [column for column in parts[0].arrays if column != ROWS]
+    joined = {column: _joined(parts, column) for column in columns}
+    lengths = []
+    for part in parts:
+        found = {len(array) for array in part.arrays.values() if array.ndim}
+        if len(found) != 1 or {column for column in part.arrays if column != ROWS} != set(columns):
+            raise Damaged(f"{name}: columns of different lengths")
+        lengths.append(found.pop())
+    return TableChanges(_row_numbers(name, parts, lengths), joined)
+
+
+def _keys(name: str, parts: Sequence[Part]) -> KeyChanges:
+    ids: list[str] = []
+    lengths = []
+    for part in parts:
+        sizes, blob = part.arrays.get("lengths"), part.arrays.get("ids")
+        if sizes is None or blob is None or sizes.dtype != np.uint32 or blob.dtype != np.uint8:
+            raise Damaged(f"keys {name}: no ids")
+        if sizes.ndim != 1 or int(sizes.sum(dtype=np.int64)) != blob.size:
+            raise Damaged(f"keys {name}: lengths of ids do not add up")
+        ids += _split(name, blob.tobytes(), sizes)
+        lengths.append(len(sizes))
+    used = [key for key in ids if key]
+    if len(set(used)) != len(used):
+        raise Damaged(f"keys {name}: an id has two rows")
+    return KeyChanges(_row_numbers(f"keys {name}", parts, lengths), ids, np.zeros(0, np.int32))
+
+
+def _split(name: str, blob: bytes, sizes: Array) -> list[str]:
+    stops = np.cumsum(sizes, dtype=np.int64).tolist()
+    starts = [0, *stops[:-1]]
+    try:
+        if blob.isascii():
+            text = blob.decode("ascii")
+            return [text[start:stop] for start, stop in zip(starts, stops, strict=bool(stops))]
+        return [blob[start:stop].decode() for start, stop in zip(starts, stops, strict=bool(stops))]
+    except UnicodeDecodeError as error:
+        raise Damaged(f"keys {name}: {error}") from None
+
+
+def _arrivals(parts: Sequence[Part], manifest: Manifest) -> tuple[int, dict[str, Array]]:
+    """The first position and the entries; they must be one run that ends where the progress says."""
+    if not parts:
+        return manifest.progress.arrivals, {}
+    lengths = []
+    for part in parts:
+        found = {array.shape for array in part.arrays.values()}
+        if len(found) != 1 or any(len(shape) != 1 for shape in found) or part.first is None:
+            raise Damaged("arrivals: arrays of different lengths")
+        lengths.append(found.pop()[0])
+    starts = [part.first or 0 for part in parts]
+    stops = [start + length for start, length in zip(starts, lengths, strict=True)]
+    if starts[1:] != stops[:-1] or stops[-1] != manifest.progress.arrivals:
+        raise Damaged(f"arrivals end at {stops[-1]} instead of {manifest.progress.arrivals}")
+    return starts[0], {name: _joined(parts, name) for name in parts[0].arrays}
+
+
+__all__ = ["Decoded", "decode"]

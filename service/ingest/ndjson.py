@@ -1,0 +1,41 @@
+"""The body of a request in; one piece of JSON per event out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.records.events import Rejection
+from models.records.rejections import unparsable
+from service.http.problems import Problem
+
+NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+
+
+def split(raw: bytes, content_type: str) -> list[bytes]:
+    """The bytes of each event. Raises Problem when the body is no JSON at all, or empty.
+
+    >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
+    ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in NDJSON:
+        lines = [line for line in raw.split(b"\n") if line.strip()]
+        return lines or _unusable(unparsable(b"", 1))
+    start = raw.lstrip()[:1]
+    if start == b"[":
+        try:
+            return [bytes(event) for event in msgspec.json.decode(raw, type=list[msgspec.Raw])] or _unusable(
+                Rejection("empty", "$", "an event, or a list of them", "an empty list")
+            )
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            _unusable(Rejection("not_json", "$", "an event, or a list of them", str(error)))
+    return [raw] if start else _unusable(unparsable(b"", 1))
+
+
+def _unusable(problem: Rejection | None) -> list[bytes]:
+    assert problem is not None
+    raise Problem(
+        "bad-request",
+        f"The body cannot be split into events: {problem}.",
+        "Send one event as a JSON object, a list of them, or one a line with Content-Type application/x-ndjson.",
+    )
