@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.streams import LIMITS, Facts, lines, load_facts
 from models.recommender.prequential import CONTENDERS, hits, reciprocal_ranks
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import Batch, RecommenderSettings
+from models.recommender.types import EventBatch, RecommenderOptions
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
 WARM, CHUNK = 0.1, 2000
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 class _Scaled(Recommender):
     """The recommender, whose events weigh `scale` times what their type does."""
 
-    def rows(self, events: Any, record_times: Any, facts: Any = None) -> Batch:
+    def rows(self, events: Any, record_times: Any, facts: Any = None) -> EventBatch:
         batch = super().rows(events, record_times, facts)
         scales = np.fromiter((row.scale for row in events[: len(batch.weight)]), np.float32, len(batch.weight))
         return batch._replace(weight=batch.weight * scales)
@@ -151,7 +151,7 @@ def measure(name: str, seed: int) -> dict[str, Any]:
 
 def _ranks(rows: list[Row], facts: dict[str, Facts], every: int, seed: int) -> dict[int, int]:
     """Place -> rank of what is served, for the tested events past the warm-up whose item somebody had touched."""
-    settings = RecommenderSettings(test_every=every)
+    settings = RecommenderOptions(test_every=every)
     recommender, found = _Scaled(new_state(settings, seed), settings), {}
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]

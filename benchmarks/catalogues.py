@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks import workload
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 
 START = 1.7e9
 SETTLED = 100_000
@@ -62,7 +62,7 @@ def grown(items: int, later: int, seed: int, per_second: float = 2_000.0, users:
         Event(kind, f"u{user:07d}", f"i{item:07d}", START + time)
         for kind, user, item, time in zip(*columns, strict=True)
     ]
-    settings = RecommenderSettings(items=items + 1000, users=users + 1000)
+    settings = RecommenderOptions(items=items + 1000, users=users + 1000)
     recommender = Recommender(new_state(settings, seed), settings)
     for batch in batches(events[: items + SETTLED]):
         recommender.learn_events(batch, [event.timestamp for event in batch], facts)

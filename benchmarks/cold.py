@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.streams import LIMITS, Facts, Stream, load
 from models.recommender.prequential import CONTENDERS, Tested, hits, joined, reciprocal_ranks
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.items import ItemFacts
 from streaming.intake.text_vectors import contents_by
 
@@ -68,7 +68,7 @@ def measure(stream: Stream, seed: int) -> dict[str, Any]:
 def replay(stream: Stream, catalogue: dict[str, Facts], seed: int) -> Tested:
     """Test and learn a stream whose catalogue is known from the start; `places` are positions in it."""
     every = TESTED.get(stream.name, max(1, len(stream.events) // POSITIONS))
-    settings = RecommenderSettings(test_every=every)
+    settings = RecommenderOptions(test_every=every)
     recommender, parts = Recommender(new_state(settings, seed), settings), []
     recommender.describe(catalogue.items())
     for start in range(0, len(stream.events), CHUNK):

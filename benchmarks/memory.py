@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.report import verdict
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.state.state import State
 from models.state.tables import MODEL
 
@@ -64,7 +64,7 @@ def _apart(items: int, users: int) -> dict[str, Any]:
 
 def _filled(items: int, users: int) -> str:
     """A state with so many of both, each item and user met EVENTS_EACH times or more."""
-    settings = RecommenderSettings(items=items + 1, users=users + 1)
+    settings = RecommenderOptions(items=items + 1, users=users + 1)
     recommender = Recommender(new_state(settings), settings)
     recommender.learn_events([_Event("u0", "i0", START)], [START])  # compiled, and what never grows is there
     gc.collect()

@@ -22,7 +22,7 @@ from benchmarks.report import spread, verdict
 from models.kernels.learning import pick
 from models.recommender.prequential import CONTENDERS, hits, joined, reciprocal_ranks
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import Batch, RecommenderSettings
+from models.recommender.types import EventBatch, RecommenderOptions
 from service.local.demo_data import purchases
 
 SUMMARY = "the compiled step per event, with and without rankings, by size of the catalogue; what training seldom costs"
@@ -101,14 +101,14 @@ def _between(recommender: Recommender, events: list[Event]) -> tuple[float, floa
         picked = [at for at in range(len(rows.user)) if any(pick(applied + at, rate, seed, 0))]
         bounds = sorted({0, len(rows.user), *picked, *(at + 1 for at in picked)})
         for start, stop in pairwise(bounds):
-            seconds = _timed(recommender, Batch(*(column[start:stop] for column in rows)))
+            seconds = _timed(recommender, EventBatch(*(column[start:stop] for column in rows)))
             if start not in picked and stop - start >= SHORTEST:
                 spent, count = spent + seconds, count + stop - start
         ranked, seen = ranked + len(picked), seen + len(rows.user)
     return spent / count * 1e6, ranked / seen
 
 
-def _timed(recommender: Recommender, rows: Batch) -> float:
+def _timed(recommender: Recommender, rows: EventBatch) -> float:
     began = time.thread_time()
     recommender.learn(rows)
     return time.thread_time() - began
@@ -124,7 +124,7 @@ def quality(count: int, seed: int) -> dict[str, Any]:
 
 
 def _replayed(events: list[Event], facts: dict[str, Facts], rate: float, seed: int) -> dict[str, Any]:
-    settings = RecommenderSettings(test_every=max(1, len(events) // 8000))
+    settings = RecommenderOptions(test_every=max(1, len(events) // 8000))
     recommender, parts, began = Recommender(new_state(settings, seed), settings), [], time.thread_time()
     for start in range(0, len(events), BATCH):
         batch = events[start : start + BATCH]

@@ -18,7 +18,7 @@ from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.state.schema import SCHEMA
 from models.state.state import State
 
@@ -27,7 +27,7 @@ class _Event:
     kind, user_id, item_id, timestamp, price, query = 0, "user", "item", 1.5e9, None, None
 
 
-_FEW = RecommenderSettings(items=4, users=4, categories=4, brands=4)
+_FEW = RecommenderOptions(items=4, users=4, categories=4, brands=4)
 
 
 def warm() -> None:

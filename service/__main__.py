@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from service.http.auth import BadKeys, Keys, is_loopback
+from service.http.auth import ApiKeys, BadKeys, is_loopback
 from service.runtime import logs
 from service.runtime.short_turns import take_short_turns
 from streaming.settings.loading import BadSettings, Settings, load_settings
@@ -114,7 +114,7 @@ class _Server(uvicorn.Server):
 def _with_options(settings: Settings, host: str | None, port: int | None, insecure: bool) -> Settings:
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     service = settings.service.model_copy(update={**changes, **({"insecure": True} if insecure else {})})
-    keys = Keys(service.keys, service.keys_file)
+    keys = ApiKeys(service.keys, service.keys_file)
     if not is_loopback(service.host) and not len(keys) and not service.insecure:
         raise BadKeys(
             f"{service.host} can be reached from other machines and no key is configured: set service.keys or "

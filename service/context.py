@@ -15,16 +15,16 @@ from starlette.concurrency import run_in_threadpool
 
 from models.slate.rotation import Showings
 from models.state.schema import SCHEMA
-from service.gate.feed import Live
+from service.gate.feed import PageFeed
 from service.gate.gatekeeper import Gatekeeper
-from service.gate.quarantine import Holding
-from service.http.auth import Keys
+from service.gate.quarantine import AutoQuarantine
+from service.http.auth import ApiKeys
 from service.ingest.beacons import Beacons
-from service.ingest.publisher import Intake
-from service.runtime.rate_limit import Buckets
+from service.ingest.publisher import EventPublisher
+from service.runtime.rate_limit import RateLimit
 from service.runtime.telemetry import Telemetry
-from service.serving.catalogue import Catalogue
-from service.serving.erasures import Forgetting
+from service.serving.catalogue import ItemCatalogue
+from service.serving.erasures import ErasureFollower
 from service.serving.histories import CONNECTION_TIMEOUT, Histories
 from service.serving.slate_log import SlateLog
 from service.serving.table_sets import TableSets
@@ -41,21 +41,21 @@ class Context:
 
     settings: Settings
     telemetry: Telemetry
-    keys: Keys
+    keys: ApiKeys
     store: Store
     quick: QuickStore
     tables: TableSets
-    catalogue: Catalogue
+    catalogue: ItemCatalogue
     catalogue_store: Store
     gatekeeper: Gatekeeper
     histories: Histories
-    intake: Intake
-    buckets: Buckets
+    intake: EventPublisher
+    buckets: RateLimit
     beacons: Beacons
     showings: Showings
-    forgetting: Forgetting
+    forgetting: ErasureFollower
     slates: SlateLog
-    live: Live
+    live: PageFeed
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -87,16 +87,16 @@ class Context:
 
 def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Context:
     """The parts of one service process. `trusted`: roles without a key are open. Raises BadKeys, OSError."""
-    keys = Keys(settings.service.keys, settings.service.keys_file, trusted=trusted)
+    keys = ApiKeys(settings.service.keys, settings.service.keys_file, trusted=trusted)
     store = Store.for_service(settings)
     catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
     showings = Showings()
-    intake = Intake(settings, away=telemetry.kafka_away.set)
+    intake = EventPublisher(settings, away=telemetry.kafka_away.set)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     if settings.gate.quarantine == "auto":
-        keeper.moved = Holding(keeper, intake).moved
+        keeper.moved = AutoQuarantine(keeper, intake).moved
     return Context(
         settings=settings,
         telemetry=telemetry,
@@ -104,17 +104,17 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         store=store,
         quick=quick,
         tables=tables,
-        catalogue=Catalogue(catalogue_store),
+        catalogue=ItemCatalogue(catalogue_store),
         catalogue_store=catalogue_store,
         gatekeeper=keeper,
         histories=Histories(quick, telemetry),
         intake=intake,
-        buckets=Buckets(settings.service.rate_limit),
+        buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         showings=showings,
-        forgetting=Forgetting(quick, showings, intake, keeper.gathering.reservoir),
+        forgetting=ErasureFollower(quick, showings, intake, keeper.gathering.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
-        live=Live(tables, keeper, store, time.time),
+        live=PageFeed(tables, keeper, store, time.time),
     )
 
 

@@ -27,14 +27,14 @@ from streaming.intake.intake import Intake
 from streaming.learner.learner import Learner
 from streaming.learner.stopping import Stop
 from streaming.learner.term import Term
-from streaming.live.writer import Mirror
+from streaming.live.writer import LiveWriter
 from streaming.settings.loading import load_settings
 from streaming.telemetry import LearnerTelemetry
 
 STAGES: dict[str, tuple[type, str]] = {
     "poll": (KafkaSource, "poll"),
     "decode and admit": (Intake, "prepare"),
-    "history": (Mirror, "flush"),
+    "history": (LiveWriter, "flush"),
     "rows": (Recommender, "rows"),
     "learn": (Recommender, "learn"),
     "learner thread in all": (Term, "_learn"),

@@ -39,7 +39,7 @@ class Score(NamedTuple):
         return self.hit_rate + self.reciprocal
 
 
-class Question(NamedTuple):
+class HeldOutQuestion(NamedTuple):
     """One event and what its user had done before, newest first."""
 
     past: list[Told]
@@ -69,14 +69,14 @@ class HeldOut:
             return Score(0.0, 0.0, 0)
         return Score(float(hits(found).mean()), float(reciprocal_ranks(found).mean()), len(found))
 
-    def _rank(self, question: Question) -> int:
+    def _rank(self, question: HeldOutQuestion) -> int:
         items, times = [item for item, _, _ in question.past], [when for _, when, _ in question.past]
         kinds = [kind for _, _, kind in question.past]
         shown = self._recommender.rank(items, times, kinds, question.now, DEPTH, scratch=self._scratch).items
         return shown.index(question.item) + 1 if question.item in shown else 0
 
 
-def _questions(state: State, events: Sequence[EventLike]) -> list[Question]:
+def _questions(state: State, events: Sequence[EventLike]) -> list[HeldOutQuestion]:
     """About events whose item somebody had touched before."""
     good = [at for at, event in enumerate(events) if is_positive(event) and _touched(state, event.item_id or "")]
     asked = set(good[:: max(1, -(-len(good) // ASKED))])
@@ -85,7 +85,7 @@ def _questions(state: State, events: Sequence[EventLike]) -> list[Question]:
     found = []
     for at, event in enumerate(events):
         if at in asked:
-            found.append(Question(list(pasts[event.user_id]), event.item_id or "", event.timestamp))
+            found.append(HeldOutQuestion(list(pasts[event.user_id]), event.item_id or "", event.timestamp))
         if event.user_id in users and is_history(event):
             pasts[event.user_id].appendleft((event.item_id or "", event.timestamp, event.kind))
     return found

@@ -16,7 +16,7 @@ from models.arrays import Array
 from models.batch.kernel import PAST, again
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import EventLike, RecommenderSettings
+from models.recommender.types import EventLike, RecommenderOptions
 from models.state.state import State
 
 VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
@@ -140,7 +140,7 @@ class _Event(NamedTuple):
 
 def warm_passes() -> None:
     """Compile or load what a pass needs, before there is anything that would wait for it."""
-    settings = RecommenderSettings(items=10, users=10, categories=10, brands=10, queries=10)
+    settings = RecommenderOptions(items=10, users=10, categories=10, brands=10, queries=10)
     recommender, events = Recommender(new_state(settings), settings), [_Event()]
     passes = Passes(recommender, events)
     recommender.learn_events(events, [1.5e9])

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from models.arrays import Array
-from models.evaluation.prequential import Replay, replay
+from models.evaluation.prequential import PrequentialRun, replay
 from models.evaluation.protocol import Plan, Stream, Targets, late, list_places, targets
 from models.evaluation.report import Entry, pointwise_figures, report
 from models.evaluation.rival_run import Run, examples, race
@@ -16,7 +16,7 @@ from models.evaluation.rivals_implicit import BATCH, PERIODS, obstacle
 from models.evaluation.rivals_river import RIVER, Rival
 from models.evaluation.rivals_vw import VW
 from models.recommender.prequential import CONTENDERS
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 
 BUILTIN: Final = "builtin"
 Tick = Callable[[str, int], None]
@@ -76,7 +76,7 @@ def evaluate(
     plan: Plan,
     clock: Callable[[], float],
     rivals: Mapping[str, Maker],
-    settings: RecommenderSettings | None = None,
+    settings: RecommenderOptions | None = None,
     tick: Tick | None = None,
 ) -> dict[str, Any]:
     """The whole report. Raises NothingEvaluatedError. `clock`: seconds, monotonic."""
@@ -128,7 +128,7 @@ def rated(run: Run) -> bool:
     return run.pointwise and bool((run.positive == run.positive).any())
 
 
-def _own_entries(own: Replay, kept: Array) -> dict[str, Entry]:
+def _own_entries(own: PrequentialRun, kept: Array) -> dict[str, Entry]:
     return {
         name: Entry(
             own.tested.ranks[kept, at],

@@ -14,7 +14,7 @@ from models.evaluation.protocol import Plan, Stream, is_history, list_places
 from models.recommender.catalogue import FactsLike
 from models.recommender.prequential import CONTENDERS, Tested, joined
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import EventLike, RecommenderSettings
+from models.recommender.types import EventLike, RecommenderOptions
 from models.state.state import State
 
 CHUNK: Final = 2000
@@ -26,7 +26,7 @@ TIMED: Final = 50_000
 _NEVER: Final = 1 << 62
 
 
-class Replay(NamedTuple):
+class PrequentialRun(NamedTuple):
     """What one pass over a stream gave. Places are positions in the stream."""
 
     tested: Tested
@@ -42,14 +42,14 @@ def replay(
     stream: Stream,
     plan: Plan,
     clock: Callable[[], float],
-    settings: RecommenderSettings | None = None,
+    settings: RecommenderOptions | None = None,
     tick: Callable[[int], None] | None = None,
-) -> Replay:
+) -> PrequentialRun:
     """Test and learn a stream with a fresh recommender, all defaults unless `settings` say otherwise.
 
     Record times are the events' own. `clock`: seconds, monotonic. `tick`: told the events done, now and then.
     """
-    settings = replace(settings or RecommenderSettings(), test_every=plan.stride(len(stream.events)))
+    settings = replace(settings or RecommenderOptions(), test_every=plan.stride(len(stream.events)))
     recommender, facts = _fresh(stream, plan, settings)
     requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
     parts = []
@@ -60,7 +60,7 @@ def replay(
         requests.ask(recommender, stop)
         if tick is not None:
             tick(stop)
-    return Replay(
+    return PrequentialRun(
         joined(parts),
         requests.lists,
         recommender.scores(),
@@ -71,14 +71,14 @@ def replay(
     )
 
 
-def _fresh(stream: Stream, plan: Plan, settings: RecommenderSettings) -> tuple[Recommender, Mapping[str, FactsLike]]:
+def _fresh(stream: Stream, plan: Plan, settings: RecommenderOptions) -> tuple[Recommender, Mapping[str, FactsLike]]:
     """A recommender that knows the catalogue and nothing else, and the facts it looks up at an item's first event."""
     recommender = Recommender(new_state(settings, plan.seed), settings)
     recommender.describe(stream.catalogue.items())
     return recommender, {**stream.catalogue, **stream.facts}
 
 
-def _learning(stream: Stream, plan: Plan, settings: RecommenderSettings, clock: Callable[[], float]) -> float:
+def _learning(stream: Stream, plan: Plan, settings: RecommenderOptions, clock: Callable[[], float]) -> float:
     """Seconds per event of learning alone, lists that train the rankers included."""
     recommender, facts = _fresh(stream, plan, replace(settings, test_every=_NEVER))
     events = stream.events[:TIMED]

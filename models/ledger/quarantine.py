@@ -17,7 +17,7 @@ REMEMBERED: Final = 64
 """Quarantines listed; the oldest that hold nothing are forgotten first. Each is some 300 bytes of every manifest."""
 
 
-class Refused(Exception):
+class OrderRefused(Exception):
     """An order that cannot be carried out. The message is for the operator."""
 
 
@@ -45,7 +45,7 @@ def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Qu
     since = [each for each in after.quarantines if each.id not in known and each.state != "refused"]
     events = after.outcomes.get("learnt", 0) - healthy.outcomes.get("learnt", 0)
     if events < 0:
-        raise Refused(f"version {ask.version} has learnt more than what is learnt now")
+        raise OrderRefused(f"version {ask.version} has learnt more than what is learnt now")
     after.count("learnt", -events)
     after.count("quarantined", events)
     pieces = _without(_between(healthy, after, others), [piece for each in since for piece in each.pieces])
@@ -59,18 +59,18 @@ def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Qu
 def _check(progress: Progress, healthy: Progress, ask: Quarantined) -> None:
     here = {name: progress.topics.get(name) for name in healthy.offsets}
     if healthy.cluster != progress.cluster or here != {name: healthy.topics.get(name) for name in here}:
-        raise Refused(f"version {ask.version} was learnt from another log than this")
+        raise OrderRefused(f"version {ask.version} was learnt from another log than this")
     if healthy.rebuilt != progress.rebuilt:
-        raise Refused(f"version {ask.version} is of another model: it was rebuilt since")
+        raise OrderRefused(f"version {ask.version} is of another model: it was rebuilt since")
     known = {each.id for each in healthy.quarantines}
     for each in progress.quarantines:
         if each.id not in known and each.state != "refused" and each.seq < ask.seq:
-            raise Refused(
+            raise OrderRefused(
                 f"version {ask.version} learnt what quarantine {each.id} holds: go back to {each.version} or further, "
                 "or to a version since"
             )
     if sum(each.state == "held" for each in progress.quarantines) >= REMEMBERED:
-        raise Refused(f"{REMEMBERED} quarantines are held: replay or drop some first")
+        raise OrderRefused(f"{REMEMBERED} quarantines are held: replay or drop some first")
 
 
 def refuse(progress: Progress, ask: Quarantined, why: str) -> None:
@@ -85,8 +85,8 @@ def find(progress: Progress, quarantine: str) -> Quarantined:
         if each.id == quarantine:
             if each.state == "held":
                 return each
-            raise Refused(f"quarantine {quarantine} is {each.state}, not held")
-    raise Refused(f"there is no quarantine {quarantine}")
+            raise OrderRefused(f"quarantine {quarantine} is {each.state}, not held")
+    raise OrderRefused(f"there is no quarantine {quarantine}")
 
 
 def replayed(progress: Progress, held: Quarantined, learnt: int, detail: str = "") -> None:
@@ -161,4 +161,4 @@ def _bounded(quarantines: list[Quarantined]) -> list[Quarantined]:
     return [each for each in quarantines if each.id not in gone]
 
 
-__all__ = ["REMEMBERED", "Refused", "drop", "find", "hold", "lose_log", "refuse", "replayed"]
+__all__ = ["REMEMBERED", "OrderRefused", "drop", "find", "hold", "lose_log", "refuse", "replayed"]

@@ -31,7 +31,7 @@ def is_available(facts: FactsLike) -> bool:
     return bool(getattr(facts, "available", True))
 
 
-class Catalogue:
+class ItemRows:
     """Writes facts into item rows."""
 
     def __init__(self, state: State, ceilings: Ceilings) -> None:

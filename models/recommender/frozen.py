@@ -19,7 +19,7 @@ from models.state.state import State
 NONE: Final = np.zeros(0, np.int32)
 
 
-class Moment(NamedTuple):
+class AskedAt(NamedTuple):
     """What was known of a user when an event came, newest first, and the event. Rows are the learner's."""
 
     items: Array  # (n,) i32
@@ -30,13 +30,13 @@ class Moment(NamedTuple):
     query: int = -1  # row of the search that was in force
 
 
-class Opponent:
+class FrozenModel:
     """Served tables of one version, which nobody changes while it is asked."""
 
     def __init__(self, version: str, state: State) -> None:
         self.version, self.state = version, state
 
-    def rank(self, moment: Moment, learnt: State, scratch: Scratch, by: int = -1) -> int:
+    def rank(self, moment: AskedAt, learnt: State, scratch: Scratch, by: int = -1) -> int:
         """Rank of the moment's item as this version would serve it, ties against it; 0 when it is not proposed.
 
         `learnt`: the state the rows of the moment belong to. A row may have been handed to another id since.
@@ -71,7 +71,7 @@ class Opponent:
         return np.array([known.get(ids[row] or "", -1) if row >= 0 else -1 for row in rows.tolist()], np.int32)
 
 
-def recall(state: State, users: Array, items: Array, kinds: Array, times: Array, place: int) -> Moment:
+def recall(state: State, users: Array, items: Array, kinds: Array, times: Array, place: int) -> AskedAt:
     """The moment before event `place` of a batch that has just been learnt, from the user's ring.
 
     The ring holds the later events of the batch too: they are passed over. What they overwrote, at the far end of 128
@@ -87,7 +87,7 @@ def recall(state: State, users: Array, items: Array, kinds: Array, times: Array,
     # Copies: the ring goes on being written, and indexing by an array makes them. The types are those of a request: for
     # any other the kernel would be compiled once more, half a minute in which the learner stands still.
     seconds = ring.time[at].astype(np.int64)
-    return Moment(ring.item[at], seconds, ring.kind[at], int(times[place]), int(items[place]))
+    return AskedAt(ring.item[at], seconds, ring.kind[at], int(times[place]), int(items[place]))
 
 
-__all__ = ["Moment", "Opponent", "recall"]
+__all__ = ["AskedAt", "FrozenModel", "recall"]

@@ -13,11 +13,11 @@ from models.arrays import Array
 from models.kernels.learning import learn
 from models.kernels.serving import answer
 from models.kernels.serving import explain as explain_places
-from models.recommender.catalogue import Catalogue, FactsLike, is_available
+from models.recommender.catalogue import FactsLike, ItemRows, is_available
 from models.recommender.explanation import explained
 from models.recommender.prequential import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.recommender.scratch import Scratch, new_scratch
-from models.recommender.types import Batch, EventLike, Ranking, RecommenderSettings
+from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions
 from models.records.queries import normalised, query_of
 from models.state.ceilings import Ceilings, Limits
 from models.state.priors import _set_priors
@@ -30,13 +30,13 @@ SOURCE_NAMES = np.array([*CONTENDERS, QUERY, UNTOUCHED], object)
 of what nobody touched."""
 
 
-def new_state(settings: RecommenderSettings | None = None, seed: int = 1) -> State:
+def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> State:
     """An empty model. Equal seeds and equal events give equal bytes.
 
-    >>> new_state(RecommenderSettings(items=100), seed=7).keys["item"].space.ceiling
+    >>> new_state(RecommenderOptions(items=100), seed=7).keys["item"].space.ceiling
     100
     """
-    state = State(SCHEMA, (settings or RecommenderSettings()).ceilings())
+    state = State(SCHEMA, (settings or RecommenderOptions()).ceilings())
     progress = state.tables["progress"]
     progress.columns["seed"][0] = seed
     progress.columns["random"][0] = seed
@@ -52,12 +52,12 @@ class Recommender:
     that holds served tables only, `rank`, `similar`, `popular` and `scores` work and give what the learner would.
     """
 
-    def __init__(self, state: State, settings: RecommenderSettings | None = None) -> None:
+    def __init__(self, state: State, settings: RecommenderOptions | None = None) -> None:
         self.state = state
-        self.settings = settings or RecommenderSettings()
+        self.settings = settings or RecommenderOptions()
         self._scratch = new_scratch()
         self._ceilings = Ceilings(state, Limits(self.settings.admit_after))
-        self._catalogue = Catalogue(state, self._ceilings)
+        self._catalogue = ItemRows(state, self._ceilings)
         self._weights = np.array(self.settings.weights, np.float32)
 
     # Learning
@@ -67,7 +67,7 @@ class Recommender:
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
-    ) -> Batch:
+    ) -> EventBatch:
         """Ids to rows, for the longest run of events that needs no eviction in between, at least one.
 
         Allocates rows. A run ends just before an event whose new id finds its key space full, so that what is evicted
@@ -127,10 +127,10 @@ class Recommender:
 
     def _batch(
         self, events: Sequence[EventLike], record_times: Sequence[float], users: Array, items: Array, queries: Array
-    ) -> Batch:
+    ) -> EventBatch:
         count = len(events)
         kinds = np.fromiter([event.kind for event in events], np.uint8, count)
-        return Batch(
+        return EventBatch(
             users,
             items,
             queries,
@@ -141,7 +141,7 @@ class Recommender:
             self._weights[kinds],
         )
 
-    def learn(self, batch: Batch) -> Tested:
+    def learn(self, batch: EventBatch) -> Tested:
         """Test, then learn, the events in order, in one compiled call. Returns the ranks of those that were tested."""
         out = np.zeros((len(batch.user), 2 + dim.CONTENDERS), np.int32)
         state = self.state
@@ -153,7 +153,7 @@ class Recommender:
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
-        watch: Callable[[Batch, Tested], None] | None = None,
+        watch: Callable[[EventBatch, Tested], None] | None = None,
     ) -> Tested:
         """`rows` and `learn` over all events, however many runs it takes; `watch` sees each run before the next."""
         parts, start = [], 0

@@ -13,7 +13,7 @@ COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
 
 
-class History(NamedTuple):
+class HistoryScratch(NamedTuple):
     """What is known of one user, newest first, as the kernels read it."""
 
     items: Array  # (RING,) i32
@@ -93,7 +93,7 @@ class Fresh(NamedTuple):
 class Scratch(NamedTuple):
     """All of it; one per thread."""
 
-    history: History
+    history: HistoryScratch
     union: Union
     work: Work
     listed: Listed
@@ -105,10 +105,10 @@ def new_scratch() -> Scratch:
     return Scratch(_history(), _union(), _work(), _listed(), _fresh())
 
 
-def _history() -> History:
+def _history() -> HistoryScratch:
     i4, f4 = np.int32, np.float32
     ring = dim.RING
-    return History(
+    return HistoryScratch(
         np.zeros(ring, i4),
         np.zeros(ring, np.int64),
         np.zeros(ring, np.uint8),

@@ -28,7 +28,7 @@ class EventLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RecommenderSettings:
+class RecommenderOptions:
     """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
 
     admit_after: events that name an item before it gets a row. test_every: 0 tests about 50 events a second of record
@@ -55,7 +55,7 @@ class RecommenderSettings:
         }
 
 
-class Batch(NamedTuple):
+class EventBatch(NamedTuple):
     """Events as arrays, one element per accepted event."""
 
     user: Array  # (n,) i32 row

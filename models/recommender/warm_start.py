@@ -46,7 +46,7 @@ class Knowledge:
     counts: Array | None
 
 
-class Outcome(NamedTuple):
+class ImportOutcome(NamedTuple):
     """Items that got vectors and counts, those that are new, those beyond the ceiling; the width, and what is kept.
 
     kept: share of the vectors' squared lengths that is left after they were reduced to the model's width.
@@ -127,7 +127,7 @@ def fitted(vectors: Array) -> tuple[Array, float]:
     return (narrow * (LENGTH / math.sqrt((narrow**2).sum(axis=1).mean()))).astype(np.float32), kept
 
 
-def take(state: State, knowledge: Knowledge, now: int) -> Outcome:
+def take(state: State, knowledge: Knowledge, now: int) -> ImportOutcome:
     """Give every item its row and what is known of it; `now`: epoch seconds. Call `check` first.
 
     Where the ceiling leaves no room for all, those with the highest counts get a row, the first of the file among
@@ -157,7 +157,9 @@ def take(state: State, knowledge: Knowledge, now: int) -> Outcome:
     _fill_pool(state, rows)
     missed = len(knowledge.ids) - len(rows)
     with_vectors, with_counts = knowledge.vectors is not None, knowledge.counts is not None
-    return Outcome(len(rows), int(fresh.sum()), missed, len(rows) * with_vectors, len(rows) * with_counts, width, kept)
+    return ImportOutcome(
+        len(rows), int(fresh.sum()), missed, len(rows) * with_vectors, len(rows) * with_counts, width, kept
+    )
 
 
 def _set_times(state: State, rows: Array, now: int) -> None:

@@ -30,10 +30,10 @@ APART: Final = 50
 """Tested events between two that count of one user, as for the alarms: one user's long visit is one observation."""
 
 
-class Level:
+class HitLevel:
     """For the learner's thread.
 
-    >>> level = Level()
+    >>> level = HitLevel()
     >>> level.tested([1, 0] * 2_500, range(5_000))
     >>> round(level.usual, 3), level.fallen, level.doubted
     (0.5, False, False)
@@ -92,4 +92,4 @@ class Level:
         self.usual += (hit - self.usual) / (PATIENCE if self.doubted else self._seen)
 
 
-__all__ = ["FALLEN", "RECENT", "RISEN", "Level"]
+__all__ = ["FALLEN", "RECENT", "RISEN", "HitLevel"]

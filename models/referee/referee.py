@@ -15,16 +15,16 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.ledger.erasures import user_hash
-from models.recommender.frozen import Opponent, recall
+from models.recommender.frozen import FrozenModel, recall
 from models.recommender.prequential import CONTENDERS, Tested, hits
 from models.recommender.scratch import new_scratch
-from models.recommender.types import Batch
+from models.recommender.types import EventBatch
 from models.referee.drift import SAMPLE, Alarms
-from models.referee.hit_level import Level
+from models.referee.hit_level import HitLevel
 from models.state.state import State
 from models.statistics.comparison import Comparison, Standing, Window
 from models.statistics.exposure import Exposed
-from models.statistics.reservoir import LENGTH, SHORTEST, Question
+from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion
 
 SHARE: Final = 0.2
 """Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping. The
@@ -64,11 +64,11 @@ class Referee:
     def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
         self._seconds, self._share = seconds, share
         self.alarms: Alarms | None = None
-        self.level = Level()
-        self._asked: deque[Question] = deque(maxlen=ASKED)
+        self.level = HitLevel()
+        self._asked: deque[PastQuestion] = deque(maxlen=ASKED)
         self._scratch = new_scratch()
-        self._reference: Opponent | None = None
-        self._champion: Opponent | None = None
+        self._reference: FrozenModel | None = None
+        self._champion: FrozenModel | None = None
         self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
         self._paused = "no version is served yet"
         self._learnt, self._younger = Comparison(""), Comparison("")
@@ -85,7 +85,7 @@ class Referee:
         self._comparisons = dict.fromkeys(self._comparisons)
         self._learnt, self._younger = Comparison(""), Comparison("")
 
-    def face(self, reference: Opponent | None, champion: Opponent | None, paused: str = "") -> None:
+    def compare_with(self, reference: FrozenModel | None, champion: FrozenModel | None, paused: str = "") -> None:
         """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
         went_back = (
             champion is not None
@@ -102,14 +102,14 @@ class Referee:
         if champion is None or champion is reference:
             self._comparisons["probation"] = None
 
-    def _pair(self, name: str, of: str, against: Opponent | None) -> None:
+    def _pair(self, name: str, of: str, against: FrozenModel | None) -> None:
         known = self._comparisons[name]
         if against is None:
             self._comparisons[name] = None
         elif known is None or (known.of, known.against) != (of, against.version):
             self._comparisons[name] = Comparison(against.version, of)
 
-    def watch(self, state: State, batch: Batch, tested: Tested) -> None:
+    def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
         """Compare tested events of a batch that has just been learnt, within the time it may take."""
         self._tests.append((len(tested.known), int((tested.known < 0).sum())))
         _trim(self._tests, TESTS, _first)
@@ -134,7 +134,7 @@ class Referee:
             self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
         self._pay(self._seconds() - started, len(chosen))
 
-    def _remember(self, state: State, batch: Batch, places: Array) -> None:
+    def _remember(self, state: State, batch: EventBatch, places: Array) -> None:
         """One of a batch's tested events as a question; which one has nothing to do with what became of it."""
         if not len(places):
             return
@@ -147,16 +147,16 @@ class Referee:
             return
         items = [ids[row] or "" for row in moment.items[known].tolist()]
         times, kinds = moment.times[known].astype(float).tolist(), moment.kinds[known].tolist()
-        self._asked.append(Question(items, times, kinds, float(moment.now), came, user_hash(user)))
+        self._asked.append(PastQuestion(items, times, kinds, float(moment.now), came, user_hash(user)))
 
-    def asked(self) -> list[Question]:
+    def asked(self) -> list[PastQuestion]:
         """Tested events since the last call, some of them."""
         found = list(self._asked)
         self._asked.clear()
         return found
 
     @staticmethod
-    def _listen(alarms: Alarms, batch: Batch, tested: Tested) -> None:
+    def _listen(alarms: Alarms, batch: EventBatch, tested: Tested) -> None:
         found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
         alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist())
         count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
@@ -164,7 +164,7 @@ class Referee:
         # The span of a few events says nothing of a rate.
         alarms.consumed((sample == dim.CLICK).tolist(), count / passed if count > SAMPLE and passed > 0 else 0.0)
 
-    def earn(self, learning: float) -> None:
+    def add_budget(self, learning: float) -> None:
         """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
         now = self._seconds()
         earned = self._share * max(learning, IDLE * (now - self._filled_at))
@@ -182,7 +182,7 @@ class Referee:
             self.compared += count
             self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
 
-    def _against_versions(self, state: State, batch: Batch, place: int, rank: int) -> None:
+    def _against_versions(self, state: State, batch: EventBatch, place: int, rank: int) -> None:
         moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
         moment = moment._replace(query=int(batch.query[place]))
         ranks: dict[str, int] = {}
@@ -208,7 +208,7 @@ class Referee:
         race = state.served.race
         self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
 
-    def note(self, records: int, bad: int, duplicate: int) -> None:
+    def count_records(self, records: int, bad: int, duplicate: int) -> None:
         """Records of a batch, and how many of them were of no use."""
         self._records.append((records, bad, duplicate))
         _trim(self._records, RECORDS, _first)

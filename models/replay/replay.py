@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from models.recommender.catalogue import FactsLike
 from models.recommender.prequential import Tested
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import Batch, EventLike, RecommenderSettings
-from models.replay.trial import Examine, Outcome, Rule, Trial
+from models.recommender.types import EventBatch, EventLike, RecommenderOptions
+from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
 
 TOGETHER: Final = 2_000
@@ -30,7 +30,7 @@ class Divergence(NamedTuple):
     at: float
     events: int
     version: str
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, TrialOutcome]
 
 
 class Pace(NamedTuple):
@@ -40,14 +40,14 @@ class Pace(NamedTuple):
     events: int = 200
 
 
-class Rehearsal:
+class Replay:
     """`learn` all of the stream in order, then read `trials`, `divergences` and the counts."""
 
     def __init__(
         self,
         rules: Mapping[str, Rule],
         examine: Examine,
-        settings: RecommenderSettings | None = None,
+        settings: RecommenderOptions | None = None,
         seed: int = 1,
         since: float = 0.0,
         pace: Pace | None = None,
@@ -90,19 +90,19 @@ class Rehearsal:
         self._uncut += len(events)
         self.now = max(self.now, record_times[-1])
         for trial in self.trials:
-            trial.note(len(events), 0, 0)
+            trial.count_records(len(events), 0, 0)
         if self._uncut >= self._pace.events and self.now >= self._cut_at + self._pace.seconds:
             self._cut()
 
-    def _watch(self, batch: Batch, tested: Tested) -> None:
+    def _watch(self, batch: EventBatch, tested: Tested) -> None:
         for trial in self.trials:
             trial.watch(self.recommender.state, batch, tested)
         self._versions.forget()
 
-    def note(self, bad: int, duplicate: int) -> None:
+    def count_records(self, bad: int, duplicate: int) -> None:
         """Records that were not learnt: unusable ones and duplicates."""
         for trial in self.trials:
-            trial.note(bad + duplicate, bad, duplicate)
+            trial.count_records(bad + duplicate, bad, duplicate)
 
     def _cut(self) -> None:
         self._cut_at, self._uncut = self.now, 0
@@ -129,4 +129,4 @@ class Rehearsal:
             trial.begin(first, self.now)
 
 
-__all__ = ["Divergence", "Pace", "Rehearsal"]
+__all__ = ["Divergence", "Pace", "Replay"]

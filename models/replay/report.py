@@ -8,7 +8,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.gate.audit import policy_hash
-from models.replay.replay import Divergence, Rehearsal
+from models.replay.replay import Divergence, Replay
 from models.replay.trial import Trial
 from models.statistics.comparison import DEPTH, Comparison
 from models.statistics.metrics import hit_rate, reciprocal_rank, standard_error
@@ -20,7 +20,7 @@ ALPHA: Final = 0.05
 """Chance that the interval of a difference is wrong anywhere along the stream."""
 
 
-def report(rehearsal: Rehearsal) -> dict[str, Any]:
+def report(rehearsal: Replay) -> dict[str, Any]:
     """Figures of every gate, the difference of each from the first, and where they parted."""
     first = rehearsal.trials[0]
     return {

@@ -18,7 +18,7 @@ from models.gate.decision import Action, Decision, Evidence, GateState, Mode, Po
 from models.recommender.frozen import recall
 from models.recommender.prequential import Tested
 from models.recommender.scratch import new_scratch
-from models.recommender.types import Batch
+from models.recommender.types import EventBatch
 from models.referee.drift import Alarms
 from models.referee.referee import SAVED, SHARE, Referee
 from models.replay.versions import Held
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
     policy: Policy
 
 
-class Outcome(NamedTuple):
+class TrialOutcome(NamedTuple):
     """What a gate made of one version."""
 
     action: Action
@@ -80,14 +80,14 @@ class Trial:
         self.state = msgspec.structs.replace(self.state, promoted_at=now)
         self._served_since = now
 
-    def watch(self, state: State, batch: Batch, tested: Tested) -> None:
+    def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
         """A batch that has just been learnt: what would have been shown, and the evidence from it."""
         serving = self.serving
         if serving is None:
             return
         now = float(batch.record_time[-1])
-        self._referee.face(self.reference, serving if now - self._served_since >= STANDS else None)
-        self._referee.earn(SAVED / SHARE)
+        self._referee.compare_with(self.reference, serving if now - self._served_since >= STANDS else None)
+        self._referee.add_budget(SAVED / SHARE)
         self._referee.watch(state, batch, tested)
         by = best_source(serving.state) if self.state.baseline else -1
         for at in np.flatnonzero(tested.known >= 0).tolist():
@@ -97,11 +97,11 @@ class Trial:
             self.ranks.append(serving.rank(moment, state, self._scratch, by))
             self.by_source += by >= 0
 
-    def note(self, records: int, bad: int, duplicate: int) -> None:
+    def count_records(self, records: int, bad: int, duplicate: int) -> None:
         """What became of the records of a batch."""
-        self._referee.note(records, bad, duplicate)
+        self._referee.count_records(records, bad, duplicate)
 
-    def tick(self, candidate: Version, state: State, now: float, applied: int) -> Outcome:
+    def tick(self, candidate: Version, state: State, now: float, applied: int) -> TrialOutcome:
         """Decide about the newest version, whose tables are those of `state`."""
         evidence = self._evidence(candidate, self._referee.standing(0.0, applied))
         target = gate.wanted(self.state, evidence, self.rule.policy, now)
@@ -109,7 +109,7 @@ class Trial:
             evidence = self._examined(evidence, target, state, now)
         decision = gate.decide(self.state, evidence, self.rule.policy, now)
         self._next = self._after(decision)
-        outcome = Outcome(decision.action, decision.reasons, self._next[0])
+        outcome = TrialOutcome(decision.action, decision.reasons, self._next[0])
         self.decisions[outcome.action, outcome.reasons] += 1
         if gate.worth_recording(self.state, decision, self.rule.policy, now):
             self.state = msgspec.structs.replace(decision.next_state, audited_at=now)
@@ -152,4 +152,4 @@ def best_source(state: State) -> int:
     return int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))
 
 
-__all__ = ["Examine", "Examined", "Outcome", "Rule", "Trial", "best_source"]
+__all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome", "best_source"]

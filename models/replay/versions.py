@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.gate.decision import Version
-from models.recommender.frozen import Moment, Opponent
+from models.recommender.frozen import AskedAt, FrozenModel
 from models.recommender.scratch import Scratch
 from models.state.state import Changes, State
 
@@ -20,7 +20,7 @@ DELTAS: Final = 64
 grows, and applying them takes as long as a copy."""
 
 
-class Held(Opponent):
+class Held(FrozenModel):
     """Tables of one version. What it answered is remembered: several gates ask it the same."""
 
     def __init__(self, version: Version, state: State) -> None:
@@ -28,8 +28,8 @@ class Held(Opponent):
         self.record = version
         self._answers: dict[tuple[object, ...], int] = {}
 
-    def rank(self, moment: Moment, learnt: State, scratch: Scratch, by: int = -1) -> int:
-        """As `Opponent.rank`, asked of the tables once for each moment."""
+    def rank(self, moment: AskedAt, learnt: State, scratch: Scratch, by: int = -1) -> int:
+        """As `FrozenModel.rank`, asked of the tables once for each moment."""
         past = (moment.items.tobytes(), moment.times.tobytes(), moment.kinds.tobytes())
         key = (*past, moment.now, moment.item, moment.query, by)
         if key not in self._answers:

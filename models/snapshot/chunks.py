@@ -94,7 +94,7 @@ class Part(NamedTuple):
     arrays: dict[str, Array]
 
 
-class Source(Protocol):
+class PartSource(Protocol):
     """Something that can be split over chunks by row ranges."""
 
     length: int
@@ -106,7 +106,7 @@ class Source(Protocol):
         """Those rows."""
 
 
-def pack(sources: Iterable[Source], limit: int = CHUNK_BYTES) -> Iterator[bytes]:
+def pack(sources: Iterable[PartSource], limit: int = CHUNK_BYTES) -> Iterator[bytes]:
     """Fill chunks of at most `limit` bytes with the sources, in order; ValueError for a row that fits no chunk."""
     capacity = limit - min(HEADER_ROOM, limit // 2)
     parts: list[Part] = []

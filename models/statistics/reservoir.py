@@ -27,7 +27,7 @@ SLICE: Final = 4
 versions, about two minutes of a busy shop."""
 
 
-class Question(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class PastQuestion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was known of a user, newest first, and what came. Times in epoch seconds; `user` is a hash of the id."""
 
     items: list[str]
@@ -50,7 +50,7 @@ class Found(NamedTuple):
 class _Asked:
     __slots__ = ("by", "known", "now", "question")
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: PastQuestion) -> None:
         self.question, self.by, self.known, self.now = question, "", False, False
 
 
@@ -61,7 +61,7 @@ class Reservoir:
 
     >>> ages = Reservoir(size=4)
     >>> for second in range(1, 101):
-    ...     ages.add(Question(["tea"], [0.0], [0], float(second), "mug", 7))
+    ...     ages.add(PastQuestion(["tea"], [0.0], [0], float(second), "mug", 7))
     >>> [100 - int(each.now) for each in ages.questions]
     [99, 22, 4, 0]
     >>> ages.ask("v1", knows := lambda question: True, lambda question: question.now > 50.0)
@@ -78,11 +78,11 @@ class Reservoir:
         self._next = 0
 
     @property
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[PastQuestion]:
         """All of them, the oldest first."""
         return [each.question for each in self._asked]
 
-    def add(self, question: Question) -> None:
+    def add(self, question: PastQuestion) -> None:
         """Take a question in; of too many, the one goes that its neighbours in age stand in for best."""
         with self._lock:
             # Questions of several partitions do not come in the order of their times.
@@ -95,7 +95,9 @@ class Reservoir:
         with self._lock:
             self._asked = [each for each in self._asked if each.question.user not in users]
 
-    def ask(self, reference: str, knows: Callable[[Question], bool], finds: Callable[[Question], bool]) -> Found:
+    def ask(
+        self, reference: str, knows: Callable[[PastQuestion], bool], finds: Callable[[PastQuestion], bool]
+    ) -> Found:
         """Put the next SLICE of questions to both; what all that were put to this reference say.
 
         reference: its version, whose answers are remembered. A candidate's answers stand until it is their turn again.
@@ -124,4 +126,4 @@ def _superfluous(times: list[float]) -> int:
     return 1 + gaps.index(min(gaps))
 
 
-__all__ = ["LENGTH", "SHORTEST", "SIZE", "SLICE", "Found", "Question", "Reservoir"]
+__all__ = ["LENGTH", "SHORTEST", "SIZE", "SLICE", "Found", "PastQuestion", "Reservoir"]

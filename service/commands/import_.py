@@ -16,7 +16,7 @@ from service.cli.errors import broken
 from streaming.settings.loading import load_settings
 
 if TYPE_CHECKING:
-    from models.recommender.warm_start import Outcome
+    from models.recommender.warm_start import ImportOutcome
 
 HELP: Final = (
     "An .npz file holds ids (n) and vectors (n, 32), counts (n), or both; a Parquet file has columns of these names, "
@@ -69,7 +69,7 @@ def import_(
         typer.echo(_told(outcome, version))
 
 
-def _told(outcome: Outcome, version: str) -> str:
+def _told(outcome: ImportOutcome, version: str) -> str:
     done = "imported" if version else "would import"
     lines = [f"{done} {outcome.items} items, {outcome.new} new: {outcome.vectors} vectors, {outcome.counts} counts"]
     if outcome.kept < 1:

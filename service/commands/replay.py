@@ -22,7 +22,7 @@ from streaming.files.rows import FileError
 from streaming.settings.loading import Settings, load_settings
 
 if TYPE_CHECKING:
-    from models.replay.replay import Rehearsal
+    from models.replay.replay import Replay
 
 IN_FORCE, TRIED = "in force", "tried"
 
@@ -87,9 +87,9 @@ def replay(
     _tell(rehearsal, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
 
 
-def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Rehearsal:
-    from models.replay.replay import Pace, Rehearsal
-    from service.replay.examiner import Examiner
+def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Replay:
+    from models.replay.replay import Pace, Replay
+    from service.replay.examiner import CanaryExaminer
     from service.replay.policy_file import BadPolicy, read_rule, rule_in_force
     from streaming.intake.parameters import recommender_settings
 
@@ -98,9 +98,9 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Reh
         rules = {IN_FORCE: base, TRIED: read_rule(policy, base)}
     except (BadPolicy, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--policy") from error
-    return Rehearsal(
+    return Replay(
         rules,
-        Examiner(),
+        CanaryExaminer(),
         recommender_settings(settings),
         settings.recommender.seed,
         since,
@@ -108,7 +108,7 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Reh
     )
 
 
-def _of_topics(settings: Settings, rehearsal: Rehearsal, until: float, told: Told) -> dict[str, Any]:
+def _of_topics(settings: Settings, rehearsal: Replay, until: float, told: Told) -> dict[str, Any]:
     from models.warmup import warm
     from streaming.intake.text_vectors import TextModelMissing
     from streaming.jobs.replay import rehearse_topics
@@ -124,7 +124,7 @@ def _of_topics(settings: Settings, rehearsal: Rehearsal, until: float, told: Tol
 
 def _of_file(
     settings: Settings,
-    rehearsal: Rehearsal,
+    rehearsal: Replay,
     file: Path,
     items: Path | None,
     layout: Layout,
@@ -147,7 +147,7 @@ def _of_file(
     return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
 
 
-def _tell(rehearsal: Rehearsal, source: dict[str, Any], *, as_json: bool) -> None:
+def _tell(rehearsal: Replay, source: dict[str, Any], *, as_json: bool) -> None:
     from models.replay.report import report
     from service.replay.table import text
 

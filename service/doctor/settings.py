@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from service.doctor.findings import Finding
-from service.http.auth import BadKeys, Keys
+from service.http.auth import ApiKeys, BadKeys
 from streaming.settings.loading import Settings, in_force
 
 FILES: Final = ("cafile", "certfile", "keyfile", "password_file")
@@ -52,7 +52,7 @@ def _file(setting: str, path: Path, *, secret: bool) -> Finding:
 def _keys(settings: Settings) -> Finding:
     service, check = settings.service, "settings.keys"
     try:
-        keys = Keys(service.keys, service.keys_file, trusted=False)
+        keys = ApiKeys(service.keys, service.keys_file, trusted=False)
     except BadKeys as error:
         return Finding(check, "failure", str(error), "write one ROLE:SHA256-HEX a line (docs/operations.md)")
     if _loopback(service.host):

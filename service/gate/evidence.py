@@ -9,11 +9,11 @@ import msgspec
 from models.gate.decision import Evidence, Request, Version
 from models.snapshot.chunks import Damaged
 from models.statistics.comparison import Standing
-from models.statistics.reservoir import Question, Reservoir
+from models.statistics.reservoir import PastQuestion, Reservoir
 from streaming.store.store import Pointer, Store
 
 
-class Gathering:
+class EvidenceReader:
     """Reads the manifest of each newest version once."""
 
     def __init__(self, store: Store) -> None:
@@ -57,14 +57,14 @@ class Gathering:
             return None
 
 
-def asked(evidence: Mapping[str, object]) -> list[Question]:
+def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
     """The tested events that a manifest carries; none when another release wrote it.
 
     >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
     ('mug', [], [])
     """
     try:
-        return msgspec.convert(evidence.get("asked", []), list[Question])
+        return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
     except msgspec.ValidationError:
         return []
 
@@ -85,4 +85,4 @@ def _named(pointer: Pointer | None) -> Version | None:
     return Version(pointer.id, pointer.seq) if pointer is not None else None
 
 
-__all__ = ["Gathering", "asked", "standing"]
+__all__ = ["EvidenceReader", "asked", "standing"]

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.gate.gatekeeper import Gatekeeper
 from service.runtime import logs
-from service.runtime.tasks import ended
+from service.runtime.tasks import cancel_and_wait
 from service.serving.table_sets import TableSet, TableSets
 from streaming.store.store import Store, StoreUnavailable
 
@@ -53,7 +53,7 @@ class Told(msgspec.Struct):
     mode_after: str = ""
 
 
-class Live:
+class PageFeed:
     """Looks once a second and tells every page that watches. For one event loop."""
 
     def __init__(self, tables: TableSets, keeper: Gatekeeper, store: Store, clock: Callable[[], float]) -> None:
@@ -82,7 +82,7 @@ class Live:
     async def stop(self) -> None:
         """End the task."""
         self.closing = True
-        await ended(self._task)
+        await cancel_and_wait(self._task)
 
     @property
     def full(self) -> bool:
@@ -199,4 +199,4 @@ class Live:
         )
 
 
-__all__ = ["CLIENTS", "PERIOD", "Live"]
+__all__ = ["CLIENTS", "PERIOD", "PageFeed"]

@@ -24,7 +24,7 @@ from models.snapshot.manifest import Manifest
 from models.state.tables import Schema
 from models.warmup import warm_serving
 from service.gate.canary import Findings, contrast, inspect
-from service.gate.evidence import Gathering
+from service.gate.evidence import EvidenceReader
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
 from service.runtime import logs
@@ -79,7 +79,7 @@ class Gatekeeper:
         self._settings, self._telemetry, self._clock = settings, telemetry, clock
         self.name = name
         self.policy = policy_of(settings)
-        self.gathering = Gathering(store)
+        self.gathering = EvidenceReader(store)
         self._scratch = new_scratch()
         self._inspected = ("", "")
         self._findings = Findings((), "", {})

@@ -14,7 +14,7 @@ from typing import Final
 from models.gate import decision as gate
 from models.records.control import Quarantine, encode_control
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
-from service.ingest.publisher import Intake, KafkaUnavailable, Outgoing
+from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 from service.runtime import logs
 from streaming.store.store import StoreUnavailable
 
@@ -24,10 +24,10 @@ TRIES: Final = 8
 ACTOR: Final = "auto"
 
 
-class Holding:
+class AutoQuarantine:
     """For a gatekeeper to tell of its moves; what has to wait happens on a thread of its own."""
 
-    def __init__(self, keeper: Gatekeeper, intake: Intake) -> None:
+    def __init__(self, keeper: Gatekeeper, intake: EventPublisher) -> None:
         self._keeper, self._intake = keeper, intake
 
     def moved(self, decision: gate.Decision) -> None:
@@ -71,4 +71,4 @@ def note(ask: Callable[[gate.Request, int], gate.Decision], revision: Callable[[
             return
 
 
-__all__ = ["Holding", "note", "order_for"]
+__all__ = ["AutoQuarantine", "note", "order_for"]

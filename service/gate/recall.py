@@ -7,7 +7,7 @@ from collections.abc import Callable
 from models.recommender.recommender import Recommender
 from models.recommender.scratch import Scratch
 from models.statistics.comparison import DEPTH
-from models.statistics.reservoir import Question, Reservoir
+from models.statistics.reservoir import PastQuestion, Reservoir
 from service.serving.table_sets import TableSet
 
 
@@ -24,10 +24,10 @@ def forgotten(
     return {f"replay_{name}": float(value) for name, value in found._asdict().items()}
 
 
-def finder(recommender: Recommender, scratch: Scratch) -> Callable[[Question], bool]:
+def finder(recommender: Recommender, scratch: Scratch) -> Callable[[PastQuestion], bool]:
     """Whether the first 20 for a question's history hold what came next."""
 
-    def finds(asked: Question) -> bool:
+    def finds(asked: PastQuestion) -> bool:
         ranking = recommender.rank(asked.items, asked.times, asked.kinds, asked.now, DEPTH, scratch=scratch)
         return asked.item in ranking.items
 

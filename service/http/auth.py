@@ -30,13 +30,13 @@ LOCAL: Final = {role: Caller(role, "local") for role in ROLES}
 """Who asks where no key is needed."""
 
 
-class Keys:
+class ApiKeys:
     """The keys that are let in, by hash, and which roles need none.
 
     `trusted` is whether only this machine can ask, or the operator said --insecure: then a role for which no key is
     configured is open. A key of one role does not close the others.
 
-    >>> keys = Keys([f"admin:{digest('s3cret')}"], trusted=True)
+    >>> keys = ApiKeys([f"admin:{digest('s3cret')}"], trusted=True)
     >>> keys.admit({}, "read").name, keys.admit({"x-api-key": "s3cret"}, "admin").role
     ('local', 'admin')
     """
@@ -165,4 +165,4 @@ def _key(headers: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-__all__ = ["ROLES", "BadKeys", "Caller", "Keys", "digest", "is_loopback"]
+__all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest", "is_loopback"]

@@ -10,7 +10,7 @@ from typing import Final
 
 from models.records.events import EventRules
 from service.http.problems import Problem
-from service.runtime.rate_limit import Buckets
+from service.runtime.rate_limit import RateLimit
 from streaming.settings.events import EventSettings
 from streaming.settings.service import ServiceSettings
 
@@ -29,8 +29,8 @@ class Beacons:
         self._origins = frozenset(service.beacon_origins)
         types = tuple(name for name in service.beacon_types if name in events.types)
         self.rules = EventRules(types, events.aliases, events.weights, events.max_bytes)
-        self._by_key = Buckets(service.beacon_rate)
-        self._by_address = Buckets(service.beacon_client_rate, 2 * service.beacon_client_rate)
+        self._by_key = RateLimit(service.beacon_rate)
+        self._by_address = RateLimit(service.beacon_client_rate, 2 * service.beacon_client_rate)
 
     def check_origin(self, origin: str | None) -> None:
         """Raises Problem 403 unless the page is of an allowed origin. Other programs can claim any."""

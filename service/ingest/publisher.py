@@ -50,7 +50,7 @@ class Outgoing(NamedTuple):
     value: bytes | None
 
 
-class Intake:
+class EventPublisher:
     """Writes to the topics for the HTTP routes. Thread-safe; `send` blocks and belongs on a worker thread."""
 
     def __init__(
@@ -177,4 +177,4 @@ def _refused(index: int, event: Event | Rejection) -> EventOutcome:
     return EventOutcome(index, UNSENT)
 
 
-__all__ = ["PATIENCE", "Intake", "KafkaUnavailable", "Outgoing"]
+__all__ = ["PATIENCE", "EventPublisher", "KafkaUnavailable", "Outgoing"]

@@ -14,7 +14,7 @@ REMEMBERED = 8
 """Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""
 
 
-class Examiner:
+class CanaryExaminer:
     """Call it. Gates that face the same tables at the same moment are told the same, at the cost of one."""
 
     def __init__(self) -> None:
@@ -47,4 +47,4 @@ class Examiner:
         return found
 
 
-__all__ = ["Examiner"]
+__all__ = ["CanaryExaminer"]

@@ -20,7 +20,7 @@ from service.runtime.telemetry import SERVED_BY
 from service.serving import answer as answering
 from service.serving import page as recommending
 from service.serving.answer import PLAIN, Form
-from service.serving.arrangement import Moment
+from service.serving.arrangement import RequestMoment
 from service.serving.page import NOBODY, History, Page
 from service.serving.table_sets import TableSet
 
@@ -113,7 +113,7 @@ async def _recommend(request: Request, ask: Ask, place: str) -> Response:
     if ask.rotate:
         _remember_impressions(ctx)
     history, stored, lacking = await _history(ctx, ask, now)
-    moment = Moment(now, ctx.showings, request.scope["request_id"], stored)
+    moment = RequestMoment(now, ctx.showings, request.scope["request_id"], stored)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as held:
         page = recommending.recommend(held, ctx.catalogue, ask, history, moment, place)

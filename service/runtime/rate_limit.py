@@ -9,10 +9,10 @@ from typing import Final
 CALLERS: Final = 10_000
 
 
-class Buckets:
+class RateLimit:
     """A bucket per caller: `rate` tokens a second, at most `burst` of them saved. A rate of 0 means no limit.
 
-    >>> buckets = Buckets(rate=10.0, burst=2.0)
+    >>> buckets = RateLimit(rate=10.0, burst=2.0)
     >>> [buckets.take("ann", 1.0, now) for now in (0.0, 0.0, 0.0, 0.1)]
     [0.0, 0.0, 0.1, 0.0]
     """
@@ -37,4 +37,4 @@ class Buckets:
         return 0.0 if enough else round((min(tokens, self.burst) - level) / self.rate, 6)
 
 
-__all__ = ["Buckets"]
+__all__ = ["RateLimit"]

@@ -14,7 +14,7 @@ AGAIN: Final = 0.05
 """Seconds after which a task that goes on is cancelled once more."""
 
 
-async def ended(task: asyncio.Task[Any] | None, patience: float = PATIENCE) -> bool:
+async def cancel_and_wait(task: asyncio.Task[Any] | None, patience: float = PATIENCE) -> bool:
     """Cancel a task until it has ended. False when it has not after `patience` seconds: it is left behind, and logged.
 
     Once is not enough. A cancellation that meets a call at the moment of its answer may be lost: `asyncio.wait_for`
@@ -32,4 +32,4 @@ async def ended(task: asyncio.Task[Any] | None, patience: float = PATIENCE) -> b
     return task.done()
 
 
-__all__ = ["ended"]
+__all__ = ["cancel_and_wait"]

@@ -10,7 +10,7 @@ from models.slate.explanation import Contribution
 from models.slate.slate import Shown
 from service.http.schemas import Item, Slate
 from service.serving.page import Page
-from service.serving.pool import Catalogue
+from service.serving.pool import CatalogueView
 from service.serving.table_sets import TableSet
 
 _encoder = msgspec.json.Encoder()
@@ -30,7 +30,7 @@ def encode(
     request_id: str,
     user_id: str | None,
     held: TableSet | None,
-    catalogue: Catalogue,
+    catalogue: CatalogueView,
     page: Page,
     degraded: list[str],
     now: float,

@@ -15,11 +15,11 @@ from models.slate.rotation import Showing, Showings
 from models.slate.similarity import alike, traits
 from models.slate.slate import Shown
 from service.http.schemas import Ask
-from service.serving.pool import REQUESTED, SPARE, Catalogue, History
+from service.serving.pool import REQUESTED, SPARE, CatalogueView, History
 from service.serving.table_sets import TableSet
 
 
-class Moment(NamedTuple):
+class RequestMoment(NamedTuple):
     """What a page depends on beside model and history: when it is, what was shown before, what chance draws from.
 
     `request_id` is random, in hexadecimal. `stored`: what every service showed this user, as Redis has it.
@@ -51,9 +51,9 @@ def arrange(
     ask: Ask,
     pins: Mapping[int, str],
     held: TableSet | None,
-    catalogue: Catalogue,
+    catalogue: CatalogueView,
     history: History,
-    moment: Moment,
+    moment: RequestMoment,
 ) -> list[Shown]:
     """The page of a pool. What is pinned or boosted must be in the pool, see `with_named`."""
     if not pool:
@@ -74,7 +74,7 @@ def arrange(
     return slate.arranged(pool, wished, likeness, penalty, random)
 
 
-def _likeness(pool: list[Shown], ask: Ask, held: TableSet | None, catalogue: Catalogue) -> Array | None:
+def _likeness(pool: list[Shown], ask: Ask, held: TableSet | None, catalogue: CatalogueView) -> Array | None:
     if not ask.diversity:
         return None
     facts = [catalogue.get(shown.item_id) for shown in pool]
@@ -89,7 +89,7 @@ def _vectors(pool: list[Shown], held: TableSet | None) -> Array:
     return np.where(rows[:, None] >= 0, learnt[rows], 0.0).astype(np.float64)
 
 
-def _penalty(pool: list[Shown], ask: Ask, history: History, moment: Moment) -> Array | None:
+def _penalty(pool: list[Shown], ask: Ask, history: History, moment: RequestMoment) -> Array | None:
     if not ask.rotate or ask.user_id is None:
         return None
     touched = dict(zip(reversed(history.items), reversed(history.times), strict=True))
@@ -118,4 +118,4 @@ def with_named(pool: list[Shown], named: Iterable[str], ranking: Ranking | None)
     return pool
 
 
-__all__ = ["Moment", "arrange", "depth", "wishes", "with_named"]
+__all__ = ["RequestMoment", "arrange", "depth", "wishes", "with_named"]

@@ -182,7 +182,7 @@ def marks(tags: Iterable[str]) -> int:
     return found
 
 
-class Catalogue(FactsFollower):
+class ItemCatalogue(FactsFollower):
     """The followed facts, and a way to find items by them."""
 
     def __init__(self, store: Store) -> None:
@@ -221,4 +221,4 @@ class Catalogue(FactsFollower):
         return facts is not None and not self.hidden(item) and category in {None, facts.category}
 
 
-__all__ = ["Catalogue", "Columns", "marks"]
+__all__ = ["Columns", "ItemCatalogue", "marks"]

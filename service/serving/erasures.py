@@ -14,9 +14,9 @@ from typing import Final
 from models.ledger.erasures import user_hash
 from models.slate.rotation import Showings
 from models.statistics.reservoir import Reservoir
-from service.ingest.publisher import Intake
+from service.ingest.publisher import EventPublisher
 from service.runtime import logs
-from service.runtime.tasks import ended
+from service.runtime.tasks import cancel_and_wait
 from streaming.store.store import QuickStore, StoreUnavailable
 
 PERIOD: Final = 1.0
@@ -25,10 +25,10 @@ TOGETHER: Final = 1_000
 """Erasures of one look."""
 
 
-class Forgetting:
+class ErasureFollower:
     """Follows the erasures in Redis. For one event loop, the one on which showings are used."""
 
-    def __init__(self, store: QuickStore, showings: Showings, intake: Intake, reservoir: Reservoir) -> None:
+    def __init__(self, store: QuickStore, showings: Showings, intake: EventPublisher, reservoir: Reservoir) -> None:
         self._store, self._showings, self._intake, self._reservoir = store, showings, intake, reservoir
         self._last = ""
         self._task: asyncio.Task[None] | None = None
@@ -39,7 +39,7 @@ class Forgetting:
 
     async def stop(self) -> None:
         """End the task."""
-        await ended(self._task)
+        await cancel_and_wait(self._task)
 
     def forget(self, users: Iterable[str]) -> None:
         """Forget what these users were shown."""
@@ -88,4 +88,4 @@ def _hash(fields: object) -> int:
     return int(known[b"u"])
 
 
-__all__ = ["Forgetting"]
+__all__ = ["ErasureFollower"]

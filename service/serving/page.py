@@ -13,8 +13,8 @@ from models.slate.slate import Shown
 from service.http.parsing import pins
 from service.http.schemas import Ask
 from service.serving import arrangement as arranging
-from service.serving.arrangement import Moment
-from service.serving.pool import NOBODY, REQUESTED, Catalogue, History, Pool, rank, requested, stages
+from service.serving.arrangement import RequestMoment
+from service.serving.pool import NOBODY, REQUESTED, CatalogueView, History, Pool, rank, requested, stages
 from service.serving.table_sets import TableSet
 
 FILLING = frozenset({"popular", "catalogue", REQUESTED})
@@ -30,7 +30,7 @@ class Page(NamedTuple):
 
 
 def recommend(
-    held: TableSet | None, catalogue: Catalogue, ask: Ask, history: History, moment: Moment, place: str = "$"
+    held: TableSet | None, catalogue: CatalogueView, ask: Ask, history: History, moment: RequestMoment, place: str = "$"
 ) -> Page:
     """The slate for a history. Ranked candidates first, then the category, what is popular, the catalogue.
 
@@ -57,14 +57,14 @@ def recommend(
     return _page(shown[: ask.count], ranking)
 
 
-def _named(ask: Ask, pinned: dict[int, str], catalogue: Catalogue, allowed: Callable[[str], bool]) -> list[str]:
+def _named(ask: Ask, pinned: dict[int, str], catalogue: CatalogueView, allowed: Callable[[str], bool]) -> list[str]:
     """What may be shown of what the request names: pins whatever the filters say, boosted items within them."""
     barred = set(ask.exclude)
     fixed = [item for item in pinned.values() if item not in barred and not catalogue.hidden(item)]
     return [*fixed, *filter(allowed, ask.boosted)]
 
 
-def popular(held: TableSet | None, catalogue: Catalogue, ask: Ask) -> Page:
+def popular(held: TableSet | None, catalogue: CatalogueView, ask: Ask) -> Page:
     """The slate that everybody gets."""
     excluded = set(ask.exclude)
     pool = Pool(ask.wanted, ask.count, excluded, [])
@@ -72,7 +72,7 @@ def popular(held: TableSet | None, catalogue: Catalogue, ask: Ask) -> Page:
     return _page(page, None)
 
 
-def similar(held: TableSet | None, catalogue: Catalogue, item_id: str, n: int) -> Page:
+def similar(held: TableSet | None, catalogue: CatalogueView, item_id: str, n: int) -> Page:
     """The slate beside an item: what goes with it, then its category."""
     ranking = _proposed(held.recommender.similar(item_id, n)) if held is not None else None
     facts = catalogue.get(item_id)
@@ -88,7 +88,7 @@ def _proposed(ranking: Ranking) -> Ranking:
     return ranking._replace(items=ranking.items[:kept], scores=ranking.scores[:kept], sources=ranking.sources[:kept])
 
 
-def rules(catalogue: Catalogue, wanted: Wanted, excluded: set[str]) -> Callable[[str], bool]:
+def rules(catalogue: CatalogueView, wanted: Wanted, excluded: set[str]) -> Callable[[str], bool]:
     """Whether an item may be shown: not excluded, matching the filters, not removed or unavailable."""
     anything = wanted.anything
 
@@ -107,4 +107,4 @@ def _page(shown: list[Shown], ranking: Ranking | None) -> Page:
     return Page(shown, head if ranking is None or head in FILLING else ranking.served_by, ranking)
 
 
-__all__ = ["NOBODY", "Catalogue", "History", "Moment", "Page", "popular", "recommend", "similar"]
+__all__ = ["NOBODY", "CatalogueView", "History", "Page", "RequestMoment", "popular", "recommend", "similar"]

@@ -26,7 +26,7 @@ REQUESTED: Final = "requested"
 """Source of an item that the request named and nothing ranked."""
 
 
-class Catalogue(Protocol):
+class CatalogueView(Protocol):
     """What the shop says of its items, as it stands this moment."""
 
     def get(self, item_id: str) -> ItemFacts | None:
@@ -74,7 +74,7 @@ class Pool(NamedTuple):
     named: list[str]
 
 
-def rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now: float, pool: Pool) -> Ranking:
+def rank(held: TableSet, catalogue: CatalogueView, ask: Ask, history: History, now: float, pool: Pool) -> Ranking:
     """The ranking for a history, deep enough for the pool, with the request's own items among the candidates."""
     ranked = partial(held.recommender.rank, *history, now, query=ask.query, by=held.order, explain=ask.explain)
     if ask.candidates:
@@ -85,7 +85,7 @@ def rank(held: TableSet, catalogue: Catalogue, ask: Ask, history: History, now: 
     return ranked(EVERYTHING, extra=list(dict.fromkeys([*pool.named, *matching(held, catalogue, pool)])))
 
 
-def matching(held: TableSet, catalogue: Catalogue, pool: Pool) -> list[str]:
+def matching(held: TableSet, catalogue: CatalogueView, pool: Pool) -> list[str]:
     """Items that match the filters, the most popular of late first; [] when there is no filter."""
     wanted, room = pool.wanted, MAX_CANDIDATES - len(pool.named)
     if wanted.anything:
@@ -103,7 +103,7 @@ def matching(held: TableSet, catalogue: Catalogue, pool: Pool) -> list[str]:
 
 
 def stages(
-    ranking: Ranking | None, held: TableSet | None, catalogue: Catalogue, pool: Pool
+    ranking: Ranking | None, held: TableSet | None, catalogue: CatalogueView, pool: Pool
 ) -> Iterator[Iterator[Scored]]:
     """What fills the pool, in order of preference: what was ranked, what is popular, whatever matches."""
     wanted, n = pool.wanted, pool.size
@@ -121,7 +121,7 @@ def stages(
         yield (Candidate(item, 0.0, "catalogue") for item in held.state.keys["item"].rows)
 
 
-def _whatever(catalogue: Catalogue, pool: Pool, enough: int) -> list[str]:
+def _whatever(catalogue: CatalogueView, pool: Pool, enough: int) -> list[str]:
     if pool.wanted.anything:
         return catalogue.shown(enough)
     if pool.wanted.by_category and pool.wanted.category is not None:
@@ -146,4 +146,4 @@ def _scored(ranking: Ranking) -> Iterator[Scored]:
     return zip(ranking.items, ranking.scores.tolist(), ranking.sources, strict=True)
 
 
-__all__ = ["NOBODY", "REQUESTED", "Catalogue", "History", "Pool", "matching", "rank", "requested", "stages"]
+__all__ = ["NOBODY", "REQUESTED", "CatalogueView", "History", "Pool", "matching", "rank", "requested", "stages"]

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from models.records.slates import SlateRecord, encode_slate
 from models.slate.slate import Shown
 from service.http.schemas import Ask
-from service.runtime.rate_limit import Buckets
+from service.runtime.rate_limit import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving.page import Page
 from service.serving.table_sets import TableSet
@@ -45,7 +45,7 @@ class SlateLog:
 
     def __init__(self, settings: Settings, telemetry: Telemetry, producer: Callable[[], EventProducer | None]) -> None:
         self._share = settings.service.slate_sample
-        self._bucket = Buckets(settings.service.slates_per_second)
+        self._bucket = RateLimit(settings.service.slates_per_second)
         self._counts = telemetry.slates
         self._producer = producer
         self._queue: deque[_Waiting] = deque()

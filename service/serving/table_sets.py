@@ -24,7 +24,7 @@ from models.state.state import State
 from models.state.tables import Schema
 from streaming.store.store import Store
 from streaming.versions import loading as versions
-from streaming.versions.delta_cache import Recent
+from streaming.versions.delta_cache import DeltaCache
 
 # Seconds to wait for the last request on a set; a request holds one for about a millisecond. After it the set is left
 # to that request and the version is loaded into fresh tables, which costs memory and not correctness.
@@ -97,7 +97,7 @@ class TableSets:
         self._idle: TableSet | None = None
         self._kept: TableSet | None = None
         self._baseline = False
-        self._recent = Recent()
+        self._recent = DeltaCache()
 
     @property
     def active(self) -> TableSet | None:
@@ -207,7 +207,7 @@ class TableSets:
     def drop_idle(self) -> None:
         """Forget the idle set, and the deltas that made it: what it holds must not be built upon."""
         self._idle = None
-        self._recent = Recent()
+        self._recent = DeltaCache()
 
 
 def _twin(held: TableSet) -> TableSet:

@@ -21,7 +21,7 @@ from models.snapshot.encoding import NotFinite
 from models.snapshot.manifest import Manifest
 from models.state.state import State
 from models.state.tables import Schema
-from streaming.checkpoint.collection import Shelf
+from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
 from streaming.checkpoint.outcomes import FAILURES, Phases, failure_kind
 from streaming.checkpoint.writer import (
@@ -93,7 +93,7 @@ class Checkpointer:
         self.last: Last | None = None
         self.fenced = False
         self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
-        self._shelf = Shelf(store, self._writer, self._failed)
+        self._shelf = VersionIndex(store, self._writer, self._failed)
         head = store.head()
         self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._shelf.versions.values())])
         self._parent = start if start is not None and head is not None and head.id == start.id else None

@@ -12,7 +12,7 @@ from streaming.store.errors import CommitRefused, StoreUnavailable
 from streaming.store.store import Store
 
 
-class Shelf:
+class VersionIndex:
     """The manifests of all versions, each fetched once. Safe to use from several threads."""
 
     def __init__(self, store: Store, writer: VersionWriter, failed: Callable[[Exception], None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from models.snapshot.manifest import Manifest
-from streaming.checkpoint.collection import Shelf
+from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.writer import Cut, VersionWriter
 from streaming.versions.retention import bytes_since_base
 
@@ -35,7 +35,7 @@ class Compactor:
     def __init__(
         self,
         writer: VersionWriter,
-        shelf: Shelf,
+        shelf: VersionIndex,
         start: str,
         interval: float,
         clock: Callable[[], float],

@@ -81,7 +81,7 @@ class Cut(NamedTuple):
     first_arrival: int
 
 
-class Prepared(NamedTuple):
+class EncodedCut(NamedTuple):
     """A cut as bytes, ready to be sent as often as it takes."""
 
     manifest: Manifest
@@ -125,15 +125,15 @@ class VersionWriter:
         self._store, self._lease, self._schema = store, lease, schema
         self._hooks, self._failpoint, self._clock = hooks, failpoint, clock
 
-    def prepare(self, cut: Cut) -> Prepared:
+    def prepare(self, cut: Cut) -> EncodedCut:
         """Step 1. Raises NotFinite: such a state is never written."""
         self._failpoint("commit.1")
         with self._timed("encode"):
             chunks = list(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival))
             infos = [describe(index, chunk) for index, chunk in enumerate(chunks)]
-        return Prepared(msgspec.structs.replace(cut.manifest, chunks=infos), chunks)
+        return EncodedCut(msgspec.structs.replace(cut.manifest, chunks=infos), chunks)
 
-    def write(self, prepared: Prepared) -> Manifest:
+    def write(self, prepared: EncodedCut) -> Manifest:
         """Steps 2 to 5; may be repeated until it returns. Raises StoreUnavailable and CommitRefused."""
         manifest, chunks = prepared
         with self._timed("upload"):

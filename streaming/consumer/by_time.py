@@ -44,7 +44,7 @@ class Reach(NamedTuple):
     oldest: float | None
 
 
-class Past:
+class RecordsByTime:
     """Use as a context; then `batches` once. Raises BrokerAway, NotAllowed, TopicMissing, OffsetsGone.
 
     first: the topic whose records all come before the others, however late they were written.
@@ -80,7 +80,7 @@ class Past:
                 break
         return self._source.end_offsets()
 
-    def __enter__(self) -> Past:
+    def __enter__(self) -> RecordsByTime:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -181,4 +181,4 @@ class Past:
         }
 
 
-__all__ = ["Past", "Reach"]
+__all__ = ["Reach", "RecordsByTime"]

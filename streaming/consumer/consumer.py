@@ -18,7 +18,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
-from streaming.consumer.record_batches import hasten
+from streaming.consumer.record_batches import read_batches_compiled
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import (
     BrokerAway,
@@ -29,7 +29,7 @@ from streaming.kafka.errors import (
     TopicRecreated,
     trouble,
 )
-from streaming.kafka.records import Offsets, Record, Source, is_backfill
+from streaming.kafka.records import Offsets, Record, RecordSource, is_backfill
 from streaming.kafka.tokens import Tokens
 from streaming.settings.loading import Settings
 
@@ -40,7 +40,7 @@ __all__ = [
     "Offsets",
     "OffsetsGone",
     "Record",
-    "Source",
+    "RecordSource",
     "TopicMissing",
     "TopicRecreated",
     "is_backfill",
@@ -67,7 +67,7 @@ AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of i
 
 
 class KafkaSource:
-    """`Source` over kafka-python.
+    """`RecordSource` over kafka-python.
 
     Any method may raise BrokerAway (no answer within `kafka.request_timeout`; for the constructor,
     `kafka.bootstrap_timeout`) or NotAllowed. Nothing here waits without a bound.
@@ -87,7 +87,7 @@ class KafkaSource:
         self.mirror_failures = 0
         # Without a group, so that a lost group coordinator cannot hold up a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
-        hasten(self._consumer, kafka_errors.CorruptRecordError)
+        read_batches_compiled(self._consumer, kafka_errors.CorruptRecordError)
         try:
             arguments = client_arguments(self._settings, "sluicegate-source")
             self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))

@@ -29,7 +29,7 @@ class WireRecord(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
 
 
-class Batch(NamedTuple):
+class RecordBatch(NamedTuple):
     """What the header of a batch says. `append_time`: the broker's time, where that is what counts, else None."""
 
     topic: str
@@ -40,13 +40,13 @@ class Batch(NamedTuple):
     records: int
 
 
-def unpack(batch: Batch, data: bytes, start: int = 0) -> list[WireRecord]:
+def unpack(batch: RecordBatch, data: bytes, start: int = 0) -> list[WireRecord]:
     """The records that begin at data[start]. Raises MalformedBatch.
 
-    >>> unpack(Batch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97]))
+    >>> unpack(RecordBatch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97]))
     Traceback (most recent call last):
     streaming.consumer.record_batches.MalformedBatch: record 1 of 1 at offset 70 and after, partition 0 of t
-    >>> unpack(Batch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97, 4, 98, 99, 0]))[0][2:6]
+    >>> unpack(RecordBatch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97, 4, 98, 99, 0]))[0][2:6]
     (73, 1002, b'a', b'bc')
     """
     places = np.empty((batch.records, COLUMNS), np.int64)
@@ -99,7 +99,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
             return (value >> 1) ^ -(value & 1), at
 
 
-def hasten(consumer: Any, corrupt: type[Exception]) -> bool:
+def read_batches_compiled(consumer: Any, corrupt: type[Exception]) -> bool:
     """Let `consumer` (read_committed) hand out `WireRecord`s; whether it can. Damaged batches raise `corrupt`."""
     fetcher = getattr(consumer, "_fetcher", None)
     inherited: Any = getattr(fetcher, "PartitionRecords", None)
@@ -149,7 +149,9 @@ def _records(part: Any, batch: Any, corrupt: type[Exception]) -> Iterable[WireRe
         ]
     batch._maybe_uncompress()
     appended = batch.max_timestamp if batch.timestamp_type else None
-    known = Batch(part.topic, part.partition, batch.base_offset, batch.first_timestamp, appended, batch.records_count)
+    known = RecordBatch(
+        part.topic, part.partition, batch.base_offset, batch.first_timestamp, appended, batch.records_count
+    )
     try:
         return unpack(known, bytes(batch._buffer), batch._pos)
     except (ValueError, IndexError) as error:

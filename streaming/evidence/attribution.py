@@ -20,8 +20,8 @@ from models.statistics.attribution import VERSIONS, Attribution
 from models.statistics.exposure import Exposed, Exposure
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.records import Offsets, Record, Source
-from streaming.live.showings import Memory
+from streaming.kafka.records import Offsets, Record, RecordSource
+from streaming.live.showings import ShowingsWriter
 from streaming.settings.loading import Settings
 from streaming.store.commands import Commands
 from streaming.telemetry import LearnerTelemetry
@@ -44,7 +44,7 @@ Named = tuple[str, int, str, str, float]
 """request_id, kind, item id, user id, epoch seconds."""
 
 
-class Attributing:
+class SlateAttributor:
     """`offer` from the learning thread; everything else happens on a thread of its own. `close` ends it.
 
     connect: opens the source; it is tried again until it succeeds. store: where what users were shown is kept, None
@@ -55,7 +55,7 @@ class Attributing:
         self,
         settings: Settings,
         telemetry: LearnerTelemetry,
-        connect: Callable[[], Source] | None = None,
+        connect: Callable[[], RecordSource] | None = None,
         store: Commands | None = None,
     ) -> None:
         self._topic = settings.topic("slates")
@@ -63,7 +63,7 @@ class Attributing:
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
         # Of a store that is away nothing is kept for later: what was shown an hour ago counts half.
-        self._memory = Memory(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
+        self._memory = ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
         self.attribution = Attribution(self._window)
         self._exposure = Exposure()
         self._offered: deque[Named] = deque()
@@ -132,7 +132,7 @@ class Attributing:
         finally:
             source.close()
 
-    def _begin(self, source: Source) -> dict[int, int]:
+    def _begin(self, source: RecordSource) -> dict[int, int]:
         """Go back by the window; returns per partition the offset from which slates count.
 
         That is the log's end at the start of the process, and where reading stopped after a loss of the broker.
@@ -176,4 +176,4 @@ class Attributing:
         self._telemetry.exposed(self._exposure.look())
 
 
-__all__ = ["Attributing"]
+__all__ = ["SlateAttributor"]

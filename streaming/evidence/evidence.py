@@ -11,12 +11,12 @@ import msgspec
 
 from models.ledger.progress import Progress
 from models.recommender.prequential import Tested
-from models.recommender.types import Batch
+from models.recommender.types import EventBatch
 from models.referee.drift import NAMES, Alarms
 from models.referee.referee import Referee
 from models.state.state import State
 from models.statistics.exposure import Exposed
-from streaming.evidence.frozen import Opponents
+from streaming.evidence.frozen import FrozenVersions
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
@@ -25,10 +25,10 @@ BAD = ("rejected", "late", "future")
 """Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
 
 
-class Evidencing:
+class EvidenceReporter:
     """For the learner's thread."""
 
-    def __init__(self, opponents: Opponents, referee: Referee, telemetry: LearnerTelemetry) -> None:
+    def __init__(self, opponents: FrozenVersions, referee: Referee, telemetry: LearnerTelemetry) -> None:
         self._opponents, self._referee, self._telemetry = opponents, referee, telemetry
         self._shown = (0.0, 0, 0)
         self._counts: Mapping[str, int] = {}
@@ -38,18 +38,18 @@ class Evidencing:
     def _listen(self) -> None:
         self._referee.alarms = Alarms()
 
-    def watcher(self, state: State) -> Callable[[Batch, Tested], None]:
+    def watcher(self, state: State) -> Callable[[EventBatch, Tested], None]:
         """What `learn_events` shows each run to."""
-        self._referee.face(*self._opponents.current())
+        self._referee.compare_with(*self._opponents.current())
 
-        def watch(batch: Batch, tested: Tested) -> None:
+        def watch(batch: EventBatch, tested: Tested) -> None:
             self._referee.watch(state, batch, tested)
 
         return watch
 
     def idle(self) -> None:
         """There is no batch: let go of versions that are no longer compared with."""
-        self._referee.face(*self._opponents.current())
+        self._referee.compare_with(*self._opponents.current())
 
     def renew(self) -> None:
         """What is learnt was replaced: how it stood against others says nothing of what it is now."""
@@ -62,9 +62,9 @@ class Evidencing:
 
     def note(self, seconds: float, outcomes: Mapping[str, int]) -> None:
         """A batch was learnt in `seconds` without ours; what became of its records."""
-        self._referee.earn(seconds)
+        self._referee.add_budget(seconds)
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
-        self._referee.note(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
+        self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
     def asked(self) -> list[Any]:
         """Some of the tested events since the last call, as questions for the services' reservoirs."""
@@ -115,4 +115,4 @@ def behind(full: bool, now: float, progress: Progress) -> float:
     return max(0.0, now - progress.watermark) if full and progress.watermark else 0.0
 
 
-__all__ = ["BAD", "Evidencing", "behind"]
+__all__ = ["BAD", "EvidenceReporter", "behind"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from models.recommender.frozen import Opponent
+from models.recommender.frozen import FrozenModel
 from models.snapshot.chunks import Damaged
 from models.snapshot.compatibility import Incompatible, TooNew
 from models.state.tables import Schema
@@ -42,12 +42,12 @@ MOVED_ON: Final = 0.02
 class Faced(NamedTuple):
     """Who is compared with; `paused`: why one is missing that should be there."""
 
-    reference: Opponent | None = None
-    champion: Opponent | None = None
+    reference: FrozenModel | None = None
+    champion: FrozenModel | None = None
     paused: str = ""
 
 
-class Opponents:
+class FrozenVersions:
     """`current` is for the learner's thread; everything else happens on a thread of its own until `close`."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Opponents:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
         self._faced, self._seen = Faced(paused="no version is served yet"), Faced()
-        self._held: dict[str, Opponent] = {}
+        self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
         self._closing = threading.Event()
@@ -139,7 +139,7 @@ class Opponents:
         self._held[version] = found
         return ""
 
-    def _forward(self, spare: Opponent, version: str) -> Opponent | None:
+    def _forward(self, spare: FrozenModel, version: str) -> FrozenModel | None:
         """The same tables, `version` reached by deltas; None when a base lies between, or the learner holds on."""
         if not self._let_go(spare):
             return None
@@ -148,7 +148,7 @@ class Opponents:
                 versions.advance(self._store, spare.state, before, after, served_only=True)
         except (versions.NeedsBase, Damaged):
             return None
-        return Opponent(version, spare.state)
+        return FrozenModel(version, spare.state)
 
     def _hops(self, start: str, end: str) -> list[str]:
         chain = []
@@ -160,7 +160,7 @@ class Opponents:
                 break
         raise versions.NeedsBase(f"{end} does not extend {start} by deltas alone")
 
-    def _let_go(self, spare: Opponent) -> bool:
+    def _let_go(self, spare: FrozenModel) -> bool:
         """Wait until the learner has been told of others; False when the process ends first."""
         reference, champion, _ = self._faced
         self._faced = Faced(None if reference is spare else reference, None if champion is spare else champion)
@@ -169,11 +169,11 @@ class Opponents:
                 return False
         return True
 
-    def _loaded(self, version: str) -> Opponent:
+    def _loaded(self, version: str) -> FrozenModel:
         loaded = versions.load(self._store, version, self._schema, served_only=True, ceilings=self._ceilings)
         if loaded is None or loaded.manifest.id != version:
             raise Damaged("; ".join(loaded.skipped.values()) if loaded is not None else "gone")
-        return Opponent(version, loaded.state)
+        return FrozenModel(version, loaded.state)
 
 
-__all__ = ["Faced", "Opponents"]
+__all__ = ["Faced", "FrozenVersions"]

@@ -32,7 +32,7 @@ class Offer(NamedTuple):
     number: int
 
 
-class Witnessing:
+class WitnessRunner:
     """Hands at most one batch at a time to the witnesses. `close` ends the thread."""
 
     def __init__(self, witnesses: Witnesses, weights: Sequence[float], telemetry: LearnerTelemetry) -> None:

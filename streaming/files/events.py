@@ -82,7 +82,7 @@ class Shown(NamedTuple):
     facts: ItemFacts | None
 
 
-class Refused(NamedTuple):
+class RowRefused(NamedTuple):
     """A line that cannot be sent, and why."""
 
     line: int
@@ -113,15 +113,15 @@ def columns_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
         return {name: field for name, field in columns.items() if rows.columns is None or name in rows.columns}
 
 
-def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[dict[str, ItemFacts], list[Refused]]:
+def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[dict[str, ItemFacts], list[RowRefused]]:
     """(facts by item id, lines that cannot be used) of a file about items. Raises FileError."""
     facts: dict[str, ItemFacts] = {}
-    refused: list[Refused] = []
+    refused: list[RowRefused] = []
     with RowFile(path) as rows:
         names = _names(rows, columns or {}, ("item_id",))
         for row in rows:
             if isinstance(row, Bad):
-                refused.append(Refused(*row))
+                refused.append(RowRefused(*row))
                 continue
             fields = _renamed(row, names)
             item_id = str(fields.get("item_id", ""))
@@ -129,7 +129,7 @@ def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[di
             if isinstance(found, ItemFacts):
                 facts[item_id] = found
             else:
-                refused.append(Refused(row.line, found))
+                refused.append(RowRefused(row.line, found))
     return facts, refused
 
 
@@ -140,7 +140,7 @@ def read_events(
     items: Mapping[str, ItemFacts] | None = None,
     event_ids: str = "",
     types: Counter[str] | None = None,
-) -> Iterator[Shown | Refused | Passed]:
+) -> Iterator[Shown | RowRefused | Passed]:
     """Every row of `rows` as an event, a refusal, or a row passed over, in the order of the file.
 
     `items` are facts known besides the row's own columns; they win. With `event_ids` a row without event_id gets
@@ -158,7 +158,7 @@ def read_events(
     seen: set[str] = set()
     for row in rows:
         if isinstance(row, Bad):
-            yield Refused(*row)
+            yield RowRefused(*row)
             continue
         fields = _renamed(row, names)
         if times is not None and (moment := times.read(fields.get("timestamp"))) is not None:
@@ -268,7 +268,7 @@ def _shown(
     items: Mapping[str, ItemFacts],
     seen: set[str],
     event_ids: str,
-) -> Shown | Refused | Passed:
+) -> Shown | RowRefused | Passed:
     document: dict[str, Any] = {field: fields[field] for field in EVENT_FIELDS if field in fields}
     document["event_type"] = _type(fields, layout)
     if document["event_type"] == NO_TYPE:
@@ -280,9 +280,9 @@ def _shown(
     try:
         event = decode(msgspec.json.encode(document), rules)
     except UnicodeEncodeError:
-        return Refused(row.line, "the line is not UTF-8")
+        return RowRefused(row.line, "the line is not UTF-8")
     if isinstance(event, Rejection):
-        return Refused(row.line, str(event))
+        return RowRefused(row.line, str(event))
     if event.item_id is None or event.item_id in seen:
         return Shown(row.line, event, None)
     seen.add(event.item_id)

@@ -20,7 +20,7 @@ class Known(NamedTuple):
     content: bytes | None = None
 
 
-class Catalogue:
+class KnownItems:
     """Facts of every item the shop told us of, whether or not anybody has touched it yet."""
 
     def __init__(self, stored: Iterable[tuple[str, ItemFacts]] = ()) -> None:

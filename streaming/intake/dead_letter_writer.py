@@ -17,7 +17,7 @@ import msgspec
 
 from models.records.rejections import Rejection
 from streaming.intake.dead_letter import DeadLetter, dead_letter, encode
-from streaming.kafka.errors import KafkaTrouble, Refused
+from streaming.kafka.errors import KafkaTrouble, RecordRefused
 from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.records import Record
 
@@ -151,7 +151,7 @@ class DeadLetterWriter:
             if isinstance(outcome, KafkaTrouble):
                 raise outcome
             outcome.wait(max(0.001, limit - time.monotonic()))
-        except Refused:
+        except RecordRefused:
             if len(letter.value or b"") > LAST_RESORT:
                 return msgspec.structs.replace(letter, value=(letter.value or b"")[:LAST_RESORT])
             self.lost += 1

@@ -11,8 +11,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from streaming.intake.intake import Prepared
-from streaming.live.writer import Mirror
+from streaming.intake.intake import PreparedBatch
+from streaming.live.writer import LiveWriter
 
 AHEAD = 1
 """Batches that may be decoded before the one that is being written is in Redis."""
@@ -26,11 +26,11 @@ PAUSE = 0.1
 ARRIVAL_SAMPLES = 16
 """Records of a batch whose way to the history is timed: a histogram needs no more, and each costs a microsecond."""
 
-Passed = Prepared | BaseException | None
+Passed = PreparedBatch | BaseException | None
 """A batch; or what ended the intake, None when it was told to."""
 
 
-class Mirroring:
+class HistoryStage:
     """Writes what `put` takes, then gives it to `hand_over`, until the intake or the term is over.
 
     `stopping`: whether to give up, with so much waiting that nothing more may be read, what Redis does not take.
@@ -38,7 +38,7 @@ class Mirroring:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: LiveWriter,
         hand_over: Callable[[Passed], None],
         over: threading.Event,
         stopping: Callable[[], bool],
@@ -80,7 +80,7 @@ class Mirroring:
             except queue.Empty:
                 self._mirror.flush()
                 continue
-            if not isinstance(batch, Prepared):
+            if not isinstance(batch, PreparedBatch):
                 return batch
             if not self._room():
                 return None

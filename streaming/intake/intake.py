@@ -1,4 +1,4 @@
-"""In: polled records. Out: a `Prepared` batch: valid, new, plausible events in order, and their histories. Stage 1.
+"""Polled records in; a `PreparedBatch` out: valid, new, plausible events in order, and their histories. Stage 1.
 
 Runs beside the learning of the batch before: it touches no learnt state.
 """
@@ -37,7 +37,7 @@ class Ordered(NamedTuple):
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedBatch:
     """One batch, ready to be learnt."""
 
     events: list[Event] = field(default_factory=list)
@@ -86,9 +86,9 @@ class Intake:
             topics["control"],
         )
 
-    def prepare(self, polled: Sequence[Sequence[Record]]) -> Prepared:
+    def prepare(self, polled: Sequence[Sequence[Record]]) -> PreparedBatch:
         """Decode and admit the records of several partitions: a list each, in offset order. Orders come first."""
-        batch = Prepared()
+        batch = PreparedBatch()
         for records in sorted(polled, key=self._after_orders):
             if not records:
                 continue
@@ -111,7 +111,7 @@ class Intake:
     def _after_orders(self, records: Sequence[Record]) -> bool:
         return not records or records[0].topic != self._control_topic
 
-    def _orders(self, batch: Prepared, records: Sequence[Record]) -> None:
+    def _orders(self, batch: PreparedBatch, records: Sequence[Record]) -> None:
         for record in records:
             order = decode_control(record.value)
             if isinstance(order, Rejection):
@@ -124,7 +124,7 @@ class Intake:
             batch.orders.append(Ordered(order, at, forgotten))
 
     def _events(
-        self, batch: Prepared, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
+        self, batch: PreparedBatch, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
     ) -> None:
         admit = self._admission.admit
         events, times = batch.events, batch.record_times
@@ -161,13 +161,13 @@ class Intake:
         if histories:
             batch.histories.append(Mapped(topic, histories) if topic else histories)
 
-    def _no_event(self, batch: Prepared, record: Record, answer: Event | Rejection | None) -> None:
+    def _no_event(self, batch: PreparedBatch, record: Record, answer: Event | Rejection | None) -> None:
         if isinstance(answer, Rejection):
             self._reject(batch, record, answer)
         else:
             batch.count("ignored")
 
-    def _items(self, batch: Prepared, partition: int, records: Sequence[Record]) -> None:
+    def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> None:
         for record in records:
             facts = decode_item(record.key, record.value)
             if isinstance(facts, Rejection):
@@ -176,7 +176,7 @@ class Intake:
             known: ItemFacts | None = None if isinstance(facts, Removed) else facts
             batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
 
-    def _reject(self, batch: Prepared, record: Record, rejection: Rejection) -> None:
+    def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.count("rejected")
         batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
         self._refuse(record, rejection)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from models.ledger.admission import AdmissionRules
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from streaming.settings.loading import Settings
 
 
-def recommender_settings(settings: Settings) -> RecommenderSettings:
+def recommender_settings(settings: Settings) -> RecommenderOptions:
     """What the recommender needs of the settings."""
     mine = settings.recommender
-    return RecommenderSettings(
+    return RecommenderOptions(
         items=mine.max_items,
         users=mine.max_users,
         categories=mine.max_categories,

@@ -17,7 +17,7 @@ from typing import Final
 from models.evaluation.protocol import Stream
 from models.records.events import KINDS, Event, EventRules
 from models.records.items import ItemFacts
-from streaming.files.events import NO_TYPE, SYNONYMS, Layout, Passed, Refused, Shown, read_events
+from streaming.files.events import NO_TYPE, SYNONYMS, Layout, Passed, RowRefused, Shown, read_events
 from streaming.files.hints import flags, type_for
 from streaming.files.rows import Bad, FileError, RowFile
 
@@ -43,7 +43,7 @@ class Reading:
     duplicates: int = 0
     moved: int = 0
     types: Counter[str] = field(default_factory=Counter)
-    refusals: list[Refused] = field(default_factory=list)
+    refusals: list[RowRefused] = field(default_factory=list)
 
 
 def read_stream(
@@ -78,7 +78,7 @@ def read_stream(
 
 
 def _accepted(
-    outcomes: Iterator[Shown | Refused | Passed],
+    outcomes: Iterator[Shown | RowRefused | Passed],
     found: Reading,
     rows: RowFile,
     tick: Callable[[float], None] | None,
@@ -89,7 +89,7 @@ def _accepted(
             tick(rows.done())
         if isinstance(outcome, Passed):
             found.passed += 1
-        elif isinstance(outcome, Refused):
+        elif isinstance(outcome, RowRefused):
             found.refused += 1
             if len(found.refusals) < 5:
                 found.refusals.append(outcome)

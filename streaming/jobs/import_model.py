@@ -20,7 +20,7 @@ from models.arrays import Array
 from models.ledger.admission import Admission
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.warm_start import ImportRefusedError, Knowledge, Outcome, check, enlist_categories, take
+from models.recommender.warm_start import ImportOutcome, ImportRefusedError, Knowledge, check, enlist_categories, take
 from models.state.schema import SCHEMA
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.intake.parameters import admission_rules, recommender_settings
@@ -125,7 +125,7 @@ def _strings(path: Path, ids: Array) -> list[str]:
 
 def run(
     settings: Settings, knowledge: Knowledge, *, project: bool, dry_run: bool, wall: Callable[[], float] = time.time
-) -> tuple[Outcome, str]:
+) -> tuple[ImportOutcome, str]:
     """Import into the newest version, or into an empty model, and write a base; its id, "" when only tried.
 
     Raises ImportRefusedError, LearnerRunsError, NotWrittenError, StoreUnavailable, and what loading raises.

@@ -21,9 +21,9 @@ from models.recommender.recommender import Recommender, new_state
 from models.snapshot.chunks import Damaged
 from models.state.schema import SCHEMA
 from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.consumer.by_time import Past, Reach
-from streaming.intake.catalogue import Catalogue
-from streaming.intake.intake import Intake, Prepared
+from streaming.consumer.by_time import Reach, RecordsByTime
+from streaming.intake.catalogue import KnownItems
+from streaming.intake.intake import Intake, PreparedBatch
 from streaming.intake.parameters import admission_rules, recommender_settings
 from streaming.intake.text_vectors import contents_by
 from streaming.jobs.replay import erased
@@ -100,7 +100,7 @@ def rebuild(
         leadership = stack.enter_context(_lease(settings))
         discard(store)
         with contextlib.closing(Store.for_learner(settings)) as live:
-            fresh = Fresh(settings, Catalogue(stored_facts(live)), since, _quarantined(live))
+            fresh = RebuildRun(settings, KnownItems(stored_facts(live)), since, _quarantined(live))
         reach = _learn_all(settings, fresh, tell, stop, clock)
         if not fresh.progress.outcomes.get("learnt"):
             raise NotRebuiltError("the topics hold no event to learn (since then): nothing has changed")
@@ -111,11 +111,11 @@ def rebuild(
     return Rebuilt(version, fresh.progress, reach, clock() - started)
 
 
-class Fresh:
+class RebuildRun:
     """A model that starts empty, and how far it got."""
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, since: float, quarantines: Sequence[Quarantined] = ()
+        self, settings: Settings, catalogue: KnownItems, since: float, quarantines: Sequence[Quarantined] = ()
     ) -> None:
         mine = recommender_settings(settings)
         self.state = new_state(mine, settings.recommender.seed)
@@ -164,7 +164,7 @@ class Fresh:
                 return outcome
         return ""
 
-    def _advance(self, batch: Prepared, passed: Sequence[tuple[Record, str]]) -> None:
+    def _advance(self, batch: PreparedBatch, passed: Sequence[tuple[Record, str]]) -> None:
         progress = self.progress
         offsets: dict[tuple[str, int], list[int]] = {}
         latest: dict[tuple[str, int], float] = {}
@@ -201,13 +201,17 @@ def _pieces(quarantines: Sequence[Quarantined]) -> dict[tuple[str, int], list[tu
 
 
 def _learn_all(
-    settings: Settings, fresh: Fresh, tell: Callable[[Step], None], stop: threading.Event, clock: Callable[[], float]
+    settings: Settings,
+    fresh: RebuildRun,
+    tell: Callable[[Step], None],
+    stop: threading.Event,
+    clock: Callable[[], float],
 ) -> list[Reach]:
     """Read to the end, and again to where the end has moved meanwhile; how far back the log reached."""
     reach: list[Reach] = []
     read, began = 0, clock()
     for _ in range(ROUNDS):
-        with Past(settings, fresh.read, fresh.progress.offsets, fresh.topics["control"]) as past:
+        with RecordsByTime(settings, fresh.read, fresh.progress.offsets, fresh.topics["control"]) as past:
             fresh.progress.cluster, fresh.progress.topics = past.identity
             for runs in past.batches(TOGETHER):
                 if stop.is_set():
@@ -221,7 +225,7 @@ def _learn_all(
     return reach
 
 
-def _written(checkpointer: Checkpointer, fresh: Fresh, evidence: dict[str, Any]) -> str:
+def _written(checkpointer: Checkpointer, fresh: RebuildRun, evidence: dict[str, Any]) -> str:
     chosen = fresh.recommender.chosen
     checkpointer.cut(fresh.state, fresh.progress, fresh.admission, evidence, served_by=chosen, force=True)
     if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:

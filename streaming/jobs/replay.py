@@ -13,11 +13,11 @@ from typing import Any, Final
 from models.evaluation.protocol import Stream
 from models.ledger.admission import Admission
 from models.records.control import Erase
-from models.replay.replay import Rehearsal
-from streaming.consumer.by_time import Past
+from models.replay.replay import Replay
+from streaming.consumer.by_time import RecordsByTime
 from streaming.evidence.evidence import BAD
-from streaming.intake.catalogue import Catalogue
-from streaming.intake.intake import Intake, Prepared
+from streaming.intake.catalogue import KnownItems
+from streaming.intake.intake import Intake, PreparedBatch
 from streaming.intake.parameters import admission_rules
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import Record
@@ -35,7 +35,7 @@ Tick = Callable[[float], None]
 Runs = list[list[Record]]
 
 
-def rehearse_topics(settings: Settings, rehearsal: Rehearsal, until: float, tick: Tick) -> dict[str, Any]:
+def rehearse_topics(settings: Settings, rehearsal: Replay, until: float, tick: Tick) -> dict[str, Any]:
     """Learn all topics, `control` first, up to `until` (epoch seconds); what they held.
 
     Raises BrokerAway, NotAllowed, TopicMissing, StoreUnavailable.
@@ -43,8 +43,8 @@ def rehearse_topics(settings: Settings, rehearsal: Rehearsal, until: float, tick
     topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
     outcomes: dict[str, int] = {}
     with contextlib.closing(Store.for_learner(settings)) as store:
-        catalogue = Catalogue(stored_facts(store))
-    with Past(settings, topics_read(settings), {}, first=topics["control"]) as past:
+        catalogue = KnownItems(stored_facts(store))
+    with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as past:
         admission = Admission(admission_rules(settings))
         contents = contents_by(settings.recommender.text_model)
         intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents, settings.mappings())
@@ -73,17 +73,17 @@ def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
             return
 
 
-def erased(batch: Prepared) -> list[str]:
+def erased(batch: PreparedBatch) -> list[str]:
     """Users who are erased in this batch. All that is older of them was not admitted, and their histories are gone."""
     return [ordered.order.user for ordered in batch.orders if isinstance(ordered.order, Erase)]
 
 
-def _note(rehearsal: Rehearsal, batch: Prepared) -> None:
+def _note(rehearsal: Replay, batch: PreparedBatch) -> None:
     bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
-    rehearsal.note(bad, batch.outcomes.get("duplicate", 0))
+    rehearsal.count_records(bad, batch.outcomes.get("duplicate", 0))
 
 
-def rehearse_stream(stream: Stream, rehearsal: Rehearsal, until: float, tick: Tick) -> None:
+def rehearse_stream(stream: Stream, rehearsal: Replay, until: float, tick: Tick) -> None:
     """Learn a log that was read from a file. The time of a record is that of its event."""
     rehearsal.recommender.describe(stream.catalogue.items())
     facts = {**stream.catalogue, **stream.facts}

@@ -17,7 +17,7 @@ import msgspec
 
 from models.records.events import KINDS, encode
 from models.records.items import ItemFacts, encode_item
-from streaming.files.events import Layout, Passed, Refused, Shown, identity, read_events
+from streaming.files.events import Layout, Passed, RowRefused, Shown, identity, read_events
 from streaming.files.rows import RowFile
 from streaming.kafka.errors import BrokerAway
 from streaming.kafka.producer import Delivery, EventProducer
@@ -33,7 +33,7 @@ IN_FLIGHT: Final = 20_000
 SHOWN_REFUSALS: Final = 20
 
 
-class State(msgspec.Struct):
+class SendProgress(msgspec.Struct):
     """How far a file has been sent: rows taken from its beginning that the broker has, or that were refused."""
 
     rows: int = 0
@@ -53,7 +53,7 @@ class Report(msgspec.Struct):
     complete: bool = False
     dry_run: bool = False
     by_type: dict[str, int] = msgspec.field(default_factory=dict)
-    refusals: list[Refused] = msgspec.field(default_factory=list)
+    refusals: list[RowRefused] = msgspec.field(default_factory=list)
     """The first SHOWN_REFUSALS of them."""
 
 
@@ -76,15 +76,15 @@ def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
     return settings.data_dir / "send" / f"{identity(file)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
 
 
-def load_state(path: Path) -> State:
+def load_state(path: Path) -> SendProgress:
     """The state of an earlier run; a fresh one when there is none or it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        return msgspec.json.decode(path.read_bytes(), type=SendProgress)
     except (OSError, msgspec.MsgspecError):
-        return State()
+        return SendProgress()
 
 
-def _save(path: Path, state: State) -> None:
+def _save(path: Path, state: SendProgress) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     fresh.write_bytes(msgspec.json.encode(state))
@@ -102,7 +102,7 @@ class Sender:
     ) -> None:
         self._settings, self._file, self._options, self._items = settings, file, options, items or {}
         self._path = state_path(settings, file, options.layout)
-        self.state = State() if options.restart or options.dry_run else load_state(self._path)
+        self.state = SendProgress() if options.restart or options.dry_run else load_state(self._path)
         self.report = Report(str(file), resumed_at=self.state.rows, dry_run=options.dry_run)
         self._types: Counter[str] = Counter()
         self._flying: deque[tuple[int, list[Delivery]]] = deque()
@@ -135,7 +135,7 @@ class Sender:
 
     def _through(
         self,
-        outcomes: Iterator[Shown | Refused | Passed],
+        outcomes: Iterator[Shown | RowRefused | Passed],
         producer: EventProducer | None,
         began: float,
         tick: Callable[[], None],
@@ -152,11 +152,11 @@ class Sender:
                 return
         self.report.complete = True
 
-    def _one(self, outcome: Shown | Refused | Passed, producer: EventProducer | None) -> list[Delivery]:
+    def _one(self, outcome: Shown | RowRefused | Passed, producer: EventProducer | None) -> list[Delivery]:
         if isinstance(outcome, Passed):
             self.report.passed += 1
             return []
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, RowRefused):
             self.report.refused += 1
             if len(self.report.refusals) < SHOWN_REFUSALS:
                 self.report.refusals.append(outcome)

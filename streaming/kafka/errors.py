@@ -38,7 +38,7 @@ class UnusableFile(KafkaTrouble):
         super().__init__(f"{setting}: {path} cannot be used: {reason}")
 
 
-class Refused(KafkaTrouble):
+class RecordRefused(KafkaTrouble):
     """The broker will not take this record or request, whoever sends it and however often: too large, not valid."""
 
 
@@ -122,7 +122,7 @@ def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
     if topic and "UnknownTopicOrPartitionError" in names:
         return TopicMissing(topic, bootstrap)
     if names & _REFUSED:
-        return Refused(f"Kafka at {bootstrap} does not take this: {error}")
+        return RecordRefused(f"Kafka at {bootstrap} does not take this: {error}")
     if "KafkaTimeoutError" in names:
         return BrokerAway(
             f"no Kafka broker answers at {bootstrap} in time ({error}): is it running, is kafka.bootstrap right?",

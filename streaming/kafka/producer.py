@@ -17,16 +17,16 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streaming.kafka.client import client_arguments, compression, open_client
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Refused, TopicMissing, trouble
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, RecordRefused, TopicMissing, trouble
 from streaming.kafka.records import BACKFILL
-from streaming.kafka.stuck_producer import Mending
+from streaming.kafka.stuck_producer import StuckProducerWatch
 from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import Role
 from streaming.settings.loading import Settings
 
 log = logging.getLogger(__name__)
 
-__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "Refused", "TopicMissing"]
+__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "RecordRefused", "TopicMissing"]
 
 
 # Bytes of one batch per partition, and milliseconds it waits to fill. Produced one by one a broker takes a few thousand
@@ -94,7 +94,7 @@ class EventProducer:
         self._client_id = client_id
         # An outcome is known after the delivery timeout (see `_open`), and the look that finds it due.
         self._patience = 2 * settings.kafka.request_timeout + 1.0
-        self._mending, self._mender = Mending(self._patience), threading.Lock()
+        self._mending, self._mender = StuckProducerWatch(self._patience), threading.Lock()
         self._producer: Any = self._open()
 
     def _open(self) -> Any:
@@ -171,7 +171,7 @@ class EventProducer:
         try:
             if self._mending.due(time.monotonic(), lambda: self.answers(ANSWER)):
                 stuck, self._producer = self._producer, self._open()
-                self._mending = Mending(self._patience)
+                self._mending = StuckProducerWatch(self._patience)
                 self.renewals += 1
                 log.warning("Kafka at %s answers, and takes no records from us: connected anew", self._bootstrap)
                 _abandon(stuck)
@@ -188,7 +188,7 @@ class EventProducer:
                 )
             self._waiting += size
 
-    def _release(self, size: int, mending: Mending, error: BaseException | None = None) -> None:
+    def _release(self, size: int, mending: StuckProducerWatch, error: BaseException | None = None) -> None:
         with self._lock:
             self._waiting -= size
             self.failures += error is not None

@@ -37,7 +37,7 @@ def is_backfill(record: Record) -> bool:
     return bool(headers) and any(name == BACKFILL for name, _ in headers)
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """Where records come from. One thread uses it; only `commit_mirror` may be called from another."""
 
     def cluster_id(self) -> str: ...

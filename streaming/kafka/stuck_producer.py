@@ -17,10 +17,10 @@ STUCK: Final = 5.0
 anew for nothing costs the records that wait in it, which their senders send again."""
 
 
-class Mending:
+class StuckProducerWatch:
     """Watches one client. Times are monotonic seconds; `patience`: those in which a record's outcome is known.
 
-    >>> watch, well = Mending(30.0), lambda: True
+    >>> watch, well = StuckProducerWatch(30.0), lambda: True
     >>> watch.handed(9.0)
     >>> watch.settled(10.0, failed=True)
     >>> watch.due(10.0, lambda: False), watch.due(12.0, well), watch.due(16.0, well), watch.due(18.0, well)
@@ -72,4 +72,4 @@ class Mending:
         return now - self._answering_since > STUCK
 
 
-__all__ = ["STUCK", "Mending"]
+__all__ = ["STUCK", "StuckProducerWatch"]

@@ -15,24 +15,24 @@ from models.batch.passes import Passes
 from models.batch.training import Goal, Trained, train
 from models.recommender.recommender import Recommender
 from models.records.events import Event
-from streaming.intake.intake import Prepared
+from streaming.intake.intake import PreparedBatch
 from streaming.settings.learner import UpdateSettings
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
 
 
-class Batching:
+class BatchTrainer:
     """Collects between two trainings. For the learner's thread."""
 
     def __init__(self, settings: UpdateSettings, telemetry: LearnerTelemetry, monotonic: Callable[[], float]) -> None:
         self._settings, self._telemetry, self._monotonic = settings, telemetry, monotonic
-        self._collected: list[Prepared] = []
+        self._collected: list[PreparedBatch] = []
         self._events = 0
         self._since = monotonic()
         self._ordered = False
 
-    def add(self, batch: Prepared) -> None:
+    def add(self, batch: PreparedBatch) -> None:
         """One more batch, in the order of arrival."""
         self._collected.append(batch)
         self._events += len(batch.events)
@@ -53,7 +53,7 @@ class Batching:
         return self._events >= 2 * self._settings.count
 
     def train(
-        self, learn: Callable[[Prepared], None], recommender: Recommender, alive: Callable[[], bool]
+        self, learn: Callable[[PreparedBatch], None], recommender: Recommender, alive: Callable[[], bool]
     ) -> dict[str, Any]:
         """Learn all that is collected; what a version says of it.
 
@@ -73,7 +73,7 @@ class Batching:
         self._tell(trained)
         return trained.told() | {"events": sum(len(batch.events) for batch in batches), "whole": whole}
 
-    def _taken(self) -> list[Prepared]:
+    def _taken(self) -> list[PreparedBatch]:
         batches, self._collected = self._collected, []
         self._events, self._ordered, self._since = 0, False, self._monotonic()
         self._telemetry.batch_waiting.set(0)
@@ -92,7 +92,7 @@ class Batching:
             self._telemetry.batch_hit_rate.set(trained.scores[trained.kept - 1].hit_rate)
 
 
-def split(batches: Sequence[Prepared], share: float) -> tuple[list[Prepared], list[Prepared]]:
+def split(batches: Sequence[PreparedBatch], share: float) -> tuple[list[PreparedBatch], list[PreparedBatch]]:
     """Older batches, and the most recent ones with about `share` of the events; none of those when there is but one."""
     wanted, held = share * sum(len(batch.events) for batch in batches), 0
     at = len(batches)
@@ -102,11 +102,13 @@ def split(batches: Sequence[Prepared], share: float) -> tuple[list[Prepared], li
     return list(batches[:at]), list(batches[at:])
 
 
-def _events(batches: Sequence[Prepared]) -> list[Event]:
+def _events(batches: Sequence[PreparedBatch]) -> list[Event]:
     return [event for batch in batches for event in batch.events]
 
 
-def _learn_all(batches: Sequence[Prepared], learn: Callable[[Prepared], None], alive: Callable[[], bool]) -> bool:
+def _learn_all(
+    batches: Sequence[PreparedBatch], learn: Callable[[PreparedBatch], None], alive: Callable[[], bool]
+) -> bool:
     for batch in batches:
         if not alive():
             return False
@@ -114,4 +116,4 @@ def _learn_all(batches: Sequence[Prepared], learn: Callable[[Prepared], None], a
     return True
 
 
-__all__ = ["Batching", "split"]
+__all__ = ["BatchTrainer", "split"]

@@ -36,24 +36,24 @@ from streaming.checkpoint.writer import failpoint
 from streaming.consumer import record_batches as wire
 from streaming.consumer.consumer import KafkaSource
 from streaming.consumer.ranges import Interrupted
-from streaming.evidence.attribution import Attributing
-from streaming.evidence.evidence import Evidencing
-from streaming.evidence.frozen import Opponents
-from streaming.evidence.witness import Witnessing, declared
-from streaming.intake.catalogue import Catalogue
+from streaming.evidence.attribution import SlateAttributor
+from streaming.evidence.evidence import EvidenceReporter
+from streaming.evidence.frozen import FrozenVersions
+from streaming.evidence.witness import WitnessRunner, declared
+from streaming.intake.catalogue import KnownItems
 from streaming.intake.dead_letter_writer import DeadLetterWriter
 from streaming.intake.parameters import admission_rules, recommender_settings
 from streaming.intake.text_vectors import TextModelMissing, contents_by
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
 from streaming.kafka.producer import EventProducer
-from streaming.kafka.records import Source
+from streaming.kafka.records import RecordSource
 from streaming.kafka.topics import ROLES_READ, ensure_topics, parted, topics_read
 from streaming.learner.parts import Model, Parts
 from streaming.learner.stopping import Stop
 from streaming.learner.term import AdoptionDue, LeaseLost, Term
 from streaming.live.erasures import Receipts
 from streaming.live.facts import stored_facts
-from streaming.live.writer import Mirror
+from streaming.live.writer import LiveWriter
 from streaming.settings.loading import Settings, brief
 from streaming.store.errors import StoreUnavailable
 from streaming.store.leadership import Leadership, stand_by
@@ -265,7 +265,7 @@ class Learner:
         adopted = adopting.due_model(self.store, settings.ceilings())
         loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=settings.ceilings())
         rules = admission_rules(self.settings)
-        catalogue = Catalogue(stored_facts(self.store))
+        catalogue = KnownItems(stored_facts(self.store))
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             state = new_state(settings, self.settings.recommender.seed)
@@ -285,7 +285,7 @@ class Learner:
         # What is adopted extends nothing: its first version is a base.
         return model, None if adopted is not None else loaded
 
-    def _open(self, progress: Progress) -> Source:
+    def _open(self, progress: Progress) -> RecordSource:
         """Step 3: all partitions, at the version's offsets. Raises LogReplaced or OffsetsGone as settings say."""
         settings = brief(self.settings)
         ensure_topics(settings)
@@ -299,7 +299,7 @@ class Learner:
             raise
         return source
 
-    def _same_log(self, source: Source, progress: Progress) -> None:
+    def _same_log(self, source: RecordSource, progress: Progress) -> None:
         cluster, topics = source.cluster_id(), source.topic_ids()
         # A topic that a version knows nothing of yet, as control before there was one, is read from its beginning.
         known = {name: topics[name] for name in progress.topics if name in topics}
@@ -316,7 +316,7 @@ class Learner:
             progress.offsets, progress.consumed, progress.digest = {}, 0, 0
         progress.cluster, progress.topics = cluster, gone | topics
 
-    def _assign(self, source: Source, progress: Progress) -> None:
+    def _assign(self, source: RecordSource, progress: Progress) -> None:
         while True:
             try:
                 source.assign(progress.offsets)
@@ -333,14 +333,14 @@ class Learner:
 
     @contextlib.contextmanager
     def _parts(
-        self, leadership: Leadership, model: Model, source: Source, head: versions.Loaded | None
+        self, leadership: Leadership, model: Model, source: RecordSource, head: versions.Loaded | None
     ) -> Iterator[Parts]:
         settings, telemetry = self.settings, self.telemetry
         topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
         receipts = Receipts(self.store, head.manifest if head is not None else None)
         named = topics | {topic: topic for topic in settings.mappings()}
         ids = {name: model.progress.topics[topic] for name, topic in named.items()}
-        mirror = Mirror(self.histories, ids, time.monotonic, telemetry.history_failures.inc, self._arrived)
+        mirror = LiveWriter(self.histories, ids, time.monotonic, telemetry.history_failures.inc, self._arrived)
         with contextlib.ExitStack() as stack:
             producer = EventProducer(brief(settings), "sluicegate-deadletter")
             stack.callback(lambda: producer.close(self.stop.share(2.0)))
@@ -348,7 +348,9 @@ class Learner:
             stack.callback(lambda: deadletter.close(self.stop.share(1.0)))
             witnessing = stack.enter_context(contextlib.closing(self._witnessing()))
             kept = self.histories if settings.learner.remember_shown else None
-            attributing = stack.enter_context(contextlib.closing(Attributing(brief(settings), telemetry, store=kept)))
+            attributing = stack.enter_context(
+                contextlib.closing(SlateAttributor(brief(settings), telemetry, store=kept))
+            )
             opponents = self._opponents()
             stack.callback(lambda: opponents.close(self.stop.share(READERS)))
             adoption = adopting.Watch(self.store, model.progress.adopted)
@@ -367,7 +369,9 @@ class Learner:
                 deadletter=deadletter,
                 witnessing=witnessing,
                 attributing=attributing,
-                evidence=Evidencing(opponents, Referee(time.monotonic, settings.learner.evidence_share), telemetry),
+                evidence=EvidenceReporter(
+                    opponents, Referee(time.monotonic, settings.learner.evidence_share), telemetry
+                ),
                 telemetry=telemetry,
                 topics=topics,
                 monotonic=time.monotonic,
@@ -380,21 +384,21 @@ class Learner:
         for record_time in record_times:
             self.telemetry.arrival.observe(max(0.0, now - record_time))
 
-    def _witnessing(self) -> Witnessing:
+    def _witnessing(self) -> WitnessRunner:
         mine = self.settings.witness
         witnesses = Witnesses(time.monotonic, declared(mine.estimators), mine.share)
-        return Witnessing(witnesses, self.settings.events.rules().weights, self.telemetry)
+        return WitnessRunner(witnesses, self.settings.events.rules().weights, self.telemetry)
 
-    def _opponents(self) -> Opponents:
+    def _opponents(self) -> FrozenVersions:
         ceilings = recommender_settings(self.settings).ceilings()
-        opponents = Opponents(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
+        opponents = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
         opponents.start()
         return opponents
 
     def _checkpointer(
         self,
         leadership: Leadership,
-        source: Source,
+        source: RecordSource,
         head: versions.Loaded | None,
         receipts: Receipts,
         adoption: adopting.Watch,

@@ -19,13 +19,13 @@ from models.ledger.admission import Admission, id_hash
 from models.ledger.erasures import Receipt
 from models.ledger.progress import Quarantined
 from models.recommender.recommender import Recommender
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.control import Drop, Erase, Quarantine, Replay
 from models.records.events import Event
 from models.state.copies import combined
 from models.state.schema import SCHEMA
 from streaming.consumer import ranges
-from streaming.intake.intake import Intake, Prepared
+from streaming.intake.intake import Intake, PreparedBatch
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from streaming.versions import loading as versions
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Quarantining:
+class QuarantineOrders:
     """Carries orders out. For the learner's thread, which waits for it.
 
     intake: makes what reads records again, from an admission. over: whether to give up.
@@ -46,7 +46,7 @@ class Quarantining:
         self,
         settings: Settings,
         store: Store,
-        mine: RecommenderSettings,
+        mine: RecommenderOptions,
         intake: Callable[[Admission], Intake],
         over: Callable[[], bool],
     ) -> None:
@@ -69,7 +69,7 @@ class Quarantining:
                 quarantine.drop(model.progress, held, _said(order))
                 log.warning("quarantine %s: %d events are given up", held.id, held.events)
                 return False
-        except quarantine.Refused as refused:
+        except quarantine.OrderRefused as refused:
             log.error("order %s is refused: %s", order.id, refused)
             if isinstance(order, Quarantine):
                 quarantine.refuse(model.progress, _asked(order, at), str(refused))
@@ -99,9 +99,9 @@ class Quarantining:
         try:
             found = versions.load(self._store, version, SCHEMA, served_only=False, ceilings=self._mine.ceilings())
         except versions.NoSoundVersion as error:
-            raise quarantine.Refused(str(error)) from None
+            raise quarantine.OrderRefused(str(error)) from None
         if found is None or found.manifest.id != version:
-            raise quarantine.Refused(f"version {version} is damaged or gone")
+            raise quarantine.OrderRefused(f"version {version} is damaged or gone")
         return found
 
     def _replay(self, order: Replay, model: Model) -> None:
@@ -129,7 +129,7 @@ def _said(order: Replay | Drop) -> str:
     return f"{order.actor}: {order.reason}"
 
 
-def _accepted(batch: Prepared, accepted: set[int] | None) -> tuple[list[Event], list[float]]:
+def _accepted(batch: PreparedBatch, accepted: set[int] | None) -> tuple[list[Event], list[float]]:
     """The events that were accepted when they first came, as far as the dedupe window still knows."""
     if accepted is None:
         return batch.events, batch.record_times
@@ -137,7 +137,7 @@ def _accepted(batch: Prepared, accepted: set[int] | None) -> tuple[list[Event], 
     return [batch.events[at] for at in kept], [batch.record_times[at] for at in kept]
 
 
-__all__ = ["Quarantining", "erase"]
+__all__ = ["QuarantineOrders", "erase"]
 
 
 def erase(order: Erase, at: float, dedupe_entries: int, recommender: Recommender) -> Receipt:

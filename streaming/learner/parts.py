@@ -10,15 +10,15 @@ from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender
 from models.state.state import State
 from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.evidence.attribution import Attributing
-from streaming.evidence.evidence import Evidencing
-from streaming.evidence.witness import Witnessing
-from streaming.intake.catalogue import Catalogue
+from streaming.evidence.attribution import SlateAttributor
+from streaming.evidence.evidence import EvidenceReporter
+from streaming.evidence.witness import WitnessRunner
+from streaming.intake.catalogue import KnownItems
 from streaming.intake.dead_letter_writer import DeadLetterWriter
 from streaming.intake.text_vectors import Contents
-from streaming.kafka.records import Source
+from streaming.kafka.records import RecordSource
 from streaming.live.erasures import Receipts
-from streaming.live.writer import Mirror
+from streaming.live.writer import LiveWriter
 from streaming.settings.loading import Settings
 from streaming.store.leadership import Leadership
 from streaming.store.store import Store
@@ -34,7 +34,7 @@ class Model:
     recommender: Recommender
     progress: Progress
     admission: Admission
-    catalogue: Catalogue
+    catalogue: KnownItems
 
 
 @dataclass(slots=True)
@@ -42,18 +42,18 @@ class Parts:
     """What a term works with."""
 
     settings: Settings
-    source: Source
+    source: RecordSource
     store: Store
     leadership: Leadership
     checkpointer: Checkpointer
-    mirror: Mirror
+    mirror: LiveWriter
     receipts: Receipts
     adoption: Watch
     deadletter: DeadLetterWriter
-    witnessing: Witnessing
+    witnessing: WitnessRunner
     contents: Contents
-    attributing: Attributing
-    evidence: Evidencing
+    attributing: SlateAttributor
+    evidence: EvidenceReporter
     telemetry: LearnerTelemetry
     topics: dict[str, str]
     monotonic: Callable[[], float]

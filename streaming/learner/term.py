@@ -17,12 +17,12 @@ from models.recommender.recommender import Recommender
 from models.records.control import Erase
 from models.records.rejections import Rejection
 from streaming.evidence.evidence import behind
-from streaming.intake.history_stage import ARRIVAL_SAMPLES, Mirroring, Passed
-from streaming.intake.intake import Intake, Ordered, Prepared
+from streaming.intake.history_stage import ARRIVAL_SAMPLES, HistoryStage, Passed
+from streaming.intake.intake import Intake, Ordered, PreparedBatch
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, TopicMissing
 from streaming.kafka.records import Record
-from streaming.learner.batching import Batching
-from streaming.learner.orders import Quarantining, erase
+from streaming.learner.batching import BatchTrainer
+from streaming.learner.orders import QuarantineOrders, erase
 from streaming.learner.parts import Model, Parts
 from streaming.learner.stopping import Stop
 
@@ -69,11 +69,11 @@ class Term:
         self._model, self._parts, self._stop = model, parts, stop
         self._batches: queue.Queue[Passed] = queue.Queue(AHEAD)
         self._over = threading.Event()
-        self._mirroring = Mirroring(parts.mirror, self._hand_over, self._over, stop.is_set)
+        self._mirroring = HistoryStage(parts.mirror, self._hand_over, self._over, stop.is_set)
         rules = parts.settings.events.rules()
         mappings = parts.settings.mappings()
         self._intake = Intake(rules, model.admission, parts.topics, self._refuse, parts.contents, mappings)
-        self._quarantining = Quarantining(
+        self._quarantining = QuarantineOrders(
             parts.settings, parts.store, model.recommender.settings, self._reread, stop.is_set
         )
         self._cut_at = parts.monotonic()
@@ -83,7 +83,7 @@ class Term:
         self._full = False
         self._refresh_at = self._cut_at + parts.settings.kafka.refresh_interval
         update = parts.settings.update
-        self._batching = Batching(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
+        self._batching = BatchTrainer(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
         self._ended = False
         self._trained: dict[str, Any] = {}
 
@@ -121,7 +121,7 @@ class Term:
             self.cut()
         return True
 
-    def _next(self, timeout: float) -> Prepared | None:
+    def _next(self, timeout: float) -> PreparedBatch | None:
         """The next batch, None when there is none in time, or none any more. Raises what ended the intake."""
         try:
             batch = self._batches.get(timeout=timeout) if timeout else self._batches.get_nowait()
@@ -132,7 +132,7 @@ class Term:
         self._ended = batch is None
         return batch
 
-    def _train(self, batching: Batching) -> None:
+    def _train(self, batching: BatchTrainer) -> None:
         """Learn what was collected; a version of it is due at once."""
 
         def alive() -> bool:
@@ -154,7 +154,7 @@ class Term:
             except queue.Empty:
                 return
 
-    def _learn(self, batch: Prepared) -> None:
+    def _learn(self, batch: PreparedBatch) -> None:
         for ordered in batch.orders:
             self._carry_out(ordered)
         recommender, progress, telemetry = self._model.recommender, self._model.progress, self._parts.telemetry
@@ -193,7 +193,7 @@ class Term:
         rules, mappings = parts.settings.events.rules(), parts.settings.mappings()
         return Intake(rules, admission, parts.topics, lambda *_: None, parts.contents, mappings)
 
-    def _learn_events(self, batch: Prepared) -> None:
+    def _learn_events(self, batch: PreparedBatch) -> None:
         evidence, started = self._parts.evidence, self._parts.monotonic()
         spent, watch = evidence.spent, evidence.watcher(self._model.state)
         facts = self._model.catalogue.facts
@@ -201,7 +201,7 @@ class Term:
         seconds = self._parts.monotonic() - started - (evidence.spent - spent)
         evidence.note(seconds, {**batch.outcomes, "learnt": len(batch.events)})
 
-    def _report(self, batch: Prepared) -> None:
+    def _report(self, batch: PreparedBatch) -> None:
         telemetry = self._parts.telemetry
         for outcome, count in batch.outcomes.items():
             telemetry.events.labels(outcome).inc(count)

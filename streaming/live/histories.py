@@ -32,7 +32,7 @@ Entry: TypeAlias = tuple[int, int, float, int, str]
 """partition, offset, timestamp (epoch seconds), kind (code of `models.records.events.KINDS`), item id."""
 
 
-class History(NamedTuple):
+class StoredHistory(NamedTuple):
     """What a user did, newest first; three lists of one length, at most `CAP`."""
 
     items: list[str]
@@ -40,7 +40,7 @@ class History(NamedTuple):
     kinds: list[int]
 
 
-NOTHING: Final = History([], [], [])
+NOTHING: Final = StoredHistory([], [], [])
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -81,7 +81,7 @@ def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_
             write(store, part, topic_id, ttl=ttl, cap=cap)
 
 
-def read(store: Store, user_id: str, cap: int = CAP) -> History:
+def read(store: Store, user_id: str, cap: int = CAP) -> StoredHistory:
     """The user's newest actions, in one round trip; three empty lists for a user without any.
 
     Raises StoreUnavailable.
@@ -98,11 +98,11 @@ def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int,
     return "LRANGE", key("h", user_id), 0, cap - 1
 
 
-def parse(answer: Sequence[bytes]) -> History:
+def parse(answer: Sequence[bytes]) -> StoredHistory:
     """The history in the answer to `request`.
 
     >>> parse([b"0:7 12.5 3 tea", b"0:6 11.0 0 earl grey"])
-    History(items=['tea', 'earl grey'], times=[12.5, 11.0], kinds=[3, 0])
+    StoredHistory(items=['tea', 'earl grey'], times=[12.5, 11.0], kinds=[3, 0])
     """
     items: list[str] = []
     times: list[float] = []
@@ -112,7 +112,7 @@ def parse(answer: Sequence[bytes]) -> History:
         items.append(item)
         times.append(float(time))
         kinds.append(int(kind))
-    return History(items, times, kinds)
+    return StoredHistory(items, times, kinds)
 
 
 def delete(store: Store, user_id: str) -> bool:

@@ -72,7 +72,7 @@ def write(store: Commands, told: Sequence[Told], *, places: int = ITEMS_PER_USER
         store.run("shown", list(part), [places, ttl, _pack(list(part.values()))])
 
 
-class Memory:
+class ShowingsWriter:
     """Collects what a round of reading told, and writes it. What Redis does not take is dropped and counted.
 
     dropped: called with how many pages and impressions. now: epoch seconds; monotonic: seconds.
@@ -123,4 +123,4 @@ class Memory:
             self._said = ""
 
 
-__all__ = ["MARGIN", "TTL_SECONDS", "Memory", "Told", "name", "parse", "request", "write"]
+__all__ = ["MARGIN", "TTL_SECONDS", "ShowingsWriter", "Told", "name", "parse", "request", "write"]

@@ -54,7 +54,7 @@ PAUSE = 0.5
 """Seconds without a try after a failure, so that a dead Redis costs the intake one timeout and not one per batch."""
 
 
-class Mirror:
+class LiveWriter:
     """Writes histories and facts, in order, each exactly once in effect (the scripts check a watermark)."""
 
     def __init__(

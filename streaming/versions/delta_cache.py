@@ -20,7 +20,7 @@ class Step(NamedTuple):
     decoded: Decoded
 
 
-class Recent:
+class DeltaCache:
     """The newest deltas that were fetched, verified and decoded here. What they hold is never written to."""
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
@@ -47,4 +47,4 @@ class Recent:
             self._steps[step.manifest.id] = step
 
 
-__all__ = ["Recent", "Step"]
+__all__ = ["DeltaCache", "Step"]

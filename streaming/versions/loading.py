@@ -24,7 +24,7 @@ from models.state.state import State
 from models.state.tables import Schema
 from streaming.store.store import Store
 from streaming.store.versions import VersionGone
-from streaming.versions.delta_cache import Recent, Step
+from streaming.versions.delta_cache import DeltaCache, Step
 from streaming.versions.retention import BESIDE
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def load(
 
 
 def advance(
-    store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: Recent | None = None
+    store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: DeltaCache | None = None
 ) -> Manifest:
     """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`; returns the manifest of `to_id`.
 
@@ -105,7 +105,7 @@ def advance(
     """
     if from_id == to_id:
         return store.manifest(to_id)
-    known = recent if recent is not None else Recent()
+    known = recent if recent is not None else DeltaCache()
     try:
         chain = [
             known.get(manifest.id)

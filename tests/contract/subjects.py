@@ -21,7 +21,7 @@ from models.estimators.listwise import ListwiseRanker
 from models.estimators.snapshot import dump, load
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.referee.witness import OTHERS, Witness
 from models.state.state import State
 
@@ -153,9 +153,7 @@ class OfListwise(Subject):
 class OfRecommender(Subject):
     """The recommender as one of its contenders orders: a score per candidate of a user's history."""
 
-    def __init__(
-        self, contender: str, settings: RecommenderSettings, seed: int = 1, state: State | None = None
-    ) -> None:
+    def __init__(self, contender: str, settings: RecommenderOptions, seed: int = 1, state: State | None = None) -> None:
         super().__init__()
         self.name = contender
         self.model = Recommender(state or new_state(settings, seed), settings)
@@ -234,7 +232,7 @@ class OfWitness(Subject):
         return len(self.model._model.weights)
 
 
-SMALL = RecommenderSettings(items=400, users=200, categories=20, brands=20)
+SMALL = RecommenderOptions(items=400, users=200, categories=20, brands=20)
 
 REGRESSORS: dict[str, type[FeatureTable]] = {
     "FactorizationMachine": FactorizationMachine,

@@ -15,7 +15,7 @@ from models.estimators.factorization import FactorizationMachine
 from models.estimators.linear import LinearRegressor
 from models.estimators.listwise import ListwiseRanker
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from tests.contract.subjects import NOW, Example
 
 SIDE = 24
@@ -51,7 +51,7 @@ class Shop:
     """A recommender and everybody's history."""
 
     def __init__(self) -> None:
-        self.settings = RecommenderSettings(items=100, users=100)
+        self.settings = RecommenderOptions(items=100, users=100)
         self.model = Recommender(new_state(self.settings), self.settings)
         self.past: dict[str, list[Example]] = {}
         self.now = NOW

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service.cli.main import app
-from streaming.consumer.by_time import Past
+from streaming.consumer.by_time import RecordsByTime
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import Shop
 
@@ -40,7 +40,7 @@ def careful(tmp_path: Path) -> str:
 
 def test_partitions_are_read_together_in_the_order_of_their_records_times(ours: Installation) -> None:
     topics = [ours.settings.topic(role) for role in ("events", "items", "control")]
-    with Past(ours.settings, topics, {}) as past:
+    with RecordsByTime(ours.settings, topics, {}) as past:
         runs = [run for batch in past.batches(100) for run in batch]
         reach = past.reach()
         assert past.done == past.total == len(ours.ledger)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.ingest.publisher import Intake, KafkaUnavailable, Outgoing
+from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 from streaming.kafka.errors import BrokerAway
 from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.topics import ensure_topics
@@ -51,7 +51,7 @@ def test_whoever_watches_is_told_when_kafka_is_away_and_when_it_is_back(
         return found
 
     told: list[bool] = []
-    intake = Intake(settings, connect, told.append)
+    intake = EventPublisher(settings, connect, told.append)
     intake.start()
     try:
         eventually(lambda: told[:4] == [True, False, True, False], timeout=20.0)
@@ -61,7 +61,7 @@ def test_whoever_watches_is_told_when_kafka_is_away_and_when_it_is_back(
 
 def test_after_a_total_failure_the_next_request_sends_all_its_records(settings: Settings) -> None:
     ensure_topics(settings)
-    intake = Intake(settings, lambda: Faltering(settings))
+    intake = EventPublisher(settings, lambda: Faltering(settings))
     intake.start()
     try:
         eventually(lambda: not intake.error, timeout=20.0)

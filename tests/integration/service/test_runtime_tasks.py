@@ -7,9 +7,9 @@ import pytest
 
 from models.slate.rotation import Showings
 from models.statistics.reservoir import Reservoir
-from service.ingest.publisher import Intake
-from service.runtime.tasks import ended
-from service.serving.erasures import Forgetting
+from service.ingest.publisher import EventPublisher
+from service.runtime.tasks import cancel_and_wait
+from service.serving.erasures import ErasureFollower
 from streaming.store.store import QuickStore
 
 TURNS = 40
@@ -18,7 +18,7 @@ TURNS = 40
 
 def test_a_service_forgets_no_more_once_stopped_at_any_moment_of_a_call(settings):
     async def stopped(store: QuickStore, turns: int) -> bool:
-        forgetting = Forgetting(store, Showings(), Intake(settings), Reservoir())
+        forgetting = ErasureFollower(store, Showings(), EventPublisher(settings), Reservoir())
         forgetting.start()
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -55,7 +55,7 @@ def test_a_task_that_loses_a_cancellation_is_asked_again():
     async def end() -> bool:
         task = asyncio.create_task(deaf_once())
         await asyncio.sleep(0)
-        return await ended(task)
+        return await cancel_and_wait(task)
 
     assert asyncio.run(end())
     assert lost == [True]
@@ -74,7 +74,7 @@ def test_a_task_that_does_not_end_is_left_behind_after_the_bound(caplog):
         task = asyncio.create_task(deaf(until), name="deaf")
         await asyncio.sleep(0)
         started = time.monotonic()
-        found = await ended(task, patience=0.2), time.monotonic() - started
+        found = await cancel_and_wait(task, patience=0.2), time.monotonic() - started
         until.set()
         await task
         return found
@@ -94,6 +94,6 @@ def test_a_task_that_is_over_already_holds_nobody_up(failing):
     async def end() -> bool:
         task = asyncio.create_task(over())
         await asyncio.wait((task,))
-        return await ended(task) and await ended(None)
+        return await cancel_and_wait(task) and await cancel_and_wait(None)
 
     assert asyncio.run(end())

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from models.records.events import IMPRESSION, Event
 from models.records.slates import SlateRecord, encode_slate
 from models.slate.rotation import ITEMS_PER_USER, Showing, impression, page
-from streaming.evidence.attribution import Attributing
+from streaming.evidence.attribution import SlateAttributor
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
@@ -32,9 +32,9 @@ def store(settings: Settings) -> Iterator[Store]:
     found.close()
 
 
-def following(settings: Settings, store: Store) -> Attributing:
+def following(settings: Settings, store: Store) -> SlateAttributor:
     """What the learner runs beside learning; closed by the caller."""
-    return Attributing(settings, LearnerTelemetry(CollectorRegistry()), store=store)
+    return SlateAttributor(settings, LearnerTelemetry(CollectorRegistry()), store=store)
 
 
 def remembered(store: Store, user: str) -> list[Showing]:
@@ -147,7 +147,7 @@ def test_what_redis_does_not_take_is_dropped_counted_and_not_tried_again_at_once
     clock = [0.0]
     dropped: list[float] = []
     away = Store("redis://127.0.0.1:1", settings.namespace, timeout=0.2, retries=0)
-    memory = shown.Memory(away, dropped.append, lambda: 1e6, lambda: clock[0])
+    memory = shown.ShowingsWriter(away, dropped.append, lambda: 1e6, lambda: clock[0])
     for now, user in ((1e6, "ann"), (1e6, None), (1e6 - shown.TTL_SECONDS, "ann")):
         memory.page(SlateRecord("5f", now, ["tea"], user_id=user))
     memory.seen("ann", "5f", "tea", 1e6)

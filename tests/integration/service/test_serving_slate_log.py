@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from models.records.events import CLICK, IMPRESSION, PURCHASE, Event
 from models.records.slates import SlateRecord, decode_slate
 from streaming.consumer.consumer import KafkaSource
-from streaming.evidence.attribution import Attributing
+from streaming.evidence.attribution import SlateAttributor
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
@@ -37,7 +37,7 @@ def taught(settings: Settings) -> Iterator[Learner]:
 
 
 @pytest.fixture
-def attributing(settings: Settings) -> Iterator[tuple[Attributing, Sample]]:
+def attributing(settings: Settings) -> Iterator[tuple[SlateAttributor, Sample]]:
     """What the learner runs beside learning, and a way to read its metrics."""
     ensure_topics(settings)
     registry = CollectorRegistry()
@@ -47,7 +47,7 @@ def attributing(settings: Settings) -> Iterator[tuple[Attributing, Sample]]:
         assert found is not None, f"no sample {name} {labels}"
         return found
 
-    with closing(Attributing(settings, LearnerTelemetry(registry))) as made:
+    with closing(SlateAttributor(settings, LearnerTelemetry(registry))) as made:
         eventually(made.following.is_set, timeout=30.0)
         yield made, sample
 
@@ -116,7 +116,7 @@ def test_without_a_broker_answers_go_on_and_what_does_not_fit_is_counted(
 
 
 def test_clicks_and_purchases_are_attributed_to_the_version_that_was_shown(
-    settings: Settings, taught: Learner, attributing: tuple[Attributing, Sample]
+    settings: Settings, taught: Learner, attributing: tuple[SlateAttributor, Sample]
 ) -> None:
     follower, sample = attributing
     version = taught.commit()
@@ -147,7 +147,7 @@ def test_clicks_and_purchases_are_attributed_to_the_version_that_was_shown(
 
 
 def test_after_a_restart_events_find_the_slates_of_before_which_are_not_counted_again(
-    settings: Settings, attributing: tuple[Attributing, Sample]
+    settings: Settings, attributing: tuple[SlateAttributor, Sample]
 ) -> None:
     _, before = attributing
     with EventProducer(settings) as producer:
@@ -156,7 +156,7 @@ def test_after_a_restart_events_find_the_slates_of_before_which_are_not_counted_
     eventually(lambda: before("sluicegate_slates_total") == 1)
     eventually(lambda: before("sluicegate_slates_unreadable_total") == 1)
     registry = CollectorRegistry()
-    with closing(Attributing(settings, LearnerTelemetry(registry))) as again:
+    with closing(SlateAttributor(settings, LearnerTelemetry(registry))) as again:
         again.offer([Event(CLICK, "ann", "tea", 2.0, request_id="5f")])
         older = {"version": "older", "kind": "click"}
         eventually(lambda: registry.get_sample_value("sluicegate_attributed_events_total", older) == 1, timeout=30.0)

@@ -6,7 +6,7 @@ import threading
 
 from models.state.schema import SCHEMA
 from models.state.state import State
-from streaming.evidence.frozen import STANDS, Opponents
+from streaming.evidence.frozen import STANDS, FrozenVersions
 from streaming.versions import loading as versions
 from tests.support.processes.serving import Learner
 
@@ -34,8 +34,8 @@ def digest(taught: Learner, version: str) -> str:
     return loaded.state.digest()
 
 
-def opponents(taught: Learner, clock: Hand, most: int = PLENTY) -> Opponents:
-    return Opponents(taught.store, SCHEMA, CEILINGS, most, clock)
+def opponents(taught: Learner, clock: Hand, most: int = PLENTY) -> FrozenVersions:
+    return FrozenVersions(taught.store, SCHEMA, CEILINGS, most, clock)
 
 
 def grown(taught: Learner) -> str:

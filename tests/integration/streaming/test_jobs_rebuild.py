@@ -15,9 +15,9 @@ from models.ledger.progress import Piece, Progress, Quarantined
 from models.records.control import Erase, encode_control
 from models.state.schema import SCHEMA
 from models.state.state import State
-from streaming.consumer.by_time import Past
-from streaming.intake.catalogue import Catalogue
-from streaming.jobs.rebuild import Fresh, NotRebuiltError, RebuildRunsError, Rebuilt, Step, rebuild
+from streaming.consumer.by_time import RecordsByTime
+from streaming.intake.catalogue import KnownItems
+from streaming.jobs.rebuild import NotRebuiltError, RebuildRun, RebuildRunsError, Rebuilt, Step, rebuild
 from streaming.versions import adoption as adopting
 from streaming.versions import loading as versions
 from tests.conftest import eventually
@@ -116,8 +116,8 @@ def test_what_is_in_quarantine_is_not_learnt_and_the_list_of_it_goes_along(ours:
     start, stop = sent[3].offset, sent[9].offset
     held = Quarantined("q1", 1.0, "9-1-ab", events=stop - start, pieces=(Piece(ours.events, 0, start, stop),), first=5)
     released = Quarantined("q2", 1.0, "9-1-ab", state="replayed", pieces=(Piece(ours.events, 0, 0, start),))
-    fresh = Fresh(ours.settings, Catalogue(), 0.0, [held, released])
-    with Past(ours.settings, fresh.read, {}, fresh.topics["control"]) as past:
+    fresh = RebuildRun(ours.settings, KnownItems(), 0.0, [held, released])
+    with RecordsByTime(ours.settings, fresh.read, {}, fresh.topics["control"]) as past:
         for runs in past.batches(200):
             fresh.learn(runs)
     progress = fresh.progress

@@ -15,7 +15,7 @@ from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
 from streaming.live import histories
-from streaming.live.writer import Erased, Mirror
+from streaming.live.writer import Erased, LiveWriter
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.conftest import eventually
@@ -70,7 +70,7 @@ def test_orders_are_read_to_their_end_before_any_event(kafka_settings: Settings)
 def test_a_history_is_removed_once_and_what_came_after_it_stays(store: Store) -> None:
     before, after = (0, 1, 10.0, 0, "tea"), (0, 2, 20.0, 0, "cup")
     for _ in range(2):  # the second time as after a crash: all of it is sent again
-        mirror = Mirror(store, TOPICS, time.monotonic, lambda: None)
+        mirror = LiveWriter(store, TOPICS, time.monotonic, lambda: None)
         mirror.add([{"ann": [before], "bob": [before]}], [])
         mirror.add([Erased(0, 7, "ann", "r7"), {"ann": [after]}], [])
         assert mirror.waiting == 4

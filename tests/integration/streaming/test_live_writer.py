@@ -7,7 +7,7 @@ import pytest
 from models.records.items import ItemFacts
 from streaming.live import histories
 from streaming.live.facts import FactsFollower
-from streaming.live.writer import Mirror
+from streaming.live.writer import LiveWriter
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 
@@ -29,7 +29,7 @@ def away(settings: Settings):
 
 
 def test_what_a_user_did_and_what_the_shop_said_is_there_after_a_flush(store):
-    mirror = Mirror(store, TOPICS, time.monotonic, lambda: None)
+    mirror = LiveWriter(store, TOPICS, time.monotonic, lambda: None)
     mirror.add(
         [{"ann": [(0, 1, 10.0, 0, "tea"), (0, 2, 11.0, 3, "cup")]}], [(0, 1, "tea", ItemFacts(category="drinks"))]
     )
@@ -44,7 +44,7 @@ def test_what_a_user_did_and_what_the_shop_said_is_there_after_a_flush(store):
 def test_what_redis_did_not_take_waits_and_goes_first(store, away):
     failures = []
     now = [0.0]
-    mirror = Mirror(away, TOPICS, lambda: now[0], lambda: failures.append(1))
+    mirror = LiveWriter(away, TOPICS, lambda: now[0], lambda: failures.append(1))
     mirror.add([{"ann": [(0, 1, 10.0, 0, "tea")]}], [])
     assert not mirror.flush()
     mirror.add([{"ann": [(0, 2, 11.0, 0, "cup")], "bob": [(0, 3, 12.0, 0, "pot")]}], [])
@@ -59,7 +59,7 @@ def test_what_redis_did_not_take_waits_and_goes_first(store, away):
 
 def test_the_intake_is_told_to_wait_when_too_much_waits(away, monkeypatch):
     monkeypatch.setattr("streaming.live.writer.WAITING_LIMIT", 2)
-    mirror = Mirror(away, TOPICS, time.monotonic, lambda: None)
+    mirror = LiveWriter(away, TOPICS, time.monotonic, lambda: None)
     mirror.add([{"ann": [(0, 1, 10.0, 0, "tea")]}], [])
     assert not mirror.full
     mirror.add([{"bob": [(0, 2, 10.0, 0, "tea")]}], [])
@@ -69,7 +69,7 @@ def test_the_intake_is_told_to_wait_when_too_much_waits(away, monkeypatch):
 def test_a_replayed_batch_changes_no_history(store):
     batch = {"ann": [(0, 1, 10.0, 0, "tea"), (0, 2, 11.0, 0, "cup")]}
     for _ in range(2):
-        mirror = Mirror(store, TOPICS, time.monotonic, lambda: None)
+        mirror = LiveWriter(store, TOPICS, time.monotonic, lambda: None)
         mirror.add([dict(batch)], [])
         assert mirror.flush()
     assert histories.read(store, "ann").items == ["cup", "tea"]

@@ -11,7 +11,7 @@ from models.state.tables import Column, Schema, Space, Table
 from streaming.checkpoint.checkpointer import FAILPOINTS, Checkpointer
 from streaming.store.store import Store
 from streaming.versions import loading as versions
-from streaming.versions.delta_cache import Recent
+from streaming.versions.delta_cache import DeltaCache
 from streaming.versions.loading import NeedsBase, NoSoundVersion
 from streaming.versions.retention import BESIDE
 from tests.conftest import eventually
@@ -378,7 +378,7 @@ def test_a_cut_while_another_is_under_way_is_skipped_and_loses_nothing(store, op
 def test_two_states_that_follow_one_chain_fetch_its_deltas_once(store, open_checkpointer):
     _learner, _checkpointer, ids, _ = chain(open_checkpointer, 4)
     first, second = (load(store, ids[0], served_only=True).state for _ in range(2))
-    recent = Recent()
+    recent = DeltaCache()
     versions.advance(store, first, ids[0], ids[2], served_only=True, recent=recent)
     wanted = load(store, ids[3], served_only=True).state.digest()
     store.call("DEL", *(store.key("c", ids[number], 0) for number in (1, 2)))
@@ -391,7 +391,7 @@ def test_two_states_that_follow_one_chain_fetch_its_deltas_once(store, open_chec
 def test_deltas_beyond_the_limit_are_not_kept(store, open_checkpointer):
     _learner, _checkpointer, ids, _ = chain(open_checkpointer, 4)
     newest = store.manifest(ids[3]).size
-    recent = Recent(limit=newest)
+    recent = DeltaCache(limit=newest)
     state = load(store, ids[0], served_only=True).state
     versions.advance(store, state, ids[0], ids[3], served_only=True, recent=recent)
     assert list(recent.manifests) == [ids[3]]

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from models.ledger.admission import Admission, AdmissionRules
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.events import Event
 from models.records.items import ItemFacts
 from models.state.schema import SCHEMA
@@ -39,7 +39,7 @@ class Learner:
         self.store = Store.for_learner(settings)
         lease = self.store.acquire_lease("test", 600.0)
         assert lease is not None
-        self.recommender = Recommender(new_state(RecommenderSettings(items=300_000, users=10_000)))
+        self.recommender = Recommender(new_state(RecommenderOptions(items=300_000, users=10_000)))
         self.checkpointer = Checkpointer(self.store, lease, SCHEMA)
         self.progress = Progress(cluster="test", topics={"events": "t"})
         self.admission = Admission(AdmissionRules())

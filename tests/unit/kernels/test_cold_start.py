@@ -28,14 +28,14 @@ from models.recommender.explanation import contributions
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import UNTOUCHED, Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.content import content
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent, ShopFacts, stream
 
-ROOMY = RecommenderSettings(items=400, users=50, categories=8, brands=8)
+ROOMY = RecommenderOptions(items=400, users=50, categories=8, brands=8)
 RANKER = CONTENDERS.index("ranker")
 
 
@@ -53,7 +53,7 @@ def catalogue(items=240):
 
 
 def taught(seed, settings=ROOMY, items=240, events=1500, test_every=1):
-    settings = RecommenderSettings(**{**_options(settings), "test_every": test_every})
+    settings = RecommenderOptions(**{**_options(settings), "test_every": test_every})
     recommender = Recommender(new_state(settings, seed), settings)
     recommender.describe(catalogue(items).items())
     past = stream(events, seed)
@@ -62,7 +62,7 @@ def taught(seed, settings=ROOMY, items=240, events=1500, test_every=1):
 
 
 def _options(settings):
-    return {name: getattr(settings, name) for name in RecommenderSettings.__dataclass_fields__}
+    return {name: getattr(settings, name) for name in RecommenderOptions.__dataclass_fields__}
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
@@ -88,7 +88,7 @@ def lists(state):
 
 
 def test_the_lists_hold_exactly_what_entered_and_has_not_left_newest_first():
-    rng, state = random.Random(3), new_state(RecommenderSettings(items=60, users=2, categories=5, brands=2))
+    rng, state = random.Random(3), new_state(RecommenderOptions(items=60, users=2, categories=5, brands=2))
     for space, count in (("item", 60), ("category", 5)):
         for n in range(count):
             state.add(space, str(n))
@@ -211,7 +211,7 @@ def test_training_raises_the_item_that_came_and_the_gate():
 
 def test_the_caution_holds_what_untouched_items_cost_to_its_share():
     """Hits of touched items are lost more rarely the higher the caution: in the long run as often as allowed."""
-    rng, state = random.Random(5), new_state(RecommenderSettings(items=4, users=2, categories=2, brands=2))
+    rng, state = random.Random(5), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
     listed, lost = new_scratch().listed, 0
     listed.counts[0], listed.counts[3] = 30, 60
     for turn in range(30_000):
@@ -238,7 +238,7 @@ def test_an_item_nobody_touched_is_ranked_for_everybody(learnt, past):
 
 def test_new_arrivals_that_everybody_takes_at_once_come_first():
     """A shop whose users always take the newest item of their category, which nobody had touched before."""
-    settings = RecommenderSettings(items=4000, users=20, categories=4, brands=4, test_every=1)
+    settings = RecommenderOptions(items=4000, users=20, categories=4, brands=4, test_every=1)
     recommender, now = Recommender(new_state(settings), settings), START
     ranks = []
     for turn in range(1500):
@@ -254,7 +254,7 @@ def test_new_arrivals_that_everybody_takes_at_once_come_first():
 
 
 def test_cold_targets_are_ranked_apart_and_leave_the_race_alone():
-    recommender = Recommender(new_state(ROOMY), RecommenderSettings(**{**_options(ROOMY), "test_every": 1}))
+    recommender = Recommender(new_state(ROOMY), RecommenderOptions(**{**_options(ROOMY), "test_every": 1}))
     recommender.describe(catalogue().items())
     events = [ShopEvent(0, f"u{n % 5}", f"i{n}", START + n) for n in range(150)]
     events += [ShopEvent(0, "u1", "never told of", START + 200)]
@@ -269,7 +269,7 @@ def test_cold_targets_are_ranked_apart_and_leave_the_race_alone():
 
 
 def test_catalogue_rows_never_push_out_what_somebody_touched():
-    settings = RecommenderSettings(items=32, users=20, categories=8, brands=8)
+    settings = RecommenderOptions(items=32, users=20, categories=8, brands=8)
     recommender = Recommender(new_state(settings), settings)
     touched = {f"i{n}" for n in range(30)}
     events = [ShopEvent(0, "u", item, START + n) for n, item in enumerate(sorted(touched))]
@@ -307,7 +307,7 @@ def _among(recommender, item, last="i5"):
     return item in ranking.items
 
 
-@pytest.mark.parametrize("settings", [ROOMY, RecommenderSettings(items=70, users=20, categories=5, brands=4)])
+@pytest.mark.parametrize("settings", [ROOMY, RecommenderOptions(items=70, users=20, categories=5, brands=4)])
 def test_one_by_one_equals_in_batches_with_a_catalogue(settings):
     digests = set()
     for cut in (10**9, 1, 37):

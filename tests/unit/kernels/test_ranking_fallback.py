@@ -6,11 +6,11 @@ import pytest
 from models import dimensions as dim
 from models.recommender.prequential import hits, reciprocal_ranks
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from tests.support.streams.adversaries import STREAMS
 
 EVENTS, FIRST = 6000, 1000
-SETTINGS = RecommenderSettings(items=5000, users=EVENTS + 1, categories=8, brands=8, test_every=1)
+SETTINGS = RecommenderOptions(items=5000, users=EVENTS + 1, categories=8, brands=8, test_every=1)
 
 
 # Nothing can be known of these, so whichever source is ahead is ahead by chance: of eight, two standard errors ahead of

@@ -13,7 +13,7 @@ from models.recommender import explanation as factorization
 from models.recommender.explanation import contributions
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from tests import naive
 from tests.support.streams.shop import ShopFacts, facts, stream
 
@@ -21,9 +21,7 @@ from tests.support.streams.shop import ShopFacts, facts, stream
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
 def learnt(request):
     events = stream(1500, request.param)
-    recommender = Recommender(
-        new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8), request.param)
-    )
+    recommender = Recommender(new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8), request.param))
     recommender.learn_events(events, [event.timestamp for event in events], facts())
     return recommender
 
@@ -130,7 +128,7 @@ def test_the_readable_machine_and_the_compiled_one_agree(learnt, requests):
 def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
     """Finite differences of -log softmax against the change that a tiny first step makes."""
     rng = np.random.default_rng(5)
-    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    state = new_state(RecommenderOptions(items=20, users=4, categories=4, brands=4))
     for n in range(12):
         state.add("item", f"i{n}")
     served, scratch = state.served, new_scratch()
@@ -173,7 +171,7 @@ def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
 
 
 def test_a_step_whose_gradient_is_no_number_changes_nothing():
-    state = new_state(RecommenderSettings(items=20, users=4, categories=4, brands=4))
+    state = new_state(RecommenderOptions(items=20, users=4, categories=4, brands=4))
     for n in range(12):
         state.add("item", f"i{n}")
     served, scratch = state.served, new_scratch()
@@ -212,7 +210,7 @@ def test_standardising_is_shift_scale_and_clip(learnt, requests):
 
 def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
     served, scratch = learnt.state.served, new_scratch()
-    state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
+    state = new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4))
     prepare(learnt, requests[3], scratch, NOW)
     ranking.standardise(scratch.listed, served.moments.mean, served.moments.square)
     ranker, curvature = state.served.ranker, state.private.curvature
@@ -241,7 +239,7 @@ def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(l
 
 def test_return_rates_count_who_had_the_item():
     events = [event for event in stream(1500, 3, users=4) if event.kind <= dim.PURCHASE]
-    learnt = Recommender(new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8)))
+    learnt = Recommender(new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8)))
     learnt.learn_events(events, [event.timestamp for event in events], facts())
     keys = learnt.state.keys
     rows = [(keys["user"].rows[event.user_id], keys["item"].rows[event.item_id]) for event in events]
@@ -255,7 +253,7 @@ def test_return_rates_count_who_had_the_item():
 def test_a_category_lists_its_most_popular_items():
     catalogue = {f"i{n}": ShopFacts(f"c{n % 2}", None, None) for n in range(120)}
     events = [event for event in stream(2500, 4, items=120) if event.kind <= dim.PURCHASE]
-    learnt = Recommender(new_state(RecommenderSettings(items=200, users=50, categories=8, brands=8)))
+    learnt = Recommender(new_state(RecommenderOptions(items=200, users=50, categories=8, brands=8)))
     learnt.learn_events(events, [event.timestamp for event in events], catalogue)
     items, served = learnt.state.keys["item"].rows, learnt.state.served
     touches = [(items[event.item_id], int(served.item_stats.category[items[event.item_id]])) for event in events]

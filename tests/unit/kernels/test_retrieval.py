@@ -19,7 +19,7 @@ from models.kernels.retrieval import co_visitation as transitions
 from models.kernels.retrieval import history, pool, popularity
 from models.recommender.recommender import new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.state.marks import Marks
 from tests import naive
 
@@ -57,7 +57,7 @@ def test_the_top_list_is_exactly_the_largest_keys(rng):
 
 
 def prices_noted(prices):
-    state = new_state(RecommenderSettings(items=100, users=50, categories=8, brands=8))
+    state = new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8))
     state.add("item", "thing")
     stats = state.served.item_stats
     for price in prices:
@@ -215,7 +215,7 @@ def test_a_newton_step_along_no_number_changes_nothing():
 
 def test_the_guard_decides_like_its_twin(rng):
     """Forms of the ranker and the sources come and go, so that every rule is used."""
-    state, twin = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4)), naive.Guard(dim.MIDDLE)
+    state, twin = new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4)), naive.Guard(dim.MIDDLE)
     table, chosen, served = state.private.guard, state.served.chosen, []
     for number in range(1500):
         spread = 8 + 30 * ((np.arange(dim.CONTENDERS) + number // 250) % 4)
@@ -229,7 +229,7 @@ def test_the_guard_decides_like_its_twin(rng):
 
 
 def test_a_ranker_that_breaks_is_replaced_and_comes_back_when_it_is_sound():
-    state = new_state(RecommenderSettings(items=4, users=4, categories=4, brands=4))
+    state = new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4))
     table, chosen = state.private.guard, state.served.chosen
     good, bad = np.full(dim.CONTENDERS, 9, np.int32), np.full(dim.CONTENDERS, 9, np.int32)
     good[dim.RANKER], bad[dim.RANKER], bad[dim.LAG] = 2, 0, 3
@@ -244,7 +244,7 @@ def test_a_ranker_that_breaks_is_replaced_and_comes_back_when_it_is_sound():
 
 
 def test_a_full_pool_gives_the_place_of_the_least_popular_of_eight(rng):
-    settings = RecommenderSettings(items=3000, users=4, categories=4, brands=4)
+    settings = RecommenderOptions(items=3000, users=4, categories=4, brands=4)
     state = new_state(settings)
     for item in range(1500):
         state.add("item", f"i{item}")

@@ -9,11 +9,11 @@ import pytest
 from models import dimensions as dim
 from models.kernels.retrieval import popularity, refusals
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent, facts, stream
 
-ROOMY = RecommenderSettings(items=100, users=80, categories=8, brands=8, test_every=1)
+ROOMY = RecommenderOptions(items=100, users=80, categories=8, brands=8, test_every=1)
 IMPRESSION, UNFAVOURITE, DISLIKE, RETURN = 5, 6, 7, 8
 
 
@@ -147,7 +147,7 @@ def _memories(recommender):
 
 
 def test_signals_are_counts_that_fade():
-    state = new_state(RecommenderSettings(items=4, users=2, categories=2, brands=2))
+    state = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
     state.add("item", "tea")
     signals, twin = state.served.item_signals, [0.0, 0.0, 0.0]
     rng = random.Random(8)

@@ -10,12 +10,12 @@ from models import dimensions as dim
 from models.kernels.retrieval import candidates, searches
 from models.recommender.recommender import QUERY, Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.queries import LONGEST, normalised
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent
 
-SETTINGS = RecommenderSettings(items=200, users=60, categories=4, brands=4, queries=16)
+SETTINGS = RecommenderOptions(items=200, users=60, categories=4, brands=4, queries=16)
 CLICK, SEARCH = 0, 4
 
 

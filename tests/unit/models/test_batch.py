@@ -16,12 +16,12 @@ from models.kernels.learning import learn_factors
 from models.kernels.retrieval import factorization
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
-from streaming.intake.intake import Prepared
+from models.recommender.types import RecommenderOptions
+from streaming.intake.intake import PreparedBatch
 from streaming.learner.batching import split
 from tests.support.oracles.seen import Seen
 
-SETTINGS = RecommenderSettings(items=500, users=100, categories=100, brands=100, queries=100)
+SETTINGS = RecommenderOptions(items=500, users=100, categories=100, brands=100, queries=100)
 
 
 def stream(count: int, seed: int = 1, first: int = 0) -> list[Seen]:
@@ -184,7 +184,7 @@ def test_without_events_to_ask_about_there_is_one_pass(recommender: Recommender)
 
 
 def test_a_row_that_another_item_has_by_now_is_not_learnt_in_its_place() -> None:
-    small = RecommenderSettings(items=40, users=100, categories=100, brands=100, queries=100)
+    small = RecommenderOptions(items=40, users=100, categories=100, brands=100, queries=100)
     recommender = Recommender(new_state(small), small)
     learn(recommender, stream(300))
     events = stream(300, seed=5, first=300)
@@ -200,7 +200,7 @@ def test_a_row_that_another_item_has_by_now_is_not_learnt_in_its_place() -> None
     [([10] * 10, 0.1, 9), ([10] * 10, 0.25, 7), ([10], 0.1, 1), ([10, 0, 0], 0.1, 1), ([], 0.1, 0)],
 )
 def test_the_most_recent_batches_are_held_out(sizes: list[int], share: float, body: int) -> None:
-    batches = [Prepared(record_times=[0.0] * size, events=[None] * size) for size in sizes]  # type: ignore[list-item]
+    batches = [PreparedBatch(record_times=[0.0] * size, events=[None] * size) for size in sizes]  # type: ignore[list-item]
     older, newer = split(batches, share)
     assert len(older) == body
     assert older + newer == batches

@@ -11,10 +11,10 @@ from models.evaluation.protocol import LISTS, Plan, Stream, late, list_places, s
 from models.evaluation.report import SINGLE
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from tests.support.streams.shop import START, ShopEvent, facts, stream
 
-ROOMY = RecommenderSettings(items=100, users=50, categories=8, brands=8)
+ROOMY = RecommenderOptions(items=100, users=50, categories=8, brands=8)
 EVENTS = stream(1200, 11)
 
 
@@ -59,7 +59,7 @@ def test_what_is_evaluated_and_what_was_known_of_it_is_what_the_protocol_says(ev
 
 def test_the_figures_of_a_replay_are_those_of_the_learners_own_code() -> None:
     events = EVENTS[:700]
-    settings = RecommenderSettings(items=100, users=50, categories=8, brands=8, test_every=3)
+    settings = RecommenderOptions(items=100, users=50, categories=8, brands=8, test_every=3)
     recommender = Recommender(new_state(settings, 5), settings)
     tested = recommender.learn_events(events, [event.timestamp for event in events], facts())
     own = replay(Stream(events, facts()), Plan(every=3, seed=5), Steps(), ROOMY)

@@ -9,13 +9,13 @@ import pytest
 from models import dimensions as dim
 from models.ledger.admission import Admission, AdmissionRules, id_hash
 from models.ledger.progress import Piece, Progress, Quarantined
-from models.ledger.quarantine import Refused, drop, find, hold, lose_log, refuse, replayed
+from models.ledger.quarantine import OrderRefused, drop, find, hold, lose_log, refuse, replayed
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.events import Event
 from models.state.copies import combined
 
-SETTINGS = RecommenderSettings(items=1_000, users=1_000, test_every=1)
+SETTINGS = RecommenderOptions(items=1_000, users=1_000, test_every=1)
 
 
 def version(end: int, learnt: int, *, quarantines: tuple[Quarantined, ...] = (), topic: str = "events") -> Progress:
@@ -92,7 +92,7 @@ def test_a_version_that_learnt_what_is_held_is_no_way_back():
     now, then = version(90, 80), version(50, 45)
     hold(now, then, {"items"}, ask("one", 5))
     before = now.copy()
-    with pytest.raises(Refused, match="go back to v5 or further, or to a version since"):
+    with pytest.raises(OrderRefused, match="go back to v5 or further, or to a version since"):
         hold(now, version(70, 60), {"items"}, ask("two", 7))
     assert now == before
 
@@ -101,7 +101,7 @@ def test_a_version_of_another_log_is_no_way_back():
     now = version(90, 80)
     other = version(50, 45)
     other.topics["events"] = "made anew"
-    with pytest.raises(Refused, match="another log"):
+    with pytest.raises(OrderRefused, match="another log"):
         hold(now, other, {"items"}, ask("one", 5))
 
 
@@ -110,9 +110,9 @@ def test_what_is_given_up_or_replayed_is_so_once():
     hold(now, version(50, 45), {"items"}, ask("one", 5))
     drop(now, find(now, "one"))
     assert now.outcomes == {"learnt": 45, "quarantined": 0, "dropped": 35}
-    with pytest.raises(Refused, match="is dropped, not held"):
+    with pytest.raises(OrderRefused, match="is dropped, not held"):
         find(now, "one")
-    with pytest.raises(Refused, match="no quarantine other"):
+    with pytest.raises(OrderRefused, match="no quarantine other"):
         find(now, "other")
 
 

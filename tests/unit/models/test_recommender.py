@@ -13,13 +13,13 @@ from models.recommender import sources
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests.support.streams.shop import START, ShopEvent, facts, stream
 
-SMALL = RecommenderSettings(items=40, users=20, categories=5, brands=4)
-ROOMY = RecommenderSettings(items=100, users=50, categories=8, brands=8)
+SMALL = RecommenderOptions(items=40, users=20, categories=5, brands=4)
+ROOMY = RecommenderOptions(items=100, users=50, categories=8, brands=8)
 
 
 def learn(events, settings=ROOMY, seed=1, cuts=(10**9,)):
@@ -39,7 +39,7 @@ def answer(recommender, **options):
     return recommender.rank(*HISTORY, START + 100, **options)
 
 
-@pytest.mark.parametrize("settings", [ROOMY, SMALL, RecommenderSettings(items=40, users=20, admit_after=3)])
+@pytest.mark.parametrize("settings", [ROOMY, SMALL, RecommenderOptions(items=40, users=20, admit_after=3)])
 @pytest.mark.parametrize("seed", [3, 4])
 def test_one_by_one_equals_in_batches_even_when_rows_are_evicted(settings, seed):
     events = stream(700, seed)
@@ -68,8 +68,8 @@ def test_predicting_changes_nothing_and_allocates_no_row():
 
 def test_testing_changes_nothing_but_the_evaluation():
     events = stream(600, 7)
-    often = learn(events, RecommenderSettings(items=100, users=50, categories=8, brands=8, test_every=1))
-    seldom = learn(events, RecommenderSettings(items=100, users=50, categories=8, brands=8, test_every=10**9))
+    often = learn(events, RecommenderOptions(items=100, users=50, categories=8, brands=8, test_every=1))
+    seldom = learn(events, RecommenderOptions(items=100, users=50, categories=8, brands=8, test_every=10**9))
     for name, data in often.state.tables.items():
         if name in {"race", "chosen", "caution", "guard"}:
             continue
@@ -135,7 +135,7 @@ def test_eviction_spares_the_popular_and_the_active():
 
 
 def test_an_item_is_admitted_at_its_nth_event():
-    settings = RecommenderSettings(items=10, users=10, admit_after=3)
+    settings = RecommenderOptions(items=10, users=10, admit_after=3)
     recommender = Recommender(new_state(settings), settings)
     for n in range(3):
         assert "tea" not in recommender.state.keys["item"].rows

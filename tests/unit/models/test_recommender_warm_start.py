@@ -7,13 +7,13 @@ import pytest
 
 from models import dimensions as dim
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.recommender.warm_start import ImportRefusedError, Knowledge, check, enlist_categories, fitted, take
 from models.records.items import ItemFacts
 from streaming.jobs.import_model import read
 
 NOW = 1_700_000_000
-SMALL = RecommenderSettings(items=500, users=50, categories=20, brands=20)
+SMALL = RecommenderOptions(items=500, users=50, categories=20, brands=20)
 
 
 class Event:
@@ -90,7 +90,7 @@ def test_imported_items_are_in_the_lists_of_the_categories_the_shop_told():
 
 
 def test_beyond_the_ceiling_the_most_popular_get_the_rows():
-    few = RecommenderSettings(items=10, users=5, categories=5, brands=5)
+    few = RecommenderOptions(items=10, users=5, categories=5, brands=5)
     state = new_state(few)
     outcome = take(state, Knowledge([f"item{at}" for at in range(30)], None, np.arange(30)), NOW)
     assert (outcome.items, outcome.left_out) == (10, 20)

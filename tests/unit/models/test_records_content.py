@@ -8,7 +8,7 @@ from models.features import FEATURE_NAMES
 from models.kernels.ranking import item_features as features_facts
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.content import content, cosine, projected
 from tests import naive
 from tests.support.streams.shop import START, ShopEvent, ShopFacts
@@ -62,7 +62,7 @@ def test_the_features_are_cosines_with_the_last_item_and_with_the_last_ten():
 
 def test_an_untouched_item_that_is_described_like_the_last_one_comes_before_others():
     """Users go on to whatever is described alike: learnt from old items, it holds for one nobody has touched."""
-    settings = RecommenderSettings(items=2000, users=40, test_every=1)
+    settings = RecommenderOptions(items=2000, users=40, test_every=1)
     recommender, now = Recommender(new_state(settings), settings), START
     rng = np.random.default_rng(5)
     kinds = ["red heart holder", "usb cable charger", "oak garden bench"]

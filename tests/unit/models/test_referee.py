@@ -11,16 +11,16 @@ from models import dimensions as dim
 from models.gate import guards
 from models.gate.decision import Policy
 from models.kernels.serving import answer
-from models.recommender.frozen import Opponent, recall
+from models.recommender.frozen import FrozenModel, recall
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import Batch, RecommenderSettings
+from models.recommender.types import EventBatch, RecommenderOptions
 from models.referee.referee import SHARE, Referee
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests.support.oracles.seen import Seen
 
-SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)
+SETTINGS = RecommenderOptions(items=500, users=60, categories=20, brands=20, test_every=1)
 
 
 def stream(seed: int, count: int, users: int = 30, items: int = 60) -> list[Seen]:
@@ -68,7 +68,7 @@ def test_a_copy_of_the_model_would_have_shown_what_the_learner_tested() -> None:
     recommender.learn_events(events[:500], times(events[:500]))
     scratch, compared = new_scratch(), 0
     for event in events[500:]:
-        copy = Opponent("copy", copied(recommender.state))
+        copy = FrozenModel("copy", copied(recommender.state))
         batch = recommender.rows([event], [event.timestamp])
         tested = recommender.learn(batch)
         for place, known, ranks in zip(tested.places.tolist(), tested.known.tolist(), tested.ranks, strict=True):
@@ -84,7 +84,7 @@ def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event() 
     one, many = (Recommender(new_state(SETTINGS, 3), SETTINGS) for _ in range(2))
     found: list[tuple[list[int], list[int]]] = []
 
-    def remember(recommender: Recommender, batch: Batch, place: int) -> None:
+    def remember(recommender: Recommender, batch: EventBatch, place: int) -> None:
         moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
         found.append((moment.items.tolist(), moment.times.tolist()))
 
@@ -112,7 +112,7 @@ def test_asking_an_opponent_compiles_nothing_that_a_request_does_not_need() -> N
     recommender.rank(["i"], [1.7e9], [0], 1.7e9)
     known = len(answer.signatures)
     moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, 0)
-    Opponent("copy", copied(recommender.state)).rank(moment, recommender.state, new_scratch())
+    FrozenModel("copy", copied(recommender.state)).rank(moment, recommender.state, new_scratch())
     assert len(answer.signatures) == known
 
 
@@ -120,7 +120,7 @@ def test_rows_that_were_handed_to_other_ids_are_told_apart_by_id() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(4, 600)
     recommender.learn_events(events, times(events))
-    old = Opponent("old", copied(recommender.state))
+    old = FrozenModel("old", copied(recommender.state))
     row = recommender.state.keys["item"].rows["i7"]
     recommender.remove("item", ["i7"])
     recommender.learn_events([Seen(0, "u1", "newcomer", 1.8e9)] * 3, [1.8e9] * 3)
@@ -134,7 +134,7 @@ def judged(events: list[Seen], referee: Referee, recommender: Recommender, step:
     """Learn events in batches with the referee watching, every one affordable."""
     for at in range(0, len(events), step):
         part = events[at : at + step]
-        referee.earn(1e9)
+        referee.add_budget(1e9)
         recommender.learn_events(
             part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
         )
@@ -144,14 +144,14 @@ def test_a_model_whose_ranker_is_ruined_is_found_worse_than_the_one_before_and_i
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(5, 6_000)
     recommender.learn_events(events[:3_000], times(events[:3_000]))
-    good = Opponent("good", copied(recommender.state))
+    good = FrozenModel("good", copied(recommender.state))
     ruined = copied(recommender.state)
     weights = ruined.tables["ranker"].columns["weight"]
     weights[:] = np.random.default_rng(1).normal(0, 3, weights.shape)
     for one in (good.state, ruined):
         one.tables["chosen"].columns["contender"][:] = dim.RANKER
     referee = Referee(rich())
-    referee.face(good, Opponent("ruined", ruined))
+    referee.compare_with(good, FrozenModel("ruined", ruined))
     judged(events[3_000:4_500], referee, recommender)
     standing = referee.standing(0.0, 4_500)
     assert standing.reference is not None
@@ -168,7 +168,7 @@ def test_the_same_tables_never_differ() -> None:
     recommender.learn_events(events[:1_000], times(events[:1_000]))
     state = copied(recommender.state)
     referee = Referee(rich())
-    referee.face(Opponent("a", state), Opponent("b", state))
+    referee.compare_with(FrozenModel("a", state), FrozenModel("b", state))
     judged(events[1_000:], referee, recommender)
     probation = referee.standing(0.0, 0).probation
     assert probation is not None
@@ -180,23 +180,23 @@ def test_sums_go_on_while_both_stay_and_start_anew_when_one_changes_or_a_rollbac
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(7, 2_000)
     recommender.learn_events(events[:1_000], times(events[:1_000]))
-    reference, newer = Opponent("a", copied(recommender.state)), Opponent("b", copied(recommender.state))
+    reference, newer = FrozenModel("a", copied(recommender.state)), FrozenModel("b", copied(recommender.state))
     referee = Referee(rich())
 
     def count(name: str) -> int:
         found = getattr(referee.standing(0.0, 0), name)
         return -1 if found is None else found.n
 
-    referee.face(reference, None)
+    referee.compare_with(reference, None)
     judged(events[1_000:1_200], referee, recommender)
     first = count("reference")
     assert first > 100
     assert count("champion") == count("probation") == -1
-    referee.face(reference, newer)
+    referee.compare_with(reference, newer)
     assert (count("reference"), count("champion"), count("probation")) == (first, 0, 0)
     judged(events[1_200:1_300], referee, recommender)
     assert count("reference") > first
-    referee.face(reference, reference)
+    referee.compare_with(reference, reference)
     assert (count("reference"), count("champion"), count("probation")) == (0, 0, -1)
 
 
@@ -206,18 +206,18 @@ def test_asking_opponents_takes_its_share_of_the_learning_time_and_not_more() ->
     recommender.learn_events(events[:1_000], times(events[:1_000]))
     clock = Clock()
 
-    class Slow(Opponent):
+    class Slow(FrozenModel):
         def rank(self, *moment: object) -> int:  # type: ignore[override]
             assert len(moment) == 3
             clock.now += 0.001
             return 1
 
     referee = Referee(clock)
-    referee.face(Slow("slow", copied(recommender.state)), None)
+    referee.compare_with(Slow("slow", copied(recommender.state)), None)
     learning = 0.0
     for at in range(1_000, 4_000, 50):
         part = events[at : at + 50]
-        referee.earn(0.05)
+        referee.add_budget(0.05)
         learning += 0.05
         recommender.learn_events(
             part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
@@ -231,7 +231,7 @@ def test_the_window_holds_the_last_records_and_its_busiest_user() -> None:
     referee = Referee(rich())
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     for number in range(30):
-        referee.note(1_000, 100, 50)
+        referee.count_records(1_000, 100, 50)
         events = [Seen(0, "busy" if at < 15 else f"u{at}", f"i{number}", 1.7e9) for at in range(50)]
         recommender.learn_events(events, times(events), watch=lambda *run: referee.watch(recommender.state, *run))
     window = referee.standing(1.5, 7).window

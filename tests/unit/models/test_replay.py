@@ -11,20 +11,20 @@ import pytest
 from models import dimensions as dim
 from models.gate.decision import Policy
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
-from models.replay.replay import Pace, Rehearsal
+from models.recommender.types import RecommenderOptions
+from models.replay.replay import Pace, Replay
 from models.replay.report import report
 from models.replay.trial import Examined, Rule
 from models.replay.versions import Versions
 from models.state.schema import SCHEMA
 from models.state.state import State
-from service.replay.examiner import Examiner
+from service.replay.examiner import CanaryExaminer
 from service.replay.policy_file import BadPolicy, read_rule
 from service.replay.table import text
 from streaming.jobs.replay import before
 from tests.support.oracles.seen import Seen
 
-SETTINGS = RecommenderSettings(items=500, users=100, categories=100, brands=100, queries=100, test_every=2)
+SETTINGS = RecommenderOptions(items=500, users=100, categories=100, brands=100, queries=100, test_every=2)
 START = 1.7e9
 
 
@@ -39,8 +39,8 @@ def stream(count: int, seed: int = 1) -> list[Seen]:
     return events
 
 
-def rehearsed(rules: dict[str, Rule], events: list[Seen], since: float = 0.0, together: int = 700) -> Rehearsal:
-    rehearsal = Rehearsal(rules, Examiner(), SETTINGS, since=since, pace=Pace(1.0, 100))
+def rehearsed(rules: dict[str, Rule], events: list[Seen], since: float = 0.0, together: int = 700) -> Replay:
+    rehearsal = Replay(rules, CanaryExaminer(), SETTINGS, since=since, pace=Pace(1.0, 100))
     for start in range(0, len(events), together):
         part = events[start : start + together]
         rehearsal.learn(part, [event.timestamp for event in part])
@@ -128,7 +128,7 @@ def test_what_the_mechanical_guards_find_holds_a_version() -> None:
     def examine(candidate: State, served: State | None, policy: Policy, now: float) -> Examined:
         return ("not_finite",) if now < START + 100.0 else (), "", {}
 
-    rehearsal = Rehearsal({"only": Rule("continuous", Policy())}, examine, SETTINGS, pace=Pace(1.0, 100))
+    rehearsal = Replay({"only": Rule("continuous", Policy())}, examine, SETTINGS, pace=Pace(1.0, 100))
     events = stream(1_500)
     rehearsal.learn(events, [event.timestamp for event in events])
     decisions = report(rehearsal)["gates"]["only"]["decisions"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.kernels.core import hash_index as kernels
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.state.copies import duplicate
 from models.state.index import CHUNK, LEAST, Index
 from models.state.keys import FEW_IDS, Keys
@@ -116,7 +116,7 @@ class Event:
 @pytest.fixture
 def both() -> tuple[Recommender, Recommender]:
     """A recommender that has learnt of fifty items, and one over what a service holds of it."""
-    settings_ = RecommenderSettings(items=200)
+    settings_ = RecommenderOptions(items=200)
     learner = Recommender(new_state(settings_), settings_)
     events = [Event(f"i{number % 50}", 1e9 + number) for number in range(150)]
     learner.learn_events(events, [event.timestamp for event in events])

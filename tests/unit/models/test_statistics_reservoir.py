@@ -5,13 +5,13 @@ from __future__ import annotations
 from models.ledger.erasures import user_hash
 from models.recommender.recommender import Recommender, new_state
 from models.referee.referee import ASKED, Referee
-from models.statistics.reservoir import LENGTH, SLICE, Question, Reservoir
+from models.statistics.reservoir import LENGTH, SLICE, PastQuestion, Reservoir
 from service.gate.recall import finder
 from tests.unit.models.test_referee import SETTINGS, Clock, stream, times
 
 
-def question(number: int, user: int = 1) -> Question:
-    return Question(["a", "b", "c"], [1.0, 2.0, 3.0], [0, 0, 0], float(number), f"i{number}", user)
+def question(number: int, user: int = 1) -> PastQuestion:
+    return PastQuestion(["a", "b", "c"], [1.0, 2.0, 3.0], [0, 0, 0], float(number), f"i{number}", user)
 
 
 def test_ages_reach_back_to_the_first_and_are_spread_evenly_in_their_logarithm() -> None:
@@ -38,7 +38,7 @@ def test_each_version_is_asked_a_slice_and_a_new_reference_is_asked_all_anew() -
     for number in range(3 * SLICE):
         kept.add(question(number))
 
-    def knows(each: Question) -> bool:
+    def knows(each: PastQuestion) -> bool:
         asked.append(each)
         return True
 
@@ -61,7 +61,7 @@ def test_an_erased_user_is_asked_about_no_more() -> None:
 def test_the_learner_hands_on_tested_events_as_they_were_asked_and_each_once() -> None:
     state = new_state(SETTINGS)
     recommender, referee, events = Recommender(state, SETTINGS), Referee(Clock()), stream(3, 900)
-    handed: list[Question] = []
+    handed: list[PastQuestion] = []
     for start in range(0, len(events), 50):
         part = events[start : start + 50]
         recommender.learn_events(part, times(part), watch=lambda batch, tested: referee.watch(state, batch, tested))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from deploy.grafana import build
-from service.http.auth import Keys
+from service.http.auth import ApiKeys
 from service.local.embedded import PERSISTENCE
 from streaming.settings.loading import load_settings
 from tests.support.documents import pages
@@ -139,7 +139,7 @@ def test_the_image_runs_without_root_and_copies_only_what_exists() -> None:
 def test_the_keys_that_compose_makes_are_keys_the_service_lets_in(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "deploy/image/keys.py"), str(tmp_path / "keys"), str(tmp_path / "scrape")]
     first = subprocess.run(script, capture_output=True, text=True, check=True).stdout
-    keys = Keys(file=tmp_path / "keys" / "hashes", trusted=False)
+    keys = ApiKeys(file=tmp_path / "keys" / "hashes", trusted=False)
     admin = re.search(r"stored nowhere: (\S+)", first)
     assert admin is not None
     assert keys.admit({"authorization": f"Bearer {admin[1]}"}, "admin").role == "admin"
@@ -148,7 +148,8 @@ def test_the_keys_that_compose_makes_are_keys_the_service_lets_in(tmp_path: Path
     again = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert admin[1] not in again
     assert (
-        Keys(file=tmp_path / "keys" / "hashes", trusted=False).admit({"x-api-key": admin[1]}, "events").role == "admin"
+        ApiKeys(file=tmp_path / "keys" / "hashes", trusted=False).admit({"x-api-key": admin[1]}, "events").role
+        == "admin"
     )
 
 

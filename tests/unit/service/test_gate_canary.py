@@ -8,10 +8,10 @@ import numpy as np
 
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from service.gate.canary import contrast
 
-SETTINGS = RecommenderSettings(items=500, users=60, categories=20, brands=20, test_every=1)
+SETTINGS = RecommenderOptions(items=500, users=60, categories=20, brands=20, test_every=1)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.records.items import ItemFacts
 from models.slate.filters import EVERYTHING, Wanted
 from service.serving import catalogue as matching
-from service.serving.catalogue import Catalogue, Columns
+from service.serving.catalogue import Columns, ItemCatalogue
 from streaming.store.store import Store
 
 ITEMS = [f"i{n}" for n in range(8)]
@@ -34,9 +34,9 @@ WANTED = st.builds(
 )
 
 
-def told(changes: list[tuple[str, ItemFacts | None]]) -> Catalogue:
+def told(changes: list[tuple[str, ItemFacts | None]]) -> ItemCatalogue:
     """A catalogue that heard of these changes, without a store to read them from."""
-    catalogue = Catalogue(cast("Store", None))
+    catalogue = ItemCatalogue(cast("Store", None))
     for item, facts in changes:
         with catalogue._lock:
             catalogue._put(item, facts)

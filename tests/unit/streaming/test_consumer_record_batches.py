@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-from streaming.consumer.record_batches import Batch, MalformedBatch, hasten, unpack
+from streaming.consumer.record_batches import MalformedBatch, RecordBatch, read_batches_compiled, unpack
 
 PART = st.none() | st.binary(max_size=300)
 HEADER = st.tuples(st.text(max_size=70), PART)
@@ -27,7 +27,7 @@ def written(records, first=7, compression=0):
 
 def raw(data):
     batch = MemoryRecords(data).next_batch()
-    known = Batch("t", 3, batch.base_offset, batch.first_timestamp, None, batch.records_count)
+    known = RecordBatch("t", 3, batch.base_offset, batch.first_timestamp, None, batch.records_count)
     return known, bytes(batch._buffer), batch._pos
 
 
@@ -59,7 +59,7 @@ def test_a_batch_that_is_cut_says_where():
 
 
 class Fetcher:
-    """What `hasten` needs of the library, with nothing fetched."""
+    """What `read_batches_compiled` needs of the library, with nothing fetched."""
 
     class PartitionRecords:
         check_crcs, leader_epoch, next_fetch_offset = True, -1, 0
@@ -88,7 +88,7 @@ class Consumer:
 @pytest.mark.parametrize("compression", [0, 1])
 def test_a_fetch_is_taken_apart_compressed_or_not(compression):
     consumer = Consumer()
-    assert hasten(consumer, CorruptRecordError)
+    assert read_batches_compiled(consumer, CorruptRecordError)
     data = written([(0, b"k", b"v", [])], 5, compression) + written([(9, None, b"w" * 500, [])], 6, compression)
     records = consumer._fetcher.PartitionRecords(data)
     assert [(r.offset, r.value) for r in records.found] == [(5, b"v"), (6, b"w" * 500)]
@@ -97,7 +97,7 @@ def test_a_fetch_is_taken_apart_compressed_or_not(compression):
 
 def test_a_damaged_batch_is_not_read():
     consumer = Consumer()
-    hasten(consumer, CorruptRecordError)
+    read_batches_compiled(consumer, CorruptRecordError)
     data = bytearray(written([(0, b"k", b"value", [])]))
     data[-4] ^= 1
     with pytest.raises(CorruptRecordError, match="offset 7"):
@@ -105,4 +105,4 @@ def test_a_damaged_batch_is_not_read():
 
 
 def test_a_client_without_that_method_stays_as_it_is():
-    assert not hasten(object(), CorruptRecordError)
+    assert not read_batches_compiled(object(), CorruptRecordError)

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderSettings
+from models.recommender.types import RecommenderOptions
 from models.records.events import Event
 from models.referee.witness import UnknownWitnessError, Witnesses
-from streaming.evidence.witness import Witnessing, declared, pool_of
+from streaming.evidence.witness import WitnessRunner, declared, pool_of
 from streaming.telemetry import LearnerTelemetry
 from tests.conftest import eventually
 
@@ -18,7 +18,7 @@ WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
 
 
 def learnt_state():
-    state = new_state(RecommenderSettings(items=1000, users=100))
+    state = new_state(RecommenderOptions(items=1000, users=100))
     events = [Event(0, f"u{n % 5}", f"i{n % 40}", 1_700_000_000.0 + n) for n in range(200)]
     Recommender(state).learn_events(events, [event.timestamp for event in events])
     return state, events
@@ -28,7 +28,7 @@ def test_both_default_witnesses_show_their_scores_beside_ours():
     state, events = learnt_state()
     telemetry = LearnerTelemetry(CollectorRegistry())
     paths = ["facto.FMRegressor", "linear_model.LinearRegression"]
-    witnessing = Witnessing(Witnesses(time.monotonic, declared(paths), 0.5), WEIGHTS, telemetry)
+    witnessing = WitnessRunner(Witnesses(time.monotonic, declared(paths), 0.5), WEIGHTS, telemetry)
 
     def judged(path: str) -> float:
         return telemetry.registry.get_sample_value("sluicegate_witness_events", {"contender": f"river.{path}"}) or 0.0
@@ -45,7 +45,7 @@ def test_both_default_witnesses_show_their_scores_beside_ours():
 def test_a_batch_passes_by_while_the_one_before_is_judged():
     state, events = learnt_state()
     busy = SimpleNamespace(members=[1], watch=lambda *_: time.monotonic(), scores=dict)
-    witnessing = Witnessing(busy, WEIGHTS, LearnerTelemetry(CollectorRegistry()))
+    witnessing = WitnessRunner(busy, WEIGHTS, LearnerTelemetry(CollectorRegistry()))
     witnessing.close()  # nobody takes offers any more
     witnessing.offer(events, state, 0)
     first = witnessing._offer

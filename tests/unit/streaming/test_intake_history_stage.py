@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from streaming.intake.history_stage import Mirroring
-from streaming.intake.intake import Prepared
+from streaming.intake.history_stage import HistoryStage
+from streaming.intake.intake import PreparedBatch
 from tests.conftest import eventually
 
 
@@ -36,7 +36,7 @@ def over():
 
 def started(mirror, over, stopping=lambda: False):
     handed = []
-    mirroring = Mirroring(mirror, lambda batch: (mirror.said.append("hand"), handed.append(batch)), over, stopping)
+    mirroring = HistoryStage(mirror, lambda batch: (mirror.said.append("hand"), handed.append(batch)), over, stopping)
     mirroring.start()
     return mirroring, handed
 
@@ -44,7 +44,7 @@ def started(mirror, over, stopping=lambda: False):
 def test_a_batch_is_handed_on_after_its_histories_were_written(over):
     mirror = Mirror()
     mirroring, handed = started(mirror, over)
-    batches = [Prepared() for _ in range(5)]
+    batches = [PreparedBatch() for _ in range(5)]
     for batch in batches:
         mirroring.put(batch)
     mirroring.put(None)
@@ -67,10 +67,10 @@ def test_what_ended_the_intake_is_handed_on(over):
 def test_a_redis_that_is_away_holds_up_nothing_until_too_much_waits(over):
     mirror = Mirror(there=False)
     mirroring, handed = started(mirror, over)
-    mirroring.put(Prepared())
+    mirroring.put(PreparedBatch())
     eventually(lambda: len(handed) == 1)
     mirror.full = True
-    mirroring.put(Prepared())
+    mirroring.put(PreparedBatch())
     eventually(lambda: mirror.said[-2:] == ["flush", "flush"])
     assert len(handed) == 1
     mirror.there = True
@@ -80,8 +80,8 @@ def test_a_redis_that_is_away_holds_up_nothing_until_too_much_waits(over):
 def test_what_redis_does_not_take_is_given_up_at_the_end(over):
     stop = threading.Event()
     mirroring, handed = started(Mirror(there=False, full=True), over, stop.is_set)
-    mirroring.put(Prepared())
+    mirroring.put(PreparedBatch())
     stop.set()
     mirroring.join(5)
     assert handed == [None]
-    mirroring.put(Prepared())  # returns at once: nobody takes it any more
+    mirroring.put(PreparedBatch())  # returns at once: nobody takes it any more

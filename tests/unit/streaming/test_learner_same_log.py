@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from models.ledger.progress import Progress, Quarantined
-from streaming.kafka.records import Source
+from streaming.kafka.records import RecordSource
 from streaming.learner.learner import Learner, LogReplaced
 from streaming.learner.stopping import Stop
 from streaming.settings.loading import Settings, load_settings
@@ -40,7 +40,7 @@ def learner(settings: Settings) -> Learner:
 
 
 def look(log: Log, progress: Progress, **settings: str) -> Progress:
-    learner(load_settings(None, settings))._same_log(cast("Source", log), progress)
+    learner(load_settings(None, settings))._same_log(cast("RecordSource", log), progress)
     return progress
 
 
