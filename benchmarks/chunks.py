@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import percentile, spread
-from streaming.checkpoint.writer import BASE_BYTES_PER_SECOND
-from streaming.store.store import Store
+from streaming.checkpoint import BASE_BYTES_PER_SECOND
+from streaming.store import Store
 from tests.support.processes.redis_server import RedisServer
 
 SUMMARY = "how long Redis answers nobody while it takes in one chunk, by its size"

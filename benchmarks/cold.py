@@ -12,11 +12,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.streams import LIMITS, Facts, Stream, load
-from models.recommender.prequential import CONTENDERS, Tested, hits, joined, reciprocal_ranks
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderOptions
-from models.records.items import ItemFacts
-from streaming.intake.text_vectors import contents_by
+from models.recommender import (
+    CONTENDERS,
+    Recommender,
+    RecommenderOptions,
+    Tested,
+    hits,
+    joined,
+    new_state,
+    reciprocal_ranks,
+)
+from models.records import ItemFacts
+from streaming.intake import contents_by
 
 SUMMARY = "Items that nobody has touched: HR@20 and MRR@20 with and without what the catalogue says of them"
 

@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.gate.decision import Evidence, GateState, Policy, Version, decide
-from models.statistics.comparison import RECIPROCAL_BOUND, WINDOW, Comparison, Standing
-from models.statistics.confidence import radius
-from models.statistics.mcnemar import log_evidence
+from models.gate import Evidence, GateState, Policy, Version, decide
+from models.statistics import RECIPROCAL_BOUND, WINDOW, Comparison, Standing, log_evidence, radius
 
 SUMMARY = "false promotions, events to catch a bad model, how long a good one waits; 1,000 simulated runs each"
 

@@ -22,14 +22,13 @@ from benchmarks import processes
 from benchmarks.catalogues import Event, grown
 from benchmarks.ranking import GIVEN, RECENT, searched
 from benchmarks.report import percentile, spread, verdict
-from models.ledger.admission import Admission, AdmissionRules
-from models.ledger.progress import Progress
-from models.records.items import ItemFacts
-from models.state.schema import SCHEMA
-from streaming.checkpoint.checkpointer import Checkpointer
+from models.ledger import Admission, AdmissionRules, Progress
+from models.records import ItemFacts
+from models.state import SCHEMA
+from streaming.checkpoint import Checkpointer
 from streaming.live import facts, histories
-from streaming.settings.loading import Settings
-from streaming.store.store import Store
+from streaming.settings import Settings
+from streaming.store import Store
 from tests.support.processes.redis_server import RedisServer
 
 SUMMARY = "200 candidates ranked through HTTP, against an ordinary answer of the same service"

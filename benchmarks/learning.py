@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from river import facto, optim
 
 from benchmarks.report import spread, verdict
-from models.estimators.factorization import FactorizationMachine
-from service.local.demo_data import purchases
+from models.estimators import FactorizationMachine
+from service.local import purchases
 
 SUMMARY = "microseconds per learnt example against River's FMRegressor and Vowpal Wabbit, same fields and factors"
 FIELDS = ("user", "item", "category", "brand", "last_item", "hour_of_week")

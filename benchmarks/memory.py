@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import verdict
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import RecommenderOptions
-from models.state.state import State
-from models.state.tables import MODEL
+from models.recommender import Recommender, RecommenderOptions, new_state
+from models.state import MODEL, State
 
 SUMMARY = "bytes per item and per active user, ids counted"
 KIB = 1024.0

@@ -23,9 +23,9 @@ from kafka import KafkaConsumer, TopicPartition
 from benchmarks import processes, workload
 from benchmarks.report import spread, verdict
 from benchmarks.servers import PARTITIONS, fill, servers, topic
-from models.ledger.admission import Admission, AdmissionRules
-from models.records.events import Event, EventRules, decode_many
-from streaming.settings.learner import LearnerSettings
+from models.ledger import Admission, AdmissionRules
+from models.records import Event, EventRules, decode_many
+from streaming.settings import LearnerSettings
 from tests.support.processes.redis_server import RedisServer
 
 SUMMARY = "Kafka to learnt against a bare kafka-python poll loop: ratio, and microseconds of each stage"

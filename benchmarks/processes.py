@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from service.local.embedded import free_port
+from service.local import free_port
 from tests.support.processes.processes import Server
 
 READY_SECONDS = 120.0  # a cold compile included

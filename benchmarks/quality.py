@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from benchmarks.streams import LIMITS, Stream, load
+from models.evaluation import Plan
+from models.evaluation import Stream as Log
 from models.evaluation import evaluate as contest
-from models.evaluation.protocol import Plan
-from models.evaluation.protocol import Stream as Log
 from models.warmup import warm
 from service.cli.evaluation_table import text
 from tests.support.processes.processes import Missing

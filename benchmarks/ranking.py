@@ -17,9 +17,8 @@ import numpy as np
 
 from benchmarks.catalogues import Event, grown
 from benchmarks.report import percentile, spread, verdict
-from models.recommender.recommender import Recommender
-from models.state.schema import SCHEMA
-from models.state.state import State
+from models.recommender import Recommender
+from models.state import SCHEMA, State
 
 SUMMARY = "ranking work for one request at 100,000 and 1,000,000 items: p50, p99"
 SIZES = (100_000, 1_000_000)

@@ -20,10 +20,17 @@ import numpy as np
 from benchmarks.catalogues import BATCH, START, Event, Facts, Grown, batches, grown
 from benchmarks.report import spread, verdict
 from models.kernels.learning import pick
-from models.recommender.prequential import CONTENDERS, hits, joined, reciprocal_ranks
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import EventBatch, RecommenderOptions
-from service.local.demo_data import purchases
+from models.recommender import (
+    CONTENDERS,
+    EventBatch,
+    Recommender,
+    RecommenderOptions,
+    hits,
+    joined,
+    new_state,
+    reciprocal_ranks,
+)
+from service.local import purchases
 
 SUMMARY = "the compiled step per event, with and without rankings, by size of the catalogue; what training seldom costs"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)

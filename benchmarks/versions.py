@@ -12,7 +12,7 @@ from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
 from benchmarks.servers import info
 from benchmarks.standing import Standing, standing
-from streaming.settings.learner import LearnerSettings
+from streaming.settings import LearnerSettings
 
 SUMMARY = (
     "bytes a second to Redis at 2,000 events/s over 100,000 items, the upload's share of the time, versions a minute"

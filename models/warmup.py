@@ -16,11 +16,8 @@ import numpy as np
 from models.kernels.cold_start import ranker as fresh
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.scratch import new_scratch
-from models.recommender.types import RecommenderOptions
-from models.state.schema import SCHEMA
-from models.state.state import State
+from models.recommender import Recommender, RecommenderOptions, new_scratch, new_state
+from models.state import SCHEMA, State
 
 
 class _Event:

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from service.http.auth import ApiKeys, BadKeys, is_loopback
-from service.runtime import logs
-from service.runtime.short_turns import take_short_turns
-from streaming.settings.loading import BadSettings, Settings, load_settings
+from service.http import ApiKeys, BadKeys, is_loopback
+from service.runtime import logs, take_short_turns
+from streaming.settings import BadSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

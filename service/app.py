@@ -12,13 +12,11 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from service.context import assemble
+from service.http import Edge, Origins, problems
 from service.http import openapi as describing
-from service.http import problems
-from service.http.cors import Origins
-from service.http.edge import Edge
 from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
-from service.runtime.telemetry import Telemetry
-from streaming.settings.loading import Settings
+from service.runtime import Telemetry
+from streaming.settings import Settings
 
 ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)
 

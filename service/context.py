@@ -13,23 +13,15 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from models.slate.rotation import Showings
-from models.state.schema import SCHEMA
-from service.gate.feed import PageFeed
-from service.gate.gatekeeper import Gatekeeper
-from service.gate.quarantine import AutoQuarantine
-from service.http.auth import ApiKeys
-from service.ingest.beacons import Beacons
-from service.ingest.publisher import EventPublisher
-from service.runtime.rate_limit import RateLimit
-from service.runtime.telemetry import Telemetry
-from service.serving.catalogue import ItemCatalogue
-from service.serving.erasures import ErasureFollower
-from service.serving.histories import CONNECTION_TIMEOUT, Histories
-from service.serving.slate_log import SlateLog
-from service.serving.table_sets import TableSets
-from streaming.settings.loading import Settings
-from streaming.store.store import QuickStore, Store
+from models.slate import Showings
+from models.state import SCHEMA
+from service.gate import AutoQuarantine, Gatekeeper, PageFeed
+from service.http import ApiKeys
+from service.ingest import Beacons, EventPublisher
+from service.runtime import RateLimit, Telemetry
+from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
+from streaming.settings import Settings
+from streaming.store import QuickStore, Store
 
 CLOSING: Final = 1.0
 """Seconds to close the connections of the event loop."""

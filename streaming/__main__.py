@@ -14,17 +14,15 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from models.recommender.prequential import CONTENDERS
-from models.records.rejections import REASONS
-from models.snapshot.chunks import Damaged
-from streaming.checkpoint.outcomes import FAILURES
-from streaming.evidence.witness import declared
+from models.recommender import CONTENDERS
+from models.records import REASONS
+from models.snapshot import Damaged
+from streaming.checkpoint import FAILURES
+from streaming.evidence import declared
 from streaming.jobs.rebuild_schedule import rebuilding_now_and_then
-from streaming.kafka.topics import topics_read
-from streaming.learner.learner import FAILED, USAGE, Learner
-from streaming.learner.metrics_server import MetricsServer
-from streaming.learner.stopping import Stop
-from streaming.settings.loading import BadSettings, Settings, load_settings
+from streaming.kafka import topics_read
+from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
+from streaming.settings import BadSettings, Settings, load_settings
 from streaming.telemetry import Labels, LearnerTelemetry
 
 log = logging.getLogger("streaming")

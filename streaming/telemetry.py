@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from models.records import CART, CLICK, FAVOURITE, IMPRESSION, PURCHASE
 from models.records.control import KINDS as ORDERS
-from models.records.events import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, PURCHASE
-from models.referee.drift import NAMES
-from models.snapshot.manifest import Manifest
-from models.state.schema import SCHEMA
-from models.statistics.attribution import VERSIONS, Attribution
-from models.statistics.exposure import Exposed
+from models.records.events import KINDS
+from models.referee import NAMES
+from models.snapshot import Manifest
+from models.state import SCHEMA
+from models.statistics import VERSIONS, Attribution, Exposed
 
 PREFIX = "sluicegate"
 

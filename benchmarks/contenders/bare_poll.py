@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streaming.consumer.consumer import FETCH, FETCH_WAIT_MS
+from streaming.consumer import FETCH, FETCH_WAIT_MS
 
 TUNED: Final[dict[str, Any]] = {
     "metrics_enabled": False,

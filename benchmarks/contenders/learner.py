@@ -18,17 +18,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from models.recommender.recommender import Recommender
+from models.recommender import Recommender
 from models.warmup import warm
 from streaming.__main__ import labels
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.consumer.consumer import KafkaSource
-from streaming.intake.intake import Intake
-from streaming.learner.learner import Learner
-from streaming.learner.stopping import Stop
-from streaming.learner.term import Term
-from streaming.live.writer import LiveWriter
-from streaming.settings.loading import load_settings
+from streaming.checkpoint import Checkpointer
+from streaming.consumer import KafkaSource
+from streaming.intake import Intake
+from streaming.learner import Learner, Stop, Term
+from streaming.live import LiveWriter
+from streaming.settings import load_settings
 from streaming.telemetry import LearnerTelemetry
 
 STAGES: dict[str, tuple[type, str]] = {

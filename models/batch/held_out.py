@@ -12,12 +12,17 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models import dimensions as dim
-from models.evaluation.protocol import is_history, is_positive
-from models.recommender.prequential import DEPTH, hits, reciprocal_ranks
-from models.recommender.recommender import Recommender
-from models.recommender.scratch import new_scratch
-from models.recommender.types import EventLike
-from models.state.state import State
+from models.recommender import (
+    DEPTH,
+    EventLike,
+    Recommender,
+    hits,
+    is_history,
+    is_positive,
+    new_scratch,
+    reciprocal_ranks,
+)
+from models.state import State
 
 ASKED: Final = 1_000
 """Events that are asked about, evenly spread: a standard error of .015, and half a second."""

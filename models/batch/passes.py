@@ -14,10 +14,8 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.batch.kernel import PAST, again
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.scratch import new_scratch
-from models.recommender.types import EventLike, RecommenderOptions
-from models.state.state import State
+from models.recommender import EventLike, Recommender, RecommenderOptions, new_scratch, new_state
+from models.state import State
 
 VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
 SUMS: Final = {

@@ -15,8 +15,7 @@ from models.evaluation.rival_run import Run, examples, race
 from models.evaluation.rivals_implicit import BATCH, PERIODS, obstacle
 from models.evaluation.rivals_river import RIVER, Rival
 from models.evaluation.rivals_vw import VW
-from models.recommender.prequential import CONTENDERS
-from models.recommender.types import RecommenderOptions
+from models.recommender import CONTENDERS, RecommenderOptions
 
 BUILTIN: Final = "builtin"
 Tick = Callable[[str, int], None]

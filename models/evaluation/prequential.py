@@ -10,12 +10,19 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from models.dimensions import RING
-from models.evaluation.protocol import Plan, Stream, is_history, list_places
-from models.recommender.catalogue import FactsLike
-from models.recommender.prequential import CONTENDERS, Tested, joined
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import EventLike, RecommenderOptions
-from models.state.state import State
+from models.evaluation.protocol import Plan, Stream, list_places
+from models.recommender import (
+    CONTENDERS,
+    EventLike,
+    FactsLike,
+    Recommender,
+    RecommenderOptions,
+    Tested,
+    is_history,
+    joined,
+    new_state,
+)
+from models.state import State
 
 CHUNK: Final = 2000
 """Events between two reports of progress. How a stream is cut changes no number."""

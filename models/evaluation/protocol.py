@@ -14,9 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.dimensions import IMPRESSION, PURCHASE, SEARCH
-from models.recommender.catalogue import FactsLike
-from models.recommender.types import EventLike
+from models.dimensions import PURCHASE
+from models.recommender import EventLike, FactsLike, is_history, is_positive
 
 WARM: Final = 0.1
 """Share of the stream that only teaches: before that every contender is near empty."""
@@ -95,16 +94,6 @@ def list_places(events: Sequence[EventLike], most: int) -> list[int]:
         found.setdefault(events[place].user_id, place)
     places = sorted(found.values())
     return places[:: max(1, -(-len(places) // most))] if places else []
-
-
-def is_positive(event: EventLike) -> bool:
-    """Whether the event says that its user wanted its item."""
-    return event.kind <= PURCHASE and event.item_id is not None
-
-
-def is_history(event: EventLike) -> bool:
-    """Whether the event becomes part of its user's history: what was done to an item, wanted or not."""
-    return event.item_id is not None and event.kind not in {SEARCH, IMPRESSION}
 
 
 def _first(events: int) -> int:

@@ -13,18 +13,9 @@ from models.arrays import Array
 from models.dimensions import SOURCES
 from models.evaluation.protocol import Plan, Stream, Targets, described, slices
 from models.evaluation.rival_run import Run
-from models.recommender.prequential import CONTENDERS
+from models.recommender import CONTENDERS
 from models.records.events import KINDS
-from models.statistics.metrics import (
-    MEASURES,
-    Paired,
-    coverage,
-    novelty,
-    paired,
-    personalisation,
-    pointwise,
-    standard_error,
-)
+from models.statistics import MEASURES, Paired, coverage, novelty, paired, personalisation, pointwise, standard_error
 
 SINGLE: Final = CONTENDERS[:SOURCES]
 """The fixed list of single sources that the best one is taken from."""

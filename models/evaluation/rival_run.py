@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.evaluation.protocol import Stream, is_history, is_positive
+from models.evaluation.protocol import Stream
 from models.evaluation.rivals_river import Rival
+from models.recommender import is_history, is_positive
 
 TRIES: Final = 20
 """Draws of a negative before the user counts as having touched about everything, and the event has none."""

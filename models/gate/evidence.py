@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.gate.vocabulary import Action, Mode, Verb
-from models.statistics.comparison import Standing
+from models.statistics import Standing
 
 
 class Version(msgspec.Struct, frozen=True):

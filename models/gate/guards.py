@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 from models.gate.evidence import Band, Evidence, GateState, Policy
+from models.statistics import Comparison, Standing
 from models.statistics import mcnemar as crash
-from models.statistics.comparison import Comparison, Standing
 
 FEW_USERS = 5
 """A user may make this many times the events of a mean one: in a shop of ten each makes a tenth."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from models.ledger.erasures import Erasures
-from models.records.events import Event
+from models.records import Event
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
 """Why a valid event is not learnt. Closed: metric labels are made from it."""

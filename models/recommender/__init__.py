@@ -1,1 +1,38 @@
 """Batches of events in, changed rows out; a history in, a ranking out. Stages 2 to 4."""
+
+from models.recommender.catalogue import FactsLike
+from models.recommender.frozen import AskedAt, FrozenModel, recall
+from models.recommender.prequential import CONTENDERS, DEPTH, Tested, hits, joined, reciprocal_ranks
+from models.recommender.recommender import Recommender, new_state
+from models.recommender.scratch import Scratch, new_scratch
+from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions, is_history, is_positive
+from models.recommender.warm_start import ImportOutcome, ImportRefusedError, Knowledge, check, enlist_categories, take
+
+__all__ = [
+    "CONTENDERS",
+    "DEPTH",
+    "AskedAt",
+    "EventBatch",
+    "EventLike",
+    "FactsLike",
+    "FrozenModel",
+    "ImportOutcome",
+    "ImportRefusedError",
+    "Knowledge",
+    "Ranking",
+    "Recommender",
+    "RecommenderOptions",
+    "Scratch",
+    "Tested",
+    "check",
+    "enlist_categories",
+    "hits",
+    "is_history",
+    "is_positive",
+    "joined",
+    "new_scratch",
+    "new_state",
+    "recall",
+    "reciprocal_ranks",
+    "take",
+]

@@ -8,8 +8,7 @@ import numpy as np
 
 from models import dimensions as dim
 from models.kernels.cold_start.lists import link, unlink
-from models.state.ceilings import Ceilings
-from models.state.state import State
+from models.state import Ceilings, State
 
 
 class FactsLike(Protocol):

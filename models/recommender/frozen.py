@@ -14,7 +14,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.serving import answer
 from models.recommender.scratch import Scratch
-from models.state.state import State
+from models.state import State
 
 NONE: Final = np.zeros(0, np.int32)
 

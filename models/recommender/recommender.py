@@ -18,11 +18,8 @@ from models.recommender.explanation import explained
 from models.recommender.prequential import CONTENDERS, NOTHING, Tested, fading_scores, joined
 from models.recommender.scratch import Scratch, new_scratch
 from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions
-from models.records.queries import normalised, query_of
-from models.state.ceilings import Ceilings, Limits
-from models.state.priors import _set_priors
-from models.state.schema import SCHEMA
-from models.state.state import State
+from models.records import normalised, query_of
+from models.state import SCHEMA, Ceilings, Limits, State, set_priors
 
 UNTOUCHED, QUERY = "untouched", "query"
 SOURCE_NAMES = np.array([*CONTENDERS, QUERY, UNTOUCHED], object)
@@ -41,7 +38,7 @@ def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> Stat
     progress.columns["seed"][0] = seed
     progress.columns["random"][0] = seed
     progress.mark(np.zeros(1, np.int32))
-    _set_priors(state)
+    set_priors(state)
     return state
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from models.arrays import Array
+from models.dimensions import IMPRESSION, PURCHASE, SEARCH
 
 DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
 """Weight of each event type in learning, by code."""
@@ -80,3 +81,13 @@ class Ranking(NamedTuple):
     served_by: str
     features: Array | None = None  # (n, EXPLAINED_NAMES) f64
     weights: Array | None = None  # (EXPLAINED_NAMES,) f64
+
+
+def is_positive(event: EventLike) -> bool:
+    """Whether the event says that its user wanted its item."""
+    return event.kind <= PURCHASE and event.item_id is not None
+
+
+def is_history(event: EventLike) -> bool:
+    """Whether the event becomes part of its user's history: what was done to an item, wanted or not."""
+    return event.item_id is not None and event.kind not in {SEARCH, IMPRESSION}

@@ -17,7 +17,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.retrieval import popularity
 from models.kernels.retrieval.pool import enter
-from models.state.state import State
+from models.state import State
 
 LENGTH: Final = 1.0
 """Root mean square length of imported vectors. Lengths of two differ as they did; all of them far longer would make

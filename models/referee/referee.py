@@ -14,17 +14,12 @@ import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
-from models.ledger.erasures import user_hash
-from models.recommender.frozen import FrozenModel, recall
-from models.recommender.prequential import CONTENDERS, Tested, hits
-from models.recommender.scratch import new_scratch
-from models.recommender.types import EventBatch
+from models.ledger import user_hash
+from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, hits, new_scratch, recall
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
-from models.state.state import State
-from models.statistics.comparison import Comparison, Standing, Window
-from models.statistics.exposure import Exposed
-from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion
+from models.state import State
+from models.statistics import LENGTH, SHORTEST, Comparison, Exposed, PastQuestion, Standing, Window
 
 SHARE: Final = 0.2
 """Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping. The

@@ -15,7 +15,7 @@ from typing import Any
 
 import xxhash
 
-from models.recommender.types import EventLike
+from models.recommender import EventLike
 
 DEFAULT_WITNESSES: dict[str, dict[str, Any]] = {
     "river.facto.FMRegressor": {"n_factors": 8, "seed": 1, "clip_gradient": 1.0},

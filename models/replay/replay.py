@@ -10,10 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.recommender.catalogue import FactsLike
-from models.recommender.prequential import Tested
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.types import EventBatch, EventLike, RecommenderOptions
+from models.recommender import EventBatch, EventLike, FactsLike, Recommender, RecommenderOptions, Tested, new_state
 from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
 

@@ -7,11 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from models.arrays import Array
-from models.gate.audit import policy_hash
+from models.gate import policy_hash
 from models.replay.replay import Divergence, Replay
 from models.replay.trial import Trial
-from models.statistics.comparison import DEPTH, Comparison
-from models.statistics.metrics import hit_rate, reciprocal_rank, standard_error
+from models.statistics import DEPTH, Comparison, hit_rate, reciprocal_rank, standard_error
 
 NORMAL: Final = 1.96
 """Standard errors to either side that a 95 % interval of a mean reaches."""

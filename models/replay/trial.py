@@ -13,17 +13,13 @@ import msgspec
 import numpy as np
 
 from models.dimensions import SOURCES
+from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.gate import decision as gate
-from models.gate.decision import Action, Decision, Evidence, GateState, Mode, Policy, Version
-from models.recommender.frozen import recall
-from models.recommender.prequential import Tested
-from models.recommender.scratch import new_scratch
-from models.recommender.types import EventBatch
-from models.referee.drift import Alarms
-from models.referee.referee import SAVED, SHARE, Referee
+from models.recommender import EventBatch, Tested, new_scratch, recall
+from models.referee import SAVED, SHARE, Alarms, Referee
 from models.replay.versions import Held
-from models.state.state import State
-from models.statistics.comparison import Standing
+from models.state import State
+from models.statistics import Standing
 
 Examined = tuple[tuple[str, ...], str, dict[str, float]]
 """Faults, a sentence about the first of them, and what was measured."""

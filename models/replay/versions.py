@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from models.gate.decision import Version
-from models.recommender.frozen import AskedAt, FrozenModel
-from models.recommender.scratch import Scratch
-from models.state.state import Changes, State
+from models.gate import Version
+from models.recommender import AskedAt, FrozenModel, Scratch
+from models.state import Changes, State
 
 DELTAS: Final = 64
 """Cuts whose changes are kept: tables that are further behind are copied as a whole instead. With more of them memory

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from models.features import EXPLAINED_NAMES
-from models.recommender.types import Ranking
+from models.recommender import Ranking
 from models.slate.arrangement import UNPROPOSED, Adjustment
 from models.slate.vocabulary import words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.records.items import ItemFacts
+from models.records import ItemFacts
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):

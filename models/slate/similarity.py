@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.records.items import ItemFacts
+from models.records import ItemFacts
 
 MOST_TAGS: Final = 64
 """Tags that are compared, the commonest of the pool: more would take as long as the ranking did."""

@@ -1,1 +1,24 @@
 """What a version carries in, bytes out, and back. Stage 5."""
+
+from models.snapshot.chunks import Damaged
+from models.snapshot.compatibility import Incompatible, TooNew
+from models.snapshot.decoding import Decoded, decode
+from models.snapshot.encoding import Chunk, NotFinite, describe, encode
+from models.snapshot.manifest import ChunkInfo, Manifest, seal, unseal, verify
+
+__all__ = [
+    "Chunk",
+    "ChunkInfo",
+    "Damaged",
+    "Decoded",
+    "Incompatible",
+    "Manifest",
+    "NotFinite",
+    "TooNew",
+    "decode",
+    "describe",
+    "encode",
+    "seal",
+    "unseal",
+    "verify",
+]

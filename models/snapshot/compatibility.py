@@ -8,8 +8,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.snapshot.chunks import Damaged, Part
-from models.state.state import Changes, TableChanges
-from models.state.tables import MODEL, Column, Schema, Table
+from models.state import MODEL, Changes, Column, Schema, Table, TableChanges
 
 
 class TooNew(Exception):

@@ -12,9 +12,7 @@ from models.snapshot.chunks import ROWS, Damaged, Part, read
 from models.snapshot.compatibility import TooNew, check_layout, conform
 from models.snapshot.manifest import Manifest
 from models.snapshot.migrations import MIGRATIONS, Migration
-from models.state.keys import KeyChanges
-from models.state.state import Changes, TableChanges
-from models.state.tables import Schema
+from models.state import Changes, KeyChanges, Schema, TableChanges
 
 
 class Decoded(NamedTuple):

@@ -17,9 +17,7 @@ import numpy as np
 from models.arrays import Array, unbroken
 from models.snapshot.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Part, pack
 from models.snapshot.manifest import ChunkInfo
-from models.state.keys import KeyChanges
-from models.state.state import Changes, TableChanges
-from models.state.tables import Schema, Table
+from models.state import Changes, KeyChanges, Schema, Table, TableChanges
 
 __all__ = ["Chunk", "NotFinite", "describe", "encode"]
 

@@ -7,8 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from models.ledger.erasures import Entry, Receipt
-from models.ledger.progress import Progress
+from models.ledger import Entry, Progress, Receipt
 from models.snapshot.chunks import Damaged
 
 MAX_CAPACITY: Final = 1 << 27

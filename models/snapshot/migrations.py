@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from models.state.priors import first_curvature
-from models.state.state import Changes
+from models.state import Changes, first_curvature
 
 Migration = Callable[[Changes], Changes]
 

@@ -15,7 +15,7 @@ def first_curvature() -> TableChanges:
     return TableChanges(rows, {"inverse": np.eye(dim.FEATURES) * dim.NEWTON_SPREAD})
 
 
-def _set_priors(state: State) -> None:
+def set_priors(state: State) -> None:
     # Popularity, lag-1 and window memory: what orders candidates before the first list was learnt.
     rows = np.array([4, 30, 34], np.int32)
     state.tables["ranker"].columns["weight"][rows] = dim.RANK_PRIOR

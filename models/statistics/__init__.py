@@ -1,1 +1,52 @@
 """Paired numbers in; conclusions with bounds out. Pure numpy."""
+
+from models.statistics.attribution import VERSIONS, Attribution
+from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Comparison, Standing, Window
+from models.statistics.confidence import radius
+from models.statistics.distributions import distance, stability
+from models.statistics.exposure import Exposed, Exposure
+from models.statistics.mcnemar import log_evidence
+from models.statistics.metrics import (
+    MEASURES,
+    Paired,
+    coverage,
+    hit_rate,
+    novelty,
+    paired,
+    personalisation,
+    pointwise,
+    reciprocal_rank,
+    standard_error,
+)
+from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion, Reservoir
+
+__all__ = [
+    "DEPTH",
+    "LENGTH",
+    "MEASURES",
+    "RECIPROCAL_BOUND",
+    "SHORTEST",
+    "VERSIONS",
+    "WINDOW",
+    "Attribution",
+    "Comparison",
+    "Exposed",
+    "Exposure",
+    "Paired",
+    "PastQuestion",
+    "Reservoir",
+    "Standing",
+    "Window",
+    "coverage",
+    "distance",
+    "hit_rate",
+    "log_evidence",
+    "novelty",
+    "paired",
+    "personalisation",
+    "pointwise",
+    "radius",
+    "reciprocal_rank",
+    "stability",
+    "standard_error",
+]

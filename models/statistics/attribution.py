@@ -13,8 +13,8 @@ from typing import Final
 
 import xxhash
 
+from models.records import SlateRecord
 from models.records.events import KINDS
-from models.records.slates import SlateRecord
 
 WINDOW: Final = 50_000
 """Slates remembered, some 15 MB: eight minutes at 100 slates a second, most of a day at one."""

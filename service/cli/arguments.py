@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streaming.files.events import NO_TYPE, read_items
+from streaming.files import NO_TYPE, read_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from models.records.items import ItemFacts
-    from streaming.settings.loading import Settings
+    from models.records import ItemFacts
+    from streaming.settings import Settings
 
 
 def pairs(words: list[str] | None, option: str) -> dict[str, str]:

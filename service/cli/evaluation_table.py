@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from models.evaluation.report import SINGLE
+from models.evaluation import SINGLE
 
 _LEFT: Final = 1
 """Columns from the left that hold words."""

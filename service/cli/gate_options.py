@@ -11,7 +11,7 @@ import typer
 
 from service.cli.errors import broken
 from service.cli.gate_client import GateClient, GateTrouble
-from streaming.settings.loading import load_settings
+from streaming.settings import load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: service.host and port.")]

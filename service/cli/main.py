@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from service.cli.exit_codes import tell_exit_codes
-from streaming.settings.loading import BadSettings
+from streaming.settings import BadSettings
 
 COMMANDS = (
     "demo",

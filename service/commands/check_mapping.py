@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from service.cli.errors import broken
-from streaming.kafka.errors import KafkaTrouble
-from streaming.settings.loading import Settings, load_settings
+from streaming.kafka import KafkaTrouble
+from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streaming.consumer.sampling import Sample
+    from streaming.consumer import Sample
 
 HELP: Final = (
     "docs/mapping.md says what a mapping holds.\n\n"
@@ -46,7 +46,7 @@ def check_mapping(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Try a mapping of the settings on records of another shape, and show what becomes of each. Sends nothing."""
-    from streaming.consumer.sampling import of_file, of_topic
+    from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
     chosen = _chosen(settings, topic)
@@ -88,8 +88,7 @@ def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, 
 
 
 def _result(sample: Sample, answer: Any) -> dict[str, Any]:
-    from models.records.events import Event, encode
-    from models.records.rejections import Rejection
+    from models.records import Event, Rejection, encode
 
     if isinstance(answer, Event):
         return {"at": sample.place, "event": json.loads(encode(answer))}

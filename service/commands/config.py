@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streaming.settings.loading import in_force, load_settings
+from streaming.settings import in_force, load_settings
 
 
 def register(app: typer.Typer) -> None:

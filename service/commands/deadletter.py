@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from models.records.rejections import REASONS
+from models.records import REASONS
 from service.cli.errors import broken
-from streaming.kafka.errors import KafkaTrouble
-from streaming.settings.loading import load_settings
+from streaming.kafka import KafkaTrouble
+from streaming.settings import load_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from streaming.intake.dead_letter import DeadLetter
+    from streaming.intake import DeadLetter
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]

@@ -19,15 +19,10 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from service.local import Client, EmbeddedError, Figures, Purchases, Stack, choose_port, purchases, running
 from service.local import demo as parts
-from service.local.demo_client import Client, Figures
-from service.local.demo_data import Purchases, purchases
-from service.local.embedded import EmbeddedError
-from service.local.stack import Stack, choose_port, running
-from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import EventProducer
-from streaming.kafka.topics import ensure_topics
-from streaming.settings.loading import Settings, load_settings
+from streaming.kafka import EventProducer, KafkaTrouble, ensure_topics
+from streaming.settings import Settings, load_settings
 
 LINES, CHECK_LINES = 300_000, 12_000
 """Purchases streamed by the demo (some two minutes of history on two cores) and by the check (some ten seconds)."""

@@ -7,12 +7,14 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.doctor.findings import STATES, Finding
-from streaming.settings.loading import load_settings
+from streaming.settings import load_settings
+
+if TYPE_CHECKING:
+    from service.doctor import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": "bright_black"}
 
@@ -32,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
         Exit code 0: no failure, though there may be warnings; 1: something failed; 2: the settings are wrong.
         """
-        from service.doctor.examination import examine
+        from service.doctor import examine
 
         # What kafka-python meets comes back as findings.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -45,6 +47,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
+    from service.doctor import STATES
+
     width = max(len(finding.check) for finding in findings)
     for check, state, text, mend in findings:
         typer.echo(f"{typer.style(f'{state:7}', fg=COLOURS[state])}  {check:{width}}  {text}")

@@ -16,13 +16,12 @@ import typer
 
 from service.cli.arguments import facts_of, pairs, types_of
 from service.cli.errors import broken
-from service.cli.progress import Told, progress
-from streaming.files.events import Layout, columns_in
-from streaming.files.rows import FileError
-from streaming.settings.loading import Settings, load_settings
+from service.cli.progress_bar import Told, progress
+from streaming.files import FileError, Layout, columns_in
+from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from models.evaluation.evaluate import Maker
+    from models.evaluation import Maker
     from streaming.jobs.evaluation_log import Reading
 
 HELP: Final = (
@@ -80,8 +79,7 @@ def evaluate(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Replay a log, test every contender on each event before it is learnt, and say who ranked best."""
-    from models.evaluation.evaluate import UnknownContenderError, chosen
-    from models.evaluation.protocol import DEEPEST, Plan
+    from models.evaluation import DEEPEST, Plan, UnknownContenderError, chosen
 
     if k > DEEPEST:
         raise typer.BadParameter(
@@ -123,7 +121,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
     from models.evaluation import evaluate as contest
     from models.warmup import warm
-    from streaming.intake.parameters import recommender_settings
+    from streaming.intake import recommender_settings
 
     told("preparing", 0.0)
     warm()

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models.gate import audit
-from models.gate.decision import MODES
+from models.gate import MODES, audit
 from service.cli.errors import broken
 from service.cli.gate_client import GateTrouble
 from service.cli.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from service.cli.errors import broken
-from streaming.settings.loading import load_settings
+from streaming.settings import load_settings
 
 if TYPE_CHECKING:
-    from models.recommender.warm_start import ImportOutcome
+    from models.recommender import ImportOutcome
 
 HELP: Final = (
     "An .npz file holds ids (n) and vectors (n, 32), counts (n), or both; a Parquet file has columns of these names, "
@@ -44,10 +44,10 @@ def import_(
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
     """Start from what a shop already has: item vectors and popularity, as a new version for the next learner."""
-    from models.recommender.warm_start import ImportRefusedError
+    from models.recommender import ImportRefusedError
     from streaming.jobs import import_model as importing
-    from streaming.store.store import StoreError, StoreUnavailable
-    from streaming.versions.loading import NoSoundVersion
+    from streaming.store import StoreError, StoreUnavailable
+    from streaming.versions import NoSoundVersion
 
     settings = load_settings(config, os.environ)
     try:

@@ -20,12 +20,12 @@ import typer
 
 from service.cli.arguments import moment_of
 from service.cli.errors import broken
-from service.cli.progress import progress
-from streaming.settings.loading import Settings, load_settings
+from service.cli.progress_bar import progress
+from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from streaming.jobs.rebuild import Rebuilt, Step
-    from streaming.versions.adoption import Adoption
+    from streaming.versions import Adoption
 
 LOOK: Final = 0.5
 """Seconds between two looks whether the learner has taken the model over."""
@@ -108,7 +108,7 @@ def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt
 
 def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
     from streaming.jobs.rebuild_process import wish
-    from streaming.store.store import StoreUnavailable
+    from streaming.store import StoreUnavailable
 
     try:
         return _taken(settings, wish(settings, found), wait)
@@ -118,8 +118,8 @@ def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
 
 def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
     """Whether the learner took it over in time. Raises StoreUnavailable."""
-    from streaming.store.store import Store
-    from streaming.versions.adoption import asked, fulfilled
+    from streaming.store import Store
+    from streaming.versions import asked, fulfilled
 
     limit, pause = time.monotonic() + wait, threading.Event()
     with contextlib.closing(Store.for_learner(settings)) as store:
@@ -129,8 +129,8 @@ def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
 
 
 def _undo(settings: Settings, wait: float, *, as_json: bool) -> None:
-    from streaming.store.store import Store, StoreUnavailable
-    from streaming.versions.adoption import Adoption, ask
+    from streaming.store import Store, StoreUnavailable
+    from streaming.versions import Adoption, ask
 
     try:
         with contextlib.closing(Store.for_learner(settings)) as store:
@@ -159,7 +159,7 @@ def _told(found: Rebuilt) -> dict[str, Any]:
 
 
 def _text(told: dict[str, Any]) -> str:
-    from service.replay.table import moment
+    from service.replay import moment
 
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in told["outcomes"].items() if count)
     lines = [f"learnt {told['records']:,} records in {told['seconds']:,} s: {outcomes}"]

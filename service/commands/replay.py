@@ -16,13 +16,12 @@ import typer
 
 from service.cli.arguments import facts_of, moment_of, pairs, types_of
 from service.cli.errors import broken
-from service.cli.progress import Told, progress
-from streaming.files.events import Layout
-from streaming.files.rows import FileError
-from streaming.settings.loading import Settings, load_settings
+from service.cli.progress_bar import Told, progress
+from streaming.files import FileError, Layout
+from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from models.replay.replay import Replay
+    from models.replay import Replay
 
 IN_FORCE, TRIED = "in force", "tried"
 
@@ -88,10 +87,9 @@ def replay(
 
 
 def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Replay:
-    from models.replay.replay import Pace, Replay
-    from service.replay.examiner import CanaryExaminer
-    from service.replay.policy_file import BadPolicy, read_rule, rule_in_force
-    from streaming.intake.parameters import recommender_settings
+    from models.replay import Pace, Replay
+    from service.replay import BadPolicy, CanaryExaminer, read_rule, rule_in_force
+    from streaming.intake import recommender_settings
 
     base = rule_in_force(settings)
     try:
@@ -110,10 +108,10 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Rep
 
 def _of_topics(settings: Settings, rehearsal: Replay, until: float, told: Told) -> dict[str, Any]:
     from models.warmup import warm
-    from streaming.intake.text_vectors import TextModelMissing
+    from streaming.intake import TextModelMissing
     from streaming.jobs.replay import rehearse_topics
-    from streaming.kafka.errors import KafkaTrouble
-    from streaming.store.store import StoreUnavailable
+    from streaming.kafka import KafkaTrouble
+    from streaming.store import StoreUnavailable
 
     warm()
     try:
@@ -149,7 +147,7 @@ def _of_file(
 
 def _tell(rehearsal: Replay, source: dict[str, Any], *, as_json: bool) -> None:
     from models.replay.report import report
-    from service.replay.table import text
+    from service.replay import text
 
     if not rehearsal.versions:
         broken(

@@ -18,10 +18,9 @@ import typer
 
 from service.cli.arguments import facts_of, pairs, types_of
 from service.cli.errors import broken
-from streaming.files.events import Layout
-from streaming.files.rows import FileError
-from streaming.kafka.errors import KafkaTrouble
-from streaming.settings.loading import Settings, load_settings
+from streaming.files import FileError, Layout
+from streaming.kafka import KafkaTrouble
+from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +90,7 @@ def send(
 def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_run: bool) -> Report:
     if dry_run or sender.state.complete:
         return sender.run(None, tick)
-    from streaming.kafka.producer import EventProducer
-    from streaming.kafka.topics import ensure_topics
+    from streaming.kafka import EventProducer, ensure_topics
 
     ensure_topics(settings, ["events", "items"])
     with EventProducer(settings, "sluicegate-send") as producer:

@@ -12,9 +12,8 @@ from typing import Annotated
 
 import typer
 
-from service.local.embedded import EmbeddedError
-from service.local.stack import Stack, choose_port, default_folder, running
-from streaming.settings.loading import Settings, load_settings
+from service.local import EmbeddedError, Stack, choose_port, default_folder, running
+from streaming.settings import Settings, load_settings
 
 WATCH = 0.5
 """Seconds between looks at the processes."""

@@ -7,7 +7,7 @@ from service.doctor.kafka import examine_log
 from service.doctor.machine import examine_machine
 from service.doctor.redis import examine_store
 from service.doctor.settings import examine_settings
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 
 def examine(settings: Settings, now: float, timeout: float) -> list[Finding]:

@@ -8,11 +8,9 @@ from typing import Final
 
 from service.doctor.findings import Finding, State, seconds_text
 from service.doctor.redis import Newest
-from streaming.consumer.inspection import LogFacts, TopicFacts, bounds, inspect_log
-from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.records import Offsets
-from streaming.kafka.topics import Role, parted
-from streaming.settings.loading import Settings
+from streaming.consumer import LogFacts, TopicFacts, bounds, inspect_log
+from streaming.kafka import KafkaTrouble, Offsets, Role, parted
+from streaming.settings import Settings
 
 SHORT_RETENTION: Final = 86_400.0
 """Seconds, a day: an outage from Friday evening to Saturday evening must not cost events."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from service.doctor.findings import Finding
 from service.local.fetch import fetch
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 SHOWN: Final = ("kafka-python", "redis", "numba", "numpy", "river", "fastapi")
 """Packages whose versions are told when all is well: those whose behaviour we lean on most."""

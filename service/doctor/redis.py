@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from models.ledger.progress import Progress
-from models.snapshot.chunks import Damaged
-from models.snapshot.manifest import Manifest
+from models.ledger import Progress
+from models.snapshot import Damaged, Manifest
 from service.doctor.findings import Finding, bytes_text, seconds_text
-from streaming.settings.loading import Settings
-from streaming.store.errors import StoreUnavailable
-from streaming.store.store import Store
+from streaming.settings import Settings
+from streaming.store import Store, StoreUnavailable
 
 LEAST_VERSION: Final = (6, 2)
 """Of Redis. The tests run on 7.0 and on Valkey 9.1; scripts, streams and ACLs used are in 6.2."""

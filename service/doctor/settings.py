@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from service.doctor.findings import Finding
-from service.http.auth import ApiKeys, BadKeys
-from streaming.settings.loading import Settings, in_force
+from service.http import ApiKeys, BadKeys
+from streaming.settings import Settings, in_force
 
 FILES: Final = ("cafile", "certfile", "keyfile", "password_file")
 SECRET: Final = ("keyfile", "password_file")

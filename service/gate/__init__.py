@@ -1,1 +1,18 @@
 """Pointers and evidence in; the serving pointer moved out. Stage 6."""
+
+from service.gate.canary import contrast, inspect
+from service.gate.feed import CLIENTS, PageFeed
+from service.gate.gatekeeper import Gatekeeper, RevisionConflict
+from service.gate.policy import policy_of
+from service.gate.quarantine import AutoQuarantine
+
+__all__ = [
+    "CLIENTS",
+    "AutoQuarantine",
+    "Gatekeeper",
+    "PageFeed",
+    "RevisionConflict",
+    "contrast",
+    "inspect",
+    "policy_of",
+]

@@ -11,13 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.recommender.recommender import Recommender
-from models.recommender.scratch import Scratch
-from models.recommender.types import Ranking
-from models.records.events import CLICK, PURCHASE
-from models.state.state import State
-from models.state.tables import Schema
-from models.statistics.distributions import distance, stability
+from models.recommender import Ranking, Recommender, Scratch
+from models.records import CLICK, PURCHASE
+from models.state import Schema, State
+from models.statistics import distance, stability
 
 CANARY_LENGTH = 5
 """Items in a canary's history: one ordinary visit."""

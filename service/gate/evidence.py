@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from models.gate.decision import Evidence, Request, Version
-from models.snapshot.chunks import Damaged
-from models.statistics.comparison import Standing
-from models.statistics.reservoir import PastQuestion, Reservoir
-from streaming.store.store import Pointer, Store
+from models.gate import Evidence, Request, Version
+from models.snapshot import Damaged
+from models.statistics import PastQuestion, Reservoir, Standing
+from streaming.store import Pointer, Store
 
 
 class EvidenceReader:

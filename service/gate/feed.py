@@ -17,10 +17,9 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from service.gate.gatekeeper import Gatekeeper
-from service.runtime import logs
-from service.runtime.tasks import cancel_and_wait
-from service.serving.table_sets import TableSet, TableSets
-from streaming.store.store import Store, StoreUnavailable
+from service.runtime import cancel_and_wait, logs
+from service.serving import TableSet, TableSets
+from streaming.store import Store, StoreUnavailable
 
 PERIOD: Final = 1.0
 """Seconds between looks: a version comes about once a second."""

@@ -14,25 +14,21 @@ from typing import Final
 
 import msgspec
 
-from models.gate import audit
+from models.gate import Decision, Evidence, GateState, Request, Version, audit
 from models.gate import decision as gate
-from models.gate.decision import Decision, Evidence, GateState, Request, Version
-from models.recommender.scratch import new_scratch
-from models.snapshot.chunks import Damaged
-from models.snapshot.compatibility import Incompatible, TooNew
-from models.snapshot.manifest import Manifest
-from models.state.tables import Schema
+from models.recommender import new_scratch
+from models.snapshot import Damaged, Incompatible, Manifest, TooNew
+from models.state import Schema
 from models.warmup import warm_serving
 from service.gate.canary import Findings, contrast, inspect
 from service.gate.evidence import EvidenceReader
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
-from service.runtime import logs
-from service.runtime.telemetry import Telemetry
-from service.serving.table_sets import TableSet, TableSets
-from streaming.settings.loading import Settings
-from streaming.store.store import Pointer, Store, StoreUnavailable, VersionGone
-from streaming.versions.loading import NoSoundVersion
+from service.runtime import Telemetry, logs
+from service.serving import TableSet, TableSets
+from streaming.settings import Settings
+from streaming.store import Pointer, Store, StoreUnavailable, VersionGone
+from streaming.versions import NoSoundVersion
 
 # Seconds before another candidate is examined after one was found faulty, doubled up to the limit: a learner that keeps
 # writing faulty versions would otherwise have this process load a base each second.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.gate.decision import Policy
-from streaming.settings.loading import Settings
+from models.gate import Policy
+from streaming.settings import Settings
 
 
 def policy_of(settings: Settings) -> Policy:

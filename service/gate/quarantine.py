@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from models.gate import decision as gate
-from models.records.control import Quarantine, encode_control
+from models.records import Quarantine, encode_control
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
-from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
+from service.ingest import EventPublisher, KafkaUnavailable, Outgoing
 from service.runtime import logs
-from streaming.store.store import StoreUnavailable
+from streaming.store import StoreUnavailable
 
 TRIES: Final = 8
 """Times the order is noted while the gate decides something in between."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.recommender.recommender import Recommender
-from models.recommender.scratch import Scratch
-from models.statistics.comparison import DEPTH
-from models.statistics.reservoir import PastQuestion, Reservoir
-from service.serving.table_sets import TableSet
+from models.recommender import Recommender, Scratch
+from models.statistics import DEPTH, PastQuestion, Reservoir
+from service.serving import TableSet
 
 
 def forgotten(

@@ -9,8 +9,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
-from service.runtime import logs
-from service.runtime.telemetry import Telemetry
+from service.runtime import Telemetry, logs
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 

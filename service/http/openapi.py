@@ -12,7 +12,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from models.records.items import ItemFacts
+from models.records import ItemFacts
 from service.http.problems import MEDIA_TYPE, TITLES
 
 _named: Final[dict[type, None]] = {ItemFacts: None}

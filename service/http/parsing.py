@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from models.records import EXPECTED as TIMESTAMP
+from models.records import epoch_seconds
 from models.records.events import KINDS
-from models.records.timestamps import EXPECTED as TIMESTAMP
-from models.records.timestamps import epoch_seconds
-from models.slate.slate import SEEN
+from models.slate import SEEN
 from service.http.problems import Problem, invalid
 from service.http.schemas import MAX_N, Ask, Pin, RecentItem
 

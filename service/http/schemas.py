@@ -7,9 +7,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from models.slate.explanation import Contribution
-from models.slate.filters import Wanted
-from models.slate.slate import Seen
+from models.slate import Contribution, Seen, Wanted
 
 MAX_N: Final = 200
 """Most items of one slate: beyond it a page is an export."""

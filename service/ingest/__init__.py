@@ -1,1 +1,7 @@
 """Clients' events in; records in topics out. The POST side."""
+
+from service.ingest.beacons import Beacons
+from service.ingest.ndjson import split
+from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
+
+__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "split"]

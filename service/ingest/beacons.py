@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.records.events import EventRules
-from service.http.problems import Problem
-from service.runtime.rate_limit import RateLimit
-from streaming.settings.events import EventSettings
-from streaming.settings.service import ServiceSettings
+from models.records import EventRules
+from service.http import Problem
+from service.runtime import RateLimit
+from streaming.settings import EventSettings, ServiceSettings
 
 ROLE: Final = "beacon"
 """Of a key that may stand in a page: it writes events of `service.beacon_types`, and nothing else."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from models.records.events import Rejection
-from models.records.rejections import unparsable
-from service.http.problems import Problem
+from models.records import Rejection, unparsable
+from service.http import Problem
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 

@@ -12,15 +12,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from models.records.events import IMPRESSION, Event, EventRules, Rejection, decode_many
-from models.slate.rotation import Showing, impression
-from service.http.schemas import EventOutcome
-from service.runtime import logs
-from service.runtime.circuit_breaker import Breaker
-from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.topics import Role
-from streaming.settings.loading import Settings
+from models.records import IMPRESSION, Event, EventRules, Rejection, decode_many
+from models.slate import Showing, impression
+from service.http import EventOutcome
+from service.runtime import Breaker, logs
+from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Role
+from streaming.settings import Settings
 
 PATIENCE: Final = 5.0
 """Seconds a request waits until Kafka has its records; a healthy broker takes milliseconds."""

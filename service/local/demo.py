@@ -16,7 +16,7 @@ import msgspec
 from service.local.demo_client import Client, Figures, await_change
 from service.local.demo_data import Purchases
 from service.local.embedded import EmbeddedError
-from streaming.kafka.producer import EventProducer
+from streaming.kafka import EventProducer
 
 KINDS = ("click", "favourite", "purchase")
 """What the check does as a shopper, in this order."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from service.local import embedded
 from service.local.embedded import Child, EmbeddedError
 from service.local.fetch import fetch
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 START_DEADLINE = 60.0
 """Seconds until learner and service answer: a start with warm caches takes under five, a cold compile under sixty."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from models.gate.decision import Policy
-from models.recommender.recommender import Recommender
-from models.recommender.scratch import new_scratch
-from models.replay.trial import Examined
-from models.state.schema import SCHEMA
-from models.state.state import State
-from service.gate.canary import contrast, inspect
+from models.gate import Policy
+from models.recommender import Recommender, new_scratch
+from models.replay import Examined
+from models.state import SCHEMA, State
+from service.gate import contrast, inspect
 
 REMEMBERED = 8
 """Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import msgspec
 
-from models.gate.decision import MODES, Mode, Policy
-from models.replay.trial import Rule
-from service.gate.policy import policy_of
-from streaming.settings.loading import Settings
+from models.gate import MODES, Mode, Policy
+from models.replay import Rule
+from service.gate import policy_of
+from streaming.settings import Settings
 
 
 class BadPolicy(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from models.statistics.comparison import DEPTH
+from models.statistics import DEPTH
 
 
 def text(result: dict[str, Any]) -> str:

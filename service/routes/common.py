@@ -10,11 +10,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from service.context import Context
-from service.http.auth import BadKeys, Caller
-from service.http.problems import Problem
+from service.http import BadKeys, Caller, Problem
 from service.runtime import logs
-from service.serving.table_sets import TableSet
-from streaming.store.store import StoreUnavailable
+from service.serving import TableSet
+from streaming.store import StoreUnavailable
 
 JSON = "application/json"
 

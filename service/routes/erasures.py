@@ -10,16 +10,14 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records.control import Erase, decode_control, encode_control
-from models.records.rejections import Rejection
+from models.records import Erase, Rejection, decode_control, encode_control
 from service.context import Context
-from service.http.openapi import operation
-from service.http.problems import Problem, invalid
-from service.ingest.publisher import KafkaUnavailable, Outgoing
+from service.http import Problem, invalid, operation
+from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, store_away
 from service.runtime import logs
 from streaming.live import erasures as erasing
-from streaming.store.store import StoreUnavailable
+from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["users"])
 

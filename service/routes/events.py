@@ -9,15 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.context import Context
-from service.http.auth import Caller
-from service.http.openapi import operation
-from service.http.problems import Problem
-from service.http.schemas import EventOutcome, EventsAnswer
-from service.ingest import beacons
-from service.ingest.ndjson import split
-from service.ingest.publisher import KafkaUnavailable
+from service.http import Caller, EventOutcome, EventsAnswer, Problem, operation
+from service.ingest import KafkaUnavailable, beacons, split
 from service.routes.common import admit, answer, away, context, limited
-from service.runtime.telemetry import Telemetry
+from service.runtime import Telemetry
 
 router = APIRouter(tags=["events"])
 

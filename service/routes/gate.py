@@ -10,15 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.gate import decision as gate
-from models.gate.audit import policy_hash
+from models.gate import policy_hash
 from service.context import Context
-from service.gate.gatekeeper import RevisionConflict
-from service.http.openapi import operation
-from service.http.parsing import body, whole
-from service.http.problems import Problem, invalid
-from service.http.schemas import FreezeAsk, GateAsk, ModeAsk
+from service.gate import RevisionConflict
+from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, body, invalid, operation, whole
 from service.routes.common import admit, answer, context, store_away
-from streaming.store.store import StoreUnavailable
+from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
 

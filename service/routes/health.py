@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.context import Context
-from service.http.openapi import operation
+from service.http import operation
 from service.routes.common import admit, answer, context, degraded
 
 router = APIRouter(tags=["health"])

@@ -9,12 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records.items import ItemFacts, Removed, decode_item
-from models.records.rejections import Rejection
-from service.http.openapi import operation
-from service.http.parsing import whole
-from service.http.problems import Problem, invalid
-from service.ingest.publisher import KafkaUnavailable, Outgoing
+from models.records import ItemFacts, Rejection, Removed, decode_item
+from service.http import Problem, invalid, operation, whole
+from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context
 
 router = APIRouter(tags=["items"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from service.gate.feed import CLIENTS
-from service.http.openapi import operation
-from service.http.problems import Problem
+from service.gate import CLIENTS
+from service.http import Problem, operation
 from service.routes.common import admit, context
 
 router = APIRouter(tags=["live"])

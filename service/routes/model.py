@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.http.openapi import operation
+from service.http import operation
 from service.routes.common import admit, answer, context, degraded
 
 router = APIRouter(tags=["model"])

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from service.http.problems import NEXT, TITLES, Problem
+from service.http import NEXT, TITLES, Problem
 
 router = APIRouter(include_in_schema=False)
 

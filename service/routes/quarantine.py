@@ -14,18 +14,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.gate import decision as gate
-from models.ledger.progress import Quarantined
-from models.records.control import Drop, Order, Quarantine, Replay, encode_control
-from models.snapshot.chunks import Damaged
+from models.ledger import Quarantined
+from models.records import Drop, Order, Quarantine, Replay, encode_control
+from models.snapshot import Damaged
 from service.context import Context
-from service.http.openapi import operation
-from service.http.parsing import body
-from service.http.problems import Problem, invalid
-from service.http.schemas import GateAsk
-from service.ingest.publisher import KafkaUnavailable, Outgoing
+from service.http import GateAsk, Problem, body, invalid, operation
+from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, store_away
 from service.routes.gate import put_to_gate
-from streaming.store.store import StoreUnavailable
+from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
 

@@ -8,21 +8,14 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.slate.rotation import Showing
-from models.slate.slate import Seen
+from models.slate import Seen, Showing
 from service.context import Context
-from service.http.openapi import operation
-from service.http.parsing import body, query, recent, sensible
-from service.http.problems import Problem
-from service.http.schemas import Ask, Count, Price, Share, Slate, Tags
+from service.http import Ask, Count, Price, Problem, Share, Slate, Tags, body, operation, query, recent, sensible
 from service.routes.common import JSON, admit, context, degraded
-from service.runtime.telemetry import SERVED_BY
+from service.runtime import SERVED_BY
+from service.serving import NOBODY, PLAIN, Form, History, Page, RequestMoment, TableSet
 from service.serving import answer as answering
 from service.serving import page as recommending
-from service.serving.answer import PLAIN, Form
-from service.serving.arrangement import RequestMoment
-from service.serving.page import NOBODY, History, Page
-from service.serving.table_sets import TableSet
 
 router = APIRouter(tags=["recommend"])
 

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from models.records.events import KINDS
-from service.http.openapi import operation
-from service.http.problems import Problem
+from service.http import Problem, operation
 from service.routes.common import admit, answer, context
 
 router = APIRouter(tags=["users"])

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from models.gate.decision import ACTIONS, MODES, REASONS, GateState
+from models.gate import ACTIONS, MODES, REASONS, GateState
 
 # Seconds. They bracket the promises for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
 LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from models.records.items import ItemFacts
-from models.slate import explanation
-from models.slate.explanation import Contribution
-from models.slate.slate import Shown
-from service.http.schemas import Item, Slate
+from models.records import ItemFacts
+from models.slate import Contribution, Shown, explanation
+from service.http import Item, Slate
 from service.serving.page import Page
-from service.serving.pool import CatalogueView
+from service.serving.candidate_pool import CatalogueView
 from service.serving.table_sets import TableSet
 
 _encoder = msgspec.json.Encoder()

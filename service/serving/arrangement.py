@@ -8,14 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.recommender.types import Ranking
-from models.slate import rotation, slate
-from models.slate.arrangement import Wishes
-from models.slate.rotation import Showing, Showings
-from models.slate.similarity import alike, traits
-from models.slate.slate import Shown
-from service.http.schemas import Ask
-from service.serving.pool import REQUESTED, SPARE, CatalogueView, History
+from models.recommender import Ranking
+from models.slate import Showing, Showings, Shown, Wishes, alike, rotation, slate, traits
+from service.http import Ask
+from service.serving.candidate_pool import REQUESTED, SPARE, CatalogueView, History
 from service.serving.table_sets import TableSet
 
 

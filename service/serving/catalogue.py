@@ -18,10 +18,10 @@ import numpy as np
 import xxhash
 
 from models.arrays import Array
-from models.records.items import ItemFacts
-from models.slate.filters import Wanted
-from streaming.live.facts import FactsFollower
-from streaming.store.store import Store
+from models.records import ItemFacts
+from models.slate import Wanted
+from streaming.live import FactsFollower
+from streaming.store import Store
 
 STRETCH: Final = 1 << 15
 """Items looked at in one go: 0.1 ms, so that a filter that many items match costs no more than that."""

@@ -11,13 +11,12 @@ import contextlib
 from collections.abc import Iterable
 from typing import Final
 
-from models.ledger.erasures import user_hash
-from models.slate.rotation import Showings
-from models.statistics.reservoir import Reservoir
-from service.ingest.publisher import EventPublisher
-from service.runtime import logs
-from service.runtime.tasks import cancel_and_wait
-from streaming.store.store import QuickStore, StoreUnavailable
+from models.ledger import user_hash
+from models.slate import Showings
+from models.statistics import Reservoir
+from service.ingest import EventPublisher
+from service.runtime import cancel_and_wait, logs
+from streaming.store import QuickStore, StoreUnavailable
 
 PERIOD: Final = 1.0
 """Seconds between looks."""

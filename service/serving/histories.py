@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from models.slate.rotation import Showing
-from service.runtime.circuit_breaker import Breaker
-from service.runtime.telemetry import Telemetry
+from models.slate import Showing
+from service.runtime import Breaker, Telemetry
 from service.serving.page import NOBODY, History
+from streaming.live import parse, request
 from streaming.live import showings as shown
-from streaming.live.histories import parse, request
-from streaming.store.store import QuickStore, StoreUnavailable
+from streaming.store import QuickStore, StoreUnavailable
 
 BUDGET: Final = 0.05
 """Seconds a request waits for the history. An answer for anybody, now, is worth more than a personal one late."""

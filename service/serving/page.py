@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from models.recommender.types import Ranking
-from models.slate import rotation, slate
-from models.slate.arrangement import UNPROPOSED
-from models.slate.filters import EVERYTHING, Wanted
-from models.slate.slate import Shown
-from service.http.parsing import pins
-from service.http.schemas import Ask
+from models.recommender import Ranking
+from models.slate import EVERYTHING, UNPROPOSED, Shown, Wanted, rotation, slate
+from service.http import Ask, pins
 from service.serving import arrangement as arranging
 from service.serving.arrangement import RequestMoment
-from service.serving.pool import NOBODY, REQUESTED, CatalogueView, History, Pool, rank, requested, stages
+from service.serving.candidate_pool import NOBODY, REQUESTED, CatalogueView, History, Pool, rank, requested, stages
 from service.serving.table_sets import TableSet
 
 FILLING = frozenset({"popular", "catalogue", REQUESTED})

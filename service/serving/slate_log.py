@@ -12,16 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from models.records.slates import SlateRecord, encode_slate
-from models.slate.slate import Shown
-from service.http.schemas import Ask
-from service.runtime.rate_limit import RateLimit
-from service.runtime.telemetry import Telemetry
+from models.records import SlateRecord, encode_slate
+from models.slate import Shown
+from service.http import Ask
+from service.runtime import RateLimit, Telemetry
 from service.serving.page import Page
 from service.serving.table_sets import TableSet
-from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.producer import EventProducer
-from streaming.settings.loading import Settings
+from streaming.kafka import EventProducer, KafkaTrouble
+from streaming.settings import Settings
 
 ROOM: Final = 2_000
 """Slates that may wait while Kafka is away or slow: twenty seconds at the most that is written. Some 4 MB."""

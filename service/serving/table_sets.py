@@ -15,16 +15,12 @@ from typing import Final
 import numpy as np
 
 from models.dimensions import SOURCES
-from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import Recommender
-from models.snapshot.chunks import Damaged
-from models.snapshot.manifest import Manifest
-from models.state.copies import duplicate
-from models.state.state import State
-from models.state.tables import Schema
-from streaming.store.store import Store
+from models.recommender import CONTENDERS, Recommender
+from models.snapshot import Damaged, Manifest
+from models.state import Schema, State, duplicate
+from streaming.store import Store
+from streaming.versions import DeltaCache
 from streaming.versions import loading as versions
-from streaming.versions.delta_cache import DeltaCache
 
 # Seconds to wait for the last request on a set; a request holds one for about a millisecond. After it the set is left
 # to that request and the version is loaded into fresh tables, which costs memory and not correctness.

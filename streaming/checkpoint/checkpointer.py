@@ -14,13 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from models.ledger.admission import Admission
-from models.ledger.erasures import Receipt
-from models.ledger.progress import Progress
-from models.snapshot.encoding import NotFinite
-from models.snapshot.manifest import Manifest
-from models.state.state import State
-from models.state.tables import Schema
+from models.ledger import Admission, Progress, Receipt
+from models.snapshot import Manifest, NotFinite
+from models.state import Schema, State
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
 from streaming.checkpoint.outcomes import FAILURES, Phases, failure_kind
@@ -35,9 +31,7 @@ from streaming.checkpoint.writer import (
     take,
     with_erasures,
 )
-from streaming.store.errors import Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
-from streaming.store.leases import Lease
-from streaming.store.store import Store
+from streaming.store import Fenced, Lease, MissingChunk, Stale, Store, StoreUnavailable, WrongParent
 
 log = logging.getLogger(__name__)
 

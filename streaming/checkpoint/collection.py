@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from models.snapshot.chunks import Damaged
-from models.snapshot.manifest import Manifest
+from models.snapshot import Damaged, Manifest
 from streaming.checkpoint.writer import VersionWriter
-from streaming.store.errors import CommitRefused, StoreUnavailable
-from streaming.store.store import Store
+from streaming.store import CommitRefused, Store, StoreUnavailable
 
 
 class VersionIndex:

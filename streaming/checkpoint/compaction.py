@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from models.snapshot.manifest import Manifest
+from models.snapshot import Manifest
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.writer import Cut, VersionWriter
-from streaming.versions.retention import bytes_since_base
+from streaming.versions import bytes_since_base
 
 BASE_FACTOR: Final = 2.0
 """A new base when the deltas since the last are this many times its size: a start then reads at most three bases."""

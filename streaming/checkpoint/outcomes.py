@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from models.snapshot.encoding import NotFinite
-from models.snapshot.manifest import Manifest
+from models.snapshot import Manifest, NotFinite
 from streaming.checkpoint.writer import Hooks
-from streaming.store.errors import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
+from streaming.store import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.telemetry import LearnerTelemetry
 
 REFUSALS: Final[dict[type[Exception], str]] = {

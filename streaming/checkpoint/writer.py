@@ -24,15 +24,11 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from models.arrays import Array
-from models.ledger.admission import Admission
-from models.ledger.erasures import Erasures, Receipt
-from models.snapshot.encoding import Chunk, describe, encode
-from models.snapshot.manifest import Manifest, seal
-from models.state.state import Changes, State
-from models.state.tables import MODEL, Schema
-from streaming.store.leases import Lease
-from streaming.store.store import Store
-from streaming.versions.retention import BESIDE, unneeded
+from models.ledger import Admission, Erasures, Receipt
+from models.snapshot import Chunk, Manifest, describe, encode, seal
+from models.state import MODEL, Changes, Schema, State
+from streaming.store import Lease, Store
+from streaming.versions import BESIDE, unneeded
 
 FAILPOINTS: Final = tuple(f"commit.{step}" for step in range(1, 11))
 """Every point at which an acceptance test kills the learner."""

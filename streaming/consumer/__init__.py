@@ -1,1 +1,23 @@
 """Topics in; records by offset, by range, by time or as a sample out. Never loaded by the API. Stage 0."""
+
+from streaming.consumer.by_time import Reach, RecordsByTime
+from streaming.consumer.consumer import FETCH, FETCH_WAIT_MS, KafkaSource
+from streaming.consumer.inspection import LogFacts, TopicFacts, bounds, inspect_log
+from streaming.consumer.ranges import Interrupted
+from streaming.consumer.sampling import Sample, of_file, of_topic
+
+__all__ = [
+    "FETCH",
+    "FETCH_WAIT_MS",
+    "Interrupted",
+    "KafkaSource",
+    "LogFacts",
+    "Reach",
+    "RecordsByTime",
+    "Sample",
+    "TopicFacts",
+    "bounds",
+    "inspect_log",
+    "of_file",
+    "of_topic",
+]

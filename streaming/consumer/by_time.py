@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.records import Offsets, Record
-from streaming.settings.loading import Settings
+from streaming.kafka import Offsets, Record
+from streaming.settings import Settings
 
 WAITING: Final = 400_000
 """Records that may wait for their turn, some hundreds of MB: beyond it the oldest goes, though a partition that is

@@ -19,19 +19,23 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
 from streaming.consumer.record_batches import read_batches_compiled
-from streaming.kafka.client import client_arguments, open_client
-from streaming.kafka.errors import (
+from streaming.kafka import (
     BrokerAway,
     KafkaTrouble,
     NotAllowed,
+    Offsets,
     OffsetsGone,
+    Record,
+    RecordSource,
+    Tokens,
     TopicMissing,
     TopicRecreated,
+    client_arguments,
+    is_backfill,
+    open_client,
     trouble,
 )
-from streaming.kafka.records import Offsets, Record, RecordSource, is_backfill
-from streaming.kafka.tokens import Tokens
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 __all__ = [
     "BrokerAway",

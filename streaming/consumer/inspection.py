@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.records import Offsets
-from streaming.kafka.topics import ROLES, Role, administration, topic_options
-from streaming.settings.loading import Settings
+from streaming.kafka import ROLES, Offsets, Role, administration, topic_options
+from streaming.settings import Settings
 
 
 class TopicFacts(NamedTuple):

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from models.ledger.progress import Piece
+from models.ledger import Piece
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.errors import OffsetsGone
-from streaming.kafka.records import Offsets, Record
-from streaming.settings.loading import Settings
+from streaming.kafka import Offsets, OffsetsGone, Record
+from streaming.settings import Settings
 
 log = logging.getLogger(__name__)
 

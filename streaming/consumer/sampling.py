@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.records import Offsets
-from streaming.settings.loading import Settings
+from streaming.kafka import Offsets
+from streaming.settings import Settings
 
 PATIENCE: Final = 10.0
 """Seconds for all records to arrive: what transactions left in the log counts as records and never comes."""

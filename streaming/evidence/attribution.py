@@ -14,16 +14,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from models.records.events import IMPRESSION, KINDS, Event
-from models.records.slates import decode_slate
-from models.statistics.attribution import VERSIONS, Attribution
-from models.statistics.exposure import Exposed, Exposure
-from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.errors import KafkaTrouble
-from streaming.kafka.records import Offsets, Record, RecordSource
-from streaming.live.showings import ShowingsWriter
-from streaming.settings.loading import Settings
-from streaming.store.commands import Commands
+from models.records import IMPRESSION, Event, decode_slate
+from models.records.events import KINDS
+from models.statistics import VERSIONS, Attribution, Exposed, Exposure
+from streaming.consumer import KafkaSource
+from streaming.kafka import KafkaTrouble, Offsets, Record, RecordSource
+from streaming.live import ShowingsWriter
+from streaming.settings import Settings
+from streaming.store import Commands
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,11 @@ from typing import Any
 
 import msgspec
 
-from models.ledger.progress import Progress
-from models.recommender.prequential import Tested
-from models.recommender.types import EventBatch
-from models.referee.drift import NAMES, Alarms
-from models.referee.referee import Referee
-from models.state.state import State
-from models.statistics.exposure import Exposed
+from models.ledger import Progress
+from models.recommender import EventBatch, Tested
+from models.referee import NAMES, Alarms, Referee
+from models.state import State
+from models.statistics import Exposed
 from streaming.evidence.frozen import FrozenVersions
 from streaming.telemetry import LearnerTelemetry
 

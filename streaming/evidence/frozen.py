@@ -13,11 +13,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from models.recommender.frozen import FrozenModel
-from models.snapshot.chunks import Damaged
-from models.snapshot.compatibility import Incompatible, TooNew
-from models.state.tables import Schema
-from streaming.store.store import Pointer, Store, StoreUnavailable
+from models.recommender import FrozenModel
+from models.snapshot import Damaged, Incompatible, TooNew
+from models.state import Schema
+from streaming.store import Pointer, Store, StoreUnavailable
 from streaming.versions import loading as versions
 
 log = logging.getLogger(__name__)

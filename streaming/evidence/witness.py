@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.records.events import Event
-from models.referee.witness import DEFAULT_WITNESSES, Witnesses
-from models.state.state import State
+from models.records import Event
+from models.referee import DEFAULT_WITNESSES, Witnesses
+from models.state import State
 from streaming.telemetry import LearnerTelemetry
 
 SAMPLE = 32

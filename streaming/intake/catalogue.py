@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from models.recommender.recommender import Recommender
-from models.records.items import ItemFacts
-from streaming.live.writer import FactChange
+from models.recommender import Recommender
+from models.records import ItemFacts
+from streaming.live import FactChange
 
 
 class Known(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from models.records.rejections import Rejection
-from streaming.kafka.records import BACKFILL, Record, is_backfill
+from models.records import Rejection
+from streaming.kafka import BACKFILL, Record, is_backfill
 
 # Bytes of the original that are kept whole, and those kept of a longer one. A record may be 1 MiB in all.
 WHOLE: Final = 256 << 10

@@ -15,11 +15,9 @@ from typing import Final
 
 import msgspec
 
-from models.records.rejections import Rejection
+from models.records import Rejection
 from streaming.intake.dead_letter import DeadLetter, dead_letter, encode
-from streaming.kafka.errors import KafkaTrouble, RecordRefused
-from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import Record
+from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, RecordRefused
 
 # Refused records that may wait for the broker. Beyond it `write` says no and the stream has to wait.
 CAPACITY: Final = 10_000

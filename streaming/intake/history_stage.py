@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from streaming.intake.intake import PreparedBatch
-from streaming.live.writer import LiveWriter
+from streaming.live import LiveWriter
 
 AHEAD = 1
 """Batches that may be decoded before the one that is being written is in Redis."""

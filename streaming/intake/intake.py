@@ -9,16 +9,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from models.ledger.admission import Admission
-from models.ledger.erasures import user_hash
-from models.records.control import Erase, Order, decode_control
-from models.records.events import IMPRESSION, SEARCH, Event, EventRules, Rejection, decode_many
-from models.records.items import ItemFacts, Removed, decode_item, item_key
-from models.records.mapping import EventMapping
+from models.ledger import Admission, user_hash
+from models.records import (
+    IMPRESSION,
+    SEARCH,
+    Erase,
+    Event,
+    EventMapping,
+    EventRules,
+    ItemFacts,
+    Order,
+    Rejection,
+    Removed,
+    decode_control,
+    decode_item,
+    decode_many,
+    item_key,
+)
 from streaming.intake.text_vectors import Contents
-from streaming.kafka.records import Record, is_backfill
-from streaming.live.histories import ENTRIES_TOGETHER
-from streaming.live.writer import Entry, Erased, FactChange, Mapped, Part
+from streaming.kafka import Record, is_backfill
+from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: what the user did to an item, wanted or not."""

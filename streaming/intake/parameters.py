@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from models.ledger.admission import AdmissionRules
-from models.recommender.types import RecommenderOptions
-from streaming.settings.loading import Settings
+from models.ledger import AdmissionRules
+from models.recommender import RecommenderOptions
+from streaming.settings import Settings
 
 
 def recommender_settings(settings: Settings) -> RecommenderOptions:

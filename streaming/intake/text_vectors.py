@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from models.records import ItemFacts
 from models.records.content import content
-from models.records.items import ItemFacts
 
 Contents = Callable[[Sequence[ItemFacts]], list[bytes | None]]
 """Item facts to content vectors, in their order."""

@@ -14,12 +14,23 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from models.evaluation.protocol import Stream
-from models.records.events import KINDS, Event, EventRules
-from models.records.items import ItemFacts
-from streaming.files.events import NO_TYPE, SYNONYMS, Layout, Passed, RowRefused, Shown, read_events
-from streaming.files.hints import flags, type_for
-from streaming.files.rows import Bad, FileError, RowFile
+from models.evaluation import Stream
+from models.records import Event, EventRules, ItemFacts
+from models.records.events import KINDS
+from streaming.files import (
+    NO_TYPE,
+    SYNONYMS,
+    Bad,
+    FileError,
+    Layout,
+    Passed,
+    RowFile,
+    RowRefused,
+    Shown,
+    flags,
+    read_events,
+    type_for,
+)
 
 TOLD: Final = 2000
 """Rows between two reports of progress."""

@@ -17,17 +17,23 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from models.arrays import Array
-from models.ledger.admission import Admission
-from models.ledger.progress import Progress
-from models.recommender.recommender import Recommender, new_state
-from models.recommender.warm_start import ImportOutcome, ImportRefusedError, Knowledge, check, enlist_categories, take
-from models.state.schema import SCHEMA
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.intake.parameters import admission_rules, recommender_settings
-from streaming.live.facts import stored_facts
-from streaming.settings.loading import Settings
-from streaming.store.leadership import Leadership
-from streaming.store.store import Store
+from models.ledger import Admission, Progress
+from models.recommender import (
+    ImportOutcome,
+    ImportRefusedError,
+    Knowledge,
+    Recommender,
+    check,
+    enlist_categories,
+    new_state,
+    take,
+)
+from models.state import SCHEMA
+from streaming.checkpoint import Checkpointer
+from streaming.intake import admission_rules, recommender_settings
+from streaming.live import stored_facts
+from streaming.settings import Settings
+from streaming.store import Leadership, Store
 from streaming.versions import loading as versions
 
 IDS: Final = ("ids", "id", "item_id", "item_ids")

@@ -15,25 +15,19 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from models.ledger.admission import Admission
-from models.ledger.progress import Progress, Quarantined
-from models.recommender.recommender import Recommender, new_state
-from models.snapshot.chunks import Damaged
-from models.state.schema import SCHEMA
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.consumer.by_time import Reach, RecordsByTime
-from streaming.intake.catalogue import KnownItems
-from streaming.intake.intake import Intake, PreparedBatch
-from streaming.intake.parameters import admission_rules, recommender_settings
-from streaming.intake.text_vectors import contents_by
+from models.ledger import Admission, Progress, Quarantined
+from models.recommender import Recommender, new_state
+from models.snapshot import Damaged
+from models.state import SCHEMA
+from streaming.checkpoint import Checkpointer
+from streaming.consumer import Reach, RecordsByTime
+from streaming.intake import Intake, KnownItems, PreparedBatch, admission_rules, contents_by, recommender_settings
 from streaming.jobs.replay import erased
-from streaming.kafka.records import Record
-from streaming.kafka.topics import ROLES_READ, topics_read
-from streaming.live.facts import stored_facts
-from streaming.settings.loading import Settings
-from streaming.store.leadership import Leadership
-from streaming.store.store import Store
-from streaming.versions.adoption import PART, discard
+from streaming.kafka import ROLES_READ, Record, topics_read
+from streaming.live import stored_facts
+from streaming.settings import Settings
+from streaming.store import Leadership, Store
+from streaming.versions import PART, discard
 
 TOGETHER: Final = 2_000
 """Records learnt between two looks at the clock."""

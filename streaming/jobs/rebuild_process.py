@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Final
 
 from models.warmup import warm
-from streaming.intake.text_vectors import TextModelMissing
+from streaming.intake import TextModelMissing
 from streaming.jobs.rebuild import NotRebuiltError, RebuildRunsError, Rebuilt, Step, rebuild
-from streaming.kafka.errors import KafkaTrouble, OffsetsGone
-from streaming.settings.loading import BadSettings, Settings, load_settings
-from streaming.store.errors import StoreError, StoreUnavailable
-from streaming.store.store import Store
-from streaming.versions.adoption import Adoption, ask
+from streaming.kafka import KafkaTrouble, OffsetsGone
+from streaming.settings import BadSettings, Settings, load_settings
+from streaming.store import Store, StoreError, StoreUnavailable
+from streaming.versions import Adoption, ask
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 log = logging.getLogger(__name__)
 

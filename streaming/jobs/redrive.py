@@ -12,15 +12,12 @@ from typing import Final
 
 import msgspec
 
-from models.records.events import Event
-from models.records.events import encode as encode_event
-from streaming.consumer.consumer import KafkaSource
-from streaming.intake.dead_letter import DeadLetter, decode
-from streaming.kafka.errors import KafkaTrouble, TopicMissing
-from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import Record
-from streaming.kafka.topics import Role
-from streaming.settings.loading import Settings
+from models.records import Event
+from models.records import encode as encode_event
+from streaming.consumer import KafkaSource
+from streaming.intake import DeadLetter, decode
+from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, Role, TopicMissing
+from streaming.settings import Settings
 
 # Header of a record that was sent again: topic/partition/offset of the original.
 REDRIVEN: Final = "sluicegate-redriven"

@@ -10,21 +10,17 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from models.evaluation.protocol import Stream
-from models.ledger.admission import Admission
-from models.records.control import Erase
-from models.replay.replay import Replay
-from streaming.consumer.by_time import RecordsByTime
-from streaming.evidence.evidence import BAD
-from streaming.intake.catalogue import KnownItems
-from streaming.intake.intake import Intake, PreparedBatch
-from streaming.intake.parameters import admission_rules
-from streaming.intake.text_vectors import contents_by
-from streaming.kafka.records import Record
-from streaming.kafka.topics import ROLES_READ, topics_read
-from streaming.live.facts import stored_facts
-from streaming.settings.loading import Settings
-from streaming.store.store import Store
+from models.evaluation import Stream
+from models.ledger import Admission
+from models.records import Erase
+from models.replay import Replay
+from streaming.consumer import RecordsByTime
+from streaming.evidence import BAD
+from streaming.intake import Intake, KnownItems, PreparedBatch, admission_rules, contents_by
+from streaming.kafka import ROLES_READ, Record, topics_read
+from streaming.live import stored_facts
+from streaming.settings import Settings
+from streaming.store import Store
 
 POLLED: Final = 2_000
 """Records that are decoded together."""

@@ -15,13 +15,11 @@ from typing import Final
 
 import msgspec
 
-from models.records.events import KINDS, encode
-from models.records.items import ItemFacts, encode_item
-from streaming.files.events import Layout, Passed, RowRefused, Shown, identity, read_events
-from streaming.files.rows import RowFile
-from streaming.kafka.errors import BrokerAway
-from streaming.kafka.producer import Delivery, EventProducer
-from streaming.settings.loading import Settings
+from models.records import ItemFacts, encode, encode_item
+from models.records.events import KINDS
+from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, identity, read_events
+from streaming.kafka import BrokerAway, Delivery, EventProducer
+from streaming.settings import Settings
 
 # Seconds between two writes of the state file; a crash sends at most what lies between again, and event_ids undo that.
 NOTE_INTERVAL: Final = 1.0

@@ -1,1 +1,57 @@
 """Settings in; a Kafka client, its errors, topics and a producer out. Stage 0."""
+
+from streaming.kafka.client import client_arguments, open_client
+from streaming.kafka.errors import (
+    BrokerAway,
+    KafkaTrouble,
+    NotAllowed,
+    OffsetsGone,
+    RecordRefused,
+    TopicMissing,
+    TopicRecreated,
+    UnusableFile,
+    trouble,
+)
+from streaming.kafka.producer import Delivery, EventProducer
+from streaming.kafka.records import BACKFILL, Offsets, Record, RecordSource, is_backfill
+from streaming.kafka.tokens import Tokens
+from streaming.kafka.topics import (
+    ROLES,
+    ROLES_READ,
+    Role,
+    administration,
+    ensure_topics,
+    parted,
+    topic_options,
+    topics_read,
+)
+
+__all__ = [
+    "BACKFILL",
+    "ROLES",
+    "ROLES_READ",
+    "BrokerAway",
+    "Delivery",
+    "EventProducer",
+    "KafkaTrouble",
+    "NotAllowed",
+    "Offsets",
+    "OffsetsGone",
+    "Record",
+    "RecordRefused",
+    "RecordSource",
+    "Role",
+    "Tokens",
+    "TopicMissing",
+    "TopicRecreated",
+    "UnusableFile",
+    "administration",
+    "client_arguments",
+    "ensure_topics",
+    "is_backfill",
+    "open_client",
+    "parted",
+    "topic_options",
+    "topics_read",
+    "trouble",
+]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
-from streaming.settings.kafka import KafkaSettings
+from streaming.settings import KafkaSettings
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from streaming.kafka.records import BACKFILL
 from streaming.kafka.stuck_producer import StuckProducerWatch
 from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import Role
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streaming.kafka.errors import BrokerAway, NotAllowed, UnusableFile
-from streaming.settings.kafka import KafkaSettings
+from streaming.settings import KafkaSettings
 
 PATIENCE: Final = 5.0
 """Seconds the token endpoint has: the thread that waits is the one that talks to the brokers."""

@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, NewTopic
 
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import NotAllowed, trouble
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 
 ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
 """Topics that are learnt under the offsets of a version."""

@@ -10,13 +10,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.batch.held_out import HeldOut
-from models.batch.passes import Passes
-from models.batch.training import Goal, Trained, train
-from models.recommender.recommender import Recommender
-from models.records.events import Event
-from streaming.intake.intake import PreparedBatch
-from streaming.settings.learner import UpdateSettings
+from models.batch import Goal, HeldOut, Passes, Trained, train
+from models.recommender import Recommender
+from models.records import Event
+from streaming.intake import PreparedBatch
+from streaming.settings import UpdateSettings
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)

@@ -18,46 +18,45 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from models.batch.passes import warm_passes
-from models.ledger import quarantine
-from models.ledger.admission import Admission
-from models.ledger.progress import Progress
-from models.recommender.recommender import Recommender, new_state
-from models.referee.referee import Referee
-from models.referee.witness import UnknownWitnessError, Witnesses
-from models.snapshot.chunks import Damaged
-from models.snapshot.compatibility import Incompatible, TooNew
-from models.snapshot.manifest import Manifest
-from models.state.schema import SCHEMA
+from models.batch import warm_passes
+from models.ledger import Admission, Progress, quarantine
+from models.recommender import Recommender, new_state
+from models.referee import Referee, UnknownWitnessError, Witnesses
+from models.snapshot import Damaged, Incompatible, Manifest, TooNew
+from models.state import SCHEMA
 from models.warmup import warm
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.checkpoint.outcomes import VersionMetrics
-from streaming.checkpoint.writer import failpoint
+from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
+from streaming.consumer import Interrupted, KafkaSource
 from streaming.consumer import record_batches as wire
-from streaming.consumer.consumer import KafkaSource
-from streaming.consumer.ranges import Interrupted
-from streaming.evidence.attribution import SlateAttributor
-from streaming.evidence.evidence import EvidenceReporter
-from streaming.evidence.frozen import FrozenVersions
-from streaming.evidence.witness import WitnessRunner, declared
-from streaming.intake.catalogue import KnownItems
-from streaming.intake.dead_letter_writer import DeadLetterWriter
-from streaming.intake.parameters import admission_rules, recommender_settings
-from streaming.intake.text_vectors import TextModelMissing, contents_by
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
-from streaming.kafka.producer import EventProducer
-from streaming.kafka.records import RecordSource
-from streaming.kafka.topics import ROLES_READ, ensure_topics, parted, topics_read
+from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
+from streaming.intake import (
+    DeadLetterWriter,
+    KnownItems,
+    TextModelMissing,
+    admission_rules,
+    contents_by,
+    recommender_settings,
+)
+from streaming.kafka import (
+    ROLES_READ,
+    BrokerAway,
+    EventProducer,
+    KafkaTrouble,
+    OffsetsGone,
+    RecordSource,
+    TopicMissing,
+    TopicRecreated,
+    UnusableFile,
+    ensure_topics,
+    parted,
+    topics_read,
+)
 from streaming.learner.parts import Model, Parts
 from streaming.learner.stopping import Stop
 from streaming.learner.term import AdoptionDue, LeaseLost, Term
-from streaming.live.erasures import Receipts
-from streaming.live.facts import stored_facts
-from streaming.live.writer import LiveWriter
-from streaming.settings.loading import Settings, brief
-from streaming.store.errors import StoreUnavailable
-from streaming.store.leadership import Leadership, stand_by
-from streaming.store.store import Store
+from streaming.live import LiveWriter, Receipts, stored_facts
+from streaming.settings import Settings, brief
+from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
 from streaming.versions import adoption as adopting
 from streaming.versions import loading as versions

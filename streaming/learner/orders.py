@@ -14,20 +14,14 @@ import msgspec
 import numpy as np
 
 from models import dimensions as dim
-from models.ledger import quarantine
-from models.ledger.admission import Admission, id_hash
-from models.ledger.erasures import Receipt
-from models.ledger.progress import Quarantined
-from models.recommender.recommender import Recommender
-from models.recommender.types import RecommenderOptions
-from models.records.control import Drop, Erase, Quarantine, Replay
-from models.records.events import Event
-from models.state.copies import combined
-from models.state.schema import SCHEMA
+from models.ledger import Admission, Quarantined, Receipt, id_hash, quarantine
+from models.recommender import Recommender, RecommenderOptions
+from models.records import Drop, Erase, Event, Quarantine, Replay
+from models.state import SCHEMA, combined
 from streaming.consumer import ranges
-from streaming.intake.intake import Intake, PreparedBatch
-from streaming.settings.loading import Settings
-from streaming.store.store import Store
+from streaming.intake import Intake, PreparedBatch
+from streaming.settings import Settings
+from streaming.store import Store
 from streaming.versions import loading as versions
 
 if TYPE_CHECKING:

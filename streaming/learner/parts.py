@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.ledger.admission import Admission
-from models.ledger.progress import Progress
-from models.recommender.recommender import Recommender
-from models.state.state import State
-from streaming.checkpoint.checkpointer import Checkpointer
-from streaming.evidence.attribution import SlateAttributor
-from streaming.evidence.evidence import EvidenceReporter
-from streaming.evidence.witness import WitnessRunner
-from streaming.intake.catalogue import KnownItems
-from streaming.intake.dead_letter_writer import DeadLetterWriter
-from streaming.intake.text_vectors import Contents
-from streaming.kafka.records import RecordSource
-from streaming.live.erasures import Receipts
-from streaming.live.writer import LiveWriter
-from streaming.settings.loading import Settings
-from streaming.store.leadership import Leadership
-from streaming.store.store import Store
+from models.ledger import Admission, Progress
+from models.recommender import Recommender
+from models.state import State
+from streaming.checkpoint import Checkpointer
+from streaming.evidence import EvidenceReporter, SlateAttributor, WitnessRunner
+from streaming.intake import Contents, DeadLetterWriter, KnownItems
+from streaming.kafka import RecordSource
+from streaming.live import LiveWriter, Receipts
+from streaming.settings import Settings
+from streaming.store import Leadership, Store
 from streaming.telemetry import LearnerTelemetry
-from streaming.versions.adoption import Watch
+from streaming.versions import Watch
 
 
 @dataclass(slots=True)

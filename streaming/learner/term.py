@@ -12,15 +12,12 @@ import queue
 import threading
 from typing import Any
 
-from models.ledger.admission import Admission
-from models.recommender.recommender import Recommender
-from models.records.control import Erase
-from models.records.rejections import Rejection
-from streaming.evidence.evidence import behind
-from streaming.intake.history_stage import ARRIVAL_SAMPLES, HistoryStage, Passed
-from streaming.intake.intake import Intake, Ordered, PreparedBatch
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, TopicMissing
-from streaming.kafka.records import Record
+from models.ledger import Admission
+from models.recommender import Recommender
+from models.records import Erase, Rejection
+from streaming.evidence import behind
+from streaming.intake import ARRIVAL_SAMPLES, HistoryStage, Intake, Ordered, Passed, PreparedBatch
+from streaming.kafka import BrokerAway, KafkaTrouble, Record, TopicMissing
 from streaming.learner.batching import BatchTrainer
 from streaming.learner.orders import QuarantineOrders, erase
 from streaming.learner.parts import Model, Parts

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from models.ledger.erasures import Receipt, user_hash
-from models.snapshot.manifest import Manifest
+from models.ledger import Receipt, user_hash
+from models.snapshot import Manifest
 from streaming.live import showings as shown
-from streaming.store.commands import Commands
-from streaming.store.store import Store
+from streaming.store import Commands, Store
 
 TTL_SECONDS: Final = 400 * 86_400
 """How long a receipt can be read: longer than any version can hold the user. It names nobody."""

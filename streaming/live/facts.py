@@ -17,8 +17,8 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from models.records.items import ItemFacts
-from streaming.store.store import Store, StoreUnavailable
+from models.records import ItemFacts
+from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from streaming.store.keyspace import Keyspace
-from streaming.store.store import Store
+from streaming.store import Keyspace, Store
 
 CAP: Final = 128
 """Newest entries kept of a user; what the recommender looks at is fewer."""

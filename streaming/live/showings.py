@@ -12,12 +12,10 @@ from typing import Final
 
 import msgspec
 
-from models.ledger.erasures import user_hash
-from models.records.slates import SlateRecord
-from models.slate.rotation import HALF_LIFE, ITEMS_PER_USER, Showing, impression, page
-from streaming.store.commands import Commands
-from streaming.store.keyspace import Keyspace
-from streaming.store.store import StoreUnavailable
+from models.ledger import user_hash
+from models.records import SlateRecord
+from models.slate import HALF_LIFE, ITEMS_PER_USER, Showing, impression, page
+from streaming.store import Commands, Keyspace, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

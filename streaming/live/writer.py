@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from models.records.items import ItemFacts
+from models.records import ItemFacts
 from streaming.live import erasures as erasing
 from streaming.live import facts, histories
-from streaming.store.store import Store, StoreUnavailable
+from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

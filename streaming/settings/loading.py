@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 
-from models.records.mapping import EventMapping
+from models.records import EventMapping
 from streaming.settings.base import Section
 from streaming.settings.events import AdmissionSettings, EventSettings
 from streaming.settings.kafka import KafkaSettings

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from models.records.events import EventRules
-from models.records.mapping import EventMapping
+from models.records import EventMapping, EventRules
 from streaming.settings.base import Section
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from models.records.events import EventRules
+from models.records import EventRules
 from streaming.settings.base import Port, Seconds, Section
 
 

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
-from streaming.settings.loading import Settings
+from streaming.settings import Settings
 from streaming.store.commands import Argument
 from streaming.store.errors import (
     CommitRefused,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.snapshot.chunks import Damaged
-from models.snapshot.manifest import ChunkInfo, Manifest, unseal, verify
+from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
 from streaming.store.commands import Argument, Commands
 from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
 from streaming.store.keyspace import POINTERS

@@ -14,13 +14,11 @@ from typing import Final
 
 import msgspec
 
-from models.ledger.progress import Progress
-from models.snapshot.chunks import Damaged
-from models.snapshot.compatibility import Incompatible, TooNew
-from models.state.schema import SCHEMA
-from streaming.live.erasures import Receipts
-from streaming.store.errors import StoreUnavailable
-from streaming.store.store import Store
+from models.ledger import Progress
+from models.snapshot import Damaged, Incompatible, TooNew
+from models.state import SCHEMA
+from streaming.live import Receipts
+from streaming.store import Store, StoreUnavailable
 from streaming.versions import loading as versions
 
 log = logging.getLogger(__name__)

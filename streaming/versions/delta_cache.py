@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from models.snapshot.decoding import Decoded
-from models.snapshot.manifest import Manifest
+from models.snapshot import Decoded, Manifest
 
 KEPT_BYTES: Final = 64 << 20
 """Bytes of deltas that are kept, 64 MiB: ten seconds of deltas at 2,000 events/s. A set that is further behind fetches

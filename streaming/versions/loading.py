@@ -15,15 +15,10 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Array
-from models.ledger.admission import RING, Arrivals
-from models.ledger.erasures import Erasures
-from models.snapshot.chunks import Damaged
-from models.snapshot.decoding import Decoded, decode
-from models.snapshot.manifest import Manifest
-from models.state.state import State
-from models.state.tables import Schema
-from streaming.store.store import Store
-from streaming.store.versions import VersionGone
+from models.ledger import RING, Arrivals, Erasures
+from models.snapshot import Damaged, Decoded, Manifest, decode
+from models.state import Schema, State
+from streaming.store import Store, VersionGone
 from streaming.versions.delta_cache import DeltaCache, Step
 from streaming.versions.retention import BESIDE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from models.snapshot.manifest import Manifest
+from models.snapshot import Manifest
 
 BASES_KEPT: Final = 5
 """Newest bases whose versions are kept for roll-back and as second copies when one is damaged."""

@@ -9,11 +9,10 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from models.recommender.types import Ranking
-from models.records.items import ItemFacts
-from models.slate.filters import Wanted
-from models.slate.slate import Candidate, Scored
-from service.http.schemas import MAX_CANDIDATES, Ask
+from models.recommender import Ranking
+from models.records import ItemFacts
+from models.slate import Candidate, Scored, Wanted
+from service.http import MAX_CANDIDATES, Ask
 from service.serving.table_sets import TableSet
 
 SPARE: Final = 40
