@@ -7,8 +7,8 @@ import msgspec
 from models.records import ItemFacts
 from models.slate import Contribution, Shown, explanation
 from service.http import Item, Slate
-from service.serving.page import Page
 from service.serving.candidate_pool import CatalogueView
+from service.serving.page import Page
 from service.serving.table_sets import TableSet
 
 _encoder = msgspec.json.Encoder()
