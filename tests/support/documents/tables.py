@@ -299,7 +299,7 @@ def quality() -> str:
         (
             STREAMS[name],
             measure.upper(),
-            f"{number(figure['value'], 2)}, {figure['unit'].replace(', ', ' (').replace(' %', ' %:')})",
+            f"{number(figure['value'], 3)}, {figure['unit'].replace(', ', ' (').replace(' %', ' %:')})",
             f"{figure['must']:g}",
             f"{figure['goal']:g}",
             figure["reached"],
