@@ -144,7 +144,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 @pytest.mark.parametrize("page", pages.PAGES)
 def test_a_written_page_is_what_the_code_says(page: str) -> None:
-    assert read(f"docs/{page}") == pages.PAGES[page](), "run: python -m tests.support.documents.pages"
+    assert read(page) == pages.PAGES[page](), "run: python -m tests.support.documents.pages"
 
 
 def test_every_setting_is_on_its_page_and_every_reason_belongs_to_one() -> None:
