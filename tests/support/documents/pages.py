@@ -1,7 +1,7 @@
-"""Writes docs/configuration.md from the settings, docs/metrics.md from the metrics, and the figures of other pages.
+"""Writes docs/configuration.md from the settings, docs/metrics.md from the metrics, and blocks of other pages.
 
-Run `python -m tests.support.documents.pages` after changing a setting, a metric or a result of a benchmark; a test
-compares the pages with the code.
+The blocks are the figures of the benchmarks and the reasons of the gate. Run `python -m tests.support.documents.pages`
+after changing one of these; a test compares the pages with the code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
 from deploy.grafana import build
+from models.gate.vocabulary import REASON_TEXTS
 from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
@@ -29,13 +30,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # Why a default is what it is, where the description alone does not say so.
 REASONS = {
-    "kafka.partitions": "The learner reads all of them, so more of them gain it nothing; producers spread over them.",
+    "kafka.partitions": "The learner reads all of them, so more do not make it faster; producers spread over them.",
     "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
     "kafka.producer_buffer": "About 100,000 events: a minute at 1,500 events/s; beyond it the API answers 503.",
     "redis.service_timeout": "Well below what a shopper notices.",
     "redis.learner_timeout": "Versions are written while learning goes on, so a slow Redis may take its time.",
     "admission.dedupe_window": "8 minutes at 2,000 events/s, in 24 MB; it travels in the version.",
-    "admission.max_lateness": "A mobile client that was offline for a day still counts.",
+    "admission.max_lateness": "Events of a mobile client that was offline for a day still count.",
     "admission.max_future": "Clocks of shop servers are rarely minutes off.",
     "learner.lease_ttl": "Longer than a stop-the-world pause, short enough that a standby is there within seconds.",
     "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
@@ -49,7 +50,7 @@ REASONS = {
     "update.mode": "Events learned at once are served at once; further passes gain little (docs/decisions.md).",
     "update.rate_decay": "At the full rate, held-out events were ranked worse from the third pass on.",
     "update.held_out": "The most recent tenth of a batch is most like the next events; it is learned too, last.",
-    "rebuild.every": "Learning goes on by itself; start over for what further learning does not fix.",
+    "rebuild.every": "Learning goes on by itself; start over for errors that further learning does not repair.",
     "recommender.max_items": "Unbounded ids must not mean unbounded memory.",
     "recommender.max_users": "The history of an evicted user comes back from Redis.",
     "witness.share": "A witness is shown, never served: it must not slow the learner.",
@@ -61,7 +62,7 @@ REASONS = {
     "kafka.request_timeout": "A leader election takes seconds; longer than that something is wrong.",
     "kafka.refresh_interval": "A new partition is read from its beginning, so nothing is lost until it is seen.",
     "events.max_bytes": "Real events have 100 to 500 bytes; it bounds what one record can cost to parse.",
-    "learner.lease_renewal": "Three may fail before the lease runs out.",
+    "learner.lease_renewal": "Three renewals may fail before the lease runs out.",
     "learner.poll_timeout": "It bounds how long a stop or a housekeeping look waits in a quiet topic.",
     "recommender.max_categories": "A shop has hundreds; a field that holds ids by mistake must not grow forever.",
     "recommender.max_brands": "As categories.",
@@ -70,7 +71,7 @@ REASONS = {
     "recommender.seed": "Any number will do; the same one makes a replay the same.",
     "gate.canary_queries": "A fault of the tables shows in nearly every answer.",
     "gate.max_version_age": "A busy shop has a version every second; after an hour without one, tastes have moved.",
-    "service.beacon_types": "What a page can know; anybody can read the key, so purchases come from the shop's server.",
+    "service.beacon_types": "A page knows these. Anybody can read the key, so purchases come from the shop's server.",
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
@@ -80,7 +81,7 @@ REASONS = {
     "service.poll_interval": "A new version is found within a fifth of a second; a look costs Redis one read.",
     "gate.mode": "Learning is of no use to shoppers until the model is served.",
     "gate.alpha": "With a promotion each minute, one is wrong every hour and a half, and then within the margin.",
-    "gate.alpha_harm": "Serving what does harm costs more than going back for nothing.",
+    "gate.alpha_harm": "Serving a harmful version costs more than a needless rollback.",
     "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
     "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
     "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
@@ -133,7 +134,7 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/learner.py. -->",
+        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/. -->",
         "",
         "Everything has a default that works on one machine. A TOML file (`--config FILE`, or `SLUICEGATE_CONFIG`)",
         "overrides the defaults, the environment overrides the file: `bootstrap` of section `[kafka]` is",
@@ -281,6 +282,7 @@ def metrics() -> str:
         "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
         "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
         "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
+        "[concepts.md](concepts.md) explains the words.",
         "",
         "The last column names the alerts on a metric and the panels that show it, with their dashboard; a few",
         "metrics have neither, because another one shows the same trouble first.",
@@ -302,8 +304,22 @@ def filled(page: Path) -> Callable[[], str]:
     return lambda: figures.filled(page.read_text(encoding="utf-8"))
 
 
+REASONS_OPEN = "<!-- reasons: written by `python -m tests.support.documents.pages` from models/gate/vocabulary.py -->"
+REASONS_CLOSE = "<!-- end of reasons -->"
+
+
+def gate() -> str:
+    """The page docs/gate.md as it stands, with the table of reasons from the code."""
+    text = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
+    before, opening, rest = text.partition(REASONS_OPEN)
+    _, closing, after = rest.partition(REASONS_CLOSE)
+    rows = "\n".join(f"| `{reason}` | {meaning} |" for reason, meaning in REASON_TEXTS.items())
+    return f"{before}{opening}\n\n| reason | meaning |\n|---|---|\n{rows}\n\n{closing}{after}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
+    "docs/gate.md": gate,
     "docs/metrics.md": metrics,
     **{page.relative_to(ROOT).as_posix(): filled(page) for page in figures.holders()},
 }
