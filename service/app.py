@@ -15,7 +15,7 @@ from service.context import assemble
 from service.http import Edge, Origins, problems
 from service.http import openapi as describing
 from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
-from service.runtime import Telemetry
+from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 
 ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)

@@ -18,7 +18,8 @@ from models.state import SCHEMA
 from service.gate import AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys
 from service.ingest import Beacons, EventPublisher
-from service.runtime import RateLimit, Telemetry
+from service.runtime import RateLimit
+from service.runtime.telemetry import Telemetry
 from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
@@ -104,7 +105,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         showings=showings,
-        forgetting=ErasureFollower(quick, showings, intake, keeper.gathering.reservoir),
+        forgetting=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         live=PageFeed(tables, keeper, store, time.time),
     )

@@ -19,7 +19,7 @@ from streaming.settings import Settings
 SHOWN: Final = ("kafka-python", "redis", "numba", "numpy", "river", "fastapi")
 """Packages whose versions are told when all is well: those whose behaviour we lean on most."""
 
-ENTRIES: Final = ("learning.learn-", "learning.rank-", "scatter.scatter-")
+ENTRIES: Final = ("learning.learn-", "serving.answer-", "scatter.scatter-")
 """Cached kernels that are compiled last: learning, ranking and applying a delta, each with all that it calls."""
 
 REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*>=\s*([\d.]+)")

@@ -149,9 +149,9 @@ class PageFeed:
             "mode": keeper.state.mode,
             "baseline": keeper.state.baseline,
             "recovering": keeper.state.recovering,
-            "head": keeper.head.id if keeper.head is not None else None,
+            "head": keeper.follower.head.id if keeper.follower.head is not None else None,
             "store_error": keeper.store_error or None,
-            "load_error": keeper.load_error or None,
+            "load_error": keeper.follower.load_error or None,
         }
 
     async def _read_decisions(self) -> None:

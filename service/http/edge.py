@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
-from service.runtime import Telemetry, logs
+from service.runtime import logs
+
+if TYPE_CHECKING:
+    from service.runtime.telemetry import Telemetry
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 

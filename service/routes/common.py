@@ -76,6 +76,6 @@ def degraded(ctx: Context, held: TableSet | None) -> list[str]:
         reasons.append("no_version")
     if ctx.gatekeeper.store_error:
         reasons.append("store_unavailable")
-    if ctx.gatekeeper.load_error:
+    if ctx.gatekeeper.follower.load_error:
         reasons.append("version_unloadable")
     return reasons

@@ -12,7 +12,7 @@ from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, operation
 from service.ingest import KafkaUnavailable, beacons, split
 from service.routes.common import admit, answer, away, context, limited
-from service.runtime import Telemetry
+from service.runtime.telemetry import Telemetry
 
 router = APIRouter(tags=["events"])
 

@@ -13,7 +13,7 @@ from models.gate import decision as gate
 from models.gate import policy_hash
 from service.context import Context
 from service.gate import RevisionConflict
-from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, body, invalid, operation, whole
+from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, decode_body, invalid, operation, whole_number
 from service.routes.common import admit, answer, context, store_away
 from streaming.store import StoreUnavailable
 
@@ -49,7 +49,7 @@ async def decisions(request: Request) -> Response:
     """Decisions, newest first, each with numbers, reasons, actor and both versions, chained by hash."""
     admit(request, "read")
     ctx = context(request)
-    limit = whole(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
+    limit = whole_number(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
     before = request.query_params.get("before") or None
     found = await run_in_threadpool(_stored, ctx, limit, before)
     return answer(found)
@@ -108,7 +108,7 @@ async def mode(request: Request) -> Response:
 
 async def _admin(request: Request, kind: type[GateAskT]) -> tuple[GateAskT, str]:
     caller = admit(request, "admin")
-    return body(await request.body(), kind), caller.name
+    return decode_body(await request.body(), kind), caller.name
 
 
 async def put_to_gate(ctx: Context, wish: gate.Request, revision: int) -> gate.Decision:
@@ -145,7 +145,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "revision": keeper.revision,
         **msgspec.to_builtins(keeper.state),
         "serving": serving,
-        "head": keeper.head.id if keeper.head is not None else None,
+        "head": keeper.follower.head.id if keeper.follower.head is not None else None,
         "reference": _id(keeper.evidence.reference),
         "previous": _id(keeper.evidence.previous),
         "numbers": keeper.numbers,
@@ -154,7 +154,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "policy": keeper.policy,
         "policy_hash": policy_hash(keeper.policy),
         "store_error": keeper.store_error or None,
-        "load_error": keeper.load_error or None,
+        "load_error": keeper.follower.load_error or None,
     }
 
 

@@ -32,7 +32,7 @@ def _document(ctx: Context) -> dict[str, Any]:
     keeper = ctx.gatekeeper
     with ctx.tables.hold() as held:
         return {
-            "ready": held is not None or (keeper.looked and not keeper.load_error),
+            "ready": held is not None or (keeper.follower.looked and not keeper.follower.load_error),
             "version": held.id if held is not None else None,
             "version_age_seconds": round(ctx.clock() - held.manifest.created_at, 3) if held is not None else None,
             "degraded": degraded(ctx, held),
@@ -41,7 +41,7 @@ def _document(ctx: Context) -> dict[str, Any]:
             "histories": "ok" if ctx.histories.available else "the last read failed; answers go on without them",
             "items": "their facts are the last known: Redis does not answer" if ctx.catalogue.stale else "ok",
             "kafka": ctx.intake.error or "ok",
-            "served_version": keeper.load_error or "ok",
+            "served_version": keeper.follower.load_error or "ok",
         }
 
 

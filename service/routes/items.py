@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import ItemFacts, Rejection, Removed, decode_item
-from service.http import Problem, invalid, operation, whole
+from service.http import Problem, invalid, operation, whole_number
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context
 
@@ -41,7 +41,7 @@ async def list_items(request: Request) -> Response:
     """
     admit(request, "read")
     catalogue, asked = context(request).catalogue, request.query_params
-    limit = whole(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
+    limit = whole_number(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
     after = asked.get("after") or None
     try:
         found = catalogue.page(asked.get("category") or None, after, limit)

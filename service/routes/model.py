@@ -18,12 +18,13 @@ async def model(request: Request) -> Response:
     """The version that answers now: its place in the stream, its size, and each contender's running score."""
     admit(request, "read")
     ctx = context(request)
+    head = ctx.gatekeeper.follower.head
     with ctx.tables.hold() as held:
         document: dict[str, Any] = {
             "version": None,
             "degraded": degraded(ctx, held),
             "tables_bytes": ctx.tables.nbytes,
-            "head": ctx.gatekeeper.head.id if ctx.gatekeeper.head else None,
+            "head": head.id if head is not None else None,
         }
         if held is not None:
             manifest = held.manifest

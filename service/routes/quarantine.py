@@ -18,7 +18,7 @@ from models.ledger import Quarantined
 from models.records import Drop, Order, Quarantine, Replay, encode_control
 from models.snapshot import Damaged
 from service.context import Context
-from service.http import GateAsk, Problem, body, invalid, operation
+from service.http import GateAsk, Problem, decode_body, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, store_away
 from service.routes.gate import put_to_gate
@@ -50,7 +50,7 @@ async def quarantines(request: Request) -> Response:
 )
 async def hold(request: Request) -> Response:
     """Go back to what a good version had learnt, and hold the events since. What is served stays as it is."""
-    caller, ask = admit(request, "admin"), body(await request.body(), QuarantineAsk)
+    caller, ask = admit(request, "admin"), decode_body(await request.body(), QuarantineAsk)
     ctx = context(request)
     version = await run_in_threadpool(_way_back, ctx, ask.version)
     order = Quarantine(f"q-{secrets.token_hex(6)}", version, caller.name, ask.reason)
@@ -76,7 +76,7 @@ async def drop(request: Request) -> Response:
 
 
 async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response:
-    caller, ask = admit(request, "admin"), body(await request.body(), GateAsk)
+    caller, ask = admit(request, "admin"), decode_body(await request.body(), GateAsk)
     name = request.path_params["quarantine"]
     _must_be_held(await run_in_threadpool(_listed, context(request)), name)
     kind = Replay if what == "replay" else Drop

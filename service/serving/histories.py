@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from models.slate import Showing
-from service.runtime import Breaker, Telemetry
-from service.serving.page import NOBODY, History
+from service.http import NOBODY, History
+from service.runtime import Breaker
+from service.runtime.telemetry import Telemetry
 from streaming.live import parse, request
 from streaming.live import showings as shown
 from streaming.store import QuickStore, StoreUnavailable

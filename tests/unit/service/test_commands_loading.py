@@ -64,7 +64,8 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(words: list[str], m
     ("module", "never"),
     [
         ("service.app", {"river", "pandas"}),
-        ("service.__main__", {"river", "pandas", "kafka", "redis"}),
+        ("service.__main__", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
+        ("service.http", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
         ("streaming.learner.learner", {"river", "fastapi", "uvicorn", "pandas"}),
         ("models.gate", {"numba", "river"}),
         ("models.records", {"numba", "river"}),
