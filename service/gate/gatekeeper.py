@@ -41,7 +41,7 @@ UNSAID: Final = frozenset({"offsets", "at", "state", "evidence", "policy"})
 
 
 class RevisionConflict(Exception):
-    """The gate's state is not the one the operator saw. `revision` is what it is now."""
+    """The gate is no longer in the state that the operator saw. `revision` is its current one."""
 
     def __init__(self, revision: int) -> None:
         super().__init__(f"the gate is at revision {revision}")
@@ -228,7 +228,7 @@ class Gatekeeper:
         for reason in decision.reasons:
             self._telemetry.reasons[reason].inc()
         if decision.reasons != ("sound",):
-            # A sound version a second is no news; the audit has it.
+            # A promotion of a sound version each second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})
         if decision.moves:
             self.follower.swap(state.baseline)
@@ -244,7 +244,7 @@ class Gatekeeper:
         except StoreUnavailable as error:
             if decision.action != "rollback":
                 raise
-            # Users come first: what harms them goes, even where the audit has no room. The log holds the record.
+            # Users come first: a harmful version goes, even when the audit has no room. The log holds the record.
             logs.warn("rolled back without an audit record", detail=str(error))
             return self._store.rescue(self.revision, written[0], target or "")
 

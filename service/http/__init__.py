@@ -1,4 +1,4 @@
-"""A request in; who asks, a typed ask and problem documents out."""
+"""A request in; its caller and a typed ask, or a problem document, out."""
 
 from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
 from service.http.auth import ApiKeys, BadKeys, Caller, is_loopback

@@ -36,7 +36,7 @@ from service.serving import page as pages
 router = APIRouter(tags=["recommend"])
 
 FILTERS: Final = {
-    "n": (Count, "Items wanted; 10 when not given, with `candidates` all of them."),
+    "n": (Count, "Number of items; by default 10, with `candidates` all of them."),
     "category": (str, "Only items of this category."),
     "tags_all": (Tags, "Only items that have all of these tags; repeated, or separated by commas."),
     "tags_any": (Tags, "Only items that have one of these tags."),
@@ -46,24 +46,24 @@ FILTERS: Final = {
 }
 PARAMETERS: Final = {
     **FILTERS,
-    "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
-    "recent_items": (list[str], "What the visitor just looked at, newest first; the body also takes types and times."),
+    "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
+    "recent_items": (list[str], "Items the visitor just looked at, newest first; the body also takes types and times."),
     "candidates": (list[str], "Rank these items, at most 400, and show nothing else."),
-    "query": (str, "What was typed into the search box."),
-    "context": (list[str], "KEY:VALUE, repeated: what is known of the moment."),
-    "diversity": (Share, "0: the best by score; towards 1: the less alike the items of the page."),
-    "pinned": (list[str], "PLACE:ITEM, repeated: items that stand at these places."),
-    "boosted": (list[str], "Items that get `boost_share` of the page, if so many of them match."),
-    "boost_share": (Share, "Share of the page for `boosted` items; 0.2 when not given."),
-    "rotate": (Share, "How far items go down that this user was shown lately and left alone."),
-    "explore": (Share, "How much chance takes part in the order; each item then tells its propensity."),
-    "explain": (bool, "Each item with contributions that add up to its score."),
+    "query": (str, "The text of the search box."),
+    "context": (list[str], "KEY:VALUE, repeated: what is known about the situation."),
+    "diversity": (Share, "0: the best items by score; towards 1: items less alike."),
+    "pinned": (list[str], "PLACE:ITEM, repeated: items that must stand at these places."),
+    "boosted": (list[str], "Items that get `boost_share` of the page, if enough of them match."),
+    "boost_share": (Share, "Share of the page for `boosted` items; 0.2 by default."),
+    "rotate": (Share, "How far down items go that this user was shown recently and ignored."),
+    "explore": (Share, "How much chance affects the order; each item then has its propensity."),
+    "explain": (bool, "Give each item the contributions that add up to its score."),
 }
 
 
 @router.get("/recommend/{user_id}", **operation(parameters=PARAMETERS, answer=Slate, problems=("invalid",)))
 async def recommend_user(request: Request) -> Response:
-    """Items for a user, best first. An unknown user gets what is good for anybody."""
+    """A slate for a user, best item first. An unknown user gets a slate that is good for anybody."""
     admit(request, "read")
     now = context(request).clock()
     return await _recommend(request, ask_from_query(request.scope["query_string"], now, **request.path_params), now)
@@ -71,10 +71,12 @@ async def recommend_user(request: Request) -> Response:
 
 @router.get(
     "/recommend",
-    **operation(parameters={"user_id": (str, "Whom for."), **PARAMETERS}, answer=Slate, problems=("invalid",)),
+    **operation(
+        parameters={"user_id": (str, "The user to recommend for."), **PARAMETERS}, answer=Slate, problems=("invalid",)
+    ),
 )
 async def recommend_query(request: Request) -> Response:
-    """The same with the user as a parameter, for ids that do not fit into a path."""
+    """The same, with the user as a parameter, for ids that do not fit into a path."""
     admit(request, "read")
     now = context(request).clock()
     return await _recommend(request, ask_from_query(request.scope["query_string"], now), now)
@@ -82,7 +84,7 @@ async def recommend_query(request: Request) -> Response:
 
 @router.post("/recommend", **operation(body=Ask, answer=Slate, problems=("invalid", "too-large")))
 async def recommend_body(request: Request) -> Response:
-    """The same as a body, and for visitors without an account: `recent_items`, newest first."""
+    """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
     admit(request, "read")
     raw, now = await request.body(), context(request).clock()
     return await _recommend(request, ask_from_body(raw, now), now)
@@ -90,7 +92,7 @@ async def recommend_body(request: Request) -> Response:
 
 @router.get("/popular", **operation(parameters=FILTERS, answer=Slate, problems=("invalid",)))
 async def popular(request: Request) -> Response:
-    """What is popular now, for everybody."""
+    """Items that are popular now, the same for everybody."""
     admit(request, "read")
     ctx, ask = context(request), filters_from_query(request.scope["query_string"])
     with ctx.tables.hold() as tables:
@@ -103,7 +105,7 @@ async def popular(request: Request) -> Response:
     **operation(parameters={"n": FILTERS["n"]}, answer=Slate, problems=("invalid", "not-found")),
 )
 async def similar(request: Request) -> Response:
-    """What goes with an item. 404 when neither the catalogue nor the model knows it."""
+    """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
     admit(request, "read")
     ctx, ask = context(request), decode_query(request.scope["query_string"], Ask)
     item_id = request.path_params["item_id"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.local.demo import Feed, await_learnt
+from service.local.demo import Feed, await_learned
 from service.local.demo_client import Client
 from service.local.demo_data import Purchases, purchases
 from service.local.embedded import Child, free_port
@@ -22,7 +22,7 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 
 HISTORY = 6_000
-"""Purchases learnt before the first page opens."""
+"""Purchases learned before the first page opens."""
 PACE = 40
 """Purchases a second that go on coming, so that versions appear."""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -73,7 +73,7 @@ class Trickle(threading.Thread):
 
 @contextlib.contextmanager
 def staged(history: int = HISTORY) -> Iterator[Stage]:
-    """Broker, Redis, learner, service, and a shop whose history is learnt."""
+    """Broker, Redis, learner, service, and a shop whose history is learned."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     data: Purchases = purchases(history + 40_000, time.time())
     with tempfile.TemporaryDirectory(prefix="sluicegate-page-") as folder:
@@ -85,7 +85,7 @@ def staged(history: int = HISTORY) -> Iterator[Stage]:
             with contextlib.closing(EventProducer(mine)) as producer:
                 feed = Feed(producer, data)
                 feed.send(0, history)
-                await_learnt(client, history, 120.0, stack.check)
+                await_learned(client, history, 120.0, stack.check)
                 trickle = Trickle(feed, history, len(data))
                 trickle.start()
                 try:

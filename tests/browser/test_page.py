@@ -71,7 +71,7 @@ def test_learning_shows_every_contender_and_new_versions(page: Page) -> None:
     for name in ("served", "ranker", "follows", "popularity short", "machine"):
         expect(page.get_by_role("rowheader", name=re.compile(f"^{name}"))).to_be_visible()
     expect(page.locator(".plot svg")).to_have_attribute("aria-label", re.compile(r"served \d"))
-    version = page.locator(".tile", has_text="Version served").locator("dd").first
+    version = page.locator(".tile", has_text="Champion").locator("dd").first
     before = version.inner_text()
     expect(version).not_to_have_text(before)
 
@@ -99,7 +99,7 @@ def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
     expect(done).to_have_count(1)
     expect(page.locator("#lookup .pick details").first).to_be_attached()
     done.get_by_role("button").click()
-    expect(page.locator("#lookup .facts")).to_contain_text("Met by the model")
+    expect(page.locator("#lookup .facts")).to_contain_text("Known to the model")
 
 
 def test_what_nobody_knows_is_said(page: Page, refusals: None) -> None:

@@ -24,7 +24,7 @@ def test_an_operator_looks_freezes_thaws_promotes_and_goes_back(settings: Settin
     first = taught.commit()
     with service(changed(settings, gate={"cooldown": 0.01})) as served:
         eventually(lambda: live(served, first))
-        assert f"serving    {first}" in gate(served, "status").output
+        assert f"champion   {first}" in gate(served, "status").output
         assert gate(served, "freeze", "--reason", "sale day", "--seconds", "600").exit_code == 0
         assert "sale day (local)" in gate(served, "status").output
         refused = gate(served, "promote", "--reason", "now")

@@ -70,7 +70,7 @@ def test_the_topic_is_replayed_under_both_policies_and_nothing_is_written(ours: 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--since", "yesterday"], "'yesterday' is no time"),
+        (["--since", "yesterday"], "'yesterday' is not a time"),
         (["--map", "view=click"], "only with --file"),
         (["--policy", "nosuch.toml"], "No such file"),
         (["--file", "nosuch.csv"], "cannot read nosuch.csv"),

@@ -18,11 +18,11 @@ TURNS = 40
 
 def test_a_service_forgets_no_more_once_stopped_at_any_moment_of_a_call(settings):
     async def stopped(store: QuickStore, turns: int) -> bool:
-        forgetting = ErasureFollower(store, Showings(), EventPublisher(settings), Reservoir())
-        forgetting.start()
+        follower = ErasureFollower(store, Showings(), EventPublisher(settings), Reservoir())
+        follower.start()
         for _ in range(turns):
             await asyncio.sleep(0)
-        done, _ = await asyncio.wait((asyncio.ensure_future(forgetting.stop()),), timeout=3.0)
+        done, _ = await asyncio.wait((asyncio.ensure_future(follower.stop()),), timeout=3.0)
         return bool(done)
 
     async def at_any_moment() -> list[int]:

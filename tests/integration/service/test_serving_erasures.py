@@ -74,7 +74,7 @@ def test_every_replica_forgets_what_the_user_was_shown(served: Served, store: St
     for user in ("ann", "bob"):
         shown.add(user, page("5f", ["tea"], time.time()))
     served.context.intake.impressions.append(("ann", impression("5f", "tea", 1.0)))
-    eventually(lambda: served.context.forgetting._last)  # it has looked once
+    eventually(lambda: served.context.erasures._last)  # it has looked once
     erasing.forget_history(store, "ann", "c", (0, 0), "r0")
     eventually(lambda: "ann" not in shown)
     assert "bob" in shown
