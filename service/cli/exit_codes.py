@@ -45,7 +45,7 @@ EXAMPLES: Final = {
 """Examples of commands that belong to a group."""
 
 
-def tell_exit_codes(app: typer.Typer, above: str = "") -> None:
+def add_exit_codes(app: typer.Typer, above: str = "") -> None:
     """Add to the end of each command's help what its exit codes mean, and an example if it has none.
 
     Args:
@@ -59,7 +59,7 @@ def tell_exit_codes(app: typer.Typer, above: str = "") -> None:
         command.epilog = "\n\n".join([*filter(None, parts), f"Exit codes: {OWN.get(name, USUAL)}"])
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            tell_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
+            add_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
 
 
-__all__ = ["EXAMPLES", "OWN", "USUAL", "tell_exit_codes"]
+__all__ = ["EXAMPLES", "OWN", "USUAL", "add_exit_codes"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from service.cli.exit_codes import tell_exit_codes
+from service.cli.exit_codes import add_exit_codes
 from streaming.settings import BadSettings
 
 COMMANDS = (
@@ -63,7 +63,7 @@ def _root(
 
 for command in COMMANDS:
     import_module(f"service.commands.{command}").register(app)
-tell_exit_codes(app)
+add_exit_codes(app)
 
 
 def main() -> None:

@@ -70,8 +70,8 @@ def _chosen(settings: Settings, topic: str | None) -> str:
     if topic is None and len(known) == 1:
         return known[0]
     if topic not in known:
-        said = "name one" if topic is None else f"there is none of {topic!r}"
-        raise typer.BadParameter(f"{said}: there are mappings of {', '.join(known)}", param_hint="--topic")
+        advice = "name one" if topic is None else f"there is none of {topic!r}"
+        raise typer.BadParameter(f"{advice}: there are mappings of {', '.join(known)}", param_hint="--topic")
     return topic
 
 

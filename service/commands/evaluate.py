@@ -105,7 +105,7 @@ def evaluate(
             raise typer.BadParameter(str(error), param_hint="FILE") from None
         result = _evaluate(reading, plan, rivals, settings, show)
     result["not_run"] |= absent
-    _tell(reading, result, as_json=as_json)
+    _print(reading, result, as_json=as_json)
 
 
 def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show) -> Reading:
@@ -145,7 +145,7 @@ def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: S
     return result | {"seconds": round(time.monotonic() - began, 1)}
 
 
-def _tell(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
+def _print(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
     from service.cli.evaluation_table import text
 
     rows = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}

@@ -96,12 +96,12 @@ def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt
         show("preparing", 0.0)
         warm()
 
-        def tell(step: Step) -> None:
+        def show_step(step: Step) -> None:
             what = f"{step.done:,} of {step.total:,} records, {step.rate:,.0f} a second, {step.left:,.0f} s left"
             show(what, step.done / max(step.total, 1))
 
         try:
-            return rebuild(settings, since, tell, stop, time.monotonic)
+            return rebuild(settings, since, show_step, stop, time.monotonic)
         except TROUBLE as error:
             broken(error)
 

@@ -83,7 +83,7 @@ def replay(
             if file is None
             else _of_file(settings, replayed, file, items, layout, limit, ended, show)
         )
-    _tell(replayed, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
+    _print(replayed, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
 
 
 def _replayed(settings: Settings, policy: Path, since: float, step: int) -> Replay:
@@ -145,7 +145,7 @@ def _of_file(
     return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
 
 
-def _tell(replayed: Replay, source: dict[str, Any], *, as_json: bool) -> None:
+def _print(replayed: Replay, source: dict[str, Any], *, as_json: bool) -> None:
     from models.replay.report import report
     from service.replay import text
 

@@ -86,7 +86,7 @@ def send(
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
         broken(trouble)
-    _tell(report, as_json)
+    _print(report, as_json)
     if report.refused:
         raise typer.Exit(SOME_REFUSED)
 
@@ -142,7 +142,7 @@ def _lines(sender: Sender) -> Callable[[], None]:
     return tick
 
 
-def _tell(report: Report, as_json: bool) -> None:
+def _print(report: Report, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
         return

@@ -100,8 +100,8 @@ class PageFeed:
             await asyncio.sleep(PERIOD)
 
     async def _look(self) -> None:
-        with self._tables.hold() as held:
-            point = self._point(held)
+        with self._tables.hold() as tables:
+            point = self._point(tables)
         self._number += 1
         self._points.append((self._number, point))
         if not self.clients:
@@ -111,11 +111,11 @@ class PageFeed:
         # Encoded once for all pages.
         self._state = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
 
-    def _point(self, held: TableSet | None) -> dict[str, Any]:
+    def _point(self, tables: TableSet | None) -> dict[str, Any]:
         now = self._clock()
-        if held is None:
+        if tables is None:
             return {"at": round(now, 3), "version": None, "sequence": 0, "rate": 0.0, "scores": {}}
-        manifest, scores = held.manifest, held.recommender.scores()
+        manifest, scores = tables.manifest, tables.recommender.scores()
         self._count(manifest.created_at, sum(manifest.progress.outcomes.values()))
         moments = manifest.evidence.get("record_times")
         served_at = self._keeper.state.promoted_at
@@ -129,7 +129,7 @@ class PageFeed:
             "freshness": round(max(0.0, waited), 3) if waited is not None else None,
             "events": self._counted[1] if self._counted else 0,
             "rate": round(self._rate, 1),
-            "items": held.items,
+            "items": tables.items,
             "tested": max((int(score["n"]) for score in scores.values()), default=0),
             "scores": {name: round(score["hr"], 4) for name, score in scores.items()},
         }

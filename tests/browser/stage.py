@@ -1,4 +1,4 @@
-"""Nothing in, a whole running Sluicegate with a shop's history behind the live page out."""
+"""Runs a whole Sluicegate with a shop's history behind the live page."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from streaming.settings.loading import Settings, load_settings
 HISTORY = 6_000
 """Purchases learned before the first page opens."""
 PACE = 40
-"""Purchases a second that go on coming, so that versions appear."""
+"""Purchases per second that keep arriving, so that versions appear."""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-"""A title as an attacker among the sellers would write it."""
+"""A title that a malicious seller might write."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def service(self) -> Child:
-        """The process that answers."""
+        """The service's process."""
         return self.stack._children[-1]
 
     def describe(self, item: str, **facts: object) -> None:

@@ -53,7 +53,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 @pytest.fixture(params=["light", "dark"])
 def bare(browser: Browser, served: Served, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The same at phone width, without the policy that would keep axe out."""
+    """The same at phone width, without the policy that would block axe."""
     context = browser.new_context(
         base_url=served.base, color_scheme=request.param, viewport={"width": 390, "height": 844}, bypass_csp=True
     )
@@ -123,9 +123,7 @@ def test_a_freeze_ends_when_the_operator_says(page: Page, served: Served) -> Non
     assert 2 * 86_400 < served.get("/gate").json()["frozen_until"] - time.time() < 4 * 86_400
 
 
-def test_what_somebody_else_changed_meanwhile_is_shown_before_anything_is_done(
-    browser: Browser, served: Served
-) -> None:
+def test_a_change_by_somebody_else_is_shown_before_the_request_is_sent(browser: Browser, served: Served) -> None:
     context = browser.new_context(base_url=served.base, reduced_motion="reduce")
     page = context.new_page()
     page.route("**/stream", lambda route: route.abort())  # so that the page does not hear of it by itself

@@ -49,7 +49,7 @@ export function reconnected() {
   if (part.list.isConnected && !part.list.closest("section").hidden) read();
 }
 
-export function told(event, data, open) {
+export function update(event, data, open) {
   if (event !== "state") return;
   if (data.decisions.length) decisions(data.decisions);
   if (open && data.gate.revision !== revision) read();
@@ -70,7 +70,7 @@ async function read() {
 
 function show(gate) {
   revision = gate.revision;
-  operate.told(gate);
+  operate.update(gate);
   say(part.mode, gate.mode);
   part.mode.dataset.mode = gate.mode;
   say(part.words, MODE_WORDS[gate.mode] ?? "");

@@ -45,7 +45,7 @@ export function build(root) {
       part.body)));
 }
 
-export function told(event, data, open) {
+export function update(event, data, open) {
   points.push(...(event === "history" ? data : [data]).filter((point) => point.version));
   points.splice(0, Math.max(0, points.length - KEPT));
   if (open) draw();

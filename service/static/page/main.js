@@ -29,9 +29,9 @@ function warn(state) {
   say(notice, text);
 }
 
-function tell(event, data) {
+function dispatch(event, data) {
   if (event === "state") warn(data);
-  for (const view of Object.values(VIEWS)) view.told?.(event, data, view === VIEWS[current()]);
+  for (const view of Object.values(VIEWS)) view.update?.(event, data, view === VIEWS[current()]);
 }
 
 for (const [name, view] of Object.entries(VIEWS)) view.build(document.getElementById(name));
@@ -40,4 +40,4 @@ addEventListener("lookup", (event) => {
   lookup.show(event.detail.kind, event.detail.id);
 });
 install((name) => VIEWS[name].opened?.());
-follow(tell, link);
+follow(dispatch, link);

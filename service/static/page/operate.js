@@ -46,7 +46,7 @@ export function build(shown) {
 const button = (verb, words, kind = null) => el("button", { type: "button", class: kind, onclick: () => ask(verb) }, words);
 
 // Takes over the gate as it is shown: what the buttons say, and what must still hold when one is used.
-export function told(gate) {
+export function update(gate) {
   seen = gate;
   const frozen = gate.mode === "frozen";
   part.freezing.hidden = frozen;

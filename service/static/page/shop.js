@@ -57,7 +57,7 @@ export function reconnected() {
   start();
 }
 
-export function told(event, data) {
+export function update(event, data) {
   if (event !== "state") return;
   offset = data.at - Date.now() / 1000;
   // A shop that has just been started is still filling: look again until there are items.

@@ -1,4 +1,4 @@
-"""What a command loads before it does anything: a fresh interpreter each, held against a table."""
+"""What each command and room loads: in a fresh interpreter each, compared with a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(json.dumps([name for name in {heavy} if name in sys.modules]), file=sys.st
 
 
 def loaded(script: str) -> set[str]:
-    """The heavy libraries that a fresh interpreter holds when the script has ended."""
+    """The heavy libraries that a fresh interpreter has loaded when the script ends."""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     return set(json.loads(done.stderr.splitlines()[-1]))
 

@@ -1,4 +1,4 @@
-"""What /recommend takes, in its three places: the request's type, the description at /docs, and docs/api.md."""
+"""The options of /recommend are the same in the request's type, the description at /docs, and docs/api.md."""
 
 from __future__ import annotations
 
