@@ -15,7 +15,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
 from streaming.consumer.record_batches import read_batches_compiled
@@ -27,7 +26,6 @@ from streaming.kafka import (
     OffsetsGone,
     Record,
     RecordSource,
-    Tokens,
     TopicMissing,
     TopicRecreated,
     client_arguments,
@@ -67,8 +65,6 @@ MIRROR: Final = 2.0
 
 T = TypeVar("T")
 
-AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
-
 
 class KafkaSource:
     """`RecordSource` over kafka-python.
@@ -91,7 +87,7 @@ class KafkaSource:
         self.mirror_failures = 0
         # Without a group, so that a lost group coordinator cannot hold up a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
-        read_batches_compiled(self._consumer, kafka_errors.CorruptRecordError)
+        read_batches_compiled(self._consumer)
         try:
             arguments = client_arguments(self._settings, "sluicegate-source")
             self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))

@@ -14,7 +14,6 @@ from streaming.kafka.errors import (
 )
 from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.records import BACKFILL, Offsets, Record, RecordSource, is_backfill
-from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -41,7 +40,6 @@ __all__ = [
     "RecordRefused",
     "RecordSource",
     "Role",
-    "Tokens",
     "TopicMissing",
     "TopicRecreated",
     "UnusableFile",

@@ -14,8 +14,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
+from streaming.kafka.internals import open_watched
+from streaming.kafka.tokens import Tokens
 from streaming.settings import KafkaSettings
+
+AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
 
 T = TypeVar("T")
 
@@ -36,21 +43,16 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
     _await_listener(arguments)
     # kafka-python's own time begins a moment later: whatever its end cuts off fails after this one.
     limit = time.monotonic() + arguments["bootstrap_timeout_ms"] / 1000
-    started: list[Any] = []
     failures: list[tuple[float, Exception]] = []
-    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
 
-    def remembered(**configuration: Any) -> Any:
-        started.append(network(**configuration))
-        _listen_for_failures(started[-1]._manager, failures)
-        return started[-1]
+    def failed(error: Exception) -> bool:
+        failures.append((time.monotonic(), error))
+        return hopeless(error) or isinstance(error, kafka_errors.InvalidReceiveError)
 
     try:
-        return kind(**arguments, kafka_client=remembered)
-    except BaseException as error:
-        for client in started:
-            client.close()
-        if failures and isinstance(error, Exception):
+        return open_watched(kind, arguments, failed)
+    except Exception as error:
+        if failures:
             raise _explained(_telling(failures, limit), arguments) from error
         raise
 
@@ -67,55 +69,13 @@ def _telling(failures: Sequence[tuple[float, Exception]], limit: float) -> Excep
 
 def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
     """The failure, in words of ours where kafka-python's say nothing of what to do."""
-    servers, name = ",".join(arguments["bootstrap_servers"]), type(failure).__name__
+    servers = ",".join(arguments["bootstrap_servers"])
     want = f"does it want TLS or a login, where kafka.security_protocol is {arguments['security_protocol']}?"
-    if name == "InvalidReceiveError":
+    if isinstance(failure, kafka_errors.InvalidReceiveError):
         return NotAllowed(f"what answers at {servers} does not speak Kafka's protocol to us: {want}")
-    if name == "KafkaConnectionError":
+    if type(failure) is kafka_errors.KafkaConnectionError:
         return BrokerAway(f"Kafka at {servers} hangs up ({failure}): {want}", "connection")
     return failure
-
-
-def _listen_for_failures(manager: Any, failures: list[tuple[float, Exception]]) -> None:
-    """Note when and of what connections fail while a broker is looked for; end the search when trying again is vain."""
-    connect = manager.get_connection
-
-    def noted(error: Exception) -> None:
-        if not manager.bootstrapped:
-            failures.append((time.monotonic(), error))
-            if hopeless(error) or type(error).__name__ == "InvalidReceiveError":
-                manager.close()
-
-    def listened(*args: Any, **options: Any) -> Any:
-        new = not manager.bootstrapped
-        connection = connect(*args, **options)
-        if new:
-            _hear_last_words(connection)
-            connection.init_future.add_errback(noted)
-        return connection
-
-    manager.get_connection = listened
-
-
-def _hear_last_words(connection: Any) -> None:
-    """Hand on what a broker says right before it hangs up.
-
-    kafka-python reads until nothing is left, and drops what it has read when it meets the end meanwhile. A broker that
-    refuses a login says why and hangs up, so this is the rule there. The end is met again by the next read.
-    """
-    made = connection.connection_made
-
-    def with_last_words(transport: Any) -> None:
-        receive = transport._sock_recv
-
-        def received() -> tuple[bytes, Exception | None]:
-            data, error = receive()
-            return (data, None) if data else (data, error)
-
-        transport._sock_recv = received
-        made(transport)
-
-    connection.connection_made = with_last_words
 
 
 def _await_listener(arguments: dict[str, Any]) -> None:
@@ -219,8 +179,6 @@ def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
 
 def _login(settings: KafkaSettings) -> dict[str, Any]:
     if settings.sasl_mechanism == "OAUTHBEARER":
-        from streaming.kafka.tokens import Tokens  # it raises errors that are declared here
-
         return {"sasl_mechanism": settings.sasl_mechanism, "sasl_oauth_token_provider": Tokens(settings)}
     try:
         secret = settings.secret()

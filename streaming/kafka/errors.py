@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from kafka import errors as kafka_errors
+
 
 class KafkaTrouble(Exception):
     """Base of what source and producer raise. `retriable`: the same call may work later, with nothing changed."""
@@ -79,55 +81,55 @@ class TopicRecreated(KafkaTrouble):
         self.topic, self.before, self.after = topic, before, after
 
 
-_UNKNOWN_TO_THEM: Final = {"SaslAuthenticationFailedError", "IllegalSaslStateError", "UnsupportedSaslMechanismError"}
-_DENIED: Final = {"AuthorizationError"}
-_UNREACHED: Final = {"KafkaConnectionError", "NodeNotReadyError"}
-_REFUSED: Final = {
-    "InvalidRecordError",
-    "InvalidTimestampError",
-    "InvalidTopicError",
-    "MessageSizeTooLargeError",
-    "RecordListTooLargeError",
-    "UnsupportedCompressionTypeError",
-    "UnsupportedVersionError",
-}
+_UNKNOWN_TO_THEM: Final = (
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.IllegalSaslStateError,
+    kafka_errors.UnsupportedSaslMechanismError,
+)
+_DENIED: Final = (kafka_errors.AuthorizationError,)
+_UNREACHED: Final = (kafka_errors.KafkaConnectionError, kafka_errors.NodeNotReadyError)
+_REFUSED: Final = (
+    kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.UnsupportedCompressionTypeError,
+    kafka_errors.UnsupportedVersionError,
+)
 
 
 def hopeless(error: Exception) -> bool:
     """Whether another attempt with the same settings would fail of the same."""
-    return isinstance(error, NotAllowed | UnusableFile) or bool(_names(error) & _UNKNOWN_TO_THEM)
+    return isinstance(error, NotAllowed | UnusableFile) or _is(error, _UNKNOWN_TO_THEM)
 
 
-def _names(error: Exception) -> set[str]:
-    return {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
+def _is(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
 def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
-    """The error of ours for one of kafka-python's: what happened, to which broker, what to do.
-
-    By class names, so that this module needs no Kafka library.
-    """
-    names = _names(error)
-    if names & _UNKNOWN_TO_THEM:
+    """The error of ours for one of kafka-python's: what happened, to which broker, what to do."""
+    if _is(error, _UNKNOWN_TO_THEM):
         return NotAllowed(
             f"Kafka at {bootstrap} refuses our login ({error}): check kafka.sasl_mechanism, kafka.username, and the "
             "password or token"
         )
-    if names & _DENIED:
+    if _is(error, _DENIED):
         where = f" on topic {topic!r}" if topic and topic not in str(error) else ""
         return NotAllowed(
             f"Kafka at {bootstrap} refuses us{where} ({error}): grant kafka.username the rights that "
             "docs/operations.md lists"
         )
-    if topic and "UnknownTopicOrPartitionError" in names:
+    if topic and _is(error, (kafka_errors.UnknownTopicOrPartitionError,)):
         return TopicMissing(topic, bootstrap)
-    if names & _REFUSED:
+    if _is(error, _REFUSED):
         return RecordRefused(f"Kafka at {bootstrap} does not take this: {error}")
-    if "KafkaTimeoutError" in names:
+    if _is(error, (kafka_errors.KafkaTimeoutError,)):
         return BrokerAway(
             f"no Kafka broker answers at {bootstrap} in time ({error}): is it running, is kafka.bootstrap right?",
             "timeout",
         )
     return BrokerAway(
-        f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if names & _UNREACHED else "other"
+        f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if _is(error, _UNREACHED) else "other"
     )

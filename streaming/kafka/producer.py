@@ -9,18 +9,16 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final, Self
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streaming.kafka.client import client_arguments, compression, open_client
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, RecordRefused, TopicMissing, trouble
+from streaming.kafka.internals import abandon, request_metadata
 from streaming.kafka.records import BACKFILL
 from streaming.kafka.stuck_producer import StuckProducerWatch
-from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import Role
 from streaming.settings import Settings
 
@@ -43,8 +41,6 @@ ANSWER: Final = 0.5
 MAX_REQUEST: Final = 1 << 20
 # Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
 OVERHEAD: Final = 256
-
-AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
 
 
 class Delivery:
@@ -174,7 +170,7 @@ class EventProducer:
                 self._mending = StuckProducerWatch(self._patience)
                 self.renewals += 1
                 log.warning("Kafka at %s answers, and takes no records from us: connected anew", self._bootstrap)
-                _abandon(stuck)
+                abandon(stuck, LEAVE)
         finally:
             self._mender.release()
 
@@ -198,9 +194,8 @@ class EventProducer:
     def answers(self, timeout: float) -> bool:
         """Whether a broker names its topics now, asked anew; waits at most `timeout` seconds."""
         told = threading.Event()
-        asked = self._producer._metadata.request_update()
+        asked = request_metadata(self._producer)
         asked.add_both(lambda *_: told.set())
-        self._producer._sender.wakeup()
         if not told.wait(timeout):
             return False
         # A topic that is missing or forbidden is an answer too.
@@ -231,11 +226,3 @@ class EventProducer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _abandon(client: Any) -> None:
-    # `close` waits for what is under way, and this client never lets go of it: first its thread fails all of that.
-    client._sender.force_close()
-    client._sender.join(LEAVE)
-    with suppress(kafka_errors.KafkaTimeoutError):  # what is left then ends with its thread, a daemon
-        client.close(timeout=0)
