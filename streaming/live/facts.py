@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
@@ -105,7 +105,7 @@ class FactsFollower:
         self._facts: dict[str, ItemFacts] = {}
         self._categories: dict[str, dict[str, None]] = {}
         self._removed: dict[str, None] = {}  # in the order of their removal
-        self.unavailable: set[str] = set()
+        self._unavailable: set[str] = set()
         self._lock = threading.Lock()
         self._origin: bytes | None = None
         self._number = 0
@@ -126,11 +126,6 @@ class FactsFollower:
             self._thread.join(CLOSE_SECONDS)
 
     @property
-    def removed(self) -> KeysView[str]:
-        """Ids of the items that the shop took off, the latest TOMBSTONES of them."""
-        return self._removed.keys()
-
-    @property
     def stale(self) -> bool:
         """Whether Redis has been silent for longer than STALE_SECONDS."""
         return self._clock() - self._answered > STALE_SECONDS
@@ -144,7 +139,7 @@ class FactsFollower:
 
     def hidden(self, item_id: str) -> bool:
         """Whether the item must not be shown: removed or not available."""
-        return item_id in self._removed or item_id in self.unavailable
+        return item_id in self._removed or item_id in self._unavailable
 
     def category(self, name: str, limit: int | None = None) -> list[str]:
         """Ids of the category's first `limit` items (all), those seen there first leading; none that is hidden."""
@@ -159,7 +154,7 @@ class FactsFollower:
     def shown(self, limit: int) -> list[str]:
         """Ids of the first `limit` items that are not hidden."""
         with self._lock:
-            return list(islice((item for item in self._facts if item not in self.unavailable), limit))
+            return list(islice((item for item in self._facts if item not in self._unavailable), limit))
 
     def categories(self) -> list[str]:
         """Names of all categories with an item."""
@@ -244,13 +239,13 @@ class FactsFollower:
             self._forget(item)
         self._facts[item] = facts
         self._removed.pop(item, None)
-        (self.unavailable.discard if facts.available else self.unavailable.add)(item)
+        (self._unavailable.discard if facts.available else self._unavailable.add)(item)
         if facts.category is not None and facts.available:
             self._categories.setdefault(facts.category, {})[item] = None
 
     def _forget(self, item: str) -> None:
         facts = self._facts.pop(item, None)
-        self.unavailable.discard(item)
+        self._unavailable.discard(item)
         if facts is not None and facts.category is not None:
             self._categories.get(facts.category, {}).pop(item, None)
 

@@ -39,8 +39,6 @@ class StoredHistory(NamedTuple):
     kinds: list[int]
 
 
-NOTHING: Final = StoredHistory([], [], [])
-
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -80,14 +78,6 @@ def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_
             write(store, part, topic_id, ttl=ttl, cap=cap)
 
 
-def read(store: Store, user_id: str, cap: int = CAP) -> StoredHistory:
-    """The user's newest actions, in one round trip; three empty lists for a user without any.
-
-    Raises StoreUnavailable.
-    """
-    return parse(store.call(*request(store.key, user_id, cap)))
-
-
 def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:
     """The one command that reads a history, for a client of any kind; `parse` reads its answer.
 
@@ -112,8 +102,3 @@ def parse(answer: Sequence[bytes]) -> StoredHistory:
         times.append(float(time))
         kinds.append(int(kind))
     return StoredHistory(items, times, kinds)
-
-
-def delete(store: Store, user_id: str) -> bool:
-    """Remove a user's history; whether there was one. What was already written never comes back by a replay."""
-    return bool(store.call("UNLINK", store.key("h", user_id)))

@@ -47,12 +47,11 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """Redis did not do it now. `kind` is one of KINDS; `retriable` is False where only an operator can help."""
+    """Redis did not do it now. `kind` is one of KINDS."""
 
     def __init__(self, kind: Kind, detail: str) -> None:
         super().__init__(f"{ADVICE[kind]} ({detail})")
         self.kind = kind
-        self.retriable = kind not in {"auth", "tls"}
 
 
 class CommitRefused(StoreError):

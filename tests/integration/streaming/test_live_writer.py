@@ -5,11 +5,11 @@ import time
 import pytest
 
 from models.records.items import ItemFacts
-from streaming.live import histories
 from streaming.live.facts import FactsFollower
 from streaming.live.writer import LiveWriter
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
+from tests.support.oracles.past import history
 
 TOPICS = {"events": "topic-1", "items": "topic-2"}
 
@@ -35,7 +35,7 @@ def test_what_a_user_did_and_what_the_shop_said_is_there_after_a_flush(store):
     )
     assert mirror.flush()
     assert mirror.waiting == 0
-    assert histories.read(store, "ann").items == ["cup", "tea"]
+    assert history(store, "ann").items == ["cup", "tea"]
     follower = FactsFollower(store)
     follower.step()
     assert follower.get("tea").category == "drinks"
@@ -53,8 +53,8 @@ def test_what_redis_did_not_take_waits_and_goes_first(store, away):
     mirror._store = store
     now[0] = 10.0
     assert mirror.flush()
-    assert histories.read(store, "ann").items == ["cup", "tea"]
-    assert histories.read(store, "bob").items == ["pot"]
+    assert history(store, "ann").items == ["cup", "tea"]
+    assert history(store, "bob").items == ["pot"]
 
 
 def test_the_intake_is_told_to_wait_when_too_much_waits(away, monkeypatch):
@@ -72,4 +72,4 @@ def test_a_replayed_batch_changes_no_history(store):
         mirror = LiveWriter(store, TOPICS, time.monotonic, lambda: None)
         mirror.add([dict(batch)], [])
         assert mirror.flush()
-    assert histories.read(store, "ann").items == ["cup", "tea"]
+    assert history(store, "ann").items == ["cup", "tea"]
