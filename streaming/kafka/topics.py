@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeAlias, get_args
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -12,7 +12,11 @@ from kafka.admin import ConfigResource, NewTopic
 
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import NotAllowed, trouble
-from streaming.settings import Settings
+from streaming.settings import Settings, TopicRole
+
+Role: TypeAlias = TopicRole
+
+ROLES: Final[tuple[Role, ...]] = get_args(TopicRole)
 
 ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
 """Topics that are learnt under the offsets of a version."""
@@ -43,13 +47,6 @@ def parted(settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str]
         return dict(known), {}
     return {name: known[name] for name in known if name in read}, {n: known[n] for n in known if n not in read}
 
-
-__all__ = ["ROLES_READ", "ensure_topics", "parted", "topics_read"]
-
-
-Role = Literal["events", "items", "control", "slates", "deadletter"]
-
-ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
 
 WEEK_MS: Final = str(7 * 86_400_000)
 

@@ -1,4 +1,4 @@
-"""Settings of the connection to Kafka, its topics and its security."""
+"""Settings of Kafka: brokers, topics, login and TLS, time-outs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from streaming.settings.base import Seconds
-from streaming.settings.redis import _Password
+from streaming.settings.base import PasswordSection, Seconds
 
 
-class KafkaSettings(_Password):
+class KafkaSettings(PasswordSection):
     """The broker, its topics, and how to be let in."""
 
     bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, host:port, separated by commas.")

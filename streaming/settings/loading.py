@@ -10,124 +10,22 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, get_origin
 
 import msgspec
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from models.records import EventMapping
-from streaming.settings.base import Section
-from streaming.settings.events import AdmissionSettings, EventSettings
-from streaming.settings.kafka import KafkaSettings
-from streaming.settings.learner import (
-    LearnerSettings,
-    RebuildSettings,
-    RecommenderSettings,
-    UpdateSettings,
-    WitnessSettings,
-)
 from streaming.settings.mapping import MappingSettings
-from streaming.settings.redis import RedisSettings
-from streaming.settings.service import GateSettings, ServiceSettings
+from streaming.settings.tree import Settings
 
-__all__ = [
-    "AdmissionSettings",
-    "BadSettings",
-    "EventSettings",
-    "GateSettings",
-    "KafkaSettings",
-    "LearnerSettings",
-    "MappingSettings",
-    "RebuildSettings",
-    "RecommenderSettings",
-    "RedisSettings",
-    "ServiceSettings",
-    "Settings",
-    "UpdateSettings",
-    "WitnessSettings",
-    "in_force",
-    "load_settings",
-]
-
-TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
+__all__ = ["DELIMITER", "PREFIX", "BadSettings", "Settings", "in_force", "leaves", "load_settings"]
 
 PREFIX: Final = "SLUICEGATE_"
 DELIMITER: Final = "__"
 
-# A namespace becomes part of topic names, Redis keys and folder names, so it is what all three allow.
-NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
-
 
 class BadSettings(ValueError):
     """The configuration cannot be used. The message names the key, where it was set, and what to do."""
-
-
-class Settings(Section):
-    """Everything that can be set, and its defaults: they work on loopback with nothing configured."""
-
-    namespace: str = Field(
-        default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
-    )
-    data_dir: Path = Field(default=Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
-    failpoint: str = Field(
-        default="", description="Numbered point of the commit path at which to die; for crash tests."
-    )
-    mapping: tuple[MappingSettings, ...] = Field(
-        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
-    )
-    kafka: KafkaSettings = KafkaSettings()
-    redis: RedisSettings = RedisSettings()
-    events: EventSettings = EventSettings()
-    admission: AdmissionSettings = AdmissionSettings()
-    learner: LearnerSettings = LearnerSettings()
-    update: UpdateSettings = UpdateSettings()
-    rebuild: RebuildSettings = RebuildSettings()
-    recommender: RecommenderSettings = RecommenderSettings()
-    witness: WitnessSettings = WitnessSettings()
-    service: ServiceSettings = ServiceSettings()
-    gate: GateSettings = GateSettings()
-    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    @field_validator("namespace")
-    @classmethod
-    def _usable_namespace(cls, name: str) -> str:
-        if not NAMESPACE.fullmatch(name):
-            raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
-        return name
-
-    @model_validator(mode="after")
-    def _mappings_work(self) -> Settings:
-        ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
-        for place, each in enumerate(self.mapping):
-            if each.topic in ours:
-                raise ValueError(
-                    f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
-                    "records of our shape: name theirs"
-                )
-            try:
-                each.rules(self.events.rules())
-            except ValueError as error:
-                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
-            ours[each.topic] = "another mapping"
-        return self
-
-    def mappings(self) -> dict[str, EventMapping]:
-        """What reads the records of each topic of another shape."""
-        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
-
-    def topic(self, role: TopicRole) -> str:
-        """Name of a topic. The default namespace has the plain names, another one its own: `shop2.events`.
-
-        >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
-        ('events.deadletter', 'shop2.items')
-        """
-        named: str | None = getattr(self.kafka, f"{role}_topic")
-        plain = "events.deadletter" if role == "deadletter" else role
-        return named or (plain if self.namespace == "main" else f"{self.namespace}.{plain}")
-
-    def origin(self, path: str) -> str:
-        """Where the value at dotted `path` came from: `default`, the file's name, or the environment variable."""
-        return self._origin.get(path, "default")
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -272,17 +170,3 @@ def _plain(value: Any) -> str:
 
 def _dumped(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else str(value)
-
-
-BRIEF_BOOTSTRAP, BRIEF_REQUEST = 2.0, 5.0
-"""Seconds one try of the learner may take to find a broker and one request: it tries for ever and may have to stop."""
-
-
-def brief(settings: Settings) -> Settings:
-    """The same settings with short Kafka time-outs, for calls that are repeated until they succeed."""
-    kafka = settings.kafka
-    shorter = {
-        "bootstrap_timeout": min(kafka.bootstrap_timeout, BRIEF_BOOTSTRAP),
-        "request_timeout": min(kafka.request_timeout, BRIEF_REQUEST),
-    }
-    return settings.model_copy(update={"kafka": kafka.model_copy(update=shorter)})

@@ -1,10 +1,9 @@
-"""Settings of the HTTP service and of the gate."""
+"""Settings of the HTTP service."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -66,36 +65,3 @@ class ServiceSettings(Section):
     def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         EventRules(types)
         return types
-
-
-class GateSettings(Section):
-    """Who decides what goes live."""
-
-    mode: Literal["continuous", "strict", "shadow", "manual", "frozen"] = Field(
-        default="continuous",
-        description="Mode an installation starts with: continuous, strict, shadow, manual, frozen (docs/gate.md).",
-    )
-    alpha: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Chance of calling a version no worse, or better, that is not."
-    )
-    alpha_harm: float = Field(
-        default=0.05, gt=0, lt=0.5, description="Chance, per reference, of rolling back what does no harm."
-    )
-    margin: float = Field(
-        default=0.005, ge=0, le=0.5, description="Hit rate by which a version may be worse and still count as no worse."
-    )
-    least_tested: int = Field(
-        default=2_000, ge=1, description="Tested events before mode strict judges, or the reference moves."
-    )
-    cooldown: Seconds = Field(
-        default=300.0, description="Seconds without promotions after a roll-back; doubled with each further one."
-    )
-    quarantine: Literal["ask", "auto"] = Field(
-        default="ask",
-        description="After a roll-back for harm: propose to hold what was learnt since the last known good version, or "
-        "do so at once (docs/gate.md).",
-    )
-    canary_queries: int = Field(
-        default=8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
-    )
-    max_version_age: Seconds = Field(default=3_600.0, description="Seconds after which what is served is called stale.")

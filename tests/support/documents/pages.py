@@ -132,7 +132,7 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/learner.py. -->",
+        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings. -->",
         "",
         "Everything has a default that works on one machine. A TOML file (`--config FILE`, or `SLUICEGATE_CONFIG`)",
         "overrides the defaults, the environment overrides the file: `bootstrap` of section `[kafka]` is",
