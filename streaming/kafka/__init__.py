@@ -1,4 +1,4 @@
-"""Settings in; a Kafka client, its errors, topics and a producer out. Stage 0."""
+"""Opens clients of Kafka, names their errors, creates topics and writes records. Stage 0."""
 
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import (
