@@ -1,6 +1,6 @@
 """In: one of Kafka's record batches, decompressed. Out: its records. Stage 0.
 
-kafka-python does the same record by record in Python, which takes three times as long.
+kafka-python decodes record by record in Python, which takes three times as long.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from streaming.kafka.internals import decode_fetches, payload
 
 
 class MalformedBatch(ValueError):
-    """The bytes are no records, though their checksum is right."""
+    """The bytes are no records although their checksum is right."""
 
 
 class WireRecord(NamedTuple):
-    """A record as `streaming.kafka.records.Record` has it; `timestamp` in epoch milliseconds."""
+    """A `streaming.kafka.Record`; `timestamp` in epoch milliseconds."""
 
     topic: str
     partition: int
@@ -32,7 +32,16 @@ class WireRecord(NamedTuple):
 
 
 class RecordBatch(NamedTuple):
-    """What the header of a batch says. `append_time`: the broker's time, where that is what counts, else None."""
+    """The header of a batch.
+
+    Attributes:
+        topic: Name of the topic.
+        partition: Its partition.
+        first_offset: Offset that the records count from.
+        first_timestamp: Epoch milliseconds that the records count from.
+        append_time: The broker's time in epoch milliseconds where the topic uses it, otherwise None.
+        records: How many there are.
+    """
 
     topic: str
     partition: int
@@ -43,7 +52,7 @@ class RecordBatch(NamedTuple):
 
 
 def unpack(batch: RecordBatch, data: bytes, start: int = 0) -> list[WireRecord]:
-    """The records that begin at data[start]. Raises MalformedBatch.
+    """Decode the records that begin at `data[start]`. Raises MalformedBatch.
 
     >>> unpack(RecordBatch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97]))
     Traceback (most recent call last):
@@ -74,7 +83,7 @@ def unpack(batch: RecordBatch, data: bytes, start: int = 0) -> list[WireRecord]:
 
 
 def warm() -> None:
-    """Compile what `unpack` runs, or load it from the cache."""
+    """Compile the kernel of `unpack`, or load it from the cache."""
     locate(np.frombuffer(b"\0", np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 
@@ -102,7 +111,13 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def read_batches_compiled(consumer: Any) -> bool:
-    """Let `consumer` (read_committed) hand out `WireRecord`s; whether it can. A damaged batch: CorruptRecordError."""
+    """Let a consumer with `isolation_level="read_committed"` hand out `WireRecord`s.
+
+    A damaged batch then raises CorruptRecordError at its poll.
+
+    Returns:
+        False where the installed kafka-python has no place to hook in; it then decodes by itself.
+    """
     return decode_fetches(consumer, _records)
 
 

@@ -64,7 +64,7 @@ def test_offsets_that_retention_removed_are_named(
     start = read(source, 400)[0]
     end = source.end_offsets()[events]
     admin.delete_records({TopicPartition(events, start.partition): 5})
-    with pytest.raises(OffsetsGone, match="the oldest were removed by retention") as caught:
+    with pytest.raises(OffsetsGone, match="retention removed the oldest") as caught:
         source.assign({events: dict.fromkeys(end, 0)})
     assert (caught.value.partition, caught.value.wanted, caught.value.first) == (start.partition, 0, 5)
     assert source.assign({})[events][start.partition] == 5

@@ -1,4 +1,4 @@
-"""Record batches are taken apart as kafka-python does it, and bytes that are none are named."""
+"""Record batches are decoded as kafka-python does it, and bytes that are no batch raise a named error."""
 
 import contextlib
 
