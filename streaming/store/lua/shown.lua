@@ -1,9 +1,9 @@
--- Remember what users were shown and saw: each request once, newest last, however often it is told.
+-- Remember what users were shown and saw: each request once, newest last, however often it is reported.
 -- `remembered` of models/slate/rotation.py does the same; a test runs both.
 -- KEYS one a user, each msgpack: {moment up to which nothing is taken, {{request, time, items, seen}, ...}}
--- ARGV 1 places kept of a user 2 seconds to live 3 msgpack: for each key what is told of the user, shaped alike;
+-- ARGV 1 places kept of a user 2 seconds to live 3 msgpack: for each key the new showings, in the same shape;
 --      time 0: an impression, whose page may not have come yet
-local places, told = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[3])
+local places, reported = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[3])
 
 -- When it was shown, or first seen.
 local function moment(showing)
@@ -46,7 +46,7 @@ for i = 1, #KEYS do
   local raw = redis.call('GET', KEYS[i])
   local stored = raw and cmsgpack.unpack(raw) or {0, {}}
   local erased_until, known = stored[1], stored[2]
-  for _, showing in ipairs(told[i]) do
+  for _, showing in ipairs(reported[i]) do
     if moment(showing) > erased_until then
       local taken = known[place(known, showing)]
       while #taken[3] > places do

@@ -5,7 +5,7 @@ import pytest
 from models.snapshot.chunks import Damaged
 from models.snapshot.encoding import Chunk, describe
 from models.snapshot.manifest import Manifest, seal
-from streaming.store.store import (
+from streaming.store import (
     Fenced,
     MissingChunk,
     Pointer,
