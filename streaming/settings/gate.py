@@ -10,17 +10,20 @@ from streaming.settings.base import Seconds, Section
 
 
 class GateSettings(Section):
-    """Who decides what goes live."""
+    """When a version goes live, and when it is rolled back."""
 
     mode: Literal["continuous", "strict", "shadow", "manual", "frozen"] = Field(
         default="continuous",
         description="Mode an installation starts with: continuous, strict, shadow, manual, frozen (docs/gate.md).",
     )
     alpha: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Chance of calling a version no worse, or better, that is not."
+        default=0.01, gt=0, lt=0.5, description="Probability of calling a version no worse, or better, when it is not."
     )
     alpha_harm: float = Field(
-        default=0.05, gt=0, lt=0.5, description="Chance, per reference, of rolling back what does no harm."
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Probability, per reference, of rolling back a version that does no harm.",
     )
     margin: float = Field(
         default=0.005, ge=0, le=0.5, description="Hit rate by which a version may be worse and still count as no worse."
@@ -33,10 +36,12 @@ class GateSettings(Section):
     )
     quarantine: Literal["ask", "auto"] = Field(
         default="ask",
-        description="After a roll-back for harm: propose to hold what was learnt since the last known good version, or "
-        "do so at once (docs/gate.md).",
+        description="After a roll-back for harm: propose to quarantine what was learned since the last known good "
+        "version, or do so at once (docs/gate.md).",
     )
     canary_queries: int = Field(
-        default=8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
+        default=8, ge=1, le=1_000, description="Queries that a candidate must answer before it may be served."
     )
-    max_version_age: Seconds = Field(default=3_600.0, description="Seconds after which what is served is called stale.")
+    max_version_age: Seconds = Field(
+        default=3_600.0, description="Seconds after which the served version counts as stale."
+    )

@@ -1,6 +1,7 @@
-"""In: a TOML file and the environment. Out: one frozen `Settings` tree, and where each of its values came from.
+"""Reads settings from a TOML file and the environment, and prints them with the origin of each value.
 
-Precedence: environment over file over default. `SLUICEGATE_KAFKA__BOOTSTRAP` is `bootstrap` of the file's `[kafka]`.
+The environment wins over the file, the file over the defaults. `SLUICEGATE_KAFKA__BOOTSTRAP` is `bootstrap` of the
+file's `[kafka]`.
 """
 
 from __future__ import annotations
@@ -29,10 +30,15 @@ class BadSettings(ValueError):
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """The settings in force: environment over `config` (or the file SLUICEGATE_CONFIG names) over defaults.
+    """Read the settings in force.
 
-    Raises BadSettings for a file that cannot be read, a key that does not exist (with the nearest one that does), and a
-    value that does not fit.
+    Args:
+        config: TOML file; None: the one that SLUICEGATE_CONFIG names, if any.
+        environ: The environment.
+
+    Raises:
+        BadSettings: The file cannot be read, a key does not exist (the message has the nearest one that does), or a
+            value does not fit.
 
     >>> load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": "kafka:9092"}).kafka.bootstrap
     'kafka:9092'
@@ -62,7 +68,7 @@ def _from_file(path: Path, origin: dict[str, str]) -> dict[str, Any]:
 
 
 def _keys(tree: Mapping[str, Any], section: type[BaseModel], above: str) -> Iterator[str]:
-    """Dotted paths of the leaves of `tree`, as far as `section` has such sections."""
+    """Dotted paths of the leaves of `tree`; a table is a leaf where `section` declares no section of that name."""
     for key, value in tree.items():
         field = section.model_fields.get(key)
         inner = field.annotation if field is not None else None
@@ -88,7 +94,7 @@ def _from_environment(environ: Mapping[str, str], tree: dict[str, Any], origin: 
 
 
 def _field(path: list[str]) -> Any:
-    """The declaration of the leaf at `path`, or None when there is none."""
+    """The declaration of the setting at `path`, or None when there is none."""
     section: type[BaseModel] = Settings
     for part in path[:-1]:
         inner = section.model_fields[part].annotation if part in section.model_fields else None
@@ -101,7 +107,7 @@ def _field(path: list[str]) -> Any:
 
 
 def _value(name: str, text: str, annotation: Any) -> Any:
-    """A list may be written a,b,c; a table is written as JSON. Everything else is converted by its type."""
+    """The value of a variable. A list may be written a,b,c; a table is JSON; other types convert the text."""
     shape = get_origin(annotation)
     if shape is tuple and not text.lstrip().startswith("["):
         return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -114,7 +120,7 @@ def _value(name: str, text: str, annotation: Any) -> Any:
 
 
 def leaves(section: type[BaseModel] = Settings, above: str = "") -> Iterator[str]:
-    """Dotted path of every setting there is, in the order of declaration."""
+    """Dotted path of every setting, in the order of declaration."""
     for key, field in section.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -128,7 +134,7 @@ def _nearest(dotted: str, *, as_variable: bool = False) -> str:
     names = [f"{within[0]}{name}" for name in MappingSettings.model_fields] if within else list(leaves())
     close = difflib.get_close_matches(dotted, names, n=1, cutoff=0.5)
     if not close:
-        return ": `sluicegate config` lists those there are"
+        return ": `sluicegate config` lists all settings"
     name = PREFIX + close[0].replace(".", DELIMITER).upper() if as_variable else close[0]
     return f": did you mean {name}?"
 
@@ -144,7 +150,7 @@ def _complaint(problem: Mapping[str, Any], origin: Mapping[str, str]) -> str:
 
 
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
-    """(dotted name, value, where it came from) of every setting, secrets masked: what `sluicegate config` prints.
+    """List (dotted name, value, origin) of every setting, secrets masked, as `sluicegate config` prints them.
 
     >>> in_force(Settings())[0]
     ('namespace', 'main', 'default')

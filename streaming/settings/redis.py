@@ -10,7 +10,7 @@ from streaming.settings.base import PasswordSection, Seconds
 
 
 class RedisSettings(PasswordSection):
-    """Where versions and histories live."""
+    """The Redis that holds versions and histories."""
 
     url: str = Field(
         default="redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."

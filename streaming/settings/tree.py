@@ -1,4 +1,4 @@
-"""All settings as one frozen tree. Each section has a file of its own."""
+"""All settings as one frozen tree; each section is declared in another file of this room."""
 
 from __future__ import annotations
 
@@ -36,14 +36,16 @@ between two attempts it must be able to stop."""
 
 
 class Settings(Section):
-    """Everything that can be set, and its defaults: they work on loopback with nothing configured."""
+    """Every setting with its default. The defaults work on loopback with nothing configured."""
 
     namespace: str = Field(
         default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
     )
-    data_dir: Path = Field(default=Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
+    data_dir: Path = Field(
+        default=Path(".sluicegate"), description="Folder for the files of embedded Redis and `send`."
+    )
     failpoint: str = Field(
-        default="", description="Numbered point of the commit path at which to die; for crash tests."
+        default="", description="Numbered point of the commit path at which to exit; for crash tests."
     )
     mapping: tuple[MappingSettings, ...] = Field(
         default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
@@ -85,11 +87,11 @@ class Settings(Section):
         return self
 
     def mappings(self) -> dict[str, EventMapping]:
-        """What reads the records of each topic of another shape."""
+        """The mapping of each topic with records of another shape, by topic."""
         return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
 
     def topic(self, role: TopicRole) -> str:
-        """Name of a topic. The default namespace has the plain names, another one its own: `shop2.events`.
+        """Name of a topic. The default namespace has plain names, another one adds its own: `shop2.events`.
 
         >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
         ('events.deadletter', 'shop2.items')
@@ -99,7 +101,7 @@ class Settings(Section):
         return named or (plain if self.namespace == "main" else f"{self.namespace}.{plain}")
 
     def origin(self, path: str) -> str:
-        """Where the value at dotted `path` came from: `default`, the file's name, or the environment variable."""
+        """Where the value at a dotted path came from: `default`, the file, or the environment variable."""
         return self._origin.get(path, "default")
 
 
