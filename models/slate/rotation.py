@@ -81,18 +81,18 @@ def merged(one: Showing, other: Showing) -> Showing:
     return Showing(one.request_id, one.time, items, seen)
 
 
-def remembered(known: Iterable[Showing], told: Iterable[Showing], places: int = ITEMS_PER_USER) -> list[Showing]:
-    """What is known of a user after more is told: each request once, newest last, at most `places` items in all.
+def remembered(known: Iterable[Showing], reported: Iterable[Showing], places: int = ITEMS_PER_USER) -> list[Showing]:
+    """Merge new showings into those known of a user: each request once, newest last, at most `places` items in all.
 
-    `streaming/store/lua/shown.lua` does the same in Redis; a test runs both. A request that is told again stays where
-    it is. What was shown longest ago goes first.
+    `streaming/store/lua/shown.lua` does the same in Redis; a test runs both. A request that is reported again keeps its
+    place. What was shown longest ago is forgotten first.
 
     >>> first = remembered([], [page("5e", ["tea", "mug"], 9.0), impression("5f", "pot", 12.0)])
     >>> [showing.request_id for showing in remembered(first, [page("5d", ["cup"], 11.0)], places=3)]
     ['5d', '5f']
     """
     found = list(known)
-    for showing in told:
+    for showing in reported:
         place = next((at for at in range(len(found) - 1, -1, -1) if found[at].request_id == showing.request_id), None)
         if place is None:
             place = len(found)
