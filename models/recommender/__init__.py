@@ -2,7 +2,8 @@
 
 from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import AskedAt, FrozenModel, recall
-from models.recommender.prequential import CONTENDERS, DEPTH, Tested, hits, joined, reciprocal_ranks
+from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
+from models.recommender.ranker import Ranker
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import Scratch, new_scratch
 from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions, is_history, is_positive
@@ -19,11 +20,13 @@ __all__ = [
     "ImportOutcome",
     "ImportRefusedError",
     "Knowledge",
+    "Ranker",
     "Ranking",
     "Recommender",
     "RecommenderOptions",
     "Scratch",
     "Tested",
+    "best_source",
     "check",
     "enlist_categories",
     "hits",

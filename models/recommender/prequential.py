@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.arrays import Array
+from models.dimensions import SOURCES
 
 CONTENDERS = (
     "popularity_short",
@@ -84,3 +85,17 @@ def fading_scores(race: Any) -> dict[str, dict[str, float]]:
         }
         for at, name in enumerate(CONTENDERS)
     }
+
+
+def best_source(race: Any) -> int:
+    """Number of the single source with the best running score, hit rate plus reciprocal rank; the first among equals.
+
+    The bar that a learned ranking has to clear, and who orders while it does not. `race` is that table's view.
+
+    >>> from models.state import SCHEMA, State
+    >>> state = State(SCHEMA)
+    >>> state.tables["race"].columns["fading_hits"][CONTENDERS.index("window")] = 3.0
+    >>> CONTENDERS[best_source(state.served.race)]
+    'window'
+    """
+    return int(np.argmax((race.fading_hits + race.fading_reciprocal)[:SOURCES]))

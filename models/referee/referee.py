@@ -15,7 +15,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.ledger import user_hash
-from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, hits, new_scratch, recall
+from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, best_source, hits, new_scratch, recall
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.state import State
@@ -200,8 +200,7 @@ class Referee:
             self._learnt, self._younger = self._younger, Comparison(CONTENDERS[best])
         elif self._learnt.n < RENEWED // 2:
             self._younger = Comparison(CONTENDERS[best])
-        race = state.served.race
-        self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
+        self._best = best_source(state.served.race)
 
     def count_records(self, records: int, bad: int, duplicate: int) -> None:
         """Records of a batch, and how many of them were of no use."""

@@ -12,10 +12,9 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from models.dimensions import SOURCES
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.gate import decision as gate
-from models.recommender import EventBatch, Tested, new_scratch, recall
+from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
 from models.referee import SAVED, SHARE, Alarms, Referee
 from models.replay.versions import Held
 from models.state import State
@@ -85,7 +84,7 @@ class Trial:
         self._referee.compare_with(self.reference, serving if now - self._served_since >= STANDS else None)
         self._referee.add_budget(SAVED / SHARE)
         self._referee.watch(state, batch, tested)
-        by = best_source(serving.state) if self.state.baseline else -1
+        by = best_source(serving.state.served.race) if self.state.baseline else -1
         for at in np.flatnonzero(tested.known >= 0).tolist():
             place = int(tested.places[at])
             moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
@@ -142,10 +141,4 @@ class Trial:
         self.reference = held[reference]
 
 
-def best_source(state: State) -> int:
-    """Number of the single source with the best running score: who orders while the learnt ranking does not."""
-    race = state.tables["race"].columns
-    return int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))
-
-
-__all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome", "best_source"]
+__all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome"]

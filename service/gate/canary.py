@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.recommender import Ranking, Recommender, Scratch
+from models.recommender import Ranker, Ranking, Scratch
 from models.records import CLICK, PURCHASE
 from models.state import Schema, State
 from models.statistics import distance, stability
@@ -46,7 +46,7 @@ class Query(NamedTuple):
     kinds: list[int]
 
 
-def inspect(state: State, recommender: Recommender, schema: Schema, queries: int, now: float) -> Findings:
+def inspect(state: State, recommender: Ranker, schema: Schema, queries: int, now: float) -> Findings:
     """Dimensions and canary queries. Finite values and references were checked where the version was decoded."""
     wrong = dimensions(state, schema)
     if wrong:
@@ -80,7 +80,7 @@ def _size(values: Array) -> float:
 
 
 def contrast(
-    served: Recommender, candidate: Recommender, state: State, queries: int, now: float, scratch: Scratch
+    served: Ranker, candidate: Ranker, state: State, queries: int, now: float, scratch: Scratch
 ) -> dict[str, float]:
     """How the canary queries' answers of the candidate differ from those of the served tables.
 
@@ -93,7 +93,7 @@ def contrast(
     memory would read each other's row numbers, beyond the end of the tables.
     """
 
-    def answer(one: Recommender, query: Query) -> Ranking:
+    def answer(one: Ranker, query: Query) -> Ranking:
         return one.rank(*query, now, SCORED, by=candidate.chosen, scratch=scratch)
 
     asked = canaries(state, queries, now)
@@ -143,7 +143,7 @@ def canaries(state: State, count: int, now: float) -> Iterator[Query]:
         yield Query(history, times, [PURCHASE if position % 2 else CLICK for position in range(len(history))])
 
 
-def _ask(recommender: Recommender, query: Query, now: float, *, must_answer: bool) -> str:
+def _ask(recommender: Ranker, query: Query, now: float, *, must_answer: bool) -> str:
     # A candidate may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
     try:
         ranking = recommender.rank(query.items, query.times, query.kinds, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.recommender import Recommender, Scratch
+from models.recommender import Ranker, Scratch
 from models.statistics import DEPTH, PastQuestion, Reservoir
 from service.serving import TableSet
 
@@ -22,7 +22,7 @@ def forgotten(
     return {f"replay_{name}": float(value) for name, value in found._asdict().items()}
 
 
-def finder(recommender: Recommender, scratch: Scratch) -> Callable[[PastQuestion], bool]:
+def finder(recommender: Ranker, scratch: Scratch) -> Callable[[PastQuestion], bool]:
     """Whether the first 20 for a question's history hold what came next."""
 
     def finds(asked: PastQuestion) -> bool:

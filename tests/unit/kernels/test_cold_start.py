@@ -26,7 +26,8 @@ from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import candidates, history
 from models.recommender.explanation import contributions
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import UNTOUCHED, Recommender, new_state
+from models.recommender.ranker import UNTOUCHED
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
 from models.records.content import content

@@ -42,6 +42,7 @@ SHARED = {
     "marks": "marks of changed rows: kernel and table",
     "prequential": "test, then learn: kernel, recommender, evaluation of a log",
     "quarantine": "a stretch of the stream that is not learned: the rule, the order, the route, the command",
+    "ranker": "what orders candidates: a kernel for untouched items, the part of the recommender that reads",
     "rebuild": "a rebuild: the job and its command",
     "redis": "Redis: its settings and its examination",
     "replay": "the replay of a past stream under gate policies: the rule, the job, the command",
