@@ -1,7 +1,7 @@
 """Features and a target in, a factorization machine that learnt them out; the recommender's own, readable. Stage 4.
 
-`FactorizationMachine` is the regressor, in River's language. `context` and `scores` are the readable form of its
-sibling inside the recommender, which is trained on lists by `models/kernels/retrieval/factorization.py`:
+`FactorizationMachine` is the regressor, in River's language. Its sibling inside the recommender is trained on lists by
+`models/kernels/retrieval/factorization.py`:
 
 z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = .8^q / sum .8^q over the last 10 events r_0, r_1, ...
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
@@ -13,7 +13,7 @@ are shared between bag and target. There is no field for the user: measured on f
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from models.arrays import Array
 from models.estimators import options
 from models.estimators.base import TableRegressor
 from models.kernels.regression import factorization as regressor_fm
-from models.kernels.regression.examples import REST, WEIGHT, Work
+from models.kernels.regression.examples import REST, Work
 from models.kernels.regression.optimizers import memory_width
 
 
@@ -122,24 +122,6 @@ class FactorizationMachine(TableRegressor):
     def latents(self) -> dict[Hashable, Array]:
         """Vector (n_factors,) by feature, copies. For models that learn from names."""
         return {key: self._rows.table[row, REST:].copy() for key, row in self._names.rows.items()}
-
-    def set_rows(self, latents: Mapping[Hashable, Any], weights: Mapping[Hashable, float] | None = None) -> None:
-        """Start features from given vectors (n_factors,) and weights: by name, a category's being (name, string).
-
-        A feature is taken for a category if its name is a pair, and for a number otherwise. Raises ValueError for a
-        vector of another length or with a value that is no finite number; then nothing has changed.
-        """
-        vectors = {key: self._vector(key, values, (weights or {}).get(key, 0.0)) for key, values in latents.items()}
-        self._only(hashed=False)
-        for key, vector in vectors.items():
-            row = self._row(key, ())  # first: a new row may be in new arrays
-            self._rows.table[row, WEIGHT], self._rows.table[row, REST:] = vector[0], vector[1:]
-
-    def _vector(self, key: Hashable, latent: Any, weight: float) -> Array:
-        vector = np.concatenate([[weight], np.asarray(latent, np.float64)])
-        if vector.shape != (1 + self.n_factors,) or not np.isfinite(vector).all():
-            raise ValueError(f"feature {key!r}: a vector must be {self.n_factors} finite numbers")
-        return vector
 
     def _widths(self) -> tuple[int, int]:
         return REST + self.n_factors, sum(self._memory)

@@ -41,11 +41,6 @@ class FeatureTable:
         return float(self._whole.numbers[0])
 
     @property
-    def learned_(self) -> int:
-        """Examples that were learnt."""
-        return int(self._whole.counts[0])
-
-    @property
     def refused_(self) -> int:
         """Examples that were not: a feature, the target, the weight or the step itself was no finite number."""
         return int(self._whole.counts[1])

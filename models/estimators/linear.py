@@ -1,9 +1,8 @@
 """Features and a target in, a linear model that learnt them out; a ranked list in, what each feature adds out. Stage 4.
 
-`LinearRegressor` is the regressor and `ListwiseRanker` the ranker, in River's language. `contributions` and `weights`
-read the sibling inside the recommender, compiled in `models/kernels/ranking/listwise.py`: score = x . (W0 +
-W1[bucket of known
-events] + W2[bucket of seconds since the last]), trained by -log softmax(target) over the united candidates (ListNet
+`LinearRegressor` is the regressor, in River's language. Its sibling inside the recommender ranks lists and is compiled
+in `models/kernels/ranking/listwise.py`: score = x . (W0 + W1[bucket of known events] + W2[bucket of seconds since the
+last]), trained by -log softmax(target) over the united candidates (ListNet
 with one relevant item, Cao et al., ICML 2007): online Newton steps for W0 (models/kernels/ranking/newton.py),
 AdaGrad per coordinate for the others.
 """

@@ -17,19 +17,24 @@ from models.arrays import Array
 from models.dimensions import SOURCES
 
 CONTENDERS = (
-    "popularity_short",
-    "popularity_middle",
-    "popularity_long",
-    "own_recent",
-    "follows",
-    "window",
-    "cosine",
-    "machine",
+    # Single sources: what each proposes; the score by which it ranks.
+    "popularity_short",  # its 40 best items; log of the count that halves every 500 events
+    "popularity_middle",  # its 40 best items, and 30 of the last category; the same, every 5,000 events
+    "popularity_long",  # its 40 best items; the same, every 100,000 events
+    "own_recent",  # the user's last 128 events; the latest first
+    "follows",  # 30 followers of the last item and of the last but one; c(last -> j) / (total + 1)
+    "window",  # its 60 best items; n2 = sum over the last 10 of 0.85^q c(r_q -> j) / (total + 2)
+    "cosine",  # its 40 best items; (n2 + the same backwards) / sqrt(long popularity + 3)
+    "machine",  # the 60 best of a pool of 1,024; the factorization machine's score
+    # What learns to rank the candidates of all sources, and the one in charge.
     "linear",
     "ranker",
     "served",
 )
-"""Who is scored, in the order of models/dimensions.py. The first eight are the single sources: the bar."""
+"""Who is scored, in the order of models/dimensions.py. The single sources come first: they propose the candidates, and
+the best of them is the bar for the rankers and is served until a ranker clears it. Popularity: Cormode et al., ICDE
+2009. Co-visitation: space-saving rows after Metwally et al., ICDT 2005; item-to-item cosine after Sarwar et al., WWW
+2001 and Linden et al., 2003. The formulas are compiled in models/kernels/retrieval."""
 
 DEPTH = 20
 """Ranks that count."""

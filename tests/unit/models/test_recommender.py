@@ -9,7 +9,6 @@ import pytest
 from models import dimensions as dim
 from models.features import FEATURE_NAMES
 from models.kernels import learning
-from models.recommender import sources
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
@@ -230,7 +229,7 @@ def test_scores_descend_and_every_item_names_its_source():
     assert len(ranking.items) == len(ranking.scores) == len(ranking.sources) == 30
     assert len(set(ranking.items)) == 30
     assert (np.diff(ranking.scores) <= 0).all()
-    assert set(ranking.sources) <= {source.name for source in sources.SOURCES}
+    assert set(ranking.sources) <= set(CONTENDERS[: dim.SOURCES])
     assert ranking.served_by in CONTENDERS
 
 
@@ -281,13 +280,16 @@ def test_the_race_starts_with_popularity_and_ends_with_what_is_best():
     assert recommender.chosen == "popularity_middle"
     recommender = learn(stream(3000, 20))
     scores = recommender.scores()
-    best = max(scores[source.name]["hr"] + scores[source.name]["rr"] for source in sources.SOURCES)
+    best = max(scores[name]["hr"] + scores[name]["rr"] for name in CONTENDERS[: dim.SOURCES])
     chosen = scores[recommender.chosen]
     assert chosen["hr"] + chosen["rr"] > 0.9 * best
 
 
 def test_contenders_are_named_in_one_order():
-    assert tuple(source.name for source in sources.SOURCES) == CONTENDERS[: len(sources.SOURCES)]
+    numbers = {"popularity_short": dim.SHORT, "popularity_middle": dim.MIDDLE, "popularity_long": dim.LONG}
+    numbers |= {"own_recent": dim.OWN, "follows": dim.LAG, "window": dim.FORWARD, "cosine": dim.COSINE}
+    numbers |= {"machine": dim.MACHINE, "linear": dim.LINEAR, "ranker": dim.RANKER, "served": dim.SERVED}
+    assert {name: number for number, name in enumerate(CONTENDERS)} == numbers
 
 
 def test_what_is_served_can_be_asked_for_by_its_name():
