@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from benchmarks.streams import LIMITS, Stream, load
-from models.evaluation import Plan
+from models import evaluation
+from models.evaluation import Maker, Plan
 from models.evaluation import Stream as Log
-from models.evaluation import evaluate as contest
 from models.warmup import warm
 from service.cli.evaluation_table import text
 from tests.support.processes.processes import Missing
@@ -47,8 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Every stream once: the figures have no noise but the seed's."""
     try:
-        rivals, absent = contest.chosen(options.contenders)
-    except contest.UnknownContenderError as error:
+        rivals, absent = evaluation.chosen(options.contenders)
+    except evaluation.UnknownContenderError as error:
         raise Missing(str(error)) from None
     warm()
     results = {name: measure(load(name), options.seed, rivals, absent) for name in options.streams}
@@ -56,12 +56,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(
-    stream: Stream, seed: int, rivals: dict[str, contest.Maker] | None = None, absent: dict[str, str] | None = None
+    stream: Stream, seed: int, rivals: dict[str, Maker] | None = None, absent: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """One stream through fresh contenders."""
     began = time.monotonic()
     log = Log(stream.events, {}, stream.facts)
-    result = contest.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
+    result = evaluation.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
     kept = {*SLICED, *result["best_single_source"].values()}
     for parts in result["slices"].values():
         for part in parts.values():

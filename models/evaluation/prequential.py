@@ -45,7 +45,7 @@ class PrequentialRun(NamedTuple):
     memory: int  # bytes of arrays and ids
 
 
-def replay(
+def run_recommender(
     stream: Stream,
     plan: Plan,
     clock: Callable[[], float],

@@ -12,7 +12,7 @@ import numpy as np
 from models.arrays import Array
 from models.dimensions import SOURCES
 from models.evaluation.protocol import Plan, Stream, Targets, described, slices
-from models.evaluation.rival_run import Run
+from models.evaluation.rival_run import RivalRun
 from models.recommender import CONTENDERS
 from models.records.events import KINDS
 from models.statistics import MEASURES, Paired, coverage, novelty, paired, personalisation, pointwise, standard_error
@@ -131,7 +131,7 @@ def _slice(mask: Array, entries: Mapping[str, Entry], k: int) -> dict[str, Any]:
     }
 
 
-def pointwise_figures(run: Run) -> dict[str, Any]:
+def pointwise_figures(run: RivalRun) -> dict[str, Any]:
     """Accuracy and the others over the tested events that had both a positive and a negative prediction."""
     both = np.isfinite(run.positive) & np.isfinite(run.negative)
     found = pointwise(run.positive[both], run.negative[both])

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.evaluation.protocol import Stream
-from models.evaluation.rivals_river import Rival
+from models.evaluation.rivals import Rival
 from models.recommender import is_history, is_positive
 
 TRIES: Final = 20
@@ -66,7 +66,7 @@ def _draw(first: int, count: int, own: set[int], generator: np.random.Generator)
     return -1
 
 
-class Run(NamedTuple):
+class RivalRun(NamedTuple):
     """What a rival did. Ranks and scores are in the order of the tested places."""
 
     ranks: Array  # (n,) i64, 0 for an item nobody had touched
@@ -80,7 +80,7 @@ class Run(NamedTuple):
     notes: dict[str, Any]
 
 
-def race(
+def run_rival(
     stream: Stream,
     given: Examples,
     rival: Rival,
@@ -89,7 +89,7 @@ def race(
     k: int,
     clock: Callable[[], float],
     tick: Callable[[int], None] | None = None,
-) -> Run:
+) -> RivalRun:
     """Through the stream once. At each place of `tested` the rival ranks, at each of `listed` it shows a list of k."""
     places, shown = {place: at for at, place in enumerate(tested)}, set(listed)
     ranks = np.zeros(len(tested), np.int64)
@@ -120,7 +120,7 @@ def race(
             learning += clock() - began
         if tick is not None and place % TOLD == 0:
             tick(place)
-    return Run(
+    return RivalRun(
         ranks,
         predicted[:, 0],
         predicted[:, 1],

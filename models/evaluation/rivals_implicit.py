@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from models.arrays import Array
+from models.evaluation.rivals import Maker
 
 FACTORS: Final = 64
 HOUR: Final = 3600.0
@@ -29,8 +30,8 @@ class Retrained:
 
     pointwise = False
 
-    def __init__(self, make: Callable[[int], Any], period: float, seed: int) -> None:
-        self._make, self._period, self._seed = make, period, seed
+    def __init__(self, period: float, seed: int) -> None:
+        self._period, self._seed = period, seed
         self._users: dict[str, int] = {}
         self._pairs: list[tuple[int, int]] = []
         self._times: list[float] = []
@@ -56,6 +57,9 @@ class Retrained:
         if count > self._fitted:
             self._fit(count)
 
+    def _new_model(self) -> Any:
+        raise NotImplementedError
+
     def _fit(self, count: int) -> None:
         from scipy import sparse
         from threadpoolctl import threadpool_limits
@@ -65,7 +69,7 @@ class Retrained:
         matrix = sparse.csr_matrix((np.ones(count, np.float32), (users, items)), shape=shape)
         # implicit runs its own threads; those of BLAS on top slow it down many times, and it warns of them.
         with threadpool_limits(1, "blas"):
-            model = self._make(self._seed)
+            model = self._new_model()
             model.fit(matrix, show_progress=False)
         self._own, self._all = np.asarray(model.user_factors), np.asarray(model.item_factors)
         self._popular = np.bincount(items, minlength=shape[1]).astype(np.float64)
@@ -93,6 +97,24 @@ class Retrained:
         return {"fits": self._fits}
 
 
+class RetrainedALS(Retrained):
+    """`implicit.als.AlternatingLeastSquares`, fitted again each period."""
+
+    def _new_model(self) -> Any:
+        from implicit.als import AlternatingLeastSquares
+
+        return AlternatingLeastSquares(factors=FACTORS, random_state=self._seed)
+
+
+class RetrainedBPR(Retrained):
+    """`implicit.bpr.BayesianPersonalizedRanking`, fitted again each period."""
+
+    def _new_model(self) -> Any:
+        from implicit.bpr import BayesianPersonalizedRanking
+
+        return BayesianPersonalizedRanking(factors=FACTORS, random_state=self._seed)
+
+
 def obstacle(period: float, times: Sequence[float]) -> str | None:
     """Why a stream whose sampled events have these times is not for a model fitted each `period`; None when it is.
 
@@ -106,22 +128,10 @@ def obstacle(period: float, times: Sequence[float]) -> str | None:
     return f"fitting it each {hours} would take {fits} fits; {MOST_FITS} are allowed" if fits > MOST_FITS else None
 
 
-def _als(seed: int) -> Any:
-    from implicit.als import AlternatingLeastSquares
-
-    return AlternatingLeastSquares(factors=FACTORS, random_state=seed)
-
-
-def _bpr(seed: int) -> Any:
-    from implicit.bpr import BayesianPersonalizedRanking
-
-    return BayesianPersonalizedRanking(factors=FACTORS, random_state=seed)
-
-
 PERIODS: Final = {"als.hourly": HOUR, "als.daily": DAY, "bpr.hourly": HOUR, "bpr.daily": DAY}
 """Seconds between two fits, by name."""
 
-BATCH: Final = {
-    name: partial(Retrained, _als if name.startswith("als") else _bpr, period) for name, period in PERIODS.items()
+BATCH: Final[dict[str, Maker]] = {
+    name: partial(RetrainedALS if name.startswith("als") else RetrainedBPR, period) for name, period in PERIODS.items()
 }
-"""Makers by name; each takes the seed."""
+"""Makers by name."""

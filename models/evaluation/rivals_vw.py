@@ -6,13 +6,12 @@ that all items are ranked by numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from models.arrays import Array
-from models.evaluation.rivals_river import FACTORS, Mirrored, Rival
+from models.evaluation.rivals import FACTORS, Maker, MirroredRival
 
 BITS: Final = 22
 """4 million weights: with 16 a feature and 100,000 users and items, few share one."""
@@ -21,7 +20,7 @@ CONSTANT: Final = 11650396
 """Index of the constant feature, a constant of Vowpal Wabbit's source."""
 
 
-class _Wabbit(Mirrored):
+class VowpalWabbit(MirroredRival):
     def __init__(self, arguments: str, shift: int, columns: int) -> None:
         import vowpalwabbit
 
@@ -73,7 +72,7 @@ class _Wabbit(Mirrored):
         return int(4 * self._workspace.num_weights() * self._workspace.get_stride())
 
 
-class WabbitMachine(_Wabbit):
+class VowpalWabbitFactorization(VowpalWabbit):
     """`--lrq ui10`: a weight per user and item, and the product of their vectors; squared loss.
 
     Plain steps of .05: with its adaptive steps, at six rates tried, it ranks worse on MovieLens and REES46.
@@ -91,7 +90,7 @@ class WabbitMachine(_Wabbit):
         return np.asarray(matrix[:, 1:] @ own[1:] + matrix[:, 0] + own[0] + self._constant())
 
 
-class WabbitPairs(_Wabbit):
+class VowpalWabbitInteractions(VowpalWabbit):
     """`-q ui`: a weight per user, per item and per pair of them; squared loss.
 
     The rate is .1: better on the whole of MovieLens and REES46 than its default of .5.
@@ -116,5 +115,5 @@ class WabbitPairs(_Wabbit):
         return np.asarray(scores)
 
 
-VW: Final[dict[str, Callable[[int], Rival]]] = {"vw.lrq": WabbitMachine, "vw.interactions": WabbitPairs}
+VW: Final[dict[str, Maker]] = {"vw.lrq": VowpalWabbitFactorization, "vw.interactions": VowpalWabbitInteractions}
 """Makers by name; each takes the seed."""

@@ -119,7 +119,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
 
 
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
-    from models.evaluation import evaluate as contest
+    from models import evaluation
     from models.warmup import warm
     from streaming.intake import recommender_settings
 
@@ -128,7 +128,7 @@ def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: S
     count = len(reading.stream.events)
     began = time.monotonic()
     try:
-        result = contest.evaluate(
+        result = evaluation.evaluate(
             reading.stream,
             plan,
             time.perf_counter,
@@ -136,7 +136,7 @@ def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: S
             recommender_settings(settings),
             lambda who, done: told(who, done / count),
         )
-    except contest.NothingEvaluatedError as error:
+    except evaluation.NothingEvaluatedError as error:
         broken(error)
     return result | {"seconds": round(time.monotonic() - began, 1)}
 

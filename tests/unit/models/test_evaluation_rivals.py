@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from models.evaluation.protocol import Stream
-from models.evaluation.rival_run import examples, race, rank_of, top
+from models.evaluation.rival_run import examples, rank_of, run_rival, top
 from models.evaluation.rivals_implicit import DAY, HOUR, Retrained, obstacle
-from models.evaluation.rivals_river import RIVER, RiverFactors, RiverLinear, RiverMachine
+from models.evaluation.rivals_river import RIVER, RiverBiasedMF, RiverFMRegressor, RiverLinearRegression
 from models.evaluation.rivals_vw import VW
 from tests.support.streams.shop import ShopEvent, stream
 
 PREDICT = {
-    RiverMachine: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
-    RiverFactors: lambda model, user, item: model.predict_one(user=user, item=item),
-    RiverLinear: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
+    RiverFMRegressor: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
+    RiverBiasedMF: lambda model, user, item: model.predict_one(user=user, item=item),
+    RiverLinearRegression: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
 }
 
 needs_vw = pytest.mark.skipif(importlib.util.find_spec("vowpalwabbit") is None, reason="vowpalwabbit is not installed")
@@ -32,7 +32,7 @@ def taught(rival, count=600, users=12, items=30):
     return rival
 
 
-@pytest.mark.parametrize("make", [RiverMachine, RiverFactors, RiverLinear])
+@pytest.mark.parametrize("make", [RiverFMRegressor, RiverBiasedMF, RiverLinearRegression])
 @pytest.mark.parametrize("user", ["u3", "nobody yet"])
 def test_ranking_from_rivers_weights_equals_predict_one_for_every_item(make, user) -> None:
     rival = taught(make(1))
@@ -42,13 +42,13 @@ def test_ranking_from_rivers_weights_equals_predict_one_for_every_item(make, use
     assert rival.scores(user, 40, 0.0).tolist() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("make", [RiverMachine, RiverFactors, RiverLinear])
+@pytest.mark.parametrize("make", [RiverFMRegressor, RiverBiasedMF, RiverLinearRegression])
 def test_ranking_now_and_then_does_not_change_what_is_learnt(make) -> None:
     often, never = make(1), make(1)
     rng = random.Random(3)
     for _ in range(300):
         user, item, target = f"u{rng.randrange(9)}", rng.randrange(20), float(rng.random() < 0.5)
-        if make is RiverLinear:  # the others draw a new vector for whom they are asked about first
+        if make is RiverLinearRegression:  # the others draw a new vector for whom they are asked about first
             often.scores(user, 20, 0.0)
         often.learn(user, item, target, 0.0)
         never.learn(user, item, target, 0.0)
@@ -80,9 +80,6 @@ class FirstSeen:
 
     fits = 0
 
-    def __init__(self, seed):
-        self.seed = seed
-
     def fit(self, matrix, show_progress):
         assert not show_progress
         FirstSeen.fits += 1
@@ -90,9 +87,14 @@ class FirstSeen:
         self.item_factors = np.asarray(matrix.sum(axis=0)).reshape(-1, 1)
 
 
+class RetrainedFirstSeen(Retrained):
+    def _new_model(self):
+        return FirstSeen()
+
+
 def test_a_retrained_model_knows_what_came_before_the_last_boundary_and_nothing_later() -> None:
     pytest.importorskip("threadpoolctl")
-    rival, FirstSeen.fits = Retrained(FirstSeen, HOUR, 1), 0
+    rival, FirstSeen.fits = RetrainedFirstSeen(HOUR, 1), 0
     rival.learn("ann", 0, 1.0, 10.0)
     rival.learn("ann", 1, 0.0, 20.0)
     rival.catch_up(HOUR - 1)
@@ -197,7 +199,7 @@ def test_a_race_ranks_before_it_teaches_and_gives_every_rival_the_same_examples(
     events = [ShopEvent(0, f"u{n % 3}", f"i{n % 5}", float(n)) for n in range(40)]
     given = examples(Stream(events, {}), seed=1)
     rival = Oracle({float(n): n % 5 for n in range(40)})
-    run = race(Stream(events, {}), given, rival, [3, 10, 20], [10], 3, iter(range(1000)).__next__)
+    run = run_rival(Stream(events, {}), given, rival, [3, 10, 20], [10], 3, iter(range(1000)).__next__)
     assert run.ranks.tolist() == [0, 1, 1]  # item 3 was new at event 3
     assert run.lists == [["i0", "i4", "i3"]]
     assert rival.asked == [("u0", 3), ("u1", 5), ("u2", 5)]

@@ -23,7 +23,6 @@ SHARED = {
     "demo": "the demo: its parts and its command",
     "erasures": "users who were erased: the rule, the live store, the service, the route",
     "errors": "the errors of its room",
-    "evaluate": "the evaluation of a log and its command",
     "events": "events: the record, its settings, its files, its route",
     "evidence": "what the gate decides by: the records, the learner's report, the service's reader",
     "explanation": "why an item is on a page: of a score, of a page",
