@@ -1,4 +1,4 @@
-"""Batches of events in, changed rows out; a history in, a ranking out. Stages 2 to 4."""
+"""Learns batches of events into a state, and ranks items for a history. Stages 2 to 4."""
 
 from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import AskedAt, FrozenModel, recall

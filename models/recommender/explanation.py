@@ -1,4 +1,4 @@
-"""A ranked list in, what its scores are made of out: features and weights, of touched and untouched items. Stage 4."""
+"""Explains a ranking: the features and weights that make up its scores, for touched and untouched items. Stage 4."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from models.recommender.scratch import Scratch
 
 
 def explained(scratch: Scratch, places: Array) -> tuple[Array, Array]:
-    """Standardised features of the candidates at `places`, (n, EXPLAINED), and their weights, (EXPLAINED,), as f64.
+    """Return the features of some candidates of the last request, and the weights that turn them into scores.
 
-    The names are models.features.EXPLAINED_NAMES. `scratch` holds the last request, as ranked by the ranker.
+    Args:
+        scratch: Working memory that holds the last request, as ranked by the ranker.
+        places: Places of the candidates in the request's list, (n,).
+
+    Returns:
+        Standardised features, (n, EXPLAINED) f64, and their weights, (EXPLAINED,) f64, both in the order of
+        models.features.EXPLAINED_NAMES. Their product is the ranker's score.
     """
     listed, fresh = scratch.listed, scratch.fresh
     values = np.zeros((len(places), len(EXPLAINED_NAMES)))

@@ -1,6 +1,6 @@
-"""One history in, ranked items out: what a service needs of the recommender. Stage 4.
+"""Ranks items for a history: the part of the recommender that a service needs. Stage 4.
 
-Nothing here can make a row: a ranker sees a state through `ReadableState`, which offers no way to add an id.
+Nothing here can allocate a row: a ranker sees a state through `ReadableState`, which has no method that adds an id.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from models.records import normalised
 
 UNTOUCHED, QUERY = "untouched", "query"
 SOURCE_NAMES = np.array([*CONTENDERS, QUERY, UNTOUCHED], object)
-"""Names by number. The last two, -2 and -1, are no contenders: what was taken after a search, and the catalogue's lists
-of what nobody touched."""
+"""Names of sources by number. The last two, -2 and -1, are not contenders: items taken after a search, and the
+catalogue's lists of items that nobody has touched."""
 
 
 class ReadableIds(Protocol):
-    """Ids of one kind and their rows, to be looked up only."""
+    """Looks up the rows of ids of one kind."""
 
     @property
     def rows(self) -> Mapping[str, int]: ...
@@ -37,14 +37,14 @@ class ReadableIds(Protocol):
 
 
 class ReadableTable(Protocol):
-    """The columns of one table."""
+    """Gives the columns of one table."""
 
     @property
     def columns(self) -> Mapping[str, Array]: ...
 
 
 class ReadableState(Protocol):
-    """What ranking reads of a `State`."""
+    """The part of a `State` that ranking reads."""
 
     @property
     def keys(self) -> Mapping[str, ReadableIds]: ...
@@ -55,10 +55,11 @@ class ReadableState(Protocol):
 
 
 class Ranker:
-    """Ranks items over one state, which it only reads.
+    """Ranks items by one state, which it only reads.
 
-    `rank` and `similar` may run in several threads, each with its own `scratch`, while nobody writes to the state. On a
-    state that holds served tables only, every answer is the one that the learner would give.
+    `rank` and `similar` may run in several threads, each with its own `scratch`, while nobody writes to the state. With
+    a state that holds only served tables, `rank`, `similar`, `popular` and `scores` answer as the learner would;
+    `counters` needs the learner's own tables as well.
     """
 
     def __init__(self, state: ReadableState) -> None:
@@ -80,18 +81,26 @@ class Ranker:
         explain: bool = False,
         scratch: Scratch | None = None,
     ) -> Ranking:
-        """Items for a history (newest first; unknown ids are passed over) as seen at `now` (epoch seconds).
+        """Rank items for a history. Allocates no row.
 
-        Reads only: no row is allocated. `extra`: further ids that must be among the candidates (at most 400 count);
-        `only`: and no others.
-        `query`: the search that this answers; what was taken after it before is among the candidates.
-        `by`: a contender's name instead of the one in charge, which is also "served". Ties: the candidate named first
-        by the sources, or in `extra` where there are `only` these.
-        `explain`: with features and weights.
+        On a tie the candidate that the sources named first wins, or with `only` the one that comes first in `extra`.
+
+        Args:
+            items: Ids of the history's items, newest first. Unknown ids are skipped.
+            times: Epoch seconds of each of these events.
+            kinds: Code of the type of each of these events.
+            now: Epoch seconds at which the question is asked.
+            limit: Most items to return.
+            extra: Further ids that must be among the candidates; the first 400 count.
+            only: Rank the ids of `extra` and no others.
+            query: The search to answer. Items that were taken after the same search join the candidates.
+            by: Name of the contender that orders; None or "served" for the one in charge.
+            explain: Return features and weights as well.
+            scratch: Working memory of the calling thread; the ranker's own if left out.
         """
         scratch = scratch or self._scratch
         who = -1 if by is None else CONTENDERS.index(by)
-        if who in (-1, dim.SERVED):  # what is served has no scores of its own
+        if who in (-1, dim.SERVED):  # "served" has no scores of its own
             who = int(self.state.served.chosen.contender[0])
         keys = self.state.keys["item"]
         named = extra[: dim.EXTRA]
@@ -123,8 +132,10 @@ class Ranker:
         )
 
     def _ids(self, scratch: Scratch, places: Array, which: Array, named: Sequence[str]) -> list[str]:
-        """Ids of the candidates at `places`. What the request named is told by its own words: to read the id of a row
-        is to wait for memory, twice."""
+        """Return the ids of the candidates at `places`.
+
+        Ids that the request named are copied from the request: to read the id of a row is to wait for memory, twice.
+        """
         own = which.tolist()
         if named and (which >= 0).all():
             return [*map(named.__getitem__, own)]
@@ -132,7 +143,7 @@ class Ranker:
         return [named[at] if at >= 0 else ids[row] or "" for at, row in zip(own, rows, strict=True)]
 
     def similar(self, item_id: str, n: int = 20, *, scratch: Scratch | None = None) -> Ranking:
-        """What goes with one item, by co-visitation in both directions. Empty for an item nobody touched."""
+        """Rank what goes with one item, by co-visitation in both directions. Empty for an item nobody has touched."""
         stats = self.state.tables["item_stats"].columns
         row = self.state.keys["item"].rows.get(item_id, -1)
         if row < 0:
@@ -148,7 +159,7 @@ class Ranker:
         )
 
     def popular(self, n: int = 20, category: str | None = None) -> Ranking:
-        """The most popular items of late (half-life 5,000 events), of one category if given: at most 40, or 30."""
+        """Rank items by recent popularity (half-life 5,000 events): at most 40, or 30 of one category."""
         name, start, size = "top_items", dim.TOP, dim.TOP
         if category is not None:
             row = self.state.keys["category"].rows.get(category, -1)
@@ -171,16 +182,16 @@ class Ranker:
         return np.asarray(np.maximum(decayed, dim.FLOOR), np.float32)
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """Fading prequential scores of every contender: hit rate `hr`, reciprocal rank `rr`, tested events `n`."""
+        """Return the running scores of every contender: hit rate `hr`, reciprocal rank `rr`, tested events `n`."""
         return fading_scores(self.state.served.race)
 
     @property
     def chosen(self) -> str:
-        """The contender that orders what is served."""
+        """Name of the contender in charge: it orders what users are shown."""
         return CONTENDERS[int(self.state.served.chosen.contender[0])]
 
     def counters(self) -> dict[str, int]:
-        """Running totals: events applied, what ceilings did, and steps refused because they were no numbers."""
+        """Return running totals: events applied, what ceilings did, and steps refused because they were not numbers."""
         columns = self.state.tables["progress"].columns
         names = ("evicted_items", "evicted_users", "evicted_queries", "deferred", "unplaced", "cold", "refused")
         return {

@@ -1,4 +1,4 @@
-"""One batch of events in, changed rows out. Stage 4."""
+"""Learns batches of events into a state, and ranks by it. Stages 2 to 4."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.state import SCHEMA, Ceilings, Limits, State, set_priors
 
 
 def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> State:
-    """An empty model. Equal seeds and equal events give equal bytes.
+    """Make an empty model. Equal seeds and equal events give equal bytes.
 
     >>> new_state(RecommenderOptions(items=100), seed=7).keys["item"].space.ceiling
     100
@@ -35,7 +35,7 @@ def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> Stat
 
 
 class Recommender(Ranker):
-    """A ranker that also learns: the learner's one, which alone makes and removes rows. For one thread."""
+    """A ranker that also learns: it alone makes and removes rows. For one thread, the learner's."""
 
     def __init__(self, state: State, settings: RecommenderOptions | None = None) -> None:
         super().__init__(state)
@@ -51,16 +51,23 @@ class Recommender(Ranker):
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
     ) -> EventBatch:
-        """Ids to rows, for the longest run of events that needs no eviction in between, at least one.
+        """Turn ids into rows for the longest run of events that needs no eviction in between, at least one event.
 
-        Allocates rows. A run ends just before an event whose new id finds its key space full, so that what is evicted
-        depends on exactly the events before it and not on how they were cut into batches. `facts` are looked up for
-        new items only; later changes come through `describe`.
+        Allocates rows. A run ends just before an event whose new id finds its key space full, so that evictions depend
+        on exactly the events before them and not on how the stream was cut into batches.
+
+        Args:
+            events: Events in order.
+            record_times: Epoch seconds of each event's record.
+            facts: Item facts, looked up for new items only; later changes come through `describe`.
+
+        Returns:
+            The first events as arrays; its length says how many.
         """
         if not events:
             return self._batch(events, record_times, *(np.zeros(0, np.int32) for _ in range(3)))
         texts = {at: text for at, event in enumerate(events) if (text := query_of(event)) is not None}
-        # Only the first may evict, so it comes before the rows of the others are looked up.
+        # Only the first event may evict, so it is placed before the rows of the others are looked up.
         first = self._place(events[0], texts.get(0), facts, pending=False)
         user_rows, item_rows = (
             np.array([*map(self._row_getter(space), ids, repeat(-1))], np.int32)  # (n,)
@@ -81,7 +88,7 @@ class Recommender(Ranker):
     def _place(
         self, event: EventLike, text: str | None, facts: Mapping[str, FactsLike] | None, *, pending: bool
     ) -> tuple[int, int, int] | None:
-        """Rows of user, item and query (-1: none); None when that needs an eviction and events before it wait."""
+        """Return the rows of user, item and query, -1 for none; None if that needs an eviction while events wait."""
         user, item = self.state.keys["user"].rows.get(event.user_id, -1), -1
         if event.item_id is not None:
             item = self.state.keys["item"].rows.get(event.item_id, -1)
@@ -125,7 +132,7 @@ class Recommender(Ranker):
         )
 
     def learn(self, batch: EventBatch) -> Tested:
-        """Test, then learn, the events in order, in one compiled call. Returns the ranks of those that were tested."""
+        """Test, then learn, each event in order, in one compiled call. Returns the ranks of the tested events."""
         out = np.zeros((len(batch.user), 2 + dim.CONTENDERS), np.int32)
         state = self.state
         count = learn(state.served, state.private, batch, self._scratch, self.settings.test_every, out)
@@ -138,7 +145,17 @@ class Recommender(Ranker):
         facts: Mapping[str, FactsLike] | None = None,
         watch: Callable[[EventBatch, Tested], None] | None = None,
     ) -> Tested:
-        """`rows` and `learn` over all events, however many runs it takes; `watch` sees each run before the next."""
+        """Turn all events into rows and learn them, in as many runs as it takes.
+
+        Args:
+            events: Events in order.
+            record_times: Epoch seconds of each event's record.
+            facts: Item facts, looked up for new items.
+            watch: Called with each run and its tested events, before the next run is learned.
+
+        Returns:
+            The tested events; places count from the first of `events`.
+        """
         parts, start = [], 0
         while start < len(events):
             batch = self.rows(events[start:], record_times[start:], facts)
@@ -150,10 +167,10 @@ class Recommender(Ranker):
         return joined(parts) if parts else NOTHING
 
     def describe(self, changes: Iterable[tuple[str, FactsLike]]) -> int:
-        """Take over facts of items; one that has no row gets one, and is a candidate before anybody touched it.
+        """Take over facts of items. An item without a row gets one, and is a candidate before anybody touches it.
 
-        Where the ceiling leaves no room, untouched items make it, those longest in the catalogue first; a touched one
-        never does, and the new item waits for its first event. Returns how many items got no row.
+        When the ceiling is reached, untouched items give way, those longest in the catalogue first. A touched item
+        never does: then the new item waits for its first event. Returns the number of items that got no row.
         """
         keys, waiting = self.state.keys["item"], 0
         for item_id, facts in changes:
@@ -169,7 +186,7 @@ class Recommender(Ranker):
         return waiting
 
     def remove(self, space: str, ids: Iterable[str]) -> int:
-        """Forget items or users: their rows and every reference to them. Returns how many there were."""
+        """Forget items or users: their rows and every reference to them. Returns how many were known."""
         known = [key for key in dict.fromkeys(ids) if key in self.state.keys[space].rows]
         if known:
             self._ceilings.release(space, known)

@@ -27,12 +27,12 @@ class Held(FrozenModel):
         self.record = version
         self._answers: dict[tuple[object, ...], int] = {}
 
-    def rank(self, moment: AskedAt, learnt: State, scratch: Scratch, by: int = -1) -> int:
+    def rank(self, moment: AskedAt, learned: State, scratch: Scratch, by: int = -1) -> int:
         """As `FrozenModel.rank`, asked of the tables once for each moment."""
         past = (moment.items.tobytes(), moment.times.tobytes(), moment.kinds.tobytes())
         key = (*past, moment.now, moment.item, moment.query, by)
         if key not in self._answers:
-            self._answers[key] = super().rank(moment, learnt, scratch, by)
+            self._answers[key] = super().rank(moment, learned, scratch, by)
         return self._answers[key]
 
     def forget(self) -> None:
