@@ -1,4 +1,4 @@
-"""River's verbs over our kernels: a public library that the service does not use."""
+"""Estimators with River's verbs over our kernels: a public library that the service does not use."""
 
 from models.estimators.factorization import FactorizationMachine
 from models.estimators.linear import LinearRegressor
