@@ -3,7 +3,7 @@
 from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import AskedAt, FrozenModel, recall
 from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
-from models.recommender.ranker import Ranker
+from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import Scratch, new_scratch
 from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions, is_history, is_positive
@@ -22,6 +22,7 @@ __all__ = [
     "Knowledge",
     "Ranker",
     "Ranking",
+    "ReadableState",
     "Recommender",
     "RecommenderOptions",
     "Scratch",

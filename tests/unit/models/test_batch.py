@@ -138,9 +138,9 @@ def test_the_best_pass_is_kept_and_no_further_one_is_made_when_nothing_is_gained
     best = max(range(len(trained.scores)), key=lambda at: trained.scores[at].total)
     assert trained.kept == best + 1
     assert held.score(yes) == trained.scores[best]
-    told = trained.told()
-    assert told["held_out"] == trained.scores[0].n > 100
-    assert told["stopped"] == ("no_gain" if len(trained.scores) - trained.kept >= 2 else "passes")
+    summary = trained.summary()
+    assert summary["held_out"] == trained.scores[0].n > 100
+    assert summary["stopped"] == ("no_gain" if len(trained.scores) - trained.kept >= 2 else "passes")
 
 
 class Clock:
