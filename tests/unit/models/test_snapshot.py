@@ -17,7 +17,7 @@ from models.snapshot.compatibility import Incompatible, TooNew
 from models.snapshot.decoding import decode
 from models.snapshot.encoding import Chunk, NotFinite, describe
 from models.snapshot.manifest import Manifest, seal, unseal, verify
-from models.snapshot.migrations import MIGRATIONS, RELEARNT
+from models.snapshot.migrations import MIGRATIONS, RELEARNED
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table
 
@@ -212,7 +212,7 @@ def test_an_older_schema_is_migrated_step_by_step():
 
 
 def test_the_first_schema_s_rankers_are_learnt_anew_and_all_else_is_kept():
-    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNT, "pool")})
+    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNED, "pool")})
     assert set(MIGRATIONS[1](whole).tables) == {"pool", "curvature"}
     assert set(MIGRATIONS[1](whole._replace(base=False)).tables) == {"pool"}
     inverse = MIGRATIONS[1](whole).tables["curvature"].columns["inverse"]
