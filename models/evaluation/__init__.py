@@ -1,4 +1,4 @@
-"""A log in; what the recommender and other models would have reached on it, out."""
+"""Evaluates the recommender and other models on a log: each event is ranked before it is learned."""
 
 from models.evaluation.contenders import UnknownContenderError, chosen
 from models.evaluation.evaluation import NothingEvaluatedError, evaluate

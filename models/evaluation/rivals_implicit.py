@@ -1,8 +1,8 @@
-"""All events so far in, a model fitted anew each hour or day out: what a shop runs when it does not learn online.
+"""Models that are fitted again each hour or day, as in a shop that does not learn online. Needs the package implicit.
 
-Needs the package implicit. At a boundary of the period the model is fitted on everything before it, in no time as far
-as the stream is concerned, which favours it. Between boundaries nothing changes: an item that is newer than the fit is
-not proposed; a user who is newer gets what was most popular at the fit.
+At a boundary of the period the model is fitted on everything before it. The stream does not wait for the fit, which
+favours the model. Between boundaries nothing changes: an item newer than the fit is not proposed; a user newer than the
+fit gets the items that were most popular then.
 """
 
 from __future__ import annotations
@@ -19,14 +19,21 @@ from models.arrays import Array
 from models.evaluation.rivals import Maker
 
 FACTORS: Final = 64
+"""Numbers per vector."""
+
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 MOST_FITS: Final = 400
-"""Fits of one contender in an evaluation: enough for a year of days."""
+"""Most fits of one contender in an evaluation: enough for a year of days."""
 
 
 class Retrained:
-    """One of implicit's models, fitted at each boundary of `period` seconds of event time before it is next asked."""
+    """A model of implicit, fitted again at each boundary of event time before it is next asked.
+
+    Args:
+        period: Seconds between two boundaries.
+        seed: Seed of the model.
+    """
 
     pointwise = False
 
@@ -42,13 +49,13 @@ class Retrained:
         self._popular = np.zeros(0)
 
     def learn(self, user: str, item: int, target: float, when: float) -> None:
-        """Remember what was wanted until the next fit; sampled negatives are nothing to a batch model."""
+        """Keep a wanted item until the next fit; a batch model has no use for sampled negatives."""
         if target > 0:
             self._pairs.append((self._users.setdefault(user, len(self._users)), item))
             self._times.append(when)
 
     def catch_up(self, when: float) -> None:
-        """Fit on everything before the last boundary, unless that has been done or there is nothing new."""
+        """Fit on everything before the last boundary, unless that is done or there is nothing new."""
         boundary = math.floor(when / self._period) * self._period
         if boundary <= self._boundary:
             return
@@ -67,7 +74,7 @@ class Retrained:
         users, items = np.array(self._pairs[:count]).T
         shape = (int(users.max()) + 1, int(items.max()) + 1)
         matrix = sparse.csr_matrix((np.ones(count, np.float32), (users, items)), shape=shape)
-        # implicit runs its own threads; those of BLAS on top slow it down many times, and it warns of them.
+        # implicit runs its own threads; those of BLAS on top slow it down many times, and it warns about them.
         with threadpool_limits(1, "blas"):
             model = self._new_model()
             model.fit(matrix, show_progress=False)
@@ -76,7 +83,7 @@ class Retrained:
         self._fitted, self._fits = count, self._fits + 1
 
     def scores(self, user: str, count: int, when: float) -> Array:
-        """Product of vectors; popularity at the fit for a new user; minus infinity for an item that is newer."""
+        """Multiply vectors; a new user gets popularity at the fit, a newer item minus infinity."""
         del when
         found = np.full(count, -np.inf)
         row = self._users.get(user, len(self._own))
@@ -85,15 +92,15 @@ class Retrained:
         return found
 
     def predicted(self, scores: Array) -> Array:
-        """Unused: these scores predict no target."""
+        """Return the scores, which predict no target: this is not used."""
         return scores
 
     def memory(self) -> int:
-        """Vectors, and the pairs kept for the next fit."""
+        """Count vectors, and the pairs kept for the next fit."""
         return int(self._own.nbytes + self._all.nbytes + 24 * len(self._pairs))
 
     def notes(self) -> dict[str, Any]:
-        """How often it was fitted."""
+        """Report the number of fits."""
         return {"fits": self._fits}
 
 
@@ -116,7 +123,11 @@ class RetrainedBPR(Retrained):
 
 
 def obstacle(period: float, times: Sequence[float]) -> str | None:
-    """Why a stream whose sampled events have these times is not for a model fitted each `period`; None when it is.
+    """Say why a stream does not suit a model that is fitted each period; None if it does.
+
+    Args:
+        period: Seconds between two fits.
+        times: Times of the sampled events, in epoch seconds.
 
     >>> obstacle(DAY, [0.0, 3600.0])
     'no boundary of 24 h lies within the stream'
