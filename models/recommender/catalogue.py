@@ -18,11 +18,16 @@ class FactsLike(Protocol):
     """
 
     @property
-    def category(self) -> str | None: ...
+    def category(self) -> str | None:
+        """Name of the category."""
+
     @property
-    def brand(self) -> str | None: ...
+    def brand(self) -> str | None:
+        """Name of the brand."""
+
     @property
-    def price(self) -> float | None: ...
+    def price(self) -> float | None:
+        """Price, in the shop's currency."""
 
 
 def is_available(facts: FactsLike) -> bool:

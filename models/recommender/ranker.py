@@ -30,28 +30,39 @@ class ReadableIds(Protocol):
     """Looks up the rows of ids of one kind."""
 
     @property
-    def rows(self) -> Mapping[str, int]: ...
+    def rows(self) -> Mapping[str, int]:
+        """Row of each id."""
+
     @property
-    def ids(self) -> Sequence[str | None]: ...
-    def find(self, keys: Sequence[str], /) -> Array: ...
+    def ids(self) -> Sequence[str | None]:
+        """Id of each row, None for a free one."""
+
+    def find(self, keys: Sequence[str], /) -> Array:
+        """Return the rows of ids, (n,) i32, -1 for an unknown one."""
 
 
 class ReadableTable(Protocol):
     """Gives the columns of one table."""
 
     @property
-    def columns(self) -> Mapping[str, Array]: ...
+    def columns(self) -> Mapping[str, Array]:
+        """Arrays by name, each (rows, ...)."""
 
 
 class ReadableState(Protocol):
     """The part of a `State` that ranking reads."""
 
     @property
-    def keys(self) -> Mapping[str, ReadableIds]: ...
+    def keys(self) -> Mapping[str, ReadableIds]:
+        """Ids of each key space."""
+
     @property
-    def tables(self) -> Mapping[str, ReadableTable]: ...
+    def tables(self) -> Mapping[str, ReadableTable]:
+        """Tables by name."""
+
     @property
-    def served(self) -> Any: ...
+    def served(self) -> Any:
+        """The served tables as nested named tuples, for the kernels."""
 
 
 class Ranker:

@@ -19,15 +19,24 @@ class EventLike(Protocol):
     """
 
     @property
-    def kind(self) -> int: ...
+    def kind(self) -> int:
+        """Code of the event type, as in models/dimensions.py."""
+
     @property
-    def user_id(self) -> str: ...
+    def user_id(self) -> str:
+        """Id of the user."""
+
     @property
-    def item_id(self) -> str | None: ...
+    def item_id(self) -> str | None:
+        """Id of the item, None for an event without one."""
+
     @property
-    def timestamp(self) -> float: ...
+    def timestamp(self) -> float:
+        """Epoch seconds."""
+
     @property
-    def price(self) -> float | None: ...
+    def price(self) -> float | None:
+        """Price paid or shown, in the shop's currency."""
 
 
 @dataclass(frozen=True, slots=True)
