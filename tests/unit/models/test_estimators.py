@@ -1,4 +1,4 @@
-"""Our regressors against River's: the same checks, the same numbers, and what ours refuse to do."""
+"""Our regressors against River's: the same checks, the same numbers, and what ours refuse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_check_of_rivers_suite_passes(model, check):
     check(model.clone())
 
 
-def test_rivers_suite_did_ask_what_matters():
+def test_no_check_of_rivers_suite_is_skipped():
     """None is skipped, and the two that River's own machine or linear model skip are among them."""
     for model in BOTH:
         asked = [check.__name__ for check in checks.yield_checks(model)]
@@ -72,7 +72,7 @@ def learned(model):
 
 
 def ours(name):
-    """River's name of a feature in our spelling: the first underscore parts field and string."""
+    """River's name of a feature in our spelling: the first underscore separates field and string."""
     field, found, value = name.partition("_")
     return (field, value) if found else name
 
@@ -205,7 +205,7 @@ def test_a_string_with_an_underscore_is_not_another_field():
 
 
 def test_an_optimizer_remembers_each_row_by_itself():
-    """After a thousand steps of one feature another's first step is as large as its own first step was."""
+    """After a thousand steps of one feature, the first step of another is as large as that one's first was."""
     for optimizer in (optim.AdaGrad(0.1), optim.Adam(0.1)):
         model = LinearRegressor(optimizer, scale=False, intercept_lr=0.0)
         model.learn_one({"often": 1.0}, 100.0)
@@ -216,7 +216,7 @@ def test_an_optimizer_remembers_each_row_by_itself():
         assert model.weights["rare"] == pytest.approx(first, rel=1e-6)
 
 
-def test_what_the_kernels_cannot_do_is_refused_by_name():
+def test_options_unknown_to_the_kernels_are_refused_by_name():
     with pytest.raises(UnsupportedOptionError, match="optimizer Momentum: use SGD, AdaGrad or Adam"):
         LinearRegressor(optim.Momentum())
     with pytest.raises(UnsupportedOptionError, match="loss Huber"):

@@ -1,4 +1,4 @@
-"""The protocol of an evaluation: what is evaluated, what was known of it, and that the report says what happened."""
+"""The protocol of an evaluation: which events are evaluated, what was known before each, and the report."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ EVENTS = stream(1200, 11)
 
 
 class Steps:
-    """A clock that goes on by a second each time somebody looks."""
+    """A clock that advances by a second at each call."""
 
     now = 0.0
 
@@ -51,7 +51,7 @@ def naive(events, every):
 
 
 @pytest.mark.parametrize("every", [1, 7])
-def test_what_is_evaluated_and_what_was_known_of_it_is_what_the_protocol_says(every) -> None:
+def test_evaluated_events_and_their_slices_follow_the_protocol(every) -> None:
     events = EVENTS[:400]
     own = run_recommender(Stream(events, facts()), Plan(every=every), Steps(), ROOMY)
     places = own.tested.places[late(own.tested.places, len(events))]
@@ -60,7 +60,7 @@ def test_what_is_evaluated_and_what_was_known_of_it_is_what_the_protocol_says(ev
     assert list(zip(*rows, strict=True)) == naive(events, every)
 
 
-def test_the_figures_of_a_replay_are_those_of_the_learners_own_code() -> None:
+def test_the_figures_of_a_run_are_those_of_the_learners_own_code() -> None:
     events = EVENTS[:700]
     settings = RecommenderOptions(items=100, users=50, categories=8, brands=8, test_every=3)
     recommender = Recommender(new_state(settings, 5), settings)
@@ -159,7 +159,7 @@ def test_k_decides_which_ranks_count() -> None:
     assert narrow["contenders"]["served"]["hr@5"] < wide["contenders"]["served"]["hr@30"]
 
 
-def test_contenders_are_chosen_by_name_or_group_and_a_wrong_one_is_told_the_right_ones() -> None:
+def test_contenders_are_chosen_by_name_or_group_and_an_error_lists_them() -> None:
     assert list(chosen(["river.BiasedMF"])[0]) == ["river.BiasedMF"]
     assert len(chosen(["builtin,"[:-1], "river"])[0]) == 3
     with pytest.raises(UnknownContenderError, match=r"no contender 'als': there are builtin, river .*als\.daily"):

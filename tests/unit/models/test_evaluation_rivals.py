@@ -1,4 +1,4 @@
-"""Rivals rank all items from their own weights: the same numbers as their own predictions, one by one."""
+"""Rivals rank all items from their own weights, with the same numbers as their own predictions."""
 
 import copy
 import importlib.util
@@ -43,7 +43,7 @@ def test_ranking_from_rivers_weights_equals_predict_one_for_every_item(make, use
 
 
 @pytest.mark.parametrize("make", [RiverFMRegressor, RiverBiasedMF, RiverLinearRegression])
-def test_ranking_now_and_then_does_not_change_what_is_learnt(make) -> None:
+def test_ranking_does_not_change_the_model(make) -> None:
     often, never = make(1), make(1)
     rng = random.Random(3)
     for _ in range(300):
@@ -76,7 +76,7 @@ def test_an_id_with_the_separators_of_vowpal_wabbit_is_one_feature() -> None:
 
 
 class FirstSeen:
-    """Knows who wanted what, each time it is fitted: the score of an item is how often it was wanted by then."""
+    """A batch model: the score of an item is how often it was wanted before the fit."""
 
     fits = 0
 
@@ -124,7 +124,7 @@ def test_implicits_models_find_the_two_halves_of_a_shop(name) -> None:
     assert set(top(scores, 10)) == set(range(10, 20))
 
 
-def test_what_a_period_does_not_fit_is_said() -> None:
+def test_a_stream_that_does_not_suit_a_period_is_explained() -> None:
     assert obstacle(DAY, [0.0, DAY + 1]) is None
     assert "no boundary of 1 h" in str(obstacle(HOUR, [5.0, 3500.0]))
     assert "1000 fits; 400" in str(obstacle(HOUR, [HOUR * n for n in range(1001)]))
@@ -163,16 +163,16 @@ def test_a_negative_is_known_and_was_not_touched_by_its_user() -> None:
 
 
 class Oracle:
-    """Scores the item that comes next highest: told the stream beforehand."""
+    """Scores the next item highest, because it knows the stream."""
 
     pointwise = True
 
     def __init__(self, answers):
-        self.answers, self.asked, self.learnt = answers, [], []
+        self.answers, self.asked, self.learned = answers, [], []
 
     def learn(self, user, item, target, when):
         assert when >= 0
-        self.learnt.append((user, item, target))
+        self.learned.append((user, item, target))
 
     def catch_up(self, when):
         pass
@@ -195,7 +195,7 @@ class Oracle:
         return {"is": "an oracle"}
 
 
-def test_a_race_ranks_before_it_teaches_and_gives_every_rival_the_same_examples() -> None:
+def test_a_run_ranks_before_it_learns_and_gives_every_rival_the_same_examples() -> None:
     events = [ShopEvent(0, f"u{n % 3}", f"i{n % 5}", float(n)) for n in range(40)]
     given = examples(Stream(events, {}), seed=1)
     rival = Oracle({float(n): n % 5 for n in range(40)})
@@ -203,8 +203,8 @@ def test_a_race_ranks_before_it_teaches_and_gives_every_rival_the_same_examples(
     assert run.ranks.tolist() == [0, 1, 1]  # item 3 was new at event 3
     assert run.lists == [["i0", "i4", "i3"]]
     assert rival.asked == [("u0", 3), ("u1", 5), ("u2", 5)]
-    assert rival.learnt[:2] == [("u0", 0, 1.0), ("u1", 1, 1.0)]
-    assert sum(target == 0.0 for _, _, target in rival.learnt) == (given.negatives >= 0).sum()
+    assert rival.learned[:2] == [("u0", 0, 1.0), ("u1", 1, 1.0)]
+    assert sum(target == 0.0 for _, _, target in rival.learned) == (given.negatives >= 0).sum()
     assert (run.memory, run.notes, run.learning > 0, run.ranking > 0) == (7, {"is": "an oracle"}, True, True)
 
 

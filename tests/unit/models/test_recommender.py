@@ -1,4 +1,4 @@
-"""The recommender as a whole: what it must never do, and that it learns at once what it is shown."""
+"""The recommender as a whole: what it must never do, and that it learns at once."""
 
 import math
 import random
@@ -47,7 +47,7 @@ def test_one_by_one_equals_in_batches_even_when_rows_are_evicted(settings, seed)
     assert whole.state.digest() == learn(events, settings, cuts=(13, 90, 1)).state.digest()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others():
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     events = stream(400, 5)
     assert learn(events, seed=1).state.digest() == learn(events, seed=1).state.digest()
     assert learn(events, seed=1).state.digest() != learn(events, seed=2).state.digest()
@@ -161,12 +161,12 @@ def test_a_refused_step_is_counted():
 
 
 def rates(times, progress=None):
-    """What the clock says after each record."""
+    """The rate after each record."""
     progress = progress or new_state(SMALL).private.progress
     return [learning.watch_clock(progress, time) for time in times]
 
 
-def test_a_record_from_the_future_does_not_distort_the_rate_for_ever():
+def test_a_record_from_the_future_does_not_distort_the_rate_forever():
     progress, times = new_state(SMALL).private.progress, START + 0.01 * np.arange(5_000)
     assert rates(times, progress)[-1] == pytest.approx(100, rel=0.05)
     rates([times[-1] + 10 * 365 * 86_400], progress)
@@ -257,8 +257,8 @@ def test_counts_are_those_of_the_events():
         assert counts[row] == sum(event.user_id == user for event in events)
 
 
-def test_a_checkerboard_is_learnt_completely():
-    """Users of one colour buy the items of that colour only: whatever is left of it must come first."""
+def test_a_checkerboard_is_learned_completely():
+    """Users of one colour buy only items of that colour: the remaining ones of it must come first."""
     rng, events = random.Random(21), []
     for turn in range(2000):
         user = rng.randrange(20)
@@ -275,7 +275,7 @@ def test_a_checkerboard_is_learnt_completely():
             assert set(first) == left, by
 
 
-def test_the_race_starts_with_popularity_and_ends_with_what_is_best():
+def test_the_contender_in_charge_is_popularity_at_first_and_the_best_one_later():
     recommender = Recommender(new_state(ROOMY), ROOMY)
     assert recommender.chosen == "popularity_middle"
     recommender = learn(stream(3000, 20))
@@ -292,7 +292,7 @@ def test_contenders_are_named_in_one_order():
     assert {name: number for number, name in enumerate(CONTENDERS)} == numbers
 
 
-def test_what_is_served_can_be_asked_for_by_its_name():
+def test_served_is_a_name_of_the_contender_in_charge():
     recommender = learn(stream(900, 9))
     for past in (HISTORY, ([], [], []), (["i2"], [START + 95], [0])):
         expected = recommender.rank(*past, START + 100)
@@ -308,7 +308,7 @@ def test_what_is_served_can_be_asked_for_by_its_name():
 GIVEN = ["i33", "never seen", "i7", "i40", "i7", "i2", "waiting", "i13"]
 
 
-def test_given_items_alone_are_ranked_and_the_sources_say_of_them_what_they_say_among_all():
+def test_sources_score_given_items_alone_as_they_do_among_all():
     recommender = learn(stream(900, 10))
     recommender.describe([("waiting", facts()["i3"])])
     known = {item for item in GIVEN if item in recommender.state.keys["item"].rows}
@@ -323,7 +323,7 @@ def test_given_items_alone_are_ranked_and_the_sources_say_of_them_what_they_say_
     assert answer(recommender, extra=["waiting"], only=True).items == ["waiting"]
 
 
-def test_given_items_are_ranked_by_the_same_features_but_those_within_the_list():
+def test_given_items_have_the_same_features_except_those_within_the_list():
     recommender, scratch = learn(stream(900, 11)), new_scratch()
     alone = answer(recommender, extra=GIVEN, only=True, limit=1000, explain=True, scratch=scratch)
     among = answer(recommender, extra=GIVEN, limit=1000, explain=True, scratch=scratch)
