@@ -123,7 +123,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
 
 
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, show: Show) -> dict[str, Any]:
-    from models.evaluation import evaluate as evaluation
+    from models import evaluation
     from models.warmup import warm
     from streaming.intake import recommender_settings
 

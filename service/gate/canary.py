@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.recommender import Ranking, Recommender, Scratch
+from models.recommender import Ranker, Ranking, Scratch
 from models.records import CLICK, PURCHASE
 from models.state import Schema, State
 from models.statistics import distance, stability
@@ -40,7 +40,7 @@ class Findings(NamedTuple):
     numbers: dict[str, float]
 
 
-def inspect(state: State, recommender: Recommender, schema: Schema, queries: int, now: float) -> Findings:
+def inspect(state: State, recommender: Ranker, schema: Schema, queries: int, now: float) -> Findings:
     """Check the dimensions of a version and ask it canary queries.
 
     Finite values and references were checked where the version was decoded.
@@ -85,7 +85,7 @@ def _size(values: Array) -> float:
 
 
 def contrast(
-    served: Recommender, challenger: Recommender, state: State, queries: int, now: float, scratch: Scratch
+    served: Ranker, challenger: Ranker, state: State, queries: int, now: float, scratch: Scratch
 ) -> dict[str, float]:
     """How the challenger's answers to canary queries differ from those of the served tables.
 
@@ -107,7 +107,7 @@ def contrast(
         leaves it free.
     """
 
-    def answer(one: Recommender, history: History) -> Ranking:
+    def answer(one: Ranker, history: History) -> Ranking:
         return one.rank(*history, now, SCORED, by=challenger.chosen, scratch=scratch)
 
     asked = canaries(state, queries, now)
@@ -157,7 +157,7 @@ def canaries(state: State, count: int, now: float) -> Iterator[History]:
         yield History(items, times, [PURCHASE if position % 2 else CLICK for position in range(len(items))])
 
 
-def _ask(recommender: Recommender, history: History, now: float, *, must_answer: bool) -> str:
+def _ask(recommender: Ranker, history: History, now: float, *, must_answer: bool) -> str:
     # A version may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
     try:
         ranking = recommender.rank(*history, now)

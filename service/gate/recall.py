@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.recommender import Recommender, Scratch
+from models.recommender import Ranker, Scratch
 from models.statistics import DEPTH, PastQuestion, Reservoir
 from service.serving import TableSet
 
@@ -29,7 +29,7 @@ def forgotten(
     return {f"replay_{name}": float(value) for name, value in found._asdict().items()}
 
 
-def finder(recommender: Recommender, scratch: Scratch) -> Callable[[PastQuestion], bool]:
+def finder(recommender: Ranker, scratch: Scratch) -> Callable[[PastQuestion], bool]:
     """A test whether the first 20 items for a question's history hold the item of its event."""
 
     def finds(asked: PastQuestion) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.gate import Policy
-from models.recommender import Recommender, new_scratch
+from models.recommender import Ranker, new_scratch
 from models.replay import Examined
 from models.state import SCHEMA, State
 from service.gate import contrast, inspect
@@ -16,7 +16,7 @@ class CanaryExaminer:
     """Callable. Gates that face the same tables at the same moment share one examination."""
 
     def __init__(self) -> None:
-        self._recommenders: dict[int, Recommender] = {}
+        self._recommenders: dict[int, Ranker] = {}
         self._scratch = new_scratch()
         self._asked: tuple[object, ...] = ()
         self._found: Examined = ((), "", {})
@@ -45,10 +45,10 @@ class CanaryExaminer:
             numbers = numbers | contrast(self._over(served), over, candidate, queries, now, self._scratch)
         return faults, detail, numbers
 
-    def _over(self, state: State) -> Recommender:
+    def _over(self, state: State) -> Ranker:
         found = self._recommenders.pop(id(state), None)
         if found is None or found.state is not state:
-            found = Recommender(state)
+            found = Ranker(state)
         self._recommenders[id(state)] = found
         if len(self._recommenders) > REMEMBERED:
             del self._recommenders[next(iter(self._recommenders))]

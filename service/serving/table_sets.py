@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import numpy as np
-
-from models.dimensions import SOURCES
-from models.recommender import CONTENDERS, Recommender
+from models.recommender import CONTENDERS, Ranker, best_source
 from models.snapshot import Damaged, Manifest
 from models.state import Schema, State, duplicate
 from streaming.store import Store
@@ -28,12 +25,12 @@ left to the request and the version is loaded into new tables, which costs memor
 
 
 class TableSet:
-    """Tables of one version, the recommender over them, and how many requests are reading them."""
+    """Tables of one version, the ranker over them, and how many requests are reading them."""
 
     def __init__(self, state: State, manifest: Manifest) -> None:
         self.state = state
         self.manifest = manifest
-        self.recommender = Recommender(state)
+        self.recommender = Ranker(state)
         self.baseline = False
         self._lock = threading.Lock()
         self._readers = 0
@@ -46,7 +43,7 @@ class TableSet:
     @property
     def order(self) -> str | None:
         """The contender that the gate lets order lists: the baseline, or None for the contender in charge."""
-        return best_source(self.state) if self.baseline else None
+        return CONTENDERS[best_source(self.state.served.race)] if self.baseline else None
 
     @property
     def items(self) -> int:
@@ -72,12 +69,6 @@ class TableSet:
                 return False
             time.sleep(0.0005)
         return True
-
-
-def best_source(state: State) -> str:
-    """The single source with the best running score: the bar that a learned ranking has to clear."""
-    race = state.tables["race"].columns
-    return CONTENDERS[int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))]
 
 
 class TableSets:
