@@ -23,6 +23,7 @@ from streaming.live import ShowingsWriter
 from streaming.settings import Settings
 from streaming.store import Commands
 from streaming.telemetry import LearnerTelemetry
+from streaming.waiting import until_there
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +101,10 @@ class SlateAttributor:
             self._thread.join(CLOSING)
 
     def _run(self) -> None:
-        said = ""
-        while not self._stop.is_set():
-            try:
-                self._follow()
-            except KafkaTrouble as error:
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("slates are not followed: %s", error)
-                self._stop.wait(RETRY)
+        until_there(self._follow, (KafkaTrouble,), self._stop.wait, RETRY, self._report)
+
+    def _report(self, error: Exception) -> None:
+        log.warning("slates are not followed: %s", error)
 
     def _follow(self) -> None:
         source = self._connect()

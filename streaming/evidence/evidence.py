@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,54 +17,70 @@ from models.referee import NAMES, Alarms, Referee
 from models.state import State
 from models.statistics import Exposed
 from streaming.evidence.frozen import FrozenVersions
+from streaming.intake import PreparedBatch
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
+
+Watch: TypeAlias = Callable[[EventBatch, Tested], None]
 
 BAD = ("rejected", "late", "future")
 """Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
 
 
 class EvidenceReporter:
-    """For the learner's thread."""
+    """Compares the learner's model with frozen versions as it learns, and writes down the result for the gate.
 
-    def __init__(self, opponents: FrozenVersions, referee: Referee, telemetry: LearnerTelemetry) -> None:
-        self._opponents, self._referee, self._telemetry = opponents, referee, telemetry
+    For the learner's thread.
+
+    Args:
+        frozen: The versions to compare with.
+        referee: Compares, within its share of the time.
+        telemetry: Shows the comparisons.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        frozen: FrozenVersions,
+        referee: Referee,
+        telemetry: LearnerTelemetry,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._frozen, self._referee, self._telemetry, self._clock = frozen, referee, telemetry, clock
         self._shown = (0.0, 0, 0)
         self._counts: Mapping[str, int] = {}
         # River takes a second to import, and learning need not wait for its detectors.
-        threading.Thread(target=self._listen, name="alarms", daemon=True).start()
+        threading.Thread(target=self._make_alarms, name="alarms", daemon=True).start()
 
-    def _listen(self) -> None:
+    def _make_alarms(self) -> None:
         self._referee.alarms = Alarms()
 
-    def watcher(self, state: State) -> Callable[[EventBatch, Tested], None]:
-        """What `learn_events` shows each run to."""
-        self._referee.compare_with(*self._opponents.current())
+    @contextlib.contextmanager
+    def learning(self, state: State, batch: PreparedBatch) -> Iterator[Watch]:
+        """Compare while a batch is learned; yields what `learn_events` shows each run of tested events to.
 
-        def watch(batch: EventBatch, tested: Tested) -> None:
-            self._referee.watch(state, batch, tested)
+        The time that learning took, comparisons excepted, is the budget of the comparisons to come.
+        """
+        started, spent = self._clock(), self._referee.spent
+        self._referee.compare_with(*self._frozen.current())
 
-        return watch
+        def watch(events: EventBatch, tested: Tested) -> None:
+            self._referee.watch(state, events, tested)
+
+        yield watch
+        self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))
+        outcomes = {**batch.outcomes, "learnt": len(batch.events)}
+        bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
+        self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
     def idle(self) -> None:
         """There is no batch: let go of versions that are no longer compared with."""
-        self._referee.compare_with(*self._opponents.current())
+        self._referee.compare_with(*self._frozen.current())
 
     def renew(self) -> None:
         """What is learnt was replaced: how it stood against others says nothing of what it is now."""
         self._referee.renew()
-
-    @property
-    def spent(self) -> float:
-        """Seconds spent asking opponents so far."""
-        return self._referee.spent
-
-    def note(self, seconds: float, outcomes: Mapping[str, int]) -> None:
-        """A batch was learnt in `seconds` without ours; what became of its records."""
-        self._referee.add_budget(seconds)
-        bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
-        self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
     def asked(self) -> list[Any]:
         """Some of the tested events since the last call, as questions for the services' reservoirs."""

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from models.recommender import FrozenModel
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
+from streaming import versions
 from streaming.store import Pointer, Store, StoreUnavailable
-from streaming.versions import loading as versions
 
 log = logging.getLogger(__name__)
 

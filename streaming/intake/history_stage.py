@@ -85,7 +85,7 @@ class HistoryStage:
             if not self._room():
                 return None
             samples = batch.sampled_times(ARRIVAL_SAMPLES)
-            batch.mirrored = self._mirror.add(batch.histories, batch.facts, samples)
+            batch.live_number = self._mirror.add(batch.histories, batch.facts, samples)
             self._mirror.flush()
             self._hand_over(batch)
         return None

@@ -63,7 +63,7 @@ class PreparedBatch:
     refused: dict[str, int] = field(default_factory=dict)
     arrivals: int = 0
     erasures: int = 0
-    mirrored: int = 0
+    live_number: int = 0
     letters: int = 0
 
     def sampled_times(self, about: int) -> list[float]:

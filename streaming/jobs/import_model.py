@@ -7,9 +7,8 @@ it, and a learner that starts has it before the first event.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile, is_zipfile
@@ -17,24 +16,24 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from models.arrays import Array
-from models.ledger import Admission, Progress
+from models.ledger import Receipt
 from models.recommender import (
     ImportOutcome,
     ImportRefusedError,
     Knowledge,
-    Recommender,
     check,
     enlist_categories,
-    new_state,
     take,
 )
 from models.state import SCHEMA
+from streaming import versions
 from streaming.checkpoint import Checkpointer
-from streaming.intake import admission_rules, recommender_settings
+from streaming.intake import KnownItems, recommender_settings
+from streaming.jobs.lease import lease_of
+from streaming.learning import Model
 from streaming.live import stored_facts
 from streaming.settings import Settings
-from streaming.store import Leadership, Store
-from streaming.versions import loading as versions
+from streaming.store import Store
 
 IDS: Final = ("ids", "id", "item_id", "item_ids")
 VECTORS: Final = ("vectors", "vector", "factors", "item_factors", "embedding")
@@ -139,37 +138,32 @@ def run(
     check(knowledge, project=project)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(Store.for_learner(settings)))
-        leadership = None if dry_run else stack.enter_context(_lease(settings))
-        mine = recommender_settings(settings)
-        loaded = versions.load(store, "head", SCHEMA, served_only=False, ceilings=mine.ceilings())
-        state = loaded.state if loaded else new_state(mine, settings.recommender.seed)
-        outcome = take(state, knowledge, int(wall()))
-        recommender, imported = Recommender(state, mine), set(knowledge.ids)
-        recommender.describe((item, facts) for item, facts in stored_facts(store) if item in imported)
-        enlist_categories(state, knowledge.ids)
+        leadership = None if dry_run else stack.enter_context(lease_of(settings, "import", LearnerRunsError))
+        ceilings = recommender_settings(settings).ceilings()
+        loaded = versions.load(store, "head", SCHEMA, served_only=False, ceilings=ceilings)
+        model = Model.of_version(settings, loaded, KnownItems()) if loaded else Model.empty(settings, KnownItems())
+        outcome = take(model.state, knowledge, int(wall()))
+        imported = set(knowledge.ids)
+        model.recommender.describe((item, facts) for item, facts in stored_facts(store) if item in imported)
+        enlist_categories(model.state, knowledge.ids)
         if leadership is None:
             return outcome, ""
-        progress = loaded.manifest.progress.copy() if loaded else Progress()
-        admission = Admission(
-            admission_rules(settings), loaded.arrivals if loaded else None, loaded.erasures if loaded else None
-        )
-        receipts = loaded.manifest.receipts if loaded else ()
         checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
-        evidence: dict[str, Any] = {"imported": outcome._asdict()}
-        served_by = recommender.chosen
-        checkpointer.cut(state, progress, admission, evidence, served_by=served_by, receipts=receipts, force=True)
-        if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
-            raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
-        return outcome, checkpointer.last.id
+        return outcome, _write(checkpointer, model, outcome, loaded.manifest.receipts if loaded else ())
 
 
-@contextlib.contextmanager
-def _lease(settings: Settings) -> Iterator[Leadership]:
-    """The lease, renewed until the end."""
-    with contextlib.closing(Store.for_lease(settings)) as leases:
-        lease = leases.acquire_lease(f"import-{secrets.token_hex(4)}", settings.learner.lease_ttl)
-        if lease is None:
-            raise LearnerRunsError
-        leadership = Leadership(leases, lease, settings.learner.lease_renewal, time.monotonic)
-        with contextlib.closing(leadership):
-            yield leadership
+def _write(checkpointer: Checkpointer, model: Model, outcome: ImportOutcome, receipts: Sequence[Receipt]) -> str:
+    """Write a base; its id. Raises NotWrittenError."""
+    evidence: dict[str, Any] = {"imported": outcome._asdict()}
+    checkpointer.cut(
+        model.state,
+        model.progress,
+        model.admission,
+        evidence,
+        served_by=model.recommender.chosen,
+        receipts=receipts,
+        force=True,
+    )
+    if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
+        raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
+    return checkpointer.last.id

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from models.evaluation import Stream
 from models.ledger import Admission
-from models.records import Erase
 from models.replay import Replay
 from streaming.consumer import RecordsByTime
 from streaming.evidence import BAD
-from streaming.intake import Intake, KnownItems, PreparedBatch, admission_rules, contents_by
+from streaming.intake import KnownItems, PreparedBatch, admission_rules, contents_by, intake_of
 from streaming.kafka import ROLES_READ, Record, topics_read
+from streaming.learning import Model, learn_batch
 from streaming.live import stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
@@ -40,22 +40,23 @@ def rehearse_topics(settings: Settings, rehearsal: Replay, until: float, tick: T
     outcomes: dict[str, int] = {}
     with contextlib.closing(Store.for_learner(settings)) as store:
         catalogue = KnownItems(stored_facts(store))
-    with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as past:
-        admission = Admission(admission_rules(settings))
-        contents = contents_by(settings.recommender.text_model)
-        intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents, settings.mappings())
-        for runs in before(past.batches(POLLED), until):
+    model = Model(rehearsal.recommender, Admission(admission_rules(settings)), catalogue)
+
+    def learn_events(batch: PreparedBatch, model: Model) -> None:
+        rehearsal.learn(batch.events, batch.record_times, model.catalogue.facts)
+
+    with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as records:
+        intake = intake_of(settings, model.admission, contents_by(settings.recommender.text_model))
+        for runs in before(records.batches(POLLED), until):
             batch = intake.prepare(runs)
-            rehearsal.recommender.remove("user", erased(batch))
-            catalogue.take(rehearsal.recommender, batch.facts, batch.contents)
-            if batch.events:
-                rehearsal.learn(batch.events, batch.record_times, catalogue.facts)
-            _note(rehearsal, batch)
+            learn_batch(model, batch, learn_events=learn_events)
+            bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
+            rehearsal.count_records(bad, batch.outcomes.get("duplicate", 0))
             for outcome, count in (batch.outcomes | {"learnt": len(batch.events)}).items():
                 outcomes[outcome] = outcomes.get(outcome, 0) + count
-            tick(past.done / max(past.total, 1))
-        reach = [each._asdict() for each in past.reach()]
-        return {"topics": topics, "reach": reach, "outcomes": outcomes, "disordered": past.disordered}
+            tick(records.done / max(records.total, 1))
+        reach = [each._asdict() for each in records.reach()]
+        return {"topics": topics, "reach": reach, "outcomes": outcomes, "disordered": records.disordered}
 
 
 def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
@@ -67,16 +68,6 @@ def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
             yield found
         if sum(map(len, found)) < sum(map(len, runs)):
             return
-
-
-def erased(batch: PreparedBatch) -> list[str]:
-    """Users who are erased in this batch. All that is older of them was not admitted, and their histories are gone."""
-    return [ordered.order.user for ordered in batch.orders if isinstance(ordered.order, Erase)]
-
-
-def _note(rehearsal: Replay, batch: PreparedBatch) -> None:
-    bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
-    rehearsal.count_records(bad, batch.outcomes.get("duplicate", 0))
 
 
 def rehearse_stream(stream: Stream, rehearsal: Replay, until: float, tick: Tick) -> None:
@@ -91,4 +82,4 @@ def rehearse_stream(stream: Stream, rehearsal: Replay, until: float, tick: Tick)
         tick(start / len(stream.events))
 
 
-__all__ = ["before", "erased", "rehearse_stream", "rehearse_topics"]
+__all__ = ["before", "rehearse_stream", "rehearse_topics"]

@@ -156,7 +156,7 @@ def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
     return loaded
 
 
-class Watch:
+class AdoptionWatch:
     """Looks beside the learner whether there is something to adopt. `due` is for the learner's thread."""
 
     def __init__(self, store: Store, adopted: str) -> None:
@@ -196,8 +196,8 @@ class Watch:
 
 __all__ = [
     "Adoption",
+    "AdoptionWatch",
     "CannotAdopt",
-    "Watch",
     "ask",
     "asked",
     "discard",
