@@ -11,17 +11,16 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from models.ledger import Admission, Progress, Receipt
 from models.snapshot import Manifest, NotFinite
 from models.state import Schema, State
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
-from streaming.checkpoint.outcomes import FAILURES, Phases, failure_kind
+from streaming.checkpoint.outcomes import failure_kind
 from streaming.checkpoint.writer import (
-    FAILPOINTS,
     Cut,
     Hooks,
     Silent,
@@ -51,15 +50,6 @@ NOT_FINITE_SECONDS: Final = 10.0
 """Pause after a state that held NaN: each attempt copies everything."""
 
 
-class Last(NamedTuple):
-    """The newest committed version. `committed_at`: epoch seconds. `phases`: seconds of cut, encode, upload, commit."""
-
-    id: str
-    seq: int
-    committed_at: float
-    phases: Mapping[str, float]
-
-
 class Checkpointer:
     """Writes versions for the holder of a lease. `cut` and `flush` are for the learner's thread, the rest is its own.
 
@@ -82,9 +72,10 @@ class Checkpointer:
     ) -> None:
         self._store, self._lease, self._schema = store, lease, schema
         self._on_committed, self._failpoint = on_committed, failpoint
-        self._hooks = Phases(hooks or Silent())
+        self._hooks = hooks or Silent()
         self._clock, self._wall = clock, wall
-        self.last: Last | None = None
+        self.last: Manifest | None = None
+        """The newest version that this checkpointer committed and that is still Redis's head as far as it knows."""
         self.fenced = False
         self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
         self._shelf = VersionIndex(store, self._writer, self._failed)
@@ -219,8 +210,7 @@ class Checkpointer:
 
     def _landed(self, manifest: Manifest) -> None:
         self._shelf.versions[manifest.id] = manifest
-        self._parent = manifest
-        self.last = Last(manifest.id, manifest.seq, self._wall(), dict(self._hooks.seconds))
+        self._parent = self.last = manifest
         self._failpoint("commit.6")
         self._mirror(manifest)
         self.bases.landed(manifest)
@@ -271,4 +261,4 @@ class Checkpointer:
         self._hooks.failed(kind, error)
 
 
-__all__ = ["FAILPOINTS", "FAILURES", "Checkpointer", "Hooks", "Last", "failure_kind"]
+__all__ = ["Checkpointer"]

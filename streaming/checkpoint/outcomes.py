@@ -1,4 +1,4 @@
-"""An exception on the way of a version in, its short name out; and hooks that remember durations. Stage 5."""
+"""Names what keeps a version from being committed, and shows versions as metrics. Stage 5."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.snapshot import Manifest, NotFinite
-from streaming.checkpoint.writer import Hooks
 from streaming.store import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.telemetry import LearnerTelemetry
 
@@ -29,27 +28,6 @@ def failure_kind(error: Exception) -> str:
     'missing'
     """
     return error.kind if isinstance(error, StoreUnavailable) else REFUSALS.get(type(error), "bug")
-
-
-class Phases:
-    """Hooks that also remember the last duration of each phase."""
-
-    def __init__(self, hooks: Hooks) -> None:
-        self._hooks = hooks
-        self.seconds: dict[str, float] = {}
-
-    def phase(self, name: str, seconds: float) -> None:
-        """Remember and pass on."""
-        self.seconds[name] = seconds
-        self._hooks.phase(name, seconds)
-
-    def committed(self, manifest: Manifest) -> None:
-        """Pass on."""
-        self._hooks.committed(manifest)
-
-    def failed(self, kind: str, error: Exception) -> None:
-        """Pass on."""
-        self._hooks.failed(kind, error)
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,8 @@ class DeadLetterWriter:
         self._unwritten = self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
-        self.written = self.failures = self.lost = 0
-        """Letters the broker has; attempts that failed; letters no broker would ever take, even cut to LAST_RESORT."""
         self._thread = threading.Thread(target=self._run, name="deadletter", daemon=True)
         self._thread.start()
-
-    @property
-    def waiting(self) -> int:
-        """Letters the broker does not have yet."""
-        return self._unwritten
 
     @property
     def settled(self) -> int:
@@ -113,7 +106,6 @@ class DeadLetterWriter:
             with self._changed:
                 self._queue.extendleft(reversed(failed))
                 self._flying = 0
-                self.failures += len(failed)
                 self._unwritten -= len(batch) - len(failed)
                 self._bytes += _bytes(failed) - _bytes(batch)
                 self._changed.notify_all()
@@ -152,7 +144,6 @@ class DeadLetterWriter:
         except RecordRefused:
             if len(letter.value or b"") > LAST_RESORT:
                 return msgspec.structs.replace(letter, value=(letter.value or b"")[:LAST_RESORT])
-            self.lost += 1
             self._failed()
             log.error("the broker takes no letter of %s[%d] at %d", letter.topic, letter.partition, letter.offset)
             return None
@@ -163,7 +154,6 @@ class DeadLetterWriter:
                 log.warning("dead letters wait, and so do versions: %s", trouble)
             return letter
         self._said = ""
-        self.written += 1
         return None
 
 
