@@ -1,4 +1,4 @@
-"""In: each batch that is learnt. Out: what a version says of how it stands, for the gate. Stage 6."""
+"""Each learned batch in; the evidence that a version carries for the gate out. Stage 6."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Watch: TypeAlias = Callable[[EventBatch, Tested], None]
 
 BAD = ("rejected", "late", "future")
-"""Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
+"""Outcomes that mean the stream is not as it should be. Capped events did no harm, and their user shows anyway."""
 
 
 class EvidenceReporter:
@@ -75,28 +75,34 @@ class EvidenceReporter:
         self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
     def idle(self) -> None:
-        """There is no batch: let go of versions that are no longer compared with."""
+        """Release versions that are no longer compared with; called while there is no batch."""
         self._referee.compare_with(*self._frozen.current())
 
     def renew(self) -> None:
-        """What is learnt was replaced: how it stood against others says nothing of what it is now."""
+        """Forget all comparisons: the model was replaced, and they say nothing about the new one."""
         self._referee.renew()
 
     def asked(self) -> list[Any]:
-        """Some of the tested events since the last call, as questions for the services' reservoirs."""
+        """Some of the events tested since the last call, as questions for the services' reservoirs."""
         plain: list[Any] = msgspec.to_builtins(self._referee.asked())
         return plain
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> dict[str, Any]:
-        """What the version being cut carries."""
-        found = self._referee.standing(lag, applied, exposed)
+        """The standing of the model, for the version that is being cut.
+
+        Args:
+            lag: Seconds the learner is behind the stream.
+            applied: Events the model has learned.
+            exposed: How concentrated the slates are.
+        """
+        standing = self._referee.standing(lag, applied, exposed)
         self._show()
-        self._show_alarms(found.alarms)
+        self._show_alarms(standing.alarms)
         for name in ("reference", "champion", "probation", "learnt"):
-            comparison = getattr(found, name)
+            comparison = getattr(standing, name)
             self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)
             self._telemetry.compared_hits.labels(name).set(comparison.hit.mean if comparison is not None else 0.0)
-        plain: dict[str, Any] = msgspec.to_builtins(found)
+        plain: dict[str, Any] = msgspec.to_builtins(standing)
         return plain
 
     def _show(self) -> None:
@@ -112,18 +118,23 @@ class EvidenceReporter:
             self._telemetry.alarms.labels(name).set(name in raised)
         counts = dict(self._referee.alarms.counts) if self._referee.alarms is not None else {}
         for name, count in counts.items():
-            fresh = count - self._counts.get(name, 0)
-            self._telemetry.alarms_raised.labels(name).inc(fresh)
-            if fresh:
+            more = count - self._counts.get(name, 0)
+            self._telemetry.alarms_raised.labels(name).inc(more)
+            if more:
                 log.warning("alarm: %s changed abruptly", name)
         self._counts = counts
 
 
 def behind(full: bool, now: float, progress: Progress) -> float:
-    """Seconds the learner is behind the stream, at least 0. `full`: the last poll brought all that it may.
+    """Seconds the learner is behind the stream, at least 0.
 
-    Whoever gets less has read it all, however old the last record is; and a version that is the last one for a while
-    must not say for all that time that it was late.
+    A poll that is not full has read everything, however old the last record is. Otherwise the last version before a
+    quiet hour would say for that hour that it was late.
+
+    Args:
+        full: Whether the last poll brought as many records as it may.
+        now: Epoch seconds.
+        progress: Its watermark is the latest record time.
 
     >>> behind(False, 50.0, Progress(watermark=10.0)), behind(True, 50.0, Progress(watermark=10.0))
     (0.0, 40.0)

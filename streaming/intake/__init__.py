@@ -1,4 +1,4 @@
-"""Polled records in; prepared batches and dead letters out. Stage 1."""
+"""Polled records in; prepared batches, histories in Redis and dead letters out. Stage 1."""
 
 from streaming.intake.catalogue import KnownItems
 from streaming.intake.dead_letter import DeadLetter, decode

@@ -49,15 +49,15 @@ HAND_OVER = 5.0
 """Seconds to save a model's last version before another model replaces it."""
 
 RETRY = 1.0
-"""Seconds between tries to reach a broker or a Redis that is away."""
+"""Seconds between attempts to reach a broker or a Redis that is away."""
 
 SWITCH = 0.0005
-"""Seconds after which a thread that wants the interpreter gets it. With Python's 5 ms the learner, back from a compiled
-step of 20 ms, waits as long as that for an intake that decodes; far shorter, and the threads only take turns."""
+"""Seconds after which a thread that wants the interpreter gets it. With Python's 5 ms, the learner that returns from a
+compiled step of 20 ms waits that long for an intake that decodes. Far shorter, the threads only take turns."""
 
 COLLECTOR = (100_000, 50, 100)
-"""When cycles are looked for (see `gc.set_threshold`). A batch makes thousands of objects that all die with it; the
-default looks for cycles among them every 700, which took a fifth of the time in which the interpreter is held."""
+"""When Python looks for cycles (see `gc.set_threshold`). A batch makes thousands of objects that all die with it. The
+default looks for cycles every 700 objects, which took a fifth of the time in which the interpreter is held."""
 
 T = TypeVar("T")
 
@@ -76,12 +76,22 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (KafkaTrouble, NOT_ALLOWED),
     (OSError, USAGE),
 )
-"""What ends the process, and its exit code: the first that fits."""
+"""Errors that end the process, and its exit code: the first that fits."""
 
 
 @dataclass
 class Learner:
-    """One process that learns or stands by, until `stop` is set."""
+    """One process that learns or stands by, until `stop` is set.
+
+    Attributes:
+        store: Redis, for versions: an upload may take long.
+        leases: Redis, for the lease: an answer must be quick.
+        histories: Redis, for histories and what users were shown: an answer must be quick.
+        reset_offsets: Accept once that Kafka holds another log than the offsets belong to.
+        state: What the process does now; /readyz shows it.
+        epoch: Epoch of the last lease, 0 before the first.
+        displaced: Whether another process took the lease, probably under our name.
+    """
 
     settings: Settings
     store: Store
@@ -99,7 +109,7 @@ class Learner:
     def connected(
         cls, settings: Settings, telemetry: LearnerTelemetry, stop: Stop, reset_offsets: bool = False
     ) -> Learner:
-        """A learner with a Redis client for each of its roles: uploads may take long, leases and histories may not."""
+        """A learner with a Redis client for each of its roles. Raises OSError for a password or certificate file."""
         stores = Store.for_learner(settings), Store.for_lease(settings), Store.for_histories(settings)
         return cls(settings, *stores, telemetry, stop, reset_offsets)
 
@@ -109,11 +119,11 @@ class Learner:
             store.close()
 
     def ready(self) -> str:
-        """What keeps this process from being ready, "" when nothing does."""
+        """The state that keeps this process from being ready, "" when nothing does."""
         return "" if self.state in {"learning", "standing by"} else self.state
 
     def run(self) -> int:
-        """Serve terms until told to stop; the exit code says why it ended."""
+        """Run terms until told to stop, and return the exit code."""
         sys.setswitchinterval(SWITCH)
         gc.set_threshold(*COLLECTOR)
         self.state = "compiling kernels"
@@ -142,7 +152,7 @@ class Learner:
         self.state = "standing by"
         instance = learner.instance or default_instance()
         if self.displaced:
-            # Another process goes by our name: under it each would take the lease from the other, for ever.
+            # Another process uses our name: under it, each would take the lease from the other forever.
             instance = f"{instance} displaced {os.getpid()}"
         lease = stand_by(self.leases, instance, learner.lease_ttl, self.stop, self.epoch)
         if lease is None:
@@ -158,7 +168,7 @@ class Learner:
         finally:
             leadership.close()
             self.telemetry.lease_held.set(0)
-            self.telemetry.kafka_away.set(0)  # whoever leads now tells how Kafka is
+            self.telemetry.kafka_away.set(0)  # the next leader reports whether it reaches Kafka
 
     def _lead(self, leadership: Leadership) -> None:
         resumption = Resumption(self.settings, self.store, self.telemetry, self.reset_offsets)

@@ -1,4 +1,4 @@
-"""The id of a version in; the state it stands for out. Loaded by the API."""
+"""The id of a version in, the state it stands for out; which models to adopt, which versions to keep. Stage 5."""
 
 from streaming.versions.adoption import PART, Adoption, AdoptionWatch, ask, asked, discard, due_model, fulfilled
 from streaming.versions.delta_cache import DeltaCache
