@@ -19,7 +19,7 @@ from models.records import REASONS
 from models.snapshot import Damaged
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
-from streaming.jobs.rebuild_schedule import rebuilding_now_and_then
+from streaming.jobs.rebuild_schedule import scheduled_rebuilds
 from streaming.kafka import topics_read
 from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
 from streaming.settings import BadSettings, Settings, load_settings
@@ -88,7 +88,7 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | N
         )
         return USAGE
     try:
-        with rebuilding_now_and_then(settings, config, lambda: learner.state == "learning"):
+        with scheduled_rebuilds(settings, config, lambda: learner.state == "learning"):
             return learner.run()
     except Damaged as error:
         log.error("stopped: %s", error)

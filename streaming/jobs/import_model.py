@@ -1,7 +1,7 @@
-"""A file of vectors and counts in, one more version in Redis out: a base that the next learner starts from. Stage 5.
+"""Imports a file of vectors and counts as one more version: a base that the next learner starts from. Stage 5.
 
-It is a version and not a record in a topic: what is imported is learnt state, so the gate judges it, roll-back undoes
-it, and a learner that starts has it before the first event.
+The import is a version and not a record in a topic: it changes the learned state, so the gate judges it, roll-back
+undoes it, and a learner that starts has it before the first event.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from streaming.store import Store
 IDS: Final = ("ids", "id", "item_id", "item_ids")
 VECTORS: Final = ("vectors", "vector", "factors", "item_factors", "embedding")
 COUNTS: Final = ("counts", "count", "popularity")
-"""Names under which a file may hold its parts, the first that is there counts."""
+"""Names under which a file may hold its parts; the first that is found counts."""
 
 UPLOAD_SECONDS: Final = 600.0
 """Longest wait for Redis to take the version: a gigabyte at the pace of a slow link."""
 
 
 class LearnerRunsError(RuntimeError):
-    """Somebody else writes versions."""
+    """A learner holds the lease."""
 
     def __init__(self) -> None:
         super().__init__(
             "a learner holds the lease, and two writers would undo each other. Stop it (and those that stand by), "
-            "import, and start it again: it goes on from where it was, with what was imported"
+            "import, and start it again: it goes on from where it was, with the imported model"
         )
 
 
@@ -59,7 +59,7 @@ class NotWrittenError(RuntimeError):
 
 
 def read(path: Path) -> Knowledge:
-    """Ids, vectors and counts of an .npz or a Parquet file. Raises ImportRefusedError and OSError."""
+    """Read ids, vectors and counts from an .npz or a Parquet file. Raises ImportRefusedError, OSError."""
     if path.suffix == ".npz":
         parts = _npz(path)
     elif path.suffix in {".parquet", ".pq"}:
@@ -131,9 +131,23 @@ def _strings(path: Path, ids: Array) -> list[str]:
 def run(
     settings: Settings, knowledge: Knowledge, *, project: bool, dry_run: bool, wall: Callable[[], float] = time.time
 ) -> tuple[ImportOutcome, str]:
-    """Import into the newest version, or into an empty model, and write a base; its id, "" when only tried.
+    """Import into the newest version, or into an empty model, and write a base.
 
-    Raises ImportRefusedError, LearnerRunsError, NotWrittenError, StoreUnavailable, and what loading raises.
+    Args:
+        settings: How to reach Redis, and the options of the recommender.
+        knowledge: The ids, vectors and counts to import.
+        project: Reduce vectors of another width to the width of the model.
+        dry_run: Check and count only; write nothing, and need no lease.
+        wall: Epoch seconds.
+
+    Returns:
+        What was imported, and the id of the base; "" for a dry run.
+
+    Raises:
+        ImportRefusedError: The knowledge does not fit the model.
+        LearnerRunsError: A learner holds the lease.
+        NotWrittenError: Redis did not take the version.
+        NoSoundVersion, StoreUnavailable: As `versions.load` raises them.
     """
     check(knowledge, project=project)
     with contextlib.ExitStack() as stack:

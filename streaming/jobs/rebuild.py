@@ -1,7 +1,7 @@
-"""In: the topics from their beginning. Out: a fresh model beside the live one, a version under its own keys. Stage 5.
+"""Learns the topics from their beginning into a new model, and writes it as a version under keys of its own. Stage 5.
 
-It has no lease on the live chain and touches nothing of it: its own lease says that one rebuild runs at a time, and
-what it writes is named by nobody until a learner adopts it (streaming/versions/adoption.py).
+A rebuild holds no lease on the live chain and touches nothing of it. A lease of its own allows one rebuild at a time,
+and no pointer names the version it writes until a learner adopts it (streaming/versions/adoption.py).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from streaming.store import Store
 from streaming.versions import PART, discard
 
 TOGETHER: Final = 2_000
-"""Records learnt between two looks at the clock."""
+"""Records learned between two looks at the clock."""
 
 NEAR: Final = 2_000
 """Records that may have come meanwhile: the learner that adopts the model learns them in a moment."""
 
 ROUNDS: Final = 20
-"""Times that it reads on to the end: each is a fraction of the one before, unless records come faster than they are
-learnt, and then no number of rounds is enough."""
+"""Times it reads on to the end. Each round is a fraction of the one before, unless records come faster than they are
+learned, and then no number of rounds is enough."""
 
 UPLOAD_SECONDS: Final = 600.0
 """Longest wait for Redis to take the version."""
@@ -57,11 +57,11 @@ class RebuildRunsError(Exception):
 
 
 class NotRebuiltError(Exception):
-    """There is no version: Redis did not take it, or it was asked to stop."""
+    """No model was written: nothing to learn, Redis did not take it, or the rebuild was asked to stop."""
 
 
 class Step(NamedTuple):
-    """How far it is. `total` may grow while records come in; `rate` in records a second."""
+    """How far a rebuild is. `total` grows while records come in; `rate` is in records per second."""
 
     done: int
     total: int
@@ -74,7 +74,14 @@ class Step(NamedTuple):
 
 
 class Rebuilt(NamedTuple):
-    """A fresh model, ready to be adopted."""
+    """A rebuilt model, ready to be adopted.
+
+    Attributes:
+        version: Id of its version, below the keys of rebuilds.
+        progress: How far it has read.
+        reach: How far back each partition of the log goes.
+        seconds: How long the rebuild took.
+    """
 
     version: str
     progress: Progress
@@ -85,9 +92,19 @@ class Rebuilt(NamedTuple):
 def rebuild(
     settings: Settings, since: float, tell: Callable[[Step], None], stop: threading.Event, clock: Callable[[], float]
 ) -> Rebuilt:
-    """Learn the topics, events from before `since` (epoch seconds) left out, and write a base.
+    """Learn the topics into a new model and write a base.
 
-    Raises RebuildRunsError, NotRebuiltError, BrokerAway, NotAllowed, TopicMissing, StoreUnavailable.
+    Args:
+        settings: The topics, and how to reach Kafka and Redis.
+        since: Leave out events whose records are older, epoch seconds.
+        tell: Receives the progress after each batch.
+        stop: Set to give up.
+        clock: Monotonic seconds.
+
+    Raises:
+        RebuildRunsError: Another rebuild holds the lease.
+        NotRebuiltError: No model was written; the message says why.
+        BrokerAway, NotAllowed, TopicMissing, StoreUnavailable: Kafka or Redis cannot be used.
     """
     started = clock()
     with contextlib.ExitStack() as stack:
@@ -201,7 +218,7 @@ def _learn_all(
     stop: threading.Event,
     clock: Callable[[], float],
 ) -> list[Reach]:
-    """Read to the end, and again to where the end has moved meanwhile; how far back the log reached."""
+    """Read to the end, and on to where the end has moved meanwhile; how far back each partition goes."""
     progress = run.model.progress
     reach: list[Reach] = []
     read, began = 0, clock()

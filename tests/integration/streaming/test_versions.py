@@ -321,7 +321,7 @@ def test_collection_keeps_what_pointers_need_and_bounds_the_rest(store, open_che
     for _ in range(8):
         base_beside(checkpointer, learner, store)
         cut(checkpointer, learner.learn(learner.next + 5), force=True)
-    checkpointer._shelf.collect()
+    checkpointer._index.collect()
     assert len(store.bases()) == 6
     assert load(store, ids[1]).state.digest() == digests[ids[1]]
     assert load(store, ids[0]).state.digest() == digests[ids[0]]
@@ -336,7 +336,7 @@ def test_the_deltas_between_served_and_head_stay_within_history(store, open_chec
     learner, checkpointer, ids, _ = chain(open_checkpointer, 3)
     store.decide(0, b"", b"", ids[1])
     base_beside(checkpointer, learner, store)
-    checkpointer._shelf.collect()
+    checkpointer._index.collect()
     loaded = load(store, "serving", served_only=True)
     assert versions.advance(store, loaded.state, ids[1], store.head().id, served_only=True).seq == 4
 
