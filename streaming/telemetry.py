@@ -1,4 +1,4 @@
-"""In: what the learner did. Out: its Prometheus metrics, and the small server that shows them and its health.
+"""Declares the learner's Prometheus metrics.
 
 No label ever holds a user or an item. Every label set is initialised, so that a missing series means a missing learner.
 """
@@ -23,18 +23,23 @@ RATED = (CLICK, FAVOURITE, CART, PURCHASE, IMPRESSION)
 """Kinds of events whose share of slates is shown."""
 
 ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""Seconds; bracket the objectives of 20 ms (median) and 100 ms (99th percentile) for event to history."""
+"""Seconds; they bracket the objectives of 20 ms (median) and 100 ms (99th percentile) from event to history."""
 
 PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
-"""Seconds; bracket the version interval of one second and the lease of four."""
+"""Seconds; they bracket the version interval of one second and the lease of four."""
 
 OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected", "ignored")
+"""Outcomes of a record of the events topic."""
+
 STOPPED = ("passes", "target", "budget", "no_gain", "asked", "nothing_held_out")
+"""Reasons why a training in mode batch made no further pass."""
+
 PHASES = ("cut", "encode", "upload", "commit")
+"""Phases of writing a version."""
 
 
 class Labels(NamedTuple):
-    """Every value a label can have, so that each series exists from the start."""
+    """Every value that labels can have, so that each series exists from the start."""
 
     contenders: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -44,7 +49,12 @@ class Labels(NamedTuple):
 
 
 class LearnerTelemetry:
-    """Every metric of `python -m streaming`, on a registry of its own."""
+    """Every metric of `python -m streaming`.
+
+    Args:
+        registry: Where the metrics are registered.
+        labels: Values that labels can have with the settings in use.
+    """
 
     def __init__(self, registry: CollectorRegistry, labels: Labels = Labels()) -> None:  # noqa: B008 - immutable
         self.registry = registry
@@ -59,12 +69,12 @@ class LearnerTelemetry:
         self._initialise(labels)
 
     def _declare_intake(self, metrics: MetricFactory) -> None:
-        self.events = metrics.counter("events_total", "Records of the events topic, by what became of them.", "outcome")
+        self.events = metrics.counter("events_total", "Records of the events topic, by outcome.", "outcome")
         self.consumed = metrics.counter("records_consumed_total", "Records read, by topic.", "topic")
         self.orders = metrics.counter("orders_total", "Control records that were carried out, by kind.", "kind")
         self.quarantined = metrics.gauge(
             "quarantined_events",
-            "Events that were consumed and are not learnt: held for a decision, or given up.",
+            "Events that were consumed and are not learned: held for a decision, or given up.",
             "state",
         )
         self.deadletters = metrics.counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
@@ -81,10 +91,10 @@ class LearnerTelemetry:
         self.headroom = metrics.gauge(
             "log_start_headroom_records", "Records between the log's beginning and our offset.", "topic", "partition"
         )
-        self.watermark = metrics.gauge("consumer_watermark_timestamp_seconds", "Latest record time learnt.")
+        self.watermark = metrics.gauge("consumer_watermark_timestamp_seconds", "Latest record time learned.")
         self.polled = metrics.gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
         self.record_time = metrics.gauge(
-            "consumer_record_timestamp_seconds", "Record time of the last record learnt.", "topic", "partition"
+            "consumer_record_timestamp_seconds", "Record time of the last record learned.", "topic", "partition"
         )
         self.kafka_away = metrics.gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
         self.arrival = metrics.histogram(
@@ -119,14 +129,14 @@ class LearnerTelemetry:
         self.lease_epoch = metrics.gauge("lease_epoch", "Epoch of the lease held last.")
 
     def _declare_batches(self, metrics: MetricFactory) -> None:
-        self.batch_waiting = metrics.gauge("batch_waiting_events", "Mode batch: events collected and not yet learnt.")
+        self.batch_waiting = metrics.gauge("batch_waiting_events", "Mode batch: events collected and not yet learned.")
         self.batch_trainings = metrics.counter(
             "batch_trainings_total", "Mode batch: trainings, by why there was no further pass.", "stopped"
         )
         self.batch_passes = metrics.gauge("batch_kept_pass", "Mode batch: the pass of the last training that was kept.")
         self.batch_seconds = metrics.gauge("batch_passes_seconds", "Mode batch: seconds of the last further passes.")
         self.batch_hit_rate = metrics.gauge(
-            "batch_held_out_hit_rate", "Mode batch: hit rate of what was kept, held out."
+            "batch_held_out_hit_rate", "Mode batch: held-out hit rate of the pass that was kept."
         )
         for reason in STOPPED:
             self.batch_trainings.labels(reason)
@@ -150,7 +160,7 @@ class LearnerTelemetry:
         self.witness_reciprocal_rank = metrics.gauge(
             "witness_reciprocal_rank", "Mean reciprocal rank within those 10 of a River witness.", "contender"
         )
-        self.witness_judged = metrics.gauge("witness_events", "Events a River witness judged and learnt.", "contender")
+        self.witness_judged = metrics.gauge("witness_events", "Events a River witness judged and learned.", "contender")
         self.keys = metrics.gauge("model_keys", "Ids with a row, by key space.", "space")
         self.memory = metrics.gauge("model_bytes", "Bytes of all tables as allocated.")
 
@@ -165,7 +175,9 @@ class LearnerTelemetry:
         self.compared_hits = metrics.gauge(
             "compared_hit_difference", "Mean difference of hits within 20 in a comparison.", "comparison"
         )
-        self.alarms = metrics.gauge("alarm", "1 for what changed abruptly within the last tested events.", "alarm")
+        self.alarms = metrics.gauge(
+            "alarm", "1 for a figure that changed abruptly within the last tested events.", "alarm"
+        )
         self.alarms_raised = metrics.counter("alarms_total", "Alarms of the drift detectors.", "alarm")
         for name in NAMES:
             self.alarms.labels(name)
@@ -176,7 +188,7 @@ class LearnerTelemetry:
     def _declare_attribution(self, metrics: MetricFactory) -> None:
         self._slates_before = 0
         self._elsewhere_before = 0
-        self._slates = metrics.counter("slates_total", "Slates that were shown, as topic slates tells.")
+        self._slates = metrics.counter("slates_total", "Slates that were shown, as topic slates says.")
         self.slates_unreadable = metrics.counter(
             "slates_unreadable_total", "Records of topic slates that are no slate."
         )
@@ -210,14 +222,14 @@ class LearnerTelemetry:
             "exposure_top_share", "Share of the ten most shown items in the last 1,000 slates, now and usually.", "time"
         )
         self._exposed_effective = metrics.gauge(
-            "exposure_effective_items", "Exp of the entropy of what the last 1,000 slates showed."
+            "exposure_effective_items", "Exp of the entropy of the items in the last 1,000 slates."
         )
         self._version_last = metrics.gauge(
             "version_last_sequence", "Sequence number of the last version counted as this one.", "version"
         )
 
     def slates(self, found: Attribution) -> None:
-        """What came of slates, by the two newest groups of versions."""
+        """Show events by slate, for the two newest groups of versions."""
         self._slates.inc(found.slates - self._slates_before)
         self._elsewhere.inc(found.elsewhere - self._elsewhere_before)
         self._slates_before, self._elsewhere_before = found.slates, found.elsewhere
@@ -229,7 +241,7 @@ class LearnerTelemetry:
                 self._version_rate.labels(name, KINDS[kind]).set(group.rate(kind))
 
     def exposed(self, found: Exposed) -> None:
-        """On how few items the slates of late rest."""
+        """Show how concentrated the recent slates are."""
         for name, value in (("now", found.top), ("usual", found.usual)):
             self._exposed_top.labels(name).set(value)
         self._exposed_effective.set(found.effective)
@@ -267,12 +279,12 @@ class LearnerTelemetry:
         self.witnesses({path: {"hr": 0.0, "rr": 0.0, "se": 0.0, "n": 0.0} for path in labels.witnesses})
 
     def newest(self, manifest: Manifest) -> None:
-        """This version is the newest, written by us or taken over: what is learnt goes on from it."""
+        """Show the version that learning goes on from, written or loaded by this process."""
         self.version_time.set(manifest.created_at)
         self.version_sequence.set(manifest.seq)
 
     def ceilings(self, totals: Mapping[str, int]) -> None:
-        """Running totals of what ceilings did: the state counts since it began, metrics since this process did."""
+        """Show what ceilings did. The totals count since the state began, the metrics since this process began."""
         before, self._ceilings = self._ceilings or totals, dict(totals)
         for space in ("item", "user"):
             self.evicted.labels(space).inc(max(0, totals[f"evicted_{space}s"] - before[f"evicted_{space}s"]))
@@ -280,7 +292,7 @@ class LearnerTelemetry:
             counter.inc(max(0, totals[name] - before[name]))
 
     def scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Running scores by contender: {"hr", "rr", "n"}."""
+        """Show running scores by contender: hit rate "hr", reciprocal rank "rr", events "n"."""
         for contender, score in scores.items():
             self.hit_rate.labels(contender).set(score["hr"])
             self.reciprocal_rank.labels(contender).set(score["rr"])
@@ -288,12 +300,12 @@ class LearnerTelemetry:
             self.tested.set(scores["served"]["n"])
 
     def redis_memory(self, used: int, ceiling: int) -> None:
-        """What Redis uses and may use, in bytes."""
+        """Show the bytes that Redis uses and may use."""
         self.redis_used.set(used)
         self.redis_ceiling.set(ceiling)
 
     def witnesses(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Running scores of River's regressors by import path: {"hr", "rr", "se", "n"}."""
+        """Show running scores of River's regressors by import path: "hr", "rr", squared error "se", events "n"."""
         for path, score in scores.items():
             self.witness_hit_rate.labels(path).set(score["hr"])
             self.witness_reciprocal_rank.labels(path).set(score["rr"])
