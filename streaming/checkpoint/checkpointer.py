@@ -25,7 +25,7 @@ from streaming.checkpoint.writer import (
     Hooks,
     Silent,
     VersionWriter,
-    beside,
+    base_of,
     clear_marks,
     take,
     with_erasures,
@@ -149,7 +149,7 @@ class Checkpointer:
         if parent is None:
             clear_marks(state)
         if parent is not None and self.bases.due(started):
-            self.bases.offer(take(state, beside(job.manifest, admission.erasures), admission, None))
+            self.bases.offer(take(state, base_of(job.manifest, admission.erasures), admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job = job

@@ -203,7 +203,7 @@ class VersionWriter:
         self._hooks.phase(phase, self._clock() - started)
 
 
-def beside(cut: Manifest, erasures: Erasures) -> Manifest:
+def base_of(cut: Manifest, erasures: Erasures) -> Manifest:
     """The manifest of the base that holds the same state as the version of this cut."""
     erased = erasures.since(0, cut.progress.erasures)
     return msgspec.structs.replace(

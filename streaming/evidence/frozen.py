@@ -38,7 +38,7 @@ MOVED_ON: Final = 0.02
 """Seconds between two looks whether the learner has released a version."""
 
 
-class Faced(NamedTuple):
+class Compared(NamedTuple):
     """The versions to compare with. `paused` says why one that should be there is missing."""
 
     reference: FrozenModel | None = None
@@ -67,12 +67,12 @@ class FrozenVersions:
     ) -> None:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
-        self._faced, self._seen = Faced(paused="no version is served yet"), Faced()
+        self._compared, self._seen = Compared(paused="no version is served yet"), Compared()
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="opponents", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="frozen versions", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -84,22 +84,22 @@ class FrozenVersions:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def current(self) -> Faced:
+    def current(self) -> Compared:
         """The versions to compare with from now on. The tables that an earlier call returned may change afterwards."""
-        faced = self._faced
-        self._seen = faced
-        return faced
+        compared = self._compared
+        self._seen = compared
+        return compared
 
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 self.look()
             except StoreUnavailable as error:
-                self._faced = self._faced._replace(paused=f"Redis: {error}")
+                self._compared = self._compared._replace(paused=f"Redis: {error}")
             except Exception:
                 # The learner goes on without evidence; the gate's continuous mode then relies on its guards alone.
                 log.exception("versions to compare with cannot be followed")
-                self._faced = Faced(paused="an error, see the learner's log")
+                self._compared = Compared(paused="an error, see the learner's log")
             self._closing.wait(LOOK)
 
     def look(self) -> None:
@@ -107,18 +107,18 @@ class FrozenVersions:
         pointers = self._store.pointers()
         reference, champion = pointers.get("reference"), self._standing_champion(pointers.get("serving"))
         named = {pointer.id for pointer in (reference, champion) if pointer is not None}
-        self._face(reference, champion)
+        self._publish(reference, champion)
         why = ""
         for version in sorted(named - self._held.keys()):
             why = self._bring(version, named) or why
-            self._face(reference, champion)
+            self._publish(reference, champion)
         for unneeded in self._held.keys() - named:
             del self._held[unneeded]
-        self._face(reference, champion, why or ("" if named else "no version is served yet"))
+        self._publish(reference, champion, why or ("" if named else "no version is served yet"))
 
-    def _face(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
+    def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._faced = Faced(one, other, paused)
+        self._compared = Compared(one, other, paused)
 
     def _standing_champion(self, serving: Pointer | None) -> Pointer | None:
         now = self._clock()
@@ -169,8 +169,8 @@ class FrozenVersions:
 
     def _let_go(self, spare: FrozenModel) -> bool:
         """Wait until the learner was given other versions; False when the process ends first."""
-        reference, champion, _ = self._faced
-        self._faced = Faced(None if reference is spare else reference, None if champion is spare else champion)
+        reference, champion, _ = self._compared
+        self._compared = Compared(None if reference is spare else reference, None if champion is spare else champion)
         while spare in self._seen[:2]:
             if self._closing.wait(MOVED_ON):
                 return False
@@ -183,4 +183,4 @@ class FrozenVersions:
         return FrozenModel(version, loaded.state)
 
 
-__all__ = ["Faced", "FrozenVersions"]
+__all__ = ["Compared", "FrozenVersions"]

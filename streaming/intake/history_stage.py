@@ -77,7 +77,7 @@ class HistoryStage:
         self._hand_over(last)
 
     def _write_all(self) -> Passed:
-        """Write until the intake has ended; what it ended with."""
+        """Write until the intake has ended; the last thing it handed in."""
         while not self._over.is_set():
             try:
                 batch = self._waiting.get(timeout=IDLE)

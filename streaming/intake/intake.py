@@ -84,7 +84,7 @@ class PreparedBatch:
 
 
 class Intake:
-    """Decodes records, refuses unusable ones, admits events and sorts all by what they are.
+    """Decodes records, refuses unusable ones, admits events, and sorts events, facts and orders into a batch.
 
     Args:
         rules: What a usable event is.

@@ -17,7 +17,7 @@ def lease_of(settings: Settings, command: str, refused: type[Exception], part: s
 
     Args:
         settings: How to reach Redis, and how long a lease lasts.
-        command: Names the holder to whoever asks for the lease meanwhile.
+        command: Part of the holder's name, which Redis shows.
         refused: Raised when another process holds the lease.
         part: Keys below those of the installation, with a lease of their own; "" for the learner's lease.
     """

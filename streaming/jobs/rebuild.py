@@ -127,7 +127,7 @@ class RebuildRun:
 
     Args:
         settings: The recommender's options and the topics.
-        catalogue: Facts of all items as the shop last told them.
+        catalogue: Facts of all items as they are now.
         since: Events from before this time, epoch seconds, are consumed and not learned.
         quarantines: Those of the live model. What they hold or have given up is not learned either.
     """
@@ -200,7 +200,7 @@ def _quarantined(live: Store) -> list[Quarantined]:
 
 
 def _pieces(quarantines: Sequence[Quarantined]) -> dict[tuple[str, int], list[tuple[int, int, str]]]:
-    """Where nothing is learnt, by partition: start, stop, and the outcome of what lies between."""
+    """The offsets that are not learned, by partition: start, stop and the outcome of the records between."""
     outcomes = {"held": "quarantined", "dropped": "dropped"}
     found: dict[tuple[str, int], list[tuple[int, int, str]]] = {}
     for each in quarantines:

@@ -79,7 +79,8 @@ def run(settings: Settings, stop: threading.Event) -> int:
 def main() -> None:
     """`python -m streaming.jobs.rebuild_process`."""
     parser = argparse.ArgumentParser(
-        prog="python -m streaming.jobs.rebuild_process", description="Learn a fresh model, once."
+        prog="python -m streaming.jobs.rebuild_process",
+        description="Learns a new model from the topics, once.",
     )
     parser.add_argument("--config", type=Path, help="settings file (TOML); also SLUICEGATE_CONFIG")
     config = parser.parse_args().config

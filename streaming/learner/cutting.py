@@ -44,7 +44,7 @@ class VersionCutter:
         return self._parts.monotonic() - self._cut_at >= self._parts.settings.learner.version_interval
 
     def learned(self, batch: PreparedBatch) -> None:
-        """Note a batch that the next version will hold: what must be written before it, and what it carries."""
+        """Note a learned batch: the next version waits for its histories and dead letters, and carries its times."""
         self._full_poll = sum(len(offsets) for _, _, offsets, _ in batch.offsets) >= self._batch_size
         self._live_number, self._letters = batch.live_number, batch.letters
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])

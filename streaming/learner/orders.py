@@ -81,7 +81,7 @@ class QuarantineOrders:
         gone = [item for item in healthy.state.keys["item"].rows if item not in known]
         Recommender(healthy.state, self._options).remove("item", gone)
         model.recommender = Recommender(combined(healthy.state, live), self._options)
-        # Item facts told since are kept. Vectors made of their words are in the tables, not among the facts.
+        # Newer item facts are kept. Vectors made of their words are in the tables, not among the facts.
         content = live.tables["item_content"].columns["v"]
         model.recommender.describe(
             (item, facts._replace(content=content[known[item]].tobytes()))

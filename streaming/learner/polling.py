@@ -63,7 +63,7 @@ class Poller:
         """The next batch. None when there is none within `timeout` seconds, or when `ended` is set.
 
         Raises:
-            Exception: Whatever ended the intake.
+            Exception: The error that ended the intake.
         """
         try:
             batch = self._batches.get(timeout=timeout) if timeout else self._batches.get_nowait()

@@ -28,7 +28,7 @@ class LogReplaced(Exception):
     def __init__(self, was: str, found: str) -> None:
         super().__init__(
             f"the offsets of the newest version belong to {was}, Kafka has {found}. If the topic was recreated on "
-            "purpose, start once with --reset-offsets: what was learned is kept, the new log is read from its beginning"
+            "purpose, start once with --reset-offsets: the model is kept, and the new log is read from its beginning"
         )
 
 
@@ -100,9 +100,7 @@ class Resumption:
         if progress.cluster and was != found:
             if not self.reset_offsets and self.settings.learner.on_new_log == "fail":
                 raise LogReplaced(str(was), str(found))
-            log.warning(
-                "Kafka holds another log (%s, before %s): what was learned is kept, reading starts at 0", found, was
-            )
+            log.warning("Kafka holds another log (%s, before %s): the model is kept, reading starts at 0", found, was)
             self.telemetry.new_logs.inc()
             quarantine.lose_log(progress)
             progress.offsets, progress.consumed, progress.digest = {}, 0, 0

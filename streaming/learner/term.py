@@ -50,12 +50,12 @@ class Term:
         self._batching = BatchTrainer(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
 
     def run(self) -> None:
-        """Learn until told to stop.
+        """Learn until asked to stop.
 
         Raises:
             LeaseLost: Another learner may have the lease.
             AdoptionDue: A new term must begin with another model.
-            Exception: Whatever ended the intake: trouble that waiting does not fix.
+            Exception: The intake met trouble that waiting does not fix.
         """
         self._poller.start()
         try:

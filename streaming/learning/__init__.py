@@ -1,4 +1,4 @@
-"""Prepared batches in; a model that has learned them out. Whoever learns uses this code. Stages 2 to 4."""
+"""Prepared batches in, a model that has learned them out; for the learner and for the jobs. Stages 2 to 4."""
 
 from streaming.learning.learn_batch import advance, erase, erase_users, learn_batch
 from streaming.learning.model import Model

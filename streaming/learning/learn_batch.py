@@ -1,7 +1,7 @@
-"""Prepared batches in, a model that has learned them out: the same steps for whoever learns. Stages 2 to 4.
+"""Prepared batches in, a model that has learned them out. Stages 2 to 4.
 
 The learner, a rebuild, the replay of a quarantine and the replay of a past stream all learn by this code, so the same
-records make the same model whichever of them reads them.
+records make the same model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A model that learns, with its place in the stream and what it must know to read on."""
+"""Holds a model that learns together with its place in the stream."""
 
 from __future__ import annotations
 
