@@ -1,4 +1,4 @@
-"""In: tables of a version. Out: what the gate's mechanical guards find in them, as a service would. Stage 6."""
+"""Examines the tables of a version with the gate's mechanical guards, as a service would. Stage 6."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from models.state import SCHEMA, State
 from service.gate import contrast, inspect
 
 REMEMBERED = 8
-"""Tables whose recommender is kept: what the gates of a rehearsal serve, fall back on and look at."""
+"""Tables whose recommender is kept: those that the gates of a replay serve, return to and examine."""
 
 
 class CanaryExaminer:
-    """Call it. Gates that face the same tables at the same moment are told the same, at the cost of one."""
+    """Callable. Gates that face the same tables at the same moment share one examination."""
 
     def __init__(self) -> None:
         self._recommenders: dict[int, Recommender] = {}
@@ -22,7 +22,17 @@ class CanaryExaminer:
         self._found: Examined = ((), "", {})
 
     def __call__(self, candidate: State, served: State | None, policy: Policy, now: float) -> Examined:
-        """Faults, a sentence about the first, and numbers."""
+        """Examine a challenger.
+
+        Args:
+            candidate: Tables of the challenger.
+            served: Tables of the champion; None before the first.
+            policy: Says how many canary queries to ask.
+            now: Epoch seconds.
+
+        Returns:
+            Faults, a sentence about the first one, and numbers.
+        """
         asked = (id(candidate), id(served), policy.canary_queries, now)
         if asked != self._asked:
             self._asked, self._found = asked, self._examine(candidate, served, policy.canary_queries, now)

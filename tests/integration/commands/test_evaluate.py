@@ -1,4 +1,4 @@
-"""What `sluicegate evaluate` says of a log is what the service says after the same log came through Kafka."""
+"""`sluicegate evaluate` reports the same scores for a log as the service after the same log came through Kafka."""
 
 from __future__ import annotations
 

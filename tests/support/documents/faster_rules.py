@@ -1,8 +1,8 @@
-"""The shipped rules and Prometheus settings in, the same with every duration divided by one factor out.
+"""Divides every duration in the shipped alert rules and Prometheus settings by one factor.
 
-What an alert watches for minutes, a test can only watch for seconds. Divided are `for`, range windows (those of the
-burn rates too), ages compared with `time()`, and how often Prometheus scrapes and evaluates; nothing else is touched:
-thresholds, labels and words are those that ship.
+An alert watches for minutes, a test can only watch for seconds. Divided are `for`, range windows (those of the burn
+rates too), ages compared with `time()`, and the intervals at which Prometheus scrapes and evaluates. Thresholds, labels
+and texts stay as shipped.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Settings, metrics, rules, panels, results in; docs/configuration.md, metrics.md, the figures of operations.md out.
+"""Writes docs/configuration.md from the settings, docs/metrics.md from the metrics, and blocks of other pages.
 
-Run `python -m tests.support.documents.pages` after changing a setting or a metric; a test holds the pages to the code.
+The blocks are the figures of the benchmarks and the reasons of the gate. Run `python -m tests.support.documents.pages`
+after changing one of these; a test compares the pages with the code.
 """
 
 from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -16,25 +17,26 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
 from deploy.grafana import build
+from models.gate.vocabulary import REASON_TEXTS
 from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.telemetry import LearnerTelemetry
+from tests.support.documents import figures
 from tests.support.documents.meanings import BAD, RANGES
-from tests.support.documents.sizes import operations
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+ROOT = Path(__file__).resolve().parents[3]
 
 # Why a default is what it is, where the description alone does not say so.
 REASONS = {
-    "kafka.partitions": "The learner reads all of them, so more of them gain it nothing; producers spread over them.",
+    "kafka.partitions": "The learner reads all of them, so more do not make it faster; producers spread over them.",
     "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
     "kafka.producer_buffer": "About 100,000 events: a minute at 1,500 events/s; beyond it the API answers 503.",
     "redis.service_timeout": "Well below what a shopper notices.",
-    "redis.learner_timeout": "Versions are written beside learning, so a slow Redis may take its time.",
+    "redis.learner_timeout": "Versions are written while learning goes on, so a slow Redis may take its time.",
     "admission.dedupe_window": "8 minutes at 2,000 events/s, in 24 MB; it travels in the version.",
-    "admission.max_lateness": "A mobile client that was offline for a day still counts.",
+    "admission.max_lateness": "Events of a mobile client that was offline for a day still count.",
     "admission.max_future": "Clocks of shop servers are rarely minutes off.",
     "learner.lease_ttl": "Longer than a stop-the-world pause, short enough that a standby is there within seconds.",
     "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
@@ -43,12 +45,12 @@ REASONS = {
     "learner.evidence_share": "With the rest of its bookkeeping a quarter of the learner's time.",
     "learner.evidence_bytes": "Two versions of the served tables of two million items.",
     "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",
-    "learner.on_lost_offsets": "Losing events silently is worse than a learner that stands still and says why.",
+    "learner.on_lost_offsets": "Losing events silently is worse than a learner that stops and says why.",
     "learner.on_new_log": "Offsets of another log mean nothing; only the operator knows which log is the right one.",
-    "update.mode": "What is learnt at once is served at once; further passes gain little (docs/decisions.md).",
+    "update.mode": "Events learned at once are served at once; further passes gain little (docs/decisions.md).",
     "update.rate_decay": "At the full rate, held-out events were ranked worse from the third pass on.",
-    "update.held_out": "The most recent tenth of a batch is most like what comes next, and is learnt too, last.",
-    "rebuild.every": "Learning goes on by itself; starting over is for what learning on does not mend.",
+    "update.held_out": "The most recent tenth of a batch is most like the next events; it is learned too, last.",
+    "rebuild.every": "Learning goes on by itself; start over for errors that further learning does not repair.",
     "recommender.max_items": "Unbounded ids must not mean unbounded memory.",
     "recommender.max_users": "The history of an evicted user comes back from Redis.",
     "witness.share": "A witness is shown, never served: it must not slow the learner.",
@@ -60,26 +62,26 @@ REASONS = {
     "kafka.request_timeout": "A leader election takes seconds; longer than that something is wrong.",
     "kafka.refresh_interval": "A new partition is read from its beginning, so nothing is lost until it is seen.",
     "events.max_bytes": "Real events have 100 to 500 bytes; it bounds what one record can cost to parse.",
-    "learner.lease_renewal": "Three may fail before the lease runs out.",
+    "learner.lease_renewal": "Three renewals may fail before the lease runs out.",
     "learner.poll_timeout": "It bounds how long a stop or a housekeeping look waits in a quiet topic.",
-    "recommender.max_categories": "A shop has hundreds; a field that holds ids by mistake must not grow for ever.",
+    "recommender.max_categories": "A shop has hundreds; a field that holds ids by mistake must not grow forever.",
     "recommender.max_brands": "As categories.",
-    "recommender.max_queries": "The most frequent searches of a shop; rarer ones say little of what is wanted.",
+    "recommender.max_queries": "The most frequent searches of a shop; rarer ones say little about what users want.",
     "recommender.admit_after": "A new item is shown from its first event on; raise it where ids are often wrong.",
     "recommender.seed": "Any number will do; the same one makes a replay the same.",
     "gate.canary_queries": "A fault of the tables shows in nearly every answer.",
-    "gate.max_version_age": "In a busy shop a version comes each second; after an hour without one tastes have moved.",
-    "service.beacon_types": "What a page can know; anybody can read the key, so purchases come from the shop's server.",
+    "gate.max_version_age": "A busy shop has a version every second; after an hour without one, tastes have moved.",
+    "service.beacon_types": "A page knows these. Anybody can read the key, so purchases come from the shop's server.",
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
     "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
-    "service.slate_sample": "What is left out is neither counted as shown nor as clicked, so that rates stay true.",
-    "service.slates_per_second": "A record costs some 60 microseconds of a core; more than this gains no precision.",
-    "service.poll_interval": "A new version is seen within a fifth of a second; a look costs Redis one read.",
-    "gate.mode": "Learning is of no use to shoppers until it is served.",
-    "gate.alpha": "A promotion a minute by mistake once in an hour and a half, and then within the margin.",
-    "gate.alpha_harm": "Serving what does harm costs more than going back for nothing.",
+    "service.slate_sample": "Slates that are left out count neither as shown nor as clicked, so that rates stay true.",
+    "service.slates_per_second": "Each costs processor time (docs/experiments.md); more than this gains no precision.",
+    "service.poll_interval": "A new version is found within a fifth of a second; a look costs Redis one read.",
+    "gate.mode": "Learning is of no use to shoppers until the model is served.",
+    "gate.alpha": "With a promotion each minute, one is wrong every hour and a half, and then within the margin.",
+    "gate.alpha_harm": "Serving a harmful version costs more than a needless rollback.",
     "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
     "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
     "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
@@ -87,7 +89,7 @@ REASONS = {
 
 
 def words(annotation: Any) -> str:
-    """A type as a reader of the page would say it."""
+    """A type in the words of the page."""
     origin = get_origin(annotation)
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
@@ -103,7 +105,7 @@ def words(annotation: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A default as one would write it in the file; an empty one as nothing."""
+    """A default as it is written in the file; an empty one as nothing."""
     if value is None or value in ("", (), {}):
         return ""
     if isinstance(value, bool):
@@ -132,13 +134,13 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/learner.py. -->",
+        "<!-- Written by `python -m tests.support.documents.pages` from streaming/settings/. -->",
         "",
         "Everything has a default that works on one machine. A TOML file (`--config FILE`, or `SLUICEGATE_CONFIG`)",
         "overrides the defaults, the environment overrides the file: `bootstrap` of section `[kafka]` is",
         f"`{PREFIX}KAFKA{DELIMITER}BOOTSTRAP`. A list may be written `a,b,c` there, a table as JSON. A key that does",
-        "not exist is refused, with the nearest one that does. `sluicegate config` prints what is in force and where",
-        "each value came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
+        "not exist is refused, and the error names the nearest one that does. `sluicegate config` prints the values in",
+        "force and where each came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
         "",
     ]
     # Its defaults are shown; what has none must be given, so it is made without being checked.
@@ -161,7 +163,7 @@ def configuration() -> str:
 
 
 class Metric(NamedTuple):
-    """A metric of ours: its name as scraped, and each label with the values it can have."""
+    """One of our metrics: its name as scraped, and each label with the values it can have."""
 
     name: str
     kind: str
@@ -170,7 +172,7 @@ class Metric(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name as the code says it: without prefix."""
+        """The name in the code, without prefix."""
         return self.name.removeprefix("sluicegate_")
 
 
@@ -186,7 +188,7 @@ def metric_rows(registry: CollectorRegistry) -> list[Metric]:
 
 
 def label_ranges(collector: Any) -> dict[str, str]:
-    """What each label of a metric can be: in words where that depends on the installation, else what is initialised."""
+    """The values of each label: in words where they depend on the installation, otherwise those initialised."""
     found = {}
     for place, label in enumerate(getattr(collector, "_labelnames", ())):
         values = dict.fromkeys(labels[place] for labels in getattr(collector, "_metrics", {}))
@@ -224,7 +226,7 @@ def unit(name: str) -> str:
 
 RULES: list[dict[str, Any]] = [
     rule
-    for group in yaml.safe_load((DOCS.parent / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
 RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
@@ -256,17 +258,17 @@ def panels_of(metric: str) -> list[str]:
 
 
 def bad(metric: Metric) -> str:
-    """What a bad value means. KeyError says where that is to be written."""
+    """What a bad value means. KeyError says where to write it."""
     if metric.key not in BAD:
         raise KeyError(f"say in BAD of tests/support/documents/meanings.py what a bad value of {metric.key!r} means")
     return BAD[metric.key]
 
 
 def seen_in(metric: Metric) -> str:
-    """The alerts and panels of a metric, or that it is for looking closer."""
+    """The alerts and panels of a metric, or that it is for a closer look."""
     alerts = ", ".join(f"[{name}](runbook.md#{name.lower()})" for name in alerts_on(metric.name))
     panels = "; ".join(panels_of(metric.name))
-    return "<br>".join(part for part in (alerts, panels) if part) or "for looking closer"
+    return "<br>".join(part for part in (alerts, panels) if part) or "for a closer look"
 
 
 def metrics() -> str:
@@ -276,13 +278,14 @@ def metrics() -> str:
         "",
         "<!-- Written by `python -m tests.support.documents.pages` from the registries, rules and panels. -->",
         "",
-        "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are there from",
+        "Both processes answer `GET /metrics`. No label holds a user or an item; known label values are exported from",
         "the start, so a missing series means a missing process. Times are exported as timestamps: subtract them from",
         "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
         "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
+        "[concepts.md](concepts.md) explains the words.",
         "",
-        "The last column names the alerts that go by a metric and the panels that show it, with their dashboard; a few",
-        "metrics have neither, because another one tells of the same trouble first.",
+        "The last column names the alerts on a metric and the panels that show it, with their dashboard; a few",
+        "metrics have neither, because another one shows the same trouble first.",
         "",
     ]
     for process, registry in registries().items():
@@ -296,8 +299,32 @@ def metrics() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics, "operations.md": operations}
+def filled(page: Path) -> Callable[[], str]:
+    """What writes a page that holds blocks of figures: the page as it stands, with the figures of the results."""
+    return lambda: figures.filled(page.read_text(encoding="utf-8"))
+
+
+REASONS_OPEN = "<!-- reasons: written by `python -m tests.support.documents.pages` from models/gate/vocabulary.py -->"
+REASONS_CLOSE = "<!-- end of reasons -->"
+
+
+def gate() -> str:
+    """The page docs/gate.md as it stands, with the table of reasons from the code."""
+    text = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
+    before, opening, rest = text.partition(REASONS_OPEN)
+    _, closing, after = rest.partition(REASONS_CLOSE)
+    rows = "\n".join(f"| `{reason}` | {meaning} |" for reason, meaning in REASON_TEXTS.items())
+    return f"{before}{opening}\n\n| reason | meaning |\n|---|---|\n{rows}\n\n{closing}{after}"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/configuration.md": configuration,
+    "docs/gate.md": gate,
+    "docs/metrics.md": metrics,
+    **{page.relative_to(ROOT).as_posix(): filled(page) for page in figures.holders()},
+}
+"""Every page that is written here, whole or in its blocks of figures, by its path in the repository."""
 
 if __name__ == "__main__":
     for page, write in PAGES.items():
-        (DOCS / page).write_text(write())
+        (ROOT / page).write_text(write(), encoding="utf-8")

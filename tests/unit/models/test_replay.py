@@ -142,7 +142,7 @@ def test_what_the_mechanical_guards_find_holds_a_version() -> None:
         ("margn = 0.1", "did you mean 'margin'?"),
         ("mode = 'brave'", "mode 'brave' is none of continuous, strict"),
         ("margin = 'wide'", "Expected `float`"),
-        ("margin", "is no TOML"),
+        ("margin", "is not TOML"),
         ("[gate]\nwindow = 1.5", "Expected `int`"),
     ],
 )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
+import sys
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from models.ledger.admission import OUTCOMES
 from models.recommender.prequential import CONTENDERS
 from models.records.events import KINDS, Event
 from models.records.items import ItemFacts
@@ -108,6 +112,39 @@ def test_the_readme_names_the_two_commands() -> None:
     assert "make test" in read("README.md")
 
 
+def test_the_readme_can_be_read_outside_of_the_repository() -> None:
+    inside = [link for link in links(read("README.md")) if "://" not in link]
+    assert inside == [], f"write {ADDRESS}/blob/main/... in the README: package indexes show it without our files"
+
+
+def test_the_package_says_where_it_lives() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} <= set(project["urls"])
+    for address in project["urls"].values():
+        assert address.startswith(ADDRESS)
+        target = target_of(ROOT, address) if OURS.fullmatch(address) else None
+        assert target is None or target.exists(), address
+
+
+def test_a_source_distribution_holds_the_documents_the_tests_and_what_make_needs(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not listed:
+        pytest.skip("this is no clone, so what belongs to the project is not known")
+    source = tmp_path / "source"
+    for file in listed:
+        if (ROOT / file).is_file():
+            (source / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, source / file)
+    build = "import sys, setuptools.build_meta as build; print(build.build_sdist(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / done.stdout.split()[-1]) as archive:
+        held = {member.partition("/")[2] for member in archive.getnames()}
+    assert [file for file in listed if file not in held and (ROOT / file).is_file()] == [".gitignore"]
+
+
 def test_the_changelog_starts_with_the_version_of_the_package() -> None:
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     top = re.search(r"^## (\d\S*)", read("CHANGELOG.md"), re.MULTILINE)
@@ -144,7 +181,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 @pytest.mark.parametrize("page", pages.PAGES)
 def test_a_written_page_is_what_the_code_says(page: str) -> None:
-    assert read(f"docs/{page}") == pages.PAGES[page](), "run: python -m tests.support.documents.pages"
+    assert read(page) == pages.PAGES[page](), "run: python -m tests.support.documents.pages"
 
 
 def test_every_setting_is_on_its_page_and_every_reason_belongs_to_one() -> None:
@@ -173,14 +210,38 @@ def anchors(text: str) -> set[str]:
     return made | set(re.findall(r'<a id="([^"]+)"', text))
 
 
+ADDRESS = "https://github.com/sluicegate/sluicegate"
+OURS = re.compile(
+    rf"(?:{ADDRESS}/(?:blob|tree|raw)|{ADDRESS.replace('github.com', 'raw.githubusercontent.com')})/main/(.+)"
+)
+"""An absolute address of a file here; pages that are read outside of the repository link by it."""
+
+
+def target_of(page: Path, link: str) -> Path | None:
+    """The file a link of a page leads to, None for a link that leads out of the repository."""
+    ours = OURS.fullmatch(link)
+    if ours is not None:
+        return (ROOT / ours[1].partition("#")[0]).resolve()
+    if re.match(r"[a-z]+://", link):
+        return None
+    file = link.partition("#")[0]
+    return page if not file else (page.parent / file).resolve()
+
+
+def links(text: str) -> list[str]:
+    """The targets of every link and image of a page."""
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
 @pytest.mark.parametrize("path", tracked_markdown(), ids=name)
 def test_links_between_pages_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"[a-z]+://", link):
+    for link in links(text):
+        target = target_of(path, link)
+        if target is None:
+            assert not link.startswith(ADDRESS), f"{name(path)} links to {link}"
             continue
-        file, _, fragment = link.partition("#")
-        target = path if not file else (path.parent / file).resolve()
+        _, _, fragment = link.partition("#")
         assert target.exists(), f"{name(path)} links to {link}"
         if fragment:
             assert fragment in anchors(target.read_text(encoding="utf-8")), f"{name(path)} links to {link}"
@@ -239,13 +300,84 @@ def test_every_exit_code_of_the_learner_has_its_row() -> None:
     assert rows == declared[1].split(", ")
 
 
-def test_the_picture_of_the_architecture_names_files_that_exist_on_the_path_it_describes() -> None:
+def rooms() -> set[str]:
+    """Every folder below the three packages that holds a package of its own, with a slash at its end."""
+    found = {path.parent for folder in PACKAGES for path in (ROOT / folder).rglob("__init__.py")}
+    return {f"{name(path)}/" for path in found if path.parent != ROOT}
+
+
+def test_the_architecture_begins_with_a_picture_of_five_boxes_that_name_rooms() -> None:
+    opening, _, _ = read("docs/architecture.md").partition("\n## ")
+    (picture,) = re.findall(r"^```text\n(.*?)^```", opening, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"\| (\d)  \w", picture) == ["1", "5", "2", "4", "3"]
+    named = set(re.findall(r"(?:models|streaming|service)/\w+/", picture))
+    assert len(named) >= 5
+    assert named <= rooms()
+    assert re.findall(r"^(\d)\. \*\*", opening, re.MULTILINE) == ["1", "2", "3", "4", "5"]
+
+
+def test_the_architecture_names_every_room_and_no_other() -> None:
+    _, _, section = read("docs/architecture.md").partition("## The rooms\n")
+    listed = re.findall(r"^\| `([\w/]+/)` \| .+ \|$", section.partition("\n## ")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(rooms())
+
+
+def test_the_path_of_one_event_has_ten_steps_each_with_a_file_of_the_room_it_is_in() -> None:
     text = read("docs/architecture.md")
-    (picture,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    named = set(re.findall(r"\b(?:models|streaming|service)/[\w/]+\.py", text))
+    _, _, section = text.partition("## The path of one event\n")
+    steps = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    assert [number for number, _, _ in steps] == [str(number) for number in range(1, 11)]
+    files = [re.findall(r"`((?:models|streaming|service)/[\w/]+\.py)`", where) for _, _, where in steps]
+    assert all(files)
+    assert {file.split("/")[0] for step in files for file in step} == set(PACKAGES)
+    named = set(re.findall(r"(?<![\w/])(?:models|streaming|service|tests)/[\w/]+\.py", text))
     assert sorted(file for file in named if not (ROOT / file).exists()) == []
-    assert {f"{package}/" for package in PACKAGES} <= {file.split("/")[0] + "/" for file in named if file in picture}
-    assert len([file for file in named if file in picture]) > 15
+
+
+def test_the_architecture_tells_in_order_what_follows_a_kill_and_where_an_event_is_refused() -> None:
+    text = read("docs/architecture.md")
+    _, _, story = text.partition("## From `kill -9` to the next version\n")
+    steps = re.findall(r"^(\d+)\. \*\*", story.partition("\n## ")[0], re.MULTILINE)
+    assert steps == [str(number) for number in range(1, len(steps) + 1)]
+    assert len(steps) >= 8
+    _, _, table = text.partition("## Where an event is refused\n")
+    ways = re.findall(r"^\| (HTTP|a file|the learner|an operator) \|", table.partition("\n## ")[0], re.MULTILINE)
+    assert set(ways) == {"HTTP", "a file", "the learner", "an operator"}
+    assert [word for word in OUTCOMES if word not in table] == []
+
+
+CONCEPTS = (
+    *("event", "history", "source", "candidate", "ranking", "version", "gate"),
+    *("challenger", "champion", "reference", "baseline", "slate", "witness"),
+)
+
+
+def test_the_concepts_are_defined_once_in_two_sentences_each_below_a_picture() -> None:
+    text = read("docs/concepts.md")
+    (picture,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [word for word in CONCEPTS if word not in picture and word != "event"] == []
+    defined = re.findall(r"^\*\*(\w+)\.\*\* (.+?)\n\n", text, re.MULTILINE | re.DOTALL)
+    assert [word.lower() for word, _ in defined] == list(CONCEPTS)
+    sentences = {word: len(re.findall(r"[.:)](?= [A-Z]|$)", meaning)) for word, meaning in defined}
+    assert {word: count for word, count in sentences.items() if count != 2} == {}
+
+
+RETIRED = re.compile(
+    r"\b(learnt|anew|of late|for certain|for ever|last known good|roll-backs?|told of)\b|(?<![\w.])\.\d"
+)
+"""Words that say a thing of docs/concepts.md in a second way, or have to be read twice; decimals without a zero."""
+WRITTEN = {"configuration.md", "metrics.md"}
+"""Pages that are written from texts in the code."""
+
+
+@pytest.mark.parametrize("path", [path for path in tracked_markdown() if path.name not in WRITTEN], ids=name)
+def test_a_page_says_things_in_the_words_of_the_concepts(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- (\w+)[\w ]*: written by.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^```.*?^```|`[^`\n]*`|<[^>\n]*>", "", text, flags=re.MULTILINE | re.DOTALL)
+    if path.name == "concepts.md":  # it lists the older names
+        text = text.partition("## Where these words appear")[0]
+    assert [found[0] for found in RETIRED.finditer(text)] == []
 
 
 def test_what_is_out_of_scope_says_why_and_what_to_use_instead() -> None:

@@ -1,0 +1,343 @@
+"""Tables of figures for docs/benchmarks.md, one function per benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.support.documents.results import at, duration, number, percent, spread, table
+
+ITEMS = ("10000", "100000", "1000000")
+STREAMS: Final = {
+    "movielens_100k": "MovieLens",
+    "rees46_3h": "REES46",
+    "taobao_users": "Taobao",
+    "online_retail_ii": "Online Retail",
+    "completejourney": "completejourney",
+}
+
+
+STAGES: Final = (
+    ("intake thread: poll, and waiting for room in the queue", "poll"),
+    ("intake thread: decode, admission, batching", "decode and admit"),
+    ("histories thread: the client's side", "history"),
+    ("learner thread: ids to rows", "rows"),
+    ("learner thread: compiled step", "learn"),
+    ("learner thread in all", "learner thread in all"),
+    ("cut of versions", "cut"),
+)
+
+
+def pipeline() -> str:
+    """How fast each contender reads, and where the learner's time goes."""
+    rates = [
+        ("the whole learner", "learner_records_per_second", spread("pipeline", "learner_cpu_us_per_event")),
+        ("bare poll, the library's defaults", "bare_records_per_second", spread("pipeline", "bare_cpu_us_per_record")),
+        ("bare poll, tuned for this machine", "tuned_records_per_second", "-"),
+    ]
+    rows = [
+        (words, spread("pipeline", path, 0), number(1e6 / at("pipeline", path)["median"]), cpu)
+        for words, path, cpu in rates
+    ]
+    decode, admission = (number(at("pipeline", f"stage_alone_us_per_event/{key}")) for key in ("decode", "admit"))
+    stages = [
+        (
+            words,
+            number(at("pipeline", "stage_wall_us_per_event")[key]),
+            number(at("pipeline", "stage_processor_us_per_event")[key]),
+        )
+        for words, key in STAGES
+    ]
+    return "\n\n".join([
+        table(("contender", "records/s", "wall, µs per record", "processor time, µs per record"), rows),
+        f"The learner reaches {spread('pipeline', 'ratio_to_tuned', 2)} of the tuned poll.",
+        table(("stage", "wall, µs per event", "processor time"), stages),
+        f"Alone in one thread, decoding takes {decode} µs an event and admission {admission} µs.",
+    ])
+
+
+def recommend() -> str:
+    """Latency at a fixed rate, and what connections that ask again at once get."""
+    shares = (("p50", "p50_ms"), ("p99", "p99_ms"), ("p99.9", "p999_ms"), ("longest", "max_ms"))
+    asked = ("1", "8", "32")
+    return "\n\n".join([
+        table(
+            ("at 200 requests/s", "ms"), [(words, spread("recommend", f"open_loop/{path}")) for words, path in shares]
+        ),
+        table(
+            ("connections", "requests/s", "p99, ms"),
+            [
+                (
+                    each,
+                    spread("recommend", f"saturated_requests_per_second/{each}", 0),
+                    spread("recommend", f"saturated_p99_ms/{each}"),
+                )
+                for each in asked
+            ],
+        ),
+    ])
+
+
+def freshness() -> str:
+    """From Kafka's acknowledgement to an answer, and to the served model, at both rates."""
+    rows = []
+    for rate in ("500", "2000"):
+        path = f"events_per_second/{rate}"
+        seen = [spread("freshness", f"{path}/seen_{share}_ms") for share in ("p50", "p99")]
+        learned = [spread("freshness", f"{path}/learnt_{share}_s", 2) for share in ("p50", "p99")]
+        rows.append((number(float(rate), 0), *seen, *learned))
+    return table(("events/s", "seen, p50, ms", "seen, p99, ms", "served model, p50, s", "served model, p99, s"), rows)
+
+
+def recovery() -> str:
+    """How long starts take, and how large the model is that they load."""
+    rows = [
+        ("`kill -9` to learning again", spread("recovery", "killed_to_learning_s")),
+        ("start of the learner until it learns", spread("recovery", "learner_start_to_learning_s")),
+        ("start of the service until it recommends", spread("recovery", "service_start_to_recommending_s")),
+        ("compile from cold", spread("recovery", "compile_from_cold_s")),
+    ]
+    size, data = (number(at("recovery", path), 0) for path in ("model_megabytes", "redis_dataset_megabytes"))
+    return f"{table(('what', 's'), rows)}\n\nThe model has {size} MB; Redis holds {data} MB with histories and facts."
+
+
+def versions() -> str:
+    """What is written to Redis, and the share of the time that each phase of a version takes."""
+    written = [
+        ("deltas, MB/s", spread("versions", "megabytes_per_second/deltas")),
+        (
+            "bases, spread over their interval, MB/s",
+            number(at("versions", "megabytes_per_second/bases_spread_over_their_interval")),
+        ),
+        ("a base, MB", number(at("versions", "base_megabytes"), 0)),
+        ("a base each, s", number(at("versions", "base_every_seconds"), 0)),
+        ("a delta, kB", spread("versions", "kilobytes_per_delta", 0)),
+        ("versions a minute", spread("versions", "versions_per_minute")),
+    ]
+    phases = [
+        (f"share of the time: {phase}", percent(at("versions", f"share_of_time/{phase}")["median"]))
+        for phase in ("cut", "encode", "upload", "commit")
+    ]
+    return table(("what", "measured"), [*written, *phases])
+
+
+EXAMPLES: Final = (
+    ("ours, integers", "ours"),
+    ("ours, DataFrames of strings", "ours_frame_of_strings"),
+    ("ours, one by one", "ours_one_by_one"),
+    ("River's `FMRegressor`", "river"),
+    ("Vowpal Wabbit, its own reader", "vw_file"),
+    ("Vowpal Wabbit, line by line", "vw_lines"),
+)
+
+
+def learning() -> str:
+    """Time per example of each model, how many times as fast ours is, and the error afterwards."""
+    fields = ("six_fields", "user_and_item_alone")
+    times = [
+        (words, *(spread("learning", f"{part}/us_per_example/{key}", 2) for part in fields)) for words, key in EXAMPLES
+    ]
+    ratios = [
+        (f"ours is faster than {words}, times", *(spread("learning", f"{part}/ratio_spread/{key}") for part in fields))
+        for words, key in (("River", "river"), ("Vowpal Wabbit", "vw"))
+    ]
+    errors = [
+        (
+            f"squared error afterwards: {words}",
+            *(number(at("learning", f"{part}/mean_squared_error_afterwards/{key}"), 3) for part in fields),
+        )
+        for words, key in (("ours", "ours"), ("Vowpal Wabbit", "vw"), ("the mean", "mean"))
+    ]
+    return table(("µs per example", "six fields", "user and item alone"), [*times, *ratios, *errors])
+
+
+def step() -> str:
+    """The compiled step by size of the catalogue, and what training seldom costs."""
+    by_size = [
+        (
+            number(float(items), 0),
+            *(spread("step", f"by_items/{items}/{path}_us") for path in ("without_rankings", "with_rankings")),
+            number(at("step", f"by_items/{items}/state_mib"), 0),
+        )
+        for items in ITEMS
+    ]
+    shares = at("step", "quality_by_trained_share")
+    trained = [
+        (
+            share,
+            *(
+                f"{number(found[f'served {measure}'], 4)} ({number(found[f'served {measure} se'], 4)})"
+                for measure in ("hr@20", "mrr@20")
+            ),
+        )
+        for share, found in shares.items()
+    ]
+    tested = number(next(iter(shares.values()))["n"], 0)
+    head = ("items", "without rankings, µs per event", "with rankings, µs per event", "learner's tables, MiB")
+    return "\n\n".join([
+        table(head, by_size),
+        table((f"trains, of the events ({tested} tested)", "HR@20 served (standard error)", "MRR@20 served"), trained),
+    ])
+
+
+def ranking() -> str:
+    """Processor time of ranking one request, by size of the catalogue."""
+    rows = []
+    for items in ITEMS[1:]:
+        path = f"by_items/{items}"
+        times = [spread("ranking", f"{path}/{key}_ms", 2) for key in ("p50", "p99", "given_p50", "given_p99")]
+        rows.append((number(float(items), 0), *times, number(at("ranking", f"{path}/candidates"), 0)))
+    head = ("items", "p50, ms", "p99, ms", "200 given items, p50, ms", "200 given items, p99, ms", "candidates")
+    return table(head, rows)
+
+
+def given() -> str:
+    """Latency and processor time of answers to given candidates, next to an ordinary one."""
+    kinds = (("an ordinary answer", "ordinary"), ("the best 20 of 200 candidates", "best"), ("all 200 back", "all"))
+    keys = ("p50_ms", "p99_ms", "processor_ms")
+    rows = [(words, *(spread("given", f"{kind}/{key}", 2) for key in keys)) for words, kind in kinds]
+    return table(("answer", "p50, ms", "p99, ms", "processor time of the service, ms"), rows)
+
+
+def memory() -> str:
+    """Memory per item and per active user."""
+    rows = [
+        (
+            words,
+            number(at("memory", f"allocated/{kind}/arrays_kib"), 2),
+            number(at("memory", f"allocated/{kind}/ids_kib"), 2),
+            number(at("memory", f"process_growth_kib/{kind}"), 2),
+        )
+        for words, kind in (("an item", "item"), ("an active user", "user"))
+    ]
+    return table(("KiB", "arrays", "ids with dict and list", "growth of the process"), rows)
+
+
+def chunks() -> str:
+    """How long Redis answers nobody while it takes in chunks of a size."""
+    keys = ("p99_ms", "p999_ms", "longest_ms")
+    rows = [(size, *(spread("chunks", f"{key}/{size}") for key in keys)) for size in at("chunks", "p99_ms")]
+    return table(("chunk", "p99 of PING, ms", "p99.9, ms", "longest, ms"), rows)
+
+
+MODELS: Final = (
+    ("worse by 2 %", "worse_2_percent"),
+    ("worse by 5 %", "worse_5_percent"),
+    ("worse by 20 %", "worse_20_percent"),
+    ("ruined", "ruined"),
+)
+UPDATES: Final = (("better by 5 %", "better_5_percent"), ("better by 2 %", "better_2_percent"), ("equal", "equal"))
+
+
+def gate() -> str:
+    """How often the gate and two naive ones err, how soon a bad model is found, how long a good one waits."""
+    events, simulated = (number(at("gate", key), 0) for key in ("events_per_run", "simulated_runs"))
+    rates = [
+        ("equal models promoted as better", "false_promotion_rate", "window_threshold/false_promotion_rate"),
+        (
+            "the same, with tastes that drift up and down",
+            "false_promotion_rate_drift",
+            "window_threshold/false_promotion_rate_drift",
+        ),
+    ]
+    errors = [
+        (
+            words,
+            percent(at("gate", key)),
+            percent(at("gate", f"naive/{naive}")),
+            percent(at("gate", f"naive/{naive.replace('window_threshold', 'z_test_every_event')}")),
+        )
+        for words, key, naive in rates
+    ]
+    errors += [
+        (words, percent(at("gate", key)), "-", "-")
+        for words, key in (
+            ("worse by the margin, promoted as no worse", "false_promotion_rate_at_margin"),
+            ("equal models rolled back", "false_rollback_rate"),
+            ("the same, with tastes that drift up and down", "false_rollback_rate_drift"),
+            ("a drift called a crash", "false_crash_rate_drift"),
+        )
+    ]
+    caught = at("gate", "events_to_catch")
+    found = [
+        (
+            words,
+            f"{number(caught[key]['median'], 0)} ({number(caught[key]['p90'], 0)})",
+            *(duration(caught[key][f"seconds_at_{rate}"]) for rate in (50, 10)),
+        )
+        for words, key in MODELS
+    ]
+    waits = [
+        (
+            words,
+            *(duration(at("gate", f"wait_of_good_updates/strict/{key}_at_{rate}/median_seconds")) for rate in (50, 10)),
+        )
+        for words, key in UPDATES
+    ]
+    naive = (f"share of {simulated} runs of {events} events", "this gate", "mean of the last 1,000 above 0.01")
+    return "\n\n".join([
+        table((*naive, "z-test at every look, 1 %"), errors),
+        table(("a model that is", "rolled back after tested events, median (90 %)", "at 50/s", "at 10/s"), found),
+        table(("an update that is", "in mode `strict` it waits, at 50/s", "at 10/s"), waits),
+    ])
+
+
+def quality() -> str:
+    """HR@20 and MRR@20 of each contender on each stream, and how they stand to the bounds."""
+    streams = at("quality", "streams")
+    contenders = list(dict.fromkeys(name for stream in streams.values() for name in stream["contenders"]))
+    first = ["served", *(name for name in contenders if name != "served")]
+    rows = [(f"**`{name}`**" if name == "served" else f"`{name}`", *_hits(name)) for name in first]
+    errors = [
+        " / ".join(number(stream["contenders"]["served"][key], 3) for key in ("se", "mrr_se"))
+        for stream in streams.values()
+    ]
+    tested = [number(stream["stream"]["evaluated"], 0) for stream in streams.values()]
+    figures = {figure["name"]: figure for figure in at("quality", "figures")}
+    floors = [" / ".join(number(figures[f"{name} {key}@20"]["must"], 3) for key in ("hr", "mrr")) for name in streams]
+    bounds = [
+        (
+            STREAMS[name],
+            measure.upper(),
+            f"{number(figure['value'], 3)}, {figure['unit'].replace(', ', ' (').replace(' %', ' %:')})",
+            f"{figure['must']:g}",
+            f"{figure['goal']:g}",
+            figure["reached"],
+        )
+        for name in streams
+        for measure in ("hr@20", "mrr@20")
+        for figure in (figures[f"{name} {measure} ratio"],)
+    ]
+    head = [STREAMS[name] for name in streams]
+    return "\n\n".join([
+        table(
+            ("HR@20 / MRR@20", *head),
+            [
+                *rows,
+                ("standard error of `served`", *errors),
+                ("floor of `served`: the recipe", *floors),
+                ("events evaluated", *tested),
+            ],
+        ),
+        table(("stream", "measure", "served, of the best single source", "must", "goal", "reaches"), bounds),
+    ])
+
+
+def _hits(name: str) -> Iterator[str]:
+    for stream in at("quality", "streams").values():
+        found = stream["contenders"].get(name)
+        yield "-" if found is None else f"{number(found['hr@20'], 3)} / {number(found['mrr@20'], 3)}"
+
+
+def carried() -> str:
+    """What the fields that events carry change when they are used, paired."""
+    rows = []
+    for stream, variants in at("carried", "streams").items():
+        for variant, found in variants.items():
+            if variant != "nothing":
+                changes = [
+                    f"{found[f'{key} change'] + 0.0:+.4f} ({number(found[f'{key} half interval'], 4)})"
+                    for key in ("hr@20", "mrr@20")
+                ]
+                rows.append((STREAMS[stream], variant, number(found["n"], 0), *changes))
+    return table(("stream", "used", "events", "change of HR@20", "change of MRR@20"), rows)
