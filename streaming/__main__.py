@@ -1,4 +1,4 @@
-"""In: settings. Out: the learner as a process, `python -m streaming`, with an exit code that says why it ended."""
+"""Runs the learner as a process, `python -m streaming`; its exit code says why it ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.records import REASONS
 from models.snapshot import Damaged
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
-from streaming.jobs.rebuild_schedule import rebuilding_now_and_then
+from streaming.jobs.rebuild_schedule import scheduled_rebuilds
 from streaming.kafka import topics_read
 from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
 from streaming.settings import BadSettings, Settings, load_settings
@@ -28,16 +28,24 @@ from streaming.telemetry import Labels, LearnerTelemetry
 log = logging.getLogger("streaming")
 
 EPILOG = """\
-exit codes: 0 stopped as asked; 1 failed, the last line says why; 2 wrong words or settings; 4 Kafka holds another log
-than our offsets belong to; 5 the log no longer holds our offsets; 6 no sound version in Redis; 7 Kafka refuses us.
+exit codes: 0 stopped as asked; 1 failed, the last line says why; 2 wrong arguments or settings; 4 Kafka holds another
+log than our offsets belong to; 5 the log no longer holds our offsets; 6 no sound version in Redis; 7 Kafka refuses us.
 Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 SLUICEGATE_REDIS__URL=redis://redis:6379/0 python -m streaming
 """
 
 
 def run(config: Path | None, *, reset_offsets: bool = False) -> int:
-    """Learn until SIGTERM or SIGINT; the exit code."""
+    """Learn until SIGTERM or SIGINT.
+
+    Args:
+        config: Settings file; None for the environment alone.
+        reset_offsets: Keep the model, but start at the beginning of a log that was replaced.
+
+    Returns:
+        The exit code.
+    """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
-    # What kafka-python meets reaches us as exceptions; its own log adds twenty lines a second while a broker is away.
+    # kafka-python's errors reach us as exceptions; its own log adds twenty lines a second while a broker is away.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         settings = load_settings(config, os.environ)
@@ -51,13 +59,13 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
 
 
 def _fetch_river(settings: Settings) -> None:
-    """Begin to import River, which takes most of a second, while kernels and the last version are loaded."""
+    """Start to import River, which takes most of a second, while kernels and the last version are loaded."""
     if settings.witness.estimators:
         threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
 
 
 def labels(settings: Settings) -> Labels:
-    """Every value a label can have with these settings."""
+    """Every value that labels can have with these settings."""
     return Labels(
         contenders=CONTENDERS,
         reasons=REASONS,
@@ -88,7 +96,7 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | N
         )
         return USAGE
     try:
-        with rebuilding_now_and_then(settings, config, lambda: learner.state == "learning"):
+        with scheduled_rebuilds(settings, config, lambda: learner.state == "learning"):
             return learner.run()
     except Damaged as error:
         log.error("stopped: %s", error)
@@ -102,7 +110,7 @@ def main() -> None:
     """`python -m streaming`."""
     parser = argparse.ArgumentParser(
         prog="python -m streaming",
-        description="Learn from every event.",
+        description="Learns from every event.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -110,10 +118,10 @@ def main() -> None:
     parser.add_argument(
         "--reset-offsets",
         action="store_true",
-        help="keep what was learnt, but start at the beginning of a log that was replaced",
+        help="keep the model, but start at the beginning of a log that was replaced",
     )
-    words = parser.parse_args()
-    sys.exit(run(words.config, reset_offsets=words.reset_offsets))
+    arguments = parser.parse_args()
+    sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets))
 
 
 if __name__ == "__main__":

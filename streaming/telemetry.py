@@ -1,4 +1,4 @@
-"""In: what the learner did. Out: its Prometheus metrics, and the small server that shows them and its health.
+"""Declares the learner's Prometheus metrics.
 
 No label ever holds a user or an item. Every label set is initialised, so that a missing series means a missing learner.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from models.records import CART, CLICK, FAVOURITE, IMPRESSION, PURCHASE
 from models.records.control import KINDS as ORDERS
@@ -17,25 +17,29 @@ from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
 from models.statistics import VERSIONS, Attribution, Exposed
-
-PREFIX = "sluicegate"
+from streaming.metric_factory import MetricFactory
 
 RATED = (CLICK, FAVOURITE, CART, PURCHASE, IMPRESSION)
 """Kinds of events whose share of slates is shown."""
 
 ARRIVAL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""Seconds; bracket the objectives of 20 ms (median) and 100 ms (99th percentile) for event to history."""
+"""Seconds; they bracket the objectives of 20 ms (median) and 100 ms (99th percentile) from event to history."""
 
 PHASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
-"""Seconds; bracket the version interval of one second and the lease of four."""
+"""Seconds; they bracket the version interval of one second and the lease of four."""
 
 OUTCOMES = ("learnt", "duplicate", "late", "future", "erased", "capped", "rejected", "ignored")
+"""Outcomes of a record of the events topic."""
+
 STOPPED = ("passes", "target", "budget", "no_gain", "asked", "nothing_held_out")
+"""Reasons why a training in mode batch made no further pass."""
+
 PHASES = ("cut", "encode", "upload", "commit")
+"""Phases of writing a version."""
 
 
 class Labels(NamedTuple):
-    """Every value a label can have, so that each series exists from the start."""
+    """Every value that labels can have, so that each series exists from the start."""
 
     contenders: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -45,167 +49,187 @@ class Labels(NamedTuple):
 
 
 class LearnerTelemetry:
-    """Every metric of `python -m streaming`, on a registry of its own."""
+    """Every metric of `python -m streaming`.
+
+    Args:
+        registry: Where the metrics are registered.
+        labels: Values that labels can have with the settings in use.
+    """
 
     def __init__(self, registry: CollectorRegistry, labels: Labels = Labels()) -> None:  # noqa: B008 - immutable
         self.registry = registry
         ProcessCollector(registry=registry)
-        self._declare_intake()
-        self._declare_versions()
-        self._declare_quality()
-        self._declare_evidence()
-        self._declare_attribution()
-        self._declare_batches()
+        metrics = MetricFactory(registry)
+        self._declare_intake(metrics)
+        self._declare_versions(metrics)
+        self._declare_quality(metrics)
+        self._declare_evidence(metrics)
+        self._declare_attribution(metrics)
+        self._declare_batches(metrics)
         self._initialise(labels)
 
-    def _declare_intake(self) -> None:
-        self.events = self._counter("events_total", "Records of the events topic, by what became of them.", "outcome")
-        self.consumed = self._counter("records_consumed_total", "Records read, by topic.", "topic")
-        self.orders = self._counter("orders_total", "Control records that were carried out, by kind.", "kind")
-        self.quarantined = self._gauge(
+    def _declare_intake(self, metrics: MetricFactory) -> None:
+        self.events = metrics.counter("events_total", "Records of the events topic, by outcome.", "outcome")
+        self.consumed = metrics.counter("records_consumed_total", "Records read, by topic.", "topic")
+        self.orders = metrics.counter("orders_total", "Control records that were carried out, by kind.", "kind")
+        self.quarantined = metrics.gauge(
             "quarantined_events",
-            "Events that were consumed and are not learnt: held for a decision, or given up.",
+            "Events that were consumed and are not learned: held for a decision, or given up.",
             "state",
         )
-        self.deadletters = self._counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
-        self.deadletter_failures = self._counter("deadletter_failures_total", "Dead letters Kafka did not take.")
-        self.lost = self._counter("records_lost_total", "Records that the log no longer had when they were due.")
-        self.evicted = self._counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
-        self.deferred = self._counter("deferred_total", "Events whose item was not yet named often enough for a row.")
-        self.refused = self._counter("updates_refused_total", "Updates that held a NaN or an infinity.")
-        self.unplaced = self._counter("unplaced_total", "Categories and brands named beyond their ceilings.")
+        self.deadletters = metrics.counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
+        self.deadletter_failures = metrics.counter("deadletter_failures_total", "Dead letters Kafka did not take.")
+        self.lost = metrics.counter("records_lost_total", "Records that the log no longer had when they were due.")
+        self.evicted = metrics.counter("evictions_total", "Idle rows evicted at a ceiling, by key space.", "space")
+        self.deferred = metrics.counter("deferred_total", "Events whose item was not yet named often enough for a row.")
+        self.refused = metrics.counter("updates_refused_total", "Updates that held a NaN or an infinity.")
+        self.unplaced = metrics.counter("unplaced_total", "Categories and brands named beyond their ceilings.")
         self._ceilings: dict[str, int] = {}
-        self.lag = self._gauge(
+        self.lag = metrics.gauge(
             "consumer_lag_records", "Records in the log that are not yet read.", "topic", "partition"
         )
-        self.headroom = self._gauge(
+        self.headroom = metrics.gauge(
             "log_start_headroom_records", "Records between the log's beginning and our offset.", "topic", "partition"
         )
-        self.watermark = self._gauge("consumer_watermark_timestamp_seconds", "Latest record time learnt.")
-        self.polled = self._gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
-        self.record_time = self._gauge(
-            "consumer_record_timestamp_seconds", "Record time of the last record learnt.", "topic", "partition"
+        self.watermark = metrics.gauge("consumer_watermark_timestamp_seconds", "Latest record time learned.")
+        self.polled = metrics.gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
+        self.record_time = metrics.gauge(
+            "consumer_record_timestamp_seconds", "Record time of the last record learned.", "topic", "partition"
         )
-        self.kafka_away = self._gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
-        self.arrival = self._histogram(
+        self.kafka_away = metrics.gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
+        self.arrival = metrics.histogram(
             "event_to_history_seconds", "From a record's time to its place in the user's history.", ARRIVAL_BUCKETS
         )
 
-    def _declare_versions(self) -> None:
-        self.history_failures = self._counter("history_write_failures_total", "History writes that Redis did not take.")
-        self.mirror_failures = self._counter("mirror_commit_failures_total", "Offset commits that Kafka did not take.")
-        self.version_failures = self._counter("version_failures_total", "Versions that were not committed.", "kind")
-        self.fenced = self._counter("fenced_total", "Commits refused because another learner holds the lease.")
-        self.new_logs = self._counter("new_logs_total", "Times that Kafka held another log than our offsets belong to.")
-        self.step = self._histogram("learning_step_seconds", "One compiled call on one batch.", PHASE_BUCKETS)
-        self.version_phase = self._histogram(
+    def _declare_versions(self, metrics: MetricFactory) -> None:
+        self.history_failures = metrics.counter(
+            "history_write_failures_total", "History writes that Redis did not take."
+        )
+        self.mirror_failures = metrics.counter(
+            "mirror_commit_failures_total", "Offset commits that Kafka did not take."
+        )
+        self.version_failures = metrics.counter("version_failures_total", "Versions that were not committed.", "kind")
+        self.fenced = metrics.counter("fenced_total", "Commits refused because another learner holds the lease.")
+        self.new_logs = metrics.counter(
+            "new_logs_total", "Times that Kafka held another log than our offsets belong to."
+        )
+        self.step = metrics.histogram("learning_step_seconds", "One compiled call on one batch.", PHASE_BUCKETS)
+        self.version_phase = metrics.histogram(
             "version_duration_seconds", "Phases of writing a version.", PHASE_BUCKETS, "phase"
         )
-        self.version_bytes = self._counter(
+        self.version_bytes = metrics.counter(
             "version_bytes_total", "Bytes of versions written to Redis, by kind.", "kind"
         )
-        self.version_size = self._gauge("version_size_bytes", "Bytes of the last version, by kind.", "kind")
-        self.version_time = self._gauge("version_committed_timestamp_seconds", "When the last version was committed.")
-        self.version_sequence = self._gauge("version_sequence", "Sequence number of the last version.")
-        self.redis_used = self._gauge("redis_used_bytes", "Bytes Redis used when the last version was committed.")
-        self.redis_ceiling = self._gauge("redis_ceiling_bytes", "Redis's maxmemory; 0 for none.")
-        self.lease_held = self._gauge("lease_held", "1 while this process is the learner.")
-        self.lease_epoch = self._gauge("lease_epoch", "Epoch of the lease held last.")
+        self.version_size = metrics.gauge("version_size_bytes", "Bytes of the last version, by kind.", "kind")
+        self.version_time = metrics.gauge("version_committed_timestamp_seconds", "When the last version was committed.")
+        self.version_sequence = metrics.gauge("version_sequence", "Sequence number of the last version.")
+        self.redis_used = metrics.gauge("redis_used_bytes", "Bytes Redis used when the last version was committed.")
+        self.redis_ceiling = metrics.gauge("redis_ceiling_bytes", "Redis's maxmemory; 0 for none.")
+        self.lease_held = metrics.gauge("lease_held", "1 while this process is the learner.")
+        self.lease_epoch = metrics.gauge("lease_epoch", "Epoch of the lease held last.")
 
-    def _declare_batches(self) -> None:
-        self.batch_waiting = self._gauge("batch_waiting_events", "Mode batch: events collected and not yet learnt.")
-        self.batch_trainings = self._counter(
+    def _declare_batches(self, metrics: MetricFactory) -> None:
+        self.batch_waiting = metrics.gauge("batch_waiting_events", "Mode batch: events collected and not yet learned.")
+        self.batch_trainings = metrics.counter(
             "batch_trainings_total", "Mode batch: trainings, by why there was no further pass.", "stopped"
         )
-        self.batch_passes = self._gauge("batch_kept_pass", "Mode batch: the pass of the last training that was kept.")
-        self.batch_seconds = self._gauge("batch_passes_seconds", "Mode batch: seconds of the last further passes.")
-        self.batch_hit_rate = self._gauge("batch_held_out_hit_rate", "Mode batch: hit rate of what was kept, held out.")
+        self.batch_passes = metrics.gauge("batch_kept_pass", "Mode batch: the pass of the last training that was kept.")
+        self.batch_seconds = metrics.gauge("batch_passes_seconds", "Mode batch: seconds of the last further passes.")
+        self.batch_hit_rate = metrics.gauge(
+            "batch_held_out_hit_rate", "Mode batch: held-out hit rate of the pass that was kept."
+        )
         for reason in STOPPED:
             self.batch_trainings.labels(reason)
 
-    def _declare_quality(self) -> None:
-        self.hit_rate = self._gauge(
+    def _declare_quality(self, metrics: MetricFactory) -> None:
+        self.hit_rate = metrics.gauge(
             "prequential_hit_rate", "Share of tested events in a contender's first 20, fading.", "contender"
         )
-        self.reciprocal_rank = self._gauge(
+        self.reciprocal_rank = metrics.gauge(
             "prequential_reciprocal_rank", "Mean reciprocal rank of tested events within 20, fading.", "contender"
         )
-        self.tested = self._gauge("prequential_events", "Tested events behind the running scores.")
-        self.witness_error = self._gauge("witness_squared_error", "Mean squared error of a River witness.", "contender")
-        self.witness_hit_rate = self._gauge(
+        self.tested = metrics.gauge("prequential_events", "Tested events behind the running scores.")
+        self.witness_error = metrics.gauge(
+            "witness_squared_error", "Mean squared error of a River witness.", "contender"
+        )
+        self.witness_hit_rate = metrics.gauge(
             "witness_hit_rate",
             "Share of events in the first 10 of 100 sampled items of a River witness.",
             "contender",
         )
-        self.witness_reciprocal_rank = self._gauge(
+        self.witness_reciprocal_rank = metrics.gauge(
             "witness_reciprocal_rank", "Mean reciprocal rank within those 10 of a River witness.", "contender"
         )
-        self.witness_judged = self._gauge("witness_events", "Events a River witness judged and learnt.", "contender")
-        self.keys = self._gauge("model_keys", "Ids with a row, by key space.", "space")
-        self.memory = self._gauge("model_bytes", "Bytes of all tables as allocated.")
+        self.witness_judged = metrics.gauge("witness_events", "Events a River witness judged and learned.", "contender")
+        self.keys = metrics.gauge("model_keys", "Ids with a row, by key space.", "space")
+        self.memory = metrics.gauge("model_bytes", "Bytes of all tables as allocated.")
 
-    def _declare_evidence(self) -> None:
-        self.evidence_seconds = self._counter(
+    def _declare_evidence(self, metrics: MetricFactory) -> None:
+        self.evidence_seconds = metrics.counter(
             "evidence_seconds_total", "Seconds spent ranking tested events as other versions would have."
         )
-        self.evidence_events = self._counter(
+        self.evidence_events = metrics.counter(
             "evidence_events_total", "Tested events compared with other versions, or passed over for time.", "outcome"
         )
-        self.compared_events = self._gauge("compared_events", "Tested events behind a comparison.", "comparison")
-        self.compared_hits = self._gauge(
+        self.compared_events = metrics.gauge("compared_events", "Tested events behind a comparison.", "comparison")
+        self.compared_hits = metrics.gauge(
             "compared_hit_difference", "Mean difference of hits within 20 in a comparison.", "comparison"
         )
-        self.alarms = self._gauge("alarm", "1 for what changed abruptly within the last tested events.", "alarm")
-        self.alarms_raised = self._counter("alarms_total", "Alarms of the drift detectors.", "alarm")
+        self.alarms = metrics.gauge(
+            "alarm", "1 for a figure that changed abruptly within the last tested events.", "alarm"
+        )
+        self.alarms_raised = metrics.counter("alarms_total", "Alarms of the drift detectors.", "alarm")
         for name in NAMES:
             self.alarms.labels(name)
             self.alarms_raised.labels(name)
         for outcome in ("compared", "passed_over"):
             self.evidence_events.labels(outcome)
 
-    def _declare_attribution(self) -> None:
+    def _declare_attribution(self, metrics: MetricFactory) -> None:
         self._slates_before = 0
         self._elsewhere_before = 0
-        self._slates = self._counter("slates_total", "Slates that were shown, as topic slates tells.")
-        self.slates_unreadable = self._counter("slates_unreadable_total", "Records of topic slates that are no slate.")
-        self.attributed = self._counter(
+        self._slates = metrics.counter("slates_total", "Slates that were shown, as topic slates says.")
+        self.slates_unreadable = metrics.counter(
+            "slates_unreadable_total", "Records of topic slates that are no slate."
+        )
+        self.attributed = metrics.counter(
             "attributed_events_total",
             "Events by the versions whose slate they name and stood on: a thousand slates each, or all before.",
             "version",
             "kind",
         )
-        self._elsewhere = self._counter(
+        self._elsewhere = metrics.counter(
             "unattributed_events_total", "Events that name a slate on which their item did not stand."
         )
-        self.attribution_dropped = self._counter(
+        self.attribution_dropped = metrics.counter(
             "attribution_dropped_total", "Events that came faster than they could be attributed."
         )
-        self.shown_dropped = self._counter(
+        self.shown_dropped = metrics.counter(
             "shown_dropped_total",
             "Pages and impressions that Redis did not take, so that no other service knows of them.",
         )
-        self._version_rate = self._gauge(
+        self._version_rate = metrics.gauge(
             "version_event_rate",
             "Share of the versions' slates that an event of this kind followed.",
             "version",
             "kind",
         )
-        self._version_slates = self._gauge("version_slates", "Slates behind version_event_rate.", "version")
-        self._version_first = self._gauge(
+        self._version_slates = metrics.gauge("version_slates", "Slates behind version_event_rate.", "version")
+        self._version_first = metrics.gauge(
             "version_first_sequence", "Sequence number of the first version counted as this one.", "version"
         )
-        self._exposed_top = self._gauge(
+        self._exposed_top = metrics.gauge(
             "exposure_top_share", "Share of the ten most shown items in the last 1,000 slates, now and usually.", "time"
         )
-        self._exposed_effective = self._gauge(
-            "exposure_effective_items", "Exp of the entropy of what the last 1,000 slates showed."
+        self._exposed_effective = metrics.gauge(
+            "exposure_effective_items", "Exp of the entropy of the items in the last 1,000 slates."
         )
-        self._version_last = self._gauge(
+        self._version_last = metrics.gauge(
             "version_last_sequence", "Sequence number of the last version counted as this one.", "version"
         )
 
     def slates(self, found: Attribution) -> None:
-        """What came of slates, by the two newest groups of versions."""
+        """Show events by slate, for the two newest groups of versions."""
         self._slates.inc(found.slates - self._slates_before)
         self._elsewhere.inc(found.elsewhere - self._elsewhere_before)
         self._slates_before, self._elsewhere_before = found.slates, found.elsewhere
@@ -217,7 +241,7 @@ class LearnerTelemetry:
                 self._version_rate.labels(name, KINDS[kind]).set(group.rate(kind))
 
     def exposed(self, found: Exposed) -> None:
-        """On how few items the slates of late rest."""
+        """Show how concentrated the recent slates are."""
         for name, value in (("now", found.top), ("usual", found.usual)):
             self._exposed_top.labels(name).set(value)
         self._exposed_effective.set(found.effective)
@@ -254,22 +278,13 @@ class LearnerTelemetry:
             self.reciprocal_rank.labels(contender)
         self.witnesses({path: {"hr": 0.0, "rr": 0.0, "se": 0.0, "n": 0.0} for path in labels.witnesses})
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self.registry)
-
     def newest(self, manifest: Manifest) -> None:
-        """This version is the newest, written by us or taken over: what is learnt goes on from it."""
+        """Show the version that learning goes on from, written or loaded by this process."""
         self.version_time.set(manifest.created_at)
         self.version_sequence.set(manifest.seq)
 
     def ceilings(self, totals: Mapping[str, int]) -> None:
-        """Running totals of what ceilings did: the state counts since it began, metrics since this process did."""
+        """Show what ceilings did. The totals count since the state began, the metrics since this process began."""
         before, self._ceilings = self._ceilings or totals, dict(totals)
         for space in ("item", "user"):
             self.evicted.labels(space).inc(max(0, totals[f"evicted_{space}s"] - before[f"evicted_{space}s"]))
@@ -277,7 +292,7 @@ class LearnerTelemetry:
             counter.inc(max(0, totals[name] - before[name]))
 
     def scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Running scores by contender: {"hr", "rr", "n"}."""
+        """Show running scores by contender: hit rate "hr", reciprocal rank "rr", events "n"."""
         for contender, score in scores.items():
             self.hit_rate.labels(contender).set(score["hr"])
             self.reciprocal_rank.labels(contender).set(score["rr"])
@@ -285,12 +300,12 @@ class LearnerTelemetry:
             self.tested.set(scores["served"]["n"])
 
     def redis_memory(self, used: int, ceiling: int) -> None:
-        """What Redis uses and may use, in bytes."""
+        """Show the bytes that Redis uses and may use."""
         self.redis_used.set(used)
         self.redis_ceiling.set(ceiling)
 
     def witnesses(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Running scores of River's regressors by import path: {"hr", "rr", "se", "n"}."""
+        """Show running scores of River's regressors by import path: "hr", "rr", squared error "se", events "n"."""
         for path, score in scores.items():
             self.witness_hit_rate.labels(path).set(score["hr"])
             self.witness_reciprocal_rank.labels(path).set(score["rr"])

@@ -109,13 +109,13 @@ def _replayed(settings: Settings, policy: Path, since: float, step: int) -> Repl
 def _of_topics(settings: Settings, replayed: Replay, until: float, show: Show) -> dict[str, Any]:
     from models.warmup import warm
     from streaming.intake import TextModelMissing
-    from streaming.jobs.replay import rehearse_topics
+    from streaming.jobs.replay import replay_topics
     from streaming.kafka import KafkaTrouble
     from streaming.store import StoreUnavailable
 
     warm()
     try:
-        return rehearse_topics(settings, replayed, until, lambda share: show("replaying", share))
+        return replay_topics(settings, replayed, until, lambda share: show("replaying", share))
     except (KafkaTrouble, StoreUnavailable, TextModelMissing, OSError) as error:
         broken(error)
 
@@ -132,7 +132,7 @@ def _of_file(
 ) -> dict[str, Any]:
     from models.warmup import warm
     from streaming.jobs.evaluation_log import read_stream
-    from streaming.jobs.replay import rehearse_stream
+    from streaming.jobs.replay import replay_stream
 
     try:
         reading = read_stream(
@@ -141,7 +141,7 @@ def _of_file(
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
     warm()
-    rehearse_stream(reading.stream, replayed, until, lambda share: show("replaying", share))
+    replay_stream(reading.stream, replayed, until, lambda share: show("replaying", share))
     return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
 
 

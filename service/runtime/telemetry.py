@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from models.gate import ACTIONS, MODES, REASONS, GateState
+from streaming.metric_factory import MetricFactory
 
 # Seconds. They bracket the targets for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
 LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -54,120 +55,78 @@ class Telemetry:
     """
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self._requests = Counter(
-            "sluicegate_http_requests", "Answers by route and status.", ["method", "route", "code"], registry=registry
-        )
-        self._durations = Histogram(
-            "sluicegate_http_request_duration_seconds",
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        metrics = MetricFactory(self.registry)
+        self._requests = metrics.counter("http_requests", "Answers by route and status.", "method", "route", "code")
+        self._durations = metrics.histogram(
+            "http_request_duration_seconds",
             "Seconds from the request's first byte here to the answer's last; to the first of a stream.",
-            ["route"],
-            buckets=LATENCY,
-            registry=registry,
+            LATENCY,
+            "route",
         )
-        self.in_progress = Gauge("sluicegate_http_requests_in_progress", "Requests being answered.", registry=registry)
-        self.streams = Gauge("sluicegate_http_streams", "Streams open: live pages that watch.", registry=registry)
+        self.in_progress = metrics.gauge("http_requests_in_progress", "Requests being answered.")
+        self.streams = metrics.gauge("http_streams", "Streams open: live pages that watch.")
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {UNMATCHED: self._durations.labels(UNMATCHED)}
-        self._make_answers(registry)
-        self._make_serving(registry)
-        self._make_gate(registry)
+        self._make_answers(metrics)
+        self._make_serving(metrics)
+        self._make_gate(metrics)
 
-    def _make_answers(self, registry: CollectorRegistry) -> None:
-        served = Counter(
-            "sluicegate_recommendations", "Slates by what filled their head.", ["served_by"], registry=registry
-        )
+    def _make_answers(self, metrics: MetricFactory) -> None:
+        served = metrics.counter("recommendations", "Slates by what filled their head.", "served_by")
         self.served_by = {name: served.labels(name) for name in SERVED_BY}
-        degraded = Counter(
-            "sluicegate_degraded",
-            "Answers that were less than they could be, by reason.",
-            ["reason"],
-            registry=registry,
-        )
+        degraded = metrics.counter("degraded", "Answers that were less than they could be, by reason.", "reason")
         self.degraded = {name: degraded.labels(name) for name in DEGRADED}
-        self.history_read = Histogram(
-            "sluicegate_history_read_seconds", "Seconds to read a user's history.", buckets=READING, registry=registry
+        self.history_read = metrics.histogram("history_read_seconds", "Seconds to read a user's history.", READING)
+        self.history_failures = metrics.counter(
+            "history_read_failures", "History reads that failed or ran out of time."
         )
-        self.history_failures = Counter(
-            "sluicegate_history_read_failures", "History reads that failed or ran out of time.", registry=registry
-        )
-        events = Counter(
-            "sluicegate_events_accepted", "Events sent to POST /events, by outcome.", ["outcome"], registry=registry
-        )
+        events = metrics.counter("events_accepted", "Events sent to POST /events, by outcome.", "outcome")
         self.events = {name: events.labels(name) for name in OUTCOMES}
-        slates = Counter(
-            "sluicegate_slate_records", "Slates for topic slates, by outcome.", ["outcome"], registry=registry
-        )
+        slates = metrics.counter("slate_records", "Slates for topic slates, by outcome.", "outcome")
         self.slates = {name: slates.labels(name) for name in SLATES}
-        self.rate_limited = Counter("sluicegate_rate_limited", "Requests answered 429.", registry=registry)
-        self.kafka_away = Gauge(
-            "sluicegate_kafka_away", "1 while Kafka leaves this process's questions unanswered.", registry=registry
-        )
-        self.refused_keys = Counter(
-            "sluicegate_auth_failures", "Requests without a key that may do what they ask.", registry=registry
-        )
+        self.rate_limited = metrics.counter("rate_limited", "Requests answered 429.")
+        self.kafka_away = metrics.gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
+        self.refused_keys = metrics.counter("auth_failures", "Requests without a key that may do what they ask.")
 
-    def _make_serving(self, registry: CollectorRegistry) -> None:
-        self.sequence = Gauge(
-            "sluicegate_serving_version_sequence", "Sequence number of the version being served.", registry=registry
-        )
-        self.created = Gauge(
-            "sluicegate_serving_version_created_timestamp_seconds",
+    def _make_serving(self, metrics: MetricFactory) -> None:
+        self.sequence = metrics.gauge("serving_version_sequence", "Sequence number of the version being served.")
+        self.created = metrics.gauge(
+            "serving_version_created_timestamp_seconds",
             "When the version being served was cut, epoch seconds; 0 when none is served.",
-            registry=registry,
         )
-        loading = Histogram(
-            "sluicegate_serving_load_duration_seconds",
-            "Seconds of following a version, by phase.",
-            ["phase"],
-            buckets=LOADING,
-            registry=registry,
+        loading = metrics.histogram(
+            "serving_load_duration_seconds", "Seconds of following a version, by phase.", LOADING, "phase"
         )
         self.loading = {phase: loading.labels(phase) for phase in PHASES}
-        self.load_failures = Counter(
-            "sluicegate_serving_load_failures", "Versions that could not be loaded.", registry=registry
-        )
-        self.event_to_served = Histogram(
-            "sluicegate_event_to_served_seconds",
+        self.load_failures = metrics.counter("serving_load_failures", "Versions that could not be loaded.")
+        self.event_to_served = metrics.histogram(
+            "event_to_served_seconds",
             "Seconds from an event's record in Kafka to its being part of the served model.",
-            buckets=FRESHNESS,
-            registry=registry,
+            FRESHNESS,
         )
-        self.items = Gauge("sluicegate_serving_items", "Items in the tables being served.", registry=registry)
-        self.bytes = Gauge("sluicegate_serving_state_bytes", "Bytes of both served table sets.", registry=registry)
-        self.store_up = Gauge(
-            "sluicegate_serving_store_up", "Whether the last look at Redis succeeded.", registry=registry
-        )
+        self.items = metrics.gauge("serving_items", "Items in the tables being served.")
+        self.bytes = metrics.gauge("serving_state_bytes", "Bytes of both served table sets.")
+        self.store_up = metrics.gauge("serving_store_up", "Whether the last look at Redis succeeded.")
 
-    def _make_gate(self, registry: CollectorRegistry) -> None:
-        decisions = Counter(
-            "sluicegate_gate_decisions", "Gate decisions taken here, by action.", ["action"], registry=registry
-        )
+    def _make_gate(self, metrics: MetricFactory) -> None:
+        decisions = metrics.counter("gate_decisions", "Gate decisions taken here, by action.", "action")
         self.decisions = {action: decisions.labels(action) for action in ACTIONS}
-        reasons = Counter(
-            "sluicegate_gate_reasons", "Reasons of the decisions taken here.", ["reason"], registry=registry
-        )
+        reasons = metrics.counter("gate_reasons", "Reasons of the decisions taken here.", "reason")
         self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
-        self.rollbacks = Gauge(
-            "sluicegate_gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.", registry=registry
-        )
-        self.cool_until = Gauge(
-            "sluicegate_gate_cool_down_end_timestamp_seconds",
+        self.rollbacks = metrics.gauge("gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.")
+        self.cool_until = metrics.gauge(
+            "gate_cool_down_end_timestamp_seconds",
             "Until when nothing goes live after a roll-back, epoch seconds; 0 before the first.",
-            registry=registry,
         )
-        self.recovering = Gauge(
-            "sluicegate_gate_recovering",
-            "1 from a roll-back on evidence until a version is as good as what is served.",
-            registry=registry,
+        self.recovering = metrics.gauge(
+            "gate_recovering", "1 from a roll-back on evidence until a version is as good as what is served."
         )
-        self.baseline = Gauge(
-            "sluicegate_gate_baseline",
-            "1 while the best single source is served in place of the learnt ranking.",
-            registry=registry,
+        self.baseline = metrics.gauge(
+            "gate_baseline", "1 while the best single source is served in place of the learnt ranking."
         )
-        modes = Gauge("sluicegate_gate_mode", "1 for the mode in force.", ["mode"], registry=registry)
+        modes = metrics.gauge("gate_mode", "1 for the mode in force.", "mode")
         self.modes = {mode: modes.labels(mode) for mode in MODES}
 
     def answered(self, method: str, route: str, code: int, seconds: float) -> None:

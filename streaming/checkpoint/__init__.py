@@ -1,4 +1,4 @@
-"""State and progress in; the next version in Redis out. Never loaded by the API. Stage 5."""
+"""State and progress in, the next version in Redis out. Never loaded by the API. Stage 5."""
 
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.checkpoint.outcomes import FAILURES, VersionMetrics

@@ -1,8 +1,8 @@
 """State and progress in, one version after the other in Redis out, without the learner waiting for it. Stage 5.
 
-One cut is under way at a time. While it is, later cuts are skipped and their rows stay marked, so the next delta is
-coarser instead of a queue growing. A cut whose upload fails is sent again, the same bytes, until it lands; a cut that
-Redis refuses because head is not what it extends is followed by a base, which needs no predecessor.
+One cut is uploaded at a time. Meanwhile later cuts are skipped and their rows stay marked, so the next delta is coarser
+and no queue grows. A cut whose upload fails is sent again, the same bytes, until Redis has it. When Redis refuses a cut
+because head is not the version that it extends, the next one is a base, which needs no predecessor.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from models.ledger import Admission, Progress, Receipt
 from models.snapshot import Manifest, NotFinite
 from models.state import Schema, State
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
-from streaming.checkpoint.outcomes import FAILURES, Phases, failure_kind
+from streaming.checkpoint.outcomes import failure_kind
 from streaming.checkpoint.writer import (
-    FAILPOINTS,
     Cut,
     Hooks,
     Silent,
     VersionWriter,
-    beside,
+    base_of,
     clear_marks,
     take,
     with_erasures,
@@ -39,31 +38,36 @@ UPLOAD_SHARE: Final = 0.2
 """Largest share of the time spent uploading deltas: beyond it cuts become coarser."""
 
 LONGEST_PAUSE: Final = 30.0
-"""Seconds cuts pause at most after a slow upload: what a crash then repeats stays bounded."""
+"""Seconds that cuts pause at most after a slow upload: it bounds what a crash repeats."""
 
 RETRY_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Pauses between attempts to send the same bytes; the last one is repeated."""
 
 LOOK_SECONDS: Final = 2.0
-"""Idle seconds after which we look whether head is still ours: a Redis restarted empty is filled again."""
+"""Idle seconds after which we check that head is still ours: a Redis that restarted empty is filled again."""
 
 NOT_FINITE_SECONDS: Final = 10.0
 """Pause after a state that held NaN: each attempt copies everything."""
 
 
-class Last(NamedTuple):
-    """The newest committed version. `committed_at`: epoch seconds. `phases`: seconds of cut, encode, upload, commit."""
-
-    id: str
-    seq: int
-    committed_at: float
-    phases: Mapping[str, float]
-
-
 class Checkpointer:
-    """Writes versions for the holder of a lease. `cut` and `flush` are for the learner's thread, the rest is its own.
+    """Writes versions for the holder of a lease. `cut` and `flush` are for the learner's thread.
 
-    start: the version the state was loaded from, None for a new one. fenced: another learner took over; stop.
+    Args:
+        store: Where versions go.
+        lease: The right to write them; the commit script checks it.
+        schema: Schema of the state.
+        start: The version that the state was loaded from; None for a new state, whose first version is a base.
+        base_interval: Seconds between two bases, at most.
+        on_committed: Called with each committed version, on the uploading thread.
+        hooks: Observes phases, versions and failures.
+        failpoint: Called with the name of each step, for crash tests.
+        clock: Monotonic seconds.
+        wall: Epoch seconds.
+
+    Attributes:
+        last: The newest version committed here, None before the first or when head is another one.
+        fenced: Whether another learner took over: stop.
     """
 
     def __init__(
@@ -82,17 +86,17 @@ class Checkpointer:
     ) -> None:
         self._store, self._lease, self._schema = store, lease, schema
         self._on_committed, self._failpoint = on_committed, failpoint
-        self._hooks = Phases(hooks or Silent())
+        self._hooks = hooks or Silent()
         self._clock, self._wall = clock, wall
-        self.last: Last | None = None
+        self.last: Manifest | None = None
         self.fenced = False
         self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
-        self._shelf = VersionIndex(store, self._writer, self._failed)
+        self._index = VersionIndex(store, self._writer, self._failed)
         head = store.head()
-        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._shelf.versions.values())])
+        self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._index.versions.values())])
         self._parent = start if start is not None and head is not None and head.id == start.id else None
         start_id = start.id if start else ""
-        self.bases = Compactor(self._writer, self._shelf, start_id, base_interval, clock, self._failed)
+        self.bases = Compactor(self._writer, self._index, start_id, base_interval, clock, self._failed)
         self._not_before = clock()
         self._job: Cut | None = None
         self._rebase = False
@@ -101,11 +105,9 @@ class Checkpointer:
         self._thread = threading.Thread(target=self._upload_all, name="versions", daemon=True)
         self._thread.start()
 
-    # -- the learner's side -----------------------------------------------------------------------------------------
-
     @property
     def busy(self) -> bool:
-        """Whether a cut is still on its way."""
+        """Whether a cut is being uploaded."""
         return self._job is not None
 
     def cut(
@@ -119,9 +121,19 @@ class Checkpointer:
         receipts: Sequence[Receipt] = (),
         force: bool = False,
     ) -> bool:
-        """Copy what changed and hand it to the uploader. False when there is nothing new, or it is not yet time.
+        """Copy what changed since the last cut and hand it to the uploader.
 
-        force: however long the upload before took, for the last version before the end.
+        Args:
+            state: Its marks of changed rows are cleared.
+            progress: How far the state has read; copied.
+            admission: The dedupe window and the list of erased users.
+            evidence: Carried by the version as it is.
+            served_by: The contender that answers with this version.
+            receipts: Erasures that the version is the first to hold.
+            force: Cut although the pause after a slow upload is not over, for the last version before the end.
+
+        Returns:
+            False when nothing is new or the time has not come; nothing was copied then.
         """
         started = self._clock()
         if self.busy or self.fenced or (started < self._not_before and not force):
@@ -137,7 +149,7 @@ class Checkpointer:
         if parent is None:
             clear_marks(state)
         if parent is not None and self.bases.due(started):
-            self.bases.offer(take(state, beside(job.manifest, admission.erasures), admission, None))
+            self.bases.offer(take(state, base_of(job.manifest, admission.erasures), admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job = job
@@ -145,17 +157,17 @@ class Checkpointer:
         return True
 
     def rebase(self) -> None:
-        """The state is another than the one before: the next version is a base, whatever is still on its way."""
+        """Make the next version a base, because the state was replaced; also while a cut is being uploaded."""
         self._rebase = True
 
     def flush(self, deadline: float) -> bool:
-        """Wait up to `deadline` seconds for the cut under way; whether it landed (if not, the next one is a base)."""
+        """Wait up to `deadline` seconds for the cut that is being uploaded; whether Redis has it."""
         with self._changed:
             self._changed.wait_for(lambda: not self.busy or self.fenced, deadline)
             return not self.busy and not self.fenced and self._parent is not None
 
     def close(self, timeout: float = 2.0) -> None:
-        """End the threads; a cut that is still under way is given up and learnt again after the next start."""
+        """End the threads. A cut that is still being uploaded is given up; its records are read again."""
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
@@ -178,8 +190,6 @@ class Checkpointer:
             evidence=dict(evidence),
             served_by=served_by,
         )
-
-    # -- the uploader -----------------------------------------------------------------------------------------------
 
     def _upload_all(self) -> None:
         while not self._closing.is_set():
@@ -208,34 +218,33 @@ class Checkpointer:
             except (StoreUnavailable, MissingChunk) as error:
                 self._failed(error)
                 if isinstance(error, StoreUnavailable) and error.kind == "oom":
-                    self._shelf.collect()
+                    self._index.collect()
                 self._closing.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
 
     def _pace(self, spent: float) -> None:
-        """No cut for so long that uploads keep to their share. An outage before this attempt does not count."""
+        """Pause cuts for so long that uploads keep to their share. An outage before this attempt does not count."""
         pause = min(spent * (1 / UPLOAD_SHARE - 1), LONGEST_PAUSE)
         self._not_before = max(self._not_before, self._clock() + pause)
 
     def _landed(self, manifest: Manifest) -> None:
-        self._shelf.versions[manifest.id] = manifest
-        self._parent = manifest
-        self.last = Last(manifest.id, manifest.seq, self._wall(), dict(self._hooks.seconds))
+        self._index.versions[manifest.id] = manifest
+        self._parent = self.last = manifest
         self._failpoint("commit.6")
         self._mirror(manifest)
         self.bases.landed(manifest)
         if manifest.kind == "base":
-            self._shelf.collect()
+            self._index.collect()
 
     def _mirror(self, manifest: Manifest) -> None:
         try:
             self._on_committed(manifest)
-        except Exception as error:  # the version stands, whatever its listener makes of it
+        except Exception as error:  # the version is committed although its listener failed
             log.warning("version %s is committed, but its listener failed: %s", manifest.id, error)
             self._hooks.failed("listener", error)
 
     def _guarded(self, job: Cut) -> None:
-        """Nothing that goes wrong with a version reaches the learner: it shows in `failed`, and a base follows."""
+        """Deliver a version. An error does not reach the learner: it shows in `failed`, and a base follows."""
         try:
             self._deliver(job)
         except Fenced as error:
@@ -244,14 +253,14 @@ class Checkpointer:
             self._failed(error)
             self._parent = None
             self._not_before = self._clock() + NOT_FINITE_SECONDS
-        except Exception as error:  # WrongParent, Stale; and a bug must not end versions for good
+        except Exception as error:  # WrongParent, Stale; and a defect must not end versions for good
             self._failed(error)
             self._parent = None
             if isinstance(error, Stale):
                 self._seq = max(self._seq, error.seq)
 
     def _look(self) -> None:
-        """A Redis that failed over or was emptied has another head than the last version: a base comes next."""
+        """Check that head is the last version. After a failover or in an emptied Redis it is not: a base comes next."""
         parent = self._parent
         if parent is None or self._closing.is_set():
             return
@@ -271,4 +280,4 @@ class Checkpointer:
         self._hooks.failed(kind, error)
 
 
-__all__ = ["FAILPOINTS", "FAILURES", "Checkpointer", "Hooks", "Last", "failure_kind"]
+__all__ = ["Checkpointer"]

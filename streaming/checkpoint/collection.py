@@ -1,4 +1,4 @@
-"""Which versions there are in; the ones nobody needs unlinked. Stage 5."""
+"""Knows which versions there are, and unlinks those that nothing needs. Stage 5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from streaming.store import CommitRefused, Store, StoreUnavailable
 
 
 class VersionIndex:
-    """The manifests of all versions, each fetched once. Safe to use from several threads."""
+    """The manifests of all versions, each fetched once. `collect` is safe to call from several threads.
+
+    Args:
+        store: Where versions are.
+        writer: Unlinks them.
+        failed: Takes an error that kept versions from being unlinked.
+
+    Raises:
+        StoreUnavailable: Redis is away.
+    """
 
     def __init__(self, store: Store, writer: VersionWriter, failed: Callable[[Exception], None]) -> None:
         self._store, self._writer, self._failed = store, writer, failed
@@ -20,7 +29,7 @@ class VersionIndex:
         self.refresh()
 
     def refresh(self) -> None:
-        """Know every version there is; manifests known already are not fetched again. Raises StoreUnavailable."""
+        """Fetch the manifests that are new and forget those that are gone. Raises StoreUnavailable."""
         ids = {pointer.id for pointer in (*self._store.versions(), *self._store.bases())}
         for gone in set(self.versions) - ids:
             self.versions.pop(gone, None)
@@ -29,7 +38,7 @@ class VersionIndex:
                 self.versions[id_] = found
 
     def collect(self) -> None:
-        """Unlink what no pointer needs. Never urgent: what fails is tried after the next base."""
+        """Unlink versions that neither a pointer nor the history needs. What fails is tried after the next base."""
         try:
             with self._lock:
                 self.refresh()

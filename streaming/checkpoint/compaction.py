@@ -1,4 +1,4 @@
-"""Full copies in, bases beside the chain out, at a pace that leaves Redis to the deltas. Stage 5."""
+"""Full copies in, bases next to the chain of deltas out, at a pace that leaves Redis to the deltas. Stage 5."""
 
 from __future__ import annotations
 
@@ -12,39 +12,49 @@ from streaming.checkpoint.writer import Cut, VersionWriter
 from streaming.versions import bytes_since_base
 
 BASE_FACTOR: Final = 2.0
-"""A new base when the deltas since the last are this many times its size: a start then reads at most three bases."""
+"""A base is due when the deltas since the last one are this many times its size: a start then reads at most the bytes
+of three bases."""
 
 SMALLEST_BASE: Final = 1 << 20
-"""Bytes a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
+"""Bytes that a base counts as at least, 1 MiB: a nearly empty model would write one after every delta."""
 
 ERASURE_BASES: Final = 2
-"""Bases that an erasure calls for. With the second one in place the versions from before it are let go of, and there is
-still a second copy for the case that one is damaged."""
+"""Bases that an erasure needs. With the second one in place the versions from before the erasure are unlinked, and
+there is still a second copy in case one is damaged."""
 
 ERASURE_SHARE: Final = 0.1
-"""Of the interval between bases, how long after the last one the next may follow for an erasure: however many users are
-erased, a base is written at most each minute with the usual ten."""
+"""Share of the interval between bases that passes before a base for an erasure. With the usual ten minutes, a base is
+written at most once a minute however many users are erased."""
 
 BASE_RETRY_SECONDS: Final = 30.0
 """Pause after a base that was not written: each attempt copies everything."""
 
 
 class Compactor:
-    """Knows when a base is due and writes it in a thread of its own, once the version it stands beside is committed."""
+    """Decides when a base is due, and writes it on a thread of its own once the version of the same state is committed.
+
+    Args:
+        writer: Writes the base.
+        index: The versions there are.
+        start: Id of the version that the state was loaded from, "" for a new state.
+        interval: Seconds between two bases, at most.
+        clock: Monotonic seconds.
+        failed: Takes an error that kept a base from being written.
+    """
 
     def __init__(
         self,
         writer: VersionWriter,
-        shelf: VersionIndex,
+        index: VersionIndex,
         start: str,
         interval: float,
         clock: Callable[[], float],
         failed: Callable[[Exception], None],
     ) -> None:
-        self._writer, self._shelf, self.interval, self._clock, self._failed = writer, shelf, interval, clock, failed
-        self._deltas, self._base_size = bytes_since_base(shelf.versions, start)
+        self._writer, self._index, self.interval, self._clock, self._failed = writer, index, interval, clock, failed
+        self._deltas, self._base_size = bytes_since_base(index.versions, start)
         self._base_at = self._not_before = clock()
-        self._erased_in = shelf.versions[start].erasure_seq if start in shelf.versions else 0
+        self._erased_in = index.versions[start].erasure_seq if start in index.versions else 0
         self._job: Cut | None = None
         self._ready = False
         self.busy = False
@@ -61,22 +71,22 @@ class Compactor:
         return large or now - self._base_at > self.interval or self.owed(now)
 
     def owed(self, now: float) -> bool:
-        """Whether an erasure calls for a base now: until then old versions hold whom it erased."""
+        """Whether an erasure needs a base now: until it is written, old versions hold the erased users."""
         soon = now < self._not_before or now - self._base_at <= self.interval * ERASURE_SHARE
         if not self._erased_in or self.busy or soon:
             return False
         return len([seq for seq in self._bases() if seq >= self._erased_in]) < ERASURE_BASES
 
     def _bases(self) -> list[int]:
-        return [manifest.seq for manifest in list(self._shelf.versions.values()) if manifest.kind == "base"]
+        return [manifest.seq for manifest in list(self._index.versions.values()) if manifest.kind == "base"]
 
     def offer(self, job: Cut) -> None:
-        """A full copy whose version is about to be written."""
+        """Take a full copy whose version is about to be written."""
         with self._changed:
             self._job, self._ready, self.busy = job, False, True
 
     def landed(self, manifest: Manifest) -> None:
-        """That version is in the chain: a base it is itself, or one more delta since the last."""
+        """Note a committed version: a base, or one more delta since the last base."""
         with self._changed:
             self._erased_in = manifest.erasure_seq
             if manifest.kind == "base":
@@ -87,13 +97,13 @@ class Compactor:
             self._changed.notify_all()
 
     def drop(self) -> None:
-        """The version under way did not land: there is nothing its base could stand beside."""
+        """Drop the full copy if its version was not committed: a base needs a version of the same state."""
         with self._changed:
             if self._job is not None and not self._ready:
                 self._job, self.busy = None, False
 
     def close(self, timeout: float) -> None:
-        """End the thread; a base under way is given up."""
+        """End the thread; a base that is being written is given up."""
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
@@ -114,10 +124,10 @@ class Compactor:
         try:
             manifest = self._writer.write_base(job, self._closing.wait)
             if manifest is not None:
-                self._shelf.versions[manifest.id] = manifest
+                self._index.versions[manifest.id] = manifest
                 with self._changed:
                     self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
-                self._shelf.collect()
+                self._index.collect()
         except Exception as error:  # the chain is complete without it; a later cut tries again
             self._failed(error)
             self._not_before = self._clock() + BASE_RETRY_SECONDS

@@ -1,4 +1,4 @@
-"""An exception on the way of a version in, its short name out; and hooks that remember durations. Stage 5."""
+"""Names what keeps a version from being committed, and shows versions as metrics. Stage 5."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.snapshot import Manifest, NotFinite
-from streaming.checkpoint.writer import Hooks
 from streaming.store import KINDS, Fenced, MissingChunk, Stale, StoreUnavailable, WrongParent
 from streaming.telemetry import LearnerTelemetry
 
@@ -19,11 +18,11 @@ REFUSALS: Final[dict[type[Exception], str]] = {
 }
 
 FAILURES: Final = (*KINDS, *REFUSALS.values(), "listener", "bug")
-"""Every kind that `Hooks.failed` is told: closed, because metric labels are made of it."""
+"""Every kind that `Hooks.failed` receives: a closed set, because metric labels are made of it."""
 
 
 def failure_kind(error: Exception) -> str:
-    """A short, closed name for what kept a version from being committed: a metric label.
+    """The kind of an error that kept a version from being committed, for a metric label.
 
     >>> failure_kind(MissingChunk("c:0"))
     'missing'
@@ -31,46 +30,25 @@ def failure_kind(error: Exception) -> str:
     return error.kind if isinstance(error, StoreUnavailable) else REFUSALS.get(type(error), "bug")
 
 
-class Phases:
-    """Hooks that also remember the last duration of each phase."""
-
-    def __init__(self, hooks: Hooks) -> None:
-        self._hooks = hooks
-        self.seconds: dict[str, float] = {}
-
-    def phase(self, name: str, seconds: float) -> None:
-        """Remember and pass on."""
-        self.seconds[name] = seconds
-        self._hooks.phase(name, seconds)
-
-    def committed(self, manifest: Manifest) -> None:
-        """Pass on."""
-        self._hooks.committed(manifest)
-
-    def failed(self, kind: str, error: Exception) -> None:
-        """Pass on."""
-        self._hooks.failed(kind, error)
-
-
 @dataclass(frozen=True)
 class VersionMetrics:
-    """What the checkpointer tells, as metrics."""
+    """Hooks that show versions as metrics."""
 
     telemetry: LearnerTelemetry
 
     def phase(self, name: str, seconds: float) -> None:
-        """One phase of one version took this long."""
+        """Observe the duration of one phase of one version."""
         self.telemetry.version_phase.labels(name).observe(seconds)
 
     def committed(self, manifest: Manifest) -> None:
-        """A version, or a base beside one that is older, is in Redis."""
+        """Show a version that was committed, or a base that was written for an older one."""
         self.telemetry.version_bytes.labels(manifest.kind).inc(manifest.size)
         self.telemetry.version_size.labels(manifest.kind).set(manifest.size)
         if not manifest.beside:
             self.telemetry.newest(manifest)
 
     def failed(self, kind: str, error: Exception) -> None:
-        """A version is not in Redis."""
+        """Count a version that was not committed."""
         del error
         self.telemetry.version_failures.labels(kind).inc()
         if kind == "fenced":

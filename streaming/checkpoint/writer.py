@@ -1,14 +1,14 @@
-"""A cut in, a committed version in Redis out: the numbered steps, and what a death at each of them means. Stage 5.
+"""A cut in, a committed version in Redis out: the numbered steps, and what a crash at each of them means. Stage 5.
 
     1 encode          the cut was only in memory: the records since the version before are read again.
-    2 first chunk     nothing of it is named anywhere; what was uploaded removes itself within the hour.
+    2 first chunk     nothing names the version; the uploaded chunks expire within the hour.
     3 other chunks    the same.
     4 commit script   the same before it; it runs whole or not at all, so there is no "during".
-    5 lost answer     the version is head. Sent again, the script says DUP; restarted, we load it and repeat nothing.
-    6 mirror          Kafka's own offsets lag behind ours until the next version; nobody reads them but lag tools.
-    7 base chunks     the base is not named: the chain is complete without it.
-    8 base script     as 4: with it the chain can be entered here, without it one base earlier.
-    9 collect         versions nobody needs are still there: the next collection finds them.
+    5 lost answer     the version is head. Sent again, the script answers DUP; restarted, we load it and repeat nothing.
+    6 mirror          Kafka's own offsets lag behind ours until the next version; only lag tools read them.
+    7 base chunks     nothing names the base: the chain is complete without it.
+    8 base script     as 4: with it loading can start from this base, without it from the one before.
+    9 collect         unneeded versions are still there: the next collection finds them.
 
 `failpoint("commit.N")` is called as step N begins; `commit.10` follows the last.
 """
@@ -34,42 +34,42 @@ FAILPOINTS: Final = tuple(f"commit.{step}" for step in range(1, 11))
 """Every point at which an acceptance test kills the learner."""
 
 BASE_BYTES_PER_SECOND: Final = 16 << 20
-"""Pace of a base beside the chain, 16 MiB/s: slow enough that deltas and histories find Redis free between two chunks,
-fast enough that 400 MB are there before a twentieth of ten minutes is over."""
+"""Pace at which a base is written, 16 MiB/s: slow enough that deltas and histories find Redis free between two chunks,
+fast enough that 400 MB take less than a twentieth of ten minutes."""
 
 
 COLLECT_TOGETHER: Final = 64
-"""Versions unlinked by one script: some milliseconds of Redis's one thread."""
+"""Versions unlinked by one script: a few milliseconds of Redis's one thread."""
 
 
 class Hooks(Protocol):
-    """What the checkpointer tells telemetry. Called from its threads."""
+    """Observes the checkpointer; called from its threads."""
 
     def phase(self, name: str, seconds: float) -> None:
-        """One of cut, encode, upload, commit took so long."""
+        """One of cut, encode, upload and commit took so many seconds."""
 
     def committed(self, manifest: Manifest) -> None:
-        """A version, or a base beside one, is in Redis."""
+        """A version is in Redis, or a base of the same state as one."""
 
     def failed(self, kind: str, error: Exception) -> None:
-        """A version was not committed (yet): a kind of StoreUnavailable, or fenced, stale, parent, missing, ..."""
+        """A version was not committed, perhaps not yet; `kind` is one of FAILURES."""
 
 
 class Silent:
-    """Hooks that tell nobody."""
+    """Hooks that do nothing."""
 
     def phase(self, name: str, seconds: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def committed(self, manifest: Manifest) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def failed(self, kind: str, error: Exception) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Cut(NamedTuple):
-    """A copy of what one version carries, made between two batches; the learner goes on."""
+    """A copy of the contents of one version, made between two batches; the learner goes on."""
 
     manifest: Manifest
     changes: Changes
@@ -78,7 +78,7 @@ class Cut(NamedTuple):
 
 
 class EncodedCut(NamedTuple):
-    """A cut as bytes, ready to be sent as often as it takes."""
+    """A cut as bytes, ready to be sent as often as necessary."""
 
     manifest: Manifest
     chunks: list[Chunk]
@@ -87,7 +87,11 @@ class EncodedCut(NamedTuple):
 def take(state: State, manifest: Manifest, admission: Admission, arrivals_since: int | None) -> Cut:
     """Copy what changed since the last cut, or everything for a base.
 
-    arrivals_since: position up to which the version before carried the dedupe window; None carries the whole of it.
+    Args:
+        state: Its marks of changed rows are cleared, unless the copy is a full one.
+        manifest: The draft; its kind says which copy is made.
+        admission: The dedupe window.
+        arrivals_since: Position up to which the version before carried the dedupe window; None copies all of it.
     """
     stop = manifest.progress.arrivals
     window = admission.window(stop) if arrivals_since is None else admission.since(arrivals_since, stop)
@@ -107,7 +111,16 @@ def clear_marks(state: State) -> None:
 
 
 class VersionWriter:
-    """The numbered steps, one after the other, in the caller's thread."""
+    """The numbered steps, one after the other, in the caller's thread.
+
+    Args:
+        store: Where versions go.
+        lease: The right to write them.
+        schema: Schema of the state.
+        hooks: Observes phases and versions.
+        failpoint: Called with the name of each step.
+        clock: Monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -122,7 +135,7 @@ class VersionWriter:
         self._hooks, self._failpoint, self._clock = hooks, failpoint, clock
 
     def prepare(self, cut: Cut) -> EncodedCut:
-        """Step 1. Raises NotFinite: such a state is never written."""
+        """Step 1. Raises NotFinite for a state with a NaN or an infinity, which is never written."""
         self._failpoint("commit.1")
         with self._timed("encode"):
             chunks = list(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival))
@@ -130,7 +143,7 @@ class VersionWriter:
         return EncodedCut(msgspec.structs.replace(cut.manifest, chunks=infos), chunks)
 
     def write(self, prepared: EncodedCut) -> Manifest:
-        """Steps 2 to 5; may be repeated until it returns. Raises StoreUnavailable and CommitRefused."""
+        """Steps 2 to 5; may be repeated until it returns. Raises StoreUnavailable, CommitRefused."""
         manifest, chunks = prepared
         with self._timed("upload"):
             self._failpoint("commit.2")
@@ -146,9 +159,14 @@ class VersionWriter:
         return manifest
 
     def write_base(self, cut: Cut, pause: Callable[[float], bool]) -> Manifest | None:
-        """Steps 7 and 8, chunk by chunk at a pace: it never holds a second copy of everything.
+        """Steps 7 and 8, chunk by chunk and paced: it never holds a second copy of everything.
 
-        pause: waits so many seconds and says whether to give up; then None is returned and nothing is named.
+        Args:
+            cut: A full copy.
+            pause: Waits so many seconds and returns whether to give up.
+
+        Returns:
+            The manifest of the base; None after giving up, when nothing names the uploaded chunks.
         """
         infos = []
         for index, chunk in enumerate(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival)):
@@ -165,7 +183,7 @@ class VersionWriter:
         return manifest
 
     def collect(self, versions: Mapping[str, Manifest]) -> list[str]:
-        """Step 9: unlink what no pointer needs, and say what that was."""
+        """Step 9: unlink versions that neither a pointer nor the history needs; their ids."""
         self._failpoint("commit.9")
         pointers = self._store.pointers()
         gone: list[str] = []
@@ -185,8 +203,8 @@ class VersionWriter:
         self._hooks.phase(phase, self._clock() - started)
 
 
-def beside(cut: Manifest, erasures: Erasures) -> Manifest:
-    """The manifest of the base that stands beside the version of this cut."""
+def base_of(cut: Manifest, erasures: Erasures) -> Manifest:
+    """The manifest of the base that holds the same state as the version of this cut."""
     erased = erasures.since(0, cut.progress.erasures)
     return msgspec.structs.replace(
         cut, id=cut.id + BESIDE, kind="base", parent="", beside=cut.id, chunks=[], erased=erased, receipts=[]
@@ -196,14 +214,14 @@ def beside(cut: Manifest, erasures: Erasures) -> Manifest:
 def with_erasures(
     draft: Manifest, parent: Manifest | None, erasures: Erasures, receipts: Sequence[Receipt]
 ) -> Manifest:
-    """The draft with who was erased since `parent`, or ever when it has none, and which version did that last."""
+    """The draft with the users erased since `parent` (all of them without one) and the last version that erased any."""
     before, now = parent.progress.erasures if parent is not None else 0, draft.progress.erasures
     last = parent.erasure_seq if parent is not None and before == now else draft.seq if now else 0
     return msgspec.structs.replace(draft, erased=erasures.since(before, now), erasure_seq=last, receipts=list(receipts))
 
 
 def failpoint(wanted: str) -> Callable[[str], None]:
-    """Dies as if killed when the point of that name is reached; for crash tests. "" never does."""
+    """A function that ends the process as a kill would, at the point of that name; at none for "". For crash tests."""
 
     def reached(name: str) -> None:
         if name == wanted:

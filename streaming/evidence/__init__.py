@@ -1,4 +1,4 @@
-"""Tested events in; what the learner reports about its models out. Nothing here changes what is learned."""
+"""Learned events in; comparisons, attribution and witnesses out, as evidence and metrics. The model stays as it is."""
 
 from streaming.evidence.attribution import SlateAttributor
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind

@@ -1,8 +1,8 @@
-"""In: topic `slates`, and learnt events that name a request. Out: what came of each version's slates, as metrics, and
-what each user was shown lately, in Redis.
+"""Attributes learned events to the slates they came from, and records in Redis what each user was recently shown.
 
-A thread with a consumer of its own: it holds up no learning, and nothing of it is in a version. At its start it reads
-back as many slates as it remembers, so that events after a restart still find theirs; those are not counted again.
+It runs on a thread with a consumer of its own: it holds up no learning, and nothing of it is in a version. At its start
+it reads back as many slates as it remembers, so that events after a restart still find theirs; those slates are not
+counted again.
 """
 
 from __future__ import annotations
@@ -23,30 +23,40 @@ from streaming.live import ShowingsWriter
 from streaming.settings import Settings
 from streaming.store import Commands
 from streaming.telemetry import LearnerTelemetry
+from streaming.waiting import until_there
 
 log = logging.getLogger(__name__)
 
 RETRY: Final = 2.0
-"""Seconds between tries to reach a broker that is away."""
+"""Seconds between attempts to reach a broker that is away."""
+
 POLL: Final = 0.5
-"""Seconds one poll waits; also how often events that wait here are taken."""
+"""Seconds one poll waits; also how often the events that wait here are taken."""
+
 TOGETHER: Final = 2_000
 """Slates of one poll."""
+
 AGE: Final = 30.0
-"""An event waits for its slate for this long at least and twice as long at most, in seconds."""
+"""An event waits for its slate for this many seconds at least, and for twice as many at most."""
+
 OFFERED: Final = 100_000
-"""Events that may wait for this thread, some 10 MB; beyond it the oldest are dropped, and their count shows."""
+"""Events that may wait for this thread, some 10 MB; beyond it the newest are dropped and counted."""
+
 CLOSING: Final = 1.0
+"""Seconds the thread gets to end."""
 
 Named = tuple[str, int, str, str, float]
 """request_id, kind, item id, user id, epoch seconds."""
 
 
 class SlateAttributor:
-    """`offer` from the learning thread; everything else happens on a thread of its own. `close` ends it.
+    """Attributes events to slates. `offer` is for the learner's thread; the rest runs on a thread of its own.
 
-    connect: opens the source; it is tried again until it succeeds. store: where what users were shown is kept, None
-    for nowhere.
+    Args:
+        settings: Names of topics, and how many slates to remember; with 0 there is no attribution.
+        telemetry: Shows the figures.
+        connect: Opens the source; tried again until it succeeds.
+        store: Where to keep what users were shown; None keeps nothing.
     """
 
     def __init__(
@@ -60,8 +70,10 @@ class SlateAttributor:
         self._window = settings.learner.slate_window
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
-        # Of a store that is away nothing is kept for later: what was shown an hour ago counts half.
-        self._memory = ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
+        # Nothing waits for a store that is away: a page that was shown an hour ago counts half.
+        self._showings = (
+            ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
+        )
         self.attribution = Attribution(self._window)
         self._exposure = Exposure()
         self._offered: deque[Named] = deque()
@@ -90,7 +102,7 @@ class SlateAttributor:
 
     @property
     def exposed(self) -> Exposed:
-        """On how few items the slates of late rest; from any thread."""
+        """How concentrated the recent slates are; for any thread."""
         return self._exposure.figures
 
     def close(self) -> None:
@@ -100,15 +112,10 @@ class SlateAttributor:
             self._thread.join(CLOSING)
 
     def _run(self) -> None:
-        said = ""
-        while not self._stop.is_set():
-            try:
-                self._follow()
-            except KafkaTrouble as error:
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("slates are not followed: %s", error)
-                self._stop.wait(RETRY)
+        until_there(self._follow, (KafkaTrouble,), self._stop.wait, RETRY, self._report)
+
+    def _report(self, error: Exception) -> None:
+        log.warning("slates are not followed: %s", error)
 
     def _follow(self) -> None:
         source = self._connect()
@@ -120,8 +127,8 @@ class SlateAttributor:
                 for records in source.poll(POLL, TOGETHER):
                     self._take(records, counted_from)
                 self._attribute()
-                if self._memory is not None:
-                    self._memory.flush()
+                if self._showings is not None:
+                    self._showings.flush()
                 if time.monotonic() - aged >= AGE:
                     aged = time.monotonic()
                     self.attribution.age()
@@ -131,9 +138,11 @@ class SlateAttributor:
             source.close()
 
     def _begin(self, source: RecordSource) -> dict[int, int]:
-        """Go back by the window; returns per partition the offset from which slates count.
+        """Go back by the window.
 
-        That is the log's end at the start of the process, and where reading stopped after a loss of the broker.
+        Returns:
+            The offset from which slates count, by partition: the log's end when the process started, and the offset
+            where reading stopped after a loss of the broker.
         """
         first = source.assign({})
         ends = source.end_offsets().get(self._topic, {})
@@ -150,16 +159,16 @@ class SlateAttributor:
                 self._telemetry.slates_unreadable.inc()
             else:
                 self._exposure.slate(slate.items)
-                if self._memory is not None:
-                    self._memory.page(slate)
+                if self._showings is not None:
+                    self._showings.page(slate)
                 self.attribution.slate(slate, counted=record.offset >= counted_from.get(record.partition, 0))
             self._next[record.partition] = record.offset + 1
 
     def _attribute(self) -> None:
         while self._offered:
-            request_id, kind, item, user, then = self._offered.popleft()
-            if kind == IMPRESSION and self._memory is not None:
-                self._memory.seen(user, request_id, item, then)
+            request_id, kind, item, user, at = self._offered.popleft()
+            if kind == IMPRESSION and self._showings is not None:
+                self._showings.seen(user, request_id, item, at)
             self.attribution.event(request_id, kind, item)
 
     def _show(self) -> None:

@@ -1,11 +1,13 @@
-"""In: each batch that is learnt. Out: what a version says of how it stands, for the gate. Stage 6."""
+"""Each learned batch in; the evidence that a version carries for the gate out. Stage 6."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,70 +17,92 @@ from models.referee import NAMES, Alarms, Referee
 from models.state import State
 from models.statistics import Exposed
 from streaming.evidence.frozen import FrozenVersions
+from streaming.intake import PreparedBatch
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
 
+Watch: TypeAlias = Callable[[EventBatch, Tested], None]
+
 BAD = ("rejected", "late", "future")
-"""Outcomes that say that the stream is not as it should be. What was capped did no harm, and its user shows anyway."""
+"""Outcomes that mean the stream is not as it should be. Capped events did no harm, and their user shows anyway."""
 
 
 class EvidenceReporter:
-    """For the learner's thread."""
+    """Compares the learner's model with frozen versions as it learns, and writes down the result for the gate.
 
-    def __init__(self, opponents: FrozenVersions, referee: Referee, telemetry: LearnerTelemetry) -> None:
-        self._opponents, self._referee, self._telemetry = opponents, referee, telemetry
+    For the learner's thread.
+
+    Args:
+        frozen: The versions to compare with.
+        referee: Compares, within its share of the time.
+        telemetry: Shows the comparisons.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        frozen: FrozenVersions,
+        referee: Referee,
+        telemetry: LearnerTelemetry,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._frozen, self._referee, self._telemetry, self._clock = frozen, referee, telemetry, clock
         self._shown = (0.0, 0, 0)
         self._counts: Mapping[str, int] = {}
         # River takes a second to import, and learning need not wait for its detectors.
-        threading.Thread(target=self._listen, name="alarms", daemon=True).start()
+        threading.Thread(target=self._make_alarms, name="alarms", daemon=True).start()
 
-    def _listen(self) -> None:
+    def _make_alarms(self) -> None:
         self._referee.alarms = Alarms()
 
-    def watcher(self, state: State) -> Callable[[EventBatch, Tested], None]:
-        """What `learn_events` shows each run to."""
-        self._referee.compare_with(*self._opponents.current())
+    @contextlib.contextmanager
+    def learning(self, state: State, batch: PreparedBatch) -> Iterator[Watch]:
+        """Compare while a batch is learned; yields what `learn_events` shows each run of tested events to.
 
-        def watch(batch: EventBatch, tested: Tested) -> None:
-            self._referee.watch(state, batch, tested)
+        The time that learning took, comparisons excepted, is the budget of the comparisons to come.
+        """
+        started, spent = self._clock(), self._referee.spent
+        self._referee.compare_with(*self._frozen.current())
 
-        return watch
+        def watch(events: EventBatch, tested: Tested) -> None:
+            self._referee.watch(state, events, tested)
 
-    def idle(self) -> None:
-        """There is no batch: let go of versions that are no longer compared with."""
-        self._referee.compare_with(*self._opponents.current())
-
-    def renew(self) -> None:
-        """What is learnt was replaced: how it stood against others says nothing of what it is now."""
-        self._referee.renew()
-
-    @property
-    def spent(self) -> float:
-        """Seconds spent asking opponents so far."""
-        return self._referee.spent
-
-    def note(self, seconds: float, outcomes: Mapping[str, int]) -> None:
-        """A batch was learnt in `seconds` without ours; what became of its records."""
-        self._referee.add_budget(seconds)
+        yield watch
+        self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))
+        outcomes = {**batch.outcomes, "learnt": len(batch.events)}
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
         self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
+    def idle(self) -> None:
+        """Release versions that are no longer compared with; called while there is no batch."""
+        self._referee.compare_with(*self._frozen.current())
+
+    def renew(self) -> None:
+        """Forget all comparisons: the model was replaced, and they say nothing about the new one."""
+        self._referee.renew()
+
     def asked(self) -> list[Any]:
-        """Some of the tested events since the last call, as questions for the services' reservoirs."""
+        """Some of the events tested since the last call, as questions for the services' reservoirs."""
         plain: list[Any] = msgspec.to_builtins(self._referee.asked())
         return plain
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> dict[str, Any]:
-        """What the version being cut carries."""
-        found = self._referee.standing(lag, applied, exposed)
+        """The standing of the model, for the version that is being cut.
+
+        Args:
+            lag: Seconds the learner is behind the stream.
+            applied: Events the model has learned.
+            exposed: How concentrated the slates are.
+        """
+        standing = self._referee.standing(lag, applied, exposed)
         self._show()
-        self._show_alarms(found.alarms)
+        self._show_alarms(standing.alarms)
         for name in ("reference", "champion", "probation", "learnt"):
-            comparison = getattr(found, name)
+            comparison = getattr(standing, name)
             self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)
             self._telemetry.compared_hits.labels(name).set(comparison.hit.mean if comparison is not None else 0.0)
-        plain: dict[str, Any] = msgspec.to_builtins(found)
+        plain: dict[str, Any] = msgspec.to_builtins(standing)
         return plain
 
     def _show(self) -> None:
@@ -94,18 +118,23 @@ class EvidenceReporter:
             self._telemetry.alarms.labels(name).set(name in raised)
         counts = dict(self._referee.alarms.counts) if self._referee.alarms is not None else {}
         for name, count in counts.items():
-            fresh = count - self._counts.get(name, 0)
-            self._telemetry.alarms_raised.labels(name).inc(fresh)
-            if fresh:
+            more = count - self._counts.get(name, 0)
+            self._telemetry.alarms_raised.labels(name).inc(more)
+            if more:
                 log.warning("alarm: %s changed abruptly", name)
         self._counts = counts
 
 
 def behind(full: bool, now: float, progress: Progress) -> float:
-    """Seconds the learner is behind the stream, at least 0. `full`: the last poll brought all that it may.
+    """Seconds the learner is behind the stream, at least 0.
 
-    Whoever gets less has read it all, however old the last record is; and a version that is the last one for a while
-    must not say for all that time that it was late.
+    A poll that is not full has read everything, however old the last record is. Otherwise the last version before a
+    quiet hour would say for that hour that it was late.
+
+    Args:
+        full: Whether the last poll brought as many records as it may.
+        now: Epoch seconds.
+        progress: Its watermark is the latest record time.
 
     >>> behind(False, 50.0, Progress(watermark=10.0)), behind(True, 50.0, Progress(watermark=10.0))
     (0.0, 40.0)

@@ -1,7 +1,7 @@
-"""In: the pointers in Redis. Out: the versions they name, as tables that stand still, to compare with. Stage 6.
+"""Keeps the versions that Redis's pointers name as frozen tables, to compare the learner's model with. Stage 6.
 
-One background thread looks once a second. A version that is no longer named is brought forward by its deltas to become
-the next one, so that as few as possible are held and no base is read where deltas do.
+One background thread looks once a second. A version that is no longer named is brought forward by deltas to become the
+next one, so that few versions are held and no base is read where deltas are enough.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from models.recommender import FrozenModel
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
+from streaming import versions
 from streaming.store import Pointer, Store, StoreUnavailable
-from streaming.versions import loading as versions
 
 log = logging.getLogger(__name__)
 
@@ -25,21 +25,21 @@ LOOK: Final = 1.0
 """Seconds between looks at the pointers."""
 
 STANDS: Final = 2.0
-"""Seconds a version must have been served before it is compared as the champion: one that changes each second is what
-is learnt, seen a second late, and nothing is to be learnt from comparing the two."""
+"""Seconds a version must have been served before it is compared as the champion. A champion that changes each second is
+the learner's model, seen a second late, and comparing the two shows nothing."""
 
 AGAIN: Final = 30.0
 """Seconds until a version that could not be loaded is tried again."""
 
 HOP: Final = 16
-"""Deltas applied at once: what is decoded together stays some tens of MiB."""
+"""Deltas applied at once: those that are decoded together stay within some tens of MiB."""
 
 MOVED_ON: Final = 0.02
-"""Seconds between two looks whether the learner has let go of a version."""
+"""Seconds between two looks whether the learner has released a version."""
 
 
-class Faced(NamedTuple):
-    """Who is compared with; `paused`: why one is missing that should be there."""
+class Compared(NamedTuple):
+    """The versions to compare with. `paused` says why one that should be there is missing."""
 
     reference: FrozenModel | None = None
     champion: FrozenModel | None = None
@@ -47,7 +47,15 @@ class Faced(NamedTuple):
 
 
 class FrozenVersions:
-    """`current` is for the learner's thread; everything else happens on a thread of its own until `close`."""
+    """The versions to compare with. `current` is for the learner's thread; the rest runs on a thread of its own.
+
+    Args:
+        store: Where pointers and versions are.
+        schema: Schema of the versions.
+        ceilings: Ceilings of the key spaces, by space.
+        most_bytes: Bytes that the tables of all versions may take.
+        clock: Monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -59,58 +67,58 @@ class FrozenVersions:
     ) -> None:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
-        self._faced, self._seen = Faced(paused="no version is served yet"), Faced()
+        self._compared, self._seen = Compared(paused="no version is served yet"), Compared()
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="opponents", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="frozen versions", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self, timeout: float = 2.0) -> None:
-        """End the thread; a load under way after `timeout` seconds is left behind, it changes nothing by dying."""
+        """End the thread. A load that is still under way after `timeout` seconds is abandoned; it only reads."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def current(self) -> Faced:
-        """Who is to be faced from now on. What an earlier call returned may change its tables after this one."""
-        faced = self._faced
-        self._seen = faced
-        return faced
+    def current(self) -> Compared:
+        """The versions to compare with from now on. The tables that an earlier call returned may change afterwards."""
+        compared = self._compared
+        self._seen = compared
+        return compared
 
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 self.look()
             except StoreUnavailable as error:
-                self._faced = self._faced._replace(paused=f"Redis: {error}")
+                self._compared = self._compared._replace(paused=f"Redis: {error}")
             except Exception:
-                # The learner learns on without evidence; continuous mode then has its guards alone.
+                # The learner goes on without evidence; the gate's continuous mode then relies on its guards alone.
                 log.exception("versions to compare with cannot be followed")
-                self._faced = Faced(paused="an error, see the learner's log")
+                self._compared = Compared(paused="an error, see the learner's log")
             self._closing.wait(LOOK)
 
     def look(self) -> None:
-        """Bring what is held to what the pointers name. Raises StoreUnavailable."""
+        """Load what the pointers name now, and release the rest. Raises StoreUnavailable."""
         pointers = self._store.pointers()
         reference, champion = pointers.get("reference"), self._standing_champion(pointers.get("serving"))
         named = {pointer.id for pointer in (reference, champion) if pointer is not None}
-        self._face(reference, champion)
+        self._publish(reference, champion)
         why = ""
         for version in sorted(named - self._held.keys()):
             why = self._bring(version, named) or why
-            self._face(reference, champion)
+            self._publish(reference, champion)
         for unneeded in self._held.keys() - named:
             del self._held[unneeded]
-        self._face(reference, champion, why or ("" if named else "no version is served yet"))
+        self._publish(reference, champion, why or ("" if named else "no version is served yet"))
 
-    def _face(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
+    def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._faced = Faced(one, other, paused)
+        self._compared = Compared(one, other, paused)
 
     def _standing_champion(self, serving: Pointer | None) -> Pointer | None:
         now = self._clock()
@@ -121,7 +129,7 @@ class FrozenVersions:
         return serving if now - self._served_since >= STANDS else None
 
     def _bring(self, version: str, named: set[str]) -> str:
-        """Hold `version`; why not, or ""."""
+        """Load `version`; why that failed, or ""."""
         since, why = self._refused.get(version, (-AGAIN, ""))
         if self._clock() - since < AGAIN:
             return why
@@ -139,7 +147,7 @@ class FrozenVersions:
         return ""
 
     def _forward(self, spare: FrozenModel, version: str) -> FrozenModel | None:
-        """The same tables, `version` reached by deltas; None when a base lies between, or the learner holds on."""
+        """The tables of `spare` as `version`; None when a base lies between, or the learner still uses them."""
         if not self._let_go(spare):
             return None
         try:
@@ -160,9 +168,9 @@ class FrozenVersions:
         raise versions.NeedsBase(f"{end} does not extend {start} by deltas alone")
 
     def _let_go(self, spare: FrozenModel) -> bool:
-        """Wait until the learner has been told of others; False when the process ends first."""
-        reference, champion, _ = self._faced
-        self._faced = Faced(None if reference is spare else reference, None if champion is spare else champion)
+        """Wait until the learner was given other versions; False when the process ends first."""
+        reference, champion, _ = self._compared
+        self._compared = Compared(None if reference is spare else reference, None if champion is spare else champion)
         while spare in self._seen[:2]:
             if self._closing.wait(MOVED_ON):
                 return False
@@ -175,4 +183,4 @@ class FrozenVersions:
         return FrozenModel(version, loaded.state)
 
 
-__all__ = ["Faced", "FrozenVersions"]
+__all__ = ["Compared", "FrozenVersions"]

@@ -1,4 +1,4 @@
-"""In: a few learnt events of each batch. Out: what River's regressors make of them, as metrics, on a thread of its own.
+"""Shows a few events of each batch to River's regressors, on a thread of its own, and their scores as metrics.
 
 Witnesses hold up nothing: while they are busy, batches pass them by.
 """
@@ -17,14 +17,14 @@ from models.state import State
 from streaming.telemetry import LearnerTelemetry
 
 SAMPLE = 32
-"""Events of one batch that are offered; a witness judges some fifteen a second within its share of a core."""
+"""Events of one batch that are offered; a witness judges some fifteen per second within its share of a core."""
 
 POOL = 512
-"""Items others are drawn from; taken anew for each batch that is offered."""
+"""Items that the others are drawn from, chosen again for each batch that is offered."""
 
 
 class Offer(NamedTuple):
-    """Events with their weights, and the ids of items to compare theirs with."""
+    """Events, their weights, ids of items to compare theirs with, and how many events were learned before."""
 
     events: Sequence[Event]
     weights: Sequence[float]
@@ -33,7 +33,13 @@ class Offer(NamedTuple):
 
 
 class WitnessRunner:
-    """Hands at most one batch at a time to the witnesses. `close` ends the thread."""
+    """Hands at most one batch at a time to the witnesses. `close` ends the thread.
+
+    Args:
+        witnesses: River's regressors.
+        weights: Weight of each kind of event.
+        telemetry: Shows their scores.
+    """
 
     def __init__(self, witnesses: Witnesses, weights: Sequence[float], telemetry: LearnerTelemetry) -> None:
         self._witnesses, self._weights, self._telemetry = witnesses, weights, telemetry
@@ -44,7 +50,13 @@ class WitnessRunner:
         self._thread.start()
 
     def offer(self, events: Sequence[Event], state: State, number: int) -> None:
-        """Take a sample of a batch, unless the one before is still being judged. `number`: events learnt before it."""
+        """Take a sample of a batch, unless the one before is still being judged.
+
+        Args:
+            events: The batch, learned.
+            state: The model that learned it, for items to compare with.
+            number: Records consumed before it; it chooses the items.
+        """
         if self._offer is not None or not self._witnesses.members:
             return
         sample = events[:: max(1, len(events) // SAMPLE)]
@@ -74,7 +86,7 @@ class WitnessRunner:
 
 
 def pool_of(state: State, number: int) -> list[str]:
-    """Ids of up to POOL items of the factorization machine's pool, another stretch of it each time."""
+    """Ids of up to POOL items of the factorization machine's pool: another stretch of it for each `number`."""
     rows = state.tables["pool"].columns["item"]
     at = (np.arange(POOL) + number) % len(rows)
     ids = state.keys["item"].ids
@@ -83,7 +95,7 @@ def pool_of(state: State, number: int) -> list[str]:
 
 
 def declared(paths: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-    """Configured import paths, with or without ``river.``, and the parameters of those we know.
+    """Full import paths of the configured estimators, and our parameters for those we know.
 
     >>> declared(["linear_model.LinearRegression"])
     {'river.linear_model.LinearRegression': {'clip_gradient': 1.0}}

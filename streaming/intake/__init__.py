@@ -1,11 +1,11 @@
-"""Polled records in; prepared batches and dead letters out. Stage 1."""
+"""Polled records in; prepared batches, histories in Redis and dead letters out. Stage 1."""
 
 from streaming.intake.catalogue import KnownItems
 from streaming.intake.dead_letter import DeadLetter, decode
 from streaming.intake.dead_letter_writer import DeadLetterWriter
 from streaming.intake.history_stage import ARRIVAL_SAMPLES, HistoryStage, Passed
 from streaming.intake.intake import Intake, Ordered, PreparedBatch
-from streaming.intake.parameters import admission_rules, recommender_settings
+from streaming.intake.parameters import admission_rules, intake_of, recommender_settings
 from streaming.intake.text_vectors import Contents, TextModelMissing, contents_by
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "admission_rules",
     "contents_by",
     "decode",
+    "intake_of",
     "recommender_settings",
 ]

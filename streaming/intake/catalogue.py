@@ -1,4 +1,4 @@
-"""In: item facts as they change. Out: what the recommender needs of them, kept small."""
+"""Keeps the facts of every item that become features, and tells the recommender when they change."""
 
 from __future__ import annotations
 
@@ -21,27 +21,34 @@ class Known(NamedTuple):
 
 
 class KnownItems:
-    """Facts of every item the shop told us of, whether or not anybody has touched it yet."""
+    """Facts of every item of the shop, touched by a user or not.
+
+    Args:
+        stored: Facts that were taken before, by item. Their content is passed over: the rows have it already, and the
+            stored facts lack embeddings, which vectors made of words would not match.
+    """
 
     def __init__(self, stored: Iterable[tuple[str, ItemFacts]] = ()) -> None:
-        # Rows have their content already; what is stored lacks embeddings, and words would not go with those.
         self.facts: dict[str, Known] = {item: known(facts, None) for item, facts in stored}
 
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None
     ) -> None:
-        """Changes in the order of the topic; a removed item leaves the learnt state as well.
+        """Take changes in the order of the topic. A removed item leaves the model as well.
 
-        contents: what each says of its item as a vector; without them it is made of words.
+        Args:
+            recommender: Changed in place.
+            changes: Records of topic `items`.
+            contents: The vector of each change; by default vectors made of words.
         """
         removed: dict[str, None] = {}
-        said = contents or [None if facts is None else facts.content for _, _, _, facts in changes]
-        for (_, _, item, facts), content in zip(changes, said, strict=True):
+        vectors = contents or [None if facts is None else facts.content for _, _, _, facts in changes]
+        for (_, _, item, facts), content in zip(changes, vectors, strict=True):
             if facts is None:
                 self.facts.pop(item, None)
                 removed[item] = None
             else:
-                if item in removed:  # gone, then back: it starts anew wherever the batch was cut
+                if item in removed:  # removed, then back: it starts from scratch wherever the batch was cut
                     recommender.remove("item", removed)
                     removed = {}
                 self.facts[item] = known(facts, content)
@@ -51,5 +58,5 @@ class KnownItems:
 
 
 def known(facts: ItemFacts, content: bytes | None) -> Known:
-    """The facts that become features, of all that a record tells."""
+    """The facts of a record that become features, with its vector."""
     return Known(facts.category, facts.brand, facts.price, facts.available, content)

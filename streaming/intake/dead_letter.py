@@ -1,4 +1,4 @@
-"""A refused record in; the record of the dead-letter topic out, and back. Stage 1."""
+"""Refused record in, record of the dead-letter topic out, and back. Stage 1."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ import msgspec
 from models.records import Rejection
 from streaming.kafka import BACKFILL, Record, is_backfill
 
-# Bytes of the original that are kept whole, and those kept of a longer one. A record may be 1 MiB in all.
 WHOLE: Final = 256 << 10
+"""Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
 
 HEAD: Final = 64 << 10
+"""Bytes that are kept of a longer value, 64 KiB."""
 
 _PREFIX: Final = "sluicegate-"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A refused record: why (see `Rejection`), where it was, when (epoch seconds), and what it held.
+    """A refused record: why it was refused, where it was and what it held.
 
-    `length` and `sha256` are those of the whole original; `value` is shorter than `length` when it was cut. `value` is
-    None when the record had none.
+    Attributes:
+        reason, path, expected, found: As in `Rejection`.
+        topic, partition, offset: Place of the record.
+        timestamp: Time of the record, epoch seconds.
+        key: Key of the record.
+        value: Value of the record, or its first HEAD bytes; None when it had none.
+        length, sha256: Of the whole value.
+        backfill: Whether the record was marked as history sent on purpose.
     """
 
     reason: str
@@ -41,12 +48,12 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether `value` is all there was."""
+        """Whether `value` is the whole value of the record."""
         return len(self.value or b"") == self.length
 
 
 def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
-    """The dead letter of a record just refused."""
+    """The dead letter of a record that was just refused."""
     value = record.value
     return DeadLetter(
         reason=rejection.reason,
@@ -66,9 +73,9 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
 
 
 def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """(value, headers) of the record that holds a dead letter; its key is the letter's own.
+    """The value and headers of the record that holds a dead letter; its key is the letter's own.
 
-    A missing value is written as no bytes, because a record without value would delete in a compacted topic.
+    A missing value is written as no bytes, because a record without value is a deletion in a compacted topic.
     """
     fields = {
         "reason": letter.reason,
@@ -90,7 +97,7 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
 
 
 def decode(record: Record) -> DeadLetter | None:
-    """The dead letter in a record of the topic; None when something else wrote it."""
+    """The dead letter in a record of the topic; None when another program wrote the record."""
     headers = {name.removeprefix(_PREFIX): raw.decode(errors="replace") for name, raw in record.headers}
     try:
         return DeadLetter(

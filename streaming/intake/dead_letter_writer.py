@@ -1,7 +1,7 @@
-"""In: a refused record, and why. Out: a record in topic `events.deadletter`, and that record read back. Stage 1.
+"""Writes refused records to topic `events.deadletter` without holding up the stream. Stage 1.
 
-The value is the original bytes, whole up to 256 KiB, of a longer one the first 64 KiB; the key is the original key.
-Everything else is in headers, so that any Kafka tool shows both.
+The value of a dead letter is the original value, whole up to 256 KiB, otherwise its first 64 KiB; the key is the
+original key. Everything else is in headers, so that any Kafka tool shows both.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ from models.records import Rejection
 from streaming.intake.dead_letter import DeadLetter, dead_letter, encode
 from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, RecordRefused
 
-# Refused records that may wait for the broker. Beyond it `write` says no and the stream has to wait.
 CAPACITY: Final = 10_000
+"""Letters that may wait for the broker. Beyond it `write` returns False and the stream has to wait."""
+
 CAPACITY_BYTES: Final = 64 << 20
-# Bytes of the original in a letter whose first form the broker refused for good (its own size limit is below ours).
+"""Bytes of the values that may wait, 64 MiB; beyond it the same."""
+
 LAST_RESORT: Final = 1 << 10
-# Seconds between attempts while the broker does not take them.
+"""Bytes of the value in a letter that the broker refused for good, because its size limit is below ours."""
+
 RETRY: Final = 0.5
-# Seconds the outcomes of one batch may take; beyond the producer's own delivery timeout, so that it decides.
+"""Seconds between attempts while the broker does not take letters."""
+
 OUTCOME: Final = 60.0
-# Records handed over before their outcomes are looked at.
+"""Seconds the outcomes of one batch may take; beyond the producer's own delivery timeout, so that it decides."""
+
 BATCH: Final = 500
+"""Letters handed to the producer before their outcomes are looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -37,45 +43,42 @@ log = logging.getLogger(__name__)
 class DeadLetterWriter:
     """Writes dead letters on a thread of its own, so that a bad record never holds up the stream.
 
-    Nothing is dropped: what the broker does not take is tried again, and `flush` says whether all is written. A version
-    may commit offsets only after `flush` returned True, otherwise a crash would lose what still waits.
+    Nothing is dropped: a letter that the broker does not take is tried again. A version may commit the offset of a
+    refused record only when its letter is settled, otherwise a crash would lose the letter.
+
+    Args:
+        producer: Writes to Kafka.
+        failed: Called for each attempt that failed.
     """
 
     def __init__(self, producer: EventProducer, failed: Callable[[], None] = lambda: None) -> None:
         self._producer, self._failed = producer, failed
         self._queue: deque[tuple[int, DeadLetter]] = deque()
         self._flying = 0
-        self._said = ""
+        self._last_message = ""
         self.accepted = 0
-        """Letters ever queued; letter n is the n-th."""
+        """Letters ever queued. A letter is known by its number, from 1."""
         self._unwritten = self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
-        self.written = self.failures = self.lost = 0
-        """Letters the broker has; attempts that failed; letters no broker would ever take, even cut to LAST_RESORT."""
         self._thread = threading.Thread(target=self._run, name="deadletter", daemon=True)
         self._thread.start()
 
     @property
-    def waiting(self) -> int:
-        """Letters the broker does not have yet."""
-        return self._unwritten
-
-    @property
     def settled(self) -> int:
-        """Every letter up to this number is with the broker."""
+        """The number up to which the broker has every letter."""
         with self._changed:
             if self._flying:
                 return self._flying - 1
             return self._queue[0][0] - 1 if self._queue else self.accepted
 
     def wait_settled(self, number: int, timeout: float) -> bool:
-        """Wait until every letter up to `number` is with the broker, at most `timeout` seconds; whether it is."""
+        """Wait at most `timeout` seconds until the broker has every letter up to `number`; whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: self.settled >= number, timeout)
 
     def write(self, record: Record, rejection: Rejection) -> bool:
-        """Queue one; False when too many wait already: then `flush`, and write it again, before going on."""
+        """Queue one letter; False when too many wait already. Then `flush`, and write it again before going on."""
         letter = dead_letter(record, rejection)
         with self._changed:
             size = len(letter.value or b"")
@@ -89,12 +92,12 @@ class DeadLetterWriter:
         return True
 
     def flush(self, timeout: float) -> bool:
-        """Wait until the broker has every letter, at most `timeout` seconds; whether it has."""
+        """Wait at most `timeout` seconds until the broker has every letter; whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: self._unwritten == 0, timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Flush, then end the thread; whether everything was written."""
+        """Flush, then end the thread; whether every letter was written."""
         complete = self.flush(timeout)
         with self._changed:
             self._closing = True
@@ -113,7 +116,6 @@ class DeadLetterWriter:
             with self._changed:
                 self._queue.extendleft(reversed(failed))
                 self._flying = 0
-                self.failures += len(failed)
                 self._unwritten -= len(batch) - len(failed)
                 self._bytes += _bytes(failed) - _bytes(batch)
                 self._changed.notify_all()
@@ -129,7 +131,7 @@ class DeadLetterWriter:
             return [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
 
     def _deliver(self, batch: list[tuple[int, DeadLetter]]) -> list[tuple[int, DeadLetter]]:
-        """Hand a batch over and wait for its outcomes; returns what the broker does not have."""
+        """Hand a batch to the producer and wait for its outcomes; the letters to write again."""
         deliveries: list[tuple[int, DeadLetter, Delivery | KafkaTrouble]] = []
         for number, letter in batch:
             value, headers = encode(letter)
@@ -144,7 +146,7 @@ class DeadLetterWriter:
         return [(number, again) for number, again in settled if again is not None]
 
     def _settle(self, letter: DeadLetter, outcome: Delivery | KafkaTrouble, limit: float) -> DeadLetter | None:
-        """What to write again, None when the matter is closed."""
+        """The letter to write again, None when it is written or can never be."""
         try:
             if isinstance(outcome, KafkaTrouble):
                 raise outcome
@@ -152,18 +154,16 @@ class DeadLetterWriter:
         except RecordRefused:
             if len(letter.value or b"") > LAST_RESORT:
                 return msgspec.structs.replace(letter, value=(letter.value or b"")[:LAST_RESORT])
-            self.lost += 1
             self._failed()
             log.error("the broker takes no letter of %s[%d] at %d", letter.topic, letter.partition, letter.offset)
             return None
         except KafkaTrouble as trouble:
             self._failed()
-            if str(trouble) != self._said:
-                self._said = str(trouble)
+            if str(trouble) != self._last_message:
+                self._last_message = str(trouble)
                 log.warning("dead letters wait, and so do versions: %s", trouble)
             return letter
-        self._said = ""
-        self.written += 1
+        self._last_message = ""
         return None
 
 

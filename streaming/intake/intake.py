@@ -1,6 +1,6 @@
 """Polled records in; a `PreparedBatch` out: valid, new, plausible events in order, and their histories. Stage 1.
 
-Runs beside the learning of the batch before: it touches no learnt state.
+It runs while the batch before is learned: it touches nothing of the model.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from streaming.kafka import Record, is_backfill
 from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
-"""Kinds that enter a user's history: what the user did to an item, wanted or not."""
+"""Kinds that enter a user's history: actions on an item, wanted or not."""
 
 
 NOTHING: Final = ItemFacts()
-"""What a removed item says."""
+"""Facts of a removed item."""
 
 
 class Ordered(NamedTuple):
@@ -48,35 +48,52 @@ class Ordered(NamedTuple):
 
 @dataclass(slots=True)
 class PreparedBatch:
-    """One batch, ready to be learnt."""
+    """One batch, ready to be learned."""
 
     events: list[Event] = field(default_factory=list)
     record_times: list[float] = field(default_factory=list)
+    """Time of each event's record, epoch seconds."""
     orders: list[Ordered] = field(default_factory=list)
     """Records of topic `control`: they take effect before the rest of the batch."""
     histories: list[Part] = field(default_factory=list)
     facts: list[FactChange] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)
-    """What each of `facts` says of its item, as a vector."""
+    """The content vector of each of `facts`."""
     offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
+    """Topic, partition, offsets and last record time (epoch seconds) of everything consumed."""
     outcomes: dict[str, int] = field(default_factory=dict)
+    """Records that are not events to learn, by outcome; `learnt` is added when the events are learned."""
     refused: dict[str, int] = field(default_factory=dict)
+    """Unusable records, by reason."""
     arrivals: int = 0
+    """Position of the dedupe window after this batch."""
     erasures: int = 0
-    mirrored: int = 0
+    """Position of the list of erased users after this batch."""
+    live_number: int = 0
+    """Number of this batch in the live writer: a version waits until it is in Redis."""
     letters: int = 0
+    """Number of the last dead letter up to this batch: a version waits until it is settled."""
 
     def sampled_times(self, about: int) -> list[float]:
         """Record times of about that many of the events, evenly spread; all of them when there are fewer."""
         return self.record_times[:: max(1, len(self.record_times) // about)]
 
     def count(self, outcome: str) -> None:
-        """One more record with this outcome."""
+        """Count one more record with this outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 
 class Intake:
-    """Decodes, cleans and sorts records. `refuse(record, rejection)` takes what is unusable."""
+    """Decodes records, refuses unusable ones, admits events, and sorts events, facts and orders into a batch.
+
+    Args:
+        rules: What a usable event is.
+        admission: The dedupe window and the list of erased users, which the intake extends.
+        topics: Name of each topic by its role.
+        refuse: Takes each unusable record and why it is unusable.
+        contents: Makes vectors of item facts.
+        mappings: Reads the records of topics of another shape, by name of the topic.
+    """
 
     def __init__(
         self,
@@ -87,7 +104,6 @@ class Intake:
         contents: Contents,
         mappings: Mapping[str, EventMapping] = {},
     ) -> None:
-        """`mappings`: what reads the records of topics of another shape."""
         self._mappings = mappings
         self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
         self._events_topic, self._items_topic, self._control_topic = (
@@ -97,7 +113,11 @@ class Intake:
         )
 
     def prepare(self, polled: Sequence[Sequence[Record]]) -> PreparedBatch:
-        """Decode and admit the records of several partitions: a list each, in offset order. Orders come first."""
+        """Decode and admit records. Orders come first.
+
+        Args:
+            polled: The records of each partition, in the order of their offsets.
+        """
         batch = PreparedBatch()
         for records in sorted(polled, key=self._after_orders):
             if not records:
@@ -148,7 +168,7 @@ class Intake:
         )
         for record, event in zip(records, decoded, strict=True):
             if type(event) is not Event:
-                self._no_event(batch, record, event)
+                self._count_no_event(batch, record, event)
                 continue
             record_time = record.timestamp * 1e-3
             outcome = admit(event, record_time, bool(record.headers) and is_backfill(record))
@@ -159,11 +179,11 @@ class Intake:
             times.append(record_time)
             if event.item_id is not None and event.kind in HISTORY_KINDS:
                 entry = (partition, record.offset, event.timestamp, event.kind, event.item_id)
-                mine = histories.get(event.user_id)
-                if mine is None:
+                entries = histories.get(event.user_id)
+                if entries is None:
                     histories[event.user_id] = [entry]
                 else:
-                    mine.append(entry)
+                    entries.append(entry)
                 room -= 1
                 if not room:
                     batch.histories.append(Mapped(topic, histories) if topic else histories)
@@ -171,9 +191,9 @@ class Intake:
         if histories:
             batch.histories.append(Mapped(topic, histories) if topic else histories)
 
-    def _no_event(self, batch: PreparedBatch, record: Record, answer: Event | Rejection | None) -> None:
-        if isinstance(answer, Rejection):
-            self._reject(batch, record, answer)
+    def _count_no_event(self, batch: PreparedBatch, record: Record, decoded: Event | Rejection | None) -> None:
+        if isinstance(decoded, Rejection):
+            self._reject(batch, record, decoded)
         else:
             batch.count("ignored")
 

@@ -1,7 +1,7 @@
-"""Item facts in, the same with a vector of their title out: by a pre-trained text model, or by words alone.
+"""Item facts in, their content vectors out: made by a pre-trained text model, or of words alone.
 
 The model comes with the extra `text`: the package wordllama carries its weights, so nothing is downloaded. It runs
-where records are decoded, beside the learning of the batch before.
+where records are decoded, while the batch before is learned.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from models.records import ItemFacts
 from models.records.content import content
 
 Contents = Callable[[Sequence[ItemFacts]], list[bytes | None]]
-"""Item facts to content vectors, in their order."""
+"""Makes the content vectors of item facts, in their order; None for facts without content."""
 
 MODELS: Final = ("words", "wordllama")
+"""Values of `recommender.text_model`."""
 
 
 class TextModelMissing(Exception):

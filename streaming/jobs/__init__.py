@@ -1,1 +1,1 @@
-"""One-off work on the same topics, a program per file. A rack: nothing is exported."""
+"""Work that is done once on the same topics and versions, a job per file. A rack: nothing is exported."""

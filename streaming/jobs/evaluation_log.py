@@ -1,6 +1,6 @@
-"""In: a log and how to read it. Out: its events in time order with the facts of their items, as a stream to evaluate.
+"""Reads a log file into a stream to evaluate: its events in time order, with the facts of their items.
 
-Conversions and rules are those of `sluicegate send`: what this reads, the learner would have accepted.
+Conversions and rules are those of `sluicegate send`: the learner would accept every event that is read here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from streaming.files import (
     type_for,
 )
 
-TOLD: Final = 2000
+TICK: Final = 2000
 """Rows between two reports of progress."""
 
 
@@ -41,10 +41,17 @@ NO_STREAM: Final = Stream([], {})
 
 @dataclass(slots=True)
 class Reading:
-    """A log as read. `types` counts the types as the file spells them; `refusals` are the first of the refused.
+    """A log as it was read.
 
-    `passed`: rows left out as told; `duplicates`: rows whose event_id came before; `moved`: events that are older than
-    the one before them in the file.
+    Attributes:
+        file: Its path.
+        stream: Its events in time order.
+        passed: Rows that were left out on purpose.
+        refused: Rows that hold no usable event.
+        duplicates: Rows whose event_id came before.
+        moved: Events that are older than the one before them in the file.
+        types: Number of rows by event type, as the file spells it.
+        refusals: The first of the refused rows.
     """
 
     file: str
@@ -65,10 +72,19 @@ def read_stream(
     limit: int | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> Reading:
-    """The whole log, or its first `limit` events. Raises FileError for columns or types that nothing names.
+    """Read the whole log, or its first `limit` events. As in the learner, an event whose event_id came before is left
+    out.
 
-    `catalogue` are facts known before the first event. An event_id that came before is a duplicate and left out, as the
-    learner does it. `tick` is told the share that was read.
+    Args:
+        path: A CSV or NDJSON file.
+        layout: How its columns and types are named.
+        rules: What a usable event is.
+        catalogue: Facts of items that are known before the first event.
+        limit: Events to read at most.
+        tick: Receives the share of the file that was read, now and then.
+
+    Raises:
+        FileError: Columns or types that nothing names, or no usable row.
     """
     found = Reading(str(path))
     events: list[Event] = []
@@ -96,7 +112,7 @@ def _accepted(
 ) -> Iterator[Shown]:
     seen: set[str] = set()
     for number, outcome in enumerate(outcomes):
-        if tick is not None and number % TOLD == 0:
+        if tick is not None and number % TICK == 0:
             tick(rows.done())
         if isinstance(outcome, Passed):
             found.passed += 1
@@ -125,7 +141,7 @@ def _check_types(path: Path, types: Counter[str], layout: Layout, rules: EventRu
 
 
 def _fields(path: Path) -> tuple[str, ...]:
-    """Names in the first usable line of an NDJSON file."""
+    """The names of fields in the first usable line of an NDJSON file."""
     with RowFile(path) as rows:
         for row in rows:
             if not isinstance(row, Bad):

@@ -1,15 +1,14 @@
-"""A file of vectors and counts in, one more version in Redis out: a base that the next learner starts from. Stage 5.
+"""Imports a file of vectors and counts as one more version: a base that the next learner starts from. Stage 5.
 
-It is a version and not a record in a topic: what is imported is learnt state, so the gate judges it, roll-back undoes
-it, and a learner that starts has it before the first event.
+The import is a version and not a record in a topic: it changes the learned state, so the gate judges it, roll-back
+undoes it, and a learner that starts has it before the first event.
 """
 
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile, is_zipfile
@@ -17,41 +16,41 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from models.arrays import Array
-from models.ledger import Admission, Progress
+from models.ledger import Receipt
 from models.recommender import (
     ImportOutcome,
     ImportRefusedError,
     Knowledge,
-    Recommender,
     check,
     enlist_categories,
-    new_state,
     take,
 )
 from models.state import SCHEMA
+from streaming import versions
 from streaming.checkpoint import Checkpointer
-from streaming.intake import admission_rules, recommender_settings
+from streaming.intake import KnownItems, recommender_settings
+from streaming.jobs.lease import lease_of
+from streaming.learning import Model
 from streaming.live import stored_facts
 from streaming.settings import Settings
-from streaming.store import Leadership, Store
-from streaming.versions import loading as versions
+from streaming.store import Store
 
 IDS: Final = ("ids", "id", "item_id", "item_ids")
 VECTORS: Final = ("vectors", "vector", "factors", "item_factors", "embedding")
 COUNTS: Final = ("counts", "count", "popularity")
-"""Names under which a file may hold its parts, the first that is there counts."""
+"""Names under which a file may hold its parts; the first that is found counts."""
 
 UPLOAD_SECONDS: Final = 600.0
 """Longest wait for Redis to take the version: a gigabyte at the pace of a slow link."""
 
 
 class LearnerRunsError(RuntimeError):
-    """Somebody else writes versions."""
+    """A learner holds the lease."""
 
     def __init__(self) -> None:
         super().__init__(
             "a learner holds the lease, and two writers would undo each other. Stop it (and those that stand by), "
-            "import, and start it again: it goes on from where it was, with what was imported"
+            "import, and start it again: it goes on from where it was, with the imported model"
         )
 
 
@@ -60,7 +59,7 @@ class NotWrittenError(RuntimeError):
 
 
 def read(path: Path) -> Knowledge:
-    """Ids, vectors and counts of an .npz or a Parquet file. Raises ImportRefusedError and OSError."""
+    """Read ids, vectors and counts from an .npz or a Parquet file. Raises ImportRefusedError, OSError."""
     if path.suffix == ".npz":
         parts = _npz(path)
     elif path.suffix in {".parquet", ".pq"}:
@@ -132,44 +131,53 @@ def _strings(path: Path, ids: Array) -> list[str]:
 def run(
     settings: Settings, knowledge: Knowledge, *, project: bool, dry_run: bool, wall: Callable[[], float] = time.time
 ) -> tuple[ImportOutcome, str]:
-    """Import into the newest version, or into an empty model, and write a base; its id, "" when only tried.
+    """Import into the newest version, or into an empty model, and write a base.
 
-    Raises ImportRefusedError, LearnerRunsError, NotWrittenError, StoreUnavailable, and what loading raises.
+    Args:
+        settings: How to reach Redis, and the options of the recommender.
+        knowledge: The ids, vectors and counts to import.
+        project: Reduce vectors of another width to the width of the model.
+        dry_run: Check and count only; write nothing, and need no lease.
+        wall: Epoch seconds.
+
+    Returns:
+        What was imported, and the id of the base; "" for a dry run.
+
+    Raises:
+        ImportRefusedError: The knowledge does not fit the model.
+        LearnerRunsError: A learner holds the lease.
+        NotWrittenError: Redis did not take the version.
+        NoSoundVersion, StoreUnavailable: As `versions.load` raises them.
     """
     check(knowledge, project=project)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(Store.for_learner(settings)))
-        leadership = None if dry_run else stack.enter_context(_lease(settings))
-        mine = recommender_settings(settings)
-        loaded = versions.load(store, "head", SCHEMA, served_only=False, ceilings=mine.ceilings())
-        state = loaded.state if loaded else new_state(mine, settings.recommender.seed)
-        outcome = take(state, knowledge, int(wall()))
-        recommender, imported = Recommender(state, mine), set(knowledge.ids)
-        recommender.describe((item, facts) for item, facts in stored_facts(store) if item in imported)
-        enlist_categories(state, knowledge.ids)
+        leadership = None if dry_run else stack.enter_context(lease_of(settings, "import", LearnerRunsError))
+        ceilings = recommender_settings(settings).ceilings()
+        loaded = versions.load(store, "head", SCHEMA, served_only=False, ceilings=ceilings)
+        model = Model.of_version(settings, loaded, KnownItems()) if loaded else Model.empty(settings, KnownItems())
+        outcome = take(model.state, knowledge, int(wall()))
+        imported = set(knowledge.ids)
+        model.recommender.describe((item, facts) for item, facts in stored_facts(store) if item in imported)
+        enlist_categories(model.state, knowledge.ids)
         if leadership is None:
             return outcome, ""
-        progress = loaded.manifest.progress.copy() if loaded else Progress()
-        admission = Admission(
-            admission_rules(settings), loaded.arrivals if loaded else None, loaded.erasures if loaded else None
-        )
-        receipts = loaded.manifest.receipts if loaded else ()
         checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
-        evidence: dict[str, Any] = {"imported": outcome._asdict()}
-        served_by = recommender.chosen
-        checkpointer.cut(state, progress, admission, evidence, served_by=served_by, receipts=receipts, force=True)
-        if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
-            raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
-        return outcome, checkpointer.last.id
+        return outcome, _write(checkpointer, model, outcome, loaded.manifest.receipts if loaded else ())
 
 
-@contextlib.contextmanager
-def _lease(settings: Settings) -> Iterator[Leadership]:
-    """The lease, renewed until the end."""
-    with contextlib.closing(Store.for_lease(settings)) as leases:
-        lease = leases.acquire_lease(f"import-{secrets.token_hex(4)}", settings.learner.lease_ttl)
-        if lease is None:
-            raise LearnerRunsError
-        leadership = Leadership(leases, lease, settings.learner.lease_renewal, time.monotonic)
-        with contextlib.closing(leadership):
-            yield leadership
+def _write(checkpointer: Checkpointer, model: Model, outcome: ImportOutcome, receipts: Sequence[Receipt]) -> str:
+    """Write a base; its id. Raises NotWrittenError."""
+    evidence: dict[str, Any] = {"imported": outcome._asdict()}
+    checkpointer.cut(
+        model.state,
+        model.progress,
+        model.admission,
+        evidence,
+        served_by=model.recommender.chosen,
+        receipts=receipts,
+        force=True,
+    )
+    if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
+        raise NotWrittenError("Redis did not take the version: nothing has changed, look at its log and memory")
+    return checkpointer.last.id

@@ -1,7 +1,6 @@
-"""In: the settings. Out: one rebuild, as a process of its own beside the learner: `python -m
-streaming.jobs.rebuild_process`.
+"""Runs one rebuild as a process of its own next to the learner: `python -m streaming.jobs.rebuild_process`.
 
-Exit codes: 0 done, the learner is asked to go on from it; 1 it did not work; 2 the settings are wrong.
+Exit codes: 0 done, and the learner was asked to adopt the model; 1 no model was rebuilt; 2 the settings are wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from streaming.versions import Adoption, ask
 
 log = logging.getLogger(__name__)
 
-SAID: Final = 10.0
+REPORT: Final = 10.0
 """Seconds between two lines of progress."""
 
 NICE: Final = 10
@@ -44,11 +43,11 @@ TROUBLE: Final = (
     TextModelMissing,
     OSError,
 )
-"""What a rebuild may meet that is no defect."""
+"""Errors of a rebuild that are no defects."""
 
 
 def wish(settings: Settings, found: Rebuilt) -> Adoption:
-    """Have the learner go on from a rebuilt model; what it was asked. Raises StoreUnavailable."""
+    """Ask the learner to adopt a rebuilt model. Raises StoreUnavailable."""
     adoption = Adoption(f"rebuild-{secrets.token_hex(4)}", found.version, True, found.progress.offsets)
     with contextlib.closing(Store.for_learner(settings)) as store:
         ask(store, adoption)
@@ -56,14 +55,14 @@ def wish(settings: Settings, found: Rebuilt) -> Adoption:
 
 
 def run(settings: Settings, stop: threading.Event) -> int:
-    """One rebuild; the exit code."""
+    """Rebuild once, until `stop` is set; the exit code."""
     warm()
-    said = time.monotonic()
+    reported = time.monotonic()
 
     def tell(step: Step) -> None:
-        nonlocal said
-        if time.monotonic() - said >= SAID:
-            said = time.monotonic()
+        nonlocal reported
+        if time.monotonic() - reported >= REPORT:
+            reported = time.monotonic()
             log.info("%d of %d records, %.0f a second, %.0f s left", step.done, step.total, step.rate, step.left)
 
     since = time.time() - settings.rebuild.reach if settings.rebuild.reach else 0.0
@@ -80,7 +79,8 @@ def run(settings: Settings, stop: threading.Event) -> int:
 def main() -> None:
     """`python -m streaming.jobs.rebuild_process`."""
     parser = argparse.ArgumentParser(
-        prog="python -m streaming.jobs.rebuild_process", description="Learn a fresh model, once."
+        prog="python -m streaming.jobs.rebuild_process",
+        description="Learns a new model from the topics, once.",
     )
     parser.add_argument("--config", type=Path, help="settings file (TOML); also SLUICEGATE_CONFIG")
     config = parser.parse_args().config

@@ -1,4 +1,4 @@
-"""In: how often to rebuild. Out: a process beside the learner that does it, now and then; it ends with the learner."""
+"""Starts a rebuild every so often, as a process next to the learner that ends with it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from streaming.settings import Settings
 log = logging.getLogger(__name__)
 
 ENDING: Final = 5.0
-"""Seconds a rebuild has to end when the learner does; it writes nothing before its end, so nothing is lost."""
+"""Seconds a rebuild gets to end when the learner ends; it writes nothing before its end, so nothing is lost."""
 
 
 @contextlib.contextmanager
-def rebuilding_now_and_then(settings: Settings, config: Path | None, leads: Callable[[], bool]) -> Iterator[None]:
-    """Rebuild each `rebuild.every` seconds until the block ends, when this one leads; not at all when that is 0."""
+def scheduled_rebuilds(settings: Settings, config: Path | None, leads: Callable[[], bool]) -> Iterator[None]:
+    """Rebuild every `rebuild.every` seconds until the block ends; never when that is 0.
+
+    Args:
+        settings: How often.
+        config: The settings file for the process.
+        leads: Whether this learner holds the lease; otherwise a rebuild that is due is skipped.
+    """
     if not settings.rebuild.every:
         yield
         return
@@ -62,4 +68,4 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.kill()
 
 
-__all__ = ["rebuilding_now_and_then"]
+__all__ = ["scheduled_rebuilds"]

@@ -1,7 +1,7 @@
-"""In: topic `events.deadletter`. Out: its letters as a list, or sent again to the topic each came from. Stage 1.
+"""Lists the letters of topic `events.deadletter`, or sends them again to the topic each came from. Stage 1.
 
-What was sent again is remembered as the offsets of one Kafka group per reason, so that a second run goes on where the
-first ended, also when the two were for different reasons.
+How far letters were sent again is kept as the offsets of one Kafka group per reason, so that a second run goes on where
+the first ended, also when the two were for different reasons.
 """
 
 from __future__ import annotations
@@ -19,17 +19,25 @@ from streaming.intake import DeadLetter, decode
 from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, Role, TopicMissing
 from streaming.settings import Settings
 
-# Header of a record that was sent again: topic/partition/offset of the original.
 REDRIVEN: Final = "sluicegate-redriven"
-# Records between two notes of how far we are. A crash repeats at most these; an event_id makes the repeat harmless.
+"""Header of a record that was sent again: topic/partition/offset of the original."""
+
 STEP: Final = 500
-# Seconds until a record that was handed over counts as not taken.
+"""Records between two commits of how far we are. A crash repeats at most these; an event_id makes that harmless."""
+
 OUTCOME: Final = 30.0
+"""Seconds after which a record that Kafka has not confirmed counts as not taken."""
 
 
 class Redriven(msgspec.Struct):
-    """What one run did: letters sent again, and by reason; `cut`: passed over, because only their head was kept, their
-    topic is not read any more, or its mapping still does not take them.
+    """What one run did.
+
+    Attributes:
+        sent: Letters that were sent again.
+        cut: Letters that were passed over: only their head was kept, their topic is no longer read, or its mapping
+            still refuses them.
+        by_reason: Letters that were sent again, by reason.
+        done: Whether none is left; False when `limit` ended the run.
     """
 
     sent: int = 0
@@ -39,9 +47,14 @@ class Redriven(msgspec.Struct):
 
 
 def letters(settings: Settings, reason: str | None = None) -> Iterator[DeadLetter]:
-    """Every letter the topic still has, oldest first within a partition. Nothing when there is no such topic yet.
+    """Every letter that the topic still has, oldest first within a partition; none when there is no such topic.
 
-    Raises BrokerAway, NotAllowed.
+    Args:
+        settings: How to reach Kafka.
+        reason: Only letters refused for this reason; None for all.
+
+    Raises:
+        BrokerAway, NotAllowed: Kafka cannot be used.
     """
     try:
         with KafkaSource(settings, [settings.topic("deadletter")]) as source:
@@ -55,7 +68,7 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[DeadLette
 
 
 def _until_now(source: KafkaSource, now: float) -> Iterator[Record]:
-    """Records written until `now`, in epoch seconds: a letter that comes back is not met again in the same run."""
+    """Records written until `now`, epoch seconds: a letter that is refused again does not appear in the same run."""
     open_parts = {(topic, part) for topic, parts in source.positions().items() for part in parts}
     while open_parts:
         batches = source.poll(1.0, STEP)
@@ -75,10 +88,17 @@ def _until_now(source: KafkaSource, now: float) -> Iterator[Record]:
 def redrive(
     settings: Settings, reason: str | None = None, limit: int | None = None, *, dry_run: bool = False
 ) -> Redriven:
-    """Send letters again, unchanged: same key, value, event_id and record time, so that rules by time decide as before.
+    """Send letters again that were not sent again before, unchanged: same key, value, event_id and record time, so that
+    rules about time decide as before.
 
-    Only those not sent again before. `limit` bounds how many; `dry_run` only counts. Raises KafkaTrouble when the
-    broker is away or does not take one; what was sent until then is remembered.
+    Args:
+        settings: How to reach Kafka, and the topics and mappings.
+        reason: Only letters refused for this reason; None for all.
+        limit: Letters to send at most.
+        dry_run: Count only.
+
+    Raises:
+        KafkaTrouble: The broker is away or refuses a record. Letters sent until then count as sent.
     """
     done = Redriven()
     try:
@@ -98,10 +118,10 @@ class _Run:
         self._roles: dict[str, Role] = {settings.topic(role): role for role in ("events", "items", "control", "slates")}
         self._mappings = settings.mappings()
         self._topic = settings.topic("deadletter")
-        # reason -> partition -> next offset of the dead letter topic
+        # Next offset of the dead-letter topic, by reason and partition.
         self._reached: dict[str, dict[int, int]] = {}
         self._pending: list[tuple[int, str, int, Delivery]] = []
-        # A learner that died may have written a letter twice; the original's position tells.
+        # A learner that crashed may have written a letter twice: the place of the original shows it.
         self._origins: set[tuple[str, int, int]] = set()
 
     def go(self, reason: str | None, limit: int | None, dry_run: bool) -> None:
@@ -149,9 +169,9 @@ class _Run:
         self._pending.append((record.partition, letter.reason, record.offset, delivery))
 
     def _sendable(self, letter: DeadLetter) -> tuple[Role, bytes | None, bytes | None] | None:
-        """Where to, key and value; None for what still cannot be used.
+        """The role of the topic to send to, key and value; None for a letter that still cannot be used.
 
-        A letter of a topic of another shape is mapped anew and goes to `events`: their topic is not ours to write to.
+        A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others.
         """
         if (mapping := self._mappings.get(letter.topic)) is not None:
             event = mapping.event(letter.value, letter.key, letter.timestamp * 1000)
@@ -161,7 +181,7 @@ class _Run:
         return None if role is None else (role, key, letter.value)
 
     def _remember(self) -> None:
-        """Note how far each reason has come, as far as the broker has everything up to there."""
+        """Commit how far each reason has come, up to the last letter that the broker confirmed."""
         failure: KafkaTrouble | None = None
         changed: dict[str, dict[int, int]] = {}
         for partition, reason, offset, delivery in self._pending:
@@ -174,6 +194,6 @@ class _Run:
         self._pending.clear()
         for reason, parts in changed.items():
             if not self._source.commit_mirror({self._topic: parts}, self._group(reason)):
-                raise KafkaTrouble("sent, but Kafka did not note how far: another run sends some of them twice")
+                raise KafkaTrouble("sent, but Kafka did not record how far: another run sends some of them twice")
         if failure is not None:
             raise failure

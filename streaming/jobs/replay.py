@@ -1,7 +1,6 @@
-"""In: a rehearsal, and the topics or a log. Out: the rehearsal learnt all of it, and what it was. Stage 6, tried out.
+"""Feeds a replay under gate policies with the topics, or with a log. Stage 6.
 
-Decoding, admission and the catalogue are the learner's own. Redis is read for facts of items alone, and nothing is
-written anywhere.
+Decoding, admission and the catalogue are the learner's own. Redis is read for item facts alone, and nothing is written.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from typing import Any, Final
 
 from models.evaluation import Stream
 from models.ledger import Admission
-from models.records import Erase
 from models.replay import Replay
 from streaming.consumer import RecordsByTime
 from streaming.evidence import BAD
-from streaming.intake import Intake, KnownItems, PreparedBatch, admission_rules, contents_by
+from streaming.intake import KnownItems, PreparedBatch, admission_rules, contents_by, intake_of
 from streaming.kafka import ROLES_READ, Record, topics_read
+from streaming.learning import Model, learn_batch
 from streaming.live import stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
@@ -26,36 +25,49 @@ POLLED: Final = 2_000
 """Records that are decoded together."""
 
 Tick = Callable[[float], None]
-"""Told the share that is done."""
+"""Receives the share that is done."""
 
 Runs = list[list[Record]]
+"""Records of one partition each, in the order of their offsets."""
 
 
-def rehearse_topics(settings: Settings, rehearsal: Replay, until: float, tick: Tick) -> dict[str, Any]:
-    """Learn all topics, `control` first, up to `until` (epoch seconds); what they held.
+def replay_topics(settings: Settings, replay: Replay, until: float, tick: Tick) -> dict[str, Any]:
+    """Learn all topics, `control` first.
 
-    Raises BrokerAway, NotAllowed, TopicMissing, StoreUnavailable.
+    Args:
+        settings: The topics, and how to reach Kafka and Redis.
+        replay: Learns the events.
+        until: Epoch seconds; later records are left out.
+        tick: Receives the share that is done.
+
+    Returns:
+        The names of the topics, how far back each partition goes, the number of records by outcome, and how many were
+        out of order.
+
+    Raises:
+        BrokerAway, NotAllowed, TopicMissing, StoreUnavailable: Kafka or Redis cannot be used.
     """
     topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
     outcomes: dict[str, int] = {}
     with contextlib.closing(Store.for_learner(settings)) as store:
         catalogue = KnownItems(stored_facts(store))
-    with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as past:
-        admission = Admission(admission_rules(settings))
-        contents = contents_by(settings.recommender.text_model)
-        intake = Intake(settings.events.rules(), admission, topics, lambda *_: None, contents, settings.mappings())
-        for runs in before(past.batches(POLLED), until):
+    model = Model(replay.recommender, Admission(admission_rules(settings)), catalogue)
+
+    def learn_events(batch: PreparedBatch, model: Model) -> None:
+        replay.learn(batch.events, batch.record_times, model.catalogue.facts)
+
+    with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as records:
+        intake = intake_of(settings, model.admission, contents_by(settings.recommender.text_model))
+        for runs in before(records.batches(POLLED), until):
             batch = intake.prepare(runs)
-            rehearsal.recommender.remove("user", erased(batch))
-            catalogue.take(rehearsal.recommender, batch.facts, batch.contents)
-            if batch.events:
-                rehearsal.learn(batch.events, batch.record_times, catalogue.facts)
-            _note(rehearsal, batch)
+            learn_batch(model, batch, learn_events=learn_events)
+            bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
+            replay.count_records(bad, batch.outcomes.get("duplicate", 0))
             for outcome, count in (batch.outcomes | {"learnt": len(batch.events)}).items():
                 outcomes[outcome] = outcomes.get(outcome, 0) + count
-            tick(past.done / max(past.total, 1))
-        reach = [each._asdict() for each in past.reach()]
-        return {"topics": topics, "reach": reach, "outcomes": outcomes, "disordered": past.disordered}
+            tick(records.done / max(records.total, 1))
+        reach = [each._asdict() for each in records.reach()]
+        return {"topics": topics, "reach": reach, "outcomes": outcomes, "disordered": records.disordered}
 
 
 def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
@@ -69,26 +81,16 @@ def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
             return
 
 
-def erased(batch: PreparedBatch) -> list[str]:
-    """Users who are erased in this batch. All that is older of them was not admitted, and their histories are gone."""
-    return [ordered.order.user for ordered in batch.orders if isinstance(ordered.order, Erase)]
-
-
-def _note(rehearsal: Replay, batch: PreparedBatch) -> None:
-    bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
-    rehearsal.count_records(bad, batch.outcomes.get("duplicate", 0))
-
-
-def rehearse_stream(stream: Stream, rehearsal: Replay, until: float, tick: Tick) -> None:
-    """Learn a log that was read from a file. The time of a record is that of its event."""
-    rehearsal.recommender.describe(stream.catalogue.items())
+def replay_stream(stream: Stream, replay: Replay, until: float, tick: Tick) -> None:
+    """Learn a log that was read from a file. The time of each event stands for the time of its record."""
+    replay.recommender.describe(stream.catalogue.items())
     facts = {**stream.catalogue, **stream.facts}
     for start in range(0, len(stream.events), POLLED):
         events = [event for event in stream.events[start : start + POLLED] if event.timestamp <= until]
         if not events:
             return
-        rehearsal.learn(events, [event.timestamp for event in events], facts)
+        replay.learn(events, [event.timestamp for event in events], facts)
         tick(start / len(stream.events))
 
 
-__all__ = ["before", "erased", "rehearse_stream", "rehearse_topics"]
+__all__ = ["before", "replay_stream", "replay_topics"]

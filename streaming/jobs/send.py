@@ -1,6 +1,6 @@
-"""In: a file of events and how to read it. Out: its events and item facts in the topics, each line sent or refused.
+"""Sends a file of events, and the facts of their items, to the topics; every line is sent or refused.
 
-How far the broker has everything is kept in a small state file, so that a run that was stopped goes on where it was.
+A small state file keeps how far the broker has everything, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,25 +21,43 @@ from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, identity
 from streaming.kafka import BrokerAway, Delivery, EventProducer
 from streaming.settings import Settings
 
-# Seconds between two writes of the state file; a crash sends at most what lies between again, and event_ids undo that.
 NOTE_INTERVAL: Final = 1.0
-# Seconds without one acknowledged record after which the broker counts as gone.
+"""Seconds between two writes of the state file. After a crash the lines since are sent again; their event_ids make that
+harmless."""
+
 PATIENCE: Final = 60.0
-# Records in flight. It bounds memory when the broker stands still.
+"""Seconds without one acknowledged record after which the broker counts as gone."""
+
 IN_FLIGHT: Final = 20_000
-# Refused lines that are told one by one; the rest is counted.
+"""Records in flight; it bounds memory when the broker takes nothing."""
+
 SHOWN_REFUSALS: Final = 20
+"""Refused lines that are reported one by one; the rest is counted."""
 
 
 class SendProgress(msgspec.Struct):
-    """How far a file has been sent: rows taken from its beginning that the broker has, or that were refused."""
+    """How far a file has been sent: rows from its beginning that the broker has or that were refused."""
 
     rows: int = 0
     complete: bool = False
 
 
 class Report(msgspec.Struct):
-    """What one run did. `resumed_at` is the number of rows that earlier runs had done."""
+    """What one run did.
+
+    Attributes:
+        file: Path of the file.
+        sent: Events sent.
+        items: Item facts sent.
+        refused: Rows that hold no usable event.
+        passed: Rows that were left out on purpose.
+        resumed_at: Rows that earlier runs had done.
+        seconds: How long the run took.
+        complete: Whether the whole file was read.
+        dry_run: Whether nothing was sent.
+        by_type: Events sent, by event type.
+        refusals: The first SHOWN_REFUSALS refused rows.
+    """
 
     file: str
     sent: int = 0
@@ -52,11 +70,18 @@ class Report(msgspec.Struct):
     dry_run: bool = False
     by_type: dict[str, int] = msgspec.field(default_factory=dict)
     refusals: list[RowRefused] = msgspec.field(default_factory=list)
-    """The first SHOWN_REFUSALS of them."""
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`limit`: events to send in this run; `rate`: events a second at most; `restart`: forget how far it had come."""
+    """How to send a file.
+
+    Attributes:
+        layout: How its columns and types are named.
+        limit: Events to send in this run at most.
+        rate: Events per second at most.
+        restart: Forget how far earlier runs came.
+        dry_run: Check and count only; send nothing.
+    """
 
     layout: Layout = Layout()
     limit: int | None = None
@@ -66,16 +91,16 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
-    """Where the state of this file, read this way, into this topic, is kept. Raises FileError."""
+    """Path of the state of this file, read with this layout into this topic. Raises FileError."""
     words = msgspec.to_builtins(layout)
     if layout.time == "auto":
-        del words["time"]  # states of before there was such a word go on being found
+        del words["time"]  # so that states from before `time` existed are still found
     target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(words, order="sorted")))
     return settings.data_dir / "send" / f"{identity(file)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
 
 
 def load_state(path: Path) -> SendProgress:
-    """The state of an earlier run; a fresh one when there is none or it cannot be read."""
+    """The state of an earlier run; an empty one when there is none or it cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=SendProgress)
     except (OSError, msgspec.MsgspecError):
@@ -84,15 +109,19 @@ def load_state(path: Path) -> SendProgress:
 
 def _save(path: Path, state: SendProgress) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(state))
-    fresh.replace(path)
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(state))
+    new.replace(path)
 
 
 class Sender:
-    """Sends one file. `report` is up to date at any moment, `done()` is the share of the file that was read.
+    """Sends one file. `report` is up to date at any moment.
 
-    `run` raises FileError, and KafkaTrouble when the broker goes away; the state is kept in either case, and on Ctrl-C.
+    Args:
+        settings: The topics, the rules of events and where state files are.
+        file: A CSV or NDJSON file.
+        options: How to send it.
+        items: Facts of items that are known before the first line.
     """
 
     def __init__(
@@ -108,11 +137,20 @@ class Sender:
         self._noted = self._acknowledged = time.monotonic()
 
     def done(self) -> float:
-        """Share of the file's bytes that were read, 0 to 1."""
+        """Share of the file's bytes that were read, from 0 to 1."""
         return self._rows.done() if self._rows is not None else 0.0
 
     def run(self, producer: EventProducer | None, tick: Callable[[], None] = lambda: None) -> Report:
-        """Send what is left, calling `tick` now and then. `producer` is None for a dry run."""
+        """Send the rows that are left. The state is kept after an error and after Ctrl-C as well.
+
+        Args:
+            producer: Sends to Kafka; None for a dry run.
+            tick: Called now and then.
+
+        Raises:
+            FileError: The file or its layout cannot be used.
+            KafkaTrouble: The broker went away or refuses a record.
+        """
         began = time.monotonic()
         if self.state.complete:
             self.report.complete = True
@@ -176,7 +214,7 @@ class Sender:
         return deliveries
 
     def _patiently(self, send: Callable[[], Delivery], producer: EventProducer) -> Delivery:
-        """Send, waiting while the buffer is full and the broker still takes something."""
+        """Send, waiting while the buffer is full and the broker still takes records."""
         while True:
             try:
                 return send()
@@ -187,7 +225,7 @@ class Sender:
                 time.sleep(0.005)
 
     def _land(self, producer: EventProducer | None, *, wait: bool = False) -> None:
-        """Take off what the broker has, from the front, and note how far that is."""
+        """Take the rows that the broker has from the front, and save how far that is."""
         while self._flying:
             row, deliveries = self._flying[0]
             if not all(delivery.done() for delivery in deliveries):

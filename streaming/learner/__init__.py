@@ -1,4 +1,4 @@
-"""Settings in; terms as the one learner, one after another, out. Stages 2 to 5."""
+"""Runs terms as the one learner, one after another: polls, learns, cuts versions, carries out orders. Stages 1 to 5."""
 
 from streaming.learner.learner import FAILED, USAGE, Learner
 from streaming.learner.metrics_server import MetricsServer

@@ -1,7 +1,7 @@
-"""In: prepared batches, collected. Out: all of them learnt at once: in order, and in further passes where that helps.
+"""Collects prepared batches and learns them together: in order, then in further passes where those help. Mode batch.
 
-What is collected is in no version: a learner that dies reads it again. Histories do not wait, they were written before
-a batch gets here.
+Collected batches are in no version: a learner that dies reads them again. Histories do not wait for the training, they
+were written before a batch gets here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class BatchTrainer:
-    """Collects between two trainings. For the learner's thread."""
+    """Collects batches between two trainings. For the learner's thread.
+
+    Args:
+        settings: How often to train, and in how many passes.
+        telemetry: Shows what waits and how the trainings went.
+        monotonic: Monotonic seconds.
+    """
 
     def __init__(self, settings: UpdateSettings, telemetry: LearnerTelemetry, monotonic: Callable[[], float]) -> None:
         self._settings, self._telemetry, self._monotonic = settings, telemetry, monotonic
@@ -31,7 +37,7 @@ class BatchTrainer:
         self._ordered = False
 
     def add(self, batch: PreparedBatch) -> None:
-        """One more batch, in the order of arrival."""
+        """Collect one more batch, in the order of arrival."""
         self._collected.append(batch)
         self._events += len(batch.events)
         self._ordered = self._ordered or bool(batch.orders)
@@ -47,19 +53,25 @@ class BatchTrainer:
 
     @property
     def full(self) -> bool:
-        """Whether no more may be collected: twice what is trained at once, when training takes longer than that."""
+        """Whether no more may be collected: twice what one training takes, which then is slower than the stream."""
         return self._events >= 2 * self._settings.count
 
     def train(
         self, learn: Callable[[PreparedBatch], None], recommender: Recommender, alive: Callable[[], bool]
     ) -> dict[str, Any]:
-        """Learn all that is collected; what a version says of it.
+        """Learn all collected batches.
 
-        learn: one batch in event order. alive: asked often; when it says no, the batches that were not learnt yet are
-        let go, and read again after the next start.
+        Args:
+            learn: Learns one batch in event order.
+            recommender: The model that `learn` teaches, for the further passes.
+            alive: Asked often. When it returns False, the batches that were not learned yet are dropped; they are read
+                again after the next start.
+
+        Returns:
+            The figures of the training, which the next version carries.
         """
         batches = self._taken()
-        # An order may set what was learnt back; then one pass in event order is all there is.
+        # An order may put the model back to an earlier version; then one pass in event order is all there is.
         further = self._settings.passes > 1 and not any(batch.orders for batch in batches)
         body, tail = split(batches, self._settings.held_out) if further else (batches, [])
         passes = Passes(recommender, _events(body)) if tail else None
@@ -68,7 +80,7 @@ class BatchTrainer:
         if whole and passes is not None:
             trained = train(passes, HeldOut(recommender, _events(tail)), self._goal(), self._monotonic, alive)
             whole = trained.stopped != "asked" and _learn_all(tail, learn, alive)
-        self._tell(trained)
+        self._report(trained)
         return trained.summary() | {"events": sum(len(batch.events) for batch in batches), "whole": whole}
 
     def _taken(self) -> list[PreparedBatch]:
@@ -78,10 +90,10 @@ class BatchTrainer:
         return batches
 
     def _goal(self) -> Goal:
-        mine = self._settings
-        return Goal(mine.passes, mine.target, mine.budget_seconds, mine.rate_decay)
+        section = self._settings
+        return Goal(section.passes, section.target, section.budget_seconds, section.rate_decay)
 
-    def _tell(self, trained: Trained) -> None:
+    def _report(self, trained: Trained) -> None:
         log.info("a batch was trained: %s", trained.summary())
         self._telemetry.batch_trainings.labels(trained.stopped).inc()
         self._telemetry.batch_seconds.set(trained.seconds)
@@ -91,12 +103,16 @@ class BatchTrainer:
 
 
 def split(batches: Sequence[PreparedBatch], share: float) -> tuple[list[PreparedBatch], list[PreparedBatch]]:
-    """Older batches, and the most recent ones with about `share` of the events; none of those when there is but one."""
-    wanted, held = share * sum(len(batch.events) for batch in batches), 0
+    """Split off the most recent batches, with about `share` of the events, to measure the passes by.
+
+    Returns:
+        The older batches, of which there is at least one, and the most recent ones, oldest first in both.
+    """
+    wanted, held_out = share * sum(len(batch.events) for batch in batches), 0
     at = len(batches)
-    while at > 1 and held < wanted:
+    while at > 1 and held_out < wanted:
         at -= 1
-        held += len(batches[at].events)
+        held_out += len(batches[at].events)
     return list(batches[:at]), list(batches[at:])
 
 

@@ -1,4 +1,4 @@
-"""The learner's /metrics and /livez, on a port of their own."""
+"""Serves the learner's metrics and health on a port of their own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,21 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-        """Scrapes are not news."""
+        """Log nothing: scrapes are not news."""
 
 
 class MetricsServer:
-    """Serves /metrics, /livez (the process runs) and /readyz (`ready()` is true: leader or standing by)."""
+    """Serves /metrics, /livez (200 while the process runs) and /readyz (200 while it learns or stands by).
+
+    Args:
+        registry: The metrics to serve.
+        host: Address to listen on.
+        port: Port to listen on; 0 chooses a free one, see `port`.
+        ready: Returns what keeps the process from being ready, "" when nothing does.
+
+    Raises:
+        OSError: The port is taken.
+    """
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int, ready: Callable[[], str]) -> None:
         metrics = make_wsgi_app(registry)
@@ -29,8 +39,8 @@ class MetricsServer:
         def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
             path = environ.get("PATH_INFO", "")
             if path == "/metrics":
-                found: Iterable[bytes] = metrics(environ, start)
-                return found
+                body: Iterable[bytes] = metrics(environ, start)
+                return body
             if path not in {"/livez", "/readyz"}:
                 start("404 Not Found", [("Content-Type", "text/plain")])
                 return [b"/metrics, /livez and /readyz are here\n"]

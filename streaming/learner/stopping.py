@@ -1,4 +1,4 @@
-"""In: a signal. Out: the wish to stop, and how many seconds of its grace period are left, for whoever has to close."""
+"""Remembers that the process was asked to stop, and how many seconds of its grace period are left for closing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import threading
 from collections.abc import Callable
 
 PATIENCE = 60.0
-"""Seconds left when nobody asked to stop: closers are bounded even then."""
+"""Seconds left when nobody asked to stop: closing is bounded even then."""
 
 
 class Stop(threading.Event):
-    """Set by a signal handler. The grace period begins with the first signal, not with the first closer."""
+    """Set by a signal handler. The grace period begins with the first signal, not with the first part to close.
+
+    Args:
+        grace: Seconds of the grace period.
+        clock: Monotonic seconds.
+    """
 
     def __init__(self, grace: float, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -18,21 +23,21 @@ class Stop(threading.Event):
         self._asked: float | None = None
 
     def set(self) -> None:
-        """Ask to stop; asking again moves nothing."""
+        """Ask to stop. Asking again does not extend the grace period."""
         if self._asked is None:
             self._asked = self._clock()
         super().set()
 
     def ask(self, *_: object) -> None:
-        """For a signal handler: it may have interrupted this very object's `wait`, whose lock `set` needs."""
+        """Ask to stop from a signal handler: it may have interrupted this object's `wait`, whose lock `set` needs."""
         threading.Thread(target=self.set, name="stop", daemon=True).start()
 
     def remaining(self) -> float:
-        """Seconds until the process has to be gone, not below 0; PATIENCE when nobody asked."""
+        """Seconds until the process must have ended, at least 0; PATIENCE when nobody asked."""
         if self._asked is None:
             return PATIENCE
         return max(0.0, self._asked + self._grace - self._clock())
 
     def share(self, most: float) -> float:
-        """What one closer may take: `most`, or a quarter of what remains when that is less, and at least 0.1."""
+        """Seconds one part may take to close: `most` or a quarter of what remains, the lesser; at least 0.1."""
         return max(0.1, min(most, self.remaining() / 4))

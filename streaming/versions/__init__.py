@@ -1,21 +1,27 @@
-"""The id of a version in; the state it stands for out. Loaded by the API."""
+"""The id of a version in, the state it stands for out; which models to adopt, which versions to keep. Stage 5."""
 
-from streaming.versions.adoption import PART, Adoption, Watch, ask, asked, discard, fulfilled
+from streaming.versions.adoption import PART, Adoption, AdoptionWatch, ask, asked, discard, due_model, fulfilled
 from streaming.versions.delta_cache import DeltaCache
-from streaming.versions.loading import NoSoundVersion
+from streaming.versions.loading import Loaded, NeedsBase, NoSoundVersion, advance, lineage, load
 from streaming.versions.retention import BESIDE, bytes_since_base, unneeded
 
 __all__ = [
     "BESIDE",
     "PART",
     "Adoption",
+    "AdoptionWatch",
     "DeltaCache",
+    "Loaded",
+    "NeedsBase",
     "NoSoundVersion",
-    "Watch",
+    "advance",
     "ask",
     "asked",
     "bytes_since_base",
     "discard",
+    "due_model",
     "fulfilled",
+    "lineage",
+    "load",
     "unneeded",
 ]

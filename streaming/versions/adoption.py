@@ -1,9 +1,9 @@
-"""In: the wish that a learner go on from another model. Out: that model, at its own offsets, exactly once. Stage 5.
+"""Lets a learner go on from another model, at that model's own offsets, exactly once. Stage 5.
 
-State and offsets are a pair: whoever takes over a rebuilt model takes over its offsets with it, and learns what came
-after them again. So nothing is skipped or counted twice, and the digest stays that of the log. The wish is kept in
-Redis until a version that came of it is committed; every later version carries its name, so that it is carried out
-once, however often a learner dies on the way.
+State and offsets are a pair: a learner that adopts a rebuilt model adopts its offsets too, and learns the records after
+them again. So nothing is skipped or counted twice, and the digest stays that of the log. The wish to adopt a model is
+kept in Redis until a version that came of it is committed. Every later version carries the wish's id, so it is carried
+out once, however often a learner dies on the way.
 """
 
 from __future__ import annotations
@@ -24,20 +24,24 @@ from streaming.versions import loading as versions
 log = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
-"""Seconds between looks whether something is to be adopted."""
+"""Seconds between looks for a wish."""
 
 UNLINKED: Final = 64
 """Chunks unlinked in one round trip."""
 
 PART: Final = "rebuild"
-"""What the keys of a rebuilt model begin with, after those of the installation."""
+"""Prefix of the keys of a rebuilt model, after the prefix of the installation."""
 
 
 class Adoption(msgspec.Struct, frozen=True):
-    """Go on from `version`. `rebuilt`: it is one that was rebuilt, and not one of the chain.
+    """The wish that a learner go on from another model.
 
-    `offsets`: how far the log must have been read by whoever adopts it. A rebuild may be ahead of the live learner, but
-    histories and receipts of erasures are written by that one, so it goes first.
+    Attributes:
+        id: Name of the wish.
+        version: Id of the version to go on from.
+        rebuilt: Whether that version is a rebuild's, and not one of the live chain.
+        offsets: How far the learner must have read the log before it adopts the model. A rebuild may be ahead of the
+            live learner, but the live learner writes histories and receipts of erasures, so it goes first.
     """
 
     id: str
@@ -46,7 +50,7 @@ class Adoption(msgspec.Struct, frozen=True):
     offsets: dict[str, dict[int, int]] = {}
 
     def reached(self, progress: Progress) -> bool:
-        """Whether the log has been read that far.
+        """Whether the log was read as far as `offsets`.
 
         >>> wish = Adoption("w", "1-1-ab", True, {"events": {0: 5}})
         >>> wish.reached(Progress(offsets={"events": {0: 5}})), wish.reached(Progress(offsets={"events": {1: 9}}))
@@ -60,34 +64,34 @@ class Adoption(msgspec.Struct, frozen=True):
 
 
 class CannotAdopt(Exception):
-    """The model cannot be taken over; why."""
+    """The model cannot be adopted. The message says why."""
 
 
 def ask(store: Store, adoption: Adoption) -> None:
-    """Have the learner adopt it: the one that runs, or the next. Raises StoreUnavailable."""
+    """Ask the learner that runs, or the next one, to adopt a model. Raises StoreUnavailable."""
     store.call("SET", store.key("adopt"), msgspec.json.encode(adoption))
 
 
 def asked(store: Store) -> Adoption | None:
-    """What is to be adopted, None for nothing. Raises StoreUnavailable."""
+    """The wish in Redis, None when there is none. Raises StoreUnavailable."""
     raw = store.call("GET", store.key("adopt"))
     return msgspec.json.decode(raw, type=Adoption) if raw else None
 
 
 def withdraw(store: Store, adoption: Adoption) -> None:
-    """It is done, or cannot be: another wish that came meanwhile stays. Raises StoreUnavailable."""
+    """Remove a wish that is done or cannot be done; a newer wish stays. Raises StoreUnavailable."""
     if asked(store) == adoption:
         store.call("DEL", store.key("adopt"))
 
 
 def fulfilled(store: Store, adoption: Adoption) -> bool:
-    """Whether the newest version comes of it. Raises StoreUnavailable, Damaged."""
+    """Whether the newest version came of this wish. Raises StoreUnavailable, Damaged."""
     pointer = store.head()
     return pointer is not None and store.manifest(pointer.id).progress.adopted == adoption.id
 
 
 def discard(store: Store) -> None:
-    """Unlink every version under a rebuilt store's keys; leases and epochs stay. Raises StoreUnavailable."""
+    """Unlink every version below a store's keys; leases and epochs stay. Raises StoreUnavailable."""
     known = {pointer.id for pointer in (*store.versions(), *store.bases())}
     for version, manifest in store.manifests(sorted(known)).items():
         chunks = [] if isinstance(manifest, Damaged) else manifest.chunks
@@ -98,9 +102,17 @@ def discard(store: Store) -> None:
 
 
 def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[str, int]) -> versions.Loaded:
-    """The model to adopt, its progress marked with the name of the wish. Raises CannotAdopt, StoreUnavailable.
+    """Load the model to adopt, its progress marked with the id of the wish.
 
-    head: progress of the newest version, which must be of the same log.
+    Args:
+        store: The live chain; a rebuilt model is below it.
+        adoption: The wish.
+        head: Progress of the newest version, which must be of the same log.
+        ceilings: Ceilings of the key spaces, by space.
+
+    Raises:
+        CannotAdopt: The version is damaged, gone, or of another log.
+        StoreUnavailable: Redis is away.
     """
     source = store.under(PART) if adoption.rebuilt else store
     try:
@@ -112,9 +124,9 @@ def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[st
     progress = loaded.manifest.progress
     both = head.topics.keys() & progress.topics.keys()
     if head.cluster and (progress.cluster != head.cluster or any(head.topics[t] != progress.topics[t] for t in both)):
-        raise CannotAdopt("it was learnt from another log than the one that is learnt now")
+        raise CannotAdopt("it was learned from another log than the live model")
     if adoption.rebuilt and _quarantines(progress) != _quarantines(head):
-        raise CannotAdopt("a quarantine was ordered since it was rebuilt, which it has not heard of: rebuild again")
+        raise CannotAdopt("a quarantine was ordered after it was rebuilt, so it does not honor it: rebuild again")
     progress.adopted = adoption.id
     if adoption.rebuilt:
         progress.rebuilt = adoption.id
@@ -126,9 +138,9 @@ def _quarantines(progress: Progress) -> list[tuple[str, str]]:
 
 
 def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
-    """What a learner that starts must go on from instead of the newest version; None for that.
+    """The model that a starting learner must adopt; None when it goes on from the newest version.
 
-    A wish that cannot be fulfilled is withdrawn, and the log says why; one that must wait stays. Raises
+    A wish that cannot be fulfilled is withdrawn, and the log says why; a wish that must wait stays. Raises
     StoreUnavailable.
     """
     wish, pointer = asked(store), store.head()
@@ -142,7 +154,7 @@ def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
         withdraw(store, wish)
         return None
     if not wish.reached(progress):
-        log.info("version %s is adopted once the log has been read as far as it was rebuilt", wish.version)
+        log.info("version %s will be adopted when the log has been read as far as its rebuild read it", wish.version)
         return None
     try:
         loaded = model_of(store, wish, progress, ceilings)
@@ -156,8 +168,13 @@ def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
     return loaded
 
 
-class Watch:
-    """Looks beside the learner whether there is something to adopt. `due` is for the learner's thread."""
+class AdoptionWatch:
+    """Looks for a wish on a thread of its own. `due` is for the learner's thread.
+
+    Args:
+        store: The live chain.
+        adopted: Id of the last wish that this model came of.
+    """
 
     def __init__(self, store: Store, adopted: str) -> None:
         self._store, self._adopted = store, adopted
@@ -167,21 +184,21 @@ class Watch:
         self._thread.start()
 
     def due(self, progress: Progress) -> bool:
-        """Whether there is something to adopt, and `progress` is as far as it must be for that."""
+        """Whether there is a model to adopt, and `progress` is as far as that needs."""
         wish = self._wanted
         return wish is not None and wish.reached(progress)
 
     def landed(self, progress: Progress) -> None:
-        """A version with this progress is committed: a wish it came of is fulfilled. Raises StoreUnavailable."""
+        """Withdraw the wish that a committed version came of; `progress` is the version's. Raises StoreUnavailable."""
         found = asked(self._store)
         if found is not None and found.id == progress.adopted:
             withdraw(self._store, found)
             if found.rebuilt:
                 discard(self._store.under(PART))
-            log.info("adopted %s, learnt on from its offsets", found.version)
+            log.info("adopted %s, learning goes on from its offsets", found.version)
 
     def close(self, timeout: float = 2.0) -> None:
-        """End the thread; one that still waits for Redis after `timeout` seconds is left behind, it only reads."""
+        """End the thread. If it still waits for Redis after `timeout` seconds it is abandoned; it only reads."""
         self._closing.set()
         self._thread.join(timeout)
 
@@ -190,14 +207,14 @@ class Watch:
             try:
                 found = asked(self._store)
             except StoreUnavailable:
-                continue  # whoever writes versions says so
+                continue  # the thread that writes versions logs it
             self._wanted = found if found is not None and found.id != self._adopted else None
 
 
 __all__ = [
     "Adoption",
+    "AdoptionWatch",
     "CannotAdopt",
-    "Watch",
     "ask",
     "asked",
     "discard",

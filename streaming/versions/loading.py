@@ -1,7 +1,7 @@
 """The id of a version in, the state it stands for out: the newest base below it and every delta since. Stage 5.
 
-Whatever is damaged is walked around: to an older base with a longer chain, or back to the version before the damage.
-What was passed over is told, and an empty model is never made up.
+Loading walks around damage: to an older base with a longer chain, or back to the version before the damage. The log
+names the versions that were passed over, and an empty model never takes the place of a damaged one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
 
 NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
+"""Manifests of a caller that has read none."""
 
 
 class NoSoundVersion(Exception):
-    """There are versions, none of them can be loaded, and an empty model must not take their place unasked."""
+    """There are versions and none can be loaded; an empty model must not take their place unasked.
+
+    Attributes:
+        damaged: What is wrong with each version, by id.
+    """
 
     def __init__(self, wanted: str, damaged: Mapping[str, str]) -> None:
         reasons = "; ".join(f"{version}: {reason}" for version, reason in damaged.items()) or "nothing left of it"
@@ -48,9 +53,14 @@ class NeedsBase(Exception):
 
 @dataclass
 class Loaded:
-    """A state, the version it is, and the damaged versions that were passed over on the way (id -> what is wrong).
+    """A loaded version.
 
-    `arrivals`: the dedupe window of that version; None without one or for the served part. `erasures`: who was erased.
+    Attributes:
+        state: Its tables.
+        manifest: Its manifest.
+        skipped: What is wrong with each damaged version that was passed over, by id.
+        arrivals: Its dedupe window; None when it has none, or when only the served tables were loaded.
+        erasures: Users who were erased.
     """
 
     state: State
@@ -68,10 +78,22 @@ def load(
     served_only: bool,
     ceilings: dict[str, int] | None = None,
 ) -> Loaded | None:
-    """The state of version `which` ("head", "serving" or an id), or of the newest sound one before it.
+    """Load a version, or the newest sound one before it.
 
-    None only when the pointer was never set and, for head, no version was ever written.
-    Raises NoSoundVersion, TooNew, Incompatible, StoreUnavailable.
+    Args:
+        store: Where it is.
+        which: "head", "serving" or the id of a version.
+        schema: Schema that the version must fit.
+        served_only: Load the tables that the service needs, and no others.
+        ceilings: Ceilings of the key spaces, by space.
+
+    Returns:
+        The version. None when the pointer was never set and, for "head", no version was ever written.
+
+    Raises:
+        NoSoundVersion: There are versions, and none can be loaded.
+        TooNew, Incompatible: The version was written by another program.
+        StoreUnavailable: Redis is away.
     """
     wanted = _wanted(store, which)
     if wanted is None:
@@ -84,7 +106,7 @@ def load(
                 log.error("version %s is damaged and was passed over: %s", version, reason)
             return loaded
     if _wanted(store, which) != wanted:
-        # The pointer moved and what it named was collected while we read: that is no damage.
+        # The pointer moved, and the version it named was collected while we read: that is no damage.
         return load(store, which, schema, served_only=served_only, ceilings=ceilings)
     raise NoSoundVersion(wanted, loader.damaged)
 
@@ -92,11 +114,24 @@ def load(
 def advance(
     store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: DeltaCache | None = None
 ) -> Manifest:
-    """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`; returns the manifest of `to_id`.
+    """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`.
 
-    Every byte is fetched and checked before the first row changes. Raises NeedsBase when the chain between the two is
-    broken, gone, or begins with a base; the state is then untouched.
-    recent: deltas that another state took over a moment ago; they are not fetched, verified and decoded again.
+    Every byte is fetched and checked before the first row changes.
+
+    Args:
+        store: Where the deltas are.
+        state: Changed in place.
+        from_id: Id of the version that the state holds.
+        to_id: Id of the version that it will hold.
+        served_only: Fetch the tables that the service needs, and no others.
+        recent: Deltas that another state applied a moment ago; they are not fetched and decoded again.
+
+    Returns:
+        The manifest of `to_id`.
+
+    Raises:
+        NeedsBase: The chain between the two is broken, gone, or begins with a base. The state is unchanged.
+        StoreUnavailable: Redis is away. The state is unchanged.
     """
     if from_id == to_id:
         return store.manifest(to_id)
@@ -127,9 +162,16 @@ def _chain(store: Store, from_id: str, to_id: str, known: Mapping[str, Manifest]
 
 
 def lineage(store: Store, version: str, known: Mapping[str, Manifest] = NOTHING_KNOWN) -> Iterator[Manifest]:
-    """The manifests of a version, its parent, its parent's parent, and so on through bases; Damaged at a broken one.
+    """The manifests of a version, its parent, its parent's parent, and so on through bases.
 
-    known: manifests that need not be read. The first that is missing is read alone, as whoever follows needs no more.
+    Args:
+        store: Where they are.
+        version: Id of the first.
+        known: Manifests that need not be read. The first that is missing is read alone: a service that follows the
+            chain needs no more.
+
+    Raises:
+        Damaged: A manifest on the way is broken or gone.
     """
     found: dict[str, Manifest | Damaged] = dict(known)
     order: list[str] = []
@@ -174,7 +216,7 @@ def _candidates(store: Store, wanted: str) -> Iterator[str]:
 
 
 class _Loader:
-    """One attempt after the other; what was found damaged is remembered and not fetched again."""
+    """Tries one version after the other. Damaged parts are remembered and not fetched again."""
 
     def __init__(self, store: Store, schema: Schema, served_only: bool, ceilings: dict[str, int] | None) -> None:
         self._store, self._schema, self._served_only, self._ceilings = store, schema, served_only, ceilings
@@ -182,7 +224,7 @@ class _Loader:
         self._bases = {pointer.id for pointer in store.bases()}
 
     def load(self, version: str) -> Loaded | None:
-        """That version, or the one before the first damage in its chain; None when no base below it is sound."""
+        """Load a version, or the one before the first damage in its chain; None when no base below it is sound."""
         deltas: list[Manifest] = []
         try:
             for manifest in lineage(self._store, version):
@@ -238,7 +280,7 @@ class _Loader:
 
 
 def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:
-    """The newest entries of the windows that follow one another without a gap, up to position `stop`."""
+    """The newest entries of windows that follow one another without a gap, up to position `stop`."""
     kept: list[dict[str, Array]] = []
     begin = stop
     for start, arrays in reversed(windows):

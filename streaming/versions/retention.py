@@ -1,4 +1,4 @@
-"""All versions and what points at them in, the versions nobody needs any more out. Pure. Stage 5."""
+"""Chooses the versions that may be unlinked: those that neither a pointer nor the bounded history needs. Stage 5."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BASES_KEPT: Final = 5
 """Newest bases whose versions are kept for roll-back and as second copies when one is damaged."""
 
 HISTORY_BYTES: Final = 1 << 30
-"""Bytes that history may take, 1 GiB; what the pointers and the newest base need is kept beyond it."""
+"""Bytes that history may take, 1 GiB; versions that the pointers and the newest base need are kept beyond it."""
 
 BESIDE: Final = ".base"
-"""Appended to a version's id it names the base that was compacted beside it."""
+"""Appended to the id of a version, this names the base that holds the same state."""
 
 
 def unneeded(
@@ -25,9 +25,15 @@ def unneeded(
 ) -> list[str]:
     """Ids of versions that may be unlinked, oldest first.
 
-    Kept are: every version a pointer names with what rebuilds it, and everything from the newest base on, and from
-    older bases on as long as there are no more than `bases` of them and all of it is below `history_bytes`. Where two
-    bases follow an erasure, no history is kept from before it.
+    Kept are the versions that pointers name, with the base and deltas each is loaded from, and a history: everything
+    from the newest base on, and from older bases on within the two bounds. When two bases follow an erasure, no history
+    from before the erasure is kept.
+
+    Args:
+        versions: All manifests, by id.
+        named: Ids that pointers name.
+        bases: Bases that the history may begin with.
+        history_bytes: Bytes that the history may take.
     """
     kept = {id_ for version in named for id_ in _path(versions, version)}
     since = _history(versions, bases, history_bytes)
@@ -36,7 +42,7 @@ def unneeded(
 
 
 def _path(versions: Mapping[str, Manifest], version: str) -> Iterator[str]:
-    """The version, its ancestors down to the nearest base, and that base."""
+    """The ids of a version, of its ancestors down to the nearest base, and of that base."""
     while version in versions:
         yield version
         if version + BESIDE in versions:
@@ -46,11 +52,11 @@ def _path(versions: Mapping[str, Manifest], version: str) -> Iterator[str]:
 
 
 def _history(versions: Mapping[str, Manifest], bases: int, history_bytes: int) -> int:
-    """The seq from which on everything is kept."""
+    """The sequence number from which on everything is kept."""
     found = {m.seq: m.erasure_seq for m in versions.values() if m.kind == "base"}
     newest_first = sorted(found, reverse=True)
     since = newest_first[0] if newest_first else 0
-    # What the second newest base knows to be erased must not come back from an older one.
+    # Users who were erased before the second newest base must not come back from an older one.
     erased_in = found[newest_first[1]] if len(newest_first) > 1 else 0
     for seq in newest_first[:bases]:
         if seq < erased_in:
@@ -62,7 +68,7 @@ def _history(versions: Mapping[str, Manifest], bases: int, history_bytes: int) -
 
 
 def bytes_since_base(versions: Mapping[str, Manifest], version: str) -> tuple[int, int]:
-    """Bytes of the deltas from the nearest base up to `version`, and of that base (0, 0 without one)."""
+    """Bytes of the deltas from the nearest base up to `version`, and bytes of that base; (0, 0) without a base."""
     deltas = 0
     for id_ in _path(versions, version):
         base = versions.get(id_ + BESIDE, versions[id_])

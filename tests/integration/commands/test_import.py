@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from models.recommender.recommender import Recommender
 from models.state.schema import SCHEMA
 from service.cli.main import app
-from streaming.learner.learner import recommender_settings
+from streaming.intake.parameters import recommender_settings
 from streaming.store.store import Store
 from streaming.versions import loading as versions
 from tests.support.processes.harness import Installation

@@ -117,17 +117,17 @@ def test_what_is_in_quarantine_is_not_learnt_and_the_list_of_it_goes_along(ours:
     held = Quarantined("q1", 1.0, "9-1-ab", events=stop - start, pieces=(Piece(ours.events, 0, start, stop),), first=5)
     released = Quarantined("q2", 1.0, "9-1-ab", state="replayed", pieces=(Piece(ours.events, 0, 0, start),))
     fresh = RebuildRun(ours.settings, KnownItems(), 0.0, [held, released])
-    with RecordsByTime(ours.settings, fresh.read, {}, fresh.topics["control"]) as past:
+    with RecordsByTime(ours.settings, fresh.topics, {}, fresh.control) as past:
         for runs in past.batches(200):
             fresh.learn(runs)
-    progress = fresh.progress
+    progress = fresh.model.progress
     assert progress.digest == ours.ledger.digest()
     assert progress.outcomes["quarantined"] == stop - start
     assert [(each.id, each.state, each.first) for each in progress.quarantines] == [
         ("q1", "held", -1),
         ("q2", "replayed", -1),
     ]
-    learnt = counts(fresh.state, "user", "user")
+    learnt = counts(fresh.model.state, "user", "user")
     assert sum(learnt.values()) == progress.outcomes["learnt"] < sum(ours.ledger.per_user().values())
 
 
@@ -137,7 +137,7 @@ def test_a_rebuild_that_is_ahead_of_the_learner_waits_for_it(ours: Installation)
     adopting.ask(ours.store, wish)
     assert adopting.due_model(ours.store, {}) is None  # there is no version yet: nothing was read
     assert adopting.asked(ours.store) == wish
-    watch = adopting.Watch(ours.store, adopted="")
+    watch = adopting.AdoptionWatch(ours.store, adopted="")
     eventually(lambda: watch.due(found.progress))
     assert not watch.due(Progress())
     watch.landed(Progress())

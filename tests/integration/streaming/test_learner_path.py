@@ -12,7 +12,7 @@ import pytest
 
 from models.recommender.recommender import Recommender
 from service.local.demo_data import purchases
-from streaming.learner.learner import recommender_settings
+from streaming.intake.parameters import recommender_settings
 from tests.support.processes.harness import Installation, differences
 from tests.support.streams.streams import EPOCH, Planned, Shop, with_refusals
 from tests.support.streams.twin import directly

@@ -36,7 +36,7 @@ def cut(checkpointer, learner):
 
 
 def failures(checkpointer):
-    return checkpointer._hooks._hooks.failures
+    return checkpointer._hooks.failures
 
 
 def loaded(store):

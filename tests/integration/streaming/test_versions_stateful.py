@@ -88,7 +88,7 @@ class Versions(RuleBasedStateMachine):
 
     @rule()
     def collect(self):
-        self.checkpointer._shelf.collect()
+        self.checkpointer._index.collect()
 
     @invariant()
     def head_is_what_an_undisturbed_learner_holds(self):

@@ -9,7 +9,7 @@ from typing import Any
 from models.recommender.recommender import Recommender, new_state
 from models.records.events import Event, EventRules, decode
 from models.records.items import ItemFacts
-from streaming.learner.learner import recommender_settings
+from streaming.intake.parameters import recommender_settings
 from streaming.settings.loading import Settings
 from tests.support.streams.streams import LEARNT, Planned
 

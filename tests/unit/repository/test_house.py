@@ -39,6 +39,7 @@ SHARED = {
     "loading": "reading something whole: settings, a version",
     "mapping": "the mapping of foreign records: the rule and its settings",
     "marks": "marks of changed rows: kernel and table",
+    "model": "the model: as it learns, the route that describes the served one",
     "prequential": "test, then learn: kernel, recommender, evaluation of a log",
     "quarantine": "a stretch of the stream that is not learned: the rule, the order, the route, the command",
     "ranker": "what orders candidates: a kernel for untouched items, the part of the recommender that reads",

@@ -50,7 +50,7 @@ def test_a_batch_is_handed_on_after_its_histories_were_written(over):
     mirroring.put(None)
     mirroring.join(5)
     assert handed == [*batches, None]
-    assert [batch.mirrored for batch in batches] == [1, 2, 3, 4, 5]
+    assert [batch.live_number for batch in batches] == [1, 2, 3, 4, 5]
     kept = "".join(word[0] for word in mirror.said)
     assert kept.replace("f", "") == "ah" * 5 + "h"
     assert kept.count("afh") == 5

@@ -9,9 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from models.ledger.progress import Progress, Quarantined
 from streaming.kafka.records import RecordSource
-from streaming.learner.learner import Learner, LogReplaced
-from streaming.learner.stopping import Stop
-from streaming.settings.loading import Settings, load_settings
+from streaming.learner.resume import LogReplaced, Resumption
+from streaming.settings.loading import load_settings
 from streaming.store.store import Store
 from streaming.telemetry import LearnerTelemetry
 
@@ -32,15 +31,10 @@ class Log:
 NOW = Log("c", events="a", items="b", control="d")
 
 
-def learner(settings: Settings) -> Learner:
-    """One that has not begun: it reaches nothing."""
-    nowhere = Store("redis://127.0.0.1:1/0", "none", timeout=0.1, retries=0)
-    telemetry = LearnerTelemetry(CollectorRegistry())
-    return Learner(settings, nowhere, nowhere, nowhere, telemetry, Stop(1.0, lambda: 0.0))
-
-
 def look(log: Log, progress: Progress, **settings: str) -> Progress:
-    learner(load_settings(None, settings))._same_log(cast("RecordSource", log), progress)
+    nowhere = Store("redis://127.0.0.1:1/0", "none", timeout=0.1, retries=0)
+    resumption = Resumption(load_settings(None, settings), nowhere, LearnerTelemetry(CollectorRegistry()))
+    resumption.check_log(cast("RecordSource", log), progress)
     return progress
 
 

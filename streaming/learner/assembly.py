@@ -1,0 +1,131 @@
+"""Builds what a term works with, and closes it again in the opposite order when the term ends."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from models.referee import Referee, Witnesses
+from models.snapshot import Manifest
+from models.state import SCHEMA
+from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
+from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
+from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
+from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
+from streaming.learner.parts import Parts
+from streaming.learner.resume import Start
+from streaming.learner.stopping import Stop
+from streaming.live import LiveWriter, Receipts
+from streaming.settings import Settings, brief
+from streaming.store import Leadership, Store
+from streaming.telemetry import LearnerTelemetry
+from streaming.versions import AdoptionWatch
+
+READERS = 0.5
+"""Seconds that a thread that only reads from Redis gets to end: with a silent Redis each takes all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What outlives a term and is needed to build its parts. `stop` bounds the time of those that close."""
+
+    settings: Settings
+    store: Store
+    histories: Store
+    telemetry: LearnerTelemetry
+    stop: Stop
+
+    @contextlib.contextmanager
+    def parts(self, leadership: Leadership, source: RecordSource, start: Start) -> Iterator[Parts]:
+        """The parts of one term; their threads end with the block."""
+        settings, telemetry = self.settings, self.telemetry
+        receipts = Receipts(self.store, start.extends)
+        live_writer = self._live_writer(start.model.progress.topics)
+        with contextlib.ExitStack() as stack:
+            producer = EventProducer(brief(settings), "sluicegate-deadletter")
+            stack.callback(lambda: producer.close(self.stop.share(2.0)))
+            dead_letters = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
+            stack.callback(lambda: dead_letters.close(self.stop.share(1.0)))
+            witnesses = stack.enter_context(contextlib.closing(self._witnesses()))
+            attributor = stack.enter_context(contextlib.closing(self._attributor()))
+            frozen = self._frozen_versions()
+            stack.callback(lambda: frozen.close(self.stop.share(READERS)))
+            adoption = AdoptionWatch(self.store, start.model.progress.adopted)
+            stack.callback(lambda: adoption.close(self.stop.share(READERS)))
+            checkpointer = self._checkpointer(leadership, source, start, receipts, adoption)
+            stack.callback(lambda: checkpointer.close(self.stop.share(1.0)))
+            referee = Referee(time.monotonic, settings.learner.evidence_share)
+            yield Parts(
+                settings=settings,
+                source=source,
+                store=self.store,
+                leadership=leadership,
+                checkpointer=checkpointer,
+                live_writer=live_writer,
+                receipts=receipts,
+                adoption=adoption,
+                dead_letters=dead_letters,
+                witnesses=witnesses,
+                attributor=attributor,
+                evidence=EvidenceReporter(frozen, referee, telemetry),
+                contents=contents_by(settings.recommender.text_model),
+                telemetry=telemetry,
+                monotonic=time.monotonic,
+                wall=time.time,
+            )
+
+    def _live_writer(self, topic_ids: dict[str, str]) -> LiveWriter:
+        roles: dict[str, str] = {role: self.settings.topic(role) for role in ROLES_READ}
+        names = roles | {topic: topic for topic in self.settings.mappings()}
+        ids = {name: topic_ids[topic] for name, topic in names.items()}
+        failed = self.telemetry.history_failures.inc
+        return LiveWriter(self.histories, ids, time.monotonic, failed, self._observe_arrivals)
+
+    def _observe_arrivals(self, record_times: Sequence[float]) -> None:
+        now = time.time()
+        for record_time in record_times:
+            self.telemetry.arrival.observe(max(0.0, now - record_time))
+
+    def _witnesses(self) -> WitnessRunner:
+        section = self.settings.witness
+        witnesses = Witnesses(time.monotonic, declared(section.estimators), section.share)
+        return WitnessRunner(witnesses, self.settings.events.rules().weights, self.telemetry)
+
+    def _attributor(self) -> SlateAttributor:
+        store = self.histories if self.settings.learner.remember_shown else None
+        return SlateAttributor(brief(self.settings), self.telemetry, store=store)
+
+    def _frozen_versions(self) -> FrozenVersions:
+        ceilings = recommender_settings(self.settings).ceilings()
+        frozen = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
+        frozen.start()
+        return frozen
+
+    def _checkpointer(
+        self, leadership: Leadership, source: RecordSource, start: Start, receipts: Receipts, adoption: AdoptionWatch
+    ) -> Checkpointer:
+        topics = topics_read(self.settings)
+
+        def committed(manifest: Manifest) -> None:
+            offsets = {topic: parts for topic, parts in manifest.progress.offsets.items() if topic in topics}
+            if not source.commit_mirror(offsets):
+                self.telemetry.mirror_failures.inc()
+            receipts.landed(manifest)
+            adoption.landed(manifest.progress)
+            self.telemetry.redis_memory(*self.store.memory())
+
+        return Checkpointer(
+            self.store,
+            leadership.lease,
+            SCHEMA,
+            start=start.extends,
+            base_interval=self.settings.learner.base_interval,
+            on_committed=committed,
+            hooks=VersionMetrics(self.telemetry),
+            failpoint=failpoint(self.settings.failpoint),
+        )
+
+
+__all__ = ["Assembly"]

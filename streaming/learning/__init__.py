@@ -1,0 +1,6 @@
+"""Prepared batches in, a model that has learned them out; for the learner and for the jobs. Stages 2 to 4."""
+
+from streaming.learning.learn_batch import advance, erase, erase_users, learn_batch
+from streaming.learning.model import Model
+
+__all__ = ["Model", "advance", "erase", "erase_users", "learn_batch"]
