@@ -8,6 +8,7 @@ from threading import Thread
 
 import pytest
 
+from models.snapshot.chunks import Damaged
 from models.state.schema import SCHEMA
 from service.serving import table_sets
 from service.serving.table_sets import TableSet, TableSets
@@ -95,3 +96,34 @@ def test_a_swap_between_the_look_and_the_count_leads_to_the_tables_that_are_acti
         assert tables.prepare(another(taught, 3)) == "apply"
         assert tables.idle is left
         assert held.id == newest
+
+
+def test_tables_and_the_order_of_lists_change_with_one_swap(tables: TableSets, taught: Learner) -> None:
+    """The request that first sees a version sees it in the order that the same decision chose."""
+    for wanted in (True, False):
+        tables.prepare(another(taught, 2 + wanted))
+        tables.swap(baseline=wanted)
+        assert tables.active is not None
+        assert (tables.active.order is not None) == wanted
+    tables.serve_baseline(True)
+    tables.prepare(another(taught, 4))
+    tables.swap()
+    assert tables.active.order is not None
+
+
+def test_a_version_that_cannot_be_prepared_leaves_nothing_that_could_go_live(
+    tables: TableSets, taught: Learner
+) -> None:
+    damaged = another(taught, 2)
+    taught.store.call("SET", taught.store.key("c", damaged, 0), b"damage")
+    with pytest.raises(Damaged):
+        tables.prepare(damaged)
+    assert tables.idle is None
+    with pytest.raises(AssertionError, match="nothing was prepared"):
+        tables.swap()
+    sound = tables.prepare(damaged, or_older=True)
+    assert sound == "load"
+    assert tables.idle is not None
+    assert tables.active is not None
+    assert tables.idle.id == tables.active.id
+    assert tables.idle.state.digest() == tables.active.state.digest()
