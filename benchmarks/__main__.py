@@ -1,4 +1,4 @@
-"""In: the name of a benchmark. Out: one JSON object with `--json`, a readable table without; every name with none."""
+"""Runs a benchmark by name: a readable table, or one JSON object with `--json`. Without a name, lists all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESULTS = FOLDER / "results"
 
 
 def summaries() -> dict[str, str]:
-    """Name and one line of every benchmark, read without importing it.
+    """Return the name and summary of every benchmark, read without importing it.
 
     >>> "pipeline" in summaries()
     True
@@ -35,7 +35,7 @@ def summaries() -> dict[str, str]:
 
 
 def parse(name: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
-    """The options of one benchmark."""
+    """Parse the options of one benchmark."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=module.SUMMARY)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--runs", type=int, default=5, help="alternating runs of each contender (default: %(default)s)")
@@ -49,7 +49,7 @@ def parse(name: str, module: ModuleType, words: list[str]) -> argparse.Namespace
 
 
 def measure(name: str, words: list[str]) -> None:
-    """Run one benchmark and print what it found. Raises Missing, EmbeddedError."""
+    """Run one benchmark and print its result. Raises Missing, EmbeddedError."""
     module = importlib.import_module(f"benchmarks.{name}")
     options = parse(name, module, words)
     result: dict[str, Any] = {"benchmark": name, **module.run(options)}
@@ -65,7 +65,7 @@ def measure(name: str, words: list[str]) -> None:
 
 
 def main(words: list[str]) -> int:
-    """Exit code: 0 measured, 1 could not, 2 no such benchmark."""
+    """Run the benchmarks named. Exit code: 0 measured, 1 could not, 2 no such benchmark."""
     known = summaries()
     if not words or words[0] in {"-h", "--help"}:
         print("python -m benchmarks NAME [--json] [--runs N] [--save]; NAME is one of these, or all:\n")

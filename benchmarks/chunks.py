@@ -1,6 +1,6 @@
-"""In: values of several sizes, written at one pace. Out: how long Redis leaves everybody else without an answer.
+"""Measures how long Redis answers no other client while it receives values of several sizes, written at one pace.
 
-What a base beside the chain does to the histories that requests read: the reason for
+Writing a base next to the chain delays the histories that requests read: the reason for
 `models.snapshot.chunks.CHUNK_BYTES`.
 """
 
@@ -21,19 +21,19 @@ from streaming.checkpoint import BASE_BYTES_PER_SECOND
 from streaming.store import Store
 from tests.support.processes.redis_server import RedisServer
 
-SUMMARY = "how long Redis answers nobody while it takes in one chunk, by its size"
+SUMMARY = "how long Redis answers no other client while it receives one chunk, by its size"
 MIB = 1 << 20
 SIZES = (MIB // 2, MIB, 2 * MIB, 4 * MIB, 8 * MIB)
 ASKED_EVERY = 0.001  # seconds between two questions
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
+    """Add the options of this benchmark."""
     parser.add_argument("--seconds", type=float, default=5.0, help="of writing each size (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Every size in turn, as often as asked."""
+    """Run every size in turn, as often as asked."""
     found: dict[int, list[list[float]]] = {size: [] for size in SIZES}
     with _redis(options) as url:
         for _ in range(options.runs):
@@ -62,12 +62,12 @@ def _redis(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _beside(url: str, size: int, seconds: float) -> list[float]:
-    """Milliseconds of each answer to a PING while another process writes."""
+    """Measure the milliseconds of each answer to a PING while another process writes."""
     writer = multiprocessing.get_context("spawn").Process(target=_write, args=(url, size, seconds + 2.0))
     writer.start()
     store = Store(url, "benchmark", timeout=5.0, retries=0)
     try:
-        time.sleep(1.0)  # the writer has been started by then
+        time.sleep(1.0)  # by then the writer has started
         answers, end = [], time.perf_counter() + seconds
         while time.perf_counter() < end:
             answers.append(1000 * store.ping())

@@ -1,8 +1,8 @@
-"""In: the streams of ../shared/data. Out: how well items are ranked that nobody had touched, by what is known of them.
+"""Measures how well untouched items are ranked, by what is known of them, on the streams of ../shared/data.
 
 Each stream runs once per variant: without the catalogue (an item is unknown until its first event), with category,
-brand and price of every item from the start, and with a vector of its title besides, by its words or by the text model
-(extra `text`). Tested are more events than in `quality`, because titles come with streams where cold items are rare.
+brand and price of every item from the start, and also with a vector of its title, by its words or by the text model
+(extra `text`). More events are tested than in `quality`, because cold items are rare in the streams with titles.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from streaming.intake import contents_by
 SUMMARY = "Items that nobody has touched: HR@20 and MRR@20 with and without what the catalogue says of them"
 
 TESTED = {"movielens_100k": 1, "online_retail_ii": 4}
-"""Every n-th event is tested; of the other streams as many as `quality` tests."""
+"""Every n-th event is tested; in the other streams as many as in `quality`."""
 
 POSITIONS, WARM, CHUNK = 4000, 0.1, 2000
 RANKER = CONTENDERS.index("ranker")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which streams."""
+    """Add an option for the streams."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Every variant of every stream, once: the figures have no noise but the seed's."""
+    """Run every variant of every stream once: the figures vary with the seed alone."""
     results = {name: measure(load(name), options.seed) for name in options.streams}
     return {"figures": [figure for name in results for figure in _figures(name, results[name])], "streams": results}
 
 
 def variants(stream: Stream) -> dict[str, dict[str, Facts]]:
-    """Name -> what is known of every item from the start."""
+    """Return, by name, the facts of every item that are known from the start."""
     bare = {item: facts._replace(content=None) for item, facts in stream.facts.items()}
     found = {"unknown": {}, "facts": bare}
     if stream.titles:
@@ -62,7 +62,7 @@ def _with_titles(facts: dict[str, Facts], titles: dict[str, str], model: str) ->
 
 
 def measure(stream: Stream, seed: int) -> dict[str, Any]:
-    """All variants of one stream: the ranker's figures for touched and untouched targets."""
+    """Run all variants of one stream: the ranker's figures for touched and untouched targets."""
     found = {}
     for name, catalogue in variants(stream).items():
         tested = replay(stream, catalogue, seed)

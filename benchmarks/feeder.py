@@ -1,4 +1,4 @@
-"""In: a topic and a rate. Out: events in it, evenly in time, from a process of its own, until it is ended or done.
+"""Sends events to a topic at an even rate, from a process of its own.
 
 `python -m benchmarks.feeder` reads its task from standard input and, at the end, prints how many were acknowledged.
 """
@@ -17,7 +17,7 @@ from kafka import KafkaProducer
 
 from benchmarks import workload
 
-TICK = 0.005  # seconds between sends of what has become due: finer costs a core, coarser makes bursts
+TICK = 0.005  # seconds between sends of due events: finer costs a core, coarser makes bursts
 LINGER_MS = 5
 
 
@@ -46,7 +46,7 @@ class Feeder:
 def feeding(
     bootstrap: str, topic: str, rate: float, seconds: float, seed: int, run: str, part: int = 1
 ) -> Iterator[Feeder]:
-    """Events of a part of the workload at `rate` a second while the block runs, `seconds` at most."""
+    """Send events of a part of the workload at `rate` a second while the block runs, for at most `seconds`."""
     feeder = Feeder({
         "bootstrap": bootstrap,
         "topic": topic,
@@ -63,11 +63,11 @@ def feeding(
 
 
 class _Stop(Exception):
-    """Asked to end."""
+    """Raised to end the feeder."""
 
 
 def main() -> None:
-    """Reads {"bootstrap", "topic", "rate", "seconds", "seed", "run", "part"} from standard input."""
+    """Read {"bootstrap", "topic", "rate", "seconds", "seed", "run", "part"} from standard input, and send."""
     import signal
 
     def end(*_: object) -> None:

@@ -1,8 +1,8 @@
-"""In: events at a steady rate, and one visitor at a time among them. Out: how soon what the visitor did counts.
+"""Measures how soon a visitor's event counts, one visitor at a time among events at a steady rate.
 
-Seen: a visitor who is new clicks an item that was not on the page; the clock runs from Kafka's acknowledgement to the
-arrival of the first `/recommend` answer for that visitor that has the item on its page of 50. Learnt: to the first
-answer of `/model` whose offsets lie beyond the event, asked every 25 ms.
+Seen: a new visitor clicks an item that was not on the page; the clock runs from Kafka's acknowledgement to the arrival
+of the first `/recommend` answer for that visitor that has the item on its page of 50. Learned: to the first answer of
+`/model` whose offsets lie beyond the event, asked every 25 ms.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from benchmarks.standing import Standing, standing
 SUMMARY = "event acknowledged by Kafka to seen in /recommend, and to the served model, at 500 and 2,000 events/s"
 RATES = (500.0, 2_000.0)
 PAGE = 50
-ASK_AGAIN = 0.001  # seconds between two looks: it adds as much to what is measured
+ASK_AGAIN = 0.001  # seconds between two looks: adds as much to the measured time
 ASK_MODEL = 0.025
-PAUSE = 0.04  # mean seconds between visitors, drawn anew each time, so that probes do not keep step with versions
+PAUSE = 0.04  # mean seconds between visitors, drawn each time, so that probes do not keep step with versions
 GIVE_UP = 3.0
 
 
@@ -42,13 +42,13 @@ class Probe(NamedTuple):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learnt before (default: %(default)s)")
+    """Add the options of this benchmark."""
+    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each run (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Both rates in turn, as often as asked."""
+    """Run both rates in turn, as often as asked."""
     found: dict[float, list[dict[str, Any]]] = {rate: [] for rate in RATES}
     with standing(options, options.past) as whole:
         for number in range(options.runs):
@@ -82,23 +82,25 @@ def _run(whole: Standing, rate: float, options: argparse.Namespace, number: int)
     name, part = uuid.uuid4().hex[:6], 1 + len(RATES) * number + RATES.index(rate)
     with feeding(whole.around.bootstrap, whole.events, rate, options.seconds + 60, options.seed, name, part):
         before = processes.consumed(whole.learner.address, whole.events)
-        processes.until(lambda: processes.consumed(whole.learner.address, whole.events) > before, "events learnt", 30)
+        processes.until(lambda: processes.consumed(whole.learner.address, whole.events) > before, "events learned", 30)
         watch.start()
         before, begin = processes.consumed(whole.learner.address, whole.events), time.perf_counter()
         probes = _probe(whole, options.seconds, name, options.seed + number)
-        learnt_rate = (processes.consumed(whole.learner.address, whole.events) - before) / (time.perf_counter() - begin)
-        learnt = watch.settle(probes)
+        learned_rate = (processes.consumed(whole.learner.address, whole.events) - before) / (
+            time.perf_counter() - begin
+        )
+        learned = watch.settle(probes)
     seen = [1000 * probe.seen for probe in probes if probe.seen is not None]
     return {
         "seen_p50_ms": percentile(seen, 0.5),
         "seen_p99_ms": percentile(seen, 0.99),
         "seen_max_ms": max(seen, default=float("nan")),
-        "learnt_p50_s": percentile(learnt, 0.5),
-        "learnt_p99_s": percentile(learnt, 0.99),
-        "learnt_max_s": max(learnt, default=float("nan")),
+        "learnt_p50_s": percentile(learned, 0.5),
+        "learnt_p99_s": percentile(learned, 0.99),
+        "learnt_max_s": max(learned, default=float("nan")),
         "probes": len(probes),
         "never_seen": len(probes) - len(seen),
-        "events_per_second": round(learnt_rate, 1),
+        "events_per_second": round(learned_rate, 1),
     }
 
 
@@ -142,7 +144,7 @@ def _page(link: http.client.HTTPConnection, user: str) -> set[str]:
 
 
 class _ModelWatch:
-    """When the served model first covered each offset."""
+    """Watches when the served model first covers each offset."""
 
     def __init__(self, whole: Standing) -> None:
         self._whole = whole
@@ -151,7 +153,7 @@ class _ModelWatch:
         self._thread = threading.Thread(target=self._look, name="model watch")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start watching."""
         self._thread.start()
 
     def _look(self) -> None:
@@ -162,7 +164,7 @@ class _ModelWatch:
                 self._seen.append((time.perf_counter(), offsets))
 
     def settle(self, probes: list[Probe]) -> list[float]:
-        """Seconds until each probe was in the served model; waits for the last of them. Raises TimeoutError."""
+        """Wait until every probe is in the served model, and return the seconds each took. Raises TimeoutError."""
         try:
             processes.until(lambda: all(self._when(probe) is not None for probe in probes[-20:]), "the last probe", 60)
         finally:

@@ -1,6 +1,6 @@
-"""In: a seed. Out: how often the gate errs on simulated models, how soon it catches a bad one, how long good ones wait.
+"""Simulates models, and measures how often the gate errs, how soon it catches a bad one, and how long good ones wait.
 
-Models hit three times in ten, and on one tested event in ten exactly one of two hits. The bounds are those of
+Models hit three times in ten, and on one tested event in ten exactly one of two models hits. The bounds are those of
 `models.statistics.confidence`, the evidence of a crash is that of `models.statistics.mcnemar`, the numbers are the
 default policy's; one run goes event by event through `Comparison` and `decide`, and must agree with the arrays.
 """
@@ -46,12 +46,12 @@ class Bounds(NamedTuple):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
+    """Add the options of this benchmark."""
     parser.add_argument("--simulations", type=int, default=RUNS, help="simulated runs of each case (default: 1000)")
 
 
 def draw(random: np.random.Generator, runs: int, events: int, mean: np.ndarray[Any, Any] | float) -> Paths:
-    """Differences with that mean per event; a discordant hit moves the reciprocal rank too, a concordant one may."""
+    """Draw differences with that mean; a discordant hit moves the reciprocal rank too, a concordant one may."""
     discordant = np.maximum(DISCORDANT, np.abs(mean))
     sides = random.random((runs, events), np.float32)
     won = sides < (discordant + mean) / 2
@@ -62,7 +62,7 @@ def draw(random: np.random.Generator, runs: int, events: int, mean: np.ndarray[A
 
 
 def bounds(differences: np.ndarray[Any, Any], alpha: float, bound: float) -> Bounds:
-    """`Sums.interval` after every event of every run at once."""
+    """Compute `Sums.interval` after every event of every run at once."""
     n = np.arange(1, differences.shape[1] + 1)
     total = differences.cumsum(1, dtype=np.float64)
     centre = np.concatenate([np.zeros((len(total), 1)), (total / n)[:, :-1]], 1)
@@ -71,18 +71,18 @@ def bounds(differences: np.ndarray[Any, Any], alpha: float, bound: float) -> Bou
 
 
 def both(paths: Paths, alpha: float) -> tuple[Bounds, Bounds]:
-    """Bounds of both measures; alpha is shared between them, as in `Comparison.bounds`."""
+    """Compute the bounds of both measures; alpha is shared between them, as in `Comparison.bounds`."""
     return bounds(paths.hit, alpha / 2, 1.0), bounds(paths.reciprocal, alpha / 2, RECIPROCAL_BOUND)
 
 
 def superior(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """After each event: shown to be better."""
+    """Tell after each event whether the model is shown to be better."""
     hit, reciprocal = both(paths, POLICY.alpha)
     return ((hit.low > 0) | (reciprocal.low > 0)) & (hit.high >= 0) & (reciprocal.high >= 0)
 
 
 def not_inferior(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """After each event: shown to be no worse by more than the margin."""
+    """Tell after each event whether the model is shown to be no worse by more than the margin."""
     hit, reciprocal = both(paths, POLICY.alpha)
     return (hit.low > -MARGIN) & (reciprocal.low > -MARGIN)
 
@@ -91,17 +91,17 @@ MARGIN = max(POLICY.margin, POLICY.margin_relative * HIT_RATE)
 
 
 def harmful(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """After each event: a reason to roll back, by the bounds or by the crash test."""
+    """Tell after each event whether there is a reason to roll back, by the bounds or by the crash test."""
     hit, reciprocal = both(paths, POLICY.alpha_harm)
     return (hit.high < 0) | (reciprocal.high < 0) | crashed(paths)
 
 
 def crashed(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """After each event: evidence of a crash within the window it lies in."""
+    """Tell after each event whether its window holds evidence of a crash."""
     events = paths.hit.shape[1]
     starts = (np.arange(events) // WINDOW) * WINDOW
     right, wrong = (_since(paths.hit == side, starts) for side in (1, -1))
-    # Of the other's hits only those that this model lost are simulated; the rest come at their rate.
+    # Only those hits of the other are simulated that this model lost; the rest come at their rate.
     others = np.maximum(HIT_RATE * (np.arange(events) - starts + 1), wrong)
     most = int(max(right.max(), wrong.max())) + 1
     table = np.array([[log_evidence(w, r) >= -math.log(POLICY.alpha_crash) for w in range(most)] for r in range(most)])
@@ -115,14 +115,14 @@ def _since(happened: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> np.n
 
 
 def window_threshold(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """A naive gate: the mean of the last 1,000 events is above a hundredth."""
+    """Decide as a naive gate: the mean of the last 1,000 events is above 0.01."""
     counts = np.concatenate([np.zeros((len(paths.hit), 1)), paths.hit.cumsum(1, dtype=np.float64)], 1)
     means = (counts[:, WINDOW:] - counts[:, :-WINDOW]) / WINDOW
     return np.concatenate([np.zeros((len(means), WINDOW - 1), bool), means > 0.01], 1)
 
 
 def z_test(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """A naive gate: a one-sided 1 % z-test of all events so far, looked at after each from the hundredth on."""
+    """Decide as a naive gate: a one-sided 1 % z-test of all events so far, after each from the hundredth on."""
     n = np.arange(1, paths.hit.shape[1] + 1)
     total, squares = paths.hit.cumsum(1, dtype=np.float64), np.abs(paths.hit).cumsum(1, dtype=np.float64)
     spread = np.sqrt(np.maximum(squares - total**2 / n, 1e-9))
@@ -132,23 +132,23 @@ def z_test(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def ever(
     random: np.random.Generator, rule: Callable[[Paths], Any], runs: int, mean: np.ndarray[Any, Any] | float = 0.0
 ) -> float:
-    """Share of the runs in which a rule ever says yes."""
+    """Return the share of runs in which a rule ever says yes."""
     done = [rule(draw(random, TOGETHER, EVENTS, mean)).any(1) for _ in range(runs // TOGETHER)]
     return float(np.concatenate(done).mean())
 
 
 def turns(first: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A mean that starts at `first` and changes its sign again and again: the average never gets beyond 0."""
+    """Make a mean that starts at `first` and keeps changing its sign: the average never gets beyond 0."""
     return np.where((np.arange(EVENTS) // FLIP) % 2 == 0, first, -first)
 
 
 def first_time(said: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Events until the first yes of each run; infinite where there is none."""
+    """Count the events until the first yes of each run; infinite where there is none."""
     return np.where(said.any(1), said.argmax(1) + 1.0, np.inf)
 
 
 def until(random: np.random.Generator, rule: Callable[[Paths], Any], mean: float, events: int = LONG) -> dict[str, Any]:
-    """Events until a rule says yes: median and 90 % quantile over the runs, and the share of runs where it does."""
+    """Count events until a rule says yes: median and 90 % quantile, and the share of runs where it does."""
     together = max(1, TOGETHER * EVENTS // events)
     found = [first_time(rule(draw(random, together, events, mean))) for _ in range(LONG_RUNS // together)]
     times = np.concatenate(found)
@@ -164,7 +164,7 @@ def until(random: np.random.Generator, rule: Callable[[Paths], Any], mean: float
 
 
 def strict_waits(random: np.random.Generator, mean: float, rate: int) -> dict[str, Any]:
-    """Seconds until mode strict promotes, looked at once a second: better, or three versions in a row no worse."""
+    """Count seconds until mode strict promotes, checked each second: better, or no worse three times in a row."""
     times = []
     for _ in range(LONG_RUNS // 10):
         paths = draw(random, 10, LONG, mean)
@@ -181,7 +181,7 @@ def strict_waits(random: np.random.Generator, mean: float, rate: int) -> dict[st
 
 
 def agrees(random: np.random.Generator) -> int:
-    """Events until `decide` rolls back a ruined model, event by event; AssertionError when the arrays say otherwise."""
+    """Count events until `decide` rolls back a ruined model, one by one; AssertionError if the arrays disagree."""
     paths = draw(random, 1, EVENTS, -0.2)
     comparison, serving, reference = Comparison("a"), Version("b", 2), Version("a", 1)
     for at in range(EVENTS):
@@ -204,7 +204,7 @@ def _follow(comparison: Comparison, hit: int, reciprocal: float) -> None:
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """All cases."""
+    """Run all cases."""
     random = np.random.default_rng(options.seed)
     runs = max(TOGETHER, options.simulations // TOGETHER * TOGETHER)
     worse, better = turns(-0.05), turns(0.05)
@@ -247,6 +247,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def harmful_on_average(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """The bounds alone: under drift the crash test is about the moment, and reported on its own."""
+    """Use the bounds alone: under drift the crash test is about the moment, and is reported separately."""
     hit, reciprocal = both(paths, POLICY.alpha_harm)
     return (hit.high < 0) | (reciprocal.high < 0)

@@ -1,9 +1,9 @@
-"""In: a service with 100,000 items and nothing else to do. Out: what it costs to rank 200 items that a request brings.
+"""Measures the cost of ranking 200 items that a request names, by a service with 100,000 items that does nothing else.
 
 One connection, one request after the other, three kinds in turn: an ordinary one for 20 items; the best 20 of 200
 `candidates` with a `query`, as a page of search results needs them; and all 200 of them back, in order. Latency as the
-client sees it, and the processor time of the service's process, per answer. Nobody learns meanwhile, and slates go
-nowhere (no broker answers). Histories are those of users as they come back, one in ten a stranger.
+client sees it, and the processor time of the service's process, per answer. No learner runs meanwhile, and slates go
+nowhere (no broker answers). Histories are those of returning users; one in ten is a stranger.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ SUMMARY = "200 candidates ranked through HTTP, against an ordinary answer of the
 ITEMS, PAGE, STRANGERS = 100_000, 20, 10
 KINDS = ("ordinary", "best", "all")
 NAMESPACE = "bench-given"
-BLOCK = 50  # requests of a kind before the next kind: processor time is told in hundredths of a second
+BLOCK = 50  # requests of a kind before the next kind: processor time is given in hundredths of a second
 NOWHERE = "127.0.0.1:9"  # the discard port: there is no broker
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
+    """Add the options of this benchmark."""
     parser.add_argument("--items", type=int, default=ITEMS, help="items (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=1_000, help="of each kind in a run (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """All kinds by turns, as often as asked."""
+    """Run all kinds in turn, as often as asked."""
     with served(options) as (address, requests):
         ask(address, {kind: each[:200] for kind, each in requests.items()})
         runs = [ask(address, requests) for _ in range(options.runs)]
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ask(address: str, requests: Mapping[str, list[bytes]]) -> dict[str, dict[str, float]]:
-    """Milliseconds per answer of each kind: latency by percentile, and the service's processor time."""
+    """Measure milliseconds per answer of each kind: latency by percentile, and the service's processor time."""
     link = http.client.HTTPConnection(address, timeout=10)
     waited: dict[str, list[float]] = {kind: [] for kind in requests}
     worked = dict.fromkeys(requests, 0.0)
@@ -105,7 +105,7 @@ def _post(link: http.client.HTTPConnection, body: bytes) -> float:
 
 @contextmanager
 def served(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, list[bytes]]]]:
-    """A service that answers from a version with all items, and what it is to be asked."""
+    """Start a service that answers from a version with all items, and make its requests."""
     with TemporaryDirectory(prefix="sluicegate-bench-") as name, RedisServer(Path(name) / "redis") as redis:
         folder = Path(name)
         made = grown(options.items, RECENT, options.seed)
@@ -124,7 +124,7 @@ def served(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, list[by
 
 
 def _write(store: Store, recommender: Any, later: list[Event], known: Mapping[str, Any]) -> None:
-    """A version that has learnt all, histories of those who come back, and the facts of every item."""
+    """Write a version that has learned all events, histories of returning users, and the facts of every item."""
     recommender.learn_events(later, [event.timestamp for event in later], known)
     entries: dict[str, list[tuple[int, int, float, int, str]]] = {}
     for number, event in enumerate(later):

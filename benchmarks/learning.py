@@ -1,9 +1,9 @@
-"""In: real purchases. Out: how many times faster ours learns a factorization machine than River and Vowpal Wabbit do.
+"""Measures how many times faster our factorization machine learns real purchases than River's and Vowpal Wabbit's.
 
 The same examples, fields, factors and rule (squared loss, plain SGD at a constant rate) on one core, one contender
 after the other, several rounds, the ratio of each round from that round's own times. Ours gets raw integers and hashes
-them inside the timed call, as Vowpal Wabbit does; River gets ready dicts. Of Vowpal Wabbit's ways to be fed from Python
-the faster counts: its own reader over a file of text, or one call per line. Its start and ours are left out.
+them inside the timed call, as Vowpal Wabbit does; River gets ready dicts. Of the two ways to feed Vowpal Wabbit from
+Python the faster counts: its own reader over a file of text, or one call per line. Both starts are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.report import spread, verdict
 from models.estimators import FactorizationMachine
 from service.local import purchases
 
-SUMMARY = "microseconds per learnt example against River's FMRegressor and Vowpal Wabbit, same fields and factors"
+SUMMARY = "microseconds per learned example against River's FMRegressor and Vowpal Wabbit, same fields and factors"
 FIELDS = ("user", "item", "category", "brand", "last_item", "hour_of_week")
 FACTORS = 10  # River's default
 RATE = 0.01
@@ -44,18 +44,18 @@ class Examples(NamedTuple):
     targets: NDArray[np.float64]
 
     def first(self, count: int) -> Examples:
-        """The first of them."""
+        """Return the first examples."""
         return Examples(self.fields[:count], self.targets[:count])
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """How many examples each contender learns in a round."""
+    """Add options for the examples that each contender learns in a round."""
     parser.add_argument("--events", type=int, default=50_000, help="for Vowpal Wabbit and ours (default: %(default)s)")
     parser.add_argument("--river-events", type=int, default=5_000, help="for River (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """All six fields, which is what the ratios are; beside it user and item alone."""
+    """Run all six fields, which give the ratios, and also user and item alone."""
     made = examples(options.events + 5_000)
     with one_core(), tempfile.TemporaryDirectory() as folder:
         six = measure(made, options, Path(folder))
@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(made: Examples, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Microseconds per example of every contender, round after round; ratios of medians of each round's ratio."""
-    learnt, few, later = made.first(options.events), made.first(options.river_events), _after(made, options.events)
-    contenders = _contenders(learnt, few, folder, options.seed)
+    """Measure µs per example of every contender, round after round; ratios are medians of each round's ratio."""
+    learned, few, later = made.first(options.events), made.first(options.river_events), _after(made, options.events)
+    contenders = _contenders(learned, few, folder, options.seed)
     for _, prepare in contenders.values():  # compiles, fills caches
         prepare()()
     rounds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -90,7 +90,7 @@ def measure(made: Examples, options: argparse.Namespace, folder: Path) -> dict[s
     if "vw_start" in rounds:
         started = rounds.pop("vw_start")
         rounds["vw_file"] = [max(0.0, a - b) for a, b in zip(rounds["vw_file"], started, strict=True)]
-    return _summary(rounds) | {"mean_squared_error_afterwards": _errors(learnt, later, options.seed)}
+    return _summary(rounds) | {"mean_squared_error_afterwards": _errors(learned, later, options.seed)}
 
 
 def _summary(rounds: dict[str, list[float]]) -> dict[str, Any]:
@@ -110,24 +110,24 @@ def _summary(rounds: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def _contenders(
-    learnt: Examples, few: Examples, folder: Path, seed: int
+    learned: Examples, few: Examples, folder: Path, seed: int
 ) -> dict[str, tuple[int, Callable[[], Callable[[], object]]]]:
-    """By name: examples in a round, and what prepares a fresh contender and gives back the work to be timed."""
-    count, rows = len(learnt.targets), dicts(few)
-    frame, dict_rows = _frame(learnt), dicts(learnt)[: len(rows)]
+    """Return, by name, the examples of a round, and what prepares a new contender and returns the timed work."""
+    count, rows = len(learned.targets), dicts(few)
+    frame, dict_rows = _frame(learned), dicts(learned)[: len(rows)]
     found: dict[str, tuple[int, Callable[[], Callable[[], object]]]] = {
-        "ours": (count, lambda: _call(_started(learnt, seed).learn_fields, learnt.fields, learnt.targets)),
-        "ours_frame_of_strings": (count, lambda: _call(_ours(seed).learn_many, frame, pd.Series(learnt.targets))),
+        "ours": (count, lambda: _call(_started(learned, seed).learn_fields, learned.fields, learned.targets)),
+        "ours_frame_of_strings": (count, lambda: _call(_ours(seed).learn_many, frame, pd.Series(learned.targets))),
         "ours_one_by_one": (len(rows), lambda: _each(_ours(seed).learn_one, dict_rows, few.targets.tolist())),
         "river": (len(rows), lambda: _each(_river(seed).learn_one, rows, few.targets.tolist())),
     }
     if importlib.util.find_spec("vowpalwabbit") is None:
         return found
-    text = lines(learnt)
+    text = lines(learned)
     whole, empty = folder / "examples.txt", folder / "one.txt"
     whole.write_text("\n".join(text) + "\n", encoding="ascii")
     empty.write_text(text[0] + "\n", encoding="ascii")
-    width = learnt.fields.shape[1]
+    width = learned.fields.shape[1]
     return found | {
         "vw_file": (count, lambda: _call(_wabbit_file, width, whole)),
         "vw_start": (count, lambda: _call(_wabbit_file, width, empty)),
@@ -171,7 +171,7 @@ def _wabbit(width: int, more: str = "") -> Any:
 
 
 def _wabbit_file(width: int, path: Path) -> Any:
-    made = _wabbit(width, f"-d {path}")  # reads the whole file before it comes back
+    made = _wabbit(width, f"-d {path}")  # reads the whole file before it returns
     made.finish()
     return made
 
@@ -186,14 +186,14 @@ def _wabbit_lines(width: int, text: list[str]) -> Callable[[], object]:
     return work
 
 
-def _errors(learnt: Examples, later: Examples, seed: int) -> dict[str, float]:
-    """How good each is on 5,000 examples that come next: they did learn the same thing. `mean` predicts the mean."""
+def _errors(learned: Examples, later: Examples, seed: int) -> dict[str, float]:
+    """Measure errors on the next 5,000 examples, to show that all learned the same. `mean` predicts the mean."""
     ours = _ours(seed)
-    ours.learn_fields(learnt.fields, learnt.targets)
-    guesses = {"mean": np.full(len(later.targets), learnt.targets.mean()), "ours": ours.predict_fields(later.fields)}
+    ours.learn_fields(learned.fields, learned.targets)
+    guesses = {"mean": np.full(len(later.targets), learned.targets.mean()), "ours": ours.predict_fields(later.fields)}
     if importlib.util.find_spec("vowpalwabbit") is not None:
-        made = _wabbit(learnt.fields.shape[1])
-        for line in lines(learnt):
+        made = _wabbit(learned.fields.shape[1])
+        for line in lines(learned):
             made.learn(line)
         unlabelled = (line[line.index("|") :] for line in lines(later))
         guesses["vw"] = np.array([made.predict(line) for line in unlabelled])
@@ -202,7 +202,7 @@ def _errors(learnt: Examples, later: Examples, seed: int) -> dict[str, float]:
 
 
 def examples(count: int) -> Examples:
-    """The last purchases of the demo's data; the target is the logarithm of one plus the price."""
+    """Take the last purchases of the demo's data; the target is the logarithm of one plus the price."""
     bought = purchases(count, 1.7e9)
     facts = [bought.facts.get(item, {}) for item in bought.item]
     last: dict[str, str] = {}
@@ -223,13 +223,13 @@ def examples(count: int) -> Examples:
 
 
 def dicts(made: Examples) -> list[dict[str, str]]:
-    """As River wants them: strings are one-hot encoded by it."""
+    """Write examples as River takes them: it one-hot encodes strings."""
     names = FIELDS[: made.fields.shape[1]]
     return [dict(zip(names, map(str, row), strict=True)) for row in made.fields.tolist()]
 
 
 def lines(made: Examples) -> list[str]:
-    """As Vowpal Wabbit wants them: a namespace per field."""
+    """Write examples as Vowpal Wabbit takes them: a namespace per field."""
     return [
         f"{target:.6f} " + " ".join(f"|{space} {value}" for space, value in zip(NAMESPACES, row, strict=False))
         for row, target in zip(made.fields.tolist(), made.targets.tolist(), strict=True)
@@ -246,7 +246,7 @@ def _after(made: Examples, count: int) -> Examples:
 
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
-    """All threads of this process on the last core that it may use."""
+    """Pin all threads of this process to the last core that it may use."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(allowed)})
     try:

@@ -1,4 +1,4 @@
-"""In: an address, paths, a rate or a number of connections. Out: latencies of HTTP requests, from a process of its own.
+"""Measures latencies of HTTP requests at a rate or over a number of connections, from a process of its own.
 
 Open loop: requests leave on a schedule that does not wait for answers, and latency counts from the scheduled moment, so
 that a stall is charged to every request it delayed. Closed loop: each connection asks again as soon as it was answered.
@@ -25,12 +25,12 @@ import uvloop
 
 from benchmarks.report import percentile
 
-MOST_CONNECTIONS = 256  # of the open loop: above it the service is so far behind that more would measure nothing new
+MOST_CONNECTIONS = 256  # of the open loop: beyond it the service is so far behind that more would measure nothing new
 Done = Callable[[int, float], None]
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection; `ask` then `done(status, finished)` once, again and again."""
+    """One keep-alive connection: each `ask` is followed by one call of `done(status, finished)`."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def ask(self, request: bytes, done: Done) -> None:
-        """Send one request. Only when the one before was answered."""
+        """Send one request, once the one before is answered."""
         assert self._transport is not None
         self._done = done
         self._transport.write(request)
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_message_complete(self) -> None:
-        """Called by the parser at the end of an answer."""
+        """Handle the end of an answer; called by the parser."""
         status = self._parser.get_status_code()
         done, self._done = self._done, None
         self._parser = httptools.HttpResponseParser(self)
@@ -63,26 +63,26 @@ class Connection(asyncio.Protocol):
             done(0, time.perf_counter())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
 
 class Tally:
-    """What came back: seconds of each answer with status 200, and how many of each status."""
+    """Results: seconds of each answer with status 200, and the number of answers of each status."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self.statuses: Counter[int] = Counter()
 
     def add(self, status: int, seconds: float) -> None:
-        """One answer."""
+        """Add one answer."""
         self.statuses[status] += 1
         if status == 200:
             self.seconds.append(seconds)
 
     def summary(self, lasted: float) -> dict[str, Any]:
-        """Milliseconds, requests per second, answers by status (0: the connection broke)."""
+        """Return milliseconds, requests per second, answers by status (0: the connection broke)."""
         ms = sorted(1000 * value for value in self.seconds)
         shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
         return {
@@ -95,7 +95,7 @@ class Tally:
 
 
 async def open_loop(host: str, port: int, requests: Sequence[bytes], rate: float, seconds: float) -> dict[str, Any]:
-    """`rate` requests a second at Poisson moments, however slowly answers come."""
+    """Send `rate` requests a second at Poisson moments, however slow the answers are."""
     loop = asyncio.get_running_loop()
     draws = random.Random(1)
     idle: deque[Connection] = deque()
@@ -140,7 +140,7 @@ async def open_loop(host: str, port: int, requests: Sequence[bytes], rate: float
 
 
 async def closed_loop(host: str, port: int, requests: Sequence[bytes], count: int, seconds: float) -> dict[str, Any]:
-    """`count` connections, each with one request under way."""
+    """Keep one request under way on each of `count` connections."""
     loop = asyncio.get_running_loop()
     connections = [(await loop.create_connection(Connection, host, port))[1] for _ in range(count)]
     tally, number = Tally(), 0
@@ -170,7 +170,7 @@ async def closed_loop(host: str, port: int, requests: Sequence[bytes], count: in
 def ask(
     address: str, paths: Path, seconds: float, rate: float | None = None, connections: int | None = None
 ) -> dict[str, Any]:
-    """Run this module in a process of its own and return what it measured."""
+    """Run this module in a process of its own and return its result."""
     how = ["--rate", str(rate)] if rate is not None else ["--connections", str(connections)]
     command = [sys.executable, "-m", "benchmarks.load", address, "--paths", str(paths), "--seconds", str(seconds), *how]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
@@ -181,7 +181,7 @@ def ask(
 
 
 def main() -> None:
-    """Command line of this module."""
+    """Run the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=main.__doc__)
     parser.add_argument("address", help="host:port")
     parser.add_argument("--paths", type=Path, required=True, help="file with one path a line, asked in turn")

@@ -1,4 +1,4 @@
-"""In: nothing. Out: the machine, the versions and the commit that a figure was measured with."""
+"""Describes the machine, the versions and the commit with which a figure was measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("numba", "numpy", "kafka-python", "crc32c", "msgspec", "redis", "riv
 
 
 def machine() -> dict[str, str | int | float]:
-    """CPU model, cores that this process may use, memory in GiB, kernel, load when asked."""
+    """Return CPU model, cores that this process may use, memory in GiB, kernel, and load at the moment."""
     return {
         "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -28,7 +28,7 @@ def machine() -> dict[str, str | int | float]:
 
 
 def versions() -> dict[str, str]:
-    """Python, the packages that do the work, Kafka, Redis, and the commit, with `+` when the tree differs from it."""
+    """Return versions of Python, the main packages, Kafka and Redis, and the commit, with `+` if the tree differs."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 def now() -> str:
-    """The time of day in UTC, to the minute."""
+    """Return the time in UTC, to the minute."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 

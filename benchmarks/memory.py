@@ -1,10 +1,10 @@
-"""In: a learner's state after many items and users. Out: bytes per item and per active user, ids counted.
+"""Measures a learner's bytes per item and per active user, with ids.
 
-Two ways: what was allocated (arrays with their marks; ids, their dict and their list, asked of Python), and what the
-process grew by, which also holds whatever was forgotten in the first. Each number of items is measured in a process of
-its own, at its ceilings, which is where a bounded model ends up; on the way there arrays that grow by half have up to
-half as much again, and on average a quarter. An active user is one whose events came lately enough to be kept; text,
-embeddings and what is not per item or user (pools, lists, rankers: `fixed`) stand apart.
+It is measured in two ways: as allocated (arrays with their marks; ids, their dict and their list, asked of Python), and
+as the growth of the process, which covers anything that the first way misses. Each number of items is measured in a
+process of its own, at its ceilings, where a bounded model ends up; on the way there arrays that grow by half take up to
+half as much more, on average a quarter. An active user is one whose events are recent enough to be kept. Text,
+embeddings and tables that are not per item or user (pools, lists, rankers: `fixed`) are counted separately.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ WANTED = {"item": (1.75, 1.25), "user": (1.5, 1.0)}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """How many of each."""
+    """Add options for the numbers of items and users."""
     parser.add_argument("--items", type=int, default=ITEMS, help="(default: %(default)s)")
     parser.add_argument("--users", type=int, default=USERS, help="(default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Both at once, and each more alone, for what the process grew by."""
+    """Measure both at once, and more of each alone, for the growth of the process."""
     both = _apart(options.items, options.users)
     more_items = _apart(2 * options.items, options.users)
     more_users = _apart(options.items, 2 * options.users)
@@ -61,10 +61,10 @@ def _apart(items: int, users: int) -> dict[str, Any]:
 
 
 def _filled(items: int, users: int) -> str:
-    """A state with so many of both, each item and user met EVENTS_EACH times or more."""
+    """Make a state with so many of both, each item and user met EVENTS_EACH times or more."""
     settings = RecommenderOptions(items=items + 1, users=users + 1)
     recommender = Recommender(new_state(settings), settings)
-    recommender.learn_events([_Event("u0", "i0", START)], [START])  # compiled, and what never grows is there
+    recommender.learn_events([_Event("u0", "i0", START)], [START])  # compiles, and makes the tables of fixed size
     gc.collect()
     before = _resident()
     total = EVENTS_EACH * max(items, users)
@@ -74,7 +74,7 @@ def _filled(items: int, users: int) -> str:
             for at in range(start, min(total, start + EVENTS_A_SECOND))
         ]
         recommender.learn_events(events, [event.timestamp for event in events])
-        recommender.state.cut()  # as a version does each second: what changed is not remembered for ever
+        recommender.state.cut()  # as a version does each second: changes are not kept forever
         del events
     gc.collect()
     found: dict[str, Any] = {name: _of(recommender.state, name) for name in ("item", "user")}
@@ -106,6 +106,6 @@ class _Event:
 
 
 def _resident() -> float:
-    """MiB of this process that are in memory."""
+    """Return the MiB of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20

@@ -1,9 +1,9 @@
-"""In: 500,000 records in Kafka. Out: the rate of the whole learner as a share of that of a bare poll loop.
+"""Compares the rate of the whole learner with that of a bare poll loop, over 500,000 records in Kafka.
 
 Both read the same records from the same broker in the same run, in turn, each in a process of its own. The learner
-starts from a version that has learnt as many records before and so holds nearly all the ids. The bare loop is a
-kafka-python consumer with the library's defaults; a second one has larger fetches and polls, and its ratio stands
-beside the first.
+starts from a version that has learned as many records before and so holds nearly all ids. The bare loop is a
+kafka-python consumer with the library's defaults; a second one has larger fetches and polls, and its ratio is
+given next to the first.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from models.records import Event, EventRules, decode_many
 from streaming.settings import LearnerSettings
 from tests.support.processes.redis_server import RedisServer
 
-SUMMARY = "Kafka to learnt against a bare kafka-python poll loop: ratio, and microseconds of each stage"
+SUMMARY = "the rate of the whole learner against a bare kafka-python poll loop, and microseconds of each stage"
 MUST, GOAL = 0.35, 0.5
 PER_SECOND = 2_000.0  # of the stream's own time
 USERS = 30_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
+    """Add the options of this benchmark."""
     parser.add_argument("--records", type=int, default=500_000, help="measured records (default: %(default)s)")
-    parser.add_argument("--warm", type=int, default=500_000, help="records learnt before (default: %(default)s)")
+    parser.add_argument("--warm", type=int, default=500_000, help="records learned before (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _warm(bootstrap: str, folder: Path, namespace: str, records: int) -> dict[st
 
 @contextlib.contextmanager
 def _redis(folder: Path) -> Iterator[RedisServer]:
-    """A Redis that holds what the warm start left, in a copy of its own."""
+    """Start a Redis with its own copy of the data of the warm start."""
     copy = folder / f"redis-{uuid.uuid4().hex[:8]}"
     shutil.copytree(folder / "warm", copy)
     with RedisServer(copy) as redis:
@@ -149,7 +149,7 @@ def _ends(bootstrap: str, name: str) -> dict[int, int]:
 
 
 def _alone(values: list[bytes]) -> dict[str, float]:
-    """Decoding and admission one after the other, with nothing beside them."""
+    """Measure decoding and admission one after the other, with nothing else running."""
     rules, admission = EventRules(), Admission(AdmissionRules())
     begin = time.perf_counter()
     batch = LearnerSettings().batch_size

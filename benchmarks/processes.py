@@ -1,4 +1,4 @@
-"""In: addresses and settings. Out: the learner and the service as the real processes, and what their /metrics say."""
+"""Runs the learner and the service as real processes, and reads their /metrics."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ READY_SECONDS = 120.0  # a cold compile included
 
 
 def environment(bootstrap: str, redis: str, namespace: str, **more: str) -> dict[str, str]:
-    """What both processes find in their environment. `more`: settings as SECTION__NAME."""
+    """Make the environment of both processes. `more`: settings as SECTION__NAME."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     own = {"KAFKA__BOOTSTRAP": bootstrap, "REDIS__URL": redis, "NAMESPACE": namespace, **more}
     return clean | {f"SLUICEGATE_{name}": value for name, value in own.items()}
 
 
 def learner(folder: Path, env: Mapping[str, str]) -> Server:
-    """`python -m streaming`, not started yet; ready when /readyz says so."""
+    """Prepare `python -m streaming`, not started yet; it is ready when /readyz says so."""
     port = free_port()
     env = {**env, "SLUICEGATE_LEARNER__METRICS_PORT": str(port), "SLUICEGATE_LEARNER__INSTANCE": "benchmark"}
     return Server("learner", [sys.executable, "-m", "streaming"], port, folder / "learner.log", ready, env)
 
 
 def service(folder: Path, env: Mapping[str, str]) -> Server:
-    """`python -m service`, not started yet."""
+    """Prepare `python -m service`, not started yet."""
     port = free_port()
     command = [sys.executable, "-m", "service", "--host", "127.0.0.1", "--port", str(port)]
     return Server("service", command, port, folder / "service.log", ready, dict(env))
 
 
 def ready(port: int) -> bool:
-    """Whether /readyz of the process on this port answers 200."""
+    """Tell whether /readyz of the process on this port answers 200."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -51,13 +51,13 @@ def ready(port: int) -> bool:
 
 
 def fetch(address: str, path: str, timeout: float = 10.0) -> Any:
-    """A JSON document."""
+    """Fetch a JSON document."""
     with urllib.request.urlopen(f"http://{address}{path}", timeout=timeout) as answer:
         return json.load(answer)
 
 
 def metrics(address: str) -> dict[str, float]:
-    """Every sample of /metrics by name with labels, as written there."""
+    """Read every sample of /metrics, by name with labels as written there."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
@@ -65,7 +65,7 @@ def metrics(address: str) -> dict[str, float]:
 
 
 def total(samples: Mapping[str, float], name: str, **labels: str) -> float:
-    """Sum of the samples of one metric that have these labels.
+    """Sum the samples of one metric that have these labels.
 
     >>> total({'a_total{k="x",l="1"}': 2.0, 'a_total{k="y",l="1"}': 3.0}, "a_total", k="x")
     2.0
@@ -79,12 +79,12 @@ def total(samples: Mapping[str, float], name: str, **labels: str) -> float:
 
 
 def consumed(address: str, topic: str) -> float:
-    """Records of a topic that the learner has learnt or refused."""
+    """Count the records of a topic that the learner has learned or refused."""
     return total(metrics(address), "sluicegate_records_consumed_total", topic=topic)
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float, pause: float = 0.05) -> float:
-    """Seconds until the condition held. Raises TimeoutError that names `what`."""
+    """Wait for a condition, and return the seconds it took. Raises TimeoutError that names `what`."""
     begin = time.perf_counter()
     while not condition():
         if time.perf_counter() - begin > seconds:
@@ -94,7 +94,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float, pause: float
 
 
 def contender(module: str, task: Mapping[str, Any], env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run `python -m benchmarks.contenders.MODULE` with `task` on its standard input; what it printed last."""
+    """Run `python -m benchmarks.contenders.MODULE` with `task` on its standard input; return what it prints last."""
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.contenders.{module}"],
         input=json.dumps(task),

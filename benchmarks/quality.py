@@ -1,6 +1,6 @@
-"""In: the streams of ../shared/data. Out: what `sluicegate evaluate` says of each, against the recipe and the bounds.
+"""Evaluates the streams of ../shared/data as `sluicegate evaluate` does, against the recipe and the bounds.
 
-The same code as the command, all defaults; item facts are known from the start. Figures are of what is served: the
+The same code as the command, all defaults; item facts are known from the start. Figures are those as served: the
 ratio to the best single source, and the floor that a prototype reached, which counts within two standard errors.
 """
 
@@ -11,14 +11,14 @@ import time
 from typing import Any
 
 from benchmarks.streams import LIMITS, Stream, load
-from models.evaluation import Plan
+from models import evaluation
+from models.evaluation import Maker, Plan
 from models.evaluation import Stream as Log
-from models.evaluation import evaluate as contest
 from models.warmup import warm
 from service.cli.evaluation_table import text
 from tests.support.processes.processes import Missing
 
-SUMMARY = "HR@20, MRR@20 and the rest for every contender on four streams, each tested before it is learnt"
+SUMMARY = "HR@20, MRR@20 and the rest for every contender on four streams, each tested before it is learned"
 
 RECIPE = {
     "movielens_100k": (0.320, 0.089),
@@ -26,29 +26,29 @@ RECIPE = {
     "taobao_users": (0.571, 0.288),
     "online_retail_ii": (0.435, 0.212),
 }
-"""What the two stages reached in a prototype: the floor."""
+"""Figures that the two stages reached in a prototype: the floor."""
 
 MUST, GOAL = 1.08, 1.10
-"""Of the best single source, in both measures."""
+"""Ratio to the best single source, in both measures."""
 
 MUST_MRR = {"rees46_3h": 1.03}
 """Where half of the events repeat the very last item, which the best source has at rank 1."""
 
 SLICED = ("served", "ranker")
-"""Contenders whose slices are kept, beside the best single source."""
+"""Contenders whose slices are kept, as well as those of the best single source."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which streams and contenders."""
+    """Add options for streams and contenders."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
     parser.add_argument("--contenders", nargs="+", default=[], help="as of evaluate (default: all installed)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Every stream once: the figures have no noise but the seed's."""
+    """Run every stream once: the figures vary with the seed alone."""
     try:
-        rivals, absent = contest.chosen(options.contenders)
-    except contest.UnknownContenderError as error:
+        rivals, absent = evaluation.chosen(options.contenders)
+    except evaluation.UnknownContenderError as error:
         raise Missing(str(error)) from None
     warm()
     results = {name: measure(load(name), options.seed, rivals, absent) for name in options.streams}
@@ -56,12 +56,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(
-    stream: Stream, seed: int, rivals: dict[str, contest.Maker] | None = None, absent: dict[str, str] | None = None
+    stream: Stream, seed: int, rivals: dict[str, Maker] | None = None, absent: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """One stream through fresh contenders."""
+    """Evaluate new contenders on one stream."""
     began = time.monotonic()
     log = Log(stream.events, {}, stream.facts)
-    result = contest.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
+    result = evaluation.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
     kept = {*SLICED, *result["best_single_source"].values()}
     for parts in result["slices"].values():
         for part in parts.values():
@@ -89,7 +89,7 @@ def _figure(name: str, value: float, unit: str, must: float, goal: float | None,
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures, then each stream as `sluicegate evaluate` prints it."""
+    """Write the figures, then each stream as `sluicegate evaluate` prints it."""
     from benchmarks.report import table as figures
 
     lines = [figures({"benchmark": result["benchmark"], "figures": result["figures"]})]

@@ -1,10 +1,10 @@
-"""In: catalogues of 100,000 and 1,000,000 items. Out: milliseconds of ranking work for one request, by percentile.
+"""Measures milliseconds of ranking work for one request, by percentile, with 100,000 and 1,000,000 items.
 
 History to rows, candidates, features, ranking, the hundred best with their sources, on the tables that a service holds;
-no HTTP, no Redis, no slate. The figures are processor time, which is what the work takes; on the wall there is besides
-what else the machine does. Histories are those of users who are active at the time, as many as they have up to 100; one
-request in ten is a stranger's. `given`: the same requests again, each with 200 items to be ranked alone, as a shop's
-own search engine brings them: all in order, with their sources.
+no HTTP, no Redis, no slate. The figures are processor time, which the work itself takes; wall time also holds other
+work of the machine. Histories are those of users who are active at the time, as many as they have up to 100; one
+request in ten is a stranger's. `given`: the same requests again, each with 200 items to be ranked alone, as from a
+shop's own search engine: all in order, with their sources.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ SIZES = (100_000, 1_000_000)
 REQUESTS = 2_000
 STRANGERS = 10  # one request in so many
 RECENT = 20_000  # last events, whose users ask
-GIVEN = 200  # items that a request brings
+GIVEN = 200  # items that a request names
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Sizes and requests."""
+    """Add options for sizes and requests."""
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="items (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="requests in a run (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Each size by itself."""
+    """Run each size by itself."""
     found = {str(size): measure(size, options) for size in options.sizes}
     wanted = (
         ("100000", "p50_ms", "p50 at 100,000 items", 0.7, 0.4),
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(items: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Runs over the same requests."""
+    """Measure several runs over the same requests."""
     made = grown(items, RECENT, options.seed)
     learner = made.recommender
     learner.learn_events(made.later, [event.timestamp for event in made.later], made.facts)
@@ -107,7 +107,7 @@ def _requests(events: list[Event], options: argparse.Namespace) -> list[tuple[li
 
 
 def searched(events: list[Event], options: argparse.Namespace) -> list[list[str]]:
-    """What each request brings: different items that were touched of late, the popular more often."""
+    """Draw the items that each request names: different, recently touched ones, popular ones more often."""
     rng = np.random.default_rng(options.seed + 1)
     seen = sorted({event.item_id for event in events})
     shares = np.bincount(np.searchsorted(seen, [event.item_id for event in events])) / len(events)
@@ -117,11 +117,11 @@ def searched(events: list[Event], options: argparse.Namespace) -> list[list[str]
 def _timed(
     served: Recommender, requests: list[tuple[list[str], list[float], list[int]]], given: list[list[str]] | None = None
 ) -> list[tuple[float, float]]:
-    """Milliseconds of each: of the processor, of the wall."""
+    """Measure milliseconds of each request: of the processor, of the wall."""
     times = []
     for number, (items, stamps, kinds) in enumerate(requests):
         now = (stamps[0] if stamps else 1.7e9) + 5.0
-        # Ids that come with a request are new strings, and lie in the cache.
+        # The ids of a request are new strings, and lie in the cache.
         brought = [bytes(item, "ascii").decode() for item in given[number]] if given is not None else []
         began, work = time.perf_counter(), time.thread_time()
         served.rank(items, stamps, kinds, now, GIVEN if brought else 100, extra=brought, only=bool(brought))

@@ -1,4 +1,4 @@
-"""In: a service with 100,000 items beside a busy learner. Out: latency at 200 requests/s, and the most it takes.
+"""Measures a service with 100,000 items next to a busy learner: latency at 200 requests/s, and the highest rate.
 
 Load generator, event source, learner, service, Kafka and Redis are six processes that share the machine's cores.
 """
@@ -23,15 +23,15 @@ CONNECTIONS = (1, 8, 32)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learnt before (default: %(default)s)")
+    """Add the options of this benchmark."""
+    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
     parser.add_argument("--open-seconds", type=float, default=20.0, help="of each open loop (default: %(default)s)")
     parser.add_argument("--closed-seconds", type=float, default=8.0, help="of each closed loop (default: %(default)s)")
     parser.add_argument("--events", type=float, default=EVENTS, help="events/s beside it (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Open loop, then 1, 8 and 32 connections, as often as asked, with events arriving all the time."""
+    """Run the open loop, then 1, 8 and 32 connections, as often as asked, while events arrive."""
     rounds = []
     with standing(options, options.past) as found:
         file = paths(found.around.folder, options.seed)
@@ -72,7 +72,7 @@ def _round(found: Standing, file: Any, options: argparse.Namespace, number: int)
     run = uuid.uuid4().hex[:6]
     with feeding(found.around.bootstrap, found.events, options.events, lasts, options.seed, run, 1 + number):
         before = processes.consumed(found.learner.address, found.events)
-        processes.until(lambda: processes.consumed(found.learner.address, found.events) > before, "events learnt", 20)
+        processes.until(lambda: processes.consumed(found.learner.address, found.events) > before, "events learned", 20)
         before, begin = processes.consumed(found.learner.address, found.events), time.perf_counter()
         result: dict[Any, Any] = {"open": load.ask(found.service.address, file, options.open_seconds, rate=RATE)}
         after = processes.consumed(found.learner.address, found.events)

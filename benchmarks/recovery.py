@@ -1,4 +1,4 @@
-"""In: a learner with about 100 MB of state, killed. Out: seconds until it learns again, and of each start."""
+"""Kills a learner with about 100 MB of state, and measures the seconds until it learns again, and of each start."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DEADLINE = 60.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
-    parser.add_argument("--past", type=int, default=600_000, help="events learnt before (default: %(default)s)")
+    """Add the options of this benchmark."""
+    parser.add_argument("--past", type=int, default=600_000, help="events learned before (default: %(default)s)")
     parser.add_argument("--cold", type=int, default=2, help="compilations from cold (default: %(default)s)")
 
 
@@ -75,7 +75,7 @@ def _started(whole: Standing) -> float:
     whole.learner.start(DEADLINE)
     processes.until(lambda: _learns(whole), "the learner learning", DEADLINE, pause=0.01)
     seconds = time.perf_counter() - begin
-    time.sleep(3)  # a few versions, so that the next round begins from an ordinary state
+    time.sleep(3)  # a few versions, so that the next round begins with an ordinary state
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""In: raw numbers of several runs. Out: medians with their spread, verdicts against must and goal, a readable table."""
+"""Turns raw numbers of several runs into medians with their spread, verdicts against must and goal, and a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def spread(values: Sequence[float], digits: int = 3) -> dict[str, Any]:
-    """Median, lowest, highest and all values, in the order of the runs.
+    """Return median, lowest, highest and all values, in the order of the runs.
 
     >>> spread([3.0, 1.0, 2.0])
     {'median': 2.0, 'min': 1.0, 'max': 3.0, 'all': [3.0, 1.0, 2.0]}
@@ -23,7 +23,7 @@ def spread(values: Sequence[float], digits: int = 3) -> dict[str, Any]:
 
 
 def verdict(name: str, value: float, unit: str, must: float | None, goal: float | None, higher: bool) -> dict[str, Any]:
-    """One figure beside what it must and what it should reach.
+    """Compare one figure with the value it must and the value it should reach.
 
     >>> verdict("ratio", 0.4, "", 0.35, 0.5, True)["reached"]
     'must'
@@ -37,7 +37,7 @@ def verdict(name: str, value: float, unit: str, must: float | None, goal: float 
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the values lie (nearest rank); not a number when there are none.
+    """Return the value below which `share` of the values lie (nearest rank); NaN when there are none.
 
     >>> percentile([4.0, 1.0, 3.0, 2.0], 0.5)
     2.0
@@ -49,7 +49,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Figures against must and goal, then every other number, one a line."""
+    """Write figures against must and goal, then every other number, one a line."""
     lines = [f"{result['benchmark']}"]
     lines += [_figure(figure) for figure in result.get("figures", [])]
     for key, value in result.items():

@@ -1,4 +1,4 @@
-"""In: the options of a benchmark. Out: an Apache Kafka, a Redis, and topics filled with a workload."""
+"""Starts an Apache Kafka and a Redis, and fills topics with a workload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTITIONS = 4  # the default of `sluicegate` for topics that it creates
 
 
 class Servers(NamedTuple):
-    """Addresses of what the contenders share."""
+    """Addresses of the servers that the contenders share."""
 
     bootstrap: str
     redis: str
@@ -32,7 +32,7 @@ class Servers(NamedTuple):
 
 @contextlib.contextmanager
 def servers(options: argparse.Namespace) -> Iterator[Servers]:
-    """Kafka and Redis as given, else started here and gone afterwards. Raises Missing, EmbeddedError."""
+    """Use the given Kafka and Redis, or start them for the block. Raises Missing, EmbeddedError."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluicegate-bench-")))
         bootstrap, url, own = options.bootstrap, options.redis, None
@@ -45,13 +45,13 @@ def servers(options: argparse.Namespace) -> Iterator[Servers]:
 
 
 def topic(bootstrap: str, name: str, compact: bool = False, partitions: int = PARTITIONS) -> None:
-    """Create a topic, if there is none of this name."""
+    """Create a topic unless it exists."""
     client = KafkaAdminClient(bootstrap_servers=bootstrap)
     configs = {"cleanup.policy": "compact"} if compact else {}
     try:
         client.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)], raise_errors=True)
     except TopicAlreadyExistsError:
-        pass  # a run before this one made it
+        pass  # made by an earlier run
     finally:
         client.close()
 
@@ -75,7 +75,7 @@ def fill(
 
 
 def info(url: str, field: str) -> float:
-    """One number of Redis's INFO, such as `total_net_input_bytes`: versions, histories and requests together."""
+    """Read one number of Redis's INFO, such as `total_net_input_bytes`: versions, histories and requests together."""
     place = urlsplit(url)
     with socket.create_connection((place.hostname or "127.0.0.1", place.port or 6379), timeout=5) as link:
         link.sendall(b"INFO everything\r\n")

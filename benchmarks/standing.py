@@ -1,4 +1,4 @@
-"""In: the options of a benchmark. Out: broker, Redis, learner and service, with a past already learnt."""
+"""Starts broker, Redis, learner and service, with a past that is already learned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEARN_SECONDS = 300.0
 
 
 class Standing(NamedTuple):
-    """A whole installation that runs."""
+    """A running installation."""
 
     around: Servers
     namespace: str
@@ -30,20 +30,20 @@ class Standing(NamedTuple):
     events: str  # name of the topic
 
     def sequence(self) -> float:
-        """Number of the version that is served."""
+        """Return the number of the served version."""
         return processes.total(processes.metrics(self.service.address), "sluicegate_serving_version_sequence")
 
 
 @contextlib.contextmanager
 def standing(options: argparse.Namespace, past: int, with_service: bool = True) -> Iterator[Standing]:
-    """Everything started, 100,000 items known, `past` events learnt and, with a service, served."""
+    """Start everything: 100,000 items known, `past` events learned and, with a service, served."""
     with servers(options) as around, contextlib.ExitStack() as stack:
         namespace = f"bench-{uuid.uuid4().hex[:8]}"
         events = fill_past(around.bootstrap, namespace, options.seed, past)
         env = processes.environment(around.bootstrap, around.redis, namespace)
         learner = processes.learner(around.folder, env).start(processes.READY_SECONDS)
         stack.callback(learner.stop, 30.0)
-        processes.until(lambda: _learnt(learner, events) >= past, "the past learnt", LEARN_SECONDS)
+        processes.until(lambda: _learned(learner, events) >= past, "learning the past", LEARN_SECONDS)
         service = processes.service(around.folder, env)
         found = Standing(around, namespace, env, learner, service, events)
         if with_service:
@@ -53,7 +53,7 @@ def standing(options: argparse.Namespace, past: int, with_service: bool = True) 
         yield found
 
 
-def _learnt(learner: Server, events: str) -> float:
+def _learned(learner: Server, events: str) -> float:
     try:
         return processes.consumed(learner.address, events)
     except ConnectionError:
@@ -62,7 +62,7 @@ def _learnt(learner: Server, events: str) -> float:
 
 
 def fill_past(bootstrap: str, namespace: str, seed: int, past: int) -> str:
-    """Catalogue and `past` events in their topics; returns the name of the events' topic."""
+    """Send the catalogue and `past` events to their topics; return the name of the events' topic."""
     goods = workload.catalogue(seed)
     made = workload.stream(seed, past, PER_SECOND, parade=True)
     start = time.time() - past / PER_SECOND
@@ -75,7 +75,7 @@ def fill_past(bootstrap: str, namespace: str, seed: int, past: int) -> str:
 
 
 def wait_for_offsets(found: Standing) -> None:
-    """Until the served version covers all that the learner had consumed when asked."""
+    """Wait until the served version covers all records that the learner had consumed at the call."""
     goal = processes.total(processes.metrics(found.learner.address), "sluicegate_records_consumed_total")
 
     def served() -> bool:
@@ -86,7 +86,7 @@ def wait_for_offsets(found: Standing) -> None:
 
 
 def paths(folder: Path, seed: int, count: int = 5_000, n: int = 20) -> Path:
-    """A file of /recommend paths: users as they come back in the workload, one in ten never seen."""
+    """Write a file of /recommend paths: returning users of the workload, one in ten never seen."""
     users = workload.stream(seed, 20 * count, PER_SECOND).user[::20].tolist()
     asked = [f"stranger{number}" if number % 10 == 0 else f"u{user:06d}" for number, user in enumerate(users)]
     file = folder / "paths.txt"

@@ -1,11 +1,11 @@
-"""In: catalogues of 10,000 to 1,000,000 items. Out: microseconds of the compiled step per event, ranked and not.
+"""Measures µs of the compiled step per event, ranked and not, with 10,000 to 1,000,000 items.
 
 At 2,000 events/s of record time one event in forty is ranked, tested and trained on. `with` is the step over whole
 batches; `without` the step over the runs of events between two that are ranked, the call itself included. Ids are rows
-already: what stands before the step (polling, decoding, admission, ids to rows) is the business of `pipeline`.
-Times are of the processor, not of the wall: what else the machine does is not the step's.
-What the trained share costs in quality is read off one real stream, replayed at record times that make one event in 8,
-in 40 or in 64 train, and tested at the same events each time.
+already: everything before the step (polling, decoding, admission, ids to rows) belongs to `pipeline`. Times are
+processor time, without other work of the machine. The effect of the trained share on quality is measured on one real
+stream, replayed at record times that make one event in 8, in 40 or in 64 train, and tested at the same events each
+time.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ PER_SECOND = 2_000.0
 SHARES = {"1/8": 100.0, "1/40": 2_000.0, "1/64": 100_000.0}
 """Share of the events whose list trains, and the events a second of record time that make it so."""
 
-WARM = 0.4  # of the stream: before that, lists train more often whatever the record times
+WARM = 0.4  # share of the stream before which lists train more often whatever the record times
 SHORTEST = 8  # events of a run between two rankings that is worth a call of its own
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Sizes, and how much is measured."""
+    """Add options for sizes, and how much is measured."""
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="items (default: %(default)s)")
     parser.add_argument("--events", type=int, default=40_000, help="measured events (default: %(default)s)")
     parser.add_argument("--quality-events", type=int, default=200_000, help="0 leaves it out (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """The curve, then the quality."""
+    """Measure the curve, then the quality."""
     curve = {str(size): measure(grown(size, options.events, options.seed), options) for size in options.sizes}
     judged = curve.get(str(JUDGED), {})
     figures = [
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(made: Grown, options: argparse.Namespace) -> dict[str, Any]:
-    """Rounds over the events that come next: odd ones by whole batches, even ones by runs between rankings."""
+    """Measure rounds over the events that follow: odd ones by whole batches, even ones by runs between rankings."""
     with_, without, share = [], [], []
     parts = np.array_split(np.arange(len(made.later)), 2 * options.runs)
     for number, places in enumerate(parts):
@@ -98,7 +98,7 @@ def _whole(recommender: Recommender, events: list[Event]) -> float:
 
 
 def _between(recommender: Recommender, events: list[Event]) -> tuple[float, float]:
-    """Microseconds per event of runs in which nothing is ranked; the share of events that are."""
+    """Measure µs per event of runs in which nothing is ranked, and the share of ranked events."""
     clock, progress = recommender.state.tables["clock"].columns, recommender.state.tables["progress"].columns
     spent, count, ranked, seen = 0.0, 0, 0, 0
     for batch in batches(events, BATCH):
@@ -122,7 +122,7 @@ def _timed(recommender: Recommender, rows: EventBatch) -> float:
 
 
 def quality(count: int, seed: int) -> dict[str, Any]:
-    """HR@20 and MRR@20 of the ranker and of what is served, past WARM of the demo's purchases, by trained share."""
+    """Measure HR@20 and MRR@20 of the ranker and as served, past WARM of the demo's purchases, by trained share."""
     bought = purchases(count, START)
     facts = {item: Facts(fact.get("category"), fact.get("brand"), None) for item, fact in bought.facts.items()}
     columns = zip(bought.user, bought.item, bought.timestamp, bought.price, strict=True)

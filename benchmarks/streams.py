@@ -1,4 +1,4 @@
-"""In: the files of ../shared/data. Out: the four development streams as events and item facts, read where they are."""
+"""Reads the four development streams of ../shared/data as events and item facts."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ LIMITS = {"movielens_100k": None, "rees46_3h": None, "taobao_users": None, "onli
 """The streams, and how many lines of each are read."""
 
 CATEGORY = {"rees46_3h": "category_id", "taobao_users": "category_id"}
-"""Column of the items file that is the category. MovieLens' genres are left out: the figures compared with had none."""
+"""Column of the items file with the category. MovieLens' genres are left out, as in the figures compared with."""
 
 
 def load(name: str) -> Stream:
-    """One stream. Raises FileNotFoundError when the data folder is not beside the repository."""
+    """Load one stream. Raises FileNotFoundError if the data folder is not next to the repository."""
     events = [event for row in islice(_rows(f"{name}.csv.gz"), LIMITS[name]) if (event := _event(row)) is not None]
     titles = {row["item_id"]: row["title"] for row in _rows(f"{name}.items.csv.gz") if row.get("title")}
     return Stream(name, events, dict(_facts(name)), titles)
 
 
 def load_facts(name: str) -> dict[str, Facts]:
-    """The facts of one stream's items file."""
+    """Load the facts of one stream's items file."""
     return dict(_facts(name))
 
 
 def lines(name: str) -> Iterator[tuple[Event, dict[str, str]]]:
-    """Every line of one stream as an event, ratings of all heights included, and with the columns it has besides."""
+    """Yield every line of one stream as an event, with any rating, and with its other columns."""
     for row in _rows(f"{name}.csv.gz"):
         yield _read(row), row
 

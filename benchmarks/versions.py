@@ -1,4 +1,4 @@
-"""In: 2,000 events/s over 100,000 items. Out: what versions cost: bytes to Redis, the uploader's time, the cadence."""
+"""Measures the cost of versions at 2,000 events/s over 100,000 items: bytes to Redis, upload time, cadence."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PHASES = ("cut", "encode", "upload", "commit")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark alone."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learnt before (default: %(default)s)")
+    """Add the options of this benchmark."""
+    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each run (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Windows of time, one after the other, while events arrive."""
+    """Measure windows of time, one after the other, while events arrive."""
     with standing(options, options.past) as whole:
         lasts = options.runs * options.seconds + 60
         with feeding(whole.around.bootstrap, whole.events, EVENTS, lasts, options.seed, uuid.uuid4().hex[:6]):
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _base_every(base: float, deltas: float) -> float:
-    """Seconds between bases: when the deltas exceed twice a base's size, or ten minutes."""
+    """Return the seconds between bases: when the deltas exceed twice a base's size, or ten minutes."""
     return max(1.0, min(LearnerSettings().base_interval, 2 * base / max(deltas, 1.0)))
 
 

@@ -1,9 +1,9 @@
-"""In: a seed and a size. Out: a shop's stream of events and its catalogue, the same for the same seed, made in bulk.
+"""Makes a shop's stream of events and its catalogue in bulk, the same for the same seed.
 
-Sessions, not independent draws: a visitor stays within a category or two, comes back to what was looked at, and now and
-then puts something in the basket. Shares are those of real shop logs, rounded: about 94 % clicks, 3 % carts, 2 %
-purchases, 1 % the rest; one event in five is about an item that the same session has shown before; the most popular
-thousandth of the items draws about a ninth of the events.
+Events come in sessions, not as independent draws: a visitor stays within a category or two, returns to items already
+seen, and now and then puts something in the basket. Shares are those of real shop logs, rounded: about 94 % clicks, 3 %
+carts, 2 % purchases, 1 % others; one event in five is about an item that the same session has shown before; the most
+popular thousandth of the items draws about a ninth of the events.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ BRANDS = 2_000
 SHARES = {"click": 0.94, "cart": 0.03, "purchase": 0.02, "favourite": 0.006, "search": 0.002, "dislike": 0.002}
 # Exponent of popularity by rank, of items, categories and brands; 1 would give the first item one event in twelve.
 ZIPF = 0.9
-# The same of users, who are much more alike; above 0.6 the busiest would meet the cap on events of a user a minute.
+# The same for users, who are much more alike; above 0.6 the busiest would reach the cap on events a minute of a user.
 USER_ZIPF = 0.4
-# Of the events of a session: again an item of this session, an item of its category, anything.
+# Shares of the events of a session: an item of this session again, an item of its category, any item.
 AGAIN, SAME_CATEGORY = 0.2, 0.6
 SESSION_EVENTS = 6  # mean length
 
@@ -50,7 +50,7 @@ class Stream(NamedTuple):
 
 
 def catalogue(seed: int, items: int = ITEMS) -> Catalogue:
-    """Categories of very different sizes, prices around a level that belongs to the category."""
+    """Make categories of very different sizes, with prices around a level of the category."""
     rng = np.random.default_rng([seed, 1])
     category = _ranked(rng, items, CATEGORIES, seed)
     level = rng.lognormal(3.0, 1.0, CATEGORIES)  # (categories,)
@@ -68,11 +68,17 @@ def stream(
     parade: bool = False,
     part: int = 0,
 ) -> Stream:
-    """`events` events, `per_second` a second, by sessions that run side by side.
+    """Make events by sessions that overlap in time.
 
-    parade: the first events show every item once, so that a model that learnt them has a row for each. part: other
-    events of the same shop, with the same favourites; of another seed everything is another, and a gate that knew the
-    first shop waits until the second is known.
+    Args:
+        seed: Seed of the shop and its events.
+        events: How many to make.
+        per_second: Events a second.
+        items: Items of the shop.
+        users: Users of the shop.
+        parade: Let the first events show every item once, so that a model that learned them has a row for each.
+        part: Number of a stream of the same shop, with the same favourites. With another seed everything differs, and a
+            gate that knew the first shop waits until the second is known.
     """
     rng = np.random.default_rng([seed, 2, part])
     lengths = rng.geometric(1 / SESSION_EVENTS, 2 * events // SESSION_EVENTS + 10)
@@ -87,7 +93,7 @@ def stream(
     shown = item[order]
     if parade:
         shown[:items] = rng.permutation(items)[:events]
-    even = np.arange(events) / per_second  # arrivals are even: bursts are a matter of the load generator
+    even = np.arange(events) / per_second  # arrivals are even: bursts are up to the load generator
     return Stream(user[order], shown, kind, session[order], even)
 
 
@@ -106,13 +112,13 @@ def _items(
     again = (draw < AGAIN) & (place > 0)
     source = np.arange(events)
     source[again] -= 1 + (rng.random(events) * place).astype(np.int64)[again]
-    for _ in range(8):  # an item again of an item again: eight steps reach all but one in a million
+    for _ in range(8):  # a repeat may repeat a repeat: eight steps resolve all but one in a million
         source = source[source]
     return item[source]
 
 
 def _ranked(rng: np.random.Generator, count: int, size: int, seed: int, exponent: float = ZIPF) -> NDArray[np.int64]:
-    """Draws among `size`; which are the popular ones is a matter of the seed alone."""
+    """Draw among `size`; which ones are popular depends on the seed alone."""
     weight = np.arange(1, size + 1) ** -exponent
     cumulative = np.cumsum(weight / weight.sum())
     place = np.minimum(np.searchsorted(cumulative, rng.random(count)), size - 1)
@@ -132,7 +138,7 @@ class Line(msgspec.Struct, omit_defaults=True):
 
 
 def lines(made: Stream, goods: Catalogue, start: float, run: str = "") -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of each event; `start` in epoch seconds; `run` makes the event ids of one use of a stream its own.
+    """Yield (key, value) of each event; `start` in epoch seconds; `run` makes the event ids unique to one use.
 
     >>> key, value = next(lines(stream(1, 100, 50.0), catalogue(1), 1760000000.0))
     >>> value.startswith(b'{"event_type":"') and key.startswith(b"u")
@@ -157,7 +163,7 @@ def lines(made: Stream, goods: Catalogue, start: float, run: str = "") -> Iterat
 
 
 def facts(goods: Catalogue) -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of each item, as records of topic `items`."""
+    """Yield (key, value) of each item, as records of topic `items`."""
     encode = msgspec.json.Encoder().encode
     for number, (category, brand, price) in enumerate(
         zip(goods.category.tolist(), goods.brand.tolist(), goods.price.tolist(), strict=True)

@@ -1,1 +1,1 @@
-"""The read side: versions and histories from Redis in, recommendations over HTTP out; and the command line."""
+"""Versions and histories from Redis in, recommendations over HTTP out; and the command line."""

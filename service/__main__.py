@@ -1,4 +1,4 @@
-"""In: settings and options. Out: this process becomes an API replica, and an exit code that says how it ended.
+"""Runs an API replica in this process; the exit code says how it ended.
 
 Exit codes: 0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 4 the address is in use or may not
 be used.
@@ -33,19 +33,29 @@ UNUSABLE: Final = 2
 NO_ADDRESS: Final = 4
 
 GRACE: Final = 8
-"""Seconds that requests in flight have to end after SIGTERM; POST /events waits 5 for Kafka. With what the parts take
-to stop (service/context.py) the end comes within 20 s, below the 30 s after which Docker and Kubernetes kill."""
+"""Seconds that requests in flight have to end after SIGTERM; POST /events waits 5 for Kafka. With the time that the
+parts take to stop (service/context.py) that is less than 20 s; Docker and Kubernetes kill after 30 s."""
 KEEP_ALIVE: Final = 75
-"""Seconds an idle connection is kept: longer than the usual balancer's, so that the balancer closes first."""
+"""Seconds an idle connection is kept: longer than load balancers usually do, so that the balancer closes first."""
 CONNECTIONS: Final = 2_048
-"""Connections and requests at once; beyond it the server answers 503 by itself."""
+"""Connections and requests at once; beyond that the server answers 503 by itself."""
 SWITCH: Final = 0.0005
-"""Seconds after which a thread that holds the interpreter lock gives it up. The default, 5 ms, would be paid by every
-request that meets the thread which loads a version."""
+"""Seconds after which a thread that holds the interpreter lock gives it up. With the default, 5 ms, every request that
+meets the thread which loads a version would wait that long."""
 
 
 def run(config: Path | None, *, host: str | None = None, port: int | None = None, insecure: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. Options win over the settings."""
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: A settings file (TOML).
+        host: Address to listen on, instead of the one in the settings.
+        port: Port to listen on, instead of the one in the settings.
+        insecure: Listen beyond loopback without keys.
+
+    Returns:
+        The exit code.
+    """
     logs.configure()
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
@@ -78,10 +88,10 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
 
 
 def _application(settings: Settings) -> FastAPI:
-    # Of what modules are made nothing goes away again, so no cycle is looked for in it, now or later.
+    # Modules and their objects stay forever, so the collector need not look for cycles in them, now or later.
     gc.disable()
     try:
-        # Numba and all kernels come with it: seconds that nobody should wait to read of a wrong setting.
+        # Numba and all kernels come with it: nobody should wait seconds to read that a setting is wrong.
         from service.app import create_app
 
         app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
@@ -102,10 +112,10 @@ class _Server(uvicorn.Server):
         self._close = close
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Begin to drain; a second Ctrl-C ends at once."""
+        """Start to drain; a second Ctrl-C ends at once."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
-        self._close()  # streams would hold the end up until the grace is over
+        self._close()  # streams would delay the end until the grace is over
         self.caught = signal.Signals(sig).name
         logs.say("draining", signal=self.caught, grace_seconds=GRACE)
 
@@ -117,7 +127,7 @@ def _with_options(settings: Settings, host: str | None, port: int | None, insecu
     if not is_loopback(service.host) and not len(keys) and not service.insecure:
         raise BadKeys(
             f"{service.host} can be reached from other machines and no key is configured: set service.keys or "
-            "service.keys_file, or listen on 127.0.0.1, or give --insecure if everybody may ask and change"
+            "service.keys_file, or listen on 127.0.0.1, or give --insecure if everybody may read and change"
         )
     return settings.model_copy(update={"service": service})
 
@@ -155,7 +165,9 @@ def _refuse(error: Exception) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m service`."""
-    parser = argparse.ArgumentParser(prog="python -m service", description="Answer /recommend from the served version.")
+    parser = argparse.ArgumentParser(
+        prog="python -m service", description="Run the API: answer /recommend from the champion."
+    )
     parser.add_argument("--config", type=Path, help="settings file (TOML)")
     parser.add_argument("--host", help="address to listen on; beyond loopback needs keys")
     parser.add_argument("--port", type=int, help="port to listen on")

@@ -1,4 +1,4 @@
-"""In: the settings. Out: the HTTP application: routes, problem documents, limits, and the parts behind them."""
+"""Makes the HTTP application: routes, problem documents, limits, and the parts behind them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from service.context import assemble
-from service.http import Edge, Origins, problems
-from service.http import openapi as describing
+from service.http import Edge, Origins, openapi, problems
 from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
-from service.runtime import Telemetry
+from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 
 ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)
@@ -27,9 +26,14 @@ DESCRIPTION: Final = (
 
 
 def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
-    """The application. `trusted`: whoever can reach it may use the roles that have no key.
+    """Make the application. It opens nothing before the server starts it.
 
-    Nothing is opened before the server starts it. Raises BadKeys for keys that cannot be used.
+    Args:
+        settings: The settings in force.
+        trusted: Whether everybody who can reach it may use the roles that have no key.
+
+    Raises:
+        BadKeys: The configured keys cannot be used.
     """
     telemetry = Telemetry()
     context = assemble(settings, telemetry, trusted=trusted)
@@ -56,14 +60,14 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     app.state.context = context
     for routes in ROUTERS:
         app.include_router(routes.router)
-    app.openapi = describing.installed(app)  # type: ignore[method-assign]
+    app.openapi = openapi.installed(app)  # type: ignore[method-assign]
     problems.install(app)
     telemetry.initialise([pair for routes in ROUTERS for pair in templates(routes.router.routes)])
     return app
 
 
 def templates(routes: Sequence[BaseRoute]) -> list[tuple[str, str]]:
-    """(method, path template) of each route: what metrics are labelled with."""
+    """(method, path template) of each route, the labels of metrics."""
     found = []
     for route in routes:
         if isinstance(route, Route):

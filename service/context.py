@@ -1,4 +1,4 @@
-"""In: the settings. Out: the parts of one service process, put together, started and stopped in order."""
+"""The parts of one service process: assembles them, starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from models.state import SCHEMA
 from service.gate import AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys
 from service.ingest import Beacons, EventPublisher
-from service.runtime import RateLimit, Telemetry
+from service.runtime import RateLimit
+from service.runtime.telemetry import Telemetry
 from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
@@ -29,7 +30,7 @@ CLOSING: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the routes work with. One per process; reached as `request.app.state.context`."""
+    """The parts that routes use. One per process, reached as `request.app.state.context`."""
 
     settings: Settings
     telemetry: Telemetry
@@ -45,24 +46,24 @@ class Context:
     buckets: RateLimit
     beacons: Beacons
     showings: Showings
-    forgetting: ErasureFollower
+    erasures: ErasureFollower
     slates: SlateLog
     live: PageFeed
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
-        """Begin to follow the store and to look for a broker."""
+        """Start to follow the store and to connect to Kafka."""
         self.catalogue.start()
         self.gatekeeper.start()
         self.intake.start()
         self.slates.start()
-        self.forgetting.start()
+        self.erasures.start()
         self.live.start()
 
     async def stop(self) -> None:
-        """End in the other order; what waits for Kafka is sent. Each part has a bound, all of them 10 s together."""
+        """Stop in reverse order; records that wait for Kafka are sent. Each part has a bound, 10 s for all together."""
         try:
-            await asyncio.gather(self.live.stop(), self.forgetting.stop())
+            await asyncio.gather(self.live.stop(), self.erasures.stop())
             await run_in_threadpool(self._stop_threads)
         finally:
             for store in (self.store, self.catalogue_store):
@@ -78,7 +79,17 @@ class Context:
 
 
 def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Context:
-    """The parts of one service process. `trusted`: roles without a key are open. Raises BadKeys, OSError."""
+    """Assemble the parts of one service process.
+
+    Args:
+        settings: The settings in force.
+        telemetry: The metrics of this process.
+        trusted: Whether roles without a key are open.
+
+    Raises:
+        BadKeys: The configured keys cannot be used.
+        OSError: A password file cannot be read.
+    """
     keys = ApiKeys(settings.service.keys, settings.service.keys_file, trusted=trusted)
     store = Store.for_service(settings)
     catalogue_store = Store.for_service(settings)
@@ -104,7 +115,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         showings=showings,
-        forgetting=ErasureFollower(quick, showings, intake, keeper.gathering.reservoir),
+        erasures=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         live=PageFeed(tables, keeper, store, time.time),
     )

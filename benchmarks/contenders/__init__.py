@@ -1,1 +1,1 @@
-"""What runs in a process of its own so that no contender warms or disturbs another; each prints one JSON object."""
+"""Contenders, each run in a process of its own so that none warms or disturbs another; each prints one JSON object."""

@@ -1,6 +1,6 @@
-"""In: settings and a number of records. Out: seconds in which the whole learner takes them from Kafka into its state.
+"""Measures how long the whole learner takes to read a number of records from Kafka into its state.
 
-It is the learner that `python -m streaming` runs, from the first poll to the last event learnt: decoding, admission,
+It is the learner that `python -m streaming` runs, from the first poll to the last learned event: decoding, admission,
 histories to Redis, learning, versions on schedule. With "stages" its parts are timed as well, which costs a little.
 """
 
@@ -41,14 +41,14 @@ STAGES: dict[str, tuple[type, str]] = {
 
 
 class Clocks:
-    """Seconds on the wall and of processor time that calls of a method took."""
+    """Sums the wall time and processor time of calls of methods, in seconds."""
 
     def __init__(self) -> None:
         self.wall: dict[str, float] = {}
         self.processor: dict[str, float] = {}
 
     def time(self, name: str, owner: type, method: str) -> None:
-        """Measure every call of `owner.method` from now on, waiting for the interpreter included on the wall."""
+        """Measure every call of `owner.method` from now on. Wall time includes waiting for the interpreter."""
         original: Callable[..., Any] = getattr(owner, method)
         self.wall[name] = self.processor[name] = 0.0
 
@@ -65,7 +65,7 @@ class Clocks:
 
 
 def main() -> None:
-    """Reads {"records", "already", "stages", "stop"} from standard input, settings from the environment."""
+    """Read {"records", "already", "stages", "stop"} from standard input, settings from the environment, and learn."""
     task = json.load(sys.stdin)
     clocks, started = Clocks(), _first_call(KafkaSource, "poll")
     if task.get("stages"):
@@ -74,7 +74,7 @@ def main() -> None:
     settings = load_settings(None, os.environ)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
-    warm()  # an edit of a kernel since the last run must not be charged to the learner
+    warm()  # compiling kernels that were edited since the last run must not be charged to the learner
     learner = Learner.connected(settings, telemetry, stop)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(learner.run()), name="learner")
@@ -89,7 +89,7 @@ def main() -> None:
     result |= {"wall": dict(clocks.wall), "processor": dict(clocks.processor)}
     if not task.get("stop"):
         print(json.dumps(result), flush=True)
-        os._exit(0)  # what would be written at an orderly end is not part of the question
+        os._exit(0)  # the version of an orderly end is not part of the measurement
     stop.set()
     thread.join()
     print(json.dumps(result | {"exit": codes}))

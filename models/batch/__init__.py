@@ -1,4 +1,4 @@
-"""A collected batch in; further passes of the factorization machine out. Used where update.mode is batch."""
+"""Trains the factorization machine in further passes over a collected batch. Used where update.mode is batch."""
 
 from models.batch.held_out import HeldOut
 from models.batch.passes import Passes, warm_passes

@@ -1,6 +1,6 @@
-"""In: a recommender and the most recent events, which it has not learnt. Out: how it would rank what came. Stage 3.
+"""Scores a ranker on the most recent events, which it has not learned. Stage 3.
 
-Asked as a request would ask: with the history each user had at that moment, for the list that would be shown.
+It is asked as a request would ask: with the history each user had at that moment, for the list they would be shown.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from models import dimensions as dim
 from models.recommender import (
     DEPTH,
     EventLike,
-    Recommender,
+    Ranker,
+    ReadableState,
     hits,
     is_history,
     is_positive,
     new_scratch,
     reciprocal_ranks,
 )
-from models.state import State
 
 ASKED: Final = 1_000
-"""Events that are asked about, evenly spread: a standard error of .015, and half a second."""
+"""Events that are asked about, evenly spread. The standard error is 0.015, and asking takes half a second."""
 
-Told = tuple[str, float, int]
-"""Item, time in epoch seconds, kind."""
+Done = tuple[str, float, int]
+"""An event of a history: item, time in epoch seconds, kind."""
 
 
 class Score(NamedTuple):
-    """Hit rate and mean reciprocal rank within 20 over `n` events, by the list that would be served."""
+    """Hit rate and mean reciprocal rank within the first 20, over `n` events, of the list that would be shown."""
 
     hit_rate: float
     reciprocal: float
@@ -40,30 +40,35 @@ class Score(NamedTuple):
 
     @property
     def total(self) -> float:
-        """What must grow from pass to pass."""
+        """The sum of both, which must grow from pass to pass."""
         return self.hit_rate + self.reciprocal
 
 
 class HeldOutQuestion(NamedTuple):
-    """One event and what its user had done before, newest first."""
+    """One event, and the history of its user, newest first."""
 
-    past: list[Told]
+    past: list[Done]
     item: str
     now: float
 
 
 class HeldOut:
-    """Ask as often as you like; what is asked stays the same."""
+    """A fixed set of questions about held-out events, to be asked again after each pass.
 
-    def __init__(self, recommender: Recommender, events: Sequence[EventLike]) -> None:
-        self._recommender, self._scratch = recommender, new_scratch()
-        self._questions = _questions(recommender.state, events)
+    Args:
+        ranker: The model that is asked, which has not learned the events.
+        events: Held-out events in order.
+    """
+
+    def __init__(self, ranker: Ranker, events: Sequence[EventLike]) -> None:
+        self._ranker, self._scratch = ranker, new_scratch()
+        self._questions = _questions(ranker.state, events)
 
     def __len__(self) -> int:
         return len(self._questions)
 
     def score(self, alive: Callable[[], bool]) -> Score | None:
-        """How what is learnt now would have served them; None when `alive`, asked between questions, said no."""
+        """Score the model as it is now; None if `alive`, which is asked between questions, says no."""
         ranks = []
         for question in self._questions:
             ranks.append(self._rank(question))
@@ -77,12 +82,12 @@ class HeldOut:
     def _rank(self, question: HeldOutQuestion) -> int:
         items, times = [item for item, _, _ in question.past], [when for _, when, _ in question.past]
         kinds = [kind for _, _, kind in question.past]
-        shown = self._recommender.rank(items, times, kinds, question.now, DEPTH, scratch=self._scratch).items
+        shown = self._ranker.rank(items, times, kinds, question.now, DEPTH, scratch=self._scratch).items
         return shown.index(question.item) + 1 if question.item in shown else 0
 
 
-def _questions(state: State, events: Sequence[EventLike]) -> list[HeldOutQuestion]:
-    """About events whose item somebody had touched before."""
+def _questions(state: ReadableState, events: Sequence[EventLike]) -> list[HeldOutQuestion]:
+    """Make questions about positive events whose item somebody had touched before."""
     good = [at for at, event in enumerate(events) if is_positive(event) and _touched(state, event.item_id or "")]
     asked = set(good[:: max(1, -(-len(good) // ASKED))])
     users = {events[at].user_id for at in asked}
@@ -96,21 +101,21 @@ def _questions(state: State, events: Sequence[EventLike]) -> list[HeldOutQuestio
     return found
 
 
-def _touched(state: State, item: str) -> bool:
+def _touched(state: ReadableState, item: str) -> bool:
     row = state.keys["item"].rows.get(item, -1)
     return row >= 0 and bool(state.tables["item_stats"].columns["events"][row])
 
 
-def _past(state: State, user: str) -> list[Told]:
-    """What the model knows of a user, newest first."""
+def _past(state: ReadableState, user: str) -> list[Done]:
+    """Return the history of a user as the model knows it, newest first."""
     row = state.keys["user"].rows.get(user, -1)
     if row < 0:
         return []
     ring, ids = state.tables["user_ring"].columns, state.keys["item"].ids
     pushed = int(state.tables["user"].columns["pushed"][row])
     places = [row * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
-    told = [(ids[int(ring["item"][at])] if ring["item"][at] >= 0 else None, at) for at in places]
-    return [(item, float(ring["time"][at]), int(ring["kind"][at])) for item, at in told if item is not None]
+    items = [(ids[int(ring["item"][at])] if ring["item"][at] >= 0 else None, at) for at in places]
+    return [(item, float(ring["time"][at]), int(ring["kind"][at])) for item, at in items if item is not None]
 
 
 __all__ = ["HeldOut", "Score"]

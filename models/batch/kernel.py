@@ -1,8 +1,8 @@
-"""In: a batch that has been learnt in event order. Out: the factorization machine learnt it once more. Stage 4.
+"""A batch that was learned in event order in; the factorization machine trained on it once more out. Stage 4.
 
-Counts, memories, popularity and what orders lists are not touched: they would count everything twice, and a list made
-again would hold what came after it. It is compiled where `update.mode` is batch and nowhere else, so it is not among
-the kernels that every start waits for.
+Counts, co-visitation, popularity and the rankers are left alone: the former would count everything twice, and a list
+made for the latter would contain later events. Compiled only where `update.mode` is batch, so it is not among the
+kernels that every start waits for.
 """
 
 import numpy as np
@@ -12,14 +12,23 @@ from models.kernels.core.compile import kernel
 from models.kernels.learning import draw, learn_factors
 from models.kernels.retrieval import history
 
-PAST = 32  # events of a user that are looked at: enough for ten that count among impressions and dislikes
+PAST = 32  # events of a user that are kept: enough for ten that count, among impressions and dislikes
 
 
 @kernel
 def again(served, private, past, users, items, times, kinds, weights, scratch):
-    """Learn events in order, each in the context that it had. past: (item, time, kind, pushed), rings of PAST by user.
+    """Learn events in order, each in the context that it had.
 
-    users: (n,) rows of `past`; items: (n,) rows, -1 for what is passed over; times i64, kinds u8, weights f32.
+    Args:
+        served: The served tables.
+        private: The learner's own tables.
+        past: Item, time and kind, rings of PAST entries per user, (users * PAST,), and the entries pushed, (users,).
+        users: Rows of `past`, (n,).
+        items: Rows of items, (n,); -1 skips the event.
+        times: Epoch seconds, (n,) i64.
+        kinds: Codes of event types, (n,) u8.
+        weights: Weights of the events, (n,) f32.
+        scratch: Working memory.
     """
     ring_items, ring_times, ring_kinds, pushed = past
     for at in range(users.shape[0]):

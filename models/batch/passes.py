@@ -1,7 +1,8 @@
-"""In: a recommender and the events it is about to learn. Out: further passes of the factorization machine. Stage 4.
+"""Runs further passes of the factorization machine over a batch. Stage 4.
 
-Rates: AdaGrad's sums stay those of the one pass in event order, so that learning goes on afterwards at its own pace; a
-further pass divides them, which lowers its rates by a factor, by its square in the pass after, and so on.
+Learning rates: AdaGrad's sums stay those of the one pass in event order, so that online learning continues at its own
+pace. A further pass scales them while it runs, which multiplies its rates by a factor, the next pass by the factor's
+square, and so on.
 """
 
 from __future__ import annotations
@@ -23,17 +24,22 @@ SUMS: Final = {
     "item_last": ("g_sum",),
     "category_factors": ("q_sum", "bias_sum"),
 }
-"""What the factorization machine learns, and the sums of its squared gradients, by table."""
+"""The columns of the factorization machine, and of the sums of its squared gradients, by table."""
 
 TOGETHER: Final = 2_000
-"""Events of one compiled call: about 10 ms, after which the caller may look at what else there is."""
+"""Events of one compiled call: about 10 ms, after which the caller may attend to something else."""
 
 Saved = dict[tuple[str, str], Array]
 """Copies of columns, by table and name."""
 
 
 class Passes:
-    """Make it before the events are learnt in their order; then `run`, `save` and `restore` after that."""
+    """Further passes over a batch. Make it before the events are learned in order; call the methods afterwards.
+
+    Args:
+        recommender: The model, which has not learned the events yet.
+        events: The batch, in order.
+    """
 
     def __init__(self, recommender: Recommender, events: Sequence[EventLike]) -> None:
         self._recommender, self._events = recommender, events
@@ -45,7 +51,15 @@ class Passes:
         self._sums: Saved = {}
 
     def run(self, rate: float, alive: Callable[[], bool]) -> bool:
-        """One pass, at `rate` times the learning rate. `alive` is asked every few ms; False when it said no."""
+        """Run one pass.
+
+        Args:
+            rate: Factor of the learning rate.
+            alive: Asked every few ms; when it says no, the pass ends.
+
+        Returns:
+            Whether the pass was completed.
+        """
         state = self._recommender.state
         if self._batch is None:
             self._begin(state)
@@ -62,7 +76,7 @@ class Passes:
         return whole
 
     def _begin(self, state: State) -> None:
-        """Rows of now: what was evicted meanwhile has none, or is another's."""
+        """Look up the rows as they are now: an item evicted meanwhile has none, or its row is another's."""
         ids, rows = state.keys["item"].ids, state.keys["item"].rows
         stale = np.array([ids[at] != known for at, known in enumerate(self._ids)] or [False])
         ring = self._past[0]
@@ -83,11 +97,11 @@ class Passes:
             self._recommender.state.tables[table].columns[name][: len(values)] = values * np.float32(factor)
 
     def save(self) -> Saved:
-        """The vectors as they are."""
+        """Copy the vectors."""
         return _copied(self._recommender.state, VECTORS)
 
     def restore(self, saved: Saved) -> None:
-        """The vectors as they were."""
+        """Put the vectors of `save` back."""
         for (table, name), values in saved.items():
             data = self._recommender.state.tables[table]
             data.columns[name][: len(values)] = values
@@ -109,7 +123,7 @@ def _parts(columns: tuple[Array, ...]) -> Iterator[tuple[Array, ...]]:
 
 
 def _rings(state: State, users: Sequence[str]) -> tuple[Array, Array, Array, Array]:
-    """The newest events of each user: item, time, kind, each (users * PAST,), and how many there are (users,)."""
+    """Return the newest events of each user: item, time, kind, each (users * PAST,), and their number, (users,)."""
     known = state.keys["user"].rows
     rows = np.array([known.get(user, -1) for user in users], np.int64)
     total = np.zeros(len(rows), np.int64)
@@ -117,14 +131,14 @@ def _rings(state: State, users: Sequence[str]) -> tuple[Array, Array, Array, Arr
     count = np.minimum(total, PAST)
     back = np.arange(PAST)
     theirs = np.maximum(rows, 0)[:, None] * dim.RING + (total[:, None] - 1 - back) % dim.RING
-    mine = np.arange(len(rows))[:, None] * PAST + (count[:, None] - 1 - back) % PAST
+    own = np.arange(len(rows))[:, None] * PAST + (count[:, None] - 1 - back) % PAST
     there = back < count[:, None]
     ring = state.tables["user_ring"].columns
     items: Array = np.full(len(rows) * PAST, -1, np.int32)
     times: Array = np.zeros(len(rows) * PAST, np.int64)
     kinds: Array = np.zeros(len(rows) * PAST, np.uint8)
     for into, name in ((items, "item"), (times, "time"), (kinds, "kind")):
-        into[mine[there]] = ring[name][theirs[there]]
+        into[own[there]] = ring[name][theirs[there]]
     return items, times, kinds, count
 
 
@@ -137,7 +151,7 @@ class _Event(NamedTuple):
 
 
 def warm_passes() -> None:
-    """Compile or load what a pass needs, before there is anything that would wait for it."""
+    """Compile or load what a pass needs, before anything waits for it."""
     settings = RecommenderOptions(items=10, users=10, categories=10, brands=10, queries=10)
     recommender, events = Recommender(new_state(settings), settings), [_Event()]
     passes = Passes(recommender, events)

@@ -1,4 +1,4 @@
-"""In: passes and held-out events. Out: the vectors of the best pass, and why there was no further one. Stage 4."""
+"""Trains a batch in further passes and keeps the vectors of the best one. Stage 4."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from models.batch.held_out import HeldOut, Score
 from models.batch.passes import Passes
 
 PATIENCE: Final = 2
-"""Further passes in a row without a better score before it ends: one may be bad luck of the negatives drawn."""
+"""Passes in a row without a better score after which training ends. One may be bad luck of the negatives drawn."""
 
 Stopped = Literal["passes", "target", "budget", "no_gain", "asked", "nothing_held_out"]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """When training a batch ends. `passes`: at most, the first in event order included. `target`: hit rate on held-out
-    events that is good enough, 0 for none. `budget`: seconds. `decay`: factor of the learning rate from pass to pass.
+    """When training a batch ends.
+
+    Args:
+        passes: Most passes, counting the first one in event order.
+        target: Hit rate on held-out events that is good enough; 0 for no such target.
+        budget: Most seconds.
+        decay: Factor of the learning rate from pass to pass.
     """
 
     passes: int = 5
@@ -29,15 +34,15 @@ class Goal:
 
 @dataclass
 class Trained:
-    """What became of a batch: a score per pass, the pass whose vectors are kept (1: that in event order)."""
+    """The result of training: a score per pass, and the pass whose vectors are kept (1 is the one in event order)."""
 
     scores: list[Score] = field(default_factory=list)
     kept: int = 1
     stopped: Stopped = "passes"
     seconds: float = 0.0
 
-    def told(self) -> dict[str, Any]:
-        """As a version carries it."""
+    def summary(self) -> dict[str, Any]:
+        """Return the result as a version carries it."""
         scores = [{"hit_rate": round(each.hit_rate, 6), "mrr": round(each.reciprocal, 6)} for each in self.scores]
         asked = self.scores[0].n if self.scores else 0
         return {
@@ -53,9 +58,14 @@ class Trained:
 def train(
     passes: Passes, held_out: HeldOut, goal: Goal, seconds: Callable[[], float], alive: Callable[[], bool]
 ) -> Trained:
-    """Further passes after the one in event order, until one of the goals is reached; the best vectors are kept.
+    """Run further passes after the one in event order until a goal is reached, and keep the best vectors.
 
-    seconds: a monotonic clock. alive: asked often; when it says no, what is best so far is kept and it ends.
+    Args:
+        passes: Passes over the batch, which was learned in event order.
+        held_out: Questions about events after the batch.
+        goal: When to end.
+        seconds: A monotonic clock.
+        alive: Asked often; when it says no, training ends with the best vectors so far.
     """
     began = seconds()
     found = Trained()

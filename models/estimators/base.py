@@ -1,4 +1,4 @@
-"""Named features or integer fields in, predictions and learnt rows out: what both regressors share. Stage 4.
+"""The base of both regressors: learns and predicts from named features, data frames or integer fields. Stage 4.
 
 Names become rows here and in `models/estimators/feature_table.py`; the rest is compiled.
 """
@@ -23,10 +23,15 @@ NO_VALUES: Final = np.ones((0, 0))
 
 
 class TableRegressor(FeatureTable, base.MiniBatchRegressor):
-    """A River regressor whose state is a table. Subclasses give the compiled calls.
+    """A River regressor whose state is a table. Subclasses supply the compiled calls.
 
     One model learns either from names (`learn_one`, `learn_many`) or from integer fields (`learn_fields`), not both.
-    Learning belongs to one thread; predictions may run in others while nothing is learnt.
+    Learning belongs to one thread; predictions may run in others while nothing is being learned.
+
+    Args:
+        max_features: Most rows; see the subclasses.
+        scale: Whether numbers are standardised.
+        seed: Seed of the initial vectors.
     """
 
     def __init__(self, max_features: int, scale: bool, seed: int = 0) -> None:
@@ -36,7 +41,13 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
     # One example
 
     def learn_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> None:
-        """Learn one example: features by name (numbers, or strings as categories), target, weight."""
+        """Learn one example.
+
+        Args:
+            x: Features by name: numbers, or strings as categories.
+            y: Target.
+            w: Weight of the example.
+        """
         keys, values = features(x)
         target, weight = number(y), number(w)
         if not all(map(math.isfinite, (*values, target, weight))):
@@ -49,7 +60,7 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
         self._learn(bounds, rows, np.array(values, np.float64), np.array((target,)), np.array((weight,)))
 
     def predict_one(self, x: Mapping[Hashable, Any]) -> float:
-        """The prediction. Features nobody has learnt, and values that are no numbers, add nothing; no row is made."""
+        """Predict the target. Unknown features and values that are not numbers add nothing; no row is made."""
         keys, values = features(x)
         known, out = self._names.rows, np.empty(1)
         rows = np.array([known.get(key, -1) for key in keys], np.int64)
@@ -60,7 +71,13 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
     # Many examples
 
     def learn_many(self, X: Any, y: Any, w: Any = 1.0) -> None:
-        """Learn the rows of a DataFrame strictly one after the other: the same bytes as `learn_one` on each."""
+        """Learn the rows of a DataFrame strictly one after the other: the same bytes as `learn_one` on each.
+
+        Args:
+            X: A DataFrame with n rows.
+            y: Targets, (n,).
+            w: Weights, (n,), or one for all.
+        """
         self._target = getattr(y, "name", None)
         made = frame(X)
         targets = np.asarray(y, np.float64)
@@ -74,10 +91,10 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
     def _learn_frame(self, made: Frame, targets: Array, weights: Array) -> None:
         rows = self._known(made)
         if len(self._names) + sum(row < 0 for column in rows for row in column) > self.max_features:
-            for at, x in enumerate(made.examples()):  # an eviction in between needs what was learnt before it
+            for at, x in enumerate(made.examples()):  # an eviction in between depends on the examples before it
                 self.learn_one(x, targets[at], weights[at])
             return
-        for place in np.flatnonzero(made.entries(rows) < 0).tolist():  # in the order in which examples would come
+        for place in np.flatnonzero(made.entries(rows) < 0).tolist():  # in the order of single examples
             at, column = divmod(place, len(rows))
             code = int(made.codes[at, column])
             rows[column][code] = self._row(made.keys[column][code], ())
@@ -85,7 +102,7 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
         self._learn(made.offsets, made.entries(rows), _plain(made.values.ravel()), targets, weights)
 
     def predict_many(self, X: Any) -> Any:
-        """A Series of predictions, with the frame's index."""
+        """Predict the target of each row of a DataFrame: a Series with the frame's index."""
         import pandas as pd
 
         made = frame(X)
@@ -103,9 +120,17 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
     def learn_fields(self, fields: Array, y: Array, values: Array | None = None, w: Array | None = None) -> None:
         """Learn examples of categories given as integers, one after the other, in one compiled call.
 
-        fields: (n, m) integers, column f being field f; each pair of field and integer is hashed to one of the
-        `max_features` rows, rounded up to a power of two, so memory is fixed and two may share a row. values: (n, m)
-        to weigh them by, 1 if left out, and used as they are. y, w: (n,).
+        Each pair of field and integer is hashed to one of the `max_features` rows, rounded up to a power of two: memory
+        is fixed, and two pairs may share a row.
+
+        Args:
+            fields: Integers, (n, m); column f is field f.
+            y: Targets, (n,).
+            values: Values of the features, (n, m), used as they are; 1 if left out.
+            w: Weights of the examples, (n,); 1 if left out.
+
+        Raises:
+            ValueError: When the shapes do not match.
         """
         self._only(hashed=True)
         ids, amounts = _fields(fields, values)
@@ -117,7 +142,7 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
         self._learn_fields(ids, amounts, _plain(targets), _plain(weights))
 
     def predict_fields(self, fields: Array, values: Array | None = None) -> Array:
-        """Predictions (n,) for integer fields (n, m). Rows that nobody has learnt add nothing."""
+        """Predict targets, (n,), for integer fields (n, m). Rows that were never learned add nothing."""
         ids, amounts = _fields(fields, values)
         out = np.full(len(ids), 0.0)
         if not self._hashed:
@@ -125,7 +150,7 @@ class TableRegressor(FeatureTable, base.MiniBatchRegressor):
         self._predict_fields(ids, amounts, self._new_work(ids.shape[1]), out)
         return out
 
-    # What a model is
+    # Compiled calls
 
     @abstractmethod
     def _learn(self, offsets: Array, entries: Array, values: Array, targets: Array, weights: Array) -> None: ...
@@ -153,5 +178,5 @@ def _fields(fields: Array, values: Array | None) -> tuple[Array, Array]:
 
 
 def _plain(array: Array) -> Array:
-    # One compiled signature serves all when every array is the same kind of array; pandas hands out read-only ones.
+    # One compiled signature serves all calls if every array is of the same kind; pandas hands out read-only arrays.
     return np.require(array, requirements=["C", "W"])

@@ -1,19 +1,18 @@
-"""Features and a target in, a factorization machine that learnt them out; the recommender's own, readable. Stage 4.
+"""The factorization machine as a River regressor. Stage 4.
 
-`FactorizationMachine` is the regressor, in River's language. `context` and `scores` are the readable form of its
-sibling inside the recommender, which is trained on lists by `models/kernels/retrieval/factorization.py`:
+Its sibling inside the recommender is trained on lists by `models/kernels/retrieval/factorization.py`:
 
-z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = .8^q / sum .8^q over the last 10 events r_0, r_1, ...
+z = G[r_0] + sum_q w_q (Q[r_q] + QC[cat r_q]) with w_q = 0.8^q / sum 0.8^q over the last 10 events r_0, r_1, ...
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
 
 There the fields are the last item, the bag of recent items, their categories, the target and its category; item vectors
-are shared between bag and target. There is no field for the user: measured on four streams it gained nothing
-(docs/decisions.md), and without it what the service ranks with is what was tested.
+are shared between bag and target. It has no field for the user: measured on four streams it gained nothing
+(docs/decisions.md), and without it the service ranks with exactly the model that was tested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from models.arrays import Array
 from models.estimators import options
 from models.estimators.base import TableRegressor
 from models.kernels.regression import factorization as regressor_fm
-from models.kernels.regression.examples import REST, WEIGHT, Work
+from models.kernels.regression.examples import REST, Work
 from models.kernels.regression.optimizers import memory_width
 
 
@@ -31,37 +30,30 @@ class FactorizationMachine(TableRegressor):
     """Factorization machine (Rendle, ICDM 2010): p(x) = b + sum_j w_j x_j + sum_{j<l} v_j . v_l x_j x_l.
 
     With plain SGD, `scale=False` and equal initial vectors it gives the numbers of `river.facto.FMRegressor`. It
-    differs where that one bites: predicting makes no row; an optimizer's memory belongs to a feature and not to all;
-    a new vector depends on the feature's name and `seed`, not on the order of arrival; gradients are clipped; what
-    is no finite number is refused and counted in `refused_`.
+    differs where that one surprises: predicting makes no row; an optimizer's memory belongs to one feature and not to
+    all; a new vector depends on the feature's name and `seed`, not on the order of arrival; gradients are clipped; an
+    example that is not all finite numbers is refused and counted in `refused_`.
 
     Not for ranking a catalogue: trained pointwise, it loses to popularity (docs/models.md).
 
-    Parameters
-    ----------
-    n_factors
-        Numbers per vector.
-    weight_optimizer, latent_optimizer
-        `SGD`, `AdaGrad` or `Adam` of `river.optim`, `SGD(0.01)` by default, with a constant or inverse-scaling rate.
-    loss
-        `Squared()` or `Log()` of `river.optim.losses`; with the latter predictions are probabilities.
-    l1_weight, l2_weight, l1_latent, l2_latent
-        Penalties, applied to the features of each example.
-    intercept_init, intercept_lr
-        The bias at first, and its learning rate (a number or a schedule; 0 keeps it).
-    clip_gradient
-        The slope of the loss is cut to this size.
-    sigma
-        Standard deviation of new vectors.
-    scale
-        Standardise numbers by their running mean and variance before anything uses them.
-    max_features
-        Rows at most; beyond it an old feature gives way, and is counted in `evicted_`.
-    seed
-        Of the initial vectors.
+    Args:
+        n_factors: Numbers per vector.
+        weight_optimizer: `SGD`, `AdaGrad` or `Adam` of `river.optim`, with a constant or inverse-scaling rate;
+            `SGD(0.01)` by default.
+        latent_optimizer: The same for vectors.
+        loss: `Squared()` or `Log()` of `river.optim.losses`; with the latter predictions are probabilities.
+        l1_weight: L1 penalty on the weights of each example's features.
+        l2_weight: L2 penalty on the same weights.
+        l1_latent: L1 penalty on the vectors of each example's features.
+        l2_latent: L2 penalty on the same vectors.
+        intercept_init: Initial bias.
+        intercept_lr: Learning rate of the bias, a number or a schedule; 0 keeps it.
+        clip_gradient: Largest slope of the loss; larger ones are cut to it.
+        sigma: Standard deviation of new vectors.
+        scale: Standardise numbers by their running mean and variance before anything uses them.
+        max_features: Most rows; beyond it an old feature gives way, and is counted in `evicted_`.
+        seed: Seed of the initial vectors.
 
-    Examples
-    --------
     >>> model = FactorizationMachine(n_factors=4, intercept_init=5, seed=42)
     >>> for user, item, stars in (("Ann", "Alien", 8), ("Ann", "Heat", 2), ("Bob", "Alien", 9)):
     ...     model.learn_one({"user": user, "item": item}, stars)
@@ -120,26 +112,8 @@ class FactorizationMachine(TableRegressor):
 
     @property
     def latents(self) -> dict[Hashable, Array]:
-        """Vector (n_factors,) by feature, copies. For models that learn from names."""
+        """Vector (n_factors,) of each feature, copied. For models that learn from names."""
         return {key: self._rows.table[row, REST:].copy() for key, row in self._names.rows.items()}
-
-    def set_rows(self, latents: Mapping[Hashable, Any], weights: Mapping[Hashable, float] | None = None) -> None:
-        """Start features from given vectors (n_factors,) and weights: by name, a category's being (name, string).
-
-        A feature is taken for a category if its name is a pair, and for a number otherwise. Raises ValueError for a
-        vector of another length or with a value that is no finite number; then nothing has changed.
-        """
-        vectors = {key: self._vector(key, values, (weights or {}).get(key, 0.0)) for key, values in latents.items()}
-        self._only(hashed=False)
-        for key, vector in vectors.items():
-            row = self._row(key, ())  # first: a new row may be in new arrays
-            self._rows.table[row, WEIGHT], self._rows.table[row, REST:] = vector[0], vector[1:]
-
-    def _vector(self, key: Hashable, latent: Any, weight: float) -> Array:
-        vector = np.concatenate([[weight], np.asarray(latent, np.float64)])
-        if vector.shape != (1 + self.n_factors,) or not np.isfinite(vector).all():
-            raise ValueError(f"feature {key!r}: a vector must be {self.n_factors} finite numbers")
-        return vector
 
     def _widths(self) -> tuple[int, int]:
         return REST + self.n_factors, sum(self._memory)

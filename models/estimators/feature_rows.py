@@ -1,4 +1,4 @@
-"""Feature names in, row numbers out: at most so many, the one untouched for longest among a few giving way. Stage 2.
+"""Feature names in, row numbers out. Rows are bounded: beyond the bound, the oldest of a few gives way. Stage 2.
 
 A number keeps its own name; a string is one of many categories, and its name is the pair (name, string), so that
 ``{"a": "b_c"}`` and ``{"a_b": "c"}`` are two features.
@@ -14,13 +14,14 @@ import xxhash
 from models.arrays import Array
 
 PROBES: Final = 8
-"""Rows compared when one has to give way. Eight of a full table come within a tenth of the oldest."""
+"""Rows compared when one has to give way. On average the oldest of eight is in about the oldest tenth of
+a full table."""
 
 NOT_A_NUMBER: Final = float("nan")
 
 
 def features(x: Mapping[Hashable, Any]) -> tuple[list[Hashable], list[float]]:
-    """Keys and values of an example's features, in its order; a value is NaN if it is neither string nor number.
+    """Return keys and values of an example's features, in its order. A value that is no string or number becomes NaN.
 
     >>> features({"city": "Ulm", "price": 3})
     ([('city', 'Ulm'), 'price'], [1.0, 3.0])
@@ -38,7 +39,7 @@ def features(x: Mapping[Hashable, Any]) -> tuple[list[Hashable], list[float]]:
 
 
 def is_category(key: Hashable) -> bool:
-    """Whether a key stands for a string in a field; numbers whose name is a tuple have it inside another one.
+    """Whether a key stands for a string in a field. The key of a number whose name is a tuple is a tuple in a tuple.
 
     >>> [is_category(key) for key in features({"city": "Ulm", ("a", "b"): 1})[0]]
     [True, False]
@@ -47,7 +48,7 @@ def is_category(key: Hashable) -> bool:
 
 
 def number(value: Any) -> float:
-    """The value as a float, NaN if it is none."""
+    """Convert a value to a float; NaN if it is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -55,12 +56,16 @@ def number(value: Any) -> float:
 
 
 def seed_of(key: Hashable, seed: int) -> int:
-    """A 64-bit number that depends on the name and the seed alone: rows start alike in whatever order they come."""
+    """Hash a name to a 64-bit seed: a row starts alike in whatever order features come."""
     return xxhash.xxh3_64_intdigest(repr(key).encode(), seed)
 
 
 class FeatureRows:
-    """Which row a feature has. The dict is the only Python object per feature, besides its name."""
+    """Keeps the row of each feature. Apart from its name, a dict entry is the only Python object per feature.
+
+    Args:
+        ceiling: Most rows.
+    """
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
@@ -74,15 +79,24 @@ class FeatureRows:
 
     @property
     def full(self) -> bool:
-        """Whether the next new feature costs another its row."""
+        """Whether the next new feature takes the row of another."""
         return len(self.keys) >= self.ceiling
 
     def find(self, key: Hashable) -> int:
-        """The row of a feature, -1 for one that nobody has learnt."""
+        """Return the row of a feature, -1 for an unknown one."""
         return self.rows.get(key, -1)
 
     def add(self, key: Hashable, stamps: Array, pinned: Collection[int]) -> int:
-        """A row for a new feature: a fresh one, or the oldest by `stamps` of the next few that are not `pinned`."""
+        """Give a new feature a row: an unused one, or the oldest of the next few.
+
+        Args:
+            key: The feature.
+            stamps: When each row was last used, (rows,).
+            pinned: Rows that must stay: those of the same example.
+
+        Raises:
+            ValueError: When all rows are pinned.
+        """
         if not self.full:
             row = len(self.keys)
             self.keys.append(key)
@@ -107,11 +121,17 @@ class FeatureRows:
         return best
 
     def put(self, keys: list[Hashable], hand: int, evicted: int) -> None:
-        """Take over the names of another: both then hand out the same rows."""
+        """Take over the names of another `FeatureRows`: both then hand out the same rows.
+
+        Args:
+            keys: The feature of each row, in order.
+            hand: Where the other's next search begins.
+            evicted: How many features the other has evicted.
+        """
         self.keys, self._hand, self.evicted = list(keys), hand, evicted
         self.rows = {key: row for row, key in enumerate(keys)}
 
     @property
     def hand(self) -> int:
-        """Where the next search for an old row begins."""
+        """Row where the next search for an old one begins."""
         return self._hand

@@ -1,6 +1,6 @@
-"""Feature names in, rows of bounded arrays that grow out: the state of an estimator. Stage 4.
+"""The state of an estimator: arrays with a row per feature, which grow up to a bound. Stage 4.
 
-All state is numpy arrays with a row per feature (`models/kernels/regression/examples.py`); names become rows here.
+The arrays are those of `models/kernels/regression/examples.py`; names become rows here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,23 @@ from models.estimators.feature_rows import FeatureRows, is_category, seed_of
 from models.kernels.regression.examples import CATEGORY, REST, STAMP, WEIGHT, Rows, Whole, Work
 
 FIRST_ROWS: Final = 64
-"""Rows allocated at first; afterwards they grow by half."""
+"""Rows allocated at first."""
 
 GROWTH: Final = 1.5
+"""Factor by which the arrays grow."""
 
 
 class FeatureTable:
-    """The state of an estimator. Subclasses give the width of a row and its initial values."""
+    """The state of an estimator. Subclasses define the width of a row and its initial values.
+
+    Args:
+        max_features: Most rows.
+        scale: Whether numbers are standardised.
+        seed: Seed of the initial values.
+
+    Raises:
+        ValueError: When `max_features` is below 1.
+    """
 
     def __init__(self, max_features: int, scale: bool, seed: int = 0) -> None:
         if max_features < 1:
@@ -33,7 +43,7 @@ class FeatureTable:
         self._whole = Whole(np.zeros(2), np.zeros(2, np.int64))
         self._work = self._new_work(FIRST_ROWS)
 
-    # What was learnt
+    # Learned values
 
     @property
     def intercept(self) -> float:
@@ -41,29 +51,24 @@ class FeatureTable:
         return float(self._whole.numbers[0])
 
     @property
-    def learned_(self) -> int:
-        """Examples that were learnt."""
-        return int(self._whole.counts[0])
-
-    @property
     def refused_(self) -> int:
-        """Examples that were not: a feature, the target, the weight or the step itself was no finite number."""
+        """Examples refused because a feature, the target, the weight or the step was not a finite number."""
         return int(self._whole.counts[1])
 
     @property
     def evicted_(self) -> int:
-        """Features that lost their row to a new one, at `max_features`."""
+        """Features that lost their row to a new one at the bound `max_features`."""
         return self._names.evicted
 
     @property
     def weights(self) -> dict[Hashable, float]:
-        """Weight by feature, a category's key being the pair (name, string). For models that learn from names."""
+        """Weight of each feature; a category's key is the pair (name, string). For models that learn from names."""
         column = self._rows.table[:, WEIGHT]
         return {key: float(column[row]) for key, row in self._names.rows.items()}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays; the names and their dict are not in it."""
+        """Bytes of all arrays, without the names and their dict."""
         return sum(array.nbytes for array in (*self._rows, *self._whole, *self._work))
 
     # Rows
@@ -77,7 +82,7 @@ class FeatureTable:
             self._draw_all(self._rows.table)
 
     def _rows_of(self, keys: Sequence[Hashable]) -> list[int]:
-        """The row of each feature of an example, new ones for those that have none."""
+        """Return the row of each feature of an example; unknown features get one."""
         known = self._names.rows
         rows = [known.get(key, -1) for key in keys]
         if -1 in rows:
@@ -87,7 +92,7 @@ class FeatureTable:
         return rows
 
     def _row(self, key: Hashable, pinned: Collection[int]) -> int:
-        """The row of a feature, a new one if it has none; `pinned` rows stay."""
+        """Return the row of a feature; an unknown one gets a row, which is none of `pinned`."""
         row = self._names.rows.get(key, -1)
         if row >= 0:
             return row
@@ -104,10 +109,10 @@ class FeatureTable:
 
     def _grow(self, needed: int) -> None:
         size = min(self.max_features, max(needed, FIRST_ROWS, int(GROWTH * len(self._rows.table))))
-        fresh = self._new_rows(size)
-        for old, new in zip(self._rows, fresh, strict=True):
+        grown = self._new_rows(size)
+        for old, new in zip(self._rows, grown, strict=True):
             new[: len(old)] = old
-        self._rows = fresh
+        self._rows = grown
 
     def _new_rows(self, size: int, hashed: bool = False) -> Rows:
         columns, memory = self._widths()
@@ -121,14 +126,14 @@ class FeatureTable:
         if size > len(self._work.rows):
             self._work = self._new_work(2 * size)
 
-    # What a model is
+    # Defined by subclasses
 
     def _widths(self) -> tuple[int, int]:
-        """Columns of a row, and of the optimizers' memory of it."""
+        """Return the columns of a row, and those of the optimizers' memory of it."""
         return REST, 0
 
     def _draw(self, table: Array, row: int, seed: int) -> None:
         """Set a new row, which holds zeros, to its initial values."""
 
     def _draw_all(self, table: Array) -> None:
-        """The same for every row of a table of zeros."""
+        """Set every row of a table of zeros to its initial values."""

@@ -1,4 +1,4 @@
-"""A pandas DataFrame in; per column its distinct features, and per cell which of them and what value, out. Stage 2."""
+"""A pandas DataFrame in; the distinct features of each column, and the feature and value of each cell, out. Stage 2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.estimators.feature_rows import features, is_category
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`keys[c][codes[i, c]]` is the key of the feature in column c of row i, `values[i, c]` its value."""
+    """A frame as arrays: `keys[c][codes[i, c]]` is the feature in column c of row i, `values[i, c]` its value."""
 
     names: list[Hashable]
     keys: list[list[Hashable]]
@@ -26,27 +26,27 @@ class Frame:
 
     @property
     def finite(self) -> Array:
-        """(n,) bool: whether every value of a row is a finite number."""
+        """Whether every value of a row is a finite number, (n,) bool."""
         return np.asarray(np.isfinite(self.values).all(axis=1))
 
     @property
     def offsets(self) -> Array:
-        """Where each row's cells begin in the flattened frame."""
+        """Where each row's cells begin in the flattened frame, (n + 1,)."""
         return np.arange(0, self.codes.size + 1, max(1, self.codes.shape[1]), dtype=np.int64)
 
     def take(self, rows: Array) -> Frame:
-        """Some rows of it."""
+        """Select some rows."""
         return Frame(self.names, self.keys, self.codes[rows], self.values[rows])
 
     def entries(self, numbers: list[list[int]]) -> Array:
-        """Flattened (n * columns,): numbers[c][code] of each cell."""
+        """Look up numbers[c][code] for each cell, flattened: (n * columns,)."""
         out = np.empty(self.codes.shape, np.int64)
         for column, known in enumerate(numbers):
             out[:, column] = np.array(known, np.int64)[self.codes[:, column]] if known else -1
         return out.ravel()
 
     def examples(self) -> Iterator[dict[Hashable, Any]]:
-        """Each row as the dict it came from."""
+        """Yield each row as the dict that `learn_one` takes."""
         for at in range(len(self)):
             cells = [column[code] for column, code in zip(self.keys, self.codes[at].tolist(), strict=True)]
             yield {
@@ -56,7 +56,7 @@ class Frame:
 
 
 def frame(X: Any) -> Frame:
-    """The frame's columns: numeric ones are one feature each, others a feature per distinct string."""
+    """Read a DataFrame: a numeric column is one feature, any other a feature per distinct string."""
     columns = [_numeric(name, X[name]) if _is_numeric(X[name]) else _mixed(name, X[name]) for name in X.columns]
     shape = (len(X), len(columns))
     codes, values = np.zeros(shape, np.int64), np.zeros(shape)

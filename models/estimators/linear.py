@@ -1,11 +1,9 @@
-"""Features and a target in, a linear model that learnt them out; a ranked list in, what each feature adds out. Stage 4.
+"""The linear model as a River regressor. Stage 4.
 
-`LinearRegressor` is the regressor and `ListwiseRanker` the ranker, in River's language. `contributions` and `weights`
-read the sibling inside the recommender, compiled in `models/kernels/ranking/listwise.py`: score = x . (W0 +
-W1[bucket of known
-events] + W2[bucket of seconds since the last]), trained by -log softmax(target) over the united candidates (ListNet
-with one relevant item, Cao et al., ICML 2007): online Newton steps for W0 (models/kernels/ranking/newton.py),
-AdaGrad per coordinate for the others.
+Its sibling inside the recommender ranks lists and is compiled in `models/kernels/ranking/listwise.py`:
+score = x . (W0 + W1[bucket of known events] + W2[bucket of seconds since the last]), trained by -log softmax(target)
+over the union of all candidates (ListNet with one relevant item, Cao et al., ICML 2007): online Newton steps for W0
+(models/kernels/ranking/newton.py), AdaGrad per coordinate for the others.
 """
 
 from __future__ import annotations
@@ -25,28 +23,21 @@ class LinearRegressor(TableRegressor):
     """Linear regression, or logistic with `Log()`: p(x) = b + sum_j w_j x_j.
 
     With plain SGD and `scale=False` it gives the numbers of `river.linear_model.LinearRegression`, penalties included.
-    It differs in that strings are taken as categories, that a batch is learnt example by example, that gradients are
-    clipped, and that what is no finite number is refused and counted in `refused_`.
+    It differs in four ways: strings are categories, a batch is learned example by example, gradients are clipped, and
+    an example that is not all finite numbers is refused and counted in `refused_`.
 
-    Parameters
-    ----------
-    optimizer
-        `SGD`, `AdaGrad` or `Adam` of `river.optim`, `SGD(0.01)` by default, with a constant or inverse-scaling rate.
-    loss
-        `Squared()` or `Log()` of `river.optim.losses`; with the latter predictions are probabilities.
-    l2, l1
-        Penalties; the cumulative L1 penalty (Tsuruoka and others, ACL 2009) makes weights exactly zero.
-    intercept_init, intercept_lr
-        The bias at first, and its learning rate (a number or a schedule; 0 keeps it).
-    clip_gradient
-        The slope of the loss is cut to this size.
-    scale
-        Standardise numbers by their running mean and variance before anything uses them.
-    max_features
-        Rows at most; beyond it an old feature gives way, and is counted in `evicted_`.
+    Args:
+        optimizer: `SGD`, `AdaGrad` or `Adam` of `river.optim`, with a constant or inverse-scaling rate; `SGD(0.01)` by
+            default.
+        loss: `Squared()` or `Log()` of `river.optim.losses`; with the latter predictions are probabilities.
+        l2: L2 penalty.
+        l1: Cumulative L1 penalty (Tsuruoka et al., ACL 2009), which makes weights exactly zero.
+        intercept_init: Initial bias.
+        intercept_lr: Learning rate of the bias, a number or a schedule; 0 keeps it.
+        clip_gradient: Largest slope of the loss; larger ones are cut to it.
+        scale: Standardise numbers by their running mean and variance before anything uses them.
+        max_features: Most rows; beyond it an old feature gives way, and is counted in `evicted_`.
 
-    Examples
-    --------
     >>> from river import datasets, evaluate, metrics
     >>> model = LinearRegressor(intercept_lr=0.1)
     >>> evaluate.progressive_val_score(datasets.TrumpApproval(), model, metrics.MAE())

@@ -1,4 +1,4 @@
-"""Lists of candidates in; River's ranker, trained by a softmax over each list, out."""
+"""A linear ranker with River's verbs, trained by a softmax over each list of candidates."""
 
 from __future__ import annotations
 
@@ -19,24 +19,18 @@ from models.kernels.regression.optimizers import memory_width
 
 
 class ListwiseRanker(FeatureTable, base.Estimator):
-    """Orders candidates by x . w, learnt from which of a list was chosen: -log softmax(chosen) over the list.
+    """Orders candidates by x . w, learned from which one of a list was chosen: -log softmax(chosen) over the list.
 
-    Not a River regressor: it has no target but a place in a list. Numbers are standardised by what was seen before
-    the list; a list with a value that is no finite number is refused and counted in `refused_`.
+    Not a River regressor: its target is a place in a list. Numbers are standardised by the values before the list; a
+    list with a value that is not a finite number is refused and counted in `refused_`.
 
-    Parameters
-    ----------
-    optimizer
-        `SGD`, `AdaGrad` or `Adam` of `river.optim`, `AdaGrad(0.05)` by default.
-    l2
-        Penalty on the weights of the features that come.
-    clip_gradient
-        The gradient of each weight is cut to this size.
-    scale, max_features
-        As for the regressors.
+    Args:
+        optimizer: `SGD`, `AdaGrad` or `Adam` of `river.optim`; `AdaGrad(0.05)` by default.
+        l2: L2 penalty on the weights of a list's features.
+        clip_gradient: Largest gradient of a weight; larger ones are cut to it.
+        scale: Standardise numbers by their running mean and variance before anything uses them.
+        max_features: Most rows; beyond it an old feature gives way, and is counted in `evicted_`.
 
-    Examples
-    --------
     >>> model = ListwiseRanker()
     >>> near, far = {"distance": 1.0}, {"distance": 9.0}
     >>> for _ in range(20):
@@ -61,7 +55,15 @@ class ListwiseRanker(FeatureTable, base.Estimator):
         super().__init__(max_features, scale)
 
     def learn_one(self, candidates: Sequence[Mapping[Hashable, Any]], chosen: int) -> None:
-        """Learn that `candidates[chosen]` was taken. Raises IndexError when there is no such place."""
+        """Learn that one of the candidates was chosen.
+
+        Args:
+            candidates: Features of each candidate, by name.
+            chosen: Place of the chosen one.
+
+        Raises:
+            IndexError: When the list has no such place.
+        """
         if not 0 <= chosen < len(candidates):
             raise IndexError(f"chosen {chosen}: the list has {len(candidates)} candidates")
         keys, values, offsets = _flat(candidates)
@@ -75,7 +77,7 @@ class ListwiseRanker(FeatureTable, base.Estimator):
         regressor_list.learn(self._rows, self._whole, self._settings, self._work, *arguments)
 
     def predict_one(self, candidates: Sequence[Mapping[Hashable, Any]]) -> list[float]:
-        """The score of each candidate. Features nobody has learnt add nothing; no row is made."""
+        """Score each candidate. Unknown features add nothing; no row is made."""
         keys, values, offsets = _flat(candidates)
         rows = np.array([self._names.find(key) for key in keys], np.int64)
         work, out = self._new_work(int(np.diff(offsets).max(initial=0))), np.zeros(len(candidates))
@@ -83,7 +85,7 @@ class ListwiseRanker(FeatureTable, base.Estimator):
         return list(out.tolist())
 
     def rank_one(self, candidates: Sequence[Mapping[Hashable, Any]]) -> list[int]:
-        """Places of the candidates, best first; among equal scores the one named first."""
+        """Return the places of the candidates, best first; on a tie the one named first."""
         return list(np.argsort(-np.array(self.predict_one(candidates)), kind="stable").tolist())
 
     def _widths(self) -> tuple[int, int]:
@@ -91,7 +93,7 @@ class ListwiseRanker(FeatureTable, base.Estimator):
 
 
 def _flat(candidates: Sequence[Mapping[Hashable, Any]]) -> tuple[list[Hashable], Array, Array]:
-    """Keys and values of all features of a list, and where those of each candidate begin."""
+    """Return keys and values of all features of a list, and where those of each candidate begin."""
     found = [features(x) for x in candidates]
     values = np.array([value for _, values in found for value in values], np.float64)
     offsets = np.array([0, *accumulate(len(keys) for keys, _ in found)], np.int64)

@@ -1,6 +1,6 @@
 """River's optimizers, schedules and losses in, the numbers that kernels understand out.
 
-Only what the kernels do is taken; anything else is an error that says what can be written instead.
+Anything that the kernels cannot do is an error that says what to write instead.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ _LOSSES: dict[type, int] = {optim.losses.Squared: SQUARED, optim.losses.Log: LOG
 
 
 class UnsupportedOptionError(ValueError):
-    """An optimizer, a schedule or a loss that the kernels do not know. Says which they do."""
+    """The kernels do not know an optimizer, a schedule or a loss. The message says which they know."""
 
 
 def schedule(rate: Any) -> tuple[float, float]:
-    """(rate, power) of a number or of River's Constant or InverseScaling: the rate at event t is rate / (t + 1)**power.
+    """Return (rate, power) of a learning rate: at event t it is rate / (t + 1)**power.
+
+    Args:
+        rate: A number, or River's Constant or InverseScaling.
+
+    Raises:
+        UnsupportedOptionError: For any other schedule.
 
     >>> schedule(optim.schedulers.InverseScaling(0.1, power=0.5))
     (0.1, 0.5)
@@ -40,7 +46,7 @@ def schedule(rate: Any) -> tuple[float, float]:
 
 
 def rule(optimizer: Any) -> list[float]:
-    """An optimizer of River as kind, rate, power, eps and betas. Its own memory is not used: ours is kept per row.
+    """Return an optimizer of River as kind, rate, power, eps and betas. Its own memory is unused: ours is per row.
 
     >>> rule(optim.Adam(0.1))
     [2.0, 0.1, 0.0, 1e-08, 0.9, 0.999]
@@ -59,7 +65,7 @@ def rule(optimizer: Any) -> list[float]:
 
 
 def loss(chosen: Any) -> int:
-    """A loss of River as a number."""
+    """Return the kernels' number of a loss of River; UnsupportedOptionError for one they do not know."""
     code = _LOSSES.get(type(chosen))
     if code is None or (code == LOGISTIC and (chosen.weight_pos, chosen.weight_neg) != (1.0, 1.0)):
         raise UnsupportedOptionError(
@@ -69,21 +75,21 @@ def loss(chosen: Any) -> int:
 
 
 def finite(name: str, value: float) -> float:
-    """A finite number; ValueError otherwise."""
+    """Check that a number is finite; ValueError otherwise."""
     if not math.isfinite(value):
         raise ValueError(f"{name} {value!r}: must be a finite number")
     return float(value)
 
 
 def limit(name: str, value: float) -> float:
-    """A positive number, infinity included; ValueError otherwise."""
+    """Check that a number is positive, infinity included; ValueError otherwise."""
     if not value > 0:
         raise ValueError(f"{name} {value!r}: must be above 0")
     return float(value)
 
 
 def penalty(name: str, value: float) -> float:
-    """A finite number that is not negative; ValueError otherwise."""
+    """Check that a number is finite and not negative; ValueError otherwise."""
     return _checked(name, value)
 
 

@@ -1,4 +1,4 @@
-"""An estimator of ours in, bytes out, and back: arrays and names as npz, nothing executed when read. Stage 5."""
+"""An estimator in, bytes out, and back: arrays and names as npz. Reading executes nothing. Stage 5."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from models.kernels.regression.examples import Rows, Whole
 
 
 class SnapshotError(ValueError):
-    """The bytes do not fit the estimator. Says in what."""
+    """The bytes do not fit the estimator. The message says where."""
 
 
 def dump(model: FeatureTable) -> bytes:
-    """What the model has learnt. Its parameters are not in it. Names must be strings, integers or tuples of these."""
+    """Write the learned state of a model, not its parameters. Names must be strings, integers or tuples of these."""
     used = len(model._rows.table) if model._hashed else len(model._names)
     arrays = {f"rows.{name}": array[:used] for name, array in model._rows._asdict().items()}
     arrays |= {f"whole.{name}": array for name, array in model._whole._asdict().items()}
@@ -31,9 +31,14 @@ def dump(model: FeatureTable) -> bytes:
 
 
 def load(model: FeatureTable, data: bytes) -> None:
-    """Make a model with the same parameters what `dump` wrote: its scores are then equal to the last bit.
+    """Restore the state that `dump` wrote: the scores are then equal to the last bit.
 
-    Raises SnapshotError when the arrays are of another shape or type; then the model has not changed.
+    Args:
+        model: A model with the same parameters as the one that was written.
+        data: The bytes of `dump`.
+
+    Raises:
+        SnapshotError: When an array has another shape or type or is not finite. The model is then unchanged.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         head = json.loads(file["head"].tobytes())

@@ -1,6 +1,6 @@
-"""A stream in, what the recommender made of it out: ranks, lists, running scores and cost. The learner's own code path.
+"""Runs the recommender over a stream, and measures ranks, lists, running scores and cost. The learner's own code path.
 
-Everything that tests and learns is `Recommender.learn_events`, which the learner calls for what comes through Kafka.
+`Recommender.learn_events` does all testing and learning, as it does in the learner for events from Kafka.
 """
 
 from __future__ import annotations
@@ -25,39 +25,44 @@ from models.recommender import (
 from models.state import State
 
 CHUNK: Final = 2000
-"""Events between two reports of progress. How a stream is cut changes no number."""
+"""Events between two reports of progress. The cuts change no figure."""
 
 TIMED: Final = 50_000
-"""First events of a stream over which learning alone is timed: a second pass, in which nothing is tested."""
+"""First events of a stream over which learning alone is timed, in a second pass that tests nothing."""
 
 _NEVER: Final = 1 << 62
 
 
 class PrequentialRun(NamedTuple):
-    """What one pass over a stream gave. Places are positions in the stream."""
+    """The result of one pass over a stream. Places are positions in the stream."""
 
     tested: Tested
     lists: dict[str, list[list[str]]]  # contender -> one list per request, of requests that had one
-    running: dict[str, dict[str, float]]  # as /metrics of a learner would show them after the last event
+    running: dict[str, dict[str, float]]  # as a learner's /metrics would show them after the last event
     in_charge: str
     learning: float  # seconds per event, all contenders together, nothing tested
     ranking: dict[str, float]  # contender -> seconds per list of k, from a history of ids to ids
     memory: int  # bytes of arrays and ids
 
 
-def replay(
+def run_recommender(
     stream: Stream,
     plan: Plan,
     clock: Callable[[], float],
     settings: RecommenderOptions | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> PrequentialRun:
-    """Test and learn a stream with a fresh recommender, all defaults unless `settings` say otherwise.
+    """Test and learn a stream with a new recommender. Record times are the events' own.
 
-    Record times are the events' own. `clock`: seconds, monotonic. `tick`: told the events done, now and then.
+    Args:
+        stream: Events in time order, with item facts.
+        plan: Which events are tested, and for which of them lists are made.
+        clock: A monotonic clock, in seconds.
+        settings: Of the recommender; all defaults if left out.
+        tick: Called now and then with the number of events done.
     """
     settings = replace(settings or RecommenderOptions(), test_every=plan.stride(len(stream.events)))
-    recommender, facts = _fresh(stream, plan, settings)
+    recommender, facts = _new_recommender(stream, plan, settings)
     requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
     parts = []
     for start, stop in requests.cuts():
@@ -78,16 +83,18 @@ def replay(
     )
 
 
-def _fresh(stream: Stream, plan: Plan, settings: RecommenderOptions) -> tuple[Recommender, Mapping[str, FactsLike]]:
-    """A recommender that knows the catalogue and nothing else, and the facts it looks up at an item's first event."""
+def _new_recommender(
+    stream: Stream, plan: Plan, settings: RecommenderOptions
+) -> tuple[Recommender, Mapping[str, FactsLike]]:
+    """Make a recommender that knows only the catalogue, and the facts it looks up at an item's first event."""
     recommender = Recommender(new_state(settings, plan.seed), settings)
     recommender.describe(stream.catalogue.items())
     return recommender, {**stream.catalogue, **stream.facts}
 
 
 def _learning(stream: Stream, plan: Plan, settings: RecommenderOptions, clock: Callable[[], float]) -> float:
-    """Seconds per event of learning alone, lists that train the rankers included."""
-    recommender, facts = _fresh(stream, plan, replace(settings, test_every=_NEVER))
+    """Measure seconds per event of learning alone, with the lists that train the rankers."""
+    recommender, facts = _new_recommender(stream, plan, replace(settings, test_every=_NEVER))
     events = stream.events[:TIMED]
     times = [event.timestamp for event in events]
     began = clock()
@@ -97,7 +104,14 @@ def _learning(stream: Stream, plan: Plan, settings: RecommenderOptions, clock: C
 
 
 class Requests:
-    """Whole lists of every contender, as `/recommend` would give them just before some of the events."""
+    """Collects every contender's lists, as `/recommend` would give them just before some of the events.
+
+    Args:
+        events: The stream.
+        places: Places of the events before which lists are made.
+        k: Length of a list.
+        clock: A monotonic clock, in seconds.
+    """
 
     def __init__(self, events: Sequence[EventLike], places: Sequence[int], k: int, clock: Callable[[], float]) -> None:
         self._events, self._places, self._k, self._clock = events, set(places), k, clock
@@ -106,17 +120,17 @@ class Requests:
         self.lists: dict[str, list[list[str]]] = {name: [] for name in CONTENDERS}
 
     def cuts(self) -> list[tuple[int, int]]:
-        """(start, stop) of every batch: short enough for progress, and ending where a list is wanted."""
+        """Return (start, stop) of every batch: short enough to report progress, and ending where a list is wanted."""
         ends = sorted({*self._places, *range(CHUNK, len(self._events), CHUNK), len(self._events)} - {0})
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
     def ask(self, recommender: Recommender, place: int) -> None:
-        """Every contender's list for the user of the event at `place`, which is not learnt yet."""
+        """Ask every contender for the list of the user of the event at `place`, which is not learned yet."""
         if place not in self._places:
             return
         past, now = self._pasts[place], self._events[place].timestamp
         items, times, kinds = [e.item_id or "" for e in past], [e.timestamp for e in past], [e.kind for e in past]
-        # Whoever comes first pays for fetching the memory that all of them read: not timed, so that nobody does.
+        # The first call fetches the memory that all of them read. It is not timed, so that no contender pays for it.
         recommender.rank(items, times, kinds, now, self._k)
         for name in CONTENDERS:
             by = None if name == "served" else name
@@ -127,12 +141,12 @@ class Requests:
                 self.lists[name].append(shown)
 
     def seconds_per_list(self) -> dict[str, float]:
-        """By contender; 0 when none was asked for."""
+        """Return the seconds that each contender took per list; 0 if no list was wanted."""
         return {name: spent / max(len(self._places), 1) for name, spent in self._seconds.items()}
 
 
 def _pasts(events: Sequence[EventLike], places: Sequence[int]) -> dict[int, list[EventLike]]:
-    """place -> what that event's user had done before, newest first."""
+    """Return the history of the user before the event at each place, newest first."""
     users = {events[place].user_id for place in places}
     wanted = set(places)
     past: dict[str, list[EventLike]] = {user: [] for user in users}
@@ -146,7 +160,7 @@ def _pasts(events: Sequence[EventLike], places: Sequence[int]) -> dict[int, list
 
 
 def memory_of(state: State) -> int:
-    """Bytes of all tables and of the ids: a dictionary entry, a list slot and the string of each."""
+    """Count the bytes of all tables and ids: a dictionary entry, a list slot and a string for each id."""
     arrays = sum(values.nbytes for table in state.tables.values() for values in table.columns.values())
     ids = sum(110 + 8 + 49 + len(key) for keys in state.keys.values() for key in keys.rows)
     return int(arrays + ids)

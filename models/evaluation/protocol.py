@@ -1,4 +1,4 @@
-"""A stream in, which of its events are evaluated and what was known of each out: the protocol of every figure.
+"""The protocol of every figure: which events of a stream are evaluated, and what was known before each.
 
 Events in time order. An event is evaluated when it is past the first tenth of the stream, is the n-th by position, is
 of a positive type, and anyone had touched its item before. Any item seen so far may be recommended, the user's own past
@@ -18,25 +18,25 @@ from models.dimensions import PURCHASE
 from models.recommender import EventLike, FactsLike, is_history, is_positive
 
 WARM: Final = 0.1
-"""Share of the stream that only teaches: before that every contender is near empty."""
+"""Share of the stream that is only learned: at the beginning every contender is nearly empty."""
 
 POSITIONS: Final = 4000
-"""Positions sampled of a stream: standard errors below .008, and testing costs less than learning."""
+"""Positions sampled from a stream. Standard errors are below 0.008, and testing costs less than learning."""
 
 LISTS: Final = 300
-"""Requests whose whole lists are looked at for coverage, personalisation and novelty, each of another user."""
+"""Requests whose lists are examined for coverage, personalisation and novelty, each of another user."""
 
 DEEPEST: Final = 30
 """Largest k: down to this rank a single source ranks the same as it would over the whole catalogue."""
 
 HISTORIES: Final = ((0, "0"), (1, "1"), (2, "2-4"), (5, "5-19"), (20, "20-99"), (100, "100+"))
-"""Least number of events the user had, and what the slice is called."""
+"""Least number of the user's events before, and the name of the slice."""
 
 
 class Stream(NamedTuple):
     """Events in time order, and facts by item id.
 
-    `facts` are taken when the first event of an item comes; `catalogue` are facts told before the first event.
+    `facts` are used at the first event of an item; those in `catalogue` are known before the first event of all.
     """
 
     events: Sequence[EventLike]
@@ -46,8 +46,14 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """k: ranks that count, up to DEEPEST. every: n evaluates each n-th position, None 4,000 of the stream, 0 as a live
-    learner does (about 50 events a second). seed: of models, sampled negatives and bootstrap.
+    """How a stream is evaluated.
+
+    Args:
+        k: Ranks that count, at most DEEPEST.
+        every: n evaluates each n-th position, None about 4,000 positions of the stream, 0 as many as a live learner
+            does (about 50 events a second).
+        seed: Seed of models, sampled negatives and bootstrap.
+        lists: Most requests whose lists are examined.
     """
 
     k: int = 20
@@ -56,7 +62,7 @@ class Plan:
     lists: int = LISTS
 
     def stride(self, events: int) -> int:
-        """Each how-manieth position is evaluated, 0 for as many as a live learner takes.
+        """Return n where each n-th of so many events is evaluated; 0 for as many as a live learner tests.
 
         >>> Plan().stride(100_000), Plan(every=7).stride(100_000), Plan().stride(10)
         (25, 7, 1)
@@ -65,11 +71,11 @@ class Plan:
 
 
 def described(plan: Plan, events: int) -> dict[str, Any]:
-    """The protocol as words and numbers, for the report."""
+    """Describe the protocol in words and numbers, for the report."""
     stride = plan.stride(events)
     return {
         "order": "by time, ties by position in the file",
-        "test_then_learn": "an event is ranked by every contender as it stands, then learnt",
+        "test_then_learn": "an event is ranked by every contender as it stands, then learned",
         "warm_up": WARM,
         "every": stride,
         "sample": f"position % {stride} == 0" if stride else "about 50 events a second of record time, by hash",
@@ -85,7 +91,7 @@ def described(plan: Plan, events: int) -> dict[str, Any]:
 
 
 def list_places(events: Sequence[EventLike], most: int) -> list[int]:
-    """Places of positive events past the warm-up, evenly spread, each of another user: at most `most`."""
+    """Choose places of positive events past the warm-up, evenly spread, each of another user, at most `most`."""
     if not most:
         return []
     positive = [place for place in range(_first(len(events)), len(events)) if is_positive(events[place])]
@@ -101,7 +107,7 @@ def _first(events: int) -> int:
 
 
 class Targets(NamedTuple):
-    """What was known when an evaluated event came, one element per event."""
+    """What was known before each evaluated event, one element per event."""
 
     places: Array  # (n,) i64 in the stream
     kinds: Array  # (n,) codes of the event types
@@ -112,7 +118,7 @@ class Targets(NamedTuple):
 
 
 def targets(stream: Stream, places: Array) -> Targets:
-    """Look up what was known before each of the events at `places` (ascending)."""
+    """Look up what was known before each of the events at `places`, (n,) ascending."""
     wanted, at = set(places.tolist()), 0
     rows = np.zeros((len(places), 5), np.int64)
     touched: set[str] = set()
@@ -135,12 +141,12 @@ def targets(stream: Stream, places: Array) -> Targets:
 
 
 def late(places: Array, events: int) -> Array:
-    """(n,) bool: past the warm-up."""
+    """Tell which places are past the warm-up, (n,) bool."""
     return np.asarray(places >= _first(events))
 
 
 def slices(found: Targets, kinds: Sequence[str]) -> dict[str, dict[str, Array]]:
-    """Masks (n,) of the slices that are always reported: group -> name -> which of the evaluated events."""
+    """Return the masks, (n,) bool, of the slices that are always reported: group -> name -> mask."""
     warm = ~found.cold
     return {
         "target": {"new_to_user": warm & ~found.own, "known_to_user": warm & found.own},

@@ -1,4 +1,4 @@
-"""Ranks, lists and costs of all contenders in, the report of an evaluation out: plain dictionaries, ready for JSON."""
+"""Ranks, lists and costs of all contenders in; the report as plain dictionaries, ready for JSON, out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from models.arrays import Array
 from models.dimensions import SOURCES
 from models.evaluation.protocol import Plan, Stream, Targets, described, slices
-from models.evaluation.rival_run import Run
+from models.evaluation.rival_run import RivalRun
 from models.recommender import CONTENDERS
 from models.records.events import KINDS
 from models.statistics import MEASURES, Paired, coverage, novelty, paired, personalisation, pointwise, standard_error
 
 SINGLE: Final = CONTENDERS[:SOURCES]
-"""The fixed list of single sources that the best one is taken from."""
+"""The single sources, among which the best one is chosen."""
 
 SERVED: Final = "served"
 
@@ -30,14 +30,14 @@ class Entry(NamedTuple):
 
     ranks: Array  # (n,) 0 for a miss
     lists: list[list[str]]
-    us_per_event: float  # learning, spread over all events
-    us_per_ranking: float
-    memory: int
+    us_per_event: float  # µs of learning, spread over all events
+    us_per_ranking: float  # µs
+    memory: int  # bytes
     extra: dict[str, Any]
 
 
 def report(stream: Stream, plan: Plan, found: Targets, entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """All figures. Nothing may have been evaluated: then contenders have n = 0 and no figures."""
+    """Compute all figures. If nothing was evaluated, contenders have n = 0 and no figures."""
     evaluated = ~found.cold
     best = {
         measure: max(SINGLE, key=lambda name: _mean(of(entries[name].ranks[evaluated], plan.k)) or 0.0)
@@ -131,8 +131,8 @@ def _slice(mask: Array, entries: Mapping[str, Entry], k: int) -> dict[str, Any]:
     }
 
 
-def pointwise_figures(run: Run) -> dict[str, Any]:
-    """Accuracy and the others over the tested events that had both a positive and a negative prediction."""
+def pointwise_figures(run: RivalRun) -> dict[str, Any]:
+    """Compute accuracy and other pointwise figures over events with both a positive and a negative prediction."""
     both = np.isfinite(run.positive) & np.isfinite(run.negative)
     found = pointwise(run.positive[both], run.negative[both])
     return {name: _rounded(value) for name, value in found.items()} | {"n": int(2 * both.sum())}

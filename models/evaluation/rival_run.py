@@ -1,6 +1,6 @@
-"""A stream and a rival in, its ranks, lists, predictions and cost out.
+"""Runs a rival over a stream, and measures its ranks, lists, predictions and cost.
 
-The events, what may be recommended and the sampled negatives are the same for all.
+Events, candidates and sampled negatives are the same for all rivals.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 
 from models.arrays import Array
 from models.evaluation.protocol import Stream
-from models.evaluation.rivals_river import Rival
+from models.evaluation.rivals import Rival
 from models.recommender import is_history, is_positive
 
 TRIES: Final = 20
-"""Draws of a negative before the user counts as having touched about everything, and the event has none."""
+"""Draws of a negative after which the event has none: the user has touched nearly everything."""
 
-TOLD: Final = 500
+TICK: Final = 500
 """Events between two reports of progress."""
 
 
@@ -27,13 +27,13 @@ class Examples(NamedTuple):
 
     items: Array  # (n,) i64, -1 for none
     known: Array  # (n,) i64: items that had been seen before the event
-    targets: Array  # (n,) f64: 1 wanted, 0 not wanted, NaN for what says neither
+    targets: Array  # (n,) f64: 1 wanted, 0 not wanted, NaN for events that say neither
     negatives: Array  # (n,) i64: an item its user had not touched, -1 for none
     names: list[str]
 
 
 def examples(stream: Stream, seed: int) -> Examples:
-    """Number the items and draw one negative for each positive event, uniformly from what was known and not touched."""
+    """Number the items, and draw a negative for each positive event, uniformly from items known but not touched."""
     generator = np.random.default_rng(seed)
     numbers: dict[str, int] = {}
     touched: dict[str, set[int]] = {}
@@ -66,11 +66,11 @@ def _draw(first: int, count: int, own: set[int], generator: np.random.Generator)
     return -1
 
 
-class Run(NamedTuple):
-    """What a rival did. Ranks and scores are in the order of the tested places."""
+class RivalRun(NamedTuple):
+    """The result of one rival. Ranks and predictions are in the order of the tested places."""
 
     ranks: Array  # (n,) i64, 0 for an item nobody had touched
-    positive: Array  # (n,) f64 predictions for what came, NaN where there was none
+    positive: Array  # (n,) f64 predictions for the event's item, NaN where there was none
     negative: Array  # (n,) f64 for the sampled item
     lists: list[list[str]]
     learning: float  # seconds
@@ -80,7 +80,7 @@ class Run(NamedTuple):
     notes: dict[str, Any]
 
 
-def race(
+def run_rival(
     stream: Stream,
     given: Examples,
     rival: Rival,
@@ -89,8 +89,19 @@ def race(
     k: int,
     clock: Callable[[], float],
     tick: Callable[[int], None] | None = None,
-) -> Run:
-    """Through the stream once. At each place of `tested` the rival ranks, at each of `listed` it shows a list of k."""
+) -> RivalRun:
+    """Run a rival through the stream once: it ranks before it learns.
+
+    Args:
+        stream: Events in time order.
+        given: The same stream as numbers.
+        rival: The model.
+        tested: Places at which it ranks the event's item.
+        listed: Places at which it makes a list.
+        k: Length of a list.
+        clock: A monotonic clock, in seconds.
+        tick: Called now and then with the number of events done.
+    """
     places, shown = {place: at for at, place in enumerate(tested)}, set(listed)
     ranks = np.zeros(len(tested), np.int64)
     predicted = np.full((len(tested), 2), np.nan)
@@ -114,13 +125,13 @@ def race(
             ranking += clock() - began
         if not np.isnan(given.targets[place]):
             began = clock()
-            _teach(
+            _learn(
                 rival, event.user_id, event.timestamp, item, float(given.targets[place]), int(given.negatives[place])
             )
             learning += clock() - began
-        if tick is not None and place % TOLD == 0:
+        if tick is not None and place % TICK == 0:
             tick(place)
-    return Run(
+    return RivalRun(
         ranks,
         predicted[:, 0],
         predicted[:, 1],
@@ -133,14 +144,14 @@ def race(
     )
 
 
-def _teach(rival: Rival, user: str, when: float, item: int, target: float, negative: int) -> None:
+def _learn(rival: Rival, user: str, when: float, item: int, target: float, negative: int) -> None:
     rival.learn(user, item, target, when)
     if negative >= 0:
         rival.learn(user, negative, 0.0, when)
 
 
 def rank_of(scores: Array, item: int) -> int:
-    """1 + higher scores + ties; a score that is no number, or minus infinity, is no proposal: 0.
+    """Rank an item: 1 + higher scores + ties. A score of NaN or minus infinity proposes nothing: 0.
 
     >>> rank_of(np.array([0.5, 0.9, 0.5]), 0), rank_of(np.array([-np.inf, 0.0]), 0)
     (3, 0)
@@ -150,7 +161,7 @@ def rank_of(scores: Array, item: int) -> int:
 
 
 def top(scores: Array, k: int) -> list[int]:
-    """Places of the k best, best first, ties by place; only what is proposed.
+    """Return the places of the k best proposals, best first, ties by place.
 
     >>> top(np.array([0.5, 0.9, -np.inf, 0.5]), 3)
     [1, 0, 3]

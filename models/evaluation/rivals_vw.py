@@ -1,27 +1,33 @@
-"""Examples in, scores out of Vowpal Wabbit's own weights: factorization (`--lrq`) and interactions (`-q`).
+"""Vowpal Wabbit as a rival: factorization (`--lrq`) and interactions (`-q`). Needs the package vowpalwabbit.
 
-The features are the user and the item. Needs the package vowpalwabbit. Weights are read one by one (`get_weight`), so
-that all items are ranked by numpy.
+The features are the user and the item. Weights are read one by one (`get_weight`), so that numpy can rank all items.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from models.arrays import Array
-from models.evaluation.rivals_river import FACTORS, Mirrored, Rival
+from models.evaluation.rivals import FACTORS, Maker, MirroredRival
 
 BITS: Final = 22
-"""4 million weights: with 16 a feature and 100,000 users and items, few share one."""
+"""4 million weights: with 16 for each feature and 100,000 users and items, few features share one."""
 
 CONSTANT: Final = 11650396
-"""Index of the constant feature, a constant of Vowpal Wabbit's source."""
+"""Index of the constant feature, from Vowpal Wabbit's source."""
 
 
-class _Wabbit(Mirrored):
+class VowpalWabbit(MirroredRival):
+    """The base of both.
+
+    Args:
+        arguments: Command line of Vowpal Wabbit.
+        shift: Bits by which it shifts the index of a feature.
+        columns: Weights of one item.
+    """
+
     def __init__(self, arguments: str, shift: int, columns: int) -> None:
         import vowpalwabbit
 
@@ -33,25 +39,25 @@ class _Wabbit(Mirrored):
         self._users: dict[str, int] = {}
 
     def learn(self, user: str, item: int, target: float, when: float) -> None:
-        """One example of two features."""
+        """Learn one example of two features."""
         del when
-        self._workspace.learn(f"{target:g} {self.words(user, item)}")
+        self._workspace.learn(f"{target:g} {self.text(user, item)}")
         self._refresh(item)
 
-    def words(self, user: str, item: int) -> str:
-        """The two features as Vowpal Wabbit reads them; users are numbered, because an id may hold its separators."""
+    def text(self, user: str, item: int) -> str:
+        """Write the two features as Vowpal Wabbit reads them. Users are numbered: an id may contain its separators."""
         return f"|u u{self._users.setdefault(user, len(self._users))} |i i{item}"
 
     def predict(self, user: str, item: int) -> float:
-        """Vowpal Wabbit's own score of a pair, before it is cut to the range of the targets for the prediction."""
-        example = self._workspace.parse(self.words(user, item))
+        """Ask Vowpal Wabbit for the score of a pair, before the prediction is cut to the range of the targets."""
+        example = self._workspace.parse(self.text(user, item))
         self._workspace.predict(example)
         found = float(example.get_partial_prediction())
         self._workspace.finish_example(example)
         return found
 
     def predicted(self, scores: Array) -> Array:
-        """Cut to the range of the targets, as Vowpal Wabbit does it. Ranks use what is not cut: items tie at 1."""
+        """Cut scores to the range of the targets, as Vowpal Wabbit does. Ranks use uncut scores: cut ones tie at 1."""
         return np.clip(scores, 0.0, 1.0)
 
     def _weights(self, space: str, name: str) -> list[float]:
@@ -69,14 +75,14 @@ class _Wabbit(Mirrored):
         return float(self._workspace.get_weight(CONSTANT << self._shift & self._mask, 0))
 
     def memory(self) -> int:
-        """All weights are allocated at once, each with the state of its step size."""
+        """Count all weights, which are allocated at once, each with the state of its step size."""
         return int(4 * self._workspace.num_weights() * self._workspace.get_stride())
 
 
-class WabbitMachine(_Wabbit):
+class VowpalWabbitFactorization(VowpalWabbit):
     """`--lrq ui10`: a weight per user and item, and the product of their vectors; squared loss.
 
-    Plain steps of .05: with its adaptive steps, at six rates tried, it ranks worse on MovieLens and REES46.
+    Plain steps of 0.05: with its adaptive steps, at six rates tried, it ranks worse on MovieLens and REES46.
     """
 
     def __init__(self, seed: int) -> None:
@@ -85,16 +91,16 @@ class WabbitMachine(_Wabbit):
         )
 
     def scores(self, user: str, count: int, when: float) -> Array:
-        """w0 + wu + wi + <vu, vi>."""
+        """Compute w0 + wu + wi + <vu, vi>."""
         del when
         own, matrix = self._own(user), self._matrix(count)
         return np.asarray(matrix[:, 1:] @ own[1:] + matrix[:, 0] + own[0] + self._constant())
 
 
-class WabbitPairs(_Wabbit):
+class VowpalWabbitInteractions(VowpalWabbit):
     """`-q ui`: a weight per user, per item and per pair of them; squared loss.
 
-    The rate is .1: better on the whole of MovieLens and REES46 than its default of .5.
+    The rate is 0.1, which is better on the whole of MovieLens and REES46 than its default of 0.5.
     """
 
     def __init__(self, seed: int) -> None:
@@ -102,12 +108,12 @@ class WabbitPairs(_Wabbit):
         self._pairs: dict[str, set[int]] = {}
 
     def learn(self, user: str, item: int, target: float, when: float) -> None:
-        """One example, whose pair has a weight from now on."""
+        """Learn one example, whose pair has a weight from then on."""
         super().learn(user, item, target, when)
         self._pairs.setdefault(user, set()).add(item)
 
     def scores(self, user: str, count: int, when: float) -> Array:
-        """w0 + wu + wi; Vowpal Wabbit's prediction for the pairs it learnt, since all others weigh nothing."""
+        """Compute w0 + wu + wi, and ask Vowpal Wabbit about the pairs it learned: all others weigh nothing."""
         del when
         scores = self._matrix(count)[:, 0] + self._own(user)[0] + self._constant()
         for item in self._pairs.get(user, ()):
@@ -116,5 +122,5 @@ class WabbitPairs(_Wabbit):
         return np.asarray(scores)
 
 
-VW: Final[dict[str, Callable[[int], Rival]]] = {"vw.lrq": WabbitMachine, "vw.interactions": WabbitPairs}
-"""Makers by name; each takes the seed."""
+VW: Final[dict[str, Maker]] = {"vw.lrq": VowpalWabbitFactorization, "vw.interactions": VowpalWabbitInteractions}
+"""Makers by name."""

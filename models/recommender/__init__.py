@@ -1,8 +1,9 @@
-"""Batches of events in, changed rows out; a history in, a ranking out. Stages 2 to 4."""
+"""Learns batches of events into a state, and ranks items for a history. Stages 2 to 4."""
 
 from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import AskedAt, FrozenModel, recall
-from models.recommender.prequential import CONTENDERS, DEPTH, Tested, hits, joined, reciprocal_ranks
+from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
+from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import Scratch, new_scratch
 from models.recommender.types import EventBatch, EventLike, Ranking, RecommenderOptions, is_history, is_positive
@@ -19,11 +20,14 @@ __all__ = [
     "ImportOutcome",
     "ImportRefusedError",
     "Knowledge",
+    "Ranker",
     "Ranking",
+    "ReadableState",
     "Recommender",
     "RecommenderOptions",
     "Scratch",
     "Tested",
+    "best_source",
     "check",
     "enlist_categories",
     "hits",

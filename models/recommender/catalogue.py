@@ -1,4 +1,4 @@
-"""Facts of one item in, its row and its place among the untouched items out. Stage 1."""
+"""Writes the facts of items into their rows, and keeps the lists of items that nobody has touched. Stage 1."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from models.state import Ceilings, State
 class FactsLike(Protocol):
     """What the recommender reads of an item's facts (models/records/items.py has the real one).
 
-    `available: bool` and `content: bytes | None`, a vector as models/records/content.py makes it, may be there.
+    May also have `available: bool` and `content: bytes | None`, a vector as models/records/content.py makes it.
     """
 
     @property
-    def category(self) -> str | None: ...
+    def category(self) -> str | None:
+        """Name of the category."""
+
     @property
-    def brand(self) -> str | None: ...
+    def brand(self) -> str | None:
+        """Name of the brand."""
+
     @property
-    def price(self) -> float | None: ...
+    def price(self) -> float | None:
+        """Price, in the shop's currency."""
 
 
 def is_available(facts: FactsLike) -> bool:
-    """Whether the shop sells the item now; so it does unless it says otherwise."""
+    """Whether the shop sells the item now: true unless the facts say otherwise."""
     return bool(getattr(facts, "available", True))
 
 
@@ -38,7 +43,7 @@ class ItemRows:
         self._ceilings = ceilings
 
     def describe(self, row: int, facts: FactsLike) -> None:
-        """Set the facts of an item; while nobody has touched it and it is available, it is in the untouched lists."""
+        """Set the facts of an item, and list it as untouched while nobody has touched it and it is available."""
         after = self._ceilings.place("category", facts.category)  # before any view is taken: it may make a row
         served = self._state.served
         stats = served.item_stats
@@ -54,7 +59,7 @@ class ItemRows:
             link(served.item_fresh, served.category_fresh, served.fresh, after, row, second)
 
     def set_facts(self, row: int, facts: FactsLike) -> None:
-        """Category, brand, and the price where none is known yet: later ones are learnt from events."""
+        """Set category and brand, and the price if none is known yet: later prices are learned from events."""
         stats = self._state.tables["item_stats"]
         stats.columns["category"][row] = self._ceilings.place("category", facts.category)
         stats.columns["brand"][row] = self._ceilings.place("brand", facts.brand)
@@ -64,7 +69,7 @@ class ItemRows:
         rows = np.array([row], np.int32)
         stats.mark(rows)
         vectors = self._state.tables["item_content"]
-        said = np.frombuffer(getattr(facts, "content", None) or bytes(dim.CONTENT), np.int8)
-        if not np.array_equal(vectors.columns["v"][row], said):
-            vectors.columns["v"][row] = said
+        content = np.frombuffer(getattr(facts, "content", None) or bytes(dim.CONTENT), np.int8)
+        if not np.array_equal(vectors.columns["v"][row], content):
+            vectors.columns["v"][row] = content
             vectors.mark(rows)

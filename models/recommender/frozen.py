@@ -1,7 +1,7 @@
-"""A version that stands still, and a moment of the stream, in; the rank it would have given what came, out. Stage 3.
+"""Ranks an event with a frozen version's tables, as that version would have served it. Stage 3.
 
-Champion and reference learn nothing. They are asked as a request would ask them: their own candidates, their own order,
-the history of that moment. What they never proposed is a miss, as it would have been for the user.
+Champion and reference learn nothing. They are asked as a request would ask them: with their own candidates, their own
+order and the history of that moment. An item that they did not propose is a miss, as it would have been for the user.
 """
 
 from __future__ import annotations
@@ -20,29 +20,36 @@ NONE: Final = np.zeros(0, np.int32)
 
 
 class AskedAt(NamedTuple):
-    """What was known of a user when an event came, newest first, and the event. Rows are the learner's."""
+    """An event, and the history of its user at that moment, newest first. Row numbers are the learner's."""
 
     items: Array  # (n,) i32
     times: Array  # (n,) i64
     kinds: Array  # (n,) u8
-    now: int
-    item: int
-    query: int = -1  # row of the search that was in force
+    now: int  # epoch seconds
+    item: int  # row of the event's item
+    query: int = -1  # row of the search in force, -1 for none
 
 
 class FrozenModel:
-    """Served tables of one version, which nobody changes while it is asked."""
+    """The served tables of one version. Nobody may change them while it is asked."""
 
     def __init__(self, version: str, state: State) -> None:
         self.version, self.state = version, state
 
-    def rank(self, moment: AskedAt, learnt: State, scratch: Scratch, by: int = -1) -> int:
-        """Rank of the moment's item as this version would serve it, ties against it; 0 when it is not proposed.
+    def rank(self, moment: AskedAt, learned: State, scratch: Scratch, by: int = -1) -> int:
+        """Rank the moment's item as this version would have served it.
 
-        `learnt`: the state the rows of the moment belong to. A row may have been handed to another id since.
-        `by`: number of the contender that orders; -1 for the one in charge.
+        Args:
+            moment: The event and what was known of its user.
+            learned: The learner's state, to which the rows of the moment belong. In this version's tables the same row
+                may belong to another id.
+            scratch: Working memory of the calling thread.
+            by: Number of the contender that orders; -1 for the one in charge.
+
+        Returns:
+            The rank, counting ties against the item; 0 when the item is not proposed.
         """
-        rows = self._rows(np.append(moment.items, moment.item), learnt)
+        rows = self._rows(np.append(moment.items, moment.item), learned)
         if rows[-1] < 0:
             return 0
         count = answer(
@@ -54,7 +61,7 @@ class FrozenModel:
             moment.now,
             NONE,
             False,
-            self._query(moment.query, learnt),
+            self._query(moment.query, learned),
             by,
         )
         places = np.flatnonzero(scratch.listed.items[:count] == rows[-1])
@@ -63,29 +70,37 @@ class FrozenModel:
         scores = scratch.listed.scores[dim.SERVED, :count]
         return int((scores >= scores[places[0]]).sum())
 
-    def _query(self, row: int, learnt: State) -> int:
-        return self.state.keys["query"].rows.get(learnt.keys["query"].ids[row] or "", -1) if row >= 0 else -1
+    def _query(self, row: int, learned: State) -> int:
+        return self.state.keys["query"].rows.get(learned.keys["query"].ids[row] or "", -1) if row >= 0 else -1
 
-    def _rows(self, rows: Array, learnt: State) -> Array:
-        ids, known = learnt.keys["item"].ids, self.state.keys["item"].rows
+    def _rows(self, rows: Array, learned: State) -> Array:
+        ids, known = learned.keys["item"].ids, self.state.keys["item"].rows
         return np.array([known.get(ids[row] or "", -1) if row >= 0 else -1 for row in rows.tolist()], np.int32)
 
 
 def recall(state: State, users: Array, items: Array, kinds: Array, times: Array, place: int) -> AskedAt:
-    """The moment before event `place` of a batch that has just been learnt, from the user's ring.
+    """Recall the moment before an event of a batch that has just been learned, from the ring of its user.
 
-    The ring holds the later events of the batch too: they are passed over. What they overwrote, at the far end of 128
-    events, is gone.
+    The ring also holds the later events of the batch: they are skipped. The oldest events that they overwrote, at the
+    far end of the 128 that a ring holds, are lost.
+
+    Args:
+        state: The learner's state, right after it learned the batch.
+        users: Row of each event's user, (n,).
+        items: Row of each event's item, -1 for none, (n,).
+        kinds: Code of each event's type, (n,).
+        times: Epoch seconds of each event, (n,).
+        place: Place of the event in the batch.
     """
     user = int(users[place])
-    mine = (users[place:] == user) & (items[place:] >= 0)
-    later = int((mine & (kinds[place:] != dim.SEARCH) & (kinds[place:] != dim.IMPRESSION)).sum())
+    own = (users[place:] == user) & (items[place:] >= 0)
+    later = int((own & (kinds[place:] != dim.SEARCH) & (kinds[place:] != dim.IMPRESSION)).sum())
     pushed = int(state.private.user.pushed[user]) - later
     back = np.arange(max(0, min(pushed, dim.RING - later)))
     at = user * dim.RING + (pushed - 1 - back) % dim.RING
     ring = state.private.user_ring
-    # Copies: the ring goes on being written, and indexing by an array makes them. The types are those of a request: for
-    # any other the kernel would be compiled once more, half a minute in which the learner stands still.
+    # Indexing by an array copies, which is needed because learning goes on writing to the ring. The types are those of
+    # a request: for any others the kernel would be compiled again, and the learner would stop for half a minute.
     seconds = ring.time[at].astype(np.int64)
     return AskedAt(ring.item[at], seconds, ring.kind[at], int(times[place]), int(items[place]))
 

@@ -1,4 +1,4 @@
-"""Nothing in, the working memory of one thread out: no request allocates, and none depends on the catalogue's size."""
+"""The working memory of one thread: no request allocates any, and its size does not depend on the catalogue's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COLUMNS = 29
 
 
 class HistoryScratch(NamedTuple):
-    """What is known of one user, newest first, as the kernels read it."""
+    """The history of one user, newest first, as the kernels read it."""
 
     items: Array  # (RING,) i32
     times: Array  # (RING,) i64 seconds
     kinds: Array  # (RING,) u8
     sessions: Array  # (RING,) i32 session breaks between now and then
-    cancelled: Array  # (RING,) i32 items taken back by a later negative event
+    cancelled: Array  # (RING,) i32 items cancelled by a later negative event
     counts: Array  # (5,) i64: events, cancelled, categories, brands, row of the query in force or -1
     category_keys: Array  # (512,) i32 open addressing
     category_slots: Array
@@ -32,13 +32,13 @@ class HistoryScratch(NamedTuple):
 
 
 class Union(NamedTuple):
-    """Every item that any source names for one request, with what the sources say of it."""
+    """Every item that any source proposes for one request, with the sums of each source."""
 
     keys: Array  # (2 * UNION,) i32 open addressing
     slots: Array
     items: Array  # (UNION,) i32
     sums: Array  # (UNION, COLUMNS) f32
-    counts: Array  # (2,) i64: entries; 1 while no item gets one that has none
+    counts: Array  # (2,) i64: entries; 1 while no new item may get an entry
     heap: Array  # (POOL_TOP + EXTRA,) i32 best entries of a selection
     heap_keys: Array  # f32
 
@@ -54,7 +54,7 @@ class Work(NamedTuple):
     norms: Array  # (8,) f32
     means: Array  # (2, FACTORS) f32 means of the whole history
     steps: Array  # (CATEGORY_NEXT, 2) f64 categories that follow the last one, and their share
-    contents: Array  # (2, CONTENT) f32 unit vectors of what the shop says of the last item, and of the last ten
+    contents: Array  # (2, CONTENT) f32 unit vectors of the descriptions of the last item, and of the last ten
 
 
 class Listed(NamedTuple):
@@ -79,7 +79,7 @@ class Fresh(NamedTuple):
     """The untouched candidates of one request."""
 
     features: Array  # (FRESH, FRESH_FEATURES) f32
-    places: Array  # (FRESH,) f32 place in the list it came from, newest 0
+    places: Array  # (FRESH,) f32 place in its list, newest 0
     scores: Array  # (FRESH,) f32 x . w
     weights: Array  # (FRESH_FEATURES,) f32 in this context
     gradient: Array  # (FRESH_FEATURES,) f32
@@ -87,11 +87,11 @@ class Fresh(NamedTuple):
     squares: Array  # (FRESH_FEATURES,) f64
     terms: Array  # (GATE_TERMS,) f64
     slopes: Array  # (GATE_TERMS,) f64
-    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, what both add to each score
+    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, the amount that both add to each score
 
 
 class Scratch(NamedTuple):
-    """All of it; one per thread."""
+    """All working memory of one thread."""
 
     history: HistoryScratch
     union: Union
@@ -101,7 +101,7 @@ class Scratch(NamedTuple):
 
 
 def new_scratch() -> Scratch:
-    """Fresh working memory, about 1 MB."""
+    """Allocate working memory, about 1 MB."""
     return Scratch(_history(), _union(), _work(), _listed(), _fresh())
 
 

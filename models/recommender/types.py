@@ -1,4 +1,4 @@
-"""What the recommender takes and gives: events, options, batches, rankings."""
+"""The recommender's inputs and outputs: events, options, batches, rankings."""
 
 from __future__ import annotations
 
@@ -13,27 +13,45 @@ DEFAULT_WEIGHTS = (1.0, 1.3, 1.6, 1.9, 1.0, 0.0, -1.0, -1.0, -1.0)
 
 
 class EventLike(Protocol):
-    """What the recommender reads of an event (models/records/events.py has the real one); `query: str | None` may be
-    there."""
+    """What the recommender reads of an event (models/records/events.py has the real one).
+
+    May also have `query: str | None`, the text of a search.
+    """
 
     @property
-    def kind(self) -> int: ...
+    def kind(self) -> int:
+        """Code of the event type, as in models/dimensions.py."""
+
     @property
-    def user_id(self) -> str: ...
+    def user_id(self) -> str:
+        """Id of the user."""
+
     @property
-    def item_id(self) -> str | None: ...
+    def item_id(self) -> str | None:
+        """Id of the item, None for an event without one."""
+
     @property
-    def timestamp(self) -> float: ...
+    def timestamp(self) -> float:
+        """Epoch seconds."""
+
     @property
-    def price(self) -> float | None: ...
+    def price(self) -> float | None:
+        """Price paid or shown, in the shop's currency."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecommenderOptions:
-    """Ceilings of the key spaces, when an id is admitted, and what an event type weighs.
+    """Ceilings of the key spaces, when an item is admitted, and how much an event type weighs.
 
-    admit_after: events that name an item before it gets a row. test_every: 0 tests about 50 events a second of record
-    time, n > 0 each n-th event (for reports over a file).
+    Args:
+        items: Most items with a row.
+        users: Most users with a row.
+        categories: Most categories with a row.
+        brands: Most brands with a row.
+        queries: Most search texts with a row.
+        admit_after: Events that must name an item before it gets a row.
+        test_every: 0 tests about 50 events a second of record time, n > 0 each n-th event (for reports over a file).
+        weights: Weight in learning of each event type, by code.
     """
 
     items: int = 1_000_000
@@ -46,7 +64,7 @@ class RecommenderOptions:
     weights: tuple[float, ...] = DEFAULT_WEIGHTS
 
     def ceilings(self) -> dict[str, int]:
-        """Per key space."""
+        """Return the ceiling of each key space."""
         return {
             "item": self.items,
             "user": self.users,
@@ -61,7 +79,7 @@ class EventBatch(NamedTuple):
 
     user: Array  # (n,) i32 row
     item: Array  # (n,) i32 row, -1 for none
-    query: Array  # (n,) i32 row, -1 for none; learning writes here what was in force, from an earlier search too
+    query: Array  # (n,) i32 row, -1 for none; learning writes the search in force here, also an earlier one
     kind: Array  # (n,) u8 code
     time: Array  # (n,) f64 epoch seconds of the event
     record_time: Array  # (n,) f64 epoch seconds of the record
@@ -70,24 +88,24 @@ class EventBatch(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """An answer: items best first, the score that ordered them, the single source that ranks each highest.
+    """A ranking: items best first, their scores, and the single source that ranks each highest.
 
-    When asked for: the ranker's standardised features of each item, and its weights for this user at this moment.
+    With `explain`, also the ranker's standardised features of each item and its weights for this user at this moment.
     """
 
     items: list[str]
     scores: Array  # (n,) f32 descending
     sources: list[str]
-    served_by: str
+    served_by: str  # the contender that ordered
     features: Array | None = None  # (n, EXPLAINED_NAMES) f64
     weights: Array | None = None  # (EXPLAINED_NAMES,) f64
 
 
 def is_positive(event: EventLike) -> bool:
-    """Whether the event says that its user wanted its item."""
+    """Whether the event shows that its user wanted its item."""
     return event.kind <= PURCHASE and event.item_id is not None
 
 
 def is_history(event: EventLike) -> bool:
-    """Whether the event becomes part of its user's history: what was done to an item, wanted or not."""
+    """Whether the event enters its user's history: anything done to an item, wanted or not."""
     return event.item_id is not None and event.kind not in {SEARCH, IMPRESSION}

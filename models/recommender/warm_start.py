@@ -1,7 +1,7 @@
-"""What a shop already has (item vectors, counts of purchases) in, the rows of a state that start from it out. Stage 4.
+"""Starts a state from what a shop already has: item vectors, counts of purchases. Stage 4.
 
-Vectors stand where the factorization machine keeps its own: items whose vectors have a large inner product go together.
-Counts stand where popularity does, as if the last events had been spread like them.
+Vectors become the factorization machine's own: items whose vectors have a large inner product go together. Counts
+become popularity, as if the last events had been spread like them.
 """
 
 from __future__ import annotations
@@ -20,26 +20,32 @@ from models.kernels.retrieval.pool import enter
 from models.state import State
 
 LENGTH: Final = 1.0
-"""Root mean square length of imported vectors. Lengths of two differ as they did; all of them far longer would make
-the softmax of the first events all or nothing, far shorter would say nothing."""
+"""Root mean square length of imported vectors. Ratios between lengths are kept. If all were far longer, the softmax of
+the first events would be all or nothing; if far shorter, it would tell nothing apart."""
 
 TRUST: Final = 0.1
-"""AdaGrad sum that an imported vector starts with: as of some ten events learnt. 0 would let the first event throw a
-vector about; ten times as much makes it three times as slow to change."""
+"""AdaGrad sum that an imported vector starts with, as after some ten learned events. With 0 the first event would throw
+the vector far off; with ten times as much it would change three times as slowly."""
 
 LONGEST_ID: Final = 256
-"""Characters of an id, as in models/records/events.py: a longer one could never be met by an event."""
+"""Most characters of an id, as in models/records/events.py: no event could name a longer one."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class ImportRefusedError(ValueError):
-    """What is to be imported cannot be used. Says which part, and what would be right."""
+    """The knowledge cannot be imported. The message says which part is wrong and what would be right."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Items and what is known of them: ids (n), vectors (n, width) or None, counts (n,) of past events or None."""
+    """Items and what a shop knows of them.
+
+    Args:
+        ids: Ids of the items, (n).
+        vectors: A vector for each, (n, width), or None.
+        counts: Past events of each, (n,), or None.
+    """
 
     ids: list[str]
     vectors: Array | None
@@ -47,22 +53,27 @@ class Knowledge:
 
 
 class ImportOutcome(NamedTuple):
-    """Items that got vectors and counts, those that are new, those beyond the ceiling; the width, and what is kept.
+    """What an import did."""
 
-    kept: share of the vectors' squared lengths that is left after they were reduced to the model's width.
-    """
-
-    items: int
-    new: int
-    left_out: int
-    vectors: int
-    counts: int
-    width: int
-    kept: float
+    items: int  # items taken
+    new: int  # of these, items that had no row
+    left_out: int  # items beyond the ceiling
+    vectors: int  # items that got a vector
+    counts: int  # items that got a count
+    width: int  # numbers per vector as given, 0 without vectors
+    kept: float  # share of the vectors' squared lengths left after the reduction to the model's width
 
 
 def check(knowledge: Knowledge, *, project: bool) -> None:
-    """Raises ImportRefusedError for whatever could not be learnt from: shapes, ids, values."""
+    """Check that the knowledge can be imported.
+
+    Args:
+        knowledge: What is to be imported.
+        project: Whether vectors of another width may be projected on the model's.
+
+    Raises:
+        ImportRefusedError: For ids, shapes or values that cannot be used.
+    """
     _check_ids(knowledge.ids)
     if knowledge.vectors is None and knowledge.counts is None:
         raise ImportRefusedError("neither vectors nor counts: there is nothing to import")
@@ -110,10 +121,16 @@ def _check_counts(counts: Array, count: int) -> None:
 
 
 def fitted(vectors: Array) -> tuple[Array, float]:
-    """Vectors (n, FACTORS) whose inner products are nearest to those given, and the share of squared length kept.
+    """Fit vectors to the model's width, keeping their inner products as nearly as possible.
 
-    Wider ones are projected on the directions in which they differ most (Eckart and Young, Psychometrika 1936),
-    narrower ones are padded with zeros, and all are scaled by one number to the root mean square length LENGTH.
+    Wider vectors are projected on the directions in which they differ most (Eckart and Young, Psychometrika 1936),
+    narrower ones are padded with zeros. All are scaled by one number to the root mean square length LENGTH.
+
+    Args:
+        vectors: Vectors of any width, (n, width).
+
+    Returns:
+        Vectors (n, FACTORS) f32, and the share of the squared lengths that is kept.
     """
     wide = np.asarray(vectors, np.float64)
     if wide.shape[1] > dim.FACTORS:
@@ -128,10 +145,15 @@ def fitted(vectors: Array) -> tuple[Array, float]:
 
 
 def take(state: State, knowledge: Knowledge, now: int) -> ImportOutcome:
-    """Give every item its row and what is known of it; `now`: epoch seconds. Call `check` first.
+    """Give every item a row and write what is known of it. Call `check` first.
 
-    Where the ceiling leaves no room for all, those with the highest counts get a row, the first of the file among
-    equals.
+    When the ceiling leaves no room for all, the items with the highest counts get a row; on a tie, the first of the
+    file.
+
+    Args:
+        state: The state to write to.
+        knowledge: Items, vectors and counts.
+        now: Epoch seconds, written as the first and last time of new items.
     """
     keys = state.keys["item"]
     order = np.arange(len(knowledge.ids)) if knowledge.counts is None else np.argsort(-knowledge.counts, kind="stable")
@@ -176,7 +198,7 @@ def _set_vectors(state: State, rows: Array, vectors: Array) -> None:
 
 
 def _add_counts(state: State, rows: Array, counts: Array) -> None:
-    """Popularity as if the last events were spread like the counts: at most as many as each half-life remembers."""
+    """Add popularity as if the last events were spread like the counts: at most as many as each half-life remembers."""
     rows, counts = rows[counts > 0], counts[counts > 0]
     if not len(rows):
         return
@@ -190,7 +212,7 @@ def _add_counts(state: State, rows: Array, counts: Array) -> None:
 
 
 def enlist_categories(state: State, ids: list[str]) -> None:
-    """Enter imported items into the lists of the categories that they have by now."""
+    """Enter imported items into the lists of their categories, once their facts are known."""
     stats = state.tables["item_stats"].columns
     rows = np.array([state.keys["item"].rows[one] for one in ids if one in state.keys["item"].rows], np.int32)
     rows = rows[(stats["category"][rows] >= 0) & (stats["key"][rows, 1] > dim.NEVER)]
@@ -204,7 +226,7 @@ def enlist_categories(state: State, ids: list[str]) -> None:
 
 
 def _enlist(state: State, table: str, start: int, size: int, rows: Array, keys: Array) -> None:
-    """The `size` largest keys are enough: the list keeps no more."""
+    """Enter the rows with the `size` largest keys into a list, which keeps no more."""
     lists = state.tables[table]
     columns = lists.columns
     for at in np.argsort(-keys, kind="stable")[:size].tolist():
@@ -214,7 +236,7 @@ def _enlist(state: State, table: str, start: int, size: int, rows: Array, keys: 
 
 
 def _fill_pool(state: State, rows: Array) -> None:
-    """The most popular of them, the first of the file among equals, are what the factorization machine ranks."""
+    """Enter the most popular rows (on a tie the first of the file) into the pool that the machine ranks."""
     served, private = state.served, state.private
     keys = served.item_stats.key
     for row in rows[np.argsort(-keys[rows, 2], kind="stable")][: dim.POOL].tolist():

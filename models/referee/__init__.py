@@ -1,4 +1,4 @@
-"""Each tested event in; how the learning model compares with models that do not learn, out."""
+"""Compares the learning model with models that do not learn, on each tested event."""
 
 from models.referee.drift import NAMES, Alarms
 from models.referee.referee import SAVED, SHARE, Referee

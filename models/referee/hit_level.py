@@ -1,7 +1,7 @@
-"""Hits of tested events in; whether what comes is found at all, as it usually is, out. Stage 3.
+"""Watches whether hits are far below their usual level: then the labels are no evidence. Stage 3.
 
-Labels that are garbage testify to nothing: every model misses them alike, and their differences say that all are as
-good. So what is learnt while hits are far below what is usual waits, and is not compared on such events.
+Every model misses garbage labels alike, and their differences would say that all models are equally good. So no models
+are compared on such events, and a model that learned them waits.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Iterable
 from typing import Final
 
 RECENT: Final = 500
-"""Tested events that "of late" means: the standard error of a hit rate of one half is then .022."""
+"""Tested events of the recent hit rate. The standard error of a rate of one half is then 0.022."""
 
 FALLEN: Final = 1 / 3
 """Share of the usual hit rate below which labels are no evidence. When half of all users change their tastes at once,
-hits fall to one half; shuffled labels leave a tenth and less."""
+hits fall to one half; shuffled labels leave a tenth or less."""
 
 RISEN: Final = 0.95
-"""Share of it from which what has learnt such labels is trusted again."""
+"""Share of the usual hit rate from which a model that learned such labels is trusted again."""
 
 MEMORY: Final = 5_000
-"""Tested events that the usual rate is of, about: hours of a busy day move it, a minute does not."""
+"""Tested events of the usual hit rate, about: hours of a busy day move it, a minute does not."""
 
 PATIENCE: Final = 50_000
-"""The same while in doubt: what lasts is the new normal, after about an hour of a busy shop's 50 tests a second."""
+"""The same while in doubt: a lasting change becomes usual after about an hour of a busy shop's 50 tests a second."""
 
 APART: Final = 50
-"""Tested events between two that count of one user, as for the alarms: one user's long visit is one observation."""
+"""Tested events between two of the same user that count, as for the alarms: a long visit is one observation."""
 
 
 class HitLevel:
-    """For the learner's thread.
+    """The recent and the usual hit rate. For the learner's thread.
 
     >>> level = HitLevel()
     >>> level.tested([1, 0] * 2_500, range(5_000))
@@ -41,7 +41,7 @@ class HitLevel:
     >>> level.fallen, level.doubted
     (True, True)
 
-    What has learnt them goes on being doubted until it finds about as much as before:
+    A model that learned such labels stays in doubt until it finds about as much as before:
 
     >>> level.tested([1, 0, 0] * 200, range(600))
     >>> level.fallen, level.doubted
@@ -53,32 +53,32 @@ class HitLevel:
 
     def __init__(self) -> None:
         self._hits: deque[int] = deque(maxlen=RECENT)
-        self._lately: deque[int] = deque(maxlen=APART)
+        self._recent_users: deque[int] = deque(maxlen=APART)
         self._sum = self._seen = 0
         self._full = False
         self.usual = 0.0
         self.doubted = False
 
     def tested(self, hits: Iterable[float], users: Iterable[int]) -> None:
-        """Tested events in order: 1 where the item was within the first 20, and whose event it was."""
+        """Count tested events, in order: 1 where the item was within the first 20, and the row of the event's user."""
         for hit, user in zip(hits, users, strict=True):
-            if user not in self._lately:
+            if user not in self._recent_users:
                 self._count(int(hit))
-            self._lately.append(user)
+            self._recent_users.append(user)
 
     @property
     def n(self) -> int:
-        """Tested events of late, at most RECENT."""
+        """Tested events in the recent hit rate, at most RECENT."""
         return len(self._hits)
 
     @property
     def recent(self) -> float:
-        """Hit rate of late."""
+        """Recent hit rate."""
         return self._sum / max(len(self._hits), 1)
 
     @property
     def fallen(self) -> bool:
-        """Whether labels of late are no evidence."""
+        """Whether recent labels are no evidence."""
         return self._full and self.recent < FALLEN * self.usual
 
     def _count(self, hit: int) -> None:

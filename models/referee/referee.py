@@ -1,7 +1,7 @@
-"""Tested events in; how what is learnt stands against what is served, the last known good and baselines, out. Stage 3.
+"""Compares the learning model with the served version, the reference and the single sources. Stage 3.
 
-Asked right after each compiled call. Versions that stand still may be asked later than they would have been: nothing of
-them changes, and the history is that of the moment.
+Called right after each compiled call. Frozen versions may be asked later than a request would have asked them: they do
+not change, and the history is that of the moment.
 """
 
 from __future__ import annotations
@@ -15,46 +15,51 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.ledger import user_hash
-from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, hits, new_scratch, recall
+from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, best_source, hits, new_scratch, recall
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.state import State
 from models.statistics import LENGTH, SHORTEST, Comparison, Exposed, PastQuestion, Standing, Window
 
 SHARE: Final = 0.2
-"""Most of the seconds spent learning that asking opponents may take: the rest of a quarter is for the bookkeeping. The
-default of learner.evidence_share."""
+"""Largest share of the learning time that may be spent on asking frozen models. Bookkeeping takes the rest of a
+quarter. The default of learner.evidence_share."""
 
 IDLE: Final = 0.25
-"""The part of that share that it may take of the time itself: a quiet learner has nothing better to do, and few events
-to learn from."""
+"""Fraction of the evidence share granted per second of wall time while the learner is idle: it has time, and few events
+to compare on."""
 
 SAVED: Final = 2.0
-"""Seconds of unused time that may be spent later."""
+"""Most seconds of unused budget that may be spent later."""
 
 DEBT: Final = 0.2
-"""Seconds that may be owed at most."""
+"""Most seconds by which the budget may be overdrawn."""
 
 RECORDS: Final = 10_000
-"""Records that the shares of a window are of, about."""
+"""Records in the window over which shares are counted, about."""
 
 DEAREST: Final = 0.005
-"""Seconds one event is taken to cost at most, for the same reason."""
+"""Most seconds that one event is assumed to cost: a single slow call must not end the evidence."""
 
 TESTS: Final = 2_000
-"""Tested events that the share of unknown items is of, about."""
+"""Tested events over which the share of unknown items is counted, about."""
 
 RENEWED: Final = 20_000
-"""Tested events after which the learnt ranking starts anew against the best source, its second half carried over."""
+"""Tested events after which the comparison with the best source starts again, keeping its second half."""
 
 ASKED: Final = 4
-"""Tested events that a version carries for the services' reservoirs, the latest: some 3 KB."""
+"""Most recent tested events that a version carries for the services' reservoirs: some 3 KB."""
 
 Part = TypeVar("Part")
 
 
 class Referee:
-    """Keeps the sums. For one thread, the learner's; `seconds` is a monotonic clock."""
+    """Keeps the sums of all comparisons. For one thread, the learner's.
+
+    Args:
+        seconds: A monotonic clock.
+        share: Largest share of the learning time that asking frozen models may take.
+    """
 
     def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
         self._seconds, self._share = seconds, share
@@ -66,7 +71,7 @@ class Referee:
         self._champion: FrozenModel | None = None
         self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
         self._paused = "no version is served yet"
-        self._learnt, self._younger = Comparison(""), Comparison("")
+        self._learned, self._younger = Comparison(""), Comparison("")
         self._best = dim.MIDDLE
         self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
         self.compared = self.passed_over = 0
@@ -76,12 +81,20 @@ class Referee:
         self._users: deque[Array] = deque()
 
     def renew(self) -> None:
-        """What is learnt is another model from now on: every sum starts anew."""
+        """Start every sum again: from now on another model learns."""
         self._comparisons = dict.fromkeys(self._comparisons)
-        self._learnt, self._younger = Comparison(""), Comparison("")
+        self._learned, self._younger = Comparison(""), Comparison("")
 
     def compare_with(self, reference: FrozenModel | None, champion: FrozenModel | None, paused: str = "") -> None:
-        """Who is compared with from now on. Sums of a pair go on as long as both stay; a roll-back starts all anew."""
+        """Choose the frozen models to compare with from now on.
+
+        The sums of a pair continue as long as both models stay; a roll-back starts all sums again.
+
+        Args:
+            reference: The version that a roll-back would serve; None for none.
+            champion: The served version; None for none.
+            paused: Why nothing is compared, if so.
+        """
         went_back = (
             champion is not None
             and reference is not None
@@ -105,7 +118,7 @@ class Referee:
             self._comparisons[name] = Comparison(against.version, of)
 
     def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
-        """Compare tested events of a batch that has just been learnt, within the time it may take."""
+        """Compare models on the tested events of a batch that was just learned, within the time budget."""
         self._tests.append((len(tested.known), int((tested.known < 0).sum())))
         _trim(self._tests, TESTS, _first)
         self._users.append(batch.user)
@@ -130,22 +143,22 @@ class Referee:
         self._pay(self._seconds() - started, len(chosen))
 
     def _remember(self, state: State, batch: EventBatch, places: Array) -> None:
-        """One of a batch's tested events as a question; which one has nothing to do with what became of it."""
+        """Keep one of a batch's tested events as a question, chosen independently of its result."""
         if not len(places):
             return
         place = int(places[len(places) // 2])
         moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
         ids, user = state.keys["item"].ids, state.keys["user"].ids[int(batch.user[place])]
         known = [at for at, row in enumerate(moment.items[:LENGTH].tolist()) if row >= 0 and ids[row] is not None]
-        came = ids[moment.item]
-        if len(known) < SHORTEST or came is None or user is None:
+        wanted = ids[moment.item]
+        if len(known) < SHORTEST or wanted is None or user is None:
             return
         items = [ids[row] or "" for row in moment.items[known].tolist()]
         times, kinds = moment.times[known].astype(float).tolist(), moment.kinds[known].tolist()
-        self._asked.append(PastQuestion(items, times, kinds, float(moment.now), came, user_hash(user)))
+        self._asked.append(PastQuestion(items, times, kinds, float(moment.now), wanted, user_hash(user)))
 
     def asked(self) -> list[PastQuestion]:
-        """Tested events since the last call, some of them."""
+        """Return a sample of the tested events since the last call."""
         found = list(self._asked)
         self._asked.clear()
         return found
@@ -156,11 +169,11 @@ class Referee:
         alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist())
         count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
         sample = batch.kind[:: max(1, count // SAMPLE)]
-        # The span of a few events says nothing of a rate.
+        # The time between a few events does not give a rate.
         alarms.consumed((sample == dim.CLICK).tolist(), count / passed if count > SAMPLE and passed > 0 else 0.0)
 
     def add_budget(self, learning: float) -> None:
-        """`learning`: seconds a batch took, without ours; a share of them may be spent on the next."""
+        """Grant a share of the seconds that learning a batch took, without the comparisons, to the next batch."""
         now = self._seconds()
         earned = self._share * max(learning, IDLE * (now - self._filled_at))
         self._filled_at, self._purse = now, min(SAVED, self._purse + earned)
@@ -171,7 +184,7 @@ class Referee:
 
     def _pay(self, seconds: float, count: int) -> None:
         self.spent += seconds
-        # One slow call, of a machine that was busy elsewhere, must not end the evidence for a minute.
+        # One slow call, on a machine that was busy elsewhere, must not end the evidence for a minute.
         self._purse = max(-DEBT, self._purse - seconds)
         if count:
             self.compared += count
@@ -189,30 +202,35 @@ class Referee:
                 comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
 
     def _against_sources(self, state: State, tested: Tested) -> None:
-        # The best before these events: which one it is must not depend on what they say.
+        # The best source before these events: the choice must not depend on their outcome.
         best = self._best
         for known, ranks in zip(tested.known.tolist(), tested.ranks.tolist(), strict=True):
             if known >= 0:
-                for comparison in (self._learnt, self._younger):
+                for comparison in (self._learned, self._younger):
                     comparison.add(ranks[dim.RANKER], ranks[best])
-        self._learnt.against = self._younger.against = CONTENDERS[best]
-        if self._learnt.n >= RENEWED:
-            self._learnt, self._younger = self._younger, Comparison(CONTENDERS[best])
-        elif self._learnt.n < RENEWED // 2:
+        self._learned.against = self._younger.against = CONTENDERS[best]
+        if self._learned.n >= RENEWED:
+            self._learned, self._younger = self._younger, Comparison(CONTENDERS[best])
+        elif self._learned.n < RENEWED // 2:
             self._younger = Comparison(CONTENDERS[best])
-        race = state.served.race
-        self._best = int(np.argmax((race.fading_hits + race.fading_reciprocal)[: dim.SOURCES]))
+        self._best = best_source(state.served.race)
 
     def count_records(self, records: int, bad: int, duplicate: int) -> None:
-        """Records of a batch, and how many of them were of no use."""
+        """Count the records of a batch, and how many of them were unusable or duplicates."""
         self._records.append((records, bad, duplicate))
         _trim(self._records, RECORDS, _first)
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> Standing:
-        """All of it, as a version carries it. `lag`: seconds behind the stream; `applied`: events learnt."""
+        """Summarise all comparisons, as a version carries them.
+
+        Args:
+            lag: Seconds behind the stream.
+            applied: Events learned.
+            exposed: How concentrated exposure is, if it was measured.
+        """
         return Standing(
             **self._comparisons,
-            learnt=self._learnt,
+            learnt=self._learned,
             paused=self._paused,
             window=self._window(),
             lag=round(lag, 3),
@@ -246,7 +264,7 @@ def _first(part: Sequence[int]) -> int:
 
 
 def _trim(parts: deque[Part], enough: int, size: Callable[[Part], int]) -> None:
-    """Let the oldest go as long as what stays is enough."""
+    """Drop the oldest parts while the rest still adds up to `enough`."""
     total = sum(map(size, parts))
     while len(parts) > 1 and total - size(parts[0]) >= enough:
         total -= size(parts.popleft())

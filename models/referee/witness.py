@@ -1,9 +1,9 @@
-"""A share of the events in, what a River regressor would have made of them out. Never served, never in a version.
+"""Runs River regressors on a sample of the events, for comparison. They are never served and never in a version.
 
-A witness learns pointwise: the event's weight for the item that came, 0 for one item drawn from the pool. Before that
-it orders the item among 99 others drawn from the pool of the factorization machine; `hr` is rank <= 10 of those 100,
-`rr` is 1 / rank within 10. These are sampled lists: their figures compare witnesses with each other and in time, and
-are higher than those of contenders that rank the catalogue.
+A witness learns pointwise: the event's weight for the event's item, 0 for one item drawn from the pool. Before that it
+ranks the item among 99 others drawn from the pool of the factorization machine; `hr` is rank <= 10 of those 100, `rr`
+is 1 / rank within 10. These are sampled lists: their figures compare witnesses with each other and over time, and are
+higher than those of contenders that rank the catalogue.
 """
 
 from __future__ import annotations
@@ -23,29 +23,33 @@ DEFAULT_WITNESSES: dict[str, dict[str, Any]] = {
 }
 
 BUCKETS = 1 << 13
-"""Users, and items, a witness can tell apart: ids are hashed, because River's predict_one makes a row for each new
+"""Users, and items, that a witness can tell apart. Ids are hashed, because River's predict_one makes a row for each new
 one. 8,192 of either keep a machine with 8 factors below 10 MB."""
 
 OTHERS = 99
+"""Items drawn for each judged event."""
+
 DEPTH = 10
+"""Ranks that count as a hit."""
+
 FADE = 0.999
-"""Per judged event: figures are over about the last thousand."""
+"""Decay of the figures per judged event: they cover about the last thousand."""
 
 CORE_SHARE = 0.05
-"""Of one core, all witnesses of a learner together."""
+"""Share of one core for all witnesses of a learner together."""
 
 _ABSURD = 1e6
-"""Targets lie between 0 and 2: a model that predicts a million has left for infinity and starts afresh."""
+"""Targets lie between 0 and 2: a model that predicts a million is diverging and is made again."""
 
-_GRACE = 0.2  # seconds of work allowed before the budget binds: the first event would never fit otherwise
+_GRACE = 0.2  # seconds of work allowed before the budget applies: otherwise the first event would never fit
 
 
 class UnknownWitnessError(ValueError):
-    """The path does not name a regressor of River. Says what to write instead."""
+    """The path does not name a regressor of River. The message says what to write instead."""
 
 
 def build(path: str, parameters: Mapping[str, Any]) -> Any:
-    """The River regressor at an import path inside ``river.``, with its parameters.
+    """Make the River regressor at an import path inside ``river.``, with its parameters.
 
     >>> build("river.linear_model.LinearRegression", {}).__class__.__name__
     'LinearRegression'
@@ -77,7 +81,13 @@ class Witness:
         self._weight = self._hits = self._reciprocal = self._squares = 0.0
 
     def judge(self, event: EventLike, weight: float, others: Sequence[str]) -> None:
-        """Order the event's item among `others`, add that to the figures, then learn it and the first of the others."""
+        """Rank the event's item among others, add the rank to the figures, then learn the item and one of the others.
+
+        Args:
+            event: A positive event.
+            weight: Its weight in learning, the target.
+            others: Items to rank it among; the first one is learned with target 0.
+        """
         scores = [self._predict(_fields(event.user_id, item)) for item in (event.item_id or "", *others)]
         if not all(math.isfinite(score) and abs(score) < _ABSURD for score in scores):
             self._model, self.resets = build(self.path, self._parameters), self.resets + 1
@@ -100,7 +110,7 @@ class Witness:
         self._squares = FADE * self._squares + square
 
     def scores(self) -> dict[str, float]:
-        """Fading hit rate `hr`, reciprocal rank `rr`, squared error `se`; events judged `n`; fresh starts `resets`."""
+        """Return fading hit rate `hr`, reciprocal rank `rr`, squared error `se`, events judged `n`, and `resets`."""
         weight = max(self._weight, 1e-12)
         return {
             "hr": self._hits / weight,
@@ -112,7 +122,13 @@ class Witness:
 
 
 class Witnesses:
-    """All witnesses of one learner, held below their share of a core. `clock`: seconds, monotonic."""
+    """All witnesses of one learner, kept below their share of a core.
+
+    Args:
+        clock: A monotonic clock, in seconds.
+        declared: Import path -> parameters of each witness.
+        core_share: Share of one core for all of them together.
+    """
 
     def __init__(
         self,
@@ -128,7 +144,14 @@ class Witnesses:
         self.passed_over = 0
 
     def watch(self, events: Sequence[EventLike], weights: Sequence[float], pool: Sequence[str], number: int) -> None:
-        """Judge as many events of a batch as time allows, picked by hash of their number. `pool`: ids to draw from."""
+        """Judge as many events of a batch as time allows, picked by a hash of their number.
+
+        Args:
+            events: The batch.
+            weights: Weight in learning of each event.
+            pool: Ids of items to draw others from.
+            number: Number of the first event in the stream.
+        """
         if not self.members or not pool:
             return
         for done, at in enumerate(sorted(range(len(events)), key=lambda at: _hash(str(number + at)))):
@@ -147,7 +170,7 @@ class Witnesses:
         self.spent += self._clock() - began
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """The figures of each, by path."""
+        """Return the figures of each witness, by path."""
         return {member.path: member.scores() for member in self.members}
 
 

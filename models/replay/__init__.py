@@ -1,4 +1,4 @@
-"""A past stream and gate policies in; what each policy would have served, out."""
+"""Replays a past stream under several gate policies, and reports what each would have served."""
 
 from models.replay.replay import Pace, Replay
 from models.replay.trial import Examined, Rule

@@ -1,7 +1,7 @@
-"""In: a past stream, piece by piece, and rules of gates. Out: what each gate would have served and decided. Stage 6.
+"""Replays a past stream and lets several gates decide about its versions. Stage 6.
 
-One learner learns the stream, as the live one did; a version is cut by the records' own time, and every gate decides
-about each. The first version after `since` is what all of them begin with.
+One learner learns the stream, as the live one did. A version is cut by the records' own time, and every gate decides
+about each version. All of them begin by serving the first version after `since`.
 """
 
 from __future__ import annotations
@@ -15,30 +15,39 @@ from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
 
 TOGETHER: Final = 2_000
-"""Events learnt in one call, at most: as a live learner's batches."""
+"""Most events learned in one call, as in a live learner's batches."""
 
-SHOWN: Final = 10
-"""Divergences that are kept; more are counted."""
+KEPT: Final = 10
+"""Divergences that are kept; all are counted."""
 
 
 class Divergence(NamedTuple):
-    """A version about which two gates did not decide the same. `at`: epoch seconds; `events` learnt until then."""
+    """A version about which two gates decided differently."""
 
-    at: float
-    events: int
+    at: float  # epoch seconds
+    events: int  # learned until then
     version: str
     outcomes: dict[str, TrialOutcome]
 
 
 class Pace(NamedTuple):
-    """When a version is cut: after so many seconds of record time, and so many events, whichever comes last."""
+    """When a version is cut: after so many seconds of record time and so many events, once both have passed."""
 
     seconds: float = 1.0
     events: int = 200
 
 
 class Replay:
-    """`learn` all of the stream in order, then read `trials`, `divergences` and the counts."""
+    """Replays a stream: call `learn` with all of it in order, then read `trials`, `divergences` and the counts.
+
+    Args:
+        rules: How each gate decides, by its name.
+        examine: Finds mechanical faults in the tables of a version.
+        settings: Of the recommender; all defaults if left out.
+        seed: Seed of the recommender.
+        since: Epoch seconds from which versions are served.
+        pace: When a version is cut.
+    """
 
     def __init__(
         self,
@@ -65,7 +74,7 @@ class Replay:
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
     ) -> None:
-        """The next events in order; record times in epoch seconds."""
+        """Learn the next events in order; record times in epoch seconds."""
         start = 0
         while start < len(events):
             stop = min(start + self._stretch(record_times, start), start + TOGETHER, len(events))
@@ -73,7 +82,7 @@ class Replay:
             start = stop
 
     def _stretch(self, record_times: Sequence[float], start: int) -> int:
-        """Events until the next version is due."""
+        """Return the number of events until the next version is due."""
         if not self._uncut and not self.events:
             self._cut_at = record_times[start]
         due = bisect_left(record_times, self._cut_at + self._pace.seconds, start) - start + 1
@@ -97,7 +106,7 @@ class Replay:
         self._versions.forget()
 
     def count_records(self, bad: int, duplicate: int) -> None:
-        """Records that were not learnt: unusable ones and duplicates."""
+        """Count records that were not learned: unusable ones and duplicates."""
         for trial in self.trials:
             trial.count_records(bad + duplicate, bad, duplicate)
 
@@ -113,11 +122,11 @@ class Replay:
         outcomes = {trial.name: trial.tick(version, self.recommender.state, self.now, applied) for trial in self.trials}
         if len(set(outcomes.values())) > 1:
             self.diverged += 1
-            if len(self.divergences) < SHOWN:
+            if len(self.divergences) < KEPT:
                 self.divergences.append(Divergence(self.now, self.events, version.id, outcomes))
-        held = self._versions.hold(set().union(*(trial.needed for trial in self.trials)))
+        versions = self._versions.hold(set().union(*(trial.needed for trial in self.trials)))
         for trial in self.trials:
-            trial.move(held, self.now)
+            trial.move(versions, self.now)
 
     def _begin(self, version: str) -> None:
         self._begun, self.began = True, self.now

@@ -1,4 +1,4 @@
-"""In: a rehearsal that is over. Out: its report as plain dictionaries, ready for JSON. Stage 6, tried out."""
+"""A finished replay in; its report as plain dictionaries, ready for JSON, out."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from models.replay.trial import Trial
 from models.statistics import DEPTH, Comparison, hit_rate, reciprocal_rank, standard_error
 
 NORMAL: Final = 1.96
-"""Standard errors to either side that a 95 % interval of a mean reaches."""
+"""Standard errors on either side of a mean in its 95 % interval."""
 
 ALPHA: Final = 0.05
-"""Chance that the interval of a difference is wrong anywhere along the stream."""
+"""Chance that the interval of a difference is ever wrong along the stream."""
 
 
-def report(rehearsal: Replay) -> dict[str, Any]:
-    """Figures of every gate, the difference of each from the first, and where they parted."""
-    first = rehearsal.trials[0]
+def report(replay: Replay) -> dict[str, Any]:
+    """Report the figures of every gate, how each differs from the first, and where their decisions differed."""
+    first = replay.trials[0]
     return {
-        "events": rehearsal.events,
-        "versions": rehearsal.versions,
+        "events": replay.events,
+        "versions": replay.versions,
         "tested": len(first.ranks),
-        "began": rehearsal.began,
-        "ended": rehearsal.now,
-        "gates": {trial.name: _figures(trial) for trial in rehearsal.trials},
-        "differences": {trial.name: difference(trial.ranks, first.ranks) for trial in rehearsal.trials[1:]},
-        "diverged": rehearsal.diverged,
-        "divergences": [_divergence(each) for each in rehearsal.divergences],
+        "began": replay.began,
+        "ended": replay.now,
+        "gates": {trial.name: _figures(trial) for trial in replay.trials},
+        "differences": {trial.name: difference(trial.ranks, first.ranks) for trial in replay.trials[1:]},
+        "diverged": replay.diverged,
+        "divergences": [_divergence(each) for each in replay.divergences],
     }
 
 
@@ -61,7 +61,7 @@ def _actions(trial: Trial, action: str) -> int:
 
 
 def _mean(values: Array) -> dict[str, float] | None:
-    """Mean and a 95 % interval, events taken as independent; None of nothing."""
+    """Return the mean and its 95 % interval, events taken as independent; None without events."""
     if not len(values):
         return None
     mean, reach = float(values.mean()), NORMAL * standard_error(values)
@@ -69,7 +69,12 @@ def _mean(values: Array) -> dict[str, float] | None:
 
 
 def difference(ranks: list[int], others: list[int]) -> dict[str, Any]:
-    """How one gate's users fared against another's, on the same events, with bounds that need no independence.
+    """Compare two gates on the same events, with bounds that need no independence of the events.
+
+    Args:
+        ranks: Rank of each event's item under one gate, 0 for a miss.
+        others: The same under the other gate.
+
 
     >>> difference([1] * 400, [0] * 400)["hr@20"]["low"] > 0, difference([3, 0], [3, 0])["hr@20"]["value"]
     (True, 0.0)

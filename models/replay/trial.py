@@ -1,6 +1,7 @@
-"""In: how one gate decides, and each version of a past stream. Out: what it would have served, and its decisions.
+"""Tries one gate on a past stream: which versions it would have served, and why.
 
-The same `decide`, evidence and state as the service's; time is that of the records, and each version is looked at once.
+It uses the same `decide`, evidence and state as the service. Time is that of the records, and each version is examined
+once.
 """
 
 from __future__ import annotations
@@ -12,34 +13,33 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from models.dimensions import SOURCES
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.gate import decision as gate
-from models.recommender import EventBatch, Tested, new_scratch, recall
+from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
 from models.referee import SAVED, SHARE, Alarms, Referee
-from models.replay.versions import Held
+from models.replay.versions import KeptVersion
 from models.state import State
 from models.statistics import Standing
 
 Examined = tuple[tuple[str, ...], str, dict[str, float]]
-"""Faults, a sentence about the first of them, and what was measured."""
+"""Faults, a sentence about the first of them, and the measured numbers."""
 
 Examine = Callable[[State, State | None, Policy, float], Examined]
-"""Tables to be served, those that are, the policy and the time (epoch seconds) in; what mechanical guards find out."""
+"""Takes the tables to be served, the served ones, the policy and the time (epoch seconds); runs mechanical guards."""
 
 STANDS: Final = 2.0
-"""Seconds for which a version was served before it is compared as the champion: the learner's own rule."""
+"""Seconds that a version must have been served before it is compared as the champion, as in the learner."""
 
 
 class Rule(NamedTuple):
-    """How a gate decides: its mode at first and its policy."""
+    """How a gate decides: its initial mode and its policy."""
 
     mode: Mode
     policy: Policy
 
 
 class TrialOutcome(NamedTuple):
-    """What a gate made of one version."""
+    """The decision of a gate about one version."""
 
     action: Action
     reasons: tuple[str, ...]
@@ -47,17 +47,23 @@ class TrialOutcome(NamedTuple):
 
 
 class Trial:
-    """One gate over a stream. `begin` with the first version, then `watch` every batch and `tick` every version."""
+    """One gate over a stream: call `begin` with the first version, `watch` for each batch and `tick` for each version.
+
+    Args:
+        name: Name of the gate in the report.
+        rule: How it decides.
+        examine: Finds mechanical faults in the tables of a version.
+    """
 
     def __init__(self, name: str, rule: Rule, examine: Examine) -> None:
         self.name, self.rule, self._examine = name, rule, examine
         self.state = GateState(mode=rule.mode, before_freeze="continuous" if rule.mode == "frozen" else rule.mode)
-        # All that is tested is compared: there is time, and the figures must not depend on how fast this machine is.
+        # A clock that stays at 0 compares every tested event: figures must not depend on the speed of this machine.
         self._referee = Referee(lambda: 0.0)
         self._referee.alarms = Alarms()
         self._scratch = new_scratch()
-        self.serving: Held | None = None
-        self.reference: Held | None = None
+        self.serving: KeptVersion | None = None
+        self.reference: KeptVersion | None = None
         self._next = ("", "")
         self._served_since = 0.0
         self.ranks: list[int] = []
@@ -66,18 +72,18 @@ class Trial:
 
     @property
     def needed(self) -> set[str]:
-        """Ids of the versions it serves, or falls back on, from the next move on."""
+        """Ids of the versions that it serves, or falls back on, from the next move on."""
         return set(self._next)
 
-    def begin(self, first: Held, now: float) -> None:
-        """Serve the first version, as an installation that has been running does."""
+    def begin(self, first: KeptVersion, now: float) -> None:
+        """Serve the first version, as an installation does that has been running."""
         self.serving = self.reference = first
         self._next = first.version, first.version
         self.state = msgspec.structs.replace(self.state, promoted_at=now)
         self._served_since = now
 
     def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
-        """A batch that has just been learnt: what would have been shown, and the evidence from it."""
+        """Rank the tested events of a batch that was just learned with the served version, and collect evidence."""
         serving = self.serving
         if serving is None:
             return
@@ -85,7 +91,7 @@ class Trial:
         self._referee.compare_with(self.reference, serving if now - self._served_since >= STANDS else None)
         self._referee.add_budget(SAVED / SHARE)
         self._referee.watch(state, batch, tested)
-        by = best_source(serving.state) if self.state.baseline else -1
+        by = best_source(serving.state.served.race) if self.state.baseline else -1
         for at in np.flatnonzero(tested.known >= 0).tolist():
             place = int(tested.places[at])
             moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
@@ -94,11 +100,11 @@ class Trial:
             self.by_source += by >= 0
 
     def count_records(self, records: int, bad: int, duplicate: int) -> None:
-        """What became of the records of a batch."""
+        """Count the records of a batch, and how many of them were unusable or duplicates."""
         self._referee.count_records(records, bad, duplicate)
 
     def tick(self, candidate: Version, state: State, now: float, applied: int) -> TrialOutcome:
-        """Decide about the newest version, whose tables are those of `state`."""
+        """Decide about the newest version, whose tables are those of `state`; `applied`: events learned."""
         evidence = self._evidence(candidate, self._referee.standing(0.0, applied))
         target = gate.wanted(self.state, evidence, self.rule.policy, now)
         if target is not None:
@@ -134,18 +140,12 @@ class Trial:
             serving = decision.target.id
         return serving, decision.reference.id if decision.reference is not None else reference
 
-    def move(self, held: Mapping[str, Held], now: float) -> None:
-        """Serve what the last tick decided on, and fall back on what it named; `held` has both."""
+    def move(self, versions: Mapping[str, KeptVersion], now: float) -> None:
+        """Serve the version that the last tick decided on, and fall back on the one that it named."""
         serving, reference = self._next
         if self.serving is None or serving != self.serving.version:
-            self.serving, self._served_since = held[serving], now
-        self.reference = held[reference]
+            self.serving, self._served_since = versions[serving], now
+        self.reference = versions[reference]
 
 
-def best_source(state: State) -> int:
-    """Number of the single source with the best running score: who orders while the learnt ranking does not."""
-    race = state.tables["race"].columns
-    return int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))
-
-
-__all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome", "best_source"]
+__all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome"]

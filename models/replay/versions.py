@@ -1,7 +1,7 @@
-"""In: one learner's tables, and which of its versions are needed. Out: those versions, as tables that stand still.
+"""Keeps frozen copies of the versions that gates still need.
 
-The newest version is what the learner holds at the moment of the cut, so only what outlives it is copied: mostly by
-applying what changed since to tables that nobody needs any more, seldom as a whole.
+The newest version equals the learner's tables at the moment of the cut. A version that is needed longer is copied:
+mostly by applying later changes to tables that no gate needs any more, seldom as a whole.
 """
 
 from __future__ import annotations
@@ -15,50 +15,50 @@ from models.recommender import AskedAt, FrozenModel, Scratch
 from models.state import Changes, State
 
 DELTAS: Final = 64
-"""Cuts whose changes are kept: tables that are further behind are copied as a whole instead. With more of them memory
-grows, and applying them takes as long as a copy."""
+"""Cuts whose changes are kept. Tables that are further behind are replaced by a whole copy. With more of them memory
+would grow, and applying them would take as long as a copy."""
 
 
-class Held(FrozenModel):
-    """Tables of one version. What it answered is remembered: several gates ask it the same."""
+class KeptVersion(FrozenModel):
+    """Tables of one version. Answers are cached, because several gates ask the same questions."""
 
     def __init__(self, version: Version, state: State) -> None:
         super().__init__(version.id, state)
         self.record = version
         self._answers: dict[tuple[object, ...], int] = {}
 
-    def rank(self, moment: AskedAt, learnt: State, scratch: Scratch, by: int = -1) -> int:
-        """As `FrozenModel.rank`, asked of the tables once for each moment."""
+    def rank(self, moment: AskedAt, learned: State, scratch: Scratch, by: int = -1) -> int:
+        """Rank as `FrozenModel.rank` does, once for each moment."""
         past = (moment.items.tobytes(), moment.times.tobytes(), moment.kinds.tobytes())
         key = (*past, moment.now, moment.item, moment.query, by)
         if key not in self._answers:
-            self._answers[key] = super().rank(moment, learnt, scratch, by)
+            self._answers[key] = super().rank(moment, learned, scratch, by)
         return self._answers[key]
 
     def forget(self) -> None:
-        """The moments that come next are others."""
+        """Clear the cached answers: the next batch has other moments."""
         self._answers.clear()
 
 
 class Versions:
-    """Cuts versions of `state`, which one learner goes on learning, and holds those that are asked for."""
+    """Cuts versions of a state that a learner keeps changing, and holds those that are asked for."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._deltas: deque[tuple[int, Changes]] = deque(maxlen=DELTAS)
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, KeptVersion] = {}
         self.newest = Version("", 0)
         state.cut()
 
     def cut(self, now: float, consumed: int) -> Version:
-        """A version of what is learnt up to now (epoch seconds); `consumed`: records in it."""
+        """Cut a version at `now` (epoch seconds); `consumed`: records learned so far."""
         seq = self.newest.seq + 1
         self._deltas.append((seq, _served(self._state, self._state.cut())))
         self.newest = Version(str(seq), seq, now, consumed)
         return self.newest
 
-    def hold(self, needed: Iterable[str]) -> dict[str, Held]:
-        """The versions of those ids: held already, or the newest one. What is not needed any more is let go.
+    def hold(self, needed: Iterable[str]) -> dict[str, KeptVersion]:
+        """Return the versions with these ids, each held already or the newest. All others are dropped.
 
         >>> from models.recommender.recommender import new_state
         >>> versions = Versions(new_state())
@@ -72,16 +72,16 @@ class Versions:
         self._held = {version: held for version, held in self._held.items() if version in wanted}
         if self.newest.id in wanted and self.newest.id not in self._held:
             state = next((one.state for one in reversed(spare) if self._forward(one)), None)
-            self._held[self.newest.id] = Held(self.newest, state if state is not None else self._copy())
+            self._held[self.newest.id] = KeptVersion(self.newest, state if state is not None else self._copy())
         return dict(self._held)
 
     def forget(self) -> None:
-        """A batch is over."""
+        """Clear all cached answers at the end of a batch."""
         for held in self._held.values():
             held.forget()
 
-    def _forward(self, spare: Held) -> bool:
-        """Bring tables that nobody needs to the newest version; False when the changes since are not there any more."""
+    def _forward(self, spare: KeptVersion) -> bool:
+        """Bring unneeded tables to the newest version; False if the changes since then are no longer kept."""
         if not self._deltas or self._deltas[0][0] > spare.record.seq + 1:
             return False
         for seq, changes in self._deltas:
@@ -97,9 +97,9 @@ class Versions:
 
 
 def _served(state: State, changes: Changes) -> Changes:
-    """Without the learner's own tables, which nobody who serves has."""
+    """Drop the learner's own tables, which no service loads."""
     tables = {name: part for name, part in changes.tables.items() if state.schema.tables[name].served}
     return changes._replace(tables=tables)
 
 
-__all__ = ["Held", "Versions"]
+__all__ = ["KeptVersion", "Versions"]

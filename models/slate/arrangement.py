@@ -161,7 +161,8 @@ class _Page:
 
 def _levelled(steps: list[_Step]) -> list[Place]:
     """Scores that never rise down the page. What was pinned moves to its neighbours; the others are lifted, if at all,
-    to the best of what stands below them."""
+    to the best of what stands below them.
+    """
     levels = [step.value for step in steps]
     below = -np.inf
     for at in reversed(range(len(steps))):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import fsum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from models.features import EXPLAINED_NAMES
-from models.recommender import Ranking
 from models.slate.arrangement import UNPROPOSED, Adjustment
 from models.slate.vocabulary import words
+
+if TYPE_CHECKING:
+    from models.recommender import Ranking  # Numba comes with it, and the API's schemas load this room
 
 ROUNDING: Final = 1e-3
 """What single precision may leave between a score and the sum of its parts: a hundred terms of up to 40 have rounding

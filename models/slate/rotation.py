@@ -69,11 +69,43 @@ def merged(one: Showing, other: Showing) -> Showing:
     """
     if other.time and not one.time:
         one, other = other, one
-    seen = dict(zip(one.items, one.seen, strict=True))
+    items, seen = list(one.items), list(one.seen)
+    at = {item: place for place, item in enumerate(items)}
     for item, then in zip(other.items, other.seen, strict=True):
-        if item in seen or not one.time:
-            seen[item] = max(then, seen.get(item, 0.0))
-    return Showing(one.request_id, one.time, list(seen), list(seen.values()))
+        if item in at:
+            seen[at[item]] = max(then, seen[at[item]])
+        elif not one.time:
+            at[item] = len(items)
+            items.append(item)
+            seen.append(then)
+    return Showing(one.request_id, one.time, items, seen)
+
+
+def remembered(known: Iterable[Showing], reported: Iterable[Showing], places: int = ITEMS_PER_USER) -> list[Showing]:
+    """Merge new showings into those known of a user: each request once, newest last, at most `places` items in all.
+
+    `streaming/store/lua/shown.lua` does the same in Redis; a test runs both. A request that is reported again keeps its
+    place. What was shown longest ago is forgotten first.
+
+    >>> first = remembered([], [page("5e", ["tea", "mug"], 9.0), impression("5f", "pot", 12.0)])
+    >>> [showing.request_id for showing in remembered(first, [page("5d", ["cup"], 11.0)], places=3)]
+    ['5d', '5f']
+    """
+    found = list(known)
+    for showing in reported:
+        place = next((at for at in range(len(found) - 1, -1, -1) if found[at].request_id == showing.request_id), None)
+        if place is None:
+            place = len(found)
+            while place and found[place - 1].since > showing.since:
+                place -= 1
+            found.insert(place, showing)
+        else:
+            found[place] = merged(found[place], showing)
+        found[place] = found[place]._replace(items=found[place].items[:places], seen=found[place].seen[:places])
+    excess = sum(len(showing.items) for showing in found) - places
+    while excess > 0:
+        excess -= len(found.pop(0).items)
+    return found
 
 
 def united(mine: Iterable[Showing], stored: Iterable[Showing]) -> list[Showing]:
@@ -113,7 +145,7 @@ class Showings:
 
     def __init__(self, entries: int = ENTRIES, per_user: int = ITEMS_PER_USER) -> None:
         self._limit, self._per_user = entries, per_user
-        self._users: dict[str, dict[str, Showing]] = {}
+        self._users: dict[str, list[Showing]] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -124,23 +156,16 @@ class Showings:
 
     def add(self, user: str, showing: Showing) -> None:
         """A user was shown or saw something, and counts as the one asked for last."""
-        mine = self._users.pop(user, {})
-        self._size -= _places(mine)
-        known = mine.get(showing.request_id)
-        whole = showing if known is None else merged(known, showing)
-        mine[showing.request_id] = whole._replace(
-            items=whole.items[: self._per_user], seen=whole.seen[: self._per_user]
-        )
-        while _places(mine) > self._per_user:
-            del mine[next(iter(mine))]
-        self._users[user] = mine
-        self._size += _places(mine)
+        before = self._users.pop(user, [])
+        after = remembered(before, [showing], self._per_user)
+        self._users[user] = after
+        self._size += _places(after) - _places(before)
         while self._size > self._limit:
             self._size -= _places(self._users.pop(next(iter(self._users))))
 
     def of(self, user: str) -> list[Showing]:
         """What is remembered of a user."""
-        return list(self._users.get(user, {}).values())
+        return list(self._users.get(user, ()))
 
     def users(self) -> list[str]:
         """Whoever something is remembered of."""
@@ -148,11 +173,11 @@ class Showings:
 
     def forget(self, user: str) -> None:
         """Drop what is known of a user."""
-        self._size -= _places(self._users.pop(user, {}))
+        self._size -= _places(self._users.pop(user, ()))
 
 
-def _places(showings: Mapping[str, Showing]) -> int:
-    return sum(len(showing.items) for showing in showings.values())
+def _places(showings: Iterable[Showing]) -> int:
+    return sum(len(showing.items) for showing in showings)
 
 
 def decayed(exposure: float, seconds: float) -> float:
@@ -185,6 +210,7 @@ __all__ = [
     "impression",
     "merged",
     "page",
+    "remembered",
     "spreads",
     "united",
 ]

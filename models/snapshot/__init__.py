@@ -1,4 +1,4 @@
-"""What a version carries in, bytes out, and back. Stage 5."""
+"""The contents of a version in, bytes out, and back. Stage 5."""
 
 from models.snapshot.chunks import Damaged
 from models.snapshot.compatibility import Incompatible, TooNew

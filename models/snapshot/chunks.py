@@ -18,38 +18,38 @@ import numpy as np
 from models.arrays import Array
 
 MAGIC: Final = b"SLUICE\x00\x01"
-"""The last byte is the number of this format; another one is refused, not guessed at."""
+"""The last byte is the number of this format; any other one is refused."""
 
 HEADER_BYTES: Final = 1 << 20
-"""Longest header read, 1 MiB: far above the tables of any schema, far below what would hurt to parse."""
+"""Longest header read, 1 MiB: far above any schema, far below a size that would be costly to parse."""
 
 CHUNK_BYTES: Final = 1 << 20
-"""Longest chunk written, 1 MiB. Redis takes in one value at a time and answers nobody meanwhile: the slowest of a
-thousand PINGs beside such writes took 5 ms, with 8 MiB 23 (`python -m benchmarks chunks`). Smaller chunks would be more
-headers than rows."""
+"""Longest chunk written, 1 MiB. Redis reads one value at a time and answers no other client meanwhile: during such
+writes the slowest of a thousand PINGs took 5 ms, with 8 MiB 23 ms (`python -m benchmarks chunks`). Smaller chunks would
+hold more headers than rows."""
 
 HEADER_ROOM: Final = 128 << 10
-"""Bytes of a chunk kept free for the header: about 130 for each array of each table."""
+"""Bytes of a chunk reserved for the header, which takes about 130 for each array of each table."""
 
 PADDING_ROOM: Final = 512
-"""Bytes a part may lose to alignment: 8 for each of at most 64 arrays."""
+"""Bytes that a part may lose to alignment: 8 for each of at most 64 arrays."""
 
 ALIGNMENT: Final = 8
 
 DTYPES: Final = frozenset(
     np.dtype(name).str for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
 )
-"""What an array may be. Objects and text are not in it: nothing read from outside is ever executed."""
+"""Types that an array may have. Objects and text are not among them: reading never executes anything."""
 
 ROWS: Final = "#rows"
-"""The array of row numbers of a part whose rows are not one run; no column can have this name."""
+"""Name of the array of row numbers of a part whose rows are not one run; no column can have it."""
 
 Kind = Literal["table", "keys", "free", "arrivals"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 
 
 class Damaged(Exception):
-    """Bytes that can't be what was written: cut short, flipped, mixed up or made up. The older version is used."""
+    """The bytes are not those that were written: cut short, flipped, mixed up or made up. An older version is used."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class Damaged(Exception):
 
 
 class ArrayEntry(msgspec.Struct, frozen=True):
-    """Where one array of a part lies, counted from the end of the header."""
+    """Where one array of a part lies; offsets count from the end of the header."""
 
     column: str
     dtype: str
@@ -67,7 +67,7 @@ class ArrayEntry(msgspec.Struct, frozen=True):
 
 
 class PartEntry(msgspec.Struct, frozen=True):
-    """The arrays of one run of rows. `first` is the first row of an unbroken run, None when `#rows` lists them."""
+    """The arrays of some rows. `first` is the first row of an unbroken run, None if `#rows` lists the rows."""
 
     kind: Kind
     name: str
@@ -95,19 +95,27 @@ class Part(NamedTuple):
 
 
 class PartSource(Protocol):
-    """Something that can be split over chunks by row ranges."""
+    """Rows that can be divided among chunks."""
 
     length: int
 
     def fit(self, start: int, room: int) -> int:
-        """The largest stop such that rows start..stop take at most `room` bytes."""
+        """Return the largest stop for which rows start to stop - 1 take at most `room` bytes."""
 
     def part(self, start: int, stop: int) -> Part:
-        """Those rows."""
+        """Return the rows start to stop - 1."""
 
 
 def pack(sources: Iterable[PartSource], limit: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """Fill chunks of at most `limit` bytes with the sources, in order; ValueError for a row that fits no chunk."""
+    """Fill chunks with the sources, in order.
+
+    Args:
+        sources: The rows to write.
+        limit: Most bytes of a chunk.
+
+    Raises:
+        ValueError: When one row is larger than a chunk.
+    """
     capacity = limit - min(HEADER_ROOM, limit // 2)
     parts: list[Part] = []
     room = capacity
@@ -129,7 +137,7 @@ def pack(sources: Iterable[PartSource], limit: int = CHUNK_BYTES) -> Iterator[by
 
 
 def write(parts: Sequence[Part]) -> bytes:
-    """The bytes of one chunk.
+    """Write the bytes of one chunk.
 
     >>> part = Part("table", "seen", "item", 1, 4, {"times": np.array([7, 8], np.uint32)})
     >>> read(write([part]))[0].arrays["times"]
@@ -152,7 +160,7 @@ def write(parts: Sequence[Part]) -> bytes:
 
 
 def read(data: bytes) -> list[Part]:
-    """The parts of a chunk as views into `data`; Damaged for anything that `write` does not make."""
+    """Read the parts of a chunk as views into `data`; Damaged for bytes that `write` cannot have made."""
     header, start = _header(data)
     end = len(data) - start
     offset = 0

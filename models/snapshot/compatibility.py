@@ -1,4 +1,4 @@
-"""Decoded changes in, changes that the declared tables can take out; or why they can't. Stage 5."""
+"""Checks that decoded changes fit the declared tables, and drops what the schema does not declare. Stage 5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from models.state import MODEL, Changes, Column, Schema, Table, TableChanges
 
 
 class TooNew(Exception):
-    """The version was written by newer code than this; it is left alone."""
+    """The version was written by newer code and is left alone.
+
+    Args:
+        found: Number of the version's schema.
+        known: Newest number that this program knows.
+    """
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -24,7 +29,13 @@ class TooNew(Exception):
 
 
 class Incompatible(Exception):
-    """Sound bytes that do not fit the declared tables: dimensions or widths were changed in the configuration."""
+    """The bytes are sound but do not fit the declared tables: the configuration changed dimensions or widths.
+
+    Args:
+        what: What does not fit.
+        stored: Its value in the version.
+        declared: Its value in the configuration.
+    """
 
     def __init__(self, what: str, stored: object, declared: object) -> None:
         super().__init__(
@@ -34,6 +45,7 @@ class Incompatible(Exception):
 
 
 def check_layout(parts: Sequence[Part], schema: Schema) -> None:
+    """Check that tables have the declared key space and width; Incompatible otherwise."""
     for part in parts:
         table = schema.tables.get(part.name) if part.kind == "table" else None
         if table and (part.keys, part.width) != (table.keys, table.width):
@@ -41,7 +53,21 @@ def check_layout(parts: Sequence[Part], schema: Schema) -> None:
 
 
 def conform(changes: Changes, schema: Schema, counts: Mapping[str, int]) -> Changes:
-    """Only what the schema declares, every row and reference inside the rows handed out, every number finite."""
+    """Keep what the schema declares, and check every row, reference and number.
+
+    Args:
+        changes: What the version carries.
+        schema: The declared tables.
+        counts: Rows handed out in each key space.
+
+    Returns:
+        Changes to declared tables only, with every row and reference inside the rows handed out and every number
+        finite.
+
+    Raises:
+        Damaged: When a row, a reference or a number is out of bounds.
+        Incompatible: When a column has another type or shape than declared.
+    """
     capacity = {**counts, MODEL: 1}
     keys = {name: part for name, part in changes.keys.items() if name in schema.spaces}
     for name, part in keys.items():
@@ -65,7 +91,7 @@ def conform(changes: Changes, schema: Schema, counts: Mapping[str, int]) -> Chan
 
 
 def _check_keys(changes: Changes, schema: Schema, capacity: Mapping[str, int]) -> None:
-    """A base brings the ids of every row it has: without them there is no place for the rows of its tables."""
+    """Check that a base brings the id of every row, which the rows of its tables need."""
     for name in sorted({schema.tables[table].keys for table in changes.tables} - {MODEL}):
         found = len(changes.keys[name].rows) if name in changes.keys else 0
         if found != capacity.get(name, 0):

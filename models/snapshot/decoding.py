@@ -1,4 +1,4 @@
-"""The chunks of a version in; the state and what else the version carries out. Stage 5."""
+"""The chunks of a version in; its changes and arrivals out. Stage 5."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from models.state import Changes, KeyChanges, Schema, TableChanges
 
 
 class Decoded(NamedTuple):
-    """What a version carried. `arrivals`: entries of the dedupe window from `first_arrival` to `progress.arrivals`."""
+    """The contents of a version.
+
+    `arrivals` are the entries of the dedupe window from `first_arrival` to `progress.arrivals`.
+    """
 
     changes: Changes
     first_arrival: int
@@ -26,9 +29,18 @@ class Decoded(NamedTuple):
 def decode(
     manifest: Manifest, chunks: Sequence[bytes], schema: Schema, migrations: Mapping[int, Migration] = MIGRATIONS
 ) -> Decoded:
-    """What those chunks of the version carry: all of them, or the served ones only.
+    """Decode chunks of a version.
 
-    Damaged: bytes that can't be what was written. TooNew, Incompatible: sound, but not for this program or schema.
+    Args:
+        manifest: The version's manifest.
+        chunks: All chunks of the version, or only the served ones.
+        schema: The declared tables.
+        migrations: Steps from each older schema to the next.
+
+    Raises:
+        Damaged: When the bytes are not those that were written.
+        TooNew: When newer code wrote the version.
+        Incompatible: When the version is sound but does not fit the schema.
     """
     if manifest.schema_version > schema.version:
         raise TooNew(manifest.schema_version, schema.version)
@@ -84,7 +96,7 @@ def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Ar
 
 
 def _one_run(parts: Sequence[Part], lengths: Sequence[int]) -> range | None:
-    """The rows of all parts where they follow one another without a gap, as in a base."""
+    """Return the rows of all parts if they follow one another without a gap, as in a base."""
     start = parts[0].first
     if start is None:
         return None
@@ -138,7 +150,7 @@ def _split(name: str, blob: bytes, sizes: Array) -> list[str]:
 
 
 def _arrivals(parts: Sequence[Part], manifest: Manifest) -> tuple[int, dict[str, Array]]:
-    """The first position and the entries; they must be one run that ends where the progress says."""
+    """Return the first position and the entries, which must be one run that ends where the progress says."""
     if not parts:
         return manifest.progress.arrivals, {}
     lengths = []

@@ -1,9 +1,9 @@
-"""What one version carries <-> bytes: changes and arrivals in, chunks out, and back. Stage 5.
+"""Changes and arrivals of a version in, chunks out. Stage 5.
 
-A version is a base (everything) or a delta (rows touched since the version before). Rows the service needs and rows
-only the learner needs never share a chunk, so that the service fetches no user. Schema changes: a column that a
-version lacks keeps its default, one that the schema lacks is dropped, everything else is a pure function in
-models/snapshot/migrations.py.
+A version is a base (everything) or a delta (rows touched since the version before). Rows that the service needs and
+rows that only the learner needs never share a chunk, so that the service fetches no user. When the schema changes, a
+column that a version lacks keeps its default, one that the schema lacks is dropped, and everything else is a pure
+function in models/snapshot/migrations.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ __all__ = ["Chunk", "NotFinite", "describe", "encode"]
 
 
 class NotFinite(Exception):
-    """A state that holds NaN or infinity is never written: the version before stays the newest."""
+    """The state holds NaN or infinity, and is not written: the version before stays the newest.
+
+    Args:
+        columns: The columns concerned, as "table.column".
+    """
 
     def __init__(self, columns: Sequence[str]) -> None:
         super().__init__(f"no version was written: NaN or infinity in {', '.join(columns)}")
@@ -31,14 +35,14 @@ class NotFinite(Exception):
 
 
 class Chunk(NamedTuple):
-    """Bytes of one chunk, and whether the service needs them."""
+    """The bytes of one chunk, and whether the service needs them."""
 
     data: bytes
     served: bool
 
 
 def describe(index: int, chunk: Chunk) -> ChunkInfo:
-    """The manifest's entry for this chunk."""
+    """Make the manifest's entry for a chunk."""
     return ChunkInfo(index, len(chunk.data), hashlib.sha256(chunk.data).hexdigest(), chunk.served)
 
 
@@ -49,10 +53,17 @@ def encode(
     first_arrival: int = 0,
     limit: int = CHUNK_BYTES,
 ) -> Iterator[Chunk]:
-    """Chunks of at most `limit` bytes, served rows apart from the learner's own, made one by one as they are taken.
+    """Encode changes as chunks, served rows apart from the learner's own. Chunks are made one by one as they are taken.
 
-    arrivals: arrays of equal length, the entries of the dedupe window from position `first_arrival` on.
-    Raises NotFinite at once for NaN or infinity.
+    Args:
+        changes: A base or a delta.
+        schema: The declared tables.
+        arrivals: Entries of the dedupe window, arrays of equal length.
+        first_arrival: Position of the first of these entries.
+        limit: Most bytes of a chunk.
+
+    Raises:
+        NotFinite: At once, when the changes hold NaN or infinity.
     """
     bad = changes.not_finite()
     if bad:
@@ -87,7 +98,7 @@ def _table_part(table: Table, part: TableChanges) -> Part:
 
 
 def _first(rows: Array) -> tuple[int | None, dict[str, Array]]:
-    """An unbroken run is told by its first row; other rows are listed, four bytes each."""
+    """Describe rows: an unbroken run by its first row, others by a list, four bytes each."""
     if unbroken(rows):
         return int(rows[0]), {}
     return None, {ROWS: rows}

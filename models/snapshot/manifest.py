@@ -1,4 +1,4 @@
-"""What is said of a version beside its rows: manifest in, sealed JSON out, and back. Stage 5."""
+"""The manifest of a version, which describes it apart from its rows, in; sealed JSON out, and back. Stage 5."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from models.ledger import Entry, Progress, Receipt
 from models.snapshot.chunks import Damaged
 
 MAX_CAPACITY: Final = 1 << 27
-"""Rows of one key space, 134 million: far above one machine, so that a made-up row number can't ask for terabytes."""
+"""Most rows of one key space, 134 million: beyond one machine; a made-up number cannot ask for terabytes."""
 
 MAX_CHUNKS: Final = 1 << 16
-"""Chunks of one version: 64 GiB."""
+"""Most chunks of one version: 64 GiB."""
 
 
 class ChunkInfo(msgspec.Struct, frozen=True):
-    """What the manifest says of one chunk; `served`: the service needs it."""
+    """The manifest's entry for one chunk; `served`: the service needs it."""
 
     index: int
     size: int
@@ -27,13 +27,27 @@ class ChunkInfo(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """Everything about a version but its rows. `seq` grows by one or more, `parent` is the version a delta extends.
+    """Describes a version, apart from its rows.
 
-    `beside`: of a base that was compacted next to the chain, the id of the version whose state it holds.
-    `counts`: rows handed out in each key space. `created_at`: epoch seconds. `schema`: hash of all declarations.
-    `erased`: users erased since the version before, of a base all that are remembered. `erasure_seq`: the version with
-    the last erasure in it; every version before that may hold a user who is erased now. `receipts`: those which are not
-    known to be in Redis yet.
+    Args:
+        id: Id of the version.
+        seq: Number of the version; it grows by one or more.
+        kind: A base holds everything, a delta the rows changed since its parent.
+        parent: Id of the version that a delta extends.
+        beside: For a base that was compacted next to the chain, the id of the version whose state it holds.
+        epoch: Number of the lease under which the version was written.
+        owner: Who held that lease.
+        created_at: Epoch seconds.
+        schema_version: Number of the schema.
+        schema: Hash of all declarations of the schema.
+        progress: How far each partition was read, and what became of its records.
+        evidence: What the learner reports of itself.
+        chunks: The chunks that hold the rows.
+        counts: Rows handed out in each key space.
+        served_by: The contender in charge.
+        erased: Users erased since the version before; for a base, all that are remembered.
+        erasure_seq: Number of the version with the last erasure. Any earlier one may hold a user who is erased now.
+        receipts: Receipts that are not yet known to be in Redis.
     """
 
     id: str
@@ -62,13 +76,13 @@ class Manifest(msgspec.Struct):
 
 
 def seal(manifest: Manifest) -> bytes:
-    """The manifest as JSON behind its own SHA-256, so that damage to it is seen without another record."""
+    """Write the manifest as JSON after its own SHA-256, so that damage shows without another record."""
     body = msgspec.json.encode(manifest)
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 def unseal(raw: bytes) -> Manifest:
-    """The manifest of `seal`; Damaged when a byte of it changed.
+    """Read the manifest that `seal` wrote; Damaged if a byte of it has changed.
 
     >>> unseal(seal(Manifest("a", 1, "base"))).id
     'a'
@@ -86,7 +100,7 @@ def unseal(raw: bytes) -> Manifest:
 
 
 def verify(info: ChunkInfo, data: bytes | None) -> bytes:
-    """The bytes, when they are those the manifest speaks of; Damaged otherwise."""
+    """Return the bytes of a chunk if they are those that the manifest describes; Damaged otherwise."""
     if data is None:
         raise Damaged(f"chunk {info.index} is missing")
     if len(data) != info.size:

@@ -31,7 +31,8 @@ MEMORY: Final = 100
 
 class Exposed(msgspec.Struct, frozen=True):
     """Of the last `slates`: different `items` shown, share of the ten most shown (`top`, and what is `usual`), Gini
-    coefficient over the items shown (0: all alike), and `effective` items, exp of the entropy."""
+    coefficient over the items shown (0: all alike), and `effective` items, exp of the entropy.
+    """
 
     slates: int = 0
     items: int = 0

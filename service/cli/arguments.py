@@ -1,4 +1,4 @@
-"""In: the words of an option about a file. Out: what they mean, or a line that says how to write them."""
+"""Parses options that describe a file; an error says how to write them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def pairs(words: list[str] | None, option: str) -> dict[str, str]:
-    """NAME=VALUE, repeated. Raises BadParameter."""
+    """Parse NAME=VALUE, repeated. Raises BadParameter."""
     found = {}
     for word in words or []:
         name, equals, value = word.partition("=")
@@ -29,7 +29,7 @@ def pairs(words: list[str] | None, option: str) -> dict[str, str]:
 
 
 def moment_of(word: str | None, option: str, otherwise: float) -> float:
-    """Epoch seconds of an ISO 8601 time, UTC where it names no zone; `otherwise` for None. Raises BadParameter.
+    """Epoch seconds of an ISO 8601 time, UTC if it names no zone; `otherwise` for None. Raises BadParameter.
 
     >>> moment_of("1970-01-02", "--since", 0.0), moment_of(None, "--since", 5.0)
     (86400.0, 5.0)
@@ -40,24 +40,24 @@ def moment_of(word: str | None, option: str, otherwise: float) -> float:
         found = datetime.fromisoformat(word)
     except ValueError:
         raise typer.BadParameter(
-            f"{word!r} is no time: write 2026-03-01 or 2026-03-01T12:00", param_hint=option
+            f"{word!r} is not a time: write 2026-03-01 or 2026-03-01T12:00", param_hint=option
         ) from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def types_of(words: list[str] | None, settings: Settings) -> dict[str, str]:
-    """The file's event types and ours, or NO_TYPE for rows to pass over. Raises BadParameter."""
+    """Our event type for each of the file's, or NO_TYPE for rows to leave out. Raises BadParameter."""
     types = pairs(words, "--map")
     known = settings.events.rules().kinds
     for ours in types.values():
         if ours not in known and ours != NO_TYPE:
-            offered = ", ".join([*known, f"and {NO_TYPE} to pass rows over"])
+            offered = ", ".join([*known, f"and {NO_TYPE} to leave rows out"])
             raise typer.BadParameter(f"{ours!r} is not an event type: {offered}", param_hint="--map")
     return types
 
 
 def facts_of(path: Path | None, columns: Mapping[str, str] | None = None) -> dict[str, ItemFacts]:
-    """Facts by item of a file about items; lines that cannot be used are told on standard error. Raises FileError."""
+    """Facts by item, from a file about items. Reports unusable lines on standard error. Raises FileError."""
     if path is None:
         return {}
     facts, refused = read_items(path, columns)

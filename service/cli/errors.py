@@ -1,4 +1,4 @@
-"""In: an error a user can do something about. Out: one line on standard error and exit code 1, never a stack trace."""
+"""Ends a command with one line on standard error and exit code 1, never with a stack trace."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import typer
 
 
 def broken(error: Exception) -> NoReturn:
-    """End the command: it did not work, and this is why."""
+    """End the command with the reason why it did not work."""
     typer.echo(f"sluicegate: {error}", err=True)
     raise typer.Exit(1)

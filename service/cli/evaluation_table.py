@@ -1,4 +1,4 @@
-"""In: the report of an evaluation. Out: it as text for a terminal: the table, the slices, the protocol."""
+"""Writes the report of an evaluation as text for a terminal: the table, the slices, the protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from models.evaluation import SINGLE
 
 _LEFT: Final = 1
-"""Columns from the left that hold words."""
+"""Columns on the left that hold text."""
 
 
 def text(result: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ def _head(result: dict[str, Any]) -> str:
 
 
 _ROWS: Final = {
-    "passed": "left out as told",
+    "passed": "left out as asked",
     "refused": "refused",
     "duplicates": "duplicates left out",
     "out_of_order": "out of time order, sorted",

@@ -1,4 +1,4 @@
-"""In: the commands of the command line. Out: the same; the help of each ends with an example and its exit codes."""
+"""Adds an example and the exit codes to the end of each command's help."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final
 import typer
 
 USUAL: Final = (
-    "0 done; 1 it did not work, and the last line says why; 2 the words or the settings are wrong; 130 Ctrl-C."
+    "0 done; 1 it did not work, and the last line says why; 2 the options or the settings are wrong; 130 Ctrl-C."
 )
 
 OWN: Final = {
-    "learn": "0 stopped as asked; 1 failed, and the last line says why; 2 the words, the settings or a file they name "
-    "are wrong; 4 Kafka holds another log than our offsets belong to; 5 the log no longer holds our offsets; 6 no "
-    "sound version in Redis; 7 Kafka refuses us. docs/operations.md says what to do about each.",
+    "learn": "0 stopped as asked; 1 failed, and the last line says why; 2 the options, the settings or a file that "
+    "they name are wrong; 4 Kafka holds another log than the one our offsets belong to; 5 the log no longer holds our "
+    "offsets; 6 no sound version in Redis; 7 Kafka refuses access. docs/operations.md says what to do about each.",
     "serve": "0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 4 the address is in use or may "
     "not be used.",
-    "send": "0 all sent; 1 Kafka did not take them; 2 the words, the settings or the file are wrong; 3 sent, but some "
-    "lines were refused; 130 Ctrl-C.",
+    "send": "0 all sent; 1 Kafka did not take them; 2 the options, the settings or the file are wrong; 3 sent, but "
+    "some lines were refused; 130 Ctrl-C.",
     "doctor": "0 no failure, though there may be warnings; 1 something failed; 2 the settings are wrong.",
-    "check-mapping": "0 all records fit; 1 some are refused, or Kafka is away; 2 the words, the file or the settings "
+    "check-mapping": "0 all records fit; 1 some are refused, or Kafka is away; 2 the options, the file or the settings "
     "are wrong.",
-    "verify": "0 the audit is whole; 1 it is not, or the service is away; 2 the words are wrong.",
+    "verify": "0 the audit is whole; 1 it is not, or the service is away; 2 the options are wrong.",
 }
-"""Of commands whose codes say more than the usual ones."""
+"""Exit codes of commands that have more than the usual ones."""
 
 
 EXAMPLES: Final = {
@@ -31,7 +31,7 @@ EXAMPLES: Final = {
     "gate log": "sluicegate gate log --limit 5",
     "gate freeze": 'sluicegate gate freeze --reason "the sale begins" --seconds 7200',
     "gate thaw": 'sluicegate gate thaw --reason "the sale is over"',
-    "gate promote": 'sluicegate gate promote --reason "looked at by hand"',
+    "gate promote": 'sluicegate gate promote --reason "checked by hand"',
     "gate rollback": 'sluicegate gate rollback --reason "odd slates since noon"',
     "gate mode": 'sluicegate gate mode strict --reason "a week before the sale"',
     "gate verify": "sluicegate gate verify",
@@ -42,19 +42,24 @@ EXAMPLES: Final = {
     "deadletter list": "sluicegate deadletter list --json | jq .reason",
     "deadletter redrive": "sluicegate deadletter redrive --dry-run",
 }
-"""Of commands that belong to a group."""
+"""Examples of commands that belong to a group."""
 
 
-def tell_exit_codes(app: typer.Typer, above: str = "") -> None:
-    """Add to the end of each command's help what its exit codes mean, and an example where it has none."""
+def add_exit_codes(app: typer.Typer, above: str = "") -> None:
+    """Add to the end of each command's help what its exit codes mean, and an example if it has none.
+
+    Args:
+        app: The commands.
+        above: The words before them, ending with a space.
+    """
     for command in app.registered_commands:
         name = command.name or (command.callback.__name__ if command.callback is not None else "")
         example = EXAMPLES.get(f"{above}{name}")
-        said = [command.epilog, f"Example: {example}" if example is not None else None]
-        command.epilog = "\n\n".join([*filter(None, said), f"Exit codes: {OWN.get(name, USUAL)}"])
+        parts = [command.epilog, f"Example: {example}" if example is not None else None]
+        command.epilog = "\n\n".join([*filter(None, parts), f"Exit codes: {OWN.get(name, USUAL)}"])
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            tell_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
+            add_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
 
 
-__all__ = ["EXAMPLES", "OWN", "USUAL", "tell_exit_codes"]
+__all__ = ["EXAMPLES", "OWN", "USUAL", "add_exit_codes"]

@@ -1,4 +1,4 @@
-"""In: the address of a running service, a key. Out: its gate's answers, and what it refused in its own words."""
+"""Asks the gate of a running service over HTTP; a refusal becomes an error with the service's own text."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, Final
 import msgspec
 
 PAGE: Final = 500
-"""Decisions asked for at once: the most one answer may hold."""
+"""Decisions per request: the most one answer may hold."""
 
 TRIES: Final = 8
-"""Times a change is asked for while the gate itself decides in between: in mode continuous it does so each second."""
+"""Times a change is tried while the gate itself decides in between; in mode continuous it does so each second."""
 
 PATIENCE: Final = 30.0
 """Seconds an answer may take: a promotion loads and examines a version first."""
 
 
 class GateTrouble(Exception):
-    """The service did not do it; the message is for the user."""
+    """The service did not carry out a request. The message is for the user."""
 
 
 class _Page(msgspec.Struct):
@@ -35,7 +35,7 @@ class GateClient:
 
     def __init__(self, url: str, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
-            raise GateTrouble(f"{url!r} is no address of a service: write it as http://HOST:PORT")
+            raise GateTrouble(f"{url!r} is not the address of a service: write it as http://HOST:PORT")
         self._url, self._key = url.rstrip("/"), key
 
     def status(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class GateClient:
         return found
 
     def decisions(self) -> Iterator[bytes]:
-        """Every audit record that is kept, newest first, as it is stored."""
+        """Every audit record that is kept, newest first, as stored."""
         before = ""
         while True:
             path = f"/gate/decisions?limit={PAGE}" + (f"&before={before}" if before else "")
@@ -60,10 +60,17 @@ class GateClient:
             before = page.next
 
     def change(self, verb: str, reason: str, revision: int | None, **more: Any) -> dict[str, Any]:
-        """POST /gate/VERB. Without a revision the one of this moment is named, anew when the gate was faster."""
+        """POST /gate/VERB.
+
+        Args:
+            verb: The last part of the path.
+            reason: Why; it stays in the audit.
+            revision: The revision that the gate must be at. None: the current one, read again when the gate was faster.
+            more: Further fields of the body; those that are None are left out.
+        """
         for _ in range(TRIES):
-            named = self.status()["revision"] if revision is None else revision
-            body = {"reason": reason, "revision": named, **{k: v for k, v in more.items() if v is not None}}
+            current = self.status()["revision"] if revision is None else revision
+            body = {"reason": reason, "revision": current, **{k: v for k, v in more.items() if v is not None}}
             try:
                 found: dict[str, Any] = json.loads(self._ask("POST", f"/gate/{verb}", body))
             except _Conflict as conflict:
@@ -87,7 +94,7 @@ class GateClient:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise GateTrouble(
-                f"no service answers at {self._url} ({reason}): is it running? --url names another"
+                f"no service answers at {self._url} ({reason}): is it running? Name another with --url"
             ) from None
 
 

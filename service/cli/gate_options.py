@@ -1,4 +1,4 @@
-"""In: the options that every command of `sluicegate gate` has. Out: a client of the service they name."""
+"""The options of every command of `sluicegate gate`, and the client that they describe."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from streaming.settings import load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: service.host and port.")]
-Key = Annotated[str, typer.Option("--key", envvar="SLUICEGATE_KEY", help="API key, if the service asks for one.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the audit.")]
-Revision = Annotated[int | None, typer.Option("--revision", help="Only if the gate is still at this revision.")]
+Key = Annotated[str, typer.Option("--key", envvar="SLUICEGATE_KEY", help="API key, if the service needs one.")]
+Reason = Annotated[str, typer.Option("--reason", help="The reason; it stays in the audit.")]
+Revision = Annotated[int | None, typer.Option("--revision", help="Only if the gate is at this revision.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 
 T = TypeVar("T")
 
 
 def client(config: Path | None, url: str | None, key: str) -> GateClient:
-    """A client of the service at `url`, or where the settings say that it is."""
-    mine = load_settings(config, os.environ).service
-    host = "127.0.0.1" if mine.host in {"0.0.0.0", "::"} else mine.host  # noqa: S104 - not bound, only asked
-    return GateClient(url or f"http://{host}:{mine.port}", key)
+    """A client of the service at `url`, by default at the address in the settings."""
+    section = load_settings(config, os.environ).service
+    host = "127.0.0.1" if section.host in {"0.0.0.0", "::"} else section.host  # noqa: S104 - not bound, only asked
+    return GateClient(url or f"http://{host}:{section.port}", key)
 
 
 def done(call: Callable[[], T]) -> T:
-    """The answer, or the end of the process with what the service said."""
+    """The result of a call; ends the process with the service's message when it failed."""
     try:
         return call()
     except GateTrouble as trouble:

@@ -1,7 +1,7 @@
-"""In: the words after `sluicegate`. Out: the command they name, its output and its exit code.
+"""Runs the command that the words after `sluicegate` name.
 
-Exit codes: 0 done; 1 it did not work (the last line says why); 2 the words or the settings are wrong; 130 Ctrl-C.
-The only module that may import everything; nothing imports it.
+Exit codes: 0 done; 1 it did not work (the last line says why); 2 the options or the settings are wrong; 130 Ctrl-C.
+Only this module may import everything; nothing imports it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from service.cli.exit_codes import tell_exit_codes
+from service.cli.exit_codes import add_exit_codes
 from streaming.settings import BadSettings
 
 COMMANDS = (
@@ -33,7 +33,7 @@ COMMANDS = (
     "doctor",
 )
 
-# Newer versions of typer carry a copy of click in themselves: its errors are not those of the package click.
+# Newer versions of typer contain a copy of click: its errors are not those of the package click.
 _ShownError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def _root(
 
 for command in COMMANDS:
     import_module(f"service.commands.{command}").register(app)
-tell_exit_codes(app)
+add_exit_codes(app)
 
 
 def main() -> None:

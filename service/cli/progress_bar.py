@@ -1,4 +1,4 @@
-"""In: what a long command is doing and how far it is. Out: a bar on a terminal, a line now and then elsewhere."""
+"""Shows how far a long command is: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import typer
 LINE_INTERVAL: Final = 5.0
 """Seconds between two lines where there is no terminal."""
 
-Told = Callable[[str, float], None]
-"""Told what is being done and the share of it that is done."""
+Show = Callable[[str, float], None]
+"""Show what is being done and the share of it that is done."""
 
 
 @contextmanager
-def progress(name: str) -> Iterator[Told]:
-    """Show it on standard error until the block ends, with the time left where there is a terminal."""
+def progress(name: str) -> Iterator[Show]:
+    """Show progress on standard error until the block ends, on a terminal with the time left."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -34,16 +34,16 @@ def progress(name: str) -> Iterator[Told]:
         yield lambda what, share: bar.update(task, description=f"{name}: {what}", completed=share)
 
 
-def _lines(name: str) -> Told:
+def _lines(name: str) -> Show:
     last = time.monotonic()
 
-    def told(what: str, share: float) -> None:
+    def show(what: str, share: float) -> None:
         nonlocal last
         if time.monotonic() - last >= LINE_INTERVAL:
             last = time.monotonic()
             typer.echo(f"{name}: {what}, {share:.0%}", err=True)
 
-    return told
+    return show
 
 
-__all__ = ["Told", "progress"]
+__all__ = ["Show", "progress"]

@@ -1,7 +1,7 @@
-"""In: a mapping of the settings, and records. Out: the events they become, or where each is refused; nothing is sent.
+"""`sluicegate check-mapping`: tries a mapping of the settings on records, and shows what each becomes. Sends nothing.
 
-Exit codes: 0 every record becomes an event or is passed over; 1 some are refused, or Kafka is away; 2 the words, the
-file or the settings are wrong.
+Exit codes: 0 every record becomes an event or is left out; 1 some are refused, or Kafka is away; 2 the options,
+the file or the settings are wrong.
 """
 
 from __future__ import annotations
@@ -36,16 +36,18 @@ def register(app: typer.Typer) -> None:
 
 def check_mapping(
     file: Annotated[
-        Path | None, typer.Argument(help="Records, one JSON object a line; without it the newest of the topic.")
+        Path | None, typer.Argument(help="Records, one JSON object per line; default: the newest records of the topic.")
     ] = None,
     topic: Annotated[
-        str | None, typer.Option("--topic", help="Topic whose mapping is tried; needed when there are several.")
+        str | None, typer.Option("--topic", help="Topic whose mapping to try; needed when there are several.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", min=1, max=100_000, help="Records of the topic to look at.")] = 20,
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=100_000, help="Number of records of the topic to try.")
+    ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Try a mapping of the settings on records of another shape, and show what becomes of each. Sends nothing."""
+    """Try a mapping of the settings on records of another shape, and show what each becomes. Sends nothing."""
     from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
@@ -68,13 +70,13 @@ def _chosen(settings: Settings, topic: str | None) -> str:
     if topic is None and len(known) == 1:
         return known[0]
     if topic not in known:
-        said = "name one" if topic is None else f"there is none of {topic!r}"
-        raise typer.BadParameter(f"{said}: there are mappings of {', '.join(known)}", param_hint="--topic")
+        advice = "name one" if topic is None else f"there is none of {topic!r}"
+        raise typer.BadParameter(f"{advice}: there are mappings of {', '.join(known)}", param_hint="--topic")
     return topic
 
 
 def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, Any]:
-    """What becomes of each record, and how many of each kind there are."""
+    """What each record becomes, and how many there are of each outcome."""
     mapping = settings.mappings()[topic]
     records = [_result(sample, mapping.event(sample.value, sample.key, sample.timestamp)) for sample in samples]
     counted = {name: sum(name in each for each in records) for name in ("event", "refusal")}

@@ -1,4 +1,4 @@
-"""In: file and environment. Out: every setting in force, and where it came from; secrets are never shown."""
+"""`sluicegate config`: prints every setting in force and where it came from; never a secret."""
 
 from __future__ import annotations
 

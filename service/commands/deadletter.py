@@ -1,4 +1,4 @@
-"""In: `sluicegate deadletter list|redrive`. Out: refused records shown or sent again; exit 1 without a broker."""
+"""`sluicegate deadletter`: lists dead letters, or sends their records again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, f
 
 def register(app: typer.Typer) -> None:
     """Add `deadletter` with its sub-commands."""
-    group = typer.Typer(help="Records that were refused: look at them, send them again.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Dead letters, the records that were rejected: list them, or send them again.", no_args_is_help=True
+    )
     group.command("list")(show)
     group.command("redrive")(again)
     app.add_typer(group, name="deadletter")
@@ -41,7 +43,7 @@ def show(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show refused records: why, where they were, what they held. With --json one object a line, value in base64."""
+    """List dead letters: why they were rejected, where, and their content. With --json, one object per line."""
     from streaming.jobs.redrive import letters
 
     settings = load_settings(config, os.environ)
@@ -68,7 +70,7 @@ def again(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be sent.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send refused records to their topics again, unchanged, each once however often this runs."""
+    """Send the records of dead letters to their topics again, unchanged, each once however often this runs."""
     from streaming.jobs.redrive import redrive
 
     settings = load_settings(config, os.environ)
@@ -95,7 +97,7 @@ def _known(reason: str | None) -> None:
 
 
 def as_object(letter: DeadLetter) -> dict[str, Any]:
-    """The letter as JSON can hold it: times as RFC 3339, bytes as base64."""
+    """A dead letter as a JSON object: times as RFC 3339, the value in base64."""
     return {
         "reason": letter.reason,
         "path": letter.path,

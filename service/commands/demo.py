@@ -1,4 +1,4 @@
-"""In: nothing. Out: all of Sluicegate on real grocery purchases, until Ctrl-C; or, with --check, a JSON report."""
+"""`sluicegate demo`: runs all of Sluicegate on real grocery purchases until Ctrl-C, or with --check until a report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ LINES, CHECK_LINES = 300_000, 12_000
 """Purchases streamed by the demo (some two minutes of history on two cores) and by the check (some ten seconds)."""
 
 FIRST_LINES = 2_000
-"""Purchases after which the addresses are printed: the first recommendations are personal by then."""
+"""Purchases after which the addresses are printed: by then the first recommendations are personal."""
 
 CHECK_DEADLINE = 120.0
-"""Seconds for the check's history; a machine that needs more is told so."""
+"""Seconds for the check's history; a machine that needs more gets an error that says so."""
 
 
 class Stopped(Exception):
@@ -59,12 +59,12 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Examples: sluicegate demo   |   sluicegate demo --check   |   sluicegate demo --port 8080")
     def demo(
         check: Annotated[
-            bool, typer.Option("--check", help="Headless and bounded; a JSON report is the last line.")
+            bool, typer.Option("--check", help="Run headless and end by itself; the last line is a JSON report.")
         ] = False,
         port: Annotated[int | None, typer.Option(help="Port of the service; 0 for any free one.")] = None,
         lines: Annotated[int | None, typer.Option(min=1_000, help="How many purchases to stream.")] = None,
     ) -> None:
-        """Show it all on real grocery purchases: embedded Kafka and Redis, learner, service. No network, no Docker."""
+        """Run everything on real purchases: embedded Kafka and Redis, learner, service. Needs no network, no Docker."""
         say = _to_stderr if check else typer.echo
         folder = Path(tempfile.mkdtemp(prefix="sluicegate-demo-"))
         keep_logs = False
@@ -106,10 +106,10 @@ def _drive(
 ) -> None:
     with running(stack, say) as live:
         data = read()
-        mine = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": live.bootstrap})})
-        ensure_topics(mine)
+        local = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": live.bootstrap})})
+        ensure_topics(local)
         client = Client(live.port, live.metrics_port)
-        with contextlib.closing(EventProducer(mine)) as producer:
+        with contextlib.closing(EventProducer(local)) as producer:
             feed = parts.Feed(producer, data)
             feed.start()
             try:
@@ -130,8 +130,8 @@ def _check(
     say: Callable[[str], None],
 ) -> None:
     started = time.monotonic()
-    figures = parts.await_learnt(client, len(data), CHECK_DEADLINE, _watch(stack, feed))
-    say(f"learnt and served {figures.learnt} purchases in {time.monotonic() - started:.1f} s")
+    figures = parts.await_learned(client, len(data), CHECK_DEADLINE, _watch(stack, feed))
+    say(f"learned and served {figures.learned} purchases in {time.monotonic() - started:.1f} s")
     user, choices = parts.pick(client, data)
     changes = parts.shop(client, producer, user, choices)
     for change in changes:
@@ -142,7 +142,7 @@ def _check(
 def _report(figures: Figures, user: str, changes: list[parts.Change]) -> dict[str, Any]:
     return {
         "ok": True,
-        "learnt": figures.learnt,
+        "learnt": figures.learned,
         "version": figures.version,
         "tested": figures.tested,
         "hit_rate": {name: round(rate, 4) for name, rate in figures.hit_rate.items()},
@@ -161,7 +161,7 @@ def _watch(stack: Stack, feed: parts.Feed) -> Callable[[], None]:
 
 
 def _show(stack: Stack, client: Client, data: Purchases, feed: parts.Feed, say: Callable[[str], None]) -> None:
-    parts.await_learnt(client, min(FIRST_LINES, len(data)), CHECK_DEADLINE, _watch(stack, feed))
+    parts.await_learned(client, min(FIRST_LINES, len(data)), CHECK_DEADLINE, _watch(stack, feed))
     say(_try_these(stack.address, data))
     console = Console()
     pause = threading.Event()
@@ -178,9 +178,9 @@ def _show(stack: Stack, client: Client, data: Purchases, feed: parts.Feed, say: 
 
 
 def _status(figures: Figures, total: int, seconds: float) -> str:
-    rate = figures.learnt / max(seconds, 1e-9)
-    left = max(0, total - figures.learnt)
-    progress = f"{figures.learnt:,} of {total:,} purchases learnt"
+    rate = figures.learned / max(seconds, 1e-9)
+    left = max(0, total - figures.learned)
+    progress = f"{figures.learned:,} of {total:,} purchases learned"
     if left and rate:
         progress += f", {rate:,.0f}/s, {left / rate:,.0f} s left"
     popularity = max(
@@ -189,7 +189,7 @@ def _status(figures: Figures, total: int, seconds: float) -> str:
     served = figures.hit_rate.get("served", 0.0)
     return (
         f"{progress}\nversion {figures.version}   in the first 20: served {served:.1%}, popularity {popularity:.1%} "
-        f"({figures.tested:,} purchases tested before they were learnt)   Ctrl-C stops everything"
+        f"({figures.tested:,} purchases tested before they were learned)   Ctrl-C stops everything"
     )
 
 

@@ -1,4 +1,4 @@
-"""In: the settings. Out: what is well and what is not with Kafka, Redis and this machine, each with its mend."""
+"""`sluicegate doctor`: examines Kafka, Redis, the settings and this machine, and says how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def register(app: typer.Typer) -> None:
         timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 5.0,
         as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     ) -> None:
-        """Look at Kafka, Redis, settings and this machine, and say how to mend what is wrong. Changes nothing.
+        """Examine Kafka, Redis, settings and this machine, and say how to fix what is wrong. Changes nothing.
 
         Exit code 0: no failure, though there may be warnings; 1: something failed; 2: the settings are wrong.
         """
         from service.doctor import examine
 
-        # What kafka-python meets comes back as findings.
+        # Troubles of kafka-python come back as findings.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         findings = examine(load_settings(config, os.environ), time.time(), timeout)
         if as_json:
@@ -50,9 +50,9 @@ def _show(findings: list[Finding]) -> None:
     from service.doctor import STATES
 
     width = max(len(finding.check) for finding in findings)
-    for check, state, text, mend in findings:
+    for check, state, text, fix in findings:
         typer.echo(f"{typer.style(f'{state:7}', fg=COLOURS[state])}  {check:{width}}  {text}")
-        if mend:
-            typer.echo(f"{'':7}  {'':{width}}  -> {mend}")
+        if fix:
+            typer.echo(f"{'':7}  {'':{width}}  -> {fix}")
     counted = [f"{number} {state}" for state in STATES if (number := sum(f.state == state for f in findings))]
     typer.echo(", ".join(counted))

@@ -1,6 +1,6 @@
-"""In: `sluicegate evaluate FILE`. Out: what the recommender and its rivals would have reached on that log.
+"""`sluicegate evaluate FILE`: measures what the recommender and its rivals would have reached on a log.
 
-Exit codes: 0 evaluated; 1 nothing in the log could be evaluated; 2 the words or the file are wrong; 130 Ctrl-C.
+Exit codes: 0 evaluated; 1 nothing in the log could be evaluated; 2 the options or the file are wrong; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 
 from service.cli.arguments import facts_of, pairs, types_of
 from service.cli.errors import broken
-from service.cli.progress_bar import Told, progress
+from service.cli.progress_bar import Show, progress
 from streaming.files import FileError, Layout, columns_in
 from streaming.settings import Settings, load_settings
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from streaming.jobs.evaluation_log import Reading
 
 HELP: Final = (
-    "Contenders: builtin (every single source, the factorization machine, the rankers and what is served), river "
-    "(FMRegressor, BiasedMF, LinearRegression), vw (Vowpal Wabbit) and batch (implicit's ALS and BPR, fitted anew each "
-    "hour and day). The last two run when their packages are there: pip install 'sluicegate\\[compare]'. A hundred "
-    "thousand events take about a minute with the built-in contenders, and River's models about as long again.\n\n"
+    "Contenders: builtin (every single source, the factorization machine, the rankers and the served order), river "
+    "(FMRegressor, BiasedMF, LinearRegression), vw (Vowpal Wabbit) and batch (implicit's ALS and BPR, fitted again "
+    "each hour and day). The last two run when their packages are installed: pip install 'sluicegate\\[compare]'. A "
+    "hundred thousand events take about a minute with the built-in contenders, and as long again with River's.\n\n"
     "Example: sluicegate evaluate ratings.csv.gz --map rating=click --min-rating 4 --items movies.csv.gz"
 )
 
@@ -65,7 +65,9 @@ def evaluate(
     every: Annotated[
         int | None,
         typer.Option(
-            "--every", min=0, help="Evaluate each n-th position; 0: as a live learner. [default: about 4,000 in all]"
+            "--every",
+            min=0,
+            help="Evaluate every n-th position; 0: as a live learner does. [default: about 4,000 in all]",
         ),
     ] = None,
     seed: Annotated[
@@ -73,12 +75,14 @@ def evaluate(
     ] = None,
     contenders: Annotated[
         list[str] | None,
-        typer.Option("--contenders", help="Names or groups beside the built-in ones, with commas. [default: all]"),
+        typer.Option(
+            "--contenders", help="Names or groups to run besides the built-in ones, separated by commas. [default: all]"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Replay a log, test every contender on each event before it is learnt, and say who ranked best."""
+    """Replay a log, test every contender on each event before it is learned, and report which one ranked best."""
     from models.evaluation import DEEPEST, Plan, UnknownContenderError, chosen
 
     if k > DEEPEST:
@@ -94,54 +98,54 @@ def evaluate(
         rivals, absent = chosen(names)
     except UnknownContenderError as error:
         raise typer.BadParameter(str(error), param_hint="--contenders") from None
-    with progress(file.name) as told:
+    with progress(file.name) as show:
         try:
-            reading = _read(file, items, layout, settings, limit, told)
+            reading = _read(file, items, layout, settings, limit, show)
         except FileError as error:
             raise typer.BadParameter(str(error), param_hint="FILE") from None
-        result = _evaluate(reading, plan, rivals, settings, told)
+        result = _evaluate(reading, plan, rivals, settings, show)
     result["not_run"] |= absent
-    _tell(reading, result, as_json=as_json)
+    _print(reading, result, as_json=as_json)
 
 
-def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, told: Told) -> Reading:
+def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show) -> Reading:
     from streaming.jobs.evaluation_log import read_stream
 
-    theirs = columns_in(items, layout.columns) if items is not None else {}
-    own = columns_in(file, layout.columns)
+    of_items = columns_in(items, layout.columns) if items is not None else {}
+    of_events = columns_in(file, layout.columns)
     # A column that neither file has stays with the events, where it is refused by name.
-    mine = {name: field for name, field in layout.columns.items() if name in own or name not in theirs}
-    catalogue = facts_of(items, theirs)
-    own_layout = msgspec.structs.replace(layout, columns=mine)
+    columns = {name: field for name, field in layout.columns.items() if name in of_events or name not in of_items}
+    catalogue = facts_of(items, of_items)
+    own_layout = msgspec.structs.replace(layout, columns=columns)
     return read_stream(
-        file, own_layout, settings.events.rules(), catalogue, limit, lambda share: told("reading", share)
+        file, own_layout, settings.events.rules(), catalogue, limit, lambda share: show("reading", share)
     )
 
 
-def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, told: Told) -> dict[str, Any]:
-    from models.evaluation import evaluate as contest
+def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, show: Show) -> dict[str, Any]:
+    from models import evaluation
     from models.warmup import warm
     from streaming.intake import recommender_settings
 
-    told("preparing", 0.0)
+    show("preparing", 0.0)
     warm()
     count = len(reading.stream.events)
     began = time.monotonic()
     try:
-        result = contest.evaluate(
+        result = evaluation.evaluate(
             reading.stream,
             plan,
             time.perf_counter,
             rivals,
             recommender_settings(settings),
-            lambda who, done: told(who, done / count),
+            lambda who, done: show(who, done / count),
         )
-    except contest.NothingEvaluatedError as error:
+    except evaluation.NothingEvaluatedError as error:
         broken(error)
     return result | {"seconds": round(time.monotonic() - began, 1)}
 
 
-def _tell(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
+def _print(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
     from service.cli.evaluation_table import text
 
     rows = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}

@@ -1,4 +1,4 @@
-"""`sluicegate gate`: where the gate stands, what it decided, and an operator's word in it, over the service's API."""
+"""`sluicegate gate`: shows the gate and its decisions, and asks it for changes, over the service's API."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from service.cli.gate_client import GateTrouble
 from service.cli.gate_options import AsJson, Config, Key, Reason, Revision, Url, client, done
 from service.commands import quarantine
 
-INTERVALS = ("reference", "champion", "probation", "learnt")
-"""Comparisons whose interval `status` shows."""
+INTERVALS = {
+    "reference": "challenger vs. reference",
+    "champion": "challenger vs. champion",
+    "probation": "champion vs. reference",
+    "learnt": "learned ranking vs. baseline",
+}
+"""Comparisons whose interval `status` shows, and what they compare."""
+
+VERSIONS = {"champion": "serving", "challenger": "head", "reference": "reference", "previous": "previous"}
+"""Versions that `status` shows, and the fields of `GET /gate` that name them."""
 
 
 def register(app: typer.Typer) -> None:
     """Add `gate` with its sub-commands."""
-    group = typer.Typer(help="What goes live: look, and have a say.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Show the gate that decides which version goes live, and ask it for changes.", no_args_is_help=True
+    )
     group.command("status")(status)
     group.command("log")(show_log)
     group.command("freeze")(freeze)
@@ -36,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(config: Config = None, url: Url = None, key: Key = "", as_json: AsJson = False) -> None:
-    """Where the gate stands: mode, versions, and the evidence with its intervals."""
+    """Show the gate: its mode, the versions, and the evidence with its intervals."""
     found = done(lambda: client(config, url, key).status())
     typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
@@ -48,7 +58,7 @@ def show_log(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The newest decisions, newest first. With --json one record a line, with all that went into it."""
+    """Show decisions, newest first. With --json, one record per line with everything that went into it."""
     records = done(lambda: list(islice(client(config, url, key).decisions(), limit)))
     for raw in records:
         typer.echo(raw.decode() if as_json else _decision(json.loads(raw)))
@@ -61,15 +71,17 @@ def freeze(
     config: Config = None,
     url: Url = None,
     key: Key = "",
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Until it ends by itself; default: a day.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Seconds until the freeze ends by itself; default: a day.")
+    ] = None,
     revision: Revision = None,
 ) -> None:
-    """Nothing goes live until `thaw`, or until the freeze ends by itself."""
+    """Let no version go live until `thaw`, or until the freeze ends by itself."""
     _change(config, url, key, "freeze", reason, revision, seconds=seconds)
 
 
 def thaw(reason: Reason, config: Config = None, url: Url = None, key: Key = "", revision: Revision = None) -> None:
-    """Back to the mode before the freeze."""
+    """End a freeze: return to the mode before it."""
     _change(config, url, key, "thaw", reason, revision)
 
 
@@ -78,15 +90,15 @@ def promote(
     config: Config = None,
     url: Url = None,
     key: Key = "",
-    force: Annotated[bool, typer.Option("--force", help="Whatever the evidence says of it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it whatever the evidence says.")] = False,
     revision: Revision = None,
 ) -> None:
-    """Let the newest version go live now, if it can be served and nothing speaks against it."""
+    """Make the challenger the champion now, if it can be served and nothing speaks against it."""
     _change(config, url, key, "promote", reason, revision, force=force or None)
 
 
 def rollback(reason: Reason, config: Config = None, url: Url = None, key: Key = "", revision: Revision = None) -> None:
-    """Back to the last known good version, or to what was served before. Learning goes on."""
+    """Return to the reference, or to the version served before. Learning continues."""
     _change(config, url, key, "rollback", reason, revision)
 
 
@@ -98,21 +110,21 @@ def change_mode(
     key: Key = "",
     revision: Revision = None,
 ) -> None:
-    """Change who decides."""
+    """Set the mode: who decides which version goes live."""
     if mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is not a mode: {', '.join(MODES)}", param_hint="MODE")
     _change(config, url, key, "mode", reason, revision, mode=mode)
 
 
 def verify(config: Config = None, url: Url = None, key: Key = "") -> None:
-    """Check the audit: hashes, the chain, and that each decision follows from what went into it. Exit code 1 if not."""
+    """Check the audit: hashes, the chain, and that each decision follows from its evidence. Exit code 1 if not."""
     records = done(lambda: list(client(config, url, key).decisions()))
     found = audit.complaints(records[::-1])
     for complaint in found:
         typer.echo(complaint)
     if found:
         broken(GateTrouble(f"{len(found)} complaints about {len(records)} records"))
-    typer.echo(f"{len(records)} records: the chain is whole, and each decision follows from what went into it")
+    typer.echo(f"{len(records)} records: the chain is whole, and each decision follows from its evidence")
 
 
 def _change(
@@ -121,35 +133,37 @@ def _change(
     found = done(lambda: client(config, url, key).change(verb, reason, revision, **more))
     gate = found["gate"]
     typer.echo(f"{found['action']}: {', '.join(found['reasons'])}")
-    typer.echo(f"serving {gate['serving']}, mode {gate['mode']}, revision {gate['revision']}")
+    typer.echo(f"champion {gate['serving']}, mode {gate['mode']}, revision {gate['revision']}")
     if found["action"] == "hold":
         broken(
-            GateTrouble(f"{verb} was not carried out: {', '.join(found['reasons'])} (docs/gate.md says what that is)")
+            GateTrouble(
+                f"{verb} was not carried out: {', '.join(found['reasons'])} (docs/gate.md explains the reasons)"
+            )
         )
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"mode       {found['mode']} (revision {found['revision']})"]
-    lines += [f"{name:10} {found[name] or '-'}" for name in ("serving", "head", "reference", "previous")]
+    lines += [f"{word:10} {found[field] or '-'}" for word, field in VERSIONS.items()]
     if found["frozen_until"]:
         lines.append(
             f"frozen     until {_moment(found['frozen_until'])}: {found['mode_reason']} ({found['mode_actor']})"
         )
     if found["baseline"]:
-        lines.append("ordered by the best single source, not by the learnt ranking")
+        lines.append("the baseline, the best single source, orders slates instead of the learned ranking")
     if found["recovering"]:
-        lines.append(f"recovering from a roll-back, no promotion before {_moment(found['cool_until'])}")
+        lines.append(f"recovering from a rollback, no promotion before {_moment(found['cool_until'])}")
     if found["last_action"]:
         lines.append(f"last       {found['last_action']}: {', '.join(found['last_reasons'])}")
     numbers = found["numbers"]
-    lines += [_interval(name, numbers) for name in INTERVALS if f"{name}_n" in numbers]
+    lines += [_interval(name, words, numbers) for name, words in INTERVALS.items() if f"{name}_n" in numbers]
     paused = (found["evidence"] or {}).get("paused")
     return [*lines, f"paused     {paused}"] if paused else lines
 
 
-def _interval(name: str, numbers: dict[str, float]) -> str:
+def _interval(name: str, words: str, numbers: dict[str, float]) -> str:
     low, mean, high = (numbers[f"{name}_hit{part}"] for part in ("_low", "", "_high"))
-    return f"{name:10} hit rate {mean:+.4f} ({low:+.4f} to {high:+.4f}) in {numbers[f'{name}_n']:.0f} tested events"
+    return f"{words}: hit rate {mean:+.4f} ({low:+.4f} to {high:+.4f}) in {numbers[f'{name}_n']:.0f} tested events"
 
 
 def _decision(record: dict[str, Any]) -> str:
@@ -157,8 +171,8 @@ def _decision(record: dict[str, Any]) -> str:
     if record["to_version"] != record["from_version"]:
         versions += f" -> {record['to_version']}"
     what = f"{record['action']:8} {', '.join(record['reasons'])}: {versions}"
-    words = f"{_moment(record['at'])} {record['revision']:>6} {what}"
-    return words if record["actor"] == "auto" else f"{words} ({record['actor']}: {record['detail']})"
+    line = f"{_moment(record['at'])} {record['revision']:>6} {what}"
+    return line if record["actor"] == "auto" else f"{line} ({record['actor']}: {record['detail']})"
 
 
 def _moment(at: float) -> str:

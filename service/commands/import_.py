@@ -1,6 +1,6 @@
-"""In: `sluicegate import FILE`. Out: a version that starts from a shop's own vectors and counts, and what was taken.
+"""`sluicegate import FILE`: writes a version that starts from a shop's own vectors and counts.
 
-Exit codes: 0 imported; 1 a learner runs, or Redis is away; 2 the words or the file are wrong; 130 Ctrl-C.
+Exit codes: 0 imported; 1 a learner runs, or Redis is away; 2 the options or the file are wrong; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HELP: Final = (
     "An .npz file holds ids (n) and vectors (n, 32), counts (n), or both; a Parquet file has columns of these names, "
     "vectors as lists. Any factorization's item vectors will do (implicit's item_factors, say): items with a large "
-    "inner product go together. Vectors of users are not taken: the model has none, a user is what they did.\n\n"
+    "inner product go together. Vectors of users are not used: the model represents a user by their history.\n\n"
     "Examples:\n\n"
     "python -c \"import numpy as np; np.savez('shop.npz', ids=ids.astype(str), vectors=model.item_factors)\"\n\n"
     "sluicegate import shop.npz --dry-run\n\n"
@@ -43,7 +43,7 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Start from what a shop already has: item vectors and popularity, as a new version for the next learner."""
+    """Start from item vectors and popularity that a shop already has: write them as a version for the next learner."""
     from models.recommender import ImportRefusedError
     from streaming.jobs import import_model as importing
     from streaming.store import StoreError, StoreUnavailable
@@ -66,10 +66,10 @@ def import_(
     if as_json:
         typer.echo(json.dumps(outcome._asdict() | {"version": version, "dry_run": dry_run}))
     else:
-        typer.echo(_told(outcome, version))
+        typer.echo(_text(outcome, version))
 
 
-def _told(outcome: ImportOutcome, version: str) -> str:
+def _text(outcome: ImportOutcome, version: str) -> str:
     done = "imported" if version else "would import"
     lines = [f"{done} {outcome.items} items, {outcome.new} new: {outcome.vectors} vectors, {outcome.counts} counts"]
     if outcome.kept < 1:
@@ -78,8 +78,8 @@ def _told(outcome: ImportOutcome, version: str) -> str:
         )
     if outcome.left_out:
         lines.append(
-            f"{outcome.left_out} found no room: raise recommender.max_items, those with the highest counts came first"
+            f"{outcome.left_out} found no room: raise recommender.max_items; items with the highest counts come first"
         )
     if version:
-        lines.append(f"version {version}: a learner that starts now goes on from it")
+        lines.append(f"version {version}: a learner that starts now continues from it")
     return "\n".join(lines)

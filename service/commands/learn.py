@@ -1,4 +1,4 @@
-"""In: the settings. Out: this process becomes the learner, as `python -m streaming` does."""
+"""`sluicegate learn`: runs the learner in this process, as `python -m streaming` does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     def learn(
         config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
         reset_offsets: Annotated[
-            bool, typer.Option(help="Keep what was learnt, but start at the beginning of a log that was replaced.")
+            bool, typer.Option(help="Keep the learned state, but start at the beginning of a log that was replaced.")
         ] = False,
     ) -> None:
         """Consume events and learn from each one; a second learner stands by."""

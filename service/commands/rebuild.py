@@ -1,6 +1,6 @@
-"""In: `sluicegate rebuild`. Out: a model learnt anew from the topics, beside the live one, handed to the gate.
+"""`sluicegate rebuild`: learns a model from the topics from scratch, next to the live one, and hands it to the gate.
 
-Exit codes: 0 done; 1 it did not work, or no learner took it in time; 2 the words are wrong;
+Exit codes: 0 done; 1 it did not work, or no learner took it in time; 2 the options are wrong;
 130 Ctrl-C, nothing changed.
 """
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from streaming.versions import Adoption
 
 LOOK: Final = 0.5
-"""Seconds between two looks whether the learner has taken the model over."""
+"""Seconds between two looks whether the learner has adopted the model."""
 
 HELP: Final = (
-    "It takes as much memory as the learner and one core, has no lease on the live versions, and says how far back the "
-    "topics reach. When it is done the learner goes on from the rebuilt model, at its offsets, and learns what came "
-    "after them; users are served what they were served before, until the evidence says that the rebuilt model is no "
-    "worse. Erased users stay erased.\n\n"
+    "It takes as much memory as the learner and one core, does not touch the live versions, and says how far back the "
+    "topics reach. When it is done the learner continues from the rebuilt model, at its offsets, and learns the events "
+    "after them. The champion stays until the evidence shows that the rebuilt model is no worse. Erased users stay "
+    "erased.\n\n"
     "Examples:\n\n"
     "sluicegate rebuild\n\n"
     "sluicegate rebuild --since 2026-01-01 --no-adopt --json\n\n"
@@ -44,7 +44,7 @@ HELP: Final = (
 
 
 class NotAdoptedError(Exception):
-    """The learner goes on from what it had, or there is none."""
+    """No learner adopted the model."""
 
 
 def register(app: typer.Typer) -> None:
@@ -57,21 +57,21 @@ def rebuild(
         str | None, typer.Option("--since", help="Learn no event older than this (UTC, as 2026-03-01T12:00).")
     ] = None,
     adopt: Annotated[
-        bool, typer.Option("--adopt/--no-adopt", help="Have the learner go on from it, or only try how it goes.")
+        bool, typer.Option("--adopt/--no-adopt", help="Let the learner continue from it, or only rebuild it.")
     ] = True,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Rebuild nothing: have the learner go on from the version that is served.")
+        bool, typer.Option("--undo", help="Rebuild nothing: let the learner continue from the champion.")
     ] = False,
     every: Annotated[
-        float | None, typer.Option("--every", min=60, help="Again each so many seconds, until it is stopped.")
+        float | None, typer.Option("--every", min=60, help="Repeat after this many seconds, until stopped.")
     ] = None,
     wait: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds to wait until the learner has taken it over.")
+        float, typer.Option("--wait", min=0, help="Seconds to wait until the learner has adopted it.")
     ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Learn a fresh model from the topics' beginning, beside the live one, and enter it at the gate."""
+    """Learn a new model from the beginning of the topics, next to the live one, and enter it at the gate."""
     settings = load_settings(config, os.environ)
     began = moment_of(since, "--since", 0.0)
     if undo:
@@ -81,8 +81,8 @@ def rebuild(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while True:
         found = _rebuilt(settings, began, stop)
-        told = _told(found) | {"adopted": _adopted(settings, found, wait) if adopt else False}
-        typer.echo(json.dumps(told) if as_json else _text(told))
+        report = _report(found) | {"adopted": _adopted(settings, found, wait) if adopt else False}
+        typer.echo(json.dumps(report) if as_json else _text(report))
         if every is None or stop.wait(max(0.0, every - found.seconds)):
             return
 
@@ -92,16 +92,16 @@ def _rebuilt(settings: Settings, since: float, stop: threading.Event) -> Rebuilt
     from streaming.jobs.rebuild import rebuild
     from streaming.jobs.rebuild_process import TROUBLE
 
-    with progress("rebuild") as told:
-        told("preparing", 0.0)
+    with progress("rebuild") as show:
+        show("preparing", 0.0)
         warm()
 
-        def tell(step: Step) -> None:
+        def show_step(step: Step) -> None:
             what = f"{step.done:,} of {step.total:,} records, {step.rate:,.0f} a second, {step.left:,.0f} s left"
-            told(what, step.done / max(step.total, 1))
+            show(what, step.done / max(step.total, 1))
 
         try:
-            return rebuild(settings, since, tell, stop, time.monotonic)
+            return rebuild(settings, since, show_step, stop, time.monotonic)
         except TROUBLE as error:
             broken(error)
 
@@ -117,7 +117,7 @@ def _adopted(settings: Settings, found: Rebuilt, wait: float) -> bool:
 
 
 def _taken(settings: Settings, wish: Adoption, wait: float) -> bool:
-    """Whether the learner took it over in time. Raises StoreUnavailable."""
+    """Whether the learner adopted the model in time. Raises StoreUnavailable."""
     from streaming.store import Store
     from streaming.versions import asked, fulfilled
 
@@ -136,16 +136,16 @@ def _undo(settings: Settings, wait: float, *, as_json: bool) -> None:
         with contextlib.closing(Store.for_learner(settings)) as store:
             serving = store.serving()
             if serving is None:
-                broken(NotAdoptedError("nothing is served yet, so there is nothing to go back to"))
+                broken(NotAdoptedError("no version is served yet, so there is none to return to"))
             wish = Adoption(f"undo-{secrets.token_hex(4)}", serving.id, rebuilt=False)
             ask(store, wish)
-        told = {"version": serving.id, "adopted": _taken(settings, wish, wait)}
+        report = {"version": serving.id, "adopted": _taken(settings, wish, wait)}
     except StoreUnavailable as error:
         broken(error)
-    typer.echo(json.dumps(told) if as_json else _outcome(told))
+    typer.echo(json.dumps(report) if as_json else _outcome(report))
 
 
-def _told(found: Rebuilt) -> dict[str, Any]:
+def _report(found: Rebuilt) -> dict[str, Any]:
     done = found.progress
     return {
         "version": found.version,
@@ -158,24 +158,24 @@ def _told(found: Rebuilt) -> dict[str, Any]:
     }
 
 
-def _text(told: dict[str, Any]) -> str:
+def _text(report: dict[str, Any]) -> str:
     from service.replay import moment
 
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in told["outcomes"].items() if count)
-    lines = [f"learnt {told['records']:,} records in {told['seconds']:,} s: {outcomes}"]
-    for each in told["reach"]:
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report["outcomes"].items() if count)
+    lines = [f"learned {report['records']:,} records in {report['seconds']:,} s: {outcomes}"]
+    for each in report["reach"]:
         oldest = f"back to {moment(each['oldest'])}" if each["oldest"] is not None else "empty"
         gone = f", {each['first']:,} before that are gone" if each["first"] else ""
         lines.append(f"  {each['topic']}[{each['partition']}]: {oldest}{gone}")
-    return "\n".join([*lines, _outcome(told)])
+    return "\n".join([*lines, _outcome(report)])
 
 
-def _outcome(told: dict[str, Any]) -> str:
-    if told["adopted"]:
+def _outcome(report: dict[str, Any]) -> str:
+    if report["adopted"]:
         return (
-            f"the learner goes on from {told['version']}; the gate decides when it is served (sluicegate gate status)"
+            f"the learner goes on from {report['version']}; the gate decides when it is served (sluicegate gate status)"
         )
     return (
-        f"no learner goes on from {told['version']} (yet): it is kept beside the live versions until the next rebuild. "
-        "Where it is to be adopted, the next learner that starts takes it over, and its log says so or why not"
+        f"no learner has adopted {report['version']} yet: it is kept next to the live versions until the next rebuild. "
+        "If it is to be adopted, the next learner that starts does so, and its log says so or why not"
     )

@@ -1,6 +1,6 @@
-"""In: `sluicegate replay --policy FILE`. Out: what would have been served and decided under it, over past events.
+"""`sluicegate replay`: shows what the gate would have served and decided under another policy, over past events.
 
-Exit codes: 0 compared; 1 Kafka or Redis is away, or nothing could be compared; 2 the words or a file are
+Exit codes: 0 compared; 1 Kafka or Redis is away, or nothing could be compared; 2 the options or a file are
 wrong; 130 Ctrl-C.
 """
 
@@ -16,7 +16,7 @@ import typer
 
 from service.cli.arguments import facts_of, moment_of, pairs, types_of
 from service.cli.errors import broken
-from service.cli.progress_bar import Told, progress
+from service.cli.progress_bar import Show, progress
 from streaming.files import FileError, Layout
 from streaming.settings import Settings, load_settings
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 IN_FORCE, TRIED = "in force", "tried"
 
 HELP: Final = (
-    "The policy file is TOML: mode and any of the policy's numbers (GET /gate shows them all); what it does not name "
-    "stays as it is in force. Past events are read from the topics, oldest first, without a group, and nothing is "
-    "written; or from a log with --file, read as sluicegate evaluate reads it.\n\n"
+    "The policy file is TOML: mode and any number of the policy (GET /gate shows them all); what it does not name "
+    "stays as it is in force. Past events are read from the topics, oldest first, without a consumer group, and "
+    "nothing is written; with --file they are read from a log, as sluicegate evaluate reads it.\n\n"
     "Examples:\n\n"
     "printf 'mode = \"strict\"\\nmargin = 0.01\\n' > careful.toml\n\n"
     "sluicegate replay --policy careful.toml --since 2026-03-01\n\n"
@@ -50,16 +50,16 @@ def replay(
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", help="Compare from then on (UTC, as 2026-03-01T12:00); what was before is learnt only."
+            "--since", help="Compare from this time on (UTC, as 2026-03-01T12:00); earlier events are only learned."
         ),
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Read no later record.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Read no record after this time.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A log instead of the topics: CSV or NDJSON.")] = None,
     items: Annotated[Path | None, typer.Option("--items", help="With --file: facts about items.")] = None,
     column: Annotated[list[str] | None, typer.Option("--column", help="With --file: NAME=FIELD. Repeatable.")] = None,
     type_map: Annotated[list[str] | None, typer.Option("--map", help="With --file: TYPE=TYPE. Repeatable.")] = None,
     default_type: Annotated[
-        str | None, typer.Option("--type", help="With --file: type of rows that name none.")
+        str | None, typer.Option("--type", help="With --file: event type of rows that name none.")
     ] = None,
     min_rating: Annotated[float | None, typer.Option("--min-rating", help="With --file: least rating.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="With --file: at most this many events.")] = None,
@@ -67,26 +67,26 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with the settings in force.")] = None,
 ) -> None:
-    """Replay past events under another policy of the gate: what it would have served, decided, and where it differs."""
+    """Replay past events under another gate policy: what it would have served and decided, and where it differs."""
     settings = load_settings(config, os.environ)
     began, ended = moment_of(since, "--since", 0.0), moment_of(until, "--until", float("inf"))
     only_file = {"--items": items, "--column": column, "--map": type_map, "--limit": limit, "--min-rating": min_rating}
     if file is None and (wrong := next((name for name, value in only_file.items() if value is not None), None)):
-        raise typer.BadParameter("only with --file: records of a topic say it all themselves", param_hint=wrong)
-    rehearsal = _rehearsal(settings, policy, began, step)
+        raise typer.BadParameter("only with --file: records of a topic need no such option", param_hint=wrong)
+    replayed = _replayed(settings, policy, began, step)
     layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
     started = time.monotonic()
-    with progress(file.name if file is not None else "replay") as told:
-        told("preparing", 0.0)
+    with progress(file.name if file is not None else "replay") as show:
+        show("preparing", 0.0)
         source = (
-            _of_topics(settings, rehearsal, ended, told)
+            _of_topics(settings, replayed, ended, show)
             if file is None
-            else _of_file(settings, rehearsal, file, items, layout, limit, ended, told)
+            else _of_file(settings, replayed, file, items, layout, limit, ended, show)
         )
-    _tell(rehearsal, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
+    _print(replayed, source | {"seconds": round(time.monotonic() - started, 1)}, as_json=as_json)
 
 
-def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Replay:
+def _replayed(settings: Settings, policy: Path, since: float, step: int) -> Replay:
     from models.replay import Pace, Replay
     from service.replay import BadPolicy, CanaryExaminer, read_rule, rule_in_force
     from streaming.intake import recommender_settings
@@ -106,7 +106,7 @@ def _rehearsal(settings: Settings, policy: Path, since: float, step: int) -> Rep
     )
 
 
-def _of_topics(settings: Settings, rehearsal: Replay, until: float, told: Told) -> dict[str, Any]:
+def _of_topics(settings: Settings, replayed: Replay, until: float, show: Show) -> dict[str, Any]:
     from models.warmup import warm
     from streaming.intake import TextModelMissing
     from streaming.jobs.replay import rehearse_topics
@@ -115,20 +115,20 @@ def _of_topics(settings: Settings, rehearsal: Replay, until: float, told: Told) 
 
     warm()
     try:
-        return rehearse_topics(settings, rehearsal, until, lambda share: told("replaying", share))
+        return rehearse_topics(settings, replayed, until, lambda share: show("replaying", share))
     except (KafkaTrouble, StoreUnavailable, TextModelMissing, OSError) as error:
         broken(error)
 
 
 def _of_file(
     settings: Settings,
-    rehearsal: Replay,
+    replayed: Replay,
     file: Path,
     items: Path | None,
     layout: Layout,
     limit: int | None,
     until: float,
-    told: Told,
+    show: Show,
 ) -> dict[str, Any]:
     from models.warmup import warm
     from streaming.jobs.evaluation_log import read_stream
@@ -136,25 +136,25 @@ def _of_file(
 
     try:
         reading = read_stream(
-            file, layout, settings.events.rules(), facts_of(items), limit, lambda share: told("reading", share)
+            file, layout, settings.events.rules(), facts_of(items), limit, lambda share: show("reading", share)
         )
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
     warm()
-    rehearse_stream(reading.stream, rehearsal, until, lambda share: told("replaying", share))
+    rehearse_stream(reading.stream, replayed, until, lambda share: show("replaying", share))
     return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
 
 
-def _tell(rehearsal: Replay, source: dict[str, Any], *, as_json: bool) -> None:
+def _print(replayed: Replay, source: dict[str, Any], *, as_json: bool) -> None:
     from models.replay.report import report
     from service.replay import text
 
-    if not rehearsal.versions:
+    if not replayed.versions:
         broken(
             NothingComparedError(
-                f"nothing could be compared: {rehearsal.events:,} events were read, too few for a version after the "
+                f"nothing could be compared: {replayed.events:,} events were read, too few for a version after the "
                 "first; read a longer stretch, or lower --step"
             )
         )
-    result = report(rehearsal) | {"source": source}
+    result = report(replayed) | {"source": source}
     typer.echo(json.dumps(result) if as_json else text(result))

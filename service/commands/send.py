@@ -1,7 +1,7 @@
-"""In: `sluicegate send FILE`. Out: its events and item facts in the topics, progress on the way, a report at the end.
+"""`sluicegate send FILE`: writes the events and item facts of a file to the topics, and reports.
 
-Exit codes: 0 everything sent; 1 the broker was away (run it again, it goes on); 2 the words or the file are wrong;
-3 everything else sent, but some lines were refused; 130 stopped by Ctrl-C (run it again, it goes on).
+Exit codes: 0 everything sent; 1 the broker was away (run it again, it continues); 2 the options or the file are
+wrong; 3 everything else sent, but some lines were refused; 130 stopped by Ctrl-C (run it again, it continues).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from streaming.jobs.send import Report, Sender
 
-# Seconds between two lines of progress where there is no terminal.
 LINE_INTERVAL: Final = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
 SOME_REFUSED: Final = 3
 
 
@@ -53,19 +53,23 @@ def send(
         str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
     ] = "auto",
     min_rating: Annotated[
-        float | None, typer.Option("--min-rating", help="Pass over rows whose rating is lower.")
+        float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
     dislike_rating: Annotated[
         float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Send at most this many events now.")] = None,
-    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Events a second, at most.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="From the beginning, whatever was sent before.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Send at most this many events in this run.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="At most this many events per second.")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Send from the beginning, whatever was sent before.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, send nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Send a file of events through the topic, as history. Stopped, it goes on where it was when run again."""
+    """Send a file of events through the topic, as history. A run that was stopped continues where it was."""
     from streaming.jobs.send import Options, Sender
 
     settings = load_settings(config, os.environ)
@@ -75,14 +79,14 @@ def send(
         facts = facts_of(items)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)
         if sender.report.resumed_at:
-            typer.echo(f"{file}: {sender.report.resumed_at} rows were sent before, going on after them", err=True)
+            typer.echo(f"{file}: {sender.report.resumed_at} rows were sent before, continuing after them", err=True)
         with _progress(sender) as tick:
             report = _run(sender, settings, tick, dry_run=dry_run)
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
         broken(trouble)
-    _tell(report, as_json)
+    _print(report, as_json)
     if report.refused:
         raise typer.Exit(SOME_REFUSED)
 
@@ -138,7 +142,7 @@ def _lines(sender: Sender) -> Callable[[], None]:
     return tick
 
 
-def _tell(report: Report, as_json: bool) -> None:
+def _print(report: Report, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
         return

@@ -1,4 +1,4 @@
-"""In: the settings. Out: this process becomes an API replica, as `python -m service` does."""
+"""`sluicegate serve`: runs an API replica in this process, as `python -m service` does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
         insecure: Annotated[bool, typer.Option(help="Listen beyond loopback without keys.")] = False,
     ) -> None:
-        """Answer /recommend from the served version, and follow it."""
+        """Run the API: answer /recommend from the champion, and follow the gate."""
         from service.__main__ import run
 
         raise typer.Exit(run(config, host=host, port=port, insecure=insecure))

@@ -1,4 +1,4 @@
-"""In: settings, a folder for state. Out: learner and service until Ctrl-C, with Kafka and Redis embedded or given."""
+"""`sluicegate up`: runs learner and service until Ctrl-C, with Kafka and Redis embedded or configured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WATCH = 0.5
 
 
 def admin_key(folder: Path) -> tuple[Path, str | None]:
-    """The file of key hashes in `folder`, and the admin key itself if it was made just now: it is not kept anywhere."""
+    """The file of key hashes in `folder`, and the admin key if it was made just now: only its hash is kept."""
     file = folder / "keys"
     if file.exists():
         return file, None
@@ -34,7 +34,7 @@ def admin_key(folder: Path) -> tuple[Path, str | None]:
 
 
 def wait_for_stop(stack: Stack) -> None:
-    """Until Ctrl-C or SIGTERM. Raises EmbeddedError when a process dies first."""
+    """Wait for Ctrl-C or SIGTERM. Raises EmbeddedError when a process dies first."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         # From a thread: the handler may have interrupted `wait`, whose lock `set` needs.
@@ -55,13 +55,15 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Address to listen on; beyond loopback every role needs a key.")
         ] = None,
         port: Annotated[int | None, typer.Option(help="Port of the service; 0 for any free one.")] = None,
-        folder: Annotated[Path | None, typer.Option(help="Where learnt state and logs are kept.")] = None,
+        folder: Annotated[Path | None, typer.Option(help="Where the learned state and logs are kept.")] = None,
     ) -> None:
-        """Run learner and service here; what Kafka and Redis are not configured is embedded."""
+        """Run learner and service on this machine. Kafka and Redis are embedded unless configured."""
         settings = load_settings(config, os.environ)
         place = folder or default_folder()
         try:
-            chosen = choose_port(port if port is not None else _asked(settings), settings.service.port, typer.echo)
+            chosen = choose_port(
+                port if port is not None else _configured_port(settings), settings.service.port, typer.echo
+            )
             environ = {**os.environ, **_keys(settings, place)}
             if config is not None:
                 environ["SLUICEGATE_CONFIG"] = str(config.resolve())
@@ -69,7 +71,7 @@ def register(app: typer.Typer) -> None:
             with running(stack, typer.echo):
                 typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
                 if embedded := _embedded(stack):
-                    typer.echo(f"for send, doctor and the like in another terminal: export {embedded}")
+                    typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
                 wait_for_stop(stack)
                 typer.echo("stopping: the learner writes its last version")
         except EmbeddedError as error:
@@ -78,22 +80,22 @@ def register(app: typer.Typer) -> None:
 
 
 def _keys(settings: Settings, place: Path) -> dict[str, str]:
-    """Where the service finds its keys: as configured, or in a file that is made, with one key that is told."""
+    """Where the service finds its keys: as configured, or in a new file with one key, which is printed."""
     if settings.service.keys_file is not None or settings.service.keys:
         return {}
-    keys, fresh = admin_key(place)
-    if fresh:
+    keys, made = admin_key(place)
+    if made:
         # At once: a start that fails later must not leave a hash whose key nobody saw.
-        typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {fresh}")
+        typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {made}")
     return {"SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
 
 
 def _embedded(stack: Stack) -> str:
-    """What other commands have to be told of servers that only this one knows."""
-    said = [f"SLUICEGATE_KAFKA__BOOTSTRAP={stack.bootstrap}"] if stack.embeds_kafka else []
-    return " ".join([*said, *([f"SLUICEGATE_REDIS__URL={stack.redis_url}"] if stack.embeds_redis else [])])
+    """Settings that other commands need to reach the embedded servers."""
+    words = [f"SLUICEGATE_KAFKA__BOOTSTRAP={stack.bootstrap}"] if stack.embeds_kafka else []
+    return " ".join([*words, *([f"SLUICEGATE_REDIS__URL={stack.redis_url}"] if stack.embeds_redis else [])])
 
 
-def _asked(settings: Settings) -> int | None:
+def _configured_port(settings: Settings) -> int | None:
     """The configured port, when somebody configured one."""
     return None if settings.origin("service.port") == "default" else settings.service.port

@@ -1,4 +1,4 @@
-"""Settings in; findings about the machine, Kafka and Redis out."""
+"""Settings in; findings about them, the machine, Kafka and Redis out."""
 
 from service.doctor.examination import examine
 from service.doctor.findings import STATES, Finding

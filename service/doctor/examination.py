@@ -1,4 +1,4 @@
-"""In: the settings. Out: every finding, in the order in which they are best mended."""
+"""Collects all findings, in the order in which they are best fixed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from streaming.settings import Settings
 
 
 def examine(settings: Settings, now: float, timeout: float) -> list[Finding]:
-    """Look at everything, waiting at most `timeout` seconds for one answer; `now` in epoch seconds."""
+    """Examine everything.
+
+    Args:
+        settings: The settings in force.
+        now: Epoch seconds.
+        timeout: Seconds to wait for one answer.
+    """
     hasty = _hasty(settings, timeout)
     stored, newest = examine_store(hasty, now)
     return [*examine_settings(settings), *examine_machine(settings), *stored, *examine_log(hasty, newest)]

@@ -1,4 +1,4 @@
-"""In: what was looked at. Out: a finding: its name, how it stands, and how to mend it."""
+"""A finding: what was examined, its state, and how to fix it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Final, Literal, NamedTuple
 State = Literal["ok", "warning", "failure", "skipped"]
 
 STATES: Final[tuple[State, ...]] = ("ok", "warning", "failure", "skipped")
-"""failure: it does not work, or state will be lost. warning: it works, until something else happens. skipped: what
-would have to be asked is away."""
+"""failure: it does not work, or state will be lost. warning: it works until something else fails. skipped: the server
+to ask is away."""
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. `check` is stable, scripts may branch on it; `mend` is empty when all is well.
+    """The result of one check.
 
     >>> Finding("redis.memory", "ok", "12 MiB used").mend
     ''
     """
 
     check: str
+    """Name of the check. It is stable, so scripts may branch on it."""
     state: State
     text: str
     mend: str = ""
+    """How to fix it; empty when there is nothing to fix."""
 
 
 def bytes_text(size: float) -> str:
-    """Bytes as a person reads them.
+    """Bytes for people.
 
     >>> bytes_text(1536), bytes_text(300)
     ('1.5 KiB', '300 B')
@@ -38,7 +40,7 @@ def bytes_text(size: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration as a person reads it.
+    """A duration for people.
 
     >>> seconds_text(45), seconds_text(5400), seconds_text(604800)
     ('45 s', '90 min', '7 d')

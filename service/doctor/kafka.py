@@ -1,4 +1,4 @@
-"""In: the Kafka settings and the newest version's progress. Out: findings about brokers, topics and offsets."""
+"""Examines brokers, topics and offsets, and compares them with the progress of the newest version."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ SHORT_RETENTION: Final = 86_400.0
 """Seconds, a day: an outage from Friday evening to Saturday evening must not cost events."""
 
 THIN_HEADROOM: Final = 0.1
-"""Share of the log behind our offset, of all we know of it, below which retention is about to overtake us: as in the
-alert RetentionHeadroomLow."""
+"""Share of the log that is older than our offset, below which retention is about to overtake us; as in the alert
+RetentionHeadroomLow."""
 
 STALE: Final = 120.0
 """Seconds without a new version while records wait and a learner holds the lease, as in the alert VersionStale."""
 
 CODECS: Final = {"lz4": "lz4", "zstd": "zstandard", "snappy": "snappy"}
-"""Codecs a producer may have used beside gzip, and the module that reads them."""
+"""Codecs besides gzip that a producer may have used, and the module that reads each."""
 
 NEEDED: Final[tuple[Role, ...]] = ("events", "items", "control")
-"""Roles whose topics are read: without them nothing is learnt."""
+"""Roles whose topics the learner reads: without them it learns nothing."""
 
 
 def examine_log(settings: Settings, newest: Newest | None) -> Iterator[Finding]:
-    """Everything about Kafka, held against the newest version; None when there is none or Redis is away."""
+    """Examine everything about Kafka. `newest`: None when there is no version or Redis is away."""
     yield from _codecs()
     try:
         facts = inspect_log(settings)
@@ -115,11 +115,14 @@ def _complaints(
     if role == "events" and retention is not None and retention < SHORT_RETENTION + needed:
         yield "a learner that is away for longer loses events", f"{change} retention.ms=604800000"
     if role == "control" and topic.partitions > 1:
-        yield "control records have no order across partitions", f"make {topic.name} anew with one partition"
+        yield "control records have no order across partitions", f"create {topic.name} again with one partition"
     if role == "control" and ("compact" in policy or retention is not None):
-        yield "a model learnt anew would not know of older orders", f"{change} cleanup.policy=delete,retention.ms=-1"
+        yield (
+            "a model learned from scratch would not know older orders",
+            f"{change} cleanup.policy=delete,retention.ms=-1",
+        )
     if topic.behind:
-        yield f"{topic.behind} partitions have replicas that are not in sync", "look for the broker that is away"
+        yield f"{topic.behind} partitions have replicas that are not in sync", "find the broker that is away"
     if facts.brokers > 1 and topic.replicas < 2:
         yield (
             "one broker holds the only copy",
@@ -128,9 +131,9 @@ def _complaints(
 
 
 def _retention(topic: TopicFacts) -> float | None:
-    """Seconds a record is kept, None for ever or when the broker does not say."""
-    told = topic.options.get("retention.ms", "")
-    return int(told) / 1000 if told.isdigit() else None
+    """Seconds a record is kept; None when it is kept forever or the broker does not say."""
+    milliseconds = topic.options.get("retention.ms", "")
+    return int(milliseconds) / 1000 if milliseconds.isdigit() else None
 
 
 def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iterator[Finding]:
@@ -140,7 +143,7 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
     progress = newest.progress
     now = {facts.topics[role].name: facts.topics[role].id for role in NEEDED if role in facts.topics}
     mapped = [each.topic for each in settings.mapping]
-    # A topic that the version knows nothing of yet is no other log.
+    # A topic that the version does not know yet does not make it another log.
     known = {name: id_ for name, id_ in now.items() if name in progress.topics}
     ours = {name: id_ for name, id_ in parted(settings, progress.topics)[0].items() if name not in mapped}
     if progress.cluster and (progress.cluster, ours) != (facts.cluster, known):
@@ -148,8 +151,8 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
         yield Finding(
             "kafka.offsets",
             "warning" if restart else "failure",
-            "the newest version was learnt from another log than this: another cluster, or topics made anew",
-            "learner.on_new_log is restart: what was learnt is kept, reading starts at 0"
+            "the newest version was learned from another log: another cluster, or topics that were created again",
+            "learner.on_new_log is restart: the learned state is kept, reading starts at 0"
             if restart
             else "set kafka.bootstrap to the right cluster; or, if this log is the right one, start the learner once "
             "with --reset-offsets",
@@ -167,8 +170,8 @@ def _positions(settings: Settings, newest: Newest, topics: list[str]) -> Iterato
     gone, thin, lag = _compared(newest.progress.offsets, first, end)
     check = "kafka.offsets"
     if gone:
-        accept = "raise the retention; learner.on_lost_offsets = 'earliest' accepts the loss and goes on"
-        yield Finding(check, "failure", f"deleted before they were learnt: {', '.join(gone)}", accept)
+        accept = "raise the retention; learner.on_lost_offsets = 'earliest' accepts the loss and continues"
+        yield Finding(check, "failure", f"deleted before they were learned: {', '.join(gone)}", accept)
     elif thin:
         raise_it = "raise the topic's retention now, then start the learner or give it a faster core"
         yield Finding(check, "warning", f"retention is close to our offset in {', '.join(thin)}", raise_it)
@@ -180,7 +183,7 @@ def _positions(settings: Settings, newest: Newest, topics: list[str]) -> Iterato
 
 
 def _collecting(settings: Settings) -> float:
-    """Seconds for which records may wait to be learnt together."""
+    """Seconds for which records may wait to be learned together."""
     update = settings.update
     return update.every + update.budget_seconds if update.mode == "batch" else 0.0
 

@@ -1,4 +1,4 @@
-"""In: the settings. Out: findings about packages, compiled kernels and ports of this machine."""
+"""Examines packages, compiled kernels and ports of this machine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from service.local.fetch import fetch
 from streaming.settings import Settings
 
 SHOWN: Final = ("kafka-python", "redis", "numba", "numpy", "river", "fastapi")
-"""Packages whose versions are told when all is well: those whose behaviour we lean on most."""
+"""Packages whose versions are shown when all is well: those whose behaviour we rely on most."""
 
-ENTRIES: Final = ("learning.learn-", "learning.rank-", "scatter.scatter-")
+ENTRIES: Final = ("learning.learn-", "serving.answer-", "scatter.scatter-")
 """Cached kernels that are compiled last: learning, ranking and applying a delta, each with all that it calls."""
 
 REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*>=\s*([\d.]+)")
@@ -81,7 +81,7 @@ def _kernels() -> Finding:
         return Finding("machine.kernels", "ok", f"{len(compiled)} compiled kernels in {folder}")
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not os.access(existing, os.W_OK):
-        text = f"{existing} may not be written: kernels are compiled anew at every start, for a minute"
+        text = f"{existing} may not be written: kernels are compiled again at every start, for a minute"
         return Finding("machine.kernels", "failure", text, "set NUMBA_CACHE_DIR to a folder this user may write")
     text = f"kernels are not compiled in {folder}: the next start takes a minute longer"
     return Finding("machine.kernels", "warning", text, "python -m models.warmup")
@@ -90,7 +90,7 @@ def _kernels() -> Finding:
 def _port(check: str, host: str, port: int, setting: str) -> Finding:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        # As servers do: a port whose last connections are still closing can be listened on.
+        # As servers do: a port whose last connections are still closing is free for them.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -99,8 +99,8 @@ def _port(check: str, host: str, port: int, setting: str) -> Finding:
         else:
             return Finding(check, "ok", f"{host}:{port} is free")
     if _ours(host, port):
-        return Finding(check, "ok", f"{host}:{port} is in use, by what answers /livez as ours do")
-    return Finding(check, "failure", f"{host}:{port}: {reason}", f"stop what uses it, or set {setting}")
+        return Finding(check, "ok", f"{host}:{port} is in use by a process that answers /livez as ours do")
+    return Finding(check, "failure", f"{host}:{port}: {reason}", f"stop the process that uses it, or set {setting}")
 
 
 def _ours(host: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""In: the Redis settings. Out: findings about Redis and the versions in it, and the newest version's progress."""
+"""Examines Redis and the versions in it, and reports the progress of the newest version."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from streaming.settings import Settings
 from streaming.store import Store, StoreUnavailable
 
 LEAST_VERSION: Final = (6, 2)
-"""Of Redis. The tests run on 7.0 and on Valkey 9.1; scripts, streams and ACLs used are in 6.2."""
+"""The oldest Redis that has the scripts, streams and ACLs we use. The tests run on 7.0 and on Valkey 9.1."""
 
 NEARLY_FULL: Final = 0.8
 FULL: Final = 0.95
-"""Shares of maxmemory. A base is written beside the last one, so room for one more must be there."""
+"""Shares of maxmemory. A base is written next to the last one, so there must be room for one more."""
 
 SKEW: Final = 1.0
-"""Seconds the clocks of Redis's machine and this one may differ before ages shown and freshness measured mislead."""
+"""Seconds that the clocks of Redis's machine and this one may differ. Beyond it, shown ages and freshness mislead."""
 
 MENDS: Final = {
     "auth": "set redis.username and redis.password_file to a user that may use keys {sluicegate:*}",
@@ -29,15 +29,17 @@ MENDS: Final = {
 
 
 class Newest(NamedTuple):
-    """The newest version: how far it had read, its age in seconds, and which learner holds the lease now, if any."""
+    """The newest version."""
 
     progress: Progress
     age: float
+    """Seconds."""
     holder: str
+    """The learner that holds the lease now; empty when none does."""
 
 
 class Look(NamedTuple):
-    """What Redis said: INFO, some of CONFIG (empty where that is not allowed), its time, when it was asked, head."""
+    """What Redis answered: INFO, some of CONFIG (empty where that is not allowed), its clock, the newest version."""
 
     info: Mapping[str, Any]
     config: Mapping[str, str]
@@ -49,7 +51,7 @@ class Look(NamedTuple):
 
 
 def examine_store(settings: Settings, now: float) -> tuple[list[Finding], Newest | None]:
-    """Everything about Redis, and what it holds. `now` in epoch seconds."""
+    """Examine Redis and its content. `now` is in epoch seconds."""
     store: Store | None = None
     try:
         store = Store.for_learner(settings)
@@ -87,7 +89,7 @@ def _look(store: Store, now: float) -> Look:
 
 
 def _config(store: Store) -> dict[str, str]:
-    """Settings that INFO does not tell. Managed Redis forbids CONFIG: then nothing is known of them."""
+    """Settings that INFO does not show. Managed Redis forbids CONFIG: then they stay unknown."""
     try:
         flat = store.call("CONFIG", "GET", "save")
     except StoreUnavailable as error:
@@ -132,14 +134,14 @@ def _persistence(look: Look) -> Finding:
     if look.config.get("save"):
         if look.info.get("rdb_last_bgsave_status", "ok") != "ok":
             return Finding(check, "failure", "Redis cannot write its snapshot", "look at its disk and its log")
-        text = f"snapshots only ({look.config['save']}): a crash of Redis costs what was learnt since the last"
+        text = f"snapshots only ({look.config['save']}): a crash of Redis loses what was learned since the last one"
         return Finding(check, "warning", text, "CONFIG SET appendonly yes, and appendonly yes in redis.conf")
     unknown = "save" not in look.config
     text = "no append-only file, and snapshots cannot be asked for" if unknown else "Redis keeps nothing on disk"
     return Finding(
         check,
         "warning" if unknown else "failure",
-        f"{text}: a restart of Redis loses what was learnt",
+        f"{text}: a restart of Redis loses what was learned",
         "CONFIG SET appendonly yes, and appendonly yes in redis.conf",
     )
 
@@ -160,7 +162,7 @@ def _memory(look: Look) -> Finding:
     if not ceiling:
         return Finding(check, "ok", f"{bytes_text(used)} used, {ours}; no maxmemory is set")
     text = f"{bytes_text(used)} of {bytes_text(ceiling)} used, {ours}"
-    mend = "raise maxmemory, or move to another Redis what else lives there"
+    mend = "raise maxmemory, or move other data to another Redis"
     if used > FULL * ceiling:
         return Finding(check, "failure", f"{text}: the next versions are refused", mend)
     return Finding(check, "warning", text, mend) if used > NEARLY_FULL * ceiling else Finding(check, "ok", text)
@@ -177,7 +179,7 @@ def _versions(look: Look, newest: Newest | None) -> Finding:
     check = "redis.versions"
     learner = f"learner {look.holder} holds the lease" if look.holder else "no learner holds the lease"
     if look.damage:
-        mend = "the learner goes on from the newest sound version; find out what else writes to this Redis"
+        mend = "the learner continues from the newest sound version; find out what else writes to this Redis"
         return Finding(check, "failure", f"the newest version is damaged: {look.damage}", mend)
     if look.manifest is None or newest is None:
         return Finding(check, "ok", f"no version yet; {learner}")

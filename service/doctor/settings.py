@@ -1,4 +1,4 @@
-"""In: the settings. Out: findings about files they name, secrets that others can read, and doors left open."""
+"""Examines the settings: the files they name, secrets that others can read, and open access."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SECRET: Final = ("keyfile", "password_file")
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
-    """What is in force, the files named, the keys, and what is sent in the clear."""
+    """Examine the values in force, the files they name, the keys, and passwords sent unencrypted."""
     changed = [(path, origin) for path, _, origin in in_force(settings) if origin != "default"]
     places = sorted({origin for _, origin in changed if not origin.startswith("SLUICEGATE_")})
-    said = f"{len(changed)} of them set, {len([1 for _, origin in changed if origin not in places])} by the environment"
-    yield Finding("settings.valid", "ok", f"{said}{', rest in ' + ', '.join(places) if places else ''}")
+    text = f"{len(changed)} of them set, {len([1 for _, origin in changed if origin not in places])} by the environment"
+    yield Finding("settings.valid", "ok", f"{text}{', rest in ' + ', '.join(places) if places else ''}")
     yield from _files(settings)
     yield _keys(settings)
     yield from _clear(settings)
@@ -41,11 +41,13 @@ def _file(setting: str, path: Path, *, secret: bool) -> Finding:
             mode = stat.S_IMODE(path.stat().st_mode)
             empty = not file.read(1)
     except OSError as error:
-        return Finding("settings.files", "failure", f"{setting}: {path}: {error.strerror}", "mend the path or its mode")
+        return Finding("settings.files", "failure", f"{setting}: {path}: {error.strerror}", "fix the path or its mode")
     if empty:
-        return Finding("settings.files", "failure", f"{setting}: {path} is empty", "write it anew")
+        return Finding("settings.files", "failure", f"{setting}: {path} is empty", "write it again")
     if secret and mode & stat.S_IROTH:
-        return Finding("settings.files", "warning", f"{setting}: anybody may read {path}", f"chmod o-r {path}")
+        return Finding(
+            "settings.files", "warning", f"{setting}: every user of this machine may read {path}", f"chmod o-r {path}"
+        )
     return Finding("settings.files", "ok", f"{setting}: {path} can be read")
 
 

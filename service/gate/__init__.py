@@ -1,4 +1,4 @@
-"""Pointers and evidence in; the serving pointer moved out. Stage 6."""
+"""Decides which version is served, moves the serving pointer, and follows it. Stage 6."""
 
 from service.gate.canary import contrast, inspect
 from service.gate.feed import CLIENTS, PageFeed

@@ -1,6 +1,6 @@
-"""In: a table set that holds a candidate. Out: the faults that the mechanical guards find in it. Stage 6.
+"""Asks a version canary queries as requests would, and reports the faults that the mechanical guards find. Stage 6.
 
-The canary asks the candidate as a request would: what decodes but cannot answer must not be served.
+A version that decodes but cannot answer must not be served.
 """
 
 from __future__ import annotations
@@ -11,63 +11,68 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.recommender import Ranking, Recommender, Scratch
+from models.recommender import Ranker, Ranking, Scratch
 from models.records import CLICK, PURCHASE
 from models.state import Schema, State
 from models.statistics import distance, stability
+from service.http import NOBODY, History
 
 CANARY_LENGTH = 5
 """Items in a canary's history: one ordinary visit."""
 
-
 NORM_SAMPLE = 2_000
-"""Vectors whose size is measured: the mean of more says the same, and costs milliseconds a version."""
+"""Vectors whose size is measured. The mean of more says the same, and costs milliseconds a version."""
 
 OVERLAP_DEPTH = 10
 """Places of a list that are compared: what users look at."""
 
 SCORED = 100
-"""Places whose scores are compared: with eight queries, enough for deciles, and they are computed anyway."""
+"""Places whose scores are compared. With eight queries that is enough for deciles, and they are computed anyway."""
 
 
 class Findings(NamedTuple):
-    """`faults` are reasons of `models.gate.decision.REASONS`; `detail` is a sentence about the first one."""
+    """What the mechanical guards find in a version."""
 
     faults: tuple[str, ...]
+    """Reasons of `models.gate.decision.REASONS`; empty when there is no fault."""
     detail: str
+    """A sentence about the first fault."""
     numbers: dict[str, float]
 
 
-class Query(NamedTuple):
-    """A history, newest first."""
+def inspect(state: State, recommender: Ranker, schema: Schema, queries: int, now: float) -> Findings:
+    """Check the dimensions of a version and ask it canary queries.
 
-    items: list[str]
-    times: list[float]
-    kinds: list[int]
+    Finite values and references were checked where the version was decoded.
 
-
-def inspect(state: State, recommender: Recommender, schema: Schema, queries: int, now: float) -> Findings:
-    """Dimensions and canary queries. Finite values and references were checked where the version was decoded."""
+    Args:
+        state: The tables of the version.
+        recommender: The recommender over them.
+        schema: What the tables must look like.
+        queries: Number of canary queries.
+        now: Epoch seconds at which they are asked.
+    """
     wrong = dimensions(state, schema)
     if wrong:
         return Findings(("wrong_dimensions",), wrong, {})
     items = len(state.keys["item"])
     faults: dict[str, str] = {}
     asked = 0
-    for query in canaries(state, queries, now):
+    for history in canaries(state, queries, now):
         asked += 1
-        fault = _ask(recommender, query, now, must_answer=items > 0)
+        fault = _ask(recommender, history, now, must_answer=items > 0)
         if fault:
-            faults.setdefault(fault, f"canary query {asked} with {len(query.items)} recent items: {fault}")
+            faults.setdefault(fault, f"canary query {asked} with {len(history.items)} recent items: {fault}")
     numbers = {"items": float(items), "canary_queries": float(asked), "canary_faults": float(len(faults))}
     numbers |= {"norm": norm(state), "applied": float(state.tables["clock"].columns["applied"][0])}
     return Findings(tuple(faults), next(iter(faults.values()), ""), numbers)
 
 
 def norm(state: State) -> float:
-    """Size of what orders the lists: geometric mean of the root mean squares of the ranker's weights and the vectors.
+    """Size of the parameters that order lists.
 
-    0 while one of them is empty. Vectors are looked at in a sample spread over all items.
+    The geometric mean of the root mean squares of the ranker's weights and of a sample of the item vectors, spread over
+    all items; 0 while one of them is empty.
     """
     rows = state.keys["item"].capacity
     ranker = state.tables["ranker"].columns["weight"]
@@ -80,24 +85,33 @@ def _size(values: Array) -> float:
 
 
 def contrast(
-    served: Recommender, candidate: Recommender, state: State, queries: int, now: float, scratch: Scratch
+    served: Ranker, challenger: Ranker, state: State, queries: int, now: float, scratch: Scratch
 ) -> dict[str, float]:
-    """How the canary queries' answers of the candidate differ from those of the served tables.
+    """How the challenger's answers to canary queries differ from those of the served tables.
 
-    `overlap`: share of the first 10 that both have, the mean over the queries. `score_psi`, `score_ks`: how far apart
-    the distributions of their scores lie (models/statistics/distributions.py), each score counted from the best of
-    its list: what all of a list have in common orders nothing, and training leaves it free.
+    Both are ordered by the contender in charge of the challenger: a change of who orders is no change of the model.
 
-    Both are ordered by the contender in charge of the candidate: a change of who orders is no change of what is learnt.
-    scratch: the caller's own. Requests rank on the served tables meanwhile, and two threads that shared their working
-    memory would read each other's row numbers, beyond the end of the tables.
+    Args:
+        served: Answers of the served tables.
+        challenger: Answers of the challenger.
+        state: The challenger's tables, from whose catalogue the queries are made.
+        queries: Number of canary queries.
+        now: Epoch seconds at which they are asked.
+        scratch: The caller's own working memory. Requests rank on the served tables meanwhile, and two threads that
+            shared it would read each other's row numbers, beyond the end of the tables.
+
+    Returns:
+        `overlap`, the share of the first 10 items that both lists have, as the mean over the queries. `score_psi` and
+        `score_ks`, how far apart the distributions of their scores lie (models/statistics/distributions.py). Each score
+        is counted from the best one of its list: what all scores of a list have in common orders nothing, and training
+        leaves it free.
     """
 
-    def answer(one: Recommender, query: Query) -> Ranking:
-        return one.rank(*query, now, SCORED, by=candidate.chosen, scratch=scratch)
+    def answer(one: Ranker, history: History) -> Ranking:
+        return one.rank(*history, now, SCORED, by=challenger.chosen, scratch=scratch)
 
     asked = canaries(state, queries, now)
-    pairs = [(answer(served, query), answer(candidate, query)) for query in asked]
+    pairs = [(answer(served, history), answer(challenger, history)) for history in asked]
     shares = [_common(one.items[:OVERLAP_DEPTH], other.items[:OVERLAP_DEPTH]) for one, other in pairs]
     before, after = _drops(one for one, _ in pairs), _drops(other for _, other in pairs)
     return {
@@ -130,23 +144,23 @@ def dimensions(state: State, schema: Schema) -> str:
     return ""
 
 
-def canaries(state: State, count: int, now: float) -> Iterator[Query]:
-    """`count` histories: the empty one, one that nobody knows, and stretches of the catalogue spread over all rows."""
-    yield Query([], [], [])
+def canaries(state: State, count: int, now: float) -> Iterator[History]:
+    """`count` histories: an empty one, one of an unknown item, and stretches of the catalogue spread over all rows."""
+    yield NOBODY
     if count > 1:
-        yield Query(["no item has this id"], [now - 60.0], [CLICK])
+        yield History(["no item has this id"], [now - 60.0], [CLICK])
     ids = state.keys["item"].ids
     for turn in range(count - 2):
         start = turn * len(ids) // (count - 2)
-        history = [key for key in ids[start : start + CANARY_LENGTH] if key]
-        times = [now - 60.0 * (position + 1) for position in range(len(history))]
-        yield Query(history, times, [PURCHASE if position % 2 else CLICK for position in range(len(history))])
+        items = [key for key in ids[start : start + CANARY_LENGTH] if key]
+        times = [now - 60.0 * (position + 1) for position in range(len(items))]
+        yield History(items, times, [PURCHASE if position % 2 else CLICK for position in range(len(items))])
 
 
-def _ask(recommender: Recommender, query: Query, now: float, *, must_answer: bool) -> str:
-    # A candidate may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
+def _ask(recommender: Ranker, history: History, now: float, *, must_answer: bool) -> str:
+    # A version may be broken in any way at all, and a guard that raises would stop the gate instead of holding it.
     try:
-        ranking = recommender.rank(query.items, query.times, query.kinds, now)
+        ranking = recommender.rank(*history, now)
     except Exception:
         return "canary_failed"
     return judge(ranking, must_answer=must_answer)
@@ -168,4 +182,4 @@ def _rises(scores: Array) -> bool:
     return len(scores) > 1 and bool((np.diff(scores) > 0).any())
 
 
-__all__ = ["Findings", "Query", "canaries", "contrast", "dimensions", "inspect", "judge", "norm"]
+__all__ = ["Findings", "canaries", "contrast", "dimensions", "inspect", "judge", "norm"]

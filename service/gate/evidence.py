@@ -1,4 +1,4 @@
-"""In: the store's pointers. Out: the evidence of a tick, with what the learner says of the newest version. Stage 6."""
+"""Reads the evidence of a tick: the versions of the pointers, and the learner's report on the challenger. Stage 6."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ class EvidenceReader:
     def evidence(
         self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
     ) -> Evidence:
-        """What is known of the versions that the pointers name. Raises StoreUnavailable."""
+        """The evidence about the versions that the pointers name.
+
+        Args:
+            pointers: The pointers of the store.
+            serving: The champion; None before the first one.
+            request: An operator's request, if there is one.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
         head = pointers.get("head")
         found = self._read(head.id) if head is not None else None
         candidate = Version(head.id, head.seq, rebuilt=self._rebuilt) if head is not None else None
@@ -52,12 +61,12 @@ class EvidenceReader:
                 self.reservoir.add(question)
             return standing(manifest.evidence)
         except Damaged:
-            # Whoever loads it says so; here there is just nothing known of it.
+            # The follower reports the damage when it loads the version; here it only means no evidence.
             return None
 
 
 def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
-    """The tested events that a manifest carries; none when another release wrote it.
+    """The tested events in the evidence of a manifest; none when another release wrote it.
 
     >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
     ('mug', [], [])
@@ -69,7 +78,7 @@ def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
 
 
 def standing(evidence: Mapping[str, object]) -> Standing | None:
-    """What a manifest says of how its version compares; None when it says nothing, or in another release's words.
+    """The comparisons in the evidence of a manifest; None without any, or in the form of another release.
 
     >>> standing({"standing": {"lag": 2.0}}).lag, standing({"record_times": []}), standing({"standing": {"lag": "no"}})
     (2.0, None, None)

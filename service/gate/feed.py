@@ -1,7 +1,7 @@
-"""In: what is served and what the gate says, looked at once a second. Out: server-sent events for pages that watch.
+"""Looks at the served version and the gate once a second, and sends server-sent events to the pages that watch.
 
-One task looks, however many pages watch, and remembers ten minutes, so that a page that comes or comes back starts with
-the curves it missed.
+One task looks for all pages and remembers ten minutes, so that a page that opens or returns starts with the curves it
+missed.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from streaming.store import Store, StoreUnavailable
 PERIOD: Final = 1.0
 """Seconds between looks: a version comes about once a second."""
 REMEMBERED: Final = 600
-"""Looks kept, ten minutes; some 100 KB to a page that comes new."""
+"""Looks kept: ten minutes, some 100 KB for a page that opens."""
 CLIENTS: Final = 32
-"""Pages that may watch one service: each holds a connection, and the page is for people."""
+"""Pages that may watch one service. Each holds a connection, and the page is for people."""
 HEARTBEAT: Final = 5.0
-"""Seconds without a look after which a comment is sent, so that a dead connection shows."""
+"""Seconds without a look after which a comment is sent, so that a dead connection is noticed."""
 RETRY: Final = 1_500
-"""Milliseconds after which a page is told to come back."""
+"""Milliseconds after which a page reconnects."""
 SILENT: Final = b": still here\n\n"
-"""A comment of the protocol."""
+"""A comment in the protocol of server-sent events."""
 DECISIONS: Final = 12
-"""Decisions of one message, the newest."""
+"""The newest decisions, as many as one message has."""
 
 
-class Told(msgspec.Struct):
-    """What a page shows of a decision; GET /gate/decisions has the whole record."""
+class DecisionLine(msgspec.Struct):
+    """The fields of a decision that a page shows; GET /gate/decisions has the whole record."""
 
     at: float
     revision: int
@@ -53,15 +53,15 @@ class Told(msgspec.Struct):
 
 
 class PageFeed:
-    """Looks once a second and tells every page that watches. For one event loop."""
+    """Looks once a second and feeds every page that watches. For one event loop."""
 
     def __init__(self, tables: TableSets, keeper: Gatekeeper, store: Store, clock: Callable[[], float]) -> None:
         self._tables, self._keeper, self._store, self._clock = tables, keeper, store, clock
         self._boot = os.urandom(4).hex()
         self._number = 0
         self._points: deque[tuple[int, dict[str, Any]]] = deque(maxlen=REMEMBERED)
-        self._told = b""
-        self._decisions: list[Told] = []
+        self._state = b""
+        self._decisions: list[DecisionLine] = []
         self._decided_at = -1
         self._counted: tuple[float, int] | None = None
         self._rate = 0.0
@@ -71,7 +71,7 @@ class PageFeed:
         self.clients = 0
 
     def start(self) -> None:
-        """Begin to look; called on the event loop."""
+        """Start to look; called on the event loop."""
         self._task = asyncio.create_task(self._run(), name="live")
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class PageFeed:
 
     @property
     def full(self) -> bool:
-        """Whether as many pages watch as may."""
+        """Whether as many pages watch as are allowed."""
         return self.clients >= CLIENTS
 
     async def _run(self) -> None:
@@ -93,29 +93,29 @@ class PageFeed:
             try:
                 await self._look()
             except Exception:
-                # A defect here must not end what every page waits for.
+                # A defect here must not end the task: every page depends on it.
                 logs.fault("looking for the live page failed")
             turn, self._turn = self._turn, asyncio.Event()
             turn.set()
             await asyncio.sleep(PERIOD)
 
     async def _look(self) -> None:
-        with self._tables.hold() as held:
-            point = self._point(held)
+        with self._tables.hold() as tables:
+            point = self._point(tables)
         self._number += 1
         self._points.append((self._number, point))
         if not self.clients:
-            self._told = b""
+            self._state = b""
             return
         await self._read_decisions()
-        # Made once, however many pages watch.
-        self._told = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
+        # Encoded once for all pages.
+        self._state = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
 
-    def _point(self, held: TableSet | None) -> dict[str, Any]:
+    def _point(self, tables: TableSet | None) -> dict[str, Any]:
         now = self._clock()
-        if held is None:
+        if tables is None:
             return {"at": round(now, 3), "version": None, "sequence": 0, "rate": 0.0, "scores": {}}
-        manifest, scores = held.manifest, held.recommender.scores()
+        manifest, scores = tables.manifest, tables.recommender.scores()
         self._count(manifest.created_at, sum(manifest.progress.outcomes.values()))
         moments = manifest.evidence.get("record_times")
         served_at = self._keeper.state.promoted_at
@@ -129,13 +129,13 @@ class PageFeed:
             "freshness": round(max(0.0, waited), 3) if waited is not None else None,
             "events": self._counted[1] if self._counted else 0,
             "rate": round(self._rate, 1),
-            "items": held.items,
+            "items": tables.items,
             "tested": max((int(score["n"]) for score in scores.values()), default=0),
             "scores": {name: round(score["hr"], 4) for name, score in scores.items()},
         }
 
     def _count(self, cut_at: float, events: int) -> None:
-        """Events a second between the last two versions seen; 0 again when none came for a while."""
+        """Update the events per second between the last two versions; 0 when none came for a while."""
         if self._counted is not None and cut_at > self._counted[0]:
             self._rate = max(0.0, (events - self._counted[1]) / (cut_at - self._counted[0]))
         elif self._counted is not None and self._clock() - cut_at > HEARTBEAT:
@@ -149,9 +149,9 @@ class PageFeed:
             "mode": keeper.state.mode,
             "baseline": keeper.state.baseline,
             "recovering": keeper.state.recovering,
-            "head": keeper.head.id if keeper.head is not None else None,
+            "head": keeper.follower.head.id if keeper.follower.head is not None else None,
             "store_error": keeper.store_error or None,
-            "load_error": keeper.load_error or None,
+            "load_error": keeper.follower.load_error or None,
         }
 
     async def _read_decisions(self) -> None:
@@ -161,12 +161,12 @@ class PageFeed:
         try:
             entries = await run_in_threadpool(self._store.decisions, DECISIONS, "+")
         except StoreUnavailable:
-            return  # what was known stays on the page, which shows `store_error`
-        self._decisions = [msgspec.json.decode(record, type=Told) for _, record in entries]
+            return  # the page keeps the decisions it has, and shows `store_error`
+        self._decisions = [msgspec.json.decode(record, type=DecisionLine) for _, record in entries]
         self._decided_at = revision
 
     async def follow(self, last: str) -> AsyncIterator[bytes]:
-        """Messages for one page. `last`: the id of the last message it has, "" for none."""
+        """The messages for one page. `last`: the id of the last message it has, "" for none."""
         self.clients += 1
         try:
             yield f"retry: {RETRY}\n\n".encode()
@@ -178,12 +178,12 @@ class PageFeed:
             self.clients -= 1
 
     async def _next(self) -> bytes:
-        """What the next look tells; a comment when it has nothing to tell, or does not come."""
+        """The message of the next look; a comment when there is none."""
         try:
             await asyncio.wait_for(self._turn.wait(), HEARTBEAT)
         except TimeoutError:
             return SILENT
-        return self._told or SILENT
+        return self._state or SILENT
 
     def _seen(self, last: str) -> int:
         boot, _, number = last.partition("-")

@@ -1,4 +1,4 @@
-"""Settings in; the policy that the gate decides by, out."""
+"""Makes the gate's policy from the settings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from streaming.settings import Settings
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy that the settings ask for."""
-    mine = settings.gate
+    """The policy of the settings."""
+    section = settings.gate
     return Policy(
-        cooldown=mine.cooldown,
-        canary_queries=mine.canary_queries,
-        alpha=mine.alpha,
-        alpha_harm=mine.alpha_harm,
-        margin=mine.margin,
-        least_tested=mine.least_tested,
-        healthy_tested=mine.least_tested,
+        cooldown=section.cooldown,
+        canary_queries=section.canary_queries,
+        alpha=section.alpha,
+        alpha_harm=section.alpha_harm,
+        margin=section.margin,
+        least_tested=section.least_tested,
+        healthy_tested=section.least_tested,
     )

@@ -1,7 +1,7 @@
-"""In: decisions that moved the pointer. Out: after a roll-back for harm an order that holds what did it, if wanted.
+"""Orders a quarantine after an automatic rollback for harm, when `gate.quarantine` is "auto".
 
-What is served is mended by the roll-back itself; this is about what is learnt. The order is given once, by the service
-that rolled back. Where Kafka or Redis is away the gate goes on proposing it (`GET /gate/quarantine`); the log says so.
+The rollback repairs the champion; the quarantine repairs the learner's model. The service that rolled back gives the
+order once. Where Kafka or Redis is away the gate keeps proposing it (`GET /gate/quarantine`), and the log says so.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from service.runtime import logs
 from streaming.store import StoreUnavailable
 
 TRIES: Final = 8
-"""Times the order is noted while the gate decides something in between."""
+"""Attempts to put the order into the audit while the gate decides something in between."""
 
 ACTOR: Final = "auto"
 
 
 class AutoQuarantine:
-    """For a gatekeeper to tell of its moves; what has to wait happens on a thread of its own."""
+    """Hears of the gatekeeper's moves, and gives orders from a thread of its own."""
 
     def __init__(self, keeper: Gatekeeper, intake: EventPublisher) -> None:
         self._keeper, self._intake = keeper, intake
 
     def moved(self, decision: gate.Decision) -> None:
-        """A decision took effect."""
+        """Give an order if this decision, which took effect, calls for one."""
         order = order_for(decision, secrets.token_hex(6))
         if order is not None:
-            threading.Thread(target=self._give, args=(order,), name="holding", daemon=True).start()
+            threading.Thread(target=self._give, args=(order,), name="quarantine", daemon=True).start()
 
     def _give(self, order: Quarantine) -> None:
         try:
             note(self._keeper.ask, lambda: self._keeper.revision, order)
             self._intake.send("control", [Outgoing("", encode_control(order))])
         except (RevisionConflict, StoreUnavailable, KafkaUnavailable) as error:
-            logs.warn("not held", quarantine=order.id, version=order.version, detail=str(error))
+            logs.warn("quarantine not ordered", quarantine=order.id, version=order.version, detail=str(error))
 
 
 def order_for(decision: gate.Decision, name: str) -> Quarantine | None:
-    """What holds all since the version that was rolled back to; None unless the gate did so by itself.
+    """The order to hold all events since the version of a rollback; None unless the gate rolled back by itself.
 
     >>> state, good = gate.GateState(), gate.Version("5-1-ab", 5)
     >>> order_for(gate.Decision("rollback", ("harm",), {}, state, target=good), "5f")
@@ -59,7 +59,17 @@ def order_for(decision: gate.Decision, name: str) -> Quarantine | None:
 
 
 def note(ask: Callable[[gate.Request, int], gate.Decision], revision: Callable[[], int], order: Quarantine) -> None:
-    """Put the order into the audit, also when other decisions come first. Raises RevisionConflict, StoreUnavailable."""
+    """Put the order into the audit, also when other decisions come first.
+
+    Args:
+        ask: Puts a request to the gate.
+        revision: Returns the gate's current revision.
+        order: The order.
+
+    Raises:
+        RevisionConflict: Other decisions came first each time.
+        StoreUnavailable: Redis does not answer.
+    """
     request = gate.Request("quarantine", ACTOR, f"{order.reason} ({order.id}: back to {order.version})")
     for last in range(TRIES):
         try:

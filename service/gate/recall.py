@@ -1,29 +1,36 @@
-"""In: the last known good tables, a candidate's, old events. Out: how much of them was forgotten. Stage 6."""
+"""Measures how much the challenger has forgotten: asks it and the reference about old events. Stage 6."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.recommender import Recommender, Scratch
+from models.recommender import Ranker, Scratch
 from models.statistics import DEPTH, PastQuestion, Reservoir
 from service.serving import TableSet
 
 
 def forgotten(
-    reservoir: Reservoir, reference: TableSet | None, candidate: TableSet, scratch: Scratch
+    reservoir: Reservoir, reference: TableSet | None, challenger: TableSet, scratch: Scratch
 ) -> dict[str, float]:
-    """Put a slice of the reservoir to both; numbers over all that were put to this reference, {} without one.
+    """Put a slice of the reservoir to the reference and to the challenger.
 
-    Nobody else reads the tables kept for a roll-back, and the candidate is not served yet: `scratch` is the caller's.
+    Args:
+        reservoir: Old events, and the answers of this reference so far.
+        reference: The tables kept for a rollback, which nobody else reads; None while there are none.
+        challenger: The newest version, which is not served yet.
+        scratch: The caller's own working memory.
+
+    Returns:
+        Numbers over all questions that were put to this reference; {} without one.
     """
-    if reference is None or reference.id == candidate.id:
+    if reference is None or reference.id == challenger.id:
         return {}
-    found = reservoir.ask(reference.id, finder(reference.recommender, scratch), finder(candidate.recommender, scratch))
+    found = reservoir.ask(reference.id, finder(reference.recommender, scratch), finder(challenger.recommender, scratch))
     return {f"replay_{name}": float(value) for name, value in found._asdict().items()}
 
 
-def finder(recommender: Recommender, scratch: Scratch) -> Callable[[PastQuestion], bool]:
-    """Whether the first 20 for a question's history hold what came next."""
+def finder(recommender: Ranker, scratch: Scratch) -> Callable[[PastQuestion], bool]:
+    """A test whether the first 20 items for a question's history hold the item of its event."""
 
     def finds(asked: PastQuestion) -> bool:
         ranking = recommender.rank(asked.items, asked.times, asked.kinds, asked.now, DEPTH, scratch=scratch)

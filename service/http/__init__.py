@@ -1,10 +1,11 @@
-"""A request in; who asks, a typed ask and problem documents out."""
+"""A request in; its caller and a typed ask, or a problem document, out."""
 
+from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
 from service.http.auth import ApiKeys, BadKeys, Caller, is_loopback
 from service.http.cors import Origins
 from service.http.edge import Edge
 from service.http.openapi import operation
-from service.http.parsing import body, pins, query, recent, sensible, whole
+from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
 from service.http.schemas import (
     MAX_CANDIDATES,
@@ -25,6 +26,7 @@ from service.http.schemas import (
 __all__ = [
     "MAX_CANDIDATES",
     "NEXT",
+    "NOBODY",
     "TITLES",
     "ApiKeys",
     "Ask",
@@ -36,21 +38,23 @@ __all__ = [
     "EventsAnswer",
     "FreezeAsk",
     "GateAsk",
+    "History",
     "Item",
     "ModeAsk",
     "Origins",
+    "PageAsk",
     "Price",
     "Problem",
     "Share",
     "Slate",
     "Tags",
-    "body",
+    "ask_from_body",
+    "ask_from_query",
+    "decode_body",
+    "decode_query",
+    "filters_from_query",
     "invalid",
     "is_loopback",
     "operation",
-    "pins",
-    "query",
-    "recent",
-    "sensible",
-    "whole",
+    "whole_number",
 ]

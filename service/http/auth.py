@@ -1,4 +1,4 @@
-"""In: the key hashes of the settings and a request's headers. Out: who asks, or a problem that says what is missing."""
+"""Finds who asks, from the key in a request's headers and the key hashes of the settings."""
 
 from __future__ import annotations
 
@@ -12,29 +12,27 @@ from typing import Final, NamedTuple
 from service.http.problems import Problem
 
 ROLES: Final = ("read", "events", "beacon", "admin")
-"""What a key may do: ask, send events and item facts, send a page's events, move the gate. `admin` may do all of it."""
+"""What a key may do: read, send events and item facts, send a page's events, change the gate. `admin` may do all."""
 
 
 class BadKeys(ValueError):
-    """The configured keys cannot be used. The message says which entry, and what an entry looks like."""
+    """The configured keys cannot be used. The message says what an entry looks like."""
 
 
 class Caller(NamedTuple):
-    """Who asks. `name` is safe to log and to audit: the role and the first characters of the key's hash."""
+    """Who asks."""
 
     role: str
     name: str
+    """Safe to log and to audit: the role and the first characters of the key's hash."""
 
 
 LOCAL: Final = {role: Caller(role, "local") for role in ROLES}
-"""Who asks where no key is needed."""
+"""The caller of a role that needs no key."""
 
 
 class ApiKeys:
-    """The keys that are let in, by hash, and which roles need none.
-
-    `trusted` is whether only this machine can ask, or the operator said --insecure: then a role for which no key is
-    configured is open. A key of one role does not close the others.
+    """The accepted keys, by hash, and which roles need none.
 
     >>> keys = ApiKeys([f"admin:{digest('s3cret')}"], trusted=True)
     >>> keys.admit({}, "read").name, keys.admit({"x-api-key": "s3cret"}, "admin").role
@@ -42,6 +40,17 @@ class ApiKeys:
     """
 
     def __init__(self, entries: Iterable[str] = (), file: Path | None = None, *, trusted: bool = True) -> None:
+        """Read the keys.
+
+        Args:
+            entries: Keys as ROLE:SHA256-HEX.
+            file: A file with one entry per line; `#` begins a comment.
+            trusted: Whether only this machine can send requests, or the operator gave --insecure. Then a role for which
+                no key is configured is open. A key of one role does not close the others.
+
+        Raises:
+            BadKeys: An entry or the file cannot be used.
+        """
         self._entries = tuple(entries)
         self._file = file
         self._trusted = trusted
@@ -57,9 +66,13 @@ class ApiKeys:
         return self._trusted and all(known != role for known, _ in self._keys)
 
     def refresh(self, now: float) -> None:
-        """Read the key file again when it changed; looks at most once a second (`now`: monotonic seconds).
+        """Read the key file again if it changed, checking at most once a second.
 
-        A file that has become unusable changes nothing: keys that worked go on working. Raises BadKeys then, once.
+        Args:
+            now: Monotonic seconds.
+
+        Raises:
+            BadKeys: The file has become unusable. It is raised once; keys that worked still work.
         """
         if self._file is None or now - self._looked < 1.0:
             return
@@ -86,19 +99,23 @@ class ApiKeys:
             return None
         presented = digest(key)
         found: Caller | None = None
-        # Every key is compared, in constant time each: how long it takes must not tell which one was nearly right.
+        # Every key is compared, each in constant time: the time taken must not reveal which one was nearly right.
         for role, known in self._keys:
             if secrets.compare_digest(presented, known):
                 found = Caller(role, f"{role}:{known[:8]}")
         return found
 
     def public(self, key: str) -> Caller | None:
-        """Who has this public key; None for any other, also one that is known here."""
+        """The caller with this public key; None for any other key, even a known one."""
         caller = self._caller({"x-api-key": key}) if self._keys else None
         return caller if caller is not None and caller.role == "beacon" else None
 
     def admit(self, headers: Mapping[str, str], role: str, also: str = "") -> Caller:
-        """Who asks, if they may do what `role` or `also` may. Raises Problem: 401 without a known key, else 403."""
+        """The caller, if they have the role `role` or `also`, or admin.
+
+        Raises:
+            Problem: 401 without a known key, 403 with a key of another role.
+        """
         caller = self._caller(headers) if self._keys else None
         if caller is not None and caller.role in {role, also, "admin"}:
             return caller
@@ -119,12 +136,12 @@ class ApiKeys:
 
 
 def digest(key: str) -> str:
-    """SHA-256 of a key in hexadecimal: what is configured in its place."""
+    """SHA-256 of a key in hexadecimal, as it is configured."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def parse(entry: str) -> tuple[str, str]:
-    """(role, hash) of an entry ROLE:SHA256-HEX. Raises BadKeys for anything else, without repeating it."""
+    """Role and hash of an entry ROLE:SHA256-HEX. Raises BadKeys for anything else, without repeating it."""
     role, _, known = entry.strip().partition(":")
     known = known.lower()
     if role not in ROLES or len(known) != 64 or set(known) - set("0123456789abcdef"):

@@ -1,6 +1,6 @@
-"""In: a request for /events from a page of another origin. Out: what lets the browser send it, for allowed origins.
+"""CORS (the Fetch standard) for exactly one path and method: lets pages of allowed origins send POST /events.
 
-CORS (the Fetch standard) for exactly one path and one method; every other path stays closed to other origins.
+Every other path stays closed to other origins.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from service.http.problems import Problem
 PATH: Final = "/events"
 HEADERS: Final = b"content-type, x-api-key"
 REMEMBERED: Final = b"600"
-"""Seconds a browser may remember the answer to its question: the most that Chromium takes is 7,200."""
+"""Seconds a browser may remember a preflight. Chromium caps it at 7,200."""
 
 
 class Origins:
-    """Between the edge and the routes: answers preflights, and marks answers that a page may see.
+    """Middleware between the edge and the routes: answers preflights, and marks answers that a page may read.
 
-    No credentials are allowed: cookies of the visitor have no meaning here, the key is what counts.
+    Credentials are not allowed: a visitor's cookies mean nothing here, only the key counts.
     """
 
     def __init__(self, app: ASGIApp, origins: Iterable[str] = ()) -> None:

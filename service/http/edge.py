@@ -1,15 +1,18 @@
-"""In: every HTTP request. Out: the same request with an id, its answer with safe headers, counted and timed."""
+"""The outermost middleware: gives each request an id, and each answer safe headers; counts and times both."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
-from service.runtime import Telemetry, logs
+from service.runtime import logs
+
+if TYPE_CHECKING:
+    from service.runtime.telemetry import Telemetry
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
@@ -20,7 +23,7 @@ HEADERS: Final = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
-# Nothing may be loaded from elsewhere or run inline, and nothing be made from strings.
+# Nothing may be loaded from elsewhere, run inline, or made from strings.
 CSP_PAGES: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -34,7 +37,7 @@ CSP_DATA: Final = b"default-src 'none'; frame-ancestors 'none'"
 
 
 class Edge:
-    """The outermost layer: whatever happens inside, an answer leaves, and it was counted."""
+    """Makes sure that each request gets an answer and is counted, whatever happens inside."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry, limit: int) -> None:
         self._app = app
@@ -66,7 +69,7 @@ class Edge:
             bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
             await self._app(scope, bounded, safe)
         except Exception:
-            # The last place where a defect can still become an answer instead of a broken connection.
+            # The last place where a defect can become an answer instead of a broken connection.
             logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
             if not meter.status:
                 await self._apologise(scope, receive, safe, request_id)
@@ -79,26 +82,25 @@ class Edge:
         problem = Problem(
             "internal",
             "The request was understood, and a defect in the service stopped it.",
-            "Try again. If it stays, look for the request_id in the service's log.",
+            "Try again. If it happens again, look for the request_id in the service's log.",
             request_id=request_id,
         )
         await problem.response(scope["path"])(scope, receive, send)
 
 
 class _Meter:
-    """Counts and times one request. A stream counts when it begins: it lasts as long as somebody watches, which says
-    nothing of how fast anything is."""
+    """Counts and times one request. A stream counts when it begins, because it lasts as long as a page watches."""
 
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self._telemetry, self._scope = telemetry, scope
         self._started = time.perf_counter()
         self._streams = False
         self.status = 0
-        """Of the answer; 0 before it begins."""
+        """Status of the answer; 0 before it begins."""
         telemetry.in_progress.inc()
 
     def began(self, status: int, kind: bytes) -> None:
-        """The answer begins, with this status and content type."""
+        """Note that the answer begins, with this status and content type."""
         self.status = status
         self._streams = kind.startswith(b"text/event-stream")
         if self._streams:
@@ -106,7 +108,7 @@ class _Meter:
             self._telemetry.streams.inc()
 
     def ended(self) -> None:
-        """The connection is done with."""
+        """Note that the connection is done."""
         if self._streams:
             self._telemetry.streams.dec()
         else:
@@ -124,7 +126,7 @@ def _policy(path: str) -> bytes:
 
 
 def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """`receive` that raises Problem 413 instead of handing over more than `limit` bytes of body."""
+    """A `receive` that raises Problem 413 instead of delivering more than `limit` bytes of body."""
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     length = int(declared) if declared.isdigit() else 0
     taken = 0
@@ -136,8 +138,8 @@ def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
         if message is None or taken > limit:
             raise Problem(
                 "too-large",
-                f"The body has more than the {limit} bytes that are taken.",
-                "Send less at once: several requests, or a file with `sluicegate send`.",
+                f"The body has more than {limit} bytes, the most that is accepted.",
+                "Send less at a time: in several requests, or as a file with `sluicegate send`.",
             )
         return message
 
@@ -145,7 +147,7 @@ def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the route that took the request, "" when none did: labels must not grow with ids."""
+    """The template of the matching route, "" when none matches: labels must not grow with ids."""
     return str(getattr(scope.get("route"), "path", ""))
 
 

@@ -1,6 +1,6 @@
-"""In: the typed requests and answers of `schemas`. Out: the parts of the OpenAPI description that name them.
+"""Adds the types of `schemas` to the OpenAPI description.
 
-Requests are decoded and answers encoded by msgspec, so FastAPI does not see their types; this keeps one definition.
+msgspec decodes requests and encodes answers, so FastAPI does not see their types; this keeps one definition of each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.records import ItemFacts
 from service.http.problems import MEDIA_TYPE, TITLES
 
 _named: Final[dict[type, None]] = {ItemFacts: None}
-"""Bodies and answers that routes name, each once; filled while the route modules are imported."""
+"""Types of bodies and answers, each once; filled while the route modules are imported."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -42,7 +42,20 @@ def operation(
     problems: tuple[str, ...] = (),
     needs: str = "read",
 ) -> dict[str, Any]:
-    """Keyword arguments of a route: its query parameters (type, meaning), body, answer, problems and role."""
+    """Describe a route.
+
+    Args:
+        parameters: Query parameters: type and meaning by name.
+        body: Type of the body.
+        ndjson: Whether the body is JSON of any shape, or NDJSON.
+        answer: Type of the answer.
+        status: Status of a successful answer.
+        problems: Kinds of problems, besides those of a missing key.
+        needs: Role that a caller needs; "" for none.
+
+    Returns:
+        Keyword arguments for the route's decorator.
+    """
     _named.update((kind, None) for kind in (body, answer) if kind is not None)
     extra: dict[str, Any] = {"security": [{"key": []}, {"bearer": []}], "x-role": needs}
     if not needs:
@@ -71,7 +84,7 @@ def operation(
 
 
 def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """A replacement for `app.openapi` that adds our types and how to send a key."""
+    """A replacement for `app.openapi` that adds our types and the ways to send a key."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -84,7 +97,8 @@ def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
             )
             _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
             components = document.setdefault("components", {})
-            components.setdefault("schemas", {}).update(types)
+            # By name: which module was imported first must not show in the document.
+            components.setdefault("schemas", {}).update(sorted(types.items()))
             components["securitySchemes"] = {
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},

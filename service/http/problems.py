@@ -1,4 +1,4 @@
-"""In: what went wrong with a request. Out: an RFC 9457 problem document that says what to do next."""
+"""Problem documents (RFC 9457), each with what to do next, for every error of a request."""
 
 from __future__ import annotations
 
@@ -31,16 +31,25 @@ TITLES: Final = {
 NEXT: Final = {
     "not-found": "See /docs for the paths there are.",
     "method-not-allowed": "See /docs for what each path takes, and the Allow header.",
-    "internal": "Try again. If it stays, look in the service's log for the request_id.",
+    "internal": "Try again. If it happens again, look for the request_id in the service's log.",
 }
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked; becomes a problem document. `extra` joins the document."""
+    """A request that cannot be answered as asked. It becomes a problem document."""
 
     def __init__(
         self, kind: str, detail: str, next_step: str, headers: Mapping[str, str] | None = None, **extra: Any
     ) -> None:
+        """Make a problem.
+
+        Args:
+            kind: A key of `TITLES`.
+            detail: What happened, as a sentence.
+            next_step: What the caller can do.
+            headers: Headers of the answer.
+            extra: Further members of the document.
+        """
         super().__init__(detail)
         self.kind = kind
         self.status, self.title = TITLES[kind]
@@ -72,7 +81,14 @@ class Problem(Exception):
 
 
 def invalid(path: str, expected: str, found: str, **extra: Any) -> Problem:
-    """A value of a request that does not fit: where, what belongs there, what was there."""
+    """The problem of a value that does not fit.
+
+    Args:
+        path: Where it stands: a JSON path, or `query.NAME`.
+        expected: What belongs there.
+        found: What was there.
+        extra: Further members of the document.
+    """
     return Problem(
         "invalid",
         f"At {path}: expected {expected}, found {found}.",
@@ -83,7 +99,7 @@ def invalid(path: str, expected: str, found: str, **extra: Any) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of `app` be answered with a problem document."""
+    """Answer every error of `app` with a problem document."""
 
     def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
@@ -103,7 +119,7 @@ def install(app: FastAPI) -> None:
 
 
 def from_status(error: HTTPException, path: str) -> Problem:
-    """The problem that a status raised by the framework stands for."""
+    """The problem for an error status of the framework."""
     kind = next((name for name, (status, _) in TITLES.items() if status == error.status_code), None)
     if kind is None:
         kind = "bad-request" if error.status_code < 500 else "internal"
@@ -120,7 +136,7 @@ def from_status(error: HTTPException, path: str) -> Problem:
 
 
 def from_validation(error: RequestValidationError) -> Problem:
-    """The problem that names each place of the request that does not fit."""
+    """The problem that names each value of the request that does not fit."""
     errors = [
         {"path": json_path(entry["loc"]), "expected": str(entry["msg"]), "found": _found(entry.get("input"))}
         for entry in error.errors()
@@ -129,13 +145,13 @@ def from_validation(error: RequestValidationError) -> Problem:
     return Problem(
         "invalid",
         f"At {first['path']}: {first['expected']}, found {first['found']}.",
-        "Correct the places in `errors`; /docs has the schema.",
+        "Correct the values in `errors`; /docs has the schema.",
         errors=errors,
     )
 
 
 def json_path(location: tuple[int | str, ...]) -> str:
-    """Where a value was: a JSON path for the body, `query.n` for a parameter.
+    """The place of a value: a JSON path for the body, `query.n` for a parameter.
 
     >>> json_path(("body", "exclude", 3)), json_path(("query", "n"))
     ('$.exclude[3]', 'query.n')

@@ -1,4 +1,7 @@
-"""In: bodies and query strings. Out: typed requests and answers; the API's description is made from these."""
+"""The types of requests and answers, from which the API's description is made.
+
+Their names and docstrings are part of that description: the names are its component names.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ MAX_RECENT: Final = 128
 """Most recent items a request may bring: as many as a user's history holds."""
 
 MAX_CANDIDATES: Final = 400
-"""Most items a request may bring to be ranked: as many as the recommender takes beside what its sources propose."""
+"""Most items a request may bring to be ranked: as many as the recommender takes besides those of its sources."""
 MAX_NAMED: Final = 100
+"""Most items that a request may boost, and most it may pin."""
 MAX_QUERY: Final = 1_024
 """Characters of a search, as in events."""
-"""Most items that a request may boost, and most it may pin."""
 DEFAULT_N: Final = 10
 
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
@@ -36,7 +39,7 @@ Flat = Annotated[
 
 
 class RecentItem(Struct, frozen=True):
-    """An interaction that the caller knows of: what a shop's page holds for a visitor without an account."""
+    """An interaction that the caller knows, such as what a page holds for a visitor without an account."""
 
     item_id: Id
     event_type: str = "click"
@@ -44,7 +47,7 @@ class RecentItem(Struct, frozen=True):
 
 
 class Pin(Struct, frozen=True, forbid_unknown_fields=True):
-    """An item and the place it must have, from 1."""
+    """An item and the place it must have; places start at 1."""
 
     item_id: Id
     place: Count
@@ -85,14 +88,14 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def wanted(self) -> Wanted:
-        """What the filters ask for."""
+        """The filters."""
         return Wanted(self.category, frozenset(self.tags_all), frozenset(self.tags_any), self.price_min, self.price_max)
 
 
 class Item(Struct, omit_defaults=True):
-    """One recommended item. Title, category and price are there when the catalogue has them.
+    """One recommended item. It has title, category and price when the catalogue has them.
 
-    `propensity` is there when the request explores; `contributions`, which add up to the score, when it has `explain`.
+    It has `propensity` when the request explores, and `contributions`, which add up to the score, with `explain`.
     """
 
     item_id: str
@@ -107,7 +110,7 @@ class Item(Struct, omit_defaults=True):
 
 
 class Slate(Struct):
-    """An answer with items. `degraded` says in which ways it is less than it could be; empty is good."""
+    """An answer with items. `degraded` says in which ways it is less than it could be; it is empty when all is well."""
 
     request_id: str
     user_id: str | None
@@ -119,7 +122,7 @@ class Slate(Struct):
 
 
 class EventOutcome(Struct, omit_defaults=True):
-    """What became of one event: accepted, rejected (with reason, path, expected and found), or unavailable."""
+    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable."""
 
     index: int
     outcome: str
@@ -130,7 +133,7 @@ class EventOutcome(Struct, omit_defaults=True):
 
 
 class EventsAnswer(Struct):
-    """What became of the events of one request, in their order."""
+    """The outcomes of the events of one request, in their order."""
 
     request_id: str
     accepted: int
@@ -140,14 +143,14 @@ class EventsAnswer(Struct):
 
 
 class GateAsk(Struct, frozen=True, forbid_unknown_fields=True):
-    """A change by an operator. `revision` is the one `GET /gate` shows: another change in between refuses this one."""
+    """A change by an operator. `revision` is the one that `GET /gate` shows; a change in between makes it refused."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
     revision: Annotated[int, Meta(ge=0)]
 
 
 class FreezeAsk(GateAsk, frozen=True, forbid_unknown_fields=True):
-    """A freeze, with its end in seconds from now; without one it ends after a day."""
+    """A freeze, with its end in seconds from now; by default it ends after a day."""
 
     seconds: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
 

@@ -1,4 +1,4 @@
-"""Clients' events in; records in topics out. The POST side."""
+"""Events of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
 from service.ingest.ndjson import split

@@ -1,7 +1,7 @@
-"""In: a request with a public key. Out: whether it may write these events; what is not allowed is told what is.
+"""Limits what a request with a public key may write, and says what is allowed when it is refused.
 
-A public key stands in the page's source, so it proves nothing: what it may do is little, and how much of it is bounded
-for each key and each address.
+A public key stands in the source of a page, so it proves nothing: it may do little, and its rate is bounded for each
+key and each address.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from service.runtime import RateLimit
 from streaming.settings import EventSettings, ServiceSettings
 
 ROLE: Final = "beacon"
-"""Of a key that may stand in a page: it writes events of `service.beacon_types`, and nothing else."""
+"""Role of a key that may stand in a page: it writes events of `service.beacon_types`, and nothing else."""
 
 PARAMETER: Final = "key"
-"""Of the address: `navigator.sendBeacon` sends no headers of its own."""
+"""Query parameter with the key: `navigator.sendBeacon` cannot set headers."""
 
 
 class Beacons:
-    """What public keys may do, and how much of it."""
+    """Rules and rate limits of public keys."""
 
     def __init__(self, service: ServiceSettings, events: EventSettings) -> None:
         self._settings = service
@@ -32,7 +32,7 @@ class Beacons:
         self._by_address = RateLimit(service.beacon_client_rate, 2 * service.beacon_client_rate)
 
     def check_origin(self, origin: str | None) -> None:
-        """Raises Problem 403 unless the page is of an allowed origin. Other programs can claim any."""
+        """Raise Problem 403 unless the page has an allowed origin. Programs that are no browsers can claim any."""
         if origin not in self._origins:
             raise Problem(
                 "forbidden",
@@ -41,17 +41,17 @@ class Beacons:
             )
 
     def check_size(self, length: int) -> None:
-        """Raises Problem 413 for a body that is too long."""
+        """Raise Problem 413 for a body that is too long."""
         limit = self._settings.beacon_max_bytes
         if length > limit:
             raise Problem(
                 "too-large",
-                f"The body has {length} bytes, and with a public key at most {limit} are taken.",
+                f"The body has {length} bytes, and with a public key at most {limit} are accepted.",
                 "Send what a page did as it happens; the shop's server may send more at once.",
             )
 
     def wait(self, key: str, address: str, now: float) -> float:
-        """Seconds until the next request of this key and address, 0 for now; `now` is monotonic seconds."""
+        """Seconds until this key and address may send again, 0 for now; `now` is monotonic seconds."""
         return self._by_address.take(f"{key} {address}", 1.0, now) or self._by_key.take(key, 1.0, now)
 
 

@@ -11,7 +11,7 @@ NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "ap
 
 
 def split(raw: bytes, content_type: str) -> list[bytes]:
-    """The bytes of each event. Raises Problem when the body is no JSON at all, or empty.
+    """Split a body into the bytes of each event. Raises Problem when it is empty or no JSON at all.
 
     >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
     ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
@@ -36,5 +36,5 @@ def _unusable(problem: Rejection | None) -> list[bytes]:
     raise Problem(
         "bad-request",
         f"The body cannot be split into events: {problem}.",
-        "Send one event as a JSON object, a list of them, or one a line with Content-Type application/x-ndjson.",
+        "Send one event as a JSON object, a list of them, or one per line with Content-Type application/x-ndjson.",
     )

@@ -1,7 +1,7 @@
-"""In: events and item facts as they came over HTTP. Out: records in the topics, and an outcome for each.
+"""Writes events and item facts from HTTP to the topics, and reports an outcome for each.
 
-The connection to Kafka is made in the background and made again when it was refused: the service starts, and answers
-/recommend, whether or not there is a broker.
+The connection to Kafka is made in the background, and tried again when it was refused: the service starts and answers
+/recommend whether or not there is a broker.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Role
 from streaming.settings import Settings
 
 PATIENCE: Final = 5.0
-"""Seconds a request waits until Kafka has its records; a healthy broker takes milliseconds."""
+"""Seconds a request waits for Kafka to have its records; a healthy broker takes milliseconds."""
 IN_FLIGHT: Final = 32
-"""Requests that may wait for Kafka at once: each holds a thread of the server's pool of 40."""
+"""Requests that may wait for Kafka at once; each holds one of the 40 threads of the server's pool."""
 PARTING: Final = 3.0
-"""Seconds that Kafka has, at the end, for what was handed over. Requests have waited for theirs already."""
+"""Seconds that Kafka has at the end for records that were handed over. Requests have waited for theirs already."""
 RETRY: Final = 2.0
 """Seconds between attempts to find a broker."""
 LOOK: Final = 5.0
-"""Seconds between questions whether the broker is there still, and for its answer: to tell observers, nothing waits."""
+"""Seconds between checks whether the broker still answers, and for its answer. Only observers see the result."""
 
 IMPRESSIONS: Final = 10_000
-"""Impressions that wait for the next request that rotates; the oldest are forgotten first."""
+"""Impressions that may wait for the next request with rotation; the oldest are forgotten first."""
 
 UNSENT: Final = "unavailable"
 
 
 class KafkaUnavailable(Exception):
-    """Kafka did not take a record in time. It may still arrive later: send it again with the same event_id."""
+    """Kafka did not confirm a record in time. It may still arrive later: send it again with the same event_id."""
 
 
 class Outgoing(NamedTuple):
@@ -56,7 +56,13 @@ class EventPublisher:
         connect: Callable[[], EventProducer] | None = None,
         away: Callable[[bool], object] = lambda _: None,
     ) -> None:
-        """`away` is told, every few seconds, whether Kafka leaves questions unanswered."""
+        """Make a publisher; `start` begins to connect.
+
+        Args:
+            settings: Kafka, the topics, and the rules of events.
+            connect: Makes the connection. Raises KafkaTrouble.
+            away: Called every few seconds with whether Kafka fails to answer.
+        """
         self.rules: EventRules = settings.events.rules()
         self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
         self._away = away
@@ -66,20 +72,20 @@ class EventPublisher:
         self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
         self.impressions: deque[tuple[str, Showing]] = deque(maxlen=IMPRESSIONS)
-        """Who saw what, of accepted impressions, for whoever rotates what was shown."""
+        """(user, showing) of accepted impressions, for requests with rotation."""
         self.error = "not connected yet"
-        """What /readyz tells of Kafka; no decision depends on it."""
+        """What /readyz says about Kafka; no decision depends on it."""
 
     def start(self) -> None:
-        """Begin to look for a broker."""
+        """Start to connect in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what waits, and leave the broker."""
+        """Send the records that wait, and disconnect."""
         self._stop.set()
         producer, self._producer = self._producer, None
         if producer is not None and not producer.close(PARTING):
-            logs.warn("events left unsent", detail=f"Kafka did not take them within {PARTING:g} s of the end")
+            logs.warn("events left unsent", detail=f"Kafka did not confirm them within {PARTING:g} s of the end")
 
     @property
     def producer(self) -> EventProducer | None:
@@ -109,14 +115,25 @@ class EventPublisher:
             self._stop.wait(LOOK)
 
     def send(self, role: Role, records: Sequence[Outgoing]) -> list[bool]:
-        """Whether Kafka has each of `records`. Raises KafkaUnavailable when it has none of them."""
+        """Send records, and wait until Kafka has them.
+
+        Args:
+            role: Which topic.
+            records: The records, in their order.
+
+        Returns:
+            For each record whether Kafka has it.
+
+        Raises:
+            KafkaUnavailable: Kafka has none of them.
+        """
         producer = self._producer
         if producer is None or not self._breaker.allows(time.monotonic()):
             raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
         limit = time.monotonic() + PATIENCE
         deliveries, trouble = _hand_over(producer, role, records)
         troubles = [_wait(delivery, limit) for delivery in deliveries]
-        taken = [not said for said in troubles] + [False] * (len(records) - len(deliveries))
+        taken = [not each for each in troubles] + [False] * (len(records) - len(deliveries))
         if any(taken):
             self._breaker.succeeded()
             self.error = ""
@@ -127,9 +144,17 @@ class EventPublisher:
         return taken
 
     def send_events(self, raw: Sequence[bytes], rules: EventRules | None = None) -> list[EventOutcome]:
-        """Decode, send, and say what became of each. Raises KafkaUnavailable when Kafka took none of the good ones.
+        """Decode events and send the valid ones.
 
-        `rules`: others than the shop's, for a caller who may send less.
+        Args:
+            raw: One piece of JSON per event.
+            rules: Rules for a caller who may send less than the shop itself.
+
+        Returns:
+            The outcome of each event, in their order.
+
+        Raises:
+            KafkaUnavailable: Kafka has none of the valid events.
         """
         decoded = decode_many(raw, rules or self.rules)
         good = [
@@ -149,7 +174,7 @@ class EventPublisher:
 
 
 def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> tuple[list[Delivery], str]:
-    """What was handed over, up to the first record that was refused, and why that was."""
+    """The records handed over, up to the first one that was refused, and why it was refused."""
     deliveries: list[Delivery] = []
     for record in records:
         try:
@@ -160,7 +185,7 @@ def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing])
 
 
 def _wait(delivery: Delivery, limit: float) -> str:
-    """Why Kafka does not have it by `limit`, monotonic seconds; "" when it has."""
+    """Why Kafka does not have a record by `limit` (monotonic seconds); "" when it has."""
     try:
         delivery.wait(max(0.0, limit - time.monotonic()))
     except KafkaTrouble as error:

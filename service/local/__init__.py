@@ -1,4 +1,4 @@
-"""Kafka, Redis, learner and service on this machine."""
+"""Runs Kafka, Redis, learner and service on this machine."""
 
 from service.local.demo_client import Client, Figures
 from service.local.demo_data import Purchases, purchases

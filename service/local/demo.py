@@ -1,4 +1,4 @@
-"""In: a running stack and real purchases. Out: a shop's traffic through the topic, and the proof that answers change.
+"""Sends a shop's traffic through the topic of a running stack, and measures that answers change.
 
 History goes first, as fast as the producer takes it; what a user then does is one more event in the same topic.
 """
@@ -19,13 +19,13 @@ from service.local.embedded import EmbeddedError
 from streaming.kafka import EventProducer
 
 KINDS = ("click", "favourite", "purchase")
-"""What the check does as a shopper, in this order."""
+"""Events of the check's shopper, in this order."""
 
 CHANGE_DEADLINE = 10.0
-"""Seconds within which an event must show in the answer; it takes milliseconds."""
+"""Seconds within which an event must change the answer; it takes milliseconds."""
 
 SLICE = 2_000
-"""Events between two looks at whether to stop."""
+"""Events between two checks whether to stop."""
 
 
 class Feed:
@@ -40,7 +40,7 @@ class Feed:
         self.sent = 0
 
     def start(self) -> None:
-        """Send everything behind the caller's back."""
+        """Send everything from a thread."""
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._thread.start()
 
@@ -56,7 +56,7 @@ class Feed:
         return self.sent >= len(self._purchases)
 
     def check(self) -> None:
-        """Raise what stopped the feed, if anything did."""
+        """Raise EmbeddedError if an error stopped the feed."""
         if self.error is not None:
             raise EmbeddedError(f"sending history failed: {self.error}")
 
@@ -82,7 +82,7 @@ class Feed:
 
 
 class Change(NamedTuple):
-    """One event of the check and what it did."""
+    """One event of the check, and the recommendations before and after it."""
 
     event: str
     item: str
@@ -91,16 +91,16 @@ class Change(NamedTuple):
     after: list[str]
 
 
-def await_learnt(client: Client, count: int, deadline: float, watch: Callable[[], None]) -> Figures:
-    """Until `count` events are learnt and served. Raises EmbeddedError after `deadline` seconds."""
+def await_learned(client: Client, count: int, deadline: float, watch: Callable[[], None]) -> Figures:
+    """Wait until `count` events are learned and served. Raises EmbeddedError after `deadline` seconds."""
     limit = time.monotonic() + deadline
     while time.monotonic() < limit:
         watch()
         figures = client.figures()
-        if figures.learnt >= count and served_version(client) >= figures.version > 0:
+        if figures.learned >= count and served_version(client) >= figures.version > 0:
             return figures
         time.sleep(0.1)
-    raise EmbeddedError(f"{count} events were not learnt and served within {deadline:.0f} s")
+    raise EmbeddedError(f"{count} events were not learned and served within {deadline:.0f} s")
 
 
 def served_version(client: Client) -> int:
@@ -109,7 +109,7 @@ def served_version(client: Client) -> int:
 
 
 def shop(client: Client, producer: EventProducer, user: str, choices: list[str]) -> list[Change]:
-    """Click, favourite and purchase, each an event through the topic; what was recommended before and after each."""
+    """Click, favourite and purchase, each as an event through the topic, and compare the recommendations."""
     changes = []
     for kind, item in zip(KINDS, choices, strict=True):
         before = client.recommended(user)
@@ -133,5 +133,5 @@ def pick(client: Client, purchases: Purchases) -> tuple[str, list[str]]:
     popular = [item["item_id"] for item in client.get("/popular?n=100")["items"]]
     choices = [item for item in popular if item not in shown][: len(KINDS)]
     if len(choices) < len(KINDS):
-        raise EmbeddedError(f"only {len(popular)} popular items: too few were learnt to try the check")
+        raise EmbeddedError(f"only {len(popular)} popular items: too few were learned to try the check")
     return user, choices

@@ -1,4 +1,4 @@
-"""In: the addresses of a running service and learner. Out: their answers and figures, as the demo shows them."""
+"""Asks a running service and learner for answers and figures, as the demo shows them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.local.embedded import EmbeddedError
 from service.local.fetch import fetch
 
 POLL = 0.002
-"""Seconds between looks at an answer that is expected to change: well below the milliseconds that are measured."""
+"""Seconds between looks at an answer that should change: well below the milliseconds that are measured."""
 
 
 class Figures(NamedTuple):
-    """What the learner's /metrics say at one moment."""
+    """What the learner's /metrics said at one moment."""
 
-    learnt: int
+    learned: int
     version: int
     tested: int
     hit_rate: dict[str, float]
@@ -47,19 +47,19 @@ class Client:
     def figures(self) -> Figures:
         """Counters and running scores of the learner."""
         text = _fetch(self._metrics_port, "/metrics")[1].decode()
-        learnt = version = tested = 0.0
+        learned = version = tested = 0.0
         rates: dict[str, float] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == "sluicegate_events_total" and sample.labels["outcome"] == "learnt":
-                    learnt = sample.value
+                    learned = sample.value
                 elif sample.name == "sluicegate_version_sequence":
                     version = sample.value
                 elif sample.name == "sluicegate_prequential_events":
                     tested = sample.value
                 elif sample.name == "sluicegate_prequential_hit_rate":
                     rates[sample.labels["contender"]] = sample.value
-        return Figures(int(learnt), int(version), int(tested), rates)
+        return Figures(int(learned), int(version), int(tested), rates)
 
 
 def _fetch(port: int, path: str) -> tuple[int, bytes]:

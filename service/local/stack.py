@@ -1,4 +1,4 @@
-"""In: settings and a folder. Out: the whole of Sluicegate as child processes: broker, Redis, learner and service.
+"""Runs all of Sluicegate as child processes: broker, Redis, learner and service.
 
 Broker and Redis are embedded unless their addresses were configured. All children die with this process.
 """
@@ -23,7 +23,7 @@ START_DEADLINE = 60.0
 
 
 class Stack:
-    """Broker, Redis, learner and service; `start` them in that order, `stop` them in the other."""
+    """Broker, Redis, learner and service. `start` starts them in this order, `stop` stops them in reverse."""
 
     def __init__(self, settings: Settings, folder: Path, environ: Mapping[str, str], port: int, host: str) -> None:
         self.folder = folder.resolve()
@@ -49,17 +49,17 @@ class Stack:
         return f"http://{self._reachable}:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """What the learner and the service find in their environment."""
-        mine = {
+        """The environment of the learner and the service."""
+        addresses = {
             "SLUICEGATE_KAFKA__BOOTSTRAP": self.bootstrap,
             "SLUICEGATE_REDIS__URL": self.redis_url,
             "SLUICEGATE_LEARNER__METRICS_PORT": str(self.metrics_port),
             "SLUICEGATE_LEARNER__INSTANCE": self.settings.learner.instance or f"stack-{self.folder.name}",
         }
         if self.embeds_kafka:
-            # The embedded broker forgets its log when it stops: what was learnt is kept, and reading starts at 0.
-            mine["SLUICEGATE_LEARNER__ON_NEW_LOG"] = "restart"
-        return {**self._environ, **mine}
+            # The embedded broker forgets its log when it stops: the learned state is kept, and reading starts at 0.
+            addresses["SLUICEGATE_LEARNER__ON_NEW_LOG"] = "restart"
+        return {**self._environ, **addresses}
 
     def start(self, say: Callable[[str], None]) -> None:
         """Start everything and wait until it answers. Raises EmbeddedError with the reason and the end of the log."""
@@ -124,7 +124,7 @@ def running(stack: Stack, say: Callable[[str], None]) -> Iterator[Stack]:
 
 
 def choose_port(wanted: int | None, default: int, say: Callable[[str], None]) -> int:
-    """The port to listen on: the wanted one, or the default one, or a free one when only the default is taken.
+    """The port to listen on: the wanted one, else the default, else a free one when the default is in use.
 
     Raises EmbeddedError when a port that was asked for is in use.
     """
@@ -148,6 +148,6 @@ def _lives(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def default_folder() -> Path:
-    """Where state is kept when nothing is said: the user's state folder."""
+    """Where state is kept by default: the user's state folder."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "sluicegate"

@@ -1,4 +1,4 @@
-"""What the commands replay and rebuild need of the service. Loads models.replay, and so River."""
+"""Parts of the commands replay and rebuild that need the gate. Loads models.replay, and with it River."""
 
 from service.replay.examiner import CanaryExaminer
 from service.replay.policy_file import BadPolicy, read_rule, rule_in_force

@@ -1,4 +1,4 @@
-"""In: a TOML file that says how a gate is to decide. Out: its mode and policy, on top of those in force. Stage 6."""
+"""Reads a TOML file with the mode and policy of a gate, on top of those in force. Stage 6."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streaming.settings import Settings
 
 
 class BadPolicy(ValueError):
-    """The file cannot be used. Says which key, and what there is."""
+    """The file cannot be used. The message names the key, and the keys there are."""
 
 
 def rule_in_force(settings: Settings) -> Rule:
@@ -25,20 +25,26 @@ def rule_in_force(settings: Settings) -> Rule:
 
 
 def read_rule(path: Path, base: Rule) -> Rule:
-    """The rule of a file: `mode` and any field of the policy, at the top or under `[gate]`; the rest as in `base`.
+    """Read the rule of a file.
 
-    Raises BadPolicy, and OSError.
+    Args:
+        path: TOML with `mode` and any field of the policy, at the top level or under `[gate]`.
+        base: The rule for what the file does not name.
+
+    Raises:
+        BadPolicy: The file is no TOML, or names a field or value that does not exist.
+        OSError: The file cannot be read.
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadPolicy(f"{path.name} is no TOML: {error}") from error
+        raise BadPolicy(f"{path.name} is not TOML: {error}") from error
     given = dict(cast("dict[str, Any]", found.get("gate", found)))
     mode = given.pop("mode", base.mode)
     if mode not in MODES:
         raise BadPolicy(f"{path.name}: mode {mode!r} is none of {', '.join(MODES)}")
     if "least_tested" in given:
-        # As with the setting of that name.
+        # The setting of that name sets both as well.
         given.setdefault("healthy_tested", given["least_tested"])
     return Rule(cast("Mode", mode), _policy(path.name, given, base.policy))
 
@@ -49,7 +55,7 @@ def _policy(name: str, given: dict[str, Any], base: Policy) -> Policy:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are mode, {', '.join(known)}"
-            raise BadPolicy(f"{name}: a policy has no {key!r}: {hint}")
+            raise BadPolicy(f"{name}: the policy has no {key!r}: {hint}")
     try:
         return msgspec.convert(msgspec.to_builtins(base) | given, Policy)
     except msgspec.ValidationError as error:

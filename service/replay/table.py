@@ -1,4 +1,4 @@
-"""In: the report of a rehearsal. Out: it as text for a terminal. Stage 6, tried out."""
+"""Writes the report of a replay as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.statistics import DEPTH
 
 
 def text(result: dict[str, Any]) -> str:
-    """What was served, what was decided, and where the gates parted."""
+    """The versions served, the decisions, and where the gates differ."""
     parts = [_head(result), _figures(result), _decisions(result), _divergences(result)]
     return "\n\n".join(part for part in parts if part)
 
@@ -20,7 +20,7 @@ def moment(at: float) -> str:
 
 
 def _head(result: dict[str, Any]) -> str:
-    lines = [f"{result['events']:,} events, {result['versions']:,} versions decided upon, {result['tested']:,} tested"]
+    lines = [f"{result['events']:,} events, {result['versions']:,} versions decided on, {result['tested']:,} tested"]
     if result["versions"]:
         lines.append(f"compared from {moment(result['began'])} to {moment(result['ended'])}")
     for each in result.get("source", {}).get("reach", []):
@@ -30,7 +30,7 @@ def _head(result: dict[str, Any]) -> str:
 
 
 def _figures(result: dict[str, Any]) -> str:
-    heads = ["gate", "mode", f"hr@{DEPTH}", f"mrr@{DEPTH}", "promoted", "held", "rolled back", "by one source"]
+    heads = ["gate", "mode", f"hr@{DEPTH}", f"mrr@{DEPTH}", "promoted", "held", "rolled back", "baseline"]
     rows = [
         [
             name,
@@ -64,7 +64,7 @@ def _divergences(result: dict[str, Any]) -> str:
     if not result["diverged"]:
         return "both gates decide the same about every version" if result["versions"] else ""
     shown = result["divergences"]
-    lines = [f"they part in {result['diverged']:,} of {result['versions']:,} versions; the first {len(shown)}:"]
+    lines = [f"they differ in {result['diverged']:,} of {result['versions']:,} versions; the first {len(shown)}:"]
     for each in shown:
         gates = "; ".join(
             f"{name}: {found['action']} ({', '.join(found['reasons'])}), serves {found['serves']}"

@@ -1,4 +1,4 @@
-"""In: a request. Out: the parts every route needs: the context, who asks, a JSON answer."""
+"""Helpers of all routes: the context, the caller, JSON answers, common problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def context(request: Request) -> Context:
 
 
 def admit(request: Request, role: str, also: str = "") -> Caller:
-    """Who asks, if they may do what `role`, or `also`, may. Raises Problem 401 or 403."""
+    """The caller, if they have the role `role` or `also`. Raises Problem 401 or 403."""
     ctx = context(request)
     try:
         ctx.keys.refresh(time.monotonic())
@@ -39,22 +39,22 @@ def admit(request: Request, role: str, also: str = "") -> Caller:
 
 
 def limited(request: Request, caller: Caller, tokens: float = 1.0) -> float:
-    """Seconds this caller has to wait before asking again, 0 when they need not."""
+    """Seconds this caller must wait before the next request; 0 when they need not."""
     who = caller.name if caller.name != "local" else request.client.host if request.client else "local"
     return context(request).buckets.take(who, tokens, time.monotonic())
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    """Anything msgspec can encode, as JSON."""
+    """A JSON answer of anything that msgspec can encode."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
 def away(detail: str) -> Problem:
-    """The problem of a record that Kafka did not take."""
+    """The problem of a record that Kafka did not accept."""
     return Problem(
         "unavailable",
-        f"Kafka does not take records: {detail}.",
-        "Send the same again in a few seconds; with an event_id nothing counts twice.",
+        f"Kafka does not accept records: {detail}.",
+        "Send the same request again in a few seconds; with an event_id nothing counts twice.",
         headers={"Retry-After": "5"},
     )
 
@@ -64,18 +64,18 @@ def store_away(error: StoreUnavailable) -> Problem:
     return Problem(
         "unavailable",
         f"Redis does not answer: {error}.",
-        "Try again in a few seconds; /recommend goes on meanwhile. /readyz says when Redis is back.",
+        "Try again in a few seconds; /recommend keeps answering meanwhile. /readyz says when Redis is back.",
         headers={"Retry-After": "5"},
     )
 
 
-def degraded(ctx: Context, held: TableSet | None) -> list[str]:
-    """In which ways an answer from these tables, now, is less than it could be."""
+def degraded(ctx: Context, tables: TableSet | None) -> list[str]:
+    """In which ways an answer from these tables is less than it could be now."""
     reasons = []
-    if held is None:
+    if tables is None:
         reasons.append("no_version")
     if ctx.gatekeeper.store_error:
         reasons.append("store_unavailable")
-    if ctx.gatekeeper.load_error:
+    if ctx.gatekeeper.follower.load_error:
         reasons.append("version_unloadable")
     return reasons

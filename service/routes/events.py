@@ -1,4 +1,4 @@
-"""In: one event, a list, or NDJSON. Out: what became of each: in the topic, refused with its path, or not taken."""
+"""Accepts events as JSON or NDJSON and answers with the outcome of each: accepted, rejected or unavailable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, operation
 from service.ingest import KafkaUnavailable, beacons, split
 from service.routes.common import admit, answer, away, context, limited
-from service.runtime import Telemetry
+from service.runtime.telemetry import Telemetry
 
 router = APIRouter(tags=["events"])
 
@@ -28,7 +28,7 @@ router = APIRouter(tags=["events"])
     ),
 )
 async def post_events(request: Request) -> Response:
-    """Events for the topic. 202 with the outcome of each when at least one is in it; 422 when every one was refused."""
+    """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected."""
     ctx = context(request)
     caller = _writer(request)
     public = caller.role == beacons.ROLE
@@ -41,14 +41,14 @@ async def post_events(request: Request) -> Response:
     if len(raw) > ctx.settings.service.max_events_per_request:
         raise Problem(
             "too-large",
-            f"{len(raw)} events in one request; at most {ctx.settings.service.max_events_per_request} are taken.",
+            f"{len(raw)} events in one request; at most {ctx.settings.service.max_events_per_request} are accepted.",
             "Send them in several requests, or a file with `sluicegate send`.",
         )
     wait = 0.0 if public else limited(request, caller)
     if wait:
-        raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests a second.", wait)
+        raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
     if not ctx.intake.slots.acquire(blocking=False):
-        raise _too_many(ctx.telemetry, "Too many requests wait for Kafka already.", 1.0)
+        raise _too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
     try:
         outcomes = await run_in_threadpool(ctx.intake.send_events, raw, ctx.beacons.rules if public else None)
     except KafkaUnavailable as error:
@@ -60,23 +60,23 @@ async def post_events(request: Request) -> Response:
 
 
 def _writer(request: Request) -> Caller:
-    """Who writes. A page cannot set a header with `navigator.sendBeacon`: a public key may stand in the address."""
-    shown = request.query_params.get(beacons.PARAMETER)
-    if shown is None:
+    """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
+    key = request.query_params.get(beacons.PARAMETER)
+    if key is None:
         return admit(request, "events", also=beacons.ROLE)
-    caller = context(request).keys.public(shown)
+    caller = context(request).keys.public(key)
     if caller is None:
         context(request).telemetry.refused_keys.inc()
         raise Problem(
             "unauthorized",
-            "The key in the address is no public key that is known here.",
-            "Only a key with role beacon may stand in an address; send any other in the header X-API-Key.",
+            "The key in the address is not a known public key.",
+            "Only a key with role beacon may stand in an address; send other keys in the header X-API-Key.",
         )
     return caller
 
 
 def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
-    """Raises Problem 403, 413 or 429."""
+    """Check origin, size and rate. Raises Problem 403, 413 or 429."""
     ctx.beacons.check_origin(request.headers.get("origin"))
     declared = request.headers.get("content-length", "")
     ctx.beacons.check_size(int(declared) if declared.isdigit() else 0)
@@ -99,9 +99,9 @@ def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Res
         first = outcomes[0]
         raise Problem(
             "invalid",
-            f"Not one of {len(outcomes)} events is valid; at {first.path}: expected {first.expected}, "
+            f"None of {len(outcomes)} events is valid; at {first.path}: expected {first.expected}, "
             f"found {first.found}.",
-            "Correct the places in `errors`; docs/events.md says what an event is.",
+            "Correct the values in `errors`; docs/events.md says what an event is.",
             errors=[_place(entry, len(outcomes)) for entry in outcomes],
         )
     return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)

@@ -1,4 +1,4 @@
-"""In: an operator's wish. Out: the gate's state, its decisions, a change refused when somebody was faster."""
+"""Shows the gate and its decisions, and carries out operators' requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.gate import decision as gate
 from models.gate import policy_hash
 from service.context import Context
 from service.gate import RevisionConflict
-from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, body, invalid, operation, whole
+from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, decode_body, invalid, operation, whole_number
 from service.routes.common import admit, answer, context, store_away
 from streaming.store import StoreUnavailable
 
@@ -26,14 +26,14 @@ GateAskT = TypeVar("GateAskT", bound=GateAsk)
 
 
 class ForceAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A version put live by hand; `force`: whatever the evidence says of it."""
+    """A promotion by hand; with `force` whatever the evidence says."""
 
     force: bool = False
 
 
 @router.get("/gate", **operation(problems=("unavailable",)))
 async def state(request: Request) -> Response:
-    """Mode, revision, what is served, what waits, and the policy in force."""
+    """Mode, revision, champion (`serving`), challenger (`head`), reference, evidence, and the policy in force."""
     admit(request, "read")
     return answer(_state(context(request)))
 
@@ -49,7 +49,7 @@ async def decisions(request: Request) -> Response:
     """Decisions, newest first, each with numbers, reasons, actor and both versions, chained by hash."""
     admit(request, "read")
     ctx = context(request)
-    limit = whole(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
+    limit = whole_number(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
     before = request.query_params.get("before") or None
     found = await run_in_threadpool(_stored, ctx, limit, before)
     return answer(found)
@@ -59,7 +59,7 @@ async def decisions(request: Request) -> Response:
     "/gate/freeze", **operation(body=FreezeAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
 )
 async def freeze(request: Request) -> Response:
-    """Nothing goes live until `thaw`, or until the freeze ends by itself."""
+    """Let no version go live until `thaw`, or until the freeze ends by itself."""
     ask, actor = await _admin(request, FreezeAsk)
     until = context(request).clock() + ask.seconds if ask.seconds is not None else None
     return await _carry_out(request, gate.Request("freeze", actor, ask.reason, until=until), ask.revision)
@@ -67,7 +67,7 @@ async def freeze(request: Request) -> Response:
 
 @router.post("/gate/thaw", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
 async def thaw(request: Request) -> Response:
-    """Back to the mode before the freeze."""
+    """End a freeze: return to the mode before it."""
     ask, actor = await _admin(request, GateAsk)
     return await _carry_out(request, gate.Request("thaw", actor, ask.reason), ask.revision)
 
@@ -76,9 +76,9 @@ async def thaw(request: Request) -> Response:
     "/gate/promote", **operation(body=ForceAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
 )
 async def promote(request: Request) -> Response:
-    """Let the newest version go live now, if it is sound and nothing speaks against it; the way forward in mode manual.
+    """Promote the challenger now, if it is sound and nothing speaks against it; in mode manual the only way.
 
-    With `force` it goes live whatever the evidence says; what cannot be served still does not.
+    With `force` it is promoted whatever the evidence says, unless it cannot be served at all.
     """
     ask, actor = await _admin(request, ForceAsk)
     return await _carry_out(request, gate.Request("promote", actor, ask.reason, force=ask.force), ask.revision)
@@ -88,9 +88,9 @@ async def promote(request: Request) -> Response:
     "/gate/rollback", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
 )
 async def rollback(request: Request) -> Response:
-    """Back to the last known good version, or to what was served before; nothing newer goes live for a while.
+    """Return to the reference, or to the version served before; nothing newer goes live for a while.
 
-    Learning goes on, and no offset moves.
+    Learning continues, and no offset moves.
     """
     ask, actor = await _admin(request, GateAsk)
     return await _carry_out(request, gate.Request("rollback", actor, ask.reason), ask.revision)
@@ -98,7 +98,7 @@ async def rollback(request: Request) -> Response:
 
 @router.post("/gate/mode", **operation(body=ModeAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
 async def mode(request: Request) -> Response:
-    """Who decides: continuous, strict, shadow, manual, or frozen."""
+    """Set the mode, which says who decides: continuous, strict, shadow, manual, or frozen."""
     ask, actor = await _admin(request, ModeAsk)
     chosen = next((known for known in gate.MODES if known == ask.mode), None)
     if chosen is None:
@@ -108,18 +108,27 @@ async def mode(request: Request) -> Response:
 
 async def _admin(request: Request, kind: type[GateAskT]) -> tuple[GateAskT, str]:
     caller = admit(request, "admin")
-    return body(await request.body(), kind), caller.name
+    return decode_body(await request.body(), kind), caller.name
 
 
 async def put_to_gate(ctx: Context, wish: gate.Request, revision: int) -> gate.Decision:
-    """What the gate decides on an operator's wish. Raises the problem of a revision that is past, or of Redis away."""
+    """Put an operator's request to the gate.
+
+    Args:
+        ctx: The parts of this process.
+        wish: The request.
+        revision: The revision of the gate that the operator saw.
+
+    Raises:
+        Problem: 409 when the gate is at another revision, 503 when Redis does not answer.
+    """
     try:
         return await run_in_threadpool(ctx.gatekeeper.ask, wish, revision)
     except RevisionConflict as error:
         raise Problem(
             "conflict",
             f"The gate is at revision {error.revision}, the request was made for {revision}.",
-            "Read GET /gate again, and repeat the request with its revision if it is still wanted.",
+            "Read GET /gate again, and repeat the request with the new revision if you still want it.",
             revision=error.revision,
         ) from None
     except StoreUnavailable as error:
@@ -139,13 +148,13 @@ async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Res
 
 def _state(ctx: Context) -> dict[str, object]:
     keeper = ctx.gatekeeper
-    with ctx.tables.hold() as held:
-        serving = held.id if held is not None else None
+    with ctx.tables.hold() as tables:
+        serving = tables.id if tables is not None else None
     return {
         "revision": keeper.revision,
         **msgspec.to_builtins(keeper.state),
         "serving": serving,
-        "head": keeper.head.id if keeper.head is not None else None,
+        "head": keeper.follower.head.id if keeper.follower.head is not None else None,
         "reference": _id(keeper.evidence.reference),
         "previous": _id(keeper.evidence.previous),
         "numbers": keeper.numbers,
@@ -154,7 +163,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "policy": keeper.policy,
         "policy_hash": policy_hash(keeper.policy),
         "store_error": keeper.store_error or None,
-        "load_error": keeper.load_error or None,
+        "load_error": keeper.follower.load_error or None,
     }
 
 
@@ -163,7 +172,7 @@ def _id(version: gate.Version | None) -> str | None:
 
 
 def _evidence(evidence: gate.Evidence) -> dict[str, object] | None:
-    """What the learner wrote into the newest version; the intervals are in `numbers`."""
+    """The learner's report in the newest version; the intervals are in `numbers`."""
     if evidence.standing is None:
         return None
     found: dict[str, object] = msgspec.to_builtins(evidence.standing)

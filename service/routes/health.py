@@ -1,4 +1,4 @@
-"""In: a probe. Out: whether this process lives, whether it can answer, and its metrics."""
+"""Answers probes: whether this process is alive, whether it can answer requests, and its metrics."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/livez", **operation(needs=""))
 async def livez() -> Response:
-    """200 while the process turns its loop; says nothing of what it depends on."""
+    """200 while the process runs its event loop, whatever the state of Kafka and Redis."""
     return answer({"status": "alive"})
 
 
 @router.get("/readyz", **operation(needs="", problems=("unavailable",)))
 async def readyz(request: Request) -> Response:
-    """200 when requests can be answered: the served version is loaded, or Redis said that there is none yet."""
+    """200 when requests can be answered: the champion is loaded, or Redis says that there is no version yet."""
     ctx = context(request)
     document = _document(ctx)
     return answer(document, 200 if document["ready"] else 503)
@@ -30,18 +30,18 @@ async def readyz(request: Request) -> Response:
 
 def _document(ctx: Context) -> dict[str, Any]:
     keeper = ctx.gatekeeper
-    with ctx.tables.hold() as held:
+    with ctx.tables.hold() as tables:
         return {
-            "ready": held is not None or (keeper.looked and not keeper.load_error),
-            "version": held.id if held is not None else None,
-            "version_age_seconds": round(ctx.clock() - held.manifest.created_at, 3) if held is not None else None,
-            "degraded": degraded(ctx, held),
+            "ready": tables is not None or (keeper.follower.looked and not keeper.follower.load_error),
+            "version": tables.id if tables is not None else None,
+            "version_age_seconds": round(ctx.clock() - tables.manifest.created_at, 3) if tables is not None else None,
+            "degraded": degraded(ctx, tables),
             "kernels": keeper.kernels,
             "redis": keeper.store_error or "ok",
-            "histories": "ok" if ctx.histories.available else "the last read failed; answers go on without them",
-            "items": "their facts are the last known: Redis does not answer" if ctx.catalogue.stale else "ok",
+            "histories": "ok" if ctx.histories.available else "the last read failed; answers continue without them",
+            "items": "their facts are the last known ones: Redis does not answer" if ctx.catalogue.stale else "ok",
             "kafka": ctx.intake.error or "ok",
-            "served_version": keeper.load_error or "ok",
+            "served_version": keeper.follower.load_error or "ok",
         }
 
 

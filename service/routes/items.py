@@ -1,4 +1,4 @@
-"""In: an item id, perhaps with what the shop says of it. Out: what the catalogue holds, or facts in topic `items`."""
+"""Reads the catalogue, and writes facts of items to topic `items`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import ItemFacts, Rejection, Removed, decode_item
-from service.http import Problem, invalid, operation, whole
+from service.http import Problem, invalid, operation, whole_number
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context
 
@@ -35,13 +35,13 @@ NAMED: Final = 500
     ),
 )
 async def list_items(request: Request) -> Response:
-    """The catalogue, page by page, in the order in which this service met the items; hidden ones are left out.
+    """The catalogue, page by page, in the order in which this service learned of the items; hidden items are left out.
 
     The first page names the categories, 500 of them at most.
     """
     admit(request, "read")
     catalogue, asked = context(request).catalogue, request.query_params
-    limit = whole(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
+    limit = whole_number(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
     after = asked.get("after") or None
     try:
         found = catalogue.page(asked.get("category") or None, after, limit)
@@ -56,20 +56,20 @@ async def list_items(request: Request) -> Response:
 
 @router.get("/items/{item_id}", **operation(problems=("not-found",)))
 async def get_item(request: Request) -> Response:
-    """What the shop said of an item, and whether the model has met it."""
+    """The facts of an item, and whether the model knows it."""
     admit(request, "read")
     ctx = context(request)
     item_id = request.path_params["item_id"]
     facts = ctx.catalogue.get(item_id)
-    with ctx.tables.hold() as held:
-        learnt = held is not None and item_id in held.state.keys["item"].rows
-    if facts is None and not learnt:
+    with ctx.tables.hold() as tables:
+        learned = tables is not None and item_id in tables.state.keys["item"].rows
+    if facts is None and not learned:
         raise Problem(
             "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to this path."
         )
     known: dict[str, Any] = msgspec.to_builtins(facts) if facts is not None else {}
     hidden = ctx.catalogue.hidden(item_id)
-    return answer({"item_id": item_id, "learnt": learnt, **known, "available": not hidden})
+    return answer({"item_id": item_id, "learnt": learned, **known, "available": not hidden})
 
 
 @router.put(
@@ -77,7 +77,7 @@ async def get_item(request: Request) -> Response:
     **operation(body=ItemFacts, status=202, needs="events", problems=("invalid", "too-large", "unavailable")),
 )
 async def put_item(request: Request) -> Response:
-    """Say what an item is. It replaces all that was said before, and is in force within a second of the answer."""
+    """Set the facts of an item. They replace all earlier ones, and are in force within a second of the answer."""
     admit(request, "events")
     item_id, raw = request.path_params["item_id"], await request.body()
     decoded = decode_item(item_id.encode(), raw)
@@ -88,7 +88,7 @@ async def put_item(request: Request) -> Response:
 
 @router.delete("/items/{item_id}", **operation(status=202, needs="events", problems=("invalid", "unavailable")))
 async def delete_item(request: Request) -> Response:
-    """Take an item off: it is gone from every answer within a second, whatever version is served."""
+    """Remove an item: it is gone from every answer within a second, whichever version is served."""
     admit(request, "events")
     item_id = request.path_params["item_id"]
     decoded = decode_item(item_id.encode(), None)

@@ -1,4 +1,4 @@
-"""In: a page that watches. Out: server-sent events, one a second, until either side ends."""
+"""Streams server-sent events to a page that watches, one per second, until either side ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["live"])
 
 @router.get("/stream", **operation(problems=("too-many-requests",)))
 async def stream(request: Request) -> Response:
-    """What is served, its scores, the gate and its last decisions: `text/event-stream`, one message a second.
+    """The champion, its scores, the gate and its last decisions: `text/event-stream`, one message per second.
 
     `history` has the last ten minutes, or what came after the header Last-Event-ID; `state` is the present.
     """

@@ -1,4 +1,4 @@
-"""In: nothing. Out: what is served: version, age, size, where in the stream, how good."""
+"""Describes the champion: version, age, size, place in the stream, scores."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ router = APIRouter(tags=["model"])
 
 @router.get("/model", **operation())
 async def model(request: Request) -> Response:
-    """The version that answers now: its place in the stream, its size, and each contender's running score."""
+    """The champion: its place in the stream, its size, and the running score of each contender."""
     admit(request, "read")
     ctx = context(request)
-    with ctx.tables.hold() as held:
+    head = ctx.gatekeeper.follower.head
+    with ctx.tables.hold() as tables:
         document: dict[str, Any] = {
             "version": None,
-            "degraded": degraded(ctx, held),
+            "degraded": degraded(ctx, tables),
             "tables_bytes": ctx.tables.nbytes,
-            "head": ctx.gatekeeper.head.id if ctx.gatekeeper.head else None,
+            "head": head.id if head is not None else None,
         }
-        if held is not None:
-            manifest = held.manifest
+        if tables is not None:
+            manifest = tables.manifest
             document |= {
                 "version": manifest.id,
                 "sequence": manifest.seq,
@@ -41,6 +42,6 @@ async def model(request: Request) -> Response:
                 "counts": manifest.counts,
                 "progress": manifest.progress,
                 "evidence": manifest.evidence,
-                "scores": held.recommender.scores(),
+                "scores": tables.recommender.scores(),
             }
         return answer(document)

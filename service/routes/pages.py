@@ -1,4 +1,4 @@
-"""In: a browser. Out: the live page and the API's description, every byte of them from this process."""
+"""Serves the live page and the API's description to browsers, every byte from this process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def landing() -> Response:
 
 @router.get("/docs")
 async def docs() -> Response:
-    """The API, to read and to try."""
+    """The API's description, to read and to try."""
     return _file("service", "docs.html")
 
 
@@ -52,12 +52,12 @@ async def problems() -> Response:
 
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
-    """One of the files named above, and no other."""
+    """One of the files named above; no other is served."""
     if name in OURS:
         return _file("service", name)
     if name in SWAGGER:
         return _file("fastapi_offline", name)
-    raise Problem("not-found", f"No file {name!r} is served here.", "See / for what there is.")
+    raise Problem("not-found", f"No file {name!r} is served here.", "See / for the live page.")
 
 
 @router.get("/static/page/{name}")
@@ -65,7 +65,7 @@ async def part(name: str) -> Response:
     """A module or a style of the live page."""
     if name in PARTS:
         return _file("service", f"page/{name}")
-    raise Problem("not-found", f"No file {name!r} is served here.", "See / for what there is.")
+    raise Problem("not-found", f"No file {name!r} is served here.", "See / for the live page.")
 
 
 @cache

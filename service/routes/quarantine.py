@@ -1,6 +1,6 @@
-"""In: an operator's word about a stretch of the stream. Out: an order in topic `control`, noted in the audit first.
+"""Orders quarantines, their replay and their drop, in topic `control`; each order is in the audit first.
 
-The learner carries orders out, between two batches, and says in its next version what became of them.
+The learner carries orders out between two batches, and its next version says what became of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.ledger import Quarantined
 from models.records import Drop, Order, Quarantine, Replay, encode_control
 from models.snapshot import Damaged
 from service.context import Context
-from service.http import GateAsk, Problem, body, invalid, operation
+from service.http import GateAsk, Problem, decode_body, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, store_away
 from service.routes.gate import put_to_gate
@@ -30,14 +30,14 @@ PROBLEMS = ("conflict", "invalid", "not-found", "unavailable")
 
 
 class QuarantineAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is learnt goes back to `version`, by default the last known good one; what came since is held."""
+    """The learned model returns to `version`, by default the reference; events since then are held."""
 
     version: str | None = None
 
 
 @router.get("/gate/quarantine", **operation(problems=("unavailable",)))
 async def quarantines(request: Request) -> Response:
-    """Stretches of the stream that are not learnt, newest first, and whether the gate proposes to hold one."""
+    """Stretches of the stream that are not learned, newest first, and whether the gate proposes one."""
     admit(request, "read")
     ctx = context(request)
     found, keeper = await run_in_threadpool(_listed, ctx), ctx.gatekeeper
@@ -49,8 +49,8 @@ async def quarantines(request: Request) -> Response:
     **operation(body=QuarantineAsk, status=202, needs="admin", problems=("conflict", "invalid", "unavailable")),
 )
 async def hold(request: Request) -> Response:
-    """Go back to what a good version had learnt, and hold the events since. What is served stays as it is."""
-    caller, ask = admit(request, "admin"), body(await request.body(), QuarantineAsk)
+    """Return to what a good version had learned, and hold the events since. The champion stays."""
+    caller, ask = admit(request, "admin"), decode_body(await request.body(), QuarantineAsk)
     ctx = context(request)
     version = await run_in_threadpool(_way_back, ctx, ask.version)
     order = Quarantine(f"q-{secrets.token_hex(6)}", version, caller.name, ask.reason)
@@ -63,7 +63,7 @@ async def hold(request: Request) -> Response:
     "/gate/quarantine/{quarantine}/replay", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
 )
 async def replay(request: Request) -> Response:
-    """Learn what a quarantine holds after all. Learning of new events waits meanwhile."""
+    """Learn the events of a quarantine after all. New events wait meanwhile."""
     return await _settle(request, "replay")
 
 
@@ -71,12 +71,12 @@ async def replay(request: Request) -> Response:
     "/gate/quarantine/{quarantine}/drop", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
 )
 async def drop(request: Request) -> Response:
-    """Give up what a quarantine holds, for good."""
+    """Give up the events of a quarantine, for good."""
     return await _settle(request, "drop")
 
 
 async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response:
-    caller, ask = admit(request, "admin"), body(await request.body(), GateAsk)
+    caller, ask = admit(request, "admin"), decode_body(await request.body(), GateAsk)
     name = request.path_params["quarantine"]
     _must_be_held(await run_in_threadpool(_listed, context(request)), name)
     kind = Replay if what == "replay" else Drop
@@ -87,7 +87,7 @@ async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response
 
 
 async def _give(request: Request, order: Order, note: gate.Request, revision: int) -> None:
-    """To the audit, then to the learner: an order that nobody can look up later must not be carried out."""
+    """Put an order into the audit, then into the topic: an order without a record must not be carried out."""
     ctx = context(request)
     await put_to_gate(ctx, note, revision)
     try:
@@ -97,14 +97,14 @@ async def _give(request: Request, order: Order, note: gate.Request, revision: in
 
 
 def _listed(ctx: Context) -> list[Quarantined]:
-    """What the newest version says, oldest first."""
+    """The quarantines in the newest version, oldest first."""
     try:
         head = ctx.store.head()
         return ctx.store.manifest(head.id).progress.quarantines if head is not None else []
     except StoreUnavailable as error:
         raise store_away(error) from None
     except Damaged:
-        # Collected between two reads, or really damaged, which the gate says of it.
+        # Collected between two reads, or really damaged; then the gate says so.
         return []
 
 
@@ -121,12 +121,12 @@ def _must_be_held(found: Sequence[Quarantined], name: str) -> None:
 
 
 def _way_back(ctx: Context, wanted: str | None) -> str:
-    """The version asked for, by default the last known good one, if it is kept."""
+    """The version to return to, by default the reference, if it is kept."""
     try:
         reference = ctx.store.pointers().get("reference")
         version = wanted or (reference.id if reference is not None else "")
         if not version:
-            raise invalid("$.version", "id of a version to go back to: there is no last known good one", "nothing")
+            raise invalid("$.version", "id of a version to return to: there is no reference yet", "nothing")
         ctx.store.manifest(version)
     except StoreUnavailable as error:
         raise store_away(error) from None
@@ -138,9 +138,9 @@ def _way_back(ctx: Context, wanted: str | None) -> str:
 def proposed(
     state: gate.GateState, reference: gate.Version | None, found: Sequence[Quarantined]
 ) -> dict[str, Any] | None:
-    """After a roll-back for harm, until something is held: go back to what the last known good version had learnt.
+    """The proposal after a rollback for harm, until a quarantine is ordered: return to what the reference had learned.
 
-    All that came since would be held, good events as well: so it is proposed and not done.
+    It would hold all events since then, good ones as well, so it is only proposed.
     """
     done = any(each.at >= state.rolled_back_at for each in found if each.state != "refused")
     if not state.recovering or reference is None or done:

@@ -1,8 +1,9 @@
-"""In: a user, or what an anonymous one just looked at. Out: a slate."""
+"""Answers requests for slates: recommendations, popular items, items that go with an item."""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -10,17 +11,32 @@ from starlette.responses import Response
 
 from models.slate import Seen, Showing
 from service.context import Context
-from service.http import Ask, Count, Price, Problem, Share, Slate, Tags, body, operation, query, recent, sensible
+from service.http import (
+    NOBODY,
+    Ask,
+    Count,
+    History,
+    PageAsk,
+    Price,
+    Problem,
+    Share,
+    Slate,
+    Tags,
+    ask_from_body,
+    ask_from_query,
+    decode_query,
+    filters_from_query,
+    operation,
+)
 from service.routes.common import JSON, admit, context, degraded
-from service.runtime import SERVED_BY
-from service.serving import NOBODY, PLAIN, Form, History, Page, RequestMoment, TableSet
-from service.serving import answer as answering
-from service.serving import page as recommending
+from service.runtime.telemetry import SERVED_BY
+from service.serving import Envelope, Page, RequestMoment, View, Visit, encode
+from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
 
 FILTERS: Final = {
-    "n": (Count, "Items wanted; 10 when not given, with `candidates` all of them."),
+    "n": (Count, "Number of items; by default 10, with `candidates` all of them."),
     "category": (str, "Only items of this category."),
     "tags_all": (Tags, "Only items that have all of these tags; repeated, or separated by commas."),
     "tags_any": (Tags, "Only items that have one of these tags."),
@@ -30,53 +46,58 @@ FILTERS: Final = {
 }
 PARAMETERS: Final = {
     **FILTERS,
-    "exclude_seen": (Seen, "Leave out what the user bought, or all the user did something with."),
-    "recent_items": (list[str], "What the visitor just looked at, newest first; the body also takes types and times."),
+    "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
+    "recent_items": (list[str], "Items the visitor just looked at, newest first; the body also takes types and times."),
     "candidates": (list[str], "Rank these items, at most 400, and show nothing else."),
-    "query": (str, "What was typed into the search box."),
-    "context": (list[str], "KEY:VALUE, repeated: what is known of the moment."),
-    "diversity": (Share, "0: the best by score; towards 1: the less alike the items of the page."),
-    "pinned": (list[str], "PLACE:ITEM, repeated: items that stand at these places."),
-    "boosted": (list[str], "Items that get `boost_share` of the page, if so many of them match."),
-    "boost_share": (Share, "Share of the page for `boosted` items; 0.2 when not given."),
-    "rotate": (Share, "How far items go down that this user was shown lately and left alone."),
-    "explore": (Share, "How much chance takes part in the order; each item then tells its propensity."),
-    "explain": (bool, "Each item with contributions that add up to its score."),
+    "query": (str, "The text of the search box."),
+    "context": (list[str], "KEY:VALUE, repeated: what is known about the situation."),
+    "diversity": (Share, "0: the best items by score; towards 1: items less alike."),
+    "pinned": (list[str], "PLACE:ITEM, repeated: items that must stand at these places."),
+    "boosted": (list[str], "Items that get `boost_share` of the page, if enough of them match."),
+    "boost_share": (Share, "Share of the page for `boosted` items; 0.2 by default."),
+    "rotate": (Share, "How far down items go that this user was shown recently and ignored."),
+    "explore": (Share, "How much chance affects the order; each item then has its propensity."),
+    "explain": (bool, "Give each item the contributions that add up to its score."),
 }
 
 
 @router.get("/recommend/{user_id}", **operation(parameters=PARAMETERS, answer=Slate, problems=("invalid",)))
 async def recommend_user(request: Request) -> Response:
-    """Items for a user, best first. An unknown user gets what is good for anybody."""
+    """A slate for a user, best item first. An unknown user gets a slate that is good for anybody."""
     admit(request, "read")
-    return await _recommend(request, query(request.scope["query_string"], Ask, **request.path_params), "query")
+    now = context(request).clock()
+    return await _recommend(request, ask_from_query(request.scope["query_string"], now, **request.path_params), now)
 
 
 @router.get(
     "/recommend",
-    **operation(parameters={"user_id": (str, "Whom for."), **PARAMETERS}, answer=Slate, problems=("invalid",)),
+    **operation(
+        parameters={"user_id": (str, "The user to recommend for."), **PARAMETERS}, answer=Slate, problems=("invalid",)
+    ),
 )
 async def recommend_query(request: Request) -> Response:
-    """The same with the user as a parameter, for ids that do not fit into a path."""
+    """The same, with the user as a parameter, for ids that do not fit into a path."""
     admit(request, "read")
-    return await _recommend(request, query(request.scope["query_string"], Ask), "query")
+    now = context(request).clock()
+    return await _recommend(request, ask_from_query(request.scope["query_string"], now), now)
 
 
 @router.post("/recommend", **operation(body=Ask, answer=Slate, problems=("invalid", "too-large")))
 async def recommend_body(request: Request) -> Response:
-    """The same as a body, and for visitors without an account: `recent_items`, newest first."""
+    """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
     admit(request, "read")
-    return await _recommend(request, body(await request.body(), Ask), "$")
+    raw, now = await request.body(), context(request).clock()
+    return await _recommend(request, ask_from_body(raw, now), now)
 
 
 @router.get("/popular", **operation(parameters=FILTERS, answer=Slate, problems=("invalid",)))
 async def popular(request: Request) -> Response:
-    """What is popular now, for everybody."""
+    """Items that are popular now, the same for everybody."""
     admit(request, "read")
-    ctx, ask = context(request), sensible(query(request.scope["query_string"], Ask), "query")
-    with ctx.tables.hold() as held:
-        page = recommending.popular(held, ctx.catalogue, ask)
-        return _answer(request, ctx, held, None, page, degraded(ctx, held))
+    ctx, ask = context(request), filters_from_query(request.scope["query_string"])
+    with ctx.tables.hold() as tables:
+        view = View(tables, ctx.catalogue)
+        return _answer(request, view, pages.popular(view, ask.wanted, ask.count, ask.exclude))
 
 
 @router.get(
@@ -84,81 +105,84 @@ async def popular(request: Request) -> Response:
     **operation(parameters={"n": FILTERS["n"]}, answer=Slate, problems=("invalid", "not-found")),
 )
 async def similar(request: Request) -> Response:
-    """What goes with an item. 404 when neither the catalogue nor the model knows it."""
+    """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
     admit(request, "read")
-    ctx, ask = context(request), query(request.scope["query_string"], Ask)
+    ctx, ask = context(request), decode_query(request.scope["query_string"], Ask)
     item_id = request.path_params["item_id"]
-    with ctx.tables.hold() as held:
-        known = ctx.catalogue.get(item_id) is not None or (held is not None and item_id in held.state.keys["item"].rows)
-        if not known:
+    with ctx.tables.hold() as tables:
+        view = View(tables, ctx.catalogue)
+        if not _known(view, item_id):
             raise Problem(
                 "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
             )
-        page = recommending.similar(held, ctx.catalogue, item_id, ask.count)
-        return _answer(request, ctx, held, None, page, degraded(ctx, held))
+        return _answer(request, view, pages.similar(view, item_id, ask.count))
 
 
-async def _recommend(request: Request, ask: Ask, place: str) -> Response:
-    """`place` is what the request is called where one of its fields is wrong."""
+def _known(view: View, item_id: str) -> bool:
+    if view.catalogue.get(item_id) is not None:
+        return True
+    return view.tables is not None and item_id in view.tables.state.keys["item"].rows
+
+
+async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
     ctx = context(request)
-    sensible(ask, place)
-    now = ctx.clock()
     if ask.rotate:
-        _remember_impressions(ctx)
-    history, stored, lacking = await _history(ctx, ask, now)
-    moment = RequestMoment(now, ctx.showings, request.scope["request_id"], stored)
+        _take_impressions(ctx)
+    history, stored, lacking = await _history(ctx, ask)
+    visit = Visit(ask, history, RequestMoment(now, ctx.showings, request.scope["request_id"], stored))
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
-    with ctx.tables.hold() as held:
-        page = recommending.recommend(held, ctx.catalogue, ask, history, moment, place)
-        ctx.slates.shown(request.scope["request_id"], ask, held, page, now)
-        form = Form(ask.explore > 0, ask.explain) if ask.explore or ask.explain else PLAIN
-        return _answer(request, ctx, held, ask.user_id, page, [*lacking, *degraded(ctx, held)], form)
+    with ctx.tables.hold() as tables:
+        view = View(tables, ctx.catalogue)
+        page = pages.recommend(view, visit)
+        ctx.slates.add(view, visit, page)
+        return _answer(request, view, page, ask, lacking)
 
 
-def _remember_impressions(ctx: Context) -> None:
-    """Taken over here, on the event loop, because what remembers showings is not for several threads."""
+def _take_impressions(ctx: Context) -> None:
+    """Move accepted impressions into the showings. This runs on the event loop, because showings are for one thread."""
     while ctx.intake.impressions:
         user, seen = ctx.intake.impressions.popleft()
         if user in ctx.showings:
             ctx.showings.add(user, seen)
 
 
-async def _history(ctx: Context, ask: Ask, now: float) -> tuple[History, list[Showing], list[str]]:
+async def _history(ctx: Context, ask: PageAsk) -> tuple[History, list[Showing], list[str]]:
+    """The history to rank for, the user's earlier showings, and in which ways both are less than they could be."""
     stored, shown, read = NOBODY, list[Showing](), True
     if ask.user_id is not None and ask.rotate:
         stored, shown, read = await ctx.histories.with_shown(ask.user_id)
     elif ask.user_id is not None:
         stored, read = await ctx.histories.get(ask.user_id)
-    lacking = [] if read else ["history_unavailable"]
-    if not ask.recent_items:
-        return stored, shown, lacking
-    return merged(History(*recent(ask.recent_items, now)), stored), shown, lacking
+    history = merged(ask.recent, stored) if ask.recent.items else stored
+    return history, shown, [] if read else ["history_unavailable"]
 
 
-def merged(page: History, stored: History) -> History:
-    """What a page knows and what is stored, as one history, newest first; each keeps its own order.
+def merged(recent: History, stored: History) -> History:
+    """One history, newest first, of the items that a request brings and those that are stored.
+
+    Each of the two keeps its own order.
 
     >>> merged(History(["a"], [5.0], [0]), History(["b", "c"], [9.0, 1.0], [0, 3]))
     History(items=['b', 'a', 'c'], times=[9.0, 5.0, 1.0], kinds=[0, 0, 3])
     """
     if not stored.items:
-        return page
-    events = heapq.merge(zip(*page, strict=True), zip(*stored, strict=True), key=lambda event: -event[1])
+        return recent
+    events = heapq.merge(zip(*recent, strict=True), zip(*stored, strict=True), key=lambda event: -event[1])
     return History(*(list(column) for column in zip(*events, strict=True)))
 
 
 def _answer(
-    request: Request,
-    ctx: Context,
-    held: TableSet | None,
-    user: str | None,
-    page: Page,
-    reasons: list[str],
-    form: Form = PLAIN,
+    request: Request, view: View, page: Page, ask: PageAsk | None = None, lacking: Sequence[str] = ()
 ) -> Response:
-    telemetry = ctx.telemetry
+    """Count a page and encode it. `ask`: None for a page that is the same for everybody."""
+    ctx = context(request)
+    reasons = [*lacking, *degraded(ctx, view.tables)]
     for reason in reasons:
-        telemetry.degraded[reason].inc()
-    telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
-    raw = answering.encode(request.scope["request_id"], user, held, ctx.catalogue, page, reasons, ctx.clock(), form)
-    return Response(raw, media_type=JSON)
+        ctx.telemetry.degraded[reason].inc()
+    ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
+    request_id, now = request.scope["request_id"], ctx.clock()
+    if ask is None:
+        envelope = Envelope(request_id, now, reasons)
+    else:
+        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain)
+    return Response(encode(view, page, envelope), media_type=JSON)

@@ -1,4 +1,4 @@
-"""In: a user id. Out: what is held of that user in Redis: the history that recommendations read."""
+"""Shows the history of a user, as recommendations read it from Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["users"])
 
 @router.get("/users/{user_id}", **operation(problems=("unavailable",)))
 async def get_user(request: Request) -> Response:
-    """The user's last interactions, newest first; none for a user nobody has heard of."""
+    """The user's last interactions, newest first; none for an unknown user."""
     admit(request, "read")
     ctx = context(request)
     user_id = request.path_params["user_id"]

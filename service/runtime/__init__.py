@@ -1,9 +1,8 @@
-"""Tools of one process that know nothing of recommendation."""
+"""Tools of one process that know nothing of recommendation. `telemetry` is not exported: it loads Prometheus."""
 
 from service.runtime.circuit_breaker import Breaker
 from service.runtime.rate_limit import RateLimit
 from service.runtime.short_turns import take_short_turns
 from service.runtime.tasks import cancel_and_wait
-from service.runtime.telemetry import SERVED_BY, Telemetry
 
-__all__ = ["SERVED_BY", "Breaker", "RateLimit", "Telemetry", "cancel_and_wait", "take_short_turns"]
+__all__ = ["Breaker", "RateLimit", "cancel_and_wait", "take_short_turns"]

@@ -1,17 +1,17 @@
-"""In: how calls to a part went. Out: whether to call it now: after failures it is left alone for a while."""
+"""A circuit breaker: after failures, calls to a part stop for a while."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Seconds of rest after the first failure, doubled by each further one up to the limit. A request that meets a broken
-# Redis waits for its timeout; within the rest no request does.
 REST: Final = 0.25
 REST_LIMIT: Final = 5.0
+"""Seconds of rest after the first failure, doubled by each further one up to the limit. A request that meets a broken
+Redis waits for its timeout; during the rest no request does."""
 
 
 class Breaker:
-    """Closed: call. Open, after `patience` failures in a row: do not, until the rest is over; then one call tries.
+    """Closed: call. Open, after `patience` failures in a row: do not call until the rest is over; then one call tries.
 
     >>> breaker = Breaker(patience=1)
     >>> breaker.failed(10.0)
@@ -29,11 +29,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are not let through."""
+        """Whether the breaker holds calls back."""
         return self._failures >= self._patience
 
     def allows(self, now: float) -> bool:
-        """Whether to call; `now` is monotonic seconds. A caller that is let through an open breaker is the only one."""
+        """Whether to call; `now` is monotonic seconds. An open breaker lets one caller through at a time."""
         if not self.is_open:
             return True
         if now < self._until:
@@ -42,12 +42,17 @@ class Breaker:
         return True
 
     def failed(self, now: float, *, certainly: bool = True) -> None:
-        """The call failed. `certainly`: so that the next one would, too; else it was merely late, which may pass."""
+        """Note a failed call.
+
+        Args:
+            now: Monotonic seconds.
+            certainly: Whether the next call would fail as well. False: the call was only late, which may pass.
+        """
         self._failures = max(self._failures + 1, self._patience if certainly else 0)
         self._until = now + min(REST * 2.0 ** max(0, self._failures - self._patience), REST_LIMIT)
 
     def succeeded(self) -> None:
-        """The call worked."""
+        """Note a call that worked."""
         self._failures = 0
 
 

@@ -1,4 +1,4 @@
-"""In: what the service did. Out: one line of JSON on stderr for each."""
+"""Writes the log of the service: one line of JSON on stderr per event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOGGER = logging.getLogger("sluicegate.service")
 
 
 class _Lines(logging.Formatter):
-    """JSON on one line: a newline inside a value is escaped, so that no input can forge a line."""
+    """JSON on one line. A newline inside a value is escaped, so that no input can forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -28,7 +28,7 @@ class _Lines(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send the service's lines, and uvicorn's own warnings, to stderr."""
+    """Send the service's log and uvicorn's warnings to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     for name in ("sluicegate.service", "uvicorn"):
@@ -40,17 +40,17 @@ def configure(level: int = logging.INFO) -> None:
 
 
 def say(event: str, **fields: Any) -> None:
-    """One line at level info."""
+    """Log at level info."""
     LOGGER.info(event, extra={"fields": fields})
 
 
 def warn(event: str, **fields: Any) -> None:
-    """One line at level warning."""
+    """Log at level warning."""
     LOGGER.warning(event, extra={"fields": fields})
 
 
 def fault(event: str, **fields: Any) -> None:
-    """One line at level error, with the exception that is being handled."""
+    """Log at level error, with the exception that is being handled."""
     LOGGER.error(event, exc_info=True, extra={"fields": fields})
 
 

@@ -1,4 +1,4 @@
-"""In: a task that goes round for ever. Out: it has ended, within a bound, whatever it waits for."""
+"""Cancels a background task and waits, for a bounded time, until it has really ended."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import Any, Final
 from service.runtime import logs
 
 PATIENCE: Final = 1.0
-"""Seconds that a task has to end."""
+"""Seconds a task has to end."""
 AGAIN: Final = 0.05
-"""Seconds after which a task that goes on is cancelled once more."""
+"""Seconds after which a task that is still running is cancelled again."""
 
 
 async def cancel_and_wait(task: asyncio.Task[Any] | None, patience: float = PATIENCE) -> bool:
-    """Cancel a task until it has ended. False when it has not after `patience` seconds: it is left behind, and logged.
+    """Cancel a task until it has ended.
 
     Once is not enough. A cancellation that meets a call at the moment of its answer may be lost: `asyncio.wait_for`
     returns the answer instead (https://github.com/python/cpython/issues/86296, until Python 3.12), and redis-py sends
-    each command through it. Nothing is raised for a task that failed; asyncio reports what nobody asked for.
+    each command through it. Nothing is raised for a task that failed; asyncio reports an exception that nobody read.
+
+    Args:
+        task: The task; None counts as ended.
+        patience: Seconds it has to end.
+
+    Returns:
+        False when the task has not ended in time. It is left behind, and the log says so.
     """
     if task is None:
         return True

@@ -1,6 +1,6 @@
-"""In: what happened in this process. Out: Prometheus metrics on a registry of the service's own.
+"""Prometheus metrics of one service process, on a registry of its own.
 
-Every label set that can occur is initialised, so that a rate is 0 and not absent before the first event. Labels are
+Every label set that can occur is initialised, so that a rate is 0 instead of absent before the first event. Labels are
 route templates and closed sets, never ids.
 """
 
@@ -15,9 +15,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from models.gate import ACTIONS, MODES, REASONS, GateState
 
-# Seconds. They bracket the promises for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
+# Seconds. They bracket the targets for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
 LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-# Seconds from the record of an event to a served model that learnt it: the promises are 3 s and 5 s at p99.
+# Seconds from the record of an event to a served version that has learned it: the targets are 3 s and 5 s at p99.
 FRESHNESS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 # Seconds of loading: a delta is tens of milliseconds, a base of 400 MB seconds.
 LOADING: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
@@ -25,20 +25,20 @@ LOADING: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 READING: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 DEGRADED: Final = ("history_unavailable", "no_version", "store_unavailable", "version_unloadable")
-"""Why an answer was less than it could be. Closed: callers may branch on it, and metric labels are made from it."""
+"""Why an answer was less than it could be. The set is closed: callers may branch on it, and it is a metric label."""
 
 SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "requested", "nothing")
-"""What filled the head of the slate: the learned ranker, the best single source, a fallback, or the request itself."""
+"""What filled the head of the slate: the learned ranker, the baseline, a fallback, or the request itself."""
 
 OUTCOMES: Final = ("accepted", "rejected", "unavailable")
-"""What became of an event sent to POST /events: in the topic, refused with a reason, or not taken by Kafka."""
+"""Outcomes of an event sent to POST /events: in the topic, rejected with a reason, or not accepted by Kafka."""
 
 SLATES: Final = ("sent", "left_out", "dropped")
-"""What became of a slate that was answered: handed to Kafka, beyond what is written, or in vain."""
+"""Outcomes of a slate for topic `slates`: handed to Kafka, outside the sample or the rate, or lost."""
 
 PHASES: Final = ("load", "copy", "apply", "check", "swap")
-"""Phases of following a version: whole state from a base, deltas onto a copy of what is served or onto the idle tables,
-guards, the swap itself."""
+"""Phases of following a version: a whole state from a base, deltas onto a copy of the served tables, deltas onto the
+idle tables, the guards, the swap."""
 
 UNMATCHED: Final = "unmatched"
 """Route label of requests that no route matches."""
@@ -182,13 +182,13 @@ class Telemetry:
         self._timers[route].observe(seconds)
 
     def initialise(self, routes: Sequence[tuple[str, str]]) -> None:
-        """Know the (method, route template) there are, and show a zero for each before its first request."""
+        """Show a zero for each (method, route template) before its first request."""
         for method, route in routes:
             self._timers[route] = self._durations.labels(route)
             self._counters[method, route, 200] = self._requests.labels(method, route, "200")
 
     def gate(self, state: GateState) -> None:
-        """Show what the gate remembers."""
+        """Show the state of the gate."""
         for name, gauge in self.modes.items():
             gauge.set(name == state.mode)
         self.rollbacks.set(state.rollbacks)
@@ -197,7 +197,7 @@ class Telemetry:
         self.baseline.set(state.baseline)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """(body, content type) of /metrics: OpenMetrics where the scraper asks for it, else the plain text format."""
+        """Body and content type of /metrics: OpenMetrics if the scraper asks for it, else the plain text format."""
         if "application/openmetrics-text" in accept:
             return generate_openmetrics(self.registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
         return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"

@@ -1,26 +1,26 @@
-"""A served version, a history and an ask in; the answer out. The GET side, stage 7."""
+"""A served version, a history and an ask in; the answer out. Stage 7."""
 
-from service.serving.answer import PLAIN, Form
-from service.serving.arrangement import RequestMoment
+from service.serving.answer import Envelope, encode
 from service.serving.catalogue import ItemCatalogue
 from service.serving.erasures import ErasureFollower
 from service.serving.histories import CONNECTION_TIMEOUT, Histories
-from service.serving.page import NOBODY, History, Page
+from service.serving.page import Page
 from service.serving.slate_log import SlateLog
 from service.serving.table_sets import TableSet, TableSets
+from service.serving.visit import RequestMoment, View, Visit
 
 __all__ = [
     "CONNECTION_TIMEOUT",
-    "NOBODY",
-    "PLAIN",
+    "Envelope",
     "ErasureFollower",
-    "Form",
     "Histories",
-    "History",
     "ItemCatalogue",
     "Page",
     "RequestMoment",
     "SlateLog",
     "TableSet",
     "TableSets",
+    "View",
+    "Visit",
+    "encode",
 ]

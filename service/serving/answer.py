@@ -1,52 +1,48 @@
-"""In: a page, and what it was made from. Out: the answer as JSON bytes."""
+"""A page in; the answer as JSON bytes out. Stage 7."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import msgspec
 
 from models.records import ItemFacts
 from models.slate import Contribution, Shown, explanation
 from service.http import Item, Slate
-from service.serving.candidate_pool import CatalogueView
 from service.serving.page import Page
-from service.serving.table_sets import TableSet
+from service.serving.visit import View
 
 _encoder = msgspec.json.Encoder()
 
 
-class Form(msgspec.Struct, frozen=True):
-    """What an answer tells beside the items."""
+class Envelope(NamedTuple):
+    """What an answer says besides its items."""
 
+    request_id: str
+    now: float
+    """Epoch seconds; the age of the version counts to it."""
+    degraded: list[str]
+    user_id: str | None = None
     propensities: bool = False
+    """Whether each item has its propensity."""
     contributions: bool = False
+    """Whether each item has the contributions to its score."""
 
 
-PLAIN = Form()
-
-
-def encode(
-    request_id: str,
-    user_id: str | None,
-    held: TableSet | None,
-    catalogue: CatalogueView,
-    page: Page,
-    degraded: list[str],
-    now: float,
-    form: Form = PLAIN,
-) -> bytes:
-    """The answer as JSON. `now` is in epoch seconds."""
-    manifest = held.manifest if held is not None else None
-    items = [_item(shown, catalogue.get(shown.item_id)) for shown in page.shown]
-    if form is not PLAIN:
-        _tell(items, page, form)
+def encode(view: View, page: Page, envelope: Envelope) -> bytes:
+    """Encode a page as JSON."""
+    manifest = view.tables.manifest if view.tables is not None else None
+    items = [_item(shown, view.catalogue.get(shown.item_id)) for shown in page.shown]
+    if envelope.propensities or envelope.contributions:
+        _explain(items, page, envelope)
     return _encoder.encode(
         Slate(
-            request_id,
-            user_id,
+            envelope.request_id,
+            envelope.user_id,
             manifest.id if manifest else None,
-            round(max(0.0, now - manifest.created_at), 3) if manifest else None,
+            round(max(0.0, envelope.now - manifest.created_at), 3) if manifest else None,
             page.served_by,
-            degraded,
+            envelope.degraded,
             items,
         )
     )
@@ -58,12 +54,12 @@ def _item(shown: Shown, facts: ItemFacts | None) -> Item:
     return Item(shown.item_id, shown.score, shown.rank, shown.source, facts.title, facts.category, facts.price)
 
 
-def _tell(items: list[Item], page: Page, form: Form) -> None:
+def _explain(items: list[Item], page: Page, envelope: Envelope) -> None:
     places = {item: at for at, item in enumerate(page.ranking.items)} if page.ranking is not None else {}
     for item, shown in zip(items, page.shown, strict=True):
-        if form.propensities:
+        if envelope.propensities:
             item.propensity = shown.propensity
-        if form.contributions:
+        if envelope.contributions:
             item.contributions = _contributions(shown, page, places)
 
 
@@ -75,4 +71,4 @@ def _contributions(shown: Shown, page: Page, places: dict[str, int]) -> list[Con
     return [*explanation.contributions(page.ranking, at, float(page.ranking.scores[at])), *moved]
 
 
-__all__ = ["PLAIN", "Form", "encode"]
+__all__ = ["Envelope", "encode"]

@@ -1,103 +1,87 @@
-"""In: a pool in order of score and a request's wishes. Out: the page. A request without wishes never comes here."""
+"""A pool in order of score and a request's wishes in; the page out. Stage 7.
+
+A request without wishes never comes here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 
 from models.arrays import Array
 from models.recommender import Ranking
-from models.slate import Showing, Showings, Shown, Wishes, alike, rotation, slate, traits
-from service.http import Ask
-from service.serving.candidate_pool import REQUESTED, SPARE, CatalogueView, History
+from models.slate import Shown, Wishes, alike, rotation, slate, traits
+from service.http import PageAsk
+from service.serving.candidate_pool import REQUESTED, SPARE
 from service.serving.table_sets import TableSet
+from service.serving.visit import View, Visit
 
 
-class RequestMoment(NamedTuple):
-    """What a page depends on beside model and history: when it is, what was shown before, what chance draws from.
-
-    `request_id` is random, in hexadecimal. `stored`: what every service showed this user, as Redis has it.
-    """
-
-    now: float
-    showings: Showings
-    request_id: str
-    stored: Sequence[Showing] = ()
-
-    @property
-    def seed(self) -> int:
-        """What chance draws from: of each request its own."""
-        return int(self.request_id, 16)
+def wishes(ask: PageAsk) -> bool:
+    """Whether the request wishes for more than the best items by score."""
+    return bool(ask.diversity or ask.pins or ask.boosted or ask.rotate or ask.explore)
 
 
-def wishes(ask: Ask) -> bool:
-    """Whether the request wishes anything but the best by score."""
-    return bool(ask.diversity or ask.pinned or ask.boosted or ask.rotate or ask.explore)
-
-
-def depth(ask: Ask) -> int:
-    """Candidates of the pool: more than the page has places, where rules may bring up what stands further down."""
+def depth(ask: PageAsk) -> int:
+    """Candidates of the pool: more than the page has places where rules may bring up items from further down."""
     return ask.count + SPARE if ask.diversity or ask.rotate or ask.explore else ask.count
 
 
-def arrange(
-    pool: list[Shown],
-    ask: Ask,
-    pins: Mapping[int, str],
-    held: TableSet | None,
-    catalogue: CatalogueView,
-    history: History,
-    moment: RequestMoment,
-) -> list[Shown]:
-    """The page of a pool. What is pinned or boosted must be in the pool, see `with_named`."""
+def arrange(pool: list[Shown], view: View, visit: Visit) -> list[Shown]:
+    """Arrange a pool into the page that the request wishes for.
+
+    Pinned and boosted items must be in the pool already, see `with_named`.
+    """
     if not pool:
         return []
+    ask = visit.ask
     places = {shown.item_id: at for at, shown in enumerate(pool)}
     boosted = set(ask.boosted)
     wished = Wishes(
         ask.count,
         ask.diversity,
-        {place: places[item] for place, item in pins.items() if item in places},
+        {place: places[item] for place, item in ask.pins.items() if item in places},
         np.array([shown.item_id in boosted for shown in pool]),
         ask.boost_share if boosted else 0.0,
         ask.rotate,
         ask.explore,
     )
-    random = np.random.default_rng(moment.seed) if ask.explore else None
-    likeness, penalty = _likeness(pool, ask, held, catalogue), _penalty(pool, ask, history, moment)
-    return slate.arranged(pool, wished, likeness, penalty, random)
+    random = np.random.default_rng(visit.moment.seed) if ask.explore else None
+    return slate.arranged(pool, wished, _likeness(pool, view, ask), _penalty(pool, visit), random)
 
 
-def _likeness(pool: list[Shown], ask: Ask, held: TableSet | None, catalogue: CatalogueView) -> Array | None:
+def _likeness(pool: list[Shown], view: View, ask: PageAsk) -> Array | None:
     if not ask.diversity:
         return None
-    facts = [catalogue.get(shown.item_id) for shown in pool]
-    return alike(traits(_vectors(pool, held), facts))
+    facts = [view.catalogue.get(shown.item_id) for shown in pool]
+    return alike(traits(_vectors(pool, view.tables), facts))
 
 
-def _vectors(pool: list[Shown], held: TableSet | None) -> Array:
-    if held is None or not held.items:
+def _vectors(pool: list[Shown], tables: TableSet | None) -> Array:
+    """(pool, factors) learned vector of each item, zeros where the model has none."""
+    if tables is None or not tables.items:
         return np.zeros((len(pool), 1))
-    rows = np.array([held.state.keys["item"].rows.get(shown.item_id, -1) for shown in pool])
-    learnt = held.state.tables["item_factors"].columns["q"]
-    return np.where(rows[:, None] >= 0, learnt[rows], 0.0).astype(np.float64)
+    rows = np.array([tables.state.keys["item"].rows.get(shown.item_id, -1) for shown in pool])
+    learned = tables.state.tables["item_factors"].columns["q"]
+    return np.where(rows[:, None] >= 0, learned[rows], 0.0).astype(np.float64)
 
 
-def _penalty(pool: list[Shown], ask: Ask, history: History, moment: RequestMoment) -> Array | None:
+def _penalty(pool: list[Shown], visit: Visit) -> Array | None:
+    """(pool,) spreads by which rotation moves each item down; None without rotation."""
+    ask, moment = visit.ask, visit.moment
     if not ask.rotate or ask.user_id is None:
         return None
-    touched = dict(zip(reversed(history.items), reversed(history.times), strict=True))
+    touched = dict(zip(reversed(visit.history.items), reversed(visit.history.times), strict=True))
     items = [shown.item_id for shown in pool]
     showings = rotation.united(moment.showings.of(ask.user_id), moment.stored)
     return rotation.spreads(rotation.exposures(showings, items, touched, moment.now))
 
 
 def with_named(pool: list[Shown], named: Iterable[str], ranking: Ranking | None) -> list[Shown]:
-    """The pool and behind it the named items that are not in it: in order of their scores, then those without one."""
-    there = {shown.item_id for shown in pool}
-    missing = [item for item in dict.fromkeys(named) if item not in there]
+    """Append the named items that the pool lacks: those that were ranked by score, then the others."""
+    present = {shown.item_id for shown in pool}
+    missing = [item for item in dict.fromkeys(named) if item not in present]
     if not missing:
         return pool
     ranked = {} if ranking is None else {item: at for at, item in enumerate(ranking.items)}
@@ -114,4 +98,4 @@ def with_named(pool: list[Shown], named: Iterable[str], ranking: Ranking | None)
     return pool
 
 
-__all__ = ["RequestMoment", "arrange", "depth", "wishes", "with_named"]
+__all__ = ["arrange", "depth", "wishes", "with_named"]

@@ -1,8 +1,8 @@
-"""In: which items changed, and a request's filters. Out: items that match, found without asking every item in Python.
+"""The catalogue of one service process: follows the facts of items, and finds the items that match a filter.
 
-The catalogue of one service process: the facts of `streaming.live.facts`, and columns of those that filters ask for. A
-filter is one vectorised pass over the shortest list of items that can hold all matches (a category, a tag, or all), in
-stretches, and ends as soon as enough are found: some 3 ns an item, 3 ms at the very worst among a million.
+The facts are those of `streaming.live.facts`; columns hold the ones that filters use. A filter is one vectorised pass
+over the shortest list of items that can hold all matches (a category, a tag, or all items), in stretches, and ends as
+soon as enough are found: some 3 ns per item, at worst 3 ms among a million.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from streaming.live import FactsFollower
 from streaming.store import Store
 
 STRETCH: Final = 1 << 15
-"""Items looked at in one go: 0.1 ms, so that a filter that many items match costs no more than that."""
+"""Items per pass: 0.1 ms, so that a filter that many items match costs no more than that."""
 
 SMALL: Final = 64
-"""Rows of a list that is not worth tidying."""
+"""Rows up to which a list is not worth tidying."""
 
 
 @dataclass(slots=True)
 class Listed:
-    """The rows of one category or tag, and the length at which it is gone through."""
+    """The rows of one category or tag, and the length at which to tidy it."""
 
     rows: array[int]
     tidy_at: int
 
 
 class Columns:
-    """Price, category and tags of every item met, by row; and the rows of each category and tag. Thread-safe.
+    """Price, category and tags of every known item, by row, and the rows of each category and tag. Thread-safe.
 
-    What stands here may be more than is true now (an item that lost a tag stays in its list): matches are checked
-    against the facts, so it only costs a look.
+    A list may hold more than is true now (an item that lost a tag stays in its list). Matches are checked against the
+    facts, so this only costs a look.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Columns:
         self._categories = np.full(1024, -1, np.int32)
 
     def put(self, item: str, facts: ItemFacts) -> None:
-        """An item has these facts now."""
+        """Set the facts of an item."""
         with self._lock:
             row = self._rows.get(item, -1)
             if row < 0:
@@ -78,7 +78,7 @@ class Columns:
             self._marks[row] = marks(facts.tags)
 
     def hide(self, item: str) -> None:
-        """An item was taken off."""
+        """Mark an item as removed."""
         with self._lock:
             row = self._rows.get(item, -1)
             if row >= 0:
@@ -93,7 +93,7 @@ class Columns:
         listed.rows.append(row)
 
     def _tidy(self, kind: str, name: str, listed: Listed) -> None:
-        """Drop what is there twice, or no longer belongs there: a list is at most twice as long as it has to be."""
+        """Drop rows that are listed twice or no longer belong: a list is at most twice as long as needed."""
         code = self._codes.get(name, -2)
         belongs: Callable[[int], bool] = (
             (lambda row: self._categories[row] == code) if kind == "category" else (lambda row: name in self._tags[row])
@@ -111,7 +111,7 @@ class Columns:
         self._categories = np.concatenate([self._categories, np.full(more, -1, np.int32)])
 
     def matching(self, wanted: Wanted) -> Iterator[str]:
-        """Ids of items that can match, those met first leading; each is still to be checked."""
+        """Ids of items that can match, in the order in which they became known. Each must still be checked."""
         with self._lock:
             rows = self._shortest(wanted)
             code = self._codes.get(wanted.category, -2) if wanted.category is not None else None
@@ -119,14 +119,19 @@ class Columns:
         for start in range(0, len(rows), STRETCH):
             stretch = rows[start : start + STRETCH]
             fitting = dict.fromkeys(stretch[self._fitting(stretch, wanted, code)].tolist())
-            fresh = [row for row in fitting if row not in seen] if seen else fitting
-            yield from map(self._ids.__getitem__, fresh)
+            unseen = [row for row in fitting if row not in seen] if seen else fitting
+            yield from map(self._ids.__getitem__, unseen)
             seen |= fitting
 
     def page(self, category: str | None, after: str | None) -> Iterator[str]:
-        """Ids of a category's items (of all), those met first leading, from the one behind `after`. May be hidden ones.
+        """Ids of items in the order in which they became known, hidden ones included.
 
-        Raises KeyError when `after` was never met.
+        Args:
+            category: Only items of this category; None for all items.
+            after: Begin behind this item; None for the beginning.
+
+        Raises:
+            KeyError: `after` is not known.
         """
         with self._lock:
             start = self._rows[after] + 1 if after is not None else 0
@@ -171,7 +176,7 @@ class Columns:
 
 
 def marks(tags: Iterable[str]) -> int:
-    """64 bits, one of which, chosen by hash, is set for each tag.
+    """64 bits: for each tag one bit, chosen by hash, is set.
 
     >>> marks(["green"]) & marks(["green", "loose"]) == marks(["green"])
     True
@@ -183,7 +188,7 @@ def marks(tags: Iterable[str]) -> int:
 
 
 class ItemCatalogue(FactsFollower):
-    """The followed facts, and a way to find items by them."""
+    """The followed facts, and the search for items by them."""
 
     def __init__(self, store: Store) -> None:
         self._columns = Columns()
@@ -198,11 +203,11 @@ class ItemCatalogue(FactsFollower):
                 self._columns.hide(item)
 
     def likely(self, wanted: Wanted, limit: int) -> list[str]:
-        """At most `limit` items that match as far as the columns tell; nearly all do, each is still to be checked."""
+        """At most `limit` items that match according to the columns. Nearly all do; each must still be checked."""
         return list(islice(self._columns.matching(wanted), limit))
 
     def matching(self, wanted: Wanted, limit: int, passes: Callable[[str], bool] = lambda _: True) -> list[str]:
-        """At most `limit` items that match, none of them hidden, all of which pass; those seen first leading."""
+        """At most `limit` items that match and pass, none hidden, in the order in which they became known."""
         found: list[str] = []
         for item in self._columns.matching(wanted):
             if wanted.matches(self.get(item)) and not self.hidden(item) and passes(item):
@@ -212,7 +217,7 @@ class ItemCatalogue(FactsFollower):
         return found
 
     def page(self, category: str | None, after: str | None, limit: int) -> list[str]:
-        """At most `limit` items that are shown, those met first leading. Raises KeyError for an `after` never met."""
+        """At most `limit` items that may be shown, in the order in which they became known; see `Columns.page`."""
         shown = (item for item in self._columns.page(category, after) if self._fits(item, category))
         return list(islice(shown, limit))
 

@@ -1,7 +1,7 @@
-"""In: erasures that the learner carried out, whichever replica was asked. Out: nothing here remembers those users.
+"""Follows the log of completed erasures and removes those users from this replica's memory.
 
-What a service keeps of users is what they were shown lately, in memory and bounded. Histories are not here: they are
-read from Redis for each request, so that no version, whichever is served, can bring one back.
+The memory is bounded, and holds what users were shown recently. Histories are not in it: they are read from Redis for
+each request, so that no version can bring one back.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from service.runtime import cancel_and_wait, logs
 from streaming.store import QuickStore, StoreUnavailable
 
 PERIOD: Final = 1.0
-"""Seconds between looks."""
+"""Seconds between reads."""
 TOGETHER: Final = 1_000
-"""Erasures of one look."""
+"""Most erasures of one read."""
 
 
 class ErasureFollower:
-    """Follows the erasures in Redis. For one event loop, the one on which showings are used."""
+    """Follows the erasures in Redis. For one event loop, the one that uses the showings."""
 
     def __init__(self, store: QuickStore, showings: Showings, intake: EventPublisher, reservoir: Reservoir) -> None:
         self._store, self._showings, self._intake, self._reservoir = store, showings, intake, reservoir
@@ -33,38 +33,41 @@ class ErasureFollower:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look; called on the event loop."""
-        self._task = asyncio.create_task(self._run(), name="forgetting")
+        """Start to follow; called on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="erasures")
 
     async def stop(self) -> None:
         """End the task."""
         await cancel_and_wait(self._task)
 
     def forget(self, users: Iterable[str]) -> None:
-        """Forget what these users were shown."""
+        """Forget these users."""
         users = list(users)
         self._reservoir.erase({user_hash(user) for user in users})
         for user in users:
             self._showings.forget(user)
             for entry in [each for each in list(self._intake.impressions) if each[0] == user]:
-                with contextlib.suppress(ValueError):  # newer ones have just pushed it out
+                with contextlib.suppress(ValueError):  # newer impressions have just pushed it out
                     self._intake.impressions.remove(entry)
 
     async def _run(self) -> None:
         while True:
             try:
-                # A silent Redis loses nothing: the stream keeps the last ten thousand erasures.
+                # While Redis is silent nothing is lost: the stream keeps the last ten thousand erasures.
                 with contextlib.suppress(StoreUnavailable):
                     await self.look()
             except Exception:
-                # A defect here must not end what every erasure waits for.
-                logs.fault("looking for erasures failed")
+                # A defect here must not end the task: every later erasure depends on it.
+                logs.fault("reading erasures failed")
             await asyncio.sleep(PERIOD)
 
     async def look(self) -> None:
-        """Take over the erasures since the last look; the first one only finds where they end. Raises StoreUnavailable.
+        """Carry out the erasures since the last read. The first read only finds where the log ends.
 
-        A service that has just begun remembers nobody, so it need not read those before.
+        A service that has just started remembers nobody, so it need not read older erasures.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
         """
         stream = self._store.key("erased")
         if not self._last:

@@ -1,4 +1,4 @@
-"""In: a user id. Out: what the user did last, or that it cannot be had now, which costs one request its budget."""
+"""Reads the history of a user from Redis within a budget of time, or says that it cannot be read now."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from models.slate import Showing
-from service.runtime import Breaker, Telemetry
-from service.serving.page import NOBODY, History
+from service.http import NOBODY, History
+from service.runtime import Breaker
+from service.runtime.telemetry import Telemetry
 from streaming.live import parse, request
 from streaming.live import showings as shown
 from streaming.store import QuickStore, StoreUnavailable
 
 BUDGET: Final = 0.05
-"""Seconds a request waits for the history. An answer for anybody, now, is worth more than a personal one late."""
-
+"""Seconds a request waits for the history. A general answer now is worth more than a personal one late."""
 
 LATE_IN_A_ROW: Final = 3
-"""Reads in a row that ran out of time before Redis is left alone: one late read happens to a busy machine."""
+"""Reads in a row that run out of time before reads pause. One late read happens on a busy machine."""
 SLICES: Final = 5
-"""Parts of the budget. A part whose timer came late does not count: then this process was busy, not Redis."""
+"""Parts of the budget. A part whose timer fired late does not count: then this process was busy, not Redis."""
 LATE: Final = 0.003
-"""Seconds by which a timer of an unoccupied event loop is late at most."""
+"""Most seconds by which a timer of an idle event loop is late."""
 MOST_SLICES: Final = 25
-"""Parts after which a read is given up however busy this process is."""
+"""Parts after which a read is given up, however busy this process is."""
 CONNECTION_TIMEOUT: Final = 1.0
-"""Seconds after which a silent connection is given up. Longer than the budget: a read that is abandoned goes on in the
+"""Seconds after which a silent connection is given up. It is longer than the budget: an abandoned read continues in the
 background, because cutting it off would cost its connection, and a new one costs more than the wait."""
 
 
 class Histories:
-    """Reads histories; after failures it does not ask again for a while, so that few requests pay for them."""
+    """Reads histories. After failures it pauses, so that few requests pay for them."""
 
     def __init__(self, store: QuickStore, telemetry: Telemetry, budget: float = BUDGET) -> None:
         self._store = store
@@ -43,23 +43,31 @@ class Histories:
 
     @property
     def available(self) -> bool:
-        """Whether reads are tried."""
+        """Whether reads are tried at the moment."""
         return not self._breaker.is_open
 
     async def get(self, user_id: str) -> tuple[History, bool]:
-        """(history, whether it could be read). An unknown user has an empty one."""
+        """Read a history.
+
+        Returns:
+            The history, empty for an unknown user, and whether it could be read.
+        """
         read = await self._read(lambda: self._store.call(*request(self._store.key, user_id)))
         return (NOBODY, False) if read is None else (_history(read), True)
 
     async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
-        """(history, what the user was shown lately, whether both could be read), in the same one round trip."""
+        """Read a history and the recent showings of a user in one round trip.
+
+        Returns:
+            The history, the showings, and whether both could be read.
+        """
         key = self._store.key
         commands = (request(key, user_id), shown.request(key, user_id))
         read = await self._read(lambda: self._store.calls(commands))
         return (NOBODY, [], False) if read is None else (_history(read[0]), shown.parse(read[1]), True)
 
     async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """What Redis answers, None when it does not, or not in time."""
+        """The answer of Redis; None when there is none in time."""
         started = time.monotonic()
         if not self._breaker.allows(started):
             return None
@@ -94,7 +102,7 @@ class Histories:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._abandoned.discard(task)
         if not task.cancelled():
-            # Looked at, so that asyncio does not report a failure that was counted already.
+            # Read, so that asyncio does not report a failure that was counted already.
             task.exception()
 
 

@@ -1,91 +1,85 @@
-"""In: a request, the user's history, one table set. Out: the page. Stage 7: every request's path."""
+"""A view and a visit in; the page out. Stage 7: the path of every request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from models.recommender import Ranking
 from models.slate import EVERYTHING, UNPROPOSED, Shown, Wanted, rotation, slate
-from service.http import Ask, pins
-from service.serving import arrangement as arranging
-from service.serving.arrangement import RequestMoment
-from service.serving.candidate_pool import NOBODY, REQUESTED, CatalogueView, History, Pool, rank, requested, stages
-from service.serving.table_sets import TableSet
+from service.http import PageAsk
+from service.serving.arrangement import arrange, depth, wishes, with_named
+from service.serving.candidate_pool import REQUESTED, Pool, rank, requested, stages
+from service.serving.visit import CatalogueView, View, Visit
 
 FILLING = frozenset({"popular", "catalogue", REQUESTED})
-"""Sources of what fills a page that the ranking does not."""
+"""Sources of the items that fill up a page where the ranking ends."""
 
 
 class Page(NamedTuple):
-    """What is shown, what filled its head, and the ranking it was made from."""
+    """The items of a page, the source of its first items, and the ranking that it was made from."""
 
     shown: list[Shown]
     served_by: str
     ranking: Ranking | None = None
 
 
-def recommend(
-    held: TableSet | None, catalogue: CatalogueView, ask: Ask, history: History, moment: RequestMoment, place: str = "$"
-) -> Page:
-    """The slate for a history. Ranked candidates first, then the category, what is popular, the catalogue.
-
-    `place` is what the request is called where a field of it is wrong.
-    """
-    excluded = {*ask.exclude, *slate.seen(history.items, history.kinds, ask.exclude_seen)}
-    pinned = pins(ask, place) if ask.pinned else {}
-    pool = Pool(ask.wanted, arranging.depth(ask), excluded, [*pinned.values(), *ask.boosted])
-    ranking = rank(held, catalogue, ask, history, moment.now, pool) if held is not None else None
+def recommend(view: View, visit: Visit) -> Page:
+    """The page for a history: ranked candidates first, then popular items of the category, popular items, any items."""
+    ask, catalogue = visit.ask, view.catalogue
+    excluded = {*ask.exclude, *slate.seen(visit.history.items, visit.history.kinds, ask.exclude_seen)}
+    pool = Pool(ask.wanted, depth(ask), excluded, [*ask.pins.values(), *ask.boosted])
+    ranking = rank(view, visit, pool)
     allowed = rules(catalogue, pool.wanted, excluded)
-    wishes = arranging.wishes(ask)
+    wished = wishes(ask)
     if ask.candidates:
-        size = len(ask.candidates) if wishes else ask.count
+        size = len(ask.candidates) if wished else ask.count
         shown = slate.compose(requested(ranking, ask.candidates), size, allowed)
     else:
-        shown = slate.compose(stages(ranking, held, catalogue, pool), pool.size, allowed)
-    if wishes:
+        shown = slate.compose(stages(ranking, view, pool), pool.size, allowed)
+    if wished:
         if not ask.candidates:
-            shown = arranging.with_named(shown, _named(ask, pinned, catalogue, allowed), ranking)
-        shown = arranging.arrange(shown, ask, pinned, held, catalogue, history, moment)
+            shown = with_named(shown, _named(ask, catalogue, allowed), ranking)
+        shown = arrange(shown, view, visit)
+    shown = shown[: ask.count]
     if ask.rotate and ask.user_id is not None:
-        items = [each.item_id for each in shown[: ask.count]]
+        moment, items = visit.moment, [each.item_id for each in shown]
         moment.showings.add(ask.user_id, rotation.page(moment.request_id, items, moment.now))
-    return _page(shown[: ask.count], ranking)
+    return _page(shown, ranking)
 
 
-def _named(ask: Ask, pinned: dict[int, str], catalogue: CatalogueView, allowed: Callable[[str], bool]) -> list[str]:
-    """What may be shown of what the request names: pins whatever the filters say, boosted items within them."""
+def _named(ask: PageAsk, catalogue: CatalogueView, allowed: Callable[[str], bool]) -> list[str]:
+    """The named items that may be shown: pins whatever the filters say, boosted items within them."""
     barred = set(ask.exclude)
-    fixed = [item for item in pinned.values() if item not in barred and not catalogue.hidden(item)]
+    fixed = [item for item in ask.pins.values() if item not in barred and not catalogue.hidden(item)]
     return [*fixed, *filter(allowed, ask.boosted)]
 
 
-def popular(held: TableSet | None, catalogue: CatalogueView, ask: Ask) -> Page:
-    """The slate that everybody gets."""
-    excluded = set(ask.exclude)
-    pool = Pool(ask.wanted, ask.count, excluded, [])
-    page = slate.compose(stages(None, held, catalogue, pool), ask.count, rules(catalogue, pool.wanted, excluded))
-    return _page(page, None)
+def popular(view: View, wanted: Wanted, n: int, exclude: Iterable[str] = ()) -> Page:
+    """The page of popular items, the same for everybody."""
+    pool = Pool(wanted, n, set(exclude), [])
+    shown = slate.compose(stages(None, view, pool), n, rules(view.catalogue, wanted, pool.excluded))
+    return _page(shown, None)
 
 
-def similar(held: TableSet | None, catalogue: CatalogueView, item_id: str, n: int) -> Page:
-    """The slate beside an item: what goes with it, then its category."""
-    ranking = _proposed(held.recommender.similar(item_id, n)) if held is not None else None
-    facts = catalogue.get(item_id)
+def similar(view: View, item_id: str, n: int) -> Page:
+    """The page next to an item: items that go with it, then popular items of its category."""
+    ranking = _proposed(view.tables.recommender.similar(item_id, n)) if view.tables is not None else None
+    facts = view.catalogue.get(item_id)
     category = facts.category if facts is not None else None
     pool = Pool(Wanted(category), n, {item_id}, [])
-    page = slate.compose(stages(ranking, held, catalogue, pool), n, rules(catalogue, EVERYTHING, pool.excluded))
-    return _page(page, ranking)
+    shown = slate.compose(stages(ranking, view, pool), n, rules(view.catalogue, EVERYTHING, pool.excluded))
+    return _page(shown, ranking)
 
 
 def _proposed(ranking: Ranking) -> Ranking:
-    """Without the candidates that the source in charge did not propose itself, which stand far below its own."""
+    """Drop candidates that the source in charge did not propose itself; they are ranked far below its own."""
     kept = int((ranking.scores > UNPROPOSED).sum())
     return ranking._replace(items=ranking.items[:kept], scores=ranking.scores[:kept], sources=ranking.sources[:kept])
 
 
 def rules(catalogue: CatalogueView, wanted: Wanted, excluded: set[str]) -> Callable[[str], bool]:
-    """Whether an item may be shown: not excluded, matching the filters, not removed or unavailable."""
+    """A test whether an item may be shown: not excluded, matching the filters, not removed or unavailable."""
     anything = wanted.anything
 
     def allowed(item: str) -> bool:
@@ -103,4 +97,4 @@ def _page(shown: list[Shown], ranking: Ranking | None) -> Page:
     return Page(shown, head if ranking is None or head in FILLING else ranking.served_by, ranking)
 
 
-__all__ = ["NOBODY", "CatalogueView", "History", "Page", "RequestMoment", "popular", "recommend", "similar"]
+__all__ = ["Page", "popular", "recommend", "similar"]

@@ -1,7 +1,7 @@
-"""In: pages that were answered. Out: records in topic `slates`, off the request's path.
+"""Writes the pages that were answered into topic `slates`, off the path of the request.
 
-A request appends to a bounded queue and goes on; a thread writes. What the queue or Kafka has no room for is counted
-and dropped: a slate is a figure, not an order.
+A request appends to a bounded queue and goes on; a thread writes. Slates for which the queue or Kafka has no room are
+counted and dropped: they are statistics, and nothing depends on having all of them.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from typing import Final, NamedTuple
 
 from models.records import SlateRecord, encode_slate
 from models.slate import Shown
-from service.http import Ask
-from service.runtime import RateLimit, Telemetry
+from service.http import PageAsk
+from service.runtime import RateLimit
+from service.runtime.telemetry import Telemetry
 from service.serving.page import Page
-from service.serving.table_sets import TableSet
+from service.serving.visit import View, Visit
 from streaming.kafka import EventProducer, KafkaTrouble
 from streaming.settings import Settings
 
 ROOM: Final = 2_000
-"""Slates that may wait while Kafka is away or slow: twenty seconds at the most that is written. Some 4 MB."""
+"""Slates that may wait while Kafka is away or slow: twenty seconds at the highest rate that is written, some 4 MB."""
 PAUSE: Final = 0.1
 """Seconds between looks at the queue."""
 CLOSING: Final = 1.0
+"""Seconds that the thread has to end."""
 
 
 class _Waiting(NamedTuple):
     request_id: str
     timestamp: float
-    ask: Ask
+    ask: PageAsk
     version: str | None
     sequence: int
     shown: list[Shown]
@@ -39,9 +41,16 @@ class _Waiting(NamedTuple):
 
 
 class SlateLog:
-    """`shown` never blocks; a thread hands what it takes to the producer that `producer()` gives, None for none yet."""
+    """Queues slates and writes them from a thread of its own. `add` never blocks."""
 
     def __init__(self, settings: Settings, telemetry: Telemetry, producer: Callable[[], EventProducer | None]) -> None:
+        """Make the log; `start` begins to write.
+
+        Args:
+            settings: The share of slates to write, and the most per second.
+            telemetry: Where outcomes are counted.
+            producer: Returns the connection to Kafka, None while there is none.
+        """
         self._share = settings.service.slate_sample
         self._bucket = RateLimit(settings.service.slates_per_second)
         self._counts = telemetry.slates
@@ -51,27 +60,29 @@ class SlateLog:
         self._thread = threading.Thread(target=self._run, name="slates", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread that writes."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Hand over what waits, and end. The producer is flushed by its owner."""
+        """Hand over what waits and end the thread. The owner of the producer flushes it."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(CLOSING)
 
-    def shown(self, request_id: str, ask: Ask, held: TableSet | None, page: Page, now: float) -> None:
-        """A page was answered. `now` in epoch seconds; request_id is random, so it decides whether it is sampled."""
+    def add(self, view: View, visit: Visit, page: Page) -> None:
+        """Queue a page that was answered, if its request is in the sample. Request ids are random, so they decide."""
         if not page.shown:
             return
+        request_id = visit.moment.request_id
         if not sampled(request_id, self._share) or self._bucket.take("", 1.0, time.monotonic()):
             self._counts["left_out"].inc()
         elif len(self._queue) >= ROOM:
             self._counts["dropped"].inc()
         else:
-            manifest = held.manifest if held is not None else None
+            manifest = view.tables.manifest if view.tables is not None else None
             version, sequence = (manifest.id, manifest.seq) if manifest is not None else (None, 0)
-            self._queue.append(_Waiting(request_id, now, ask, version, sequence, page.shown, page.served_by))
+            moment = visit.moment.now
+            self._queue.append(_Waiting(request_id, moment, visit.ask, version, sequence, page.shown, page.served_by))
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):
@@ -100,7 +111,7 @@ def sampled(request_id: str, share: float) -> bool:
 
 
 def record(waiting: _Waiting) -> SlateRecord:
-    """What the topic holds of a slate."""
+    """The record of a slate for the topic."""
     ask, shown = waiting.ask, waiting.shown
     return SlateRecord(
         waiting.request_id,

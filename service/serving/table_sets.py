@@ -1,7 +1,7 @@
-"""In: a version to be served. Out: one of two table sets that holds it, and the swap from one to the other. Stage 7.
+"""Holds the served version in one of two table sets, and swaps to the other. Stage 7.
 
-Requests read the active set, a background thread writes the idle one. A request holds one set to its end, so that no
-answer mixes two versions; the idle set is written only after the last request left it.
+Requests read the active set, a background thread writes the idle one. A request holds one set until its end, so that no
+answer mixes two versions; the idle set is written only after the last request has left it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import numpy as np
-
-from models.dimensions import SOURCES
-from models.recommender import CONTENDERS, Recommender
+from models.recommender import CONTENDERS, Ranker, best_source
 from models.snapshot import Damaged, Manifest
 from models.state import Schema, State, duplicate
 from streaming.store import Store
 from streaming.versions import DeltaCache
 from streaming.versions import loading as versions
 
-# Seconds to wait for the last request on a set; a request holds one for about a millisecond. After it the set is left
-# to that request and the version is loaded into fresh tables, which costs memory and not correctness.
 LEAVE_DEADLINE: Final = 5.0
+"""Seconds to wait for the last request on a set; a request holds one for about a millisecond. After that the set is
+left to the request and the version is loaded into new tables, which costs memory, not correctness."""
 
 
 class TableSet:
-    """Tables of one version, the recommender over them, and how many requests are reading them."""
+    """Tables of one version, the ranker over them, and how many requests are reading them."""
 
     def __init__(self, state: State, manifest: Manifest) -> None:
         self.state = state
         self.manifest = manifest
-        self.recommender = Recommender(state)
+        self.recommender = Ranker(state)
         self.baseline = False
         self._lock = threading.Lock()
         self._readers = 0
@@ -45,8 +42,8 @@ class TableSet:
 
     @property
     def order(self) -> str | None:
-        """Who orders lists, by the gate's decision: the best single source, or None for the contender in charge."""
-        return best_source(self.state) if self.baseline else None
+        """The contender that the gate lets order lists: the baseline, or None for the contender in charge."""
+        return CONTENDERS[best_source(self.state.served.race)] if self.baseline else None
 
     @property
     def items(self) -> int:
@@ -65,7 +62,7 @@ class TableSet:
                 self._readers -= 1
 
     def left(self, deadline: float) -> bool:
-        """Wait until nobody reads; False when somebody still does after `deadline` seconds."""
+        """Wait until no request reads. Returns False when one still does after `deadline` seconds."""
         limit = time.monotonic() + deadline
         while self._readers:
             if time.monotonic() > limit:
@@ -74,14 +71,8 @@ class TableSet:
         return True
 
 
-def best_source(state: State) -> str:
-    """The single source with the best running score: the bar that a learnt ranking has to clear."""
-    race = state.tables["race"].columns
-    return CONTENDERS[int(np.argmax((race["fading_hits"] + race["fading_reciprocal"])[:SOURCES]))]
-
-
 class TableSets:
-    """The two sets, and a third that holds the last known good version, so that going back to it reads nothing.
+    """The two sets, and a third one for the reference, so that a rollback reads nothing.
 
     `active` may be read from any thread; everything else is for the one background thread.
     """
@@ -107,31 +98,41 @@ class TableSets:
 
     @property
     def kept(self) -> TableSet | None:
-        """The set that holds the last known good version, None when there is none."""
+        """The set that holds the reference, None when there is none."""
         return self._kept
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all sets."""
+        """Bytes of all sets together."""
         return sum(each.state.nbytes() for each in (self._active, self._idle, self._kept) if each is not None)
 
     @contextmanager
     def hold(self) -> Iterator[TableSet | None]:
         """The active set, unchanged until the block ends."""
-        while (held := self._active) is not None:
-            with held.reading():
+        while (tables := self._active) is not None:
+            with tables.reading():
                 # Between the look and the count a swap may have made it idle: then it may be written to already.
-                if held is self._active:
-                    yield held
+                if tables is self._active:
+                    yield tables
                     return
         yield None
 
     def prepare(self, version: str, *, or_older: bool = False) -> str:
-        """Bring the idle set to `version`. Returns how: `kept` (it was there), `apply` (deltas onto it), `copy` (there
-        was none, or it is the version that is kept: deltas onto a copy) or `load` (a base).
+        """Bring the idle set to a version.
 
-        A damaged version raises Damaged, unless `or_older` lets the newest sound one before it take its place. Raises
-        what the store and `streaming.versions.loading` raise; the idle set is then dropped, never left in between.
+        Args:
+            version: Id of the version.
+            or_older: Whether the newest sound version before it may take the place of a damaged one.
+
+        Returns:
+            How: `kept` (the set held it already), `apply` (deltas onto the set), `copy` (there was no idle set, or the
+            version is the one that is kept: deltas onto a copy) or `load` (a base).
+
+        Raises:
+            Damaged: The version is damaged, and `or_older` is False.
+
+        It also raises what the store and `streaming.versions.loading` raise. The idle set is then dropped, never left
+        between two versions.
         """
         idle = self._idle
         if idle is not None and idle.id == version:
@@ -169,25 +170,27 @@ class TableSets:
         return TableSet(loaded.state, loaded.manifest)
 
     def keep(self, version: str) -> None:
-        """Hold `version` besides: copied from a set that holds it, brought forward by deltas, or loaded.
+        """Hold a version in the third set: copied from a set that holds it, brought forward by deltas, or loaded.
 
-        Raises what `prepare` raises; nothing is kept then.
+        Raises what `prepare` raises; then no version is kept.
         """
         kept, self._kept = self._kept, None
         if kept is not None and kept.id == version:
             self._kept = kept
             return
-        held = next((each for each in (self._active, self._idle) if each is not None and each.id == version), None)
-        if held is not None:
-            self._kept = _twin(held)
+        tables = next((each for each in (self._active, self._idle) if each is not None and each.id == version), None)
+        if tables is not None:
+            self._kept = _twin(tables)
         elif kept is not None and self._advance(kept, version):
             self._kept = kept
         else:
             self._kept = self._load(version, False)
 
     def swap(self, baseline: bool | None = None) -> None:
-        """Let the idle set answer from now on; the other one becomes idle. `baseline`: as `serve_baseline` has it, from
-        the same request on; None leaves it as it is."""
+        """Let the idle set answer from now on; the other one becomes idle.
+
+        `baseline` is as in `serve_baseline`, from the same request on; None leaves it as it is.
+        """
         assert self._idle is not None, "nothing was prepared"
         if baseline is not None:
             self._baseline = baseline
@@ -195,19 +198,19 @@ class TableSets:
         self._active, self._idle = self._idle, self._active
 
     def serve_baseline(self, wanted: bool) -> None:
-        """Whether the best single source orders what is shown, from the next request on."""
+        """Set whether the baseline orders slates, from the next request on."""
         self._baseline = wanted
         if self._active is not None:
             self._active.baseline = wanted
 
     def drop_idle(self) -> None:
-        """Forget the idle set, and the deltas that made it: what it holds must not be built upon."""
+        """Forget the idle set and the deltas that made it: no further version may be built upon them."""
         self._idle = None
         self._recent = DeltaCache()
 
 
-def _twin(held: TableSet) -> TableSet:
-    return TableSet(duplicate(held.state), held.manifest)
+def _twin(tables: TableSet) -> TableSet:
+    return TableSet(duplicate(tables.state), tables.manifest)
 
 
 __all__ = ["TableSet", "TableSets"]

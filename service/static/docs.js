@@ -6,6 +6,6 @@ SwaggerUIBundle({
   deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],
   layout: "BaseLayout",
-  // The validator badge would ask a server elsewhere.
+  // The validator badge would send a request to another server.
   validatorUrl: null,
 });

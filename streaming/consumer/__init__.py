@@ -1,4 +1,4 @@
-"""Topics in; records by offset, by range, by time or as a sample out. Never loaded by the API. Stage 0."""
+"""Reads records from topics by offset, by range, by time or as a sample. The API never loads it. Stage 0."""
 
 from streaming.consumer.by_time import Reach, RecordsByTime
 from streaming.consumer.consumer import FETCH, FETCH_WAIT_MS, KafkaSource

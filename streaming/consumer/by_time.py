@@ -1,7 +1,7 @@
-"""In: topics. Out: all of their records up to now, in the order of their times, and how far back they go. Stage 0.
+"""Reads all records of topics up to now, in the order of their times. Stage 0.
 
-Read alone: without a group, without a lease, nothing is committed anywhere. A learner takes partitions in turns, as it
-follows the log; whoever reads months at once must not have one partition's months before another's.
+It uses no group and no lease, and commits nothing. A learner that follows the log takes partitions in turns; a reader
+of months of history must not get the months of one partition before those of another.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from streaming.kafka import Offsets, Record
 from streaming.settings import Settings
 
 WAITING: Final = 400_000
-"""Records that may wait for their turn, some hundreds of MB: beyond it the oldest goes, though a partition that is
-still silent might have an older one."""
+"""Records that may wait for their turn, some hundreds of MB. Beyond it the oldest is handed out, although a partition
+that is still silent might hold an older one."""
 
 POLLED: Final = 20_000
-"""Records of one poll."""
+"""Records of one poll, at most."""
 
 POLL_SECONDS: Final = 0.2
 """Seconds one poll waits for its first record."""
 
 QUIET: Final = 5.0
-"""Seconds without a record after which the brokers are asked whether they are there. If they are, what is missing at
-the end of a log are marks of transactions, which nobody is handed."""
+"""Seconds without a record after which the brokers are asked whether they are there. If they are, then the end of a log
+holds only marks of transactions, which are not handed out."""
 
 Place = tuple[str, int]
 """Topic and partition."""
 
 
 class Reach(NamedTuple):
-    """What one partition holds: offsets, and the time of its oldest record in epoch seconds (None: it has none)."""
+    """What one partition holds: its offsets, and the time of its oldest record in epoch seconds (None: no record)."""
 
     topic: str
     partition: int
@@ -45,9 +45,19 @@ class Reach(NamedTuple):
 
 
 class RecordsByTime:
-    """Use as a context; then `batches` once. Raises BrokerAway, NotAllowed, TopicMissing, OffsetsGone.
+    """Reads topics in the order of time. Use it as a context manager, and call `batches` once.
 
-    first: the topic whose records all come before the others, however late they were written.
+    Args:
+        settings: Brokers and time-outs.
+        topics: Names of the topics to read.
+        start: Where to begin, by topic and partition; other partitions begin with their log.
+        first: A topic whose records all come before those of the others, whatever their time.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: The broker refuses us.
+        TopicMissing: A topic does not exist.
+        OffsetsGone: A log does not hold an offset of `start`.
     """
 
     def __init__(
@@ -72,7 +82,7 @@ class RecordsByTime:
         self._silent = {place for place in self._open if not self._waiting[place]}
 
     def _settled_end(self) -> Offsets:
-        """Where the logs end by their first fetch: before it some brokers list the end too low."""
+        """Where the logs end after their first fetch; before it some brokers list the end too low."""
         limit = time.monotonic() + QUIET
         while {(topic, part) for topic, parts in self._source.lag().items() for part in parts} < self._waiting.keys():
             self._poll()
@@ -88,14 +98,14 @@ class RecordsByTime:
 
     @property
     def total(self) -> int:
-        """Offsets from the start to the end: records at most, fewer where the log is compacted."""
+        """Offsets from start to end. A compacted log holds fewer records."""
         return sum(
             max(0, end - self.start[topic][at]) for topic, parts in self.end.items() for at, end in parts.items()
         )
 
     @property
     def done(self) -> int:
-        """Offsets read so far, those that wait for their turn included."""
+        """Offsets read so far, including records that wait for their turn."""
         positions = self._source.positions()
         return sum(at - self.start[topic][part] for topic, parts in positions.items() for part, at in parts.items())
 
@@ -105,7 +115,7 @@ class RecordsByTime:
         return self._source.cluster_id(), self._source.topic_ids()
 
     def reach(self) -> list[Reach]:
-        """How far back each partition goes; the times are known once its first record was read."""
+        """How far back each partition goes; its time is known once its first record was read."""
         return [
             Reach(topic, part, self._first[topic][part], end, self._oldest.get((topic, part)))
             for topic, parts in self.end.items()
@@ -113,7 +123,14 @@ class RecordsByTime:
         ]
 
     def batches(self, most: int) -> Iterator[list[list[Record]]]:
-        """At most so many records at a time: runs of one partition each, in the order of record times."""
+        """Yield the records in the order of their times.
+
+        Args:
+            most: Records of one batch, at most.
+
+        Yields:
+            A batch: lists of consecutive records of one partition.
+        """
         runs: list[list[Record]] = []
         count = 0
         for record in self._ordered():
@@ -129,7 +146,7 @@ class RecordsByTime:
             yield runs
 
     def _ordered(self) -> Iterator[Record]:
-        """The oldest of the waiting ones, as soon as no partition can have an older one."""
+        """Yield the oldest waiting record as soon as no partition can have an older one."""
         while self._heads or self._open:
             if self._silent and self._open and (self._count < WAITING or not self._heads):
                 self._fetch()
@@ -145,11 +162,11 @@ class RecordsByTime:
                 self._silent.add(place)
 
     def _fetch(self) -> None:
-        """Read on, until there is something new or nothing more to come."""
+        """Read until something new arrives, or nothing more can."""
         quiet_since = time.monotonic()
         while self._open and not self._poll():
             if time.monotonic() > quiet_since + QUIET:
-                self._source.end_offsets()  # raises where they are away
+                self._source.end_offsets()  # raises when the brokers are away
                 self._open = set()
                 break
             self._open = self._unread()
@@ -171,7 +188,7 @@ class RecordsByTime:
         heapq.heappush(self._heads, (-1 if place[0] == self._first_topic else at, place))
 
     def _unread(self) -> set[Place]:
-        """Partitions not read up to where the log ended when we began. What came since and was fetched goes too."""
+        """Partitions not yet read up to their end at our start. Later records that were fetched are handed out too."""
         positions = self._source.positions()
         return {
             (topic, part)

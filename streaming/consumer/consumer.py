@@ -1,7 +1,7 @@
-"""In: the topics `events`, `items` and `control`. Out: batches of records in order, from the offsets we say. Stage 0.
+"""Reads the topics in batches of ordered records, from the offsets that the caller names. Stage 0.
 
-Positions belong to the version a learner loaded, so nothing here follows Kafka's own commits: all partitions are
-assigned by us, and what is committed to Kafka is a mirror for tools that show lag.
+Positions belong to the version that a learner loaded, so nothing here follows Kafka's own commits. We assign all
+partitions, and commit offsets to Kafka only as a mirror for tools that show lag.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata
 
 from streaming.consumer.record_batches import read_batches_compiled
@@ -26,56 +25,47 @@ from streaming.kafka import (
     Offsets,
     OffsetsGone,
     Record,
-    RecordSource,
-    Tokens,
     TopicMissing,
     TopicRecreated,
     client_arguments,
-    is_backfill,
     open_client,
     trouble,
 )
 from streaming.settings import Settings
 
-__all__ = [
-    "BrokerAway",
-    "KafkaSource",
-    "NotAllowed",
-    "Offsets",
-    "OffsetsGone",
-    "Record",
-    "RecordSource",
-    "TopicMissing",
-    "TopicRecreated",
-    "is_backfill",
-]
-
-# Bytes of one fetch, per partition and in all. A backlog is read fetch by fetch, one partition after the other, so
-# larger ones take it further out of its order in time; with half as many the learner waits for the broker.
 PARTITION_FETCH: Final = 1 << 20
 FETCH: Final = 32 << 20
-# Milliseconds the broker may hold a fetch when it has nothing: it bounds how long `close` waits, not freshness.
+"""Bytes of one fetch, per partition and in all. A backlog is read fetch by fetch, one partition after the other: larger
+fetches move records further from their order in time, and with half as many bytes the learner waits for the broker."""
+
 FETCH_WAIT_MS: Final = 100
-# Seconds to settle whether an offset beyond the listed end exists (see `_past_the_end`).
+"""Milliseconds the broker may hold a fetch while it has nothing. It bounds how long `close` waits, not freshness."""
+
 PROBE: Final = 3.0
+"""Seconds to find out whether an offset beyond the listed end exists (see `_past_the_end`)."""
 
-# Times that a broker is asked where partitions begin and end, when its answer lacks some of them.
 EDGES_ASKED: Final = 5
+"""Times that a broker is asked where partitions begin and end, when its answer leaves some of them out."""
 
-# Seconds a mirror commit may take, connecting included: it is for tools, nothing of ours waits for it longer.
 MIRROR: Final = 2.0
+"""Seconds a mirror commit may take, connecting included. It is for tools; nothing of ours waits longer for it."""
 
 T = TypeVar("T")
 
-AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
-
 
 class KafkaSource:
-    """`RecordSource` over kafka-python.
+    """A `RecordSource` over kafka-python. Every call is bounded in time.
 
-    Any method may raise BrokerAway (no answer within `kafka.request_timeout`; for the constructor,
-    `kafka.bootstrap_timeout`) or NotAllowed. Nothing here waits without a bound.
-    first: a topic that is read to its end before any record of another is handed out, from each `assign` on.
+    Args:
+        settings: Brokers and time-outs.
+        topics: Names of the topics to read.
+        group: Consumer group of the mirror commits; default: `sluicegate.NAMESPACE`.
+        first: A topic to read to its end after each `assign`, before any record of another topic is handed out.
+
+    Raises:
+        BrokerAway: No answer within `kafka.request_timeout` (the constructor: `kafka.bootstrap_timeout`). Any method
+            may raise it.
+        NotAllowed: The broker refuses us. Any method may raise it.
     """
 
     def __init__(self, settings: Settings, topics: Sequence[str], group: str | None = None, *, first: str = "") -> None:
@@ -89,9 +79,9 @@ class KafkaSource:
         self._members: dict[str, Any] = {}
         self._mirror_lock = threading.Lock()
         self.mirror_failures = 0
-        # Without a group, so that a lost group coordinator cannot hold up a poll.
+        # Without a group, so that a lost group coordinator cannot delay a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
-        read_batches_compiled(self._consumer, kafka_errors.CorruptRecordError)
+        read_batches_compiled(self._consumer)
         try:
             arguments = client_arguments(self._settings, "sluicegate-source")
             self._admin = self._call(lambda: open_client(KafkaAdminClient, **arguments))
@@ -125,11 +115,11 @@ class KafkaSource:
             raise trouble(error, self._settings.bootstrap) from error
 
     def cluster_id(self) -> str:
-        """Id of the cluster, as its brokers give it."""
+        """Id of the cluster, as its brokers report it."""
         return str(self._call(self._admin.describe_cluster)["cluster_id"])
 
     def topic_ids(self) -> dict[str, str]:
-        """Id of each topic; a topic that was made anew has another. Raises TopicMissing."""
+        """Id of each topic; a topic that was deleted and created again has another. Raises TopicMissing."""
         return {name: str(found["topic_id"]) for name, found in self._describe().items()}
 
     def _describe(self) -> dict[str, Any]:
@@ -162,9 +152,17 @@ class KafkaSource:
         }
 
     def assign(self, offsets: Mapping[str, Mapping[int, int]]) -> Offsets:
-        """Take all partitions of all topics, each at the offset given, or at its log's beginning when none is given.
+        """Assign all partitions of all topics to us.
 
-        Returns where each starts. Raises OffsetsGone when a log does not hold the offset asked for, TopicMissing.
+        Args:
+            offsets: Where to begin, by topic and partition. A partition without an offset begins with its log.
+
+        Returns:
+            Where each partition begins.
+
+        Raises:
+            OffsetsGone: A log does not hold the offset asked for.
+            TopicMissing: A topic does not exist.
         """
         self._ids = {}
         parts = self._partitions()
@@ -186,7 +184,7 @@ class KafkaSource:
         return self._edges(self._consumer.beginning_offsets, ordered), self._edges(self._consumer.end_offsets, ordered)
 
     def _edges(self, ask: Callable[..., dict[TopicPartition, int]], parts: list[TopicPartition]) -> Any:
-        # A broker under load may leave a partition out of its answer, and kafka-python then raises KeyError.
+        # A broker under load may leave a partition out of its answer; kafka-python then raises KeyError.
         for _ in range(EDGES_ASKED):
             with contextlib.suppress(KeyError):
                 return self._call(lambda: ask(parts, timeout_ms=self._timeout_ms))
@@ -200,8 +198,8 @@ class KafkaSource:
             self._consumer.pause(*(part for part in start if part.topic != self._first))
 
     def _past_the_end(self, doubtful: dict[TopicPartition, int], first: Mapping[TopicPartition, int]) -> None:
-        # Tansu lists as "end" the offset after the FIRST record of the last batch. The high watermark of a fetch is
-        # right on every broker, so that is what decides.
+        # Tansu lists as "end" the offset after the first record of the last batch. The high watermark of a fetch is
+        # right on every broker, so it decides.
         self._seek(doubtful)
         limit = time.monotonic() + PROBE
         unsettled = dict(doubtful)
@@ -217,9 +215,17 @@ class KafkaSource:
                 raise BrokerAway(f"no fetch from {self._settings.bootstrap} was answered in {PROBE:g} s", "timeout")
 
     def poll(self, timeout_s: float, max_records: int) -> list[list[Record]]:
-        """What has arrived, waiting at most `timeout_s` for the first: one list per partition, each in offset order.
+        """Return the records that have arrived, after waiting at most `timeout_s` seconds for the first.
 
-        Empty while the broker is away: `lag` and `end_offsets` tell the two apart. Raises OffsetsGone, NotAllowed.
+        The result is also empty while the broker is away; `end_offsets` raises then.
+
+        Returns:
+            One list per partition, each in offset order, `max_records` at most in all.
+
+        Raises:
+            OffsetsGone: The log no longer holds our offset.
+            TopicRecreated: A topic was deleted and created again.
+            NotAllowed: The broker refuses us.
         """
         polled = list(self._poll(timeout_s, max_records).values())
         if self._awaited:
@@ -227,7 +233,7 @@ class KafkaSource:
         return polled
 
     def _look_at_first(self) -> None:
-        """Let the other topics go on once the first is read. Only the watermark of a fetch says where it ends."""
+        """Resume the other topics once the first is read. Only the watermark of a fetch says where it ends."""
         for part, end in list(self._awaited.items()):
             highwater = self._consumer.highwater(part)
             if highwater is not None and self._call(partial(self._position, part)) >= max(end, highwater):
@@ -250,7 +256,7 @@ class KafkaSource:
         return polled
 
     def _gone(self, error: Exception) -> NoReturn:
-        # A topic made anew is shorter too, but nothing of it was lost: that is another error, and it is told first.
+        # A topic that was created again is shorter too, but nothing was lost: that error has precedence.
         self._partitions()
         parts = set(self._consumer.assignment())
         first, end = self._bounds(parts)
@@ -260,20 +266,24 @@ class KafkaSource:
         raise BrokerAway(f"the broker refused an offset that it lists as present: {error}") from error
 
     def _tracked(self) -> dict[TopicPartition, int]:
-        """Next offset of every partition; known locally since each was sought, so no call leaves the process."""
+        """Next offset of every partition. Each was sought, so it is known here and no call leaves the process."""
         return {
             part: self._call(partial(self._consumer.position, part, timeout_ms=self._timeout_ms))
             for part in self._consumer.assignment()
         }
 
     def positions(self) -> Offsets:
-        """Next offset of every partition: after the last record that `poll` handed out."""
+        """Next offset of every partition: the one after the last record that `poll` handed out."""
         return _nested(self._tracked())
 
     def refresh_partitions(self) -> list[tuple[str, int]]:
-        """Look for partitions added since, and read them from their beginning. Returns the new ones.
+        """Look for partitions that were added, and read them from their beginning.
 
-        Raises TopicRecreated when a topic's id is another than at `assign`.
+        Returns:
+            (topic, partition) of each new one.
+
+        Raises:
+            TopicRecreated: The id of a topic is not the one it had at `assign`.
         """
         known = self._tracked()
         new = self._partitions() - set(known)
@@ -283,28 +293,28 @@ class KafkaSource:
         return sorted((part.topic, part.partition) for part in new)
 
     def beginning_offsets(self) -> Offsets:
-        """Oldest offset each log still has."""
+        """Oldest offset that each log still holds."""
         return _nested(self._bounds(set(self._consumer.assignment()))[0])
 
     def end_offsets(self) -> Offsets:
-        """Offset after the newest record of each log, asked of the broker. Raises BrokerAway."""
+        """Ask the broker for the offset after the newest record of each log. Raises BrokerAway."""
         listed = self._bounds(set(self._consumer.assignment()))[1]
         return _nested({part: max(offset, self._consumer.highwater(part) or 0) for part, offset in listed.items()})
 
     def lag(self) -> Offsets:
-        """Records of each partition not handed out yet, as of its last fetch; no call leaves the process.
+        """Records of each partition that were not handed out yet, as of its last fetch; no call leaves the process.
 
-        A partition that was not fetched from yet is left out.
+        A partition without a fetch so far is left out.
         """
         known = {part: self._consumer.highwater(part) for part in self._consumer.assignment()}
         tracked = self._tracked()
         return _nested({part: max(0, end - tracked[part]) for part, end in known.items() if end is not None})
 
     def backlog(self, timeout_s: float) -> Offsets | None:
-        """Records of each partition not handed out yet, asked of the broker; None when it does not answer in time.
+        """Ask the broker how many records of each partition were not handed out yet; None without an answer in time.
 
-        `lag` cannot tell this: a partition is not fetched from while what was fetched before waits here, so its last
-        fetch tells least when there is most to learn.
+        `lag` cannot tell this: nothing more is fetched from a partition while fetched records wait here, so its last
+        fetch tells least when the backlog is largest.
         """
         parts = sorted(self._consumer.assignment())
         try:
@@ -316,9 +326,9 @@ class KafkaSource:
         return _nested({part: max(0, end - tracked[part]) for part, end in ends.items()})
 
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
-        """Tell Kafka how far a version reaches, for tools that show lag; False when it could not be told.
+        """Commit to Kafka how far a version reaches, for tools that show lag; whether that succeeded.
 
-        Never raises: failures count in `mirror_failures`. Safe from another thread than the one that polls.
+        Never raises: failures are counted in `mirror_failures`. Safe to call from another thread than the polling one.
         """
         positions = {
             TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
@@ -340,7 +350,7 @@ class KafkaSource:
         return self._members[name]
 
     def committed(self, group: str | None = None) -> Offsets:
-        """Offset last committed for each assigned partition that has one. Raises BrokerAway."""
+        """The offset last committed for each assigned partition that has one. Raises BrokerAway."""
         found: dict[TopicPartition, int] = {}
         with self._mirror_lock:
             member = self._call(partial(self._member, group))
@@ -351,7 +361,7 @@ class KafkaSource:
         return _nested(found)
 
     def close(self) -> None:
-        """Leave the broker, within about two seconds."""
+        """Disconnect, within about two seconds."""
         with self._mirror_lock:
             for client in (self._consumer, *self._members.values()):
                 client.close(autocommit=False, timeout_ms=1_000)

@@ -1,4 +1,4 @@
-"""In: the settings. Out: what Kafka says of itself and of our topics, without changing or reading a record. Stage 0."""
+"""Asks Kafka about itself and about our topics, without reading or changing a record. Stage 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from streaming.settings import Settings
 
 
 class TopicFacts(NamedTuple):
-    """One topic. `replicas`: of its worst partition; `behind`: partitions with a replica that is not in sync."""
+    """One topic.
+
+    Attributes:
+        name: Its name.
+        id: Its id, which changes when the topic is created again.
+        partitions: How many it has.
+        replicas: Replicas of the partition with the fewest.
+        behind: Partitions with a replica that is not in sync.
+        options: Its configuration, defaults included.
+    """
 
     name: str
     id: str
@@ -22,7 +31,7 @@ class TopicFacts(NamedTuple):
 
 
 class LogFacts(NamedTuple):
-    """A cluster and our topics in it, by role; a role whose topic does not exist is missing."""
+    """A cluster and our topics by role. A role whose topic does not exist is left out."""
 
     cluster: str
     brokers: int
@@ -31,7 +40,7 @@ class LogFacts(NamedTuple):
 
 
 def inspect_log(settings: Settings) -> LogFacts:
-    """Ask the brokers. Raises BrokerAway, NotAllowed."""
+    """Ask the brokers for cluster and topics. Raises BrokerAway, NotAllowed."""
     with administration(settings) as admin:
         cluster = admin.describe_cluster()
         brokers = cluster["brokers"]
@@ -57,7 +66,13 @@ def _facts(found: Mapping[str, Any], options: Mapping[str, str]) -> TopicFacts:
 
 
 def bounds(settings: Settings, topics: list[str]) -> tuple[Offsets, Offsets]:
-    """Oldest offset, and offset after the newest, of each partition. Raises BrokerAway, NotAllowed, TopicMissing."""
+    """The oldest offset of each partition, and the one after its newest record.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: The broker refuses us.
+        TopicMissing: A topic does not exist.
+    """
     with KafkaSource(settings, topics) as source:
         source.assign({})
         return source.beginning_offsets(), source.end_offsets()

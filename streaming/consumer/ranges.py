@@ -1,4 +1,4 @@
-"""Pieces of partitions in; the records that the log still has of them out, read by a client of its own. Stage 0."""
+"""Reads given ranges of partitions again, with a client of its own. Stage 0."""
 
 from __future__ import annotations
 
@@ -18,24 +18,36 @@ POLL_SECONDS: Final = 0.2
 """Seconds one poll waits for its first record."""
 
 QUIET: Final = 5.0
-"""Seconds without a record after which the brokers are asked whether they are there."""
+"""Seconds without a record after which we ask the brokers whether they are there."""
 
 
 class Interrupted(Exception):
-    """The process is to stop before all of it was read."""
+    """The process must stop before everything was read."""
 
 
 def read(
     settings: Settings, pieces: Sequence[Piece], beyond: Offsets, over: Callable[[], bool]
 ) -> Iterator[list[list[Record]]]:
-    """One poll's records after the other: a list per partition, each in offset order.
+    """Yield the records of the pieces that the log still holds.
 
-    beyond: where partitions without a piece may stand meanwhile; of them nothing is handed out. over: whether to stop.
-    Raises BrokerAway, NotAllowed, TopicMissing, and Interrupted.
+    Args:
+        settings: Brokers, time-outs and size of a batch.
+        pieces: Ranges of offsets to read.
+        beyond: Offsets at which partitions without a piece wait meanwhile; nothing of them is handed out.
+        over: Whether to stop now.
+
+    Yields:
+        The records of one poll: a list per partition, each in offset order.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: The broker refuses us.
+        TopicMissing: A topic does not exist.
+        Interrupted: `over()` became true.
     """
     left = list(pieces)
     while left:
-        # One piece of each partition at a time, the first ones first.
+        # One piece of each partition at a time, in the order given.
         now = {(piece.topic, piece.partition): piece for piece in reversed(left)}
         left = [piece for piece in left if piece is not now[piece.topic, piece.partition]]
         yield from _read(settings, list(now.values()), beyond, over)
@@ -59,11 +71,11 @@ def _read(
                 heard = time.monotonic()
                 yield [part for part in kept if part]
             elif time.monotonic() > heard + QUIET:
-                source.end_offsets()  # raises where the brokers are away
+                source.end_offsets()  # raises when the brokers are away
 
 
 def _assign(source: KafkaSource, pieces: Sequence[Piece], beyond: Offsets) -> None:
-    """Each piece at its beginning, or as far back as the log goes."""
+    """Assign each piece at its beginning, or where the log begins now."""
     offsets = {topic: dict(places) for topic, places in beyond.items()}
     for piece in pieces:
         offsets.setdefault(piece.topic, {})[piece.partition] = piece.start

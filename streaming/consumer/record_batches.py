@@ -1,24 +1,26 @@
 """In: one of Kafka's record batches, decompressed. Out: its records. Stage 0.
 
-kafka-python does the same record by record in Python, which takes three times as long.
+kafka-python decodes record by record in Python, which takes three times as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from kafka.errors import CorruptRecordError
 
 from models.kernels.core.record_batch import COLUMNS, locate
+from streaming.kafka.internals import decode_fetches, payload
 
 
 class MalformedBatch(ValueError):
-    """The bytes are no records, though their checksum is right."""
+    """The bytes are no records although their checksum is right."""
 
 
 class WireRecord(NamedTuple):
-    """A record as `streaming.kafka.records.Record` has it; `timestamp` in epoch milliseconds."""
+    """A `streaming.kafka.Record`; `timestamp` in epoch milliseconds."""
 
     topic: str
     partition: int
@@ -30,7 +32,16 @@ class WireRecord(NamedTuple):
 
 
 class RecordBatch(NamedTuple):
-    """What the header of a batch says. `append_time`: the broker's time, where that is what counts, else None."""
+    """The header of a batch.
+
+    Attributes:
+        topic: Name of the topic.
+        partition: Its partition.
+        first_offset: Offset that the records count from.
+        first_timestamp: Epoch milliseconds that the records count from.
+        append_time: The broker's time in epoch milliseconds where the topic uses it, otherwise None.
+        records: How many there are.
+    """
 
     topic: str
     partition: int
@@ -41,7 +52,7 @@ class RecordBatch(NamedTuple):
 
 
 def unpack(batch: RecordBatch, data: bytes, start: int = 0) -> list[WireRecord]:
-    """The records that begin at data[start]. Raises MalformedBatch.
+    """Decode the records that begin at `data[start]`. Raises MalformedBatch.
 
     >>> unpack(RecordBatch("t", 0, 70, 1000, None, 1), bytes([18, 0, 4, 6, 2, 97]))
     Traceback (most recent call last):
@@ -72,7 +83,7 @@ def unpack(batch: RecordBatch, data: bytes, start: int = 0) -> list[WireRecord]:
 
 
 def warm() -> None:
-    """Compile what `unpack` runs, or load it from the cache."""
+    """Compile the kernel of `unpack`, or load it from the cache."""
     locate(np.frombuffer(b"\0", np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 
@@ -99,60 +110,29 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
             return (value >> 1) ^ -(value & 1), at
 
 
-def read_batches_compiled(consumer: Any, corrupt: type[Exception]) -> bool:
-    """Let `consumer` (read_committed) hand out `WireRecord`s; whether it can. Damaged batches raise `corrupt`."""
-    fetcher = getattr(consumer, "_fetcher", None)
-    inherited: Any = getattr(fetcher, "PartitionRecords", None)
-    if fetcher is None or not hasattr(inherited, "_unpack_records"):
-        return False
+def read_batches_compiled(consumer: Any) -> bool:
+    """Let a consumer with `isolation_level="read_committed"` hand out `WireRecord`s.
 
-    class Records(inherited):  # type: ignore[misc]
-        """The records of one fetch of one partition."""
+    A damaged batch then raises CorruptRecordError at its poll.
 
-        def _unpack_records(self, part: Any, batches: Any, *_: Any) -> Iterator[WireRecord]:
-            following = None
-            for batch in iter(batches.next_batch, None):
-                if self.check_crcs and not batch.validate_crc():
-                    raise corrupt(f"the batch at offset {batch.base_offset} of {part} fails its checksum")
-                following = batch.next_offset if batch.magic == 2 else None
-                if batch.magic == 2:
-                    self.leader_epoch = batch.leader_epoch
-                    if self._no_data(batch):
-                        self.next_fetch_offset = following
-                        continue
-                for record in _records(part, batch, corrupt):
-                    self.next_fetch_offset = record.offset + 1
-                    yield record
-            if following is not None:  # compaction may have taken the last record of a batch
-                self.next_fetch_offset = following
-            self.drain()
-
-        def _no_data(self, batch: Any) -> bool:
-            """Whether a batch ends a transaction, or belongs to one that was aborted."""
-            if batch.has_producer_id():
-                self._consume_aborted_transactions_up_to(batch.last_offset)
-                if self._contains_abort_marker(batch):
-                    self.aborted_producer_ids.discard(batch.producer_id)
-                elif self._is_batch_aborted(batch):
-                    return True
-            return bool(batch.is_control_batch)
-
-    fetcher.PartitionRecords = Records
-    return True
+    Returns:
+        False where the installed kafka-python has no place to hook in; it then decodes by itself.
+    """
+    return decode_fetches(consumer, _records)
 
 
-def _records(part: Any, batch: Any, corrupt: type[Exception]) -> Iterable[WireRecord]:
+def _records(part: Any, batch: Any) -> Iterable[WireRecord]:
     if batch.magic != 2:
         return [
             WireRecord(part.topic, part.partition, each.offset, each.timestamp, each.key, each.value, ())
             for each in batch
         ]
-    batch._maybe_uncompress()
+    data, start = payload(batch)
     appended = batch.max_timestamp if batch.timestamp_type else None
     known = RecordBatch(
         part.topic, part.partition, batch.base_offset, batch.first_timestamp, appended, batch.records_count
     )
     try:
-        return unpack(known, bytes(batch._buffer), batch._pos)
+        return unpack(known, data, start)
     except (ValueError, IndexError) as error:
-        raise corrupt(str(error)) from error
+        raise CorruptRecordError(str(error)) from error

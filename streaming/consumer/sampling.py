@@ -1,4 +1,4 @@
-"""In: a topic, or a file of records. Out: its newest records, as they are; nothing is committed or changed. Stage 0."""
+"""Reads the newest records of a topic, or those of a file, as they are. Commits and changes nothing. Stage 0."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from streaming.kafka import Offsets
 from streaming.settings import Settings
 
 PATIENCE: Final = 10.0
-"""Seconds for all records to arrive: what transactions left in the log counts as records and never comes."""
+"""Seconds for all records to arrive. Marks of transactions count as records in the log, and never arrive."""
 
 
 class Sample(NamedTuple):
-    """A record: where it was, its key and value, and Kafka's time for it in milliseconds."""
+    """A record: where it stands, its key and value, and Kafka's time of it in epoch milliseconds."""
 
     place: str
     key: bytes | None
@@ -25,7 +25,13 @@ class Sample(NamedTuple):
 
 
 def of_topic(settings: Settings, topic: str, count: int) -> list[Sample]:
-    """The newest `count` records of a topic, fewer when it has fewer. Raises BrokerAway, NotAllowed, TopicMissing."""
+    """The newest `count` records of a topic, fewer when it has fewer.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: The broker refuses us.
+        TopicMissing: The topic does not exist.
+    """
     with KafkaSource(settings, [topic]) as source:
         source.assign({})
         end = source.end_offsets()
@@ -56,7 +62,7 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
 
 
 def of_file(path: Path, now: float) -> list[Sample]:
-    """One record a line, without keys, as if written at `now` (epoch seconds). Raises OSError."""
+    """Read one record a line, without keys, as if each was written at `now` (epoch seconds). Raises OSError."""
     with path.open("rb") as file:
         lines = [line.strip() for line in file]
     return [Sample(f"line {place}", None, line, now * 1000) for place, line in enumerate(lines, 1) if line]

@@ -1,4 +1,4 @@
-"""CSV and NDJSON in; events out. Loads no model."""
+"""Reads events and item facts from CSV and NDJSON files. Loads no model."""
 
 from streaming.files.events import (
     NO_TYPE,

@@ -1,7 +1,7 @@
 """In: rows of a file, and how its columns are named. Out: valid events, with item facts at the first event of an item.
 
-Whatever a row says is put into the JSON of an event and decoded by `models.records.events`: files have no rules of
-their own, only conversions (text to numbers, times without a zone are UTC, numbers as ids become text).
+Each row becomes the JSON of an event and is decoded by `models.records.events`. Files have no rules of their own, only
+conversions: text to numbers, times without a zone to UTC, numeric ids to text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from streaming.files.rows import Bad, FileError, Row, RowFile
 
 ITEM_FIELDS: Final = ("category", "price", "brand", "title", "tags", "rating", "available", "embedding")
 
-# What shops call these columns; used where the file has no column of the proper name and no --column says otherwise.
 SYNONYMS: Final = {
     "category_id": "category",
     "category_code": "category",
@@ -44,25 +43,28 @@ SYNONYMS: Final = {
     "user_session": "session_id",
     "name": "title",
 }
+"""What shops call these columns. Used where the file has no column of our name and no --column says otherwise."""
 
 _IDS: Final = frozenset({"user_id", "item_id", "event_id", "session_id", "request_id", "event_type"})
 _TEXTS: Final = frozenset({"category", "brand", "title"})
 _NUMBERS: Final = frozenset({"price", "quantity", "rating"})
-# Item facts that a row about an event says of its item. Its `rating` is the user's, not the item's.
+# Item facts in a row about an event. A `rating` there is the user's, not the item's.
 _SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available")
 
-
-# What a type of the file is mapped to when its rows are to be passed over.
 NO_TYPE: Final = "none"
+"""The type to map a type of the file to when its rows are not wanted."""
 
 
 class Layout(msgspec.Struct, frozen=True):
     """How a file's columns and types are named.
 
-    `columns`: column of the file -> field of ours. `types`: type in the file -> our type, or NO_TYPE. `default_type`:
-    the type of rows that name none. `dislike_rating`: rows whose `rating` is at most this are dislikes, whatever their
-    type. `min_rating`: other rows whose `rating` is below are passed over. `time`: unit or format of the times, as a
-    mapping's (`models.records.mapping.Times`); those that name no zone are UTC.
+    Attributes:
+        columns: Our field, by column of the file.
+        types: Our type or `NO_TYPE`, by type in the file.
+        default_type: Type of rows that name none.
+        min_rating: Rows with a lower `rating` are skipped.
+        dislike_rating: Rows with a `rating` up to this are dislikes, whatever their type.
+        time: Unit or format of the times, as in a mapping (`models.records.Times`). Times without a zone are UTC.
     """
 
     columns: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 class Shown(NamedTuple):
-    """An event of the file, and the facts to send before it when it is the first of its item."""
+    """An event of the file, and the facts to send before it when it is the first event of its item."""
 
     line: int
     event: Event
@@ -82,20 +84,20 @@ class Shown(NamedTuple):
 
 
 class RowRefused(NamedTuple):
-    """A line that cannot be sent, and why."""
+    """A line that cannot be sent, and the reason."""
 
     line: int
     reason: str
 
 
 class Passed(NamedTuple):
-    """A row that is fine and not wanted: its rating is below `min_rating`, or its type is mapped to NO_TYPE."""
+    """A valid row that is not wanted: its rating is below `min_rating`, or its type is mapped to `NO_TYPE`."""
 
     line: int
 
 
 def identity(path: Path) -> str:
-    """16 hex digits that tell a file by its size, beginning and end, wherever it lies. Raises FileError."""
+    """Identify a file by its size, beginning and end, wherever it lies: 16 hex digits. Raises FileError."""
     try:
         with path.open("rb") as file:
             digest = hashlib.sha256(str(path.stat().st_size).encode() + file.read(1 << 20))
@@ -107,13 +109,24 @@ def identity(path: Path) -> str:
 
 
 def columns_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
-    """Those of `columns` that the file has; all of them for NDJSON, which has no header. Raises FileError."""
+    """The part of `columns` that the file has; all of it for NDJSON, which has no header. Raises FileError."""
     with RowFile(path) as rows:
         return {name: field for name, field in columns.items() if rows.columns is None or name in rows.columns}
 
 
 def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[dict[str, ItemFacts], list[RowRefused]]:
-    """(facts by item id, lines that cannot be used) of a file about items. Raises FileError."""
+    """Read a file about items.
+
+    Args:
+        path: The file.
+        columns: Our field, by column of the file, where their names differ.
+
+    Returns:
+        Facts by item id, and the lines that cannot be used.
+
+    Raises:
+        FileError: The file as a whole cannot be used.
+    """
     facts: dict[str, ItemFacts] = {}
     refused: list[RowRefused] = []
     with RowFile(path) as rows:
@@ -140,14 +153,21 @@ def read_events(
     event_ids: str = "",
     types: Counter[str] | None = None,
 ) -> Iterator[Shown | RowRefused | Passed]:
-    """Every row of `rows` as an event, a refusal, or a row passed over, in the order of the file.
+    """Read every row as an event, a refusal, or a row that is not wanted, in the order of the file.
 
-    `items` are facts known besides the row's own columns; they win. With `event_ids` a row without event_id gets
-    `event_ids:LINE`, so that sending it twice is harmless. `types` counts the types as the file spells them. Raises
-    FileError when columns are missing.
+    Args:
+        rows: The open file.
+        layout: How its columns and types are named.
+        rules: What an event may be.
+        items: Facts by item id that come before those in the row's own columns.
+        event_ids: A row without event_id gets `event_ids:LINE`, so that sending it twice is harmless; "": it gets none.
+        types: Counts the types as the file spells them.
+
+    Raises:
+        FileError: Columns are missing.
     """
     required = ("user_id", "timestamp") if layout.default_type else ("event_type", "user_id", "timestamp")
-    # A log of searches alone has no items.
+    # A log of only searches has no items.
     if "query" not in {*(rows.columns or ()), *layout.columns.values()}:
         required = (*required, "item_id")
     if layout.min_rating is not None or layout.dislike_rating is not None:
@@ -168,12 +188,12 @@ def read_events(
 
 
 def _names(rows: RowFile, columns: Mapping[str, str], required: tuple[str, ...]) -> dict[str, str]:
-    """Column of the file -> field of ours. An NDJSON file has no header: its synonyms hold where a row has them."""
+    """Our field, by column of the file. NDJSON has no header: synonyms apply to each row that has them."""
     fields = {*EVENT_FIELDS, *ITEM_FIELDS, "context"}
     wrong = sorted(set(columns.values()) - fields)
     if wrong:
-        turned = " (the file's name comes first: --column NAME=FIELD)" if fields & set(columns) else ""
-        raise FileError(f"--column: {wrong[0]!r} is not a field of ours{turned}: {', '.join(sorted(fields))}")
+        hint = " (the file's name comes first: --column NAME=FIELD)" if fields & set(columns) else ""
+        raise FileError(f"--column: {wrong[0]!r} is not a field of ours{hint}: {', '.join(sorted(fields))}")
     taken = set(columns.values())
     if rows.columns is None:
         return {name: field for name, field in SYNONYMS.items() if field not in taken} | dict(columns)
@@ -199,7 +219,7 @@ def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in row.fields.items():
         field = names.get(name, name)
-        # A proper name in an NDJSON row wins over a synonym beside it.
+        # Our name in an NDJSON row wins over a synonym in the same row.
         if value is not None and (field == name or field not in row.fields):
             fields[field] = _converted(field, value)
     return fields
@@ -241,7 +261,7 @@ def _times(time: str) -> Times | None:
 
 
 def _time(text: str) -> float | str:
-    """Epoch numbers as numbers; a time without a zone is UTC; anything else as it is, for the decoder to refuse."""
+    """Convert to epoch seconds; a time without a zone is UTC. Other text stays as it is, for the decoder to refuse."""
     number = _number(text)
     if not isinstance(number, str):
         return number
@@ -289,7 +309,7 @@ def _shown(
 
 
 def _type(fields: dict[str, Any], layout: Layout) -> Any:
-    """The row's event type in our words, NO_TYPE when the row is not wanted; what is no type is refused later."""
+    """The row's event type as we call it, `NO_TYPE` when the row is not wanted. The decoder refuses other values."""
     rating, named = fields.get("rating"), fields.get("event_type", layout.default_type)
     if isinstance(rating, int | float):
         if layout.dislike_rating is not None and rating <= layout.dislike_rating:
@@ -300,9 +320,9 @@ def _type(fields: dict[str, Any], layout: Layout) -> Any:
 
 
 def _known(item_id: str, fields: dict[str, Any], listed: ItemFacts | None) -> ItemFacts | None:
-    """What is listed of the item, completed by what the row says; None when that is nothing.
+    """The listed facts of the item, completed by those of the row; None when there are none.
 
-    Facts of a row that cannot be used are left out: the event counts all the same.
+    Facts of the row that cannot be used are left out: the event still counts.
     """
     own = _facts(item_id, fields, _SHOWN_FACTS)
     if not isinstance(own, ItemFacts):
@@ -314,7 +334,7 @@ def _known(item_id: str, fields: dict[str, Any], listed: ItemFacts | None) -> It
 
 
 def _facts(item_id: str, fields: dict[str, Any], wanted: tuple[str, ...]) -> ItemFacts | str:
-    """The facts, or why they cannot be used."""
+    """The facts, or the reason why they cannot be used."""
     document = {field: fields[field] for field in wanted if field in fields}
     try:
         found = decode_item(item_id.encode(), msgspec.json.encode(document))

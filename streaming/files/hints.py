@@ -1,4 +1,4 @@
-"""In: the columns a file has and the fields we miss. Out: flags to try. A guess is offered, never applied."""
+"""Suggests flags for columns and types that we do not recognize. A guess is offered, never applied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
     "rating": ("rating", "stars", "score", "rate", "grade"),
     "event_type": ("event", "eventtype", "type", "action", "behavior", "behaviour", "activity"),
 }
-"""Parts of column names seen in shops' exports, likeliest first."""
+"""Parts of column names in exports of shops, the likeliest first."""
 
 TYPES: Final[dict[str, tuple[str, ...]]] = {
     "return": ("return", "refund"),
@@ -28,11 +28,11 @@ TYPES: Final[dict[str, tuple[str, ...]]] = {
     "favourite": ("fav", "like", "wish", "bookmark"),
     "click": ("click", "view", "pv", "visit", "detail", "rating", "play", "watch", "read"),
 }
-"""Our type, and parts of what shops call it. The first that fits is offered."""
+"""Our type, and parts of the names that shops give it. The first that fits is offered."""
 
 
 def flags(missing: Iterable[str], columns: Sequence[str]) -> str:
-    """`--column NAME=FIELD` for each missing field, with the likeliest of the columns, or NAME where none looks right.
+    """`--column NAME=FIELD` for each missing field, with the likeliest column, or NAME where none looks right.
 
     >>> flags(["user_id", "item_id"], ["Invoice", "Customer ID", "StockCode"])
     "--column 'Customer ID=user_id' --column StockCode=item_id"
@@ -49,7 +49,7 @@ def flags(missing: Iterable[str], columns: Sequence[str]) -> str:
 
 
 def column_for(field: str, columns: Sequence[str]) -> str | None:
-    """The column that looks most like the field: names that are or begin with a likely word before those holding one.
+    """The column that looks most like the field: an equal name, then one that begins, then one that ends with a word.
 
     >>> column_for("user_id", ["session", "visitorid"]), column_for("user_id", ["price"])
     ('visitorid', None)
@@ -64,7 +64,7 @@ def column_for(field: str, columns: Sequence[str]) -> str | None:
 
 
 def type_for(word: str) -> str:
-    """Our type for a type of the file, TYPE where none looks right.
+    """Our type for a type of the file, or TYPE where none looks right.
 
     >>> type_for("product_view"), type_for("remove_from_cart"), type_for("xyz")
     ('click', 'none', 'TYPE')

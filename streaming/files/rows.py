@@ -1,4 +1,4 @@
-"""In: a CSV or NDJSON file, plain or gzipped. Out: its rows as dictionaries with line numbers, and how far we are."""
+"""In: a CSV or NDJSON file, plain or gzipped. Out: its rows as dictionaries with line numbers."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ import msgspec
 
 _GZIP: Final = b"\x1f\x8b"
 _DELIMITERS: Final = ",\t;|"
-# Characters of one CSV cell; a cell beyond it is an unclosed quote that swallows the file.
+# Characters of one CSV cell. A longer one is an unclosed quote that swallows the file.
 _CELL: Final = 131_072
 
 
 class FileError(ValueError):
-    """The file as a whole cannot be used. The message says why and what to do."""
+    """The file as a whole cannot be used. The message says why, and what to do."""
 
 
 class Row(NamedTuple):
-    """One row: its line in the file (from 1) and its fields; of CSV all are strings and empty ones are left out."""
+    """One row: its line in the file, from 1, and its fields. Those of CSV are strings, and empty ones are left out."""
 
     line: int
     fields: dict[str, Any]
 
 
 class Bad(NamedTuple):
-    """A line that is no row, and why."""
+    """A line that is no row, and the reason."""
 
     line: int
     reason: str
 
 
 class RowFile:
-    """Rows of a file, in order. A context manager and an iterator. Raises FileError.
+    """Iterates over the rows of a file, as a context manager. Raises FileError.
+
+    `columns` are the names in a CSV header, None for NDJSON.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
@@ -57,7 +59,7 @@ class RowFile:
         self.size = path.stat().st_size
         zipped = self._raw.read(2) == _GZIP
         self._raw.seek(0)
-        # One more layer under the text, because only a BufferedReader can look at bytes without consuming them.
+        # One more layer below the text: only a BufferedReader can look at bytes without consuming them.
         source: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
         self._open = contextlib.ExitStack()
         self._open.callback(self._raw.close)
@@ -112,14 +114,14 @@ class RowFile:
                 yield Bad(number, f"not a JSON object: {error}")
 
     def __iter__(self) -> Iterator[Row | Bad]:
-        """Rows and lines that are none. Raises FileError where a gzip file breaks off."""
+        """Yield rows, and lines that are none. Raises FileError where a gzip file breaks off."""
         try:
             yield from self._rows
         except (OSError, EOFError) as error:
             raise FileError(f"{self.path} breaks off: {error}") from None
 
     def done(self) -> float:
-        """Share of the file's bytes that have been read, 0 to 1."""
+        """Share of the file's bytes that was read, 0 to 1."""
         return min(1.0, self._raw.tell() / self.size) if self.size else 1.0
 
     def __enter__(self) -> Self:

@@ -29,7 +29,8 @@ OUTCOME: Final = 30.0
 
 class Redriven(msgspec.Struct):
     """What one run did: letters sent again, and by reason; `cut`: passed over, because only their head was kept, their
-    topic is not read any more, or its mapping still does not take them."""
+    topic is not read any more, or its mapping still does not take them.
+    """
 
     sent: int = 0
     cut: int = 0

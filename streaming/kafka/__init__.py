@@ -1,4 +1,4 @@
-"""Settings in; a Kafka client, its errors, topics and a producer out. Stage 0."""
+"""Opens clients of Kafka, names their errors, creates topics and writes records. Stage 0."""
 
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import (
@@ -14,7 +14,6 @@ from streaming.kafka.errors import (
 )
 from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.records import BACKFILL, Offsets, Record, RecordSource, is_backfill
-from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -41,7 +40,6 @@ __all__ = [
     "RecordRefused",
     "RecordSource",
     "Role",
-    "Tokens",
     "TopicMissing",
     "TopicRecreated",
     "UnusableFile",

@@ -1,7 +1,7 @@
-"""In: a class of kafka-python and its arguments. Out: a client of it, or an error that says what was wrong. Stage 0.
+"""Opens clients of kafka-python, or says why that fails and what to do.
 
-What the library itself does with a failure while it looks for a broker: it tries again until its time is over, whatever
-it was, and then says that there is none.
+The library itself retries every failure until its time-out while it looks for a broker, a refused login included, and
+then says that there is none.
 """
 
 from __future__ import annotations
@@ -14,49 +14,64 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
+from streaming.kafka.internals import open_watched
+from streaming.kafka.tokens import Tokens
 from streaming.settings import KafkaSettings
+
+AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
 
 T = TypeVar("T")
 
-# Seconds one attempt to connect may take, and between two rounds of attempts.
 PROBE: Final = 5.0
+"""Seconds one attempt to connect may take."""
+
 PAUSE: Final = 0.2
+"""Seconds between two rounds of attempts."""
 
 
 def open_client(kind: Callable[..., T], **arguments: Any) -> T:
-    """`kind(**arguments)`, with nothing left behind when that raises.
+    """Call `kind(**arguments)`, and leave nothing behind when that raises.
 
-    kafka-python starts the network thread before it looks for a broker, and leaves it running, with a socket per
-    attempt, when there is none: a service that tries every other second would collect both. So a plain connection, and
-    the handshake of TLS where it is wanted, are tried first. A login that is refused ends the search.
+    A plain connection is tried first, with the TLS handshake where TLS is configured: a service that retries every
+    other second would otherwise collect the threads and sockets that kafka-python leaves when there is no broker.
 
-    Raises BrokerAway, NotAllowed, Untrusted, UnusableFile, and kafka-python's errors.
+    Args:
+        kind: Class of kafka-python: consumer, producer or admin client.
+        arguments: Those of `client_arguments`, and others of that class.
+
+    Returns:
+        The client, connected.
+
+    Raises:
+        BrokerAway: No broker answers within `bootstrap_timeout_ms`.
+        NotAllowed: A broker refuses the login. This ends the search at once.
+        Untrusted: A broker's certificate is not trusted, or it wants one of ours.
+        UnusableFile: A certificate, key or authority cannot be read.
+        kafka.errors.KafkaError: Any other failure, as the library reports it.
     """
     _await_listener(arguments)
-    # kafka-python's own time begins a moment later: whatever its end cuts off fails after this one.
+    # The library's own time-out begins a moment later, so an attempt that it cuts off fails after this limit.
     limit = time.monotonic() + arguments["bootstrap_timeout_ms"] / 1000
-    started: list[Any] = []
     failures: list[tuple[float, Exception]] = []
-    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009
 
-    def remembered(**configuration: Any) -> Any:
-        started.append(network(**configuration))
-        _listen_for_failures(started[-1]._manager, failures)
-        return started[-1]
+    def failed(error: Exception) -> bool:
+        failures.append((time.monotonic(), error))
+        return hopeless(error) or isinstance(error, kafka_errors.InvalidReceiveError)
 
     try:
-        return kind(**arguments, kafka_client=remembered)
-    except BaseException as error:
-        for client in started:
-            client.close()
-        if failures and isinstance(error, Exception):
+        return open_watched(kind, arguments, failed)
+    except Exception as error:
+        if failures:
             raise _explained(_telling(failures, limit), arguments) from error
         raise
 
 
 def _telling(failures: Sequence[tuple[float, Exception]], limit: float) -> Exception:
-    """The last failure that says why. The attempt under way at `limit` fails of being cut off, whatever is wrong.
+    """The last failure that says why. What fails after `limit` was cut off, which says nothing of the cause.
 
     >>> refused, over = OSError("refused"), TimeoutError("over")
     >>> _telling([(1.0, refused), (5.0, over)], 5.0), _telling([(5.0, over)], 5.0)
@@ -66,60 +81,18 @@ def _telling(failures: Sequence[tuple[float, Exception]], limit: float) -> Excep
 
 
 def _explained(failure: Exception, arguments: dict[str, Any]) -> Exception:
-    """The failure, in words of ours where kafka-python's say nothing of what to do."""
-    servers, name = ",".join(arguments["bootstrap_servers"]), type(failure).__name__
-    want = f"does it want TLS or a login, where kafka.security_protocol is {arguments['security_protocol']}?"
-    if name == "InvalidReceiveError":
-        return NotAllowed(f"what answers at {servers} does not speak Kafka's protocol to us: {want}")
-    if name == "KafkaConnectionError":
-        return BrokerAway(f"Kafka at {servers} hangs up ({failure}): {want}", "connection")
+    """The failure, reworded where the library's text does not say what to do."""
+    servers = ",".join(arguments["bootstrap_servers"])
+    hint = f"does it want TLS or a login? kafka.security_protocol is {arguments['security_protocol']}"
+    if isinstance(failure, kafka_errors.InvalidReceiveError):
+        return NotAllowed(f"what answers at {servers} does not speak Kafka's protocol to us: {hint}")
+    if type(failure) is kafka_errors.KafkaConnectionError:
+        return BrokerAway(f"Kafka at {servers} hangs up ({failure}): {hint}", "connection")
     return failure
 
 
-def _listen_for_failures(manager: Any, failures: list[tuple[float, Exception]]) -> None:
-    """Note when and of what connections fail while a broker is looked for; end the search when trying again is vain."""
-    connect = manager.get_connection
-
-    def noted(error: Exception) -> None:
-        if not manager.bootstrapped:
-            failures.append((time.monotonic(), error))
-            if hopeless(error) or type(error).__name__ == "InvalidReceiveError":
-                manager.close()
-
-    def listened(*args: Any, **options: Any) -> Any:
-        new = not manager.bootstrapped
-        connection = connect(*args, **options)
-        if new:
-            _hear_last_words(connection)
-            connection.init_future.add_errback(noted)
-        return connection
-
-    manager.get_connection = listened
-
-
-def _hear_last_words(connection: Any) -> None:
-    """Hand on what a broker says right before it hangs up.
-
-    kafka-python reads until nothing is left, and drops what it has read when it meets the end meanwhile. A broker that
-    refuses a login says why and hangs up, so this is the rule there. The end is met again by the next read.
-    """
-    made = connection.connection_made
-
-    def with_last_words(transport: Any) -> None:
-        receive = transport._sock_recv
-
-        def received() -> tuple[bytes, Exception | None]:
-            data, error = receive()
-            return (data, None) if data else (data, error)
-
-        transport._sock_recv = received
-        made(transport)
-
-    connection.connection_made = with_last_words
-
-
 def _await_listener(arguments: dict[str, Any]) -> None:
-    """Until one of the brokers takes a connection, and shakes hands where TLS is wanted."""
+    """Wait until one of the brokers accepts a connection, and completes the TLS handshake where TLS is configured."""
     servers, timeout = arguments["bootstrap_servers"], arguments["bootstrap_timeout_ms"] / 1000
     trust = _trust(arguments) if arguments["security_protocol"].endswith("SSL") else None
     limit = time.monotonic() + timeout
@@ -151,7 +124,7 @@ def _greet(server: str, trust: ssl.SSLContext | None, timeout: float) -> None:
 
 
 def _trust(arguments: dict[str, Any]) -> ssl.SSLContext:
-    """The same context that kafka-python will make. Raises UnusableFile, which names the file it would choke on."""
+    """The same TLS context that kafka-python will make. Raises UnusableFile, which names the file that is wrong."""
     cafile, certfile, keyfile = (arguments[f"ssl_{name}"] for name in ("cafile", "certfile", "keyfile"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -194,7 +167,8 @@ def _untrusted(error: ssl.SSLError, servers: str) -> KafkaTrouble:
 def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """Arguments common to consumer, producer and admin client, in kafka-python's names.
 
-    Raises UnusableFile when the password file cannot be read.
+    Raises:
+        UnusableFile: The password file cannot be read.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap.split(",") if server.strip()],
@@ -219,8 +193,6 @@ def client_arguments(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
 
 def _login(settings: KafkaSettings) -> dict[str, Any]:
     if settings.sasl_mechanism == "OAUTHBEARER":
-        from streaming.kafka.tokens import Tokens  # it raises errors that are declared here
-
         return {"sasl_mechanism": settings.sasl_mechanism, "sasl_oauth_token_provider": Tokens(settings)}
     try:
         secret = settings.secret()
@@ -235,5 +207,5 @@ def _login(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def compression() -> str | None:
-    """The codec batches are written with: lz4 where its package is installed, otherwise none."""
+    """The codec that batches are written with: lz4 where its package is installed, otherwise none."""
     return "lz4" if importlib.util.find_spec("lz4") is not None else None

@@ -1,19 +1,32 @@
-"""In: the Kafka settings. Out: the arguments every Kafka client gets, and the errors that source and producer share."""
+"""The errors of Kafka as consumer and producer raise them: what happened, at which broker, and what to do.
+
+KafkaTrouble
+|-- BrokerAway(kind)       no broker answers, or not in time: try again later
+|-- NotAllowed             the broker refuses our login or the operation
+|   `-- Untrusted          its certificate is not trusted
+|-- UnusableFile           a certificate, key, password or token file
+|-- RecordRefused          the broker never takes this record
+|-- TopicMissing(topic)    the topic does not exist (yet)
+|-- OffsetsGone(...)       retention removed the offset, or the log was truncated
+`-- TopicRecreated(...)    the topic was deleted and created again
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+from kafka import errors as kafka_errors
+
 
 class KafkaTrouble(Exception):
-    """Base of what source and producer raise. `retriable`: the same call may work later, with nothing changed."""
+    """Base of the errors here. `retriable`: the same call may succeed later although nobody changed anything."""
 
     retriable = False
 
 
 class BrokerAway(KafkaTrouble):
-    """No broker answers, or not in time. `kind` is one of timeout, connection, full, other: a metric label."""
+    """No broker answers, or not in time. `kind` is a metric label: timeout, connection, full or other."""
 
     retriable = True
 
@@ -23,15 +36,15 @@ class BrokerAway(KafkaTrouble):
 
 
 class NotAllowed(KafkaTrouble):
-    """The broker refuses our credentials or the operation: user, password or access rules have to change."""
+    """The broker refuses our credentials or the operation: user, password or access rules must change."""
 
 
 class Untrusted(NotAllowed):
-    """A broker's certificate is not one that `kafka.cafile` vouches for, or names another host."""
+    """A broker's certificate is not signed by an authority of `kafka.cafile`, or names another host."""
 
 
 class UnusableFile(KafkaTrouble):
-    """A file that a setting names cannot be used: it is not there, not ours to read, or holds something else."""
+    """A file that a setting names cannot be used: it is missing, not readable, or holds something else."""
 
     def __init__(self, setting: str, path: Path, error: Exception) -> None:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -39,7 +52,7 @@ class UnusableFile(KafkaTrouble):
 
 
 class RecordRefused(KafkaTrouble):
-    """The broker will not take this record or request, whoever sends it and however often: too large, not valid."""
+    """The broker will never take this record or request: it is too large or not valid. Sending it again is useless."""
 
 
 class TopicMissing(KafkaTrouble):
@@ -55,79 +68,90 @@ class TopicMissing(KafkaTrouble):
 
 
 class OffsetsGone(KafkaTrouble):
-    """The log has no such offset: retention removed it, or the topic was truncated or made anew.
+    """The log has no such offset: retention removed it, or the topic was truncated or created again.
 
-    `wanted` is the offset asked for; the log of `topic`, `partition` reaches from `first` up to `end`, exclusive.
+    Attributes:
+        topic: Name of the topic.
+        partition: Its partition.
+        wanted: The offset asked for.
+        first: Oldest offset of the log.
+        end: Offset after its newest record.
     """
 
     def __init__(self, topic: str, partition: int, wanted: int, first: int, end: int) -> None:
-        what = "the oldest were removed by retention" if wanted < first else "the log is shorter than it was"
+        reason = "retention removed the oldest" if wanted < first else "the log is shorter than it was"
         super().__init__(
-            f"offset {wanted} of {topic}[{partition}] is gone, {what}: the log has {first} to {end}. "
-            "learner.on_lost_offsets = 'earliest' counts the loss and goes on"
+            f"offset {wanted} of {topic}[{partition}] is gone, {reason}: the log has {first} to {end}. "
+            "learner.on_lost_offsets = 'earliest' counts the loss and continues"
         )
         self.topic, self.partition, self.wanted, self.first, self.end = topic, partition, wanted, first, end
 
 
 class TopicRecreated(KafkaTrouble):
-    """A topic was deleted and made again while we read it: its offsets mean other records now."""
+    """A topic was deleted and created again while we read it: its offsets name other records now."""
 
     def __init__(self, topic: str, before: str, after: str) -> None:
         super().__init__(
-            f"topic {topic!r} was made anew (id {before} became {after}): offsets of the old one do not apply"
+            f"topic {topic!r} was created again (id {before} became {after}): offsets of the old one do not apply"
         )
         self.topic, self.before, self.after = topic, before, after
 
 
-_UNKNOWN_TO_THEM: Final = {"SaslAuthenticationFailedError", "IllegalSaslStateError", "UnsupportedSaslMechanismError"}
-_DENIED: Final = {"AuthorizationError"}
-_UNREACHED: Final = {"KafkaConnectionError", "NodeNotReadyError"}
-_REFUSED: Final = {
-    "InvalidRecordError",
-    "InvalidTimestampError",
-    "InvalidTopicError",
-    "MessageSizeTooLargeError",
-    "RecordListTooLargeError",
-    "UnsupportedCompressionTypeError",
-    "UnsupportedVersionError",
-}
+_LOGIN_REFUSED: Final = (
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.IllegalSaslStateError,
+    kafka_errors.UnsupportedSaslMechanismError,
+)
+_DENIED: Final = (kafka_errors.AuthorizationError,)
+_UNREACHED: Final = (kafka_errors.KafkaConnectionError, kafka_errors.NodeNotReadyError)
+_REFUSED: Final = (
+    kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.UnsupportedCompressionTypeError,
+    kafka_errors.UnsupportedVersionError,
+)
 
 
 def hopeless(error: Exception) -> bool:
-    """Whether another attempt with the same settings would fail of the same."""
-    return isinstance(error, NotAllowed | UnusableFile) or bool(_names(error) & _UNKNOWN_TO_THEM)
+    """Whether another attempt with the same settings would fail for the same reason."""
+    return isinstance(error, NotAllowed | UnusableFile) or _is(error, _LOGIN_REFUSED)
 
 
-def _names(error: Exception) -> set[str]:
-    return {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
+def _is(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
 def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
-    """The error of ours for one of kafka-python's: what happened, to which broker, what to do.
+    """The error of ours for one of kafka-python's.
 
-    By class names, so that this module needs no Kafka library.
+    Args:
+        error: What the library raised, or its cause.
+        bootstrap: Address of the brokers, for the text.
+        topic: Topic of the record or request, where there is one.
     """
-    names = _names(error)
-    if names & _UNKNOWN_TO_THEM:
+    if _is(error, _LOGIN_REFUSED):
         return NotAllowed(
             f"Kafka at {bootstrap} refuses our login ({error}): check kafka.sasl_mechanism, kafka.username, and the "
             "password or token"
         )
-    if names & _DENIED:
+    if _is(error, _DENIED):
         where = f" on topic {topic!r}" if topic and topic not in str(error) else ""
         return NotAllowed(
             f"Kafka at {bootstrap} refuses us{where} ({error}): grant kafka.username the rights that "
             "docs/operations.md lists"
         )
-    if topic and "UnknownTopicOrPartitionError" in names:
+    if topic and _is(error, (kafka_errors.UnknownTopicOrPartitionError,)):
         return TopicMissing(topic, bootstrap)
-    if names & _REFUSED:
+    if _is(error, _REFUSED):
         return RecordRefused(f"Kafka at {bootstrap} does not take this: {error}")
-    if "KafkaTimeoutError" in names:
+    if _is(error, (kafka_errors.KafkaTimeoutError,)):
         return BrokerAway(
             f"no Kafka broker answers at {bootstrap} in time ({error}): is it running, is kafka.bootstrap right?",
             "timeout",
         )
     return BrokerAway(
-        f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if names & _UNREACHED else "other"
+        f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if _is(error, _UNREACHED) else "other"
     )

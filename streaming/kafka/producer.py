@@ -1,6 +1,6 @@
-"""In: events, item facts and other records, one by one. Out: records in the topics, and an outcome for each. Stage 0.
+"""Writes events, item facts and other records to the topics, and tells the outcome of each. Stage 0.
 
-The one way in: the API, `sluicegate send` and the dead letter all write through here.
+This is the only way in: the API, `sluicegate send` and the dead letters write through it.
 """
 
 from __future__ import annotations
@@ -9,46 +9,46 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final, Self
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streaming.kafka.client import client_arguments, compression, open_client
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, RecordRefused, TopicMissing, trouble
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, trouble
+from streaming.kafka.internals import abandon, request_metadata
 from streaming.kafka.records import BACKFILL
 from streaming.kafka.stuck_producer import StuckProducerWatch
-from streaming.kafka.tokens import Tokens
 from streaming.kafka.topics import Role
 from streaming.settings import Settings
 
 log = logging.getLogger(__name__)
 
-__all__ = ["BrokerAway", "Delivery", "EventProducer", "NotAllowed", "RecordRefused", "TopicMissing"]
-
-
-# Bytes of one batch per partition, and milliseconds it waits to fill. Produced one by one a broker takes a few thousand
-# records a second; the wait is part of the freshness of an event that comes over HTTP, so it stays at a few.
 BATCH: Final = 256 << 10
-LINGER_MS: Final = 5
-# Seconds the first send to a topic may wait for its partitions.
-BLOCK: Final = 5.0
-# Seconds to end the thread when nothing waits any more: it takes milliseconds.
-LEAVE: Final = 1.0
-# Seconds a broker has to answer whether it is there, while records fail.
-ANSWER: Final = 0.5
-# Largest record: a dead letter holds 256 KiB of original bytes, in base64 and with its reasons.
-MAX_REQUEST: Final = 1 << 20
-# Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future.
-OVERHEAD: Final = 256
+"""Bytes of one batch of a partition."""
 
-AbstractTokenProvider.register(Tokens)  # kafka-python asks for an instance of its own class
+LINGER_MS: Final = 5
+"""Milliseconds a batch waits to fill. One by one, a broker takes a few thousand records a second; but the wait delays
+every event that comes over HTTP."""
+
+BLOCK: Final = 5.0
+"""Seconds the first send to a topic may wait for its partitions."""
+
+LEAVE: Final = 1.0
+"""Seconds for the thread to end when nothing waits any more; it takes milliseconds."""
+
+ANSWER: Final = 0.5
+"""Seconds a broker has to answer whether it is there, while records fail."""
+
+MAX_REQUEST: Final = 1 << 20
+"""Bytes of the largest record. A dead letter holds up to 256 KiB of the original, and its reasons in headers."""
+
+OVERHEAD: Final = 256
+"""Bytes a record takes in the buffer beyond its key and value: headers, timestamps, the future."""
 
 
 class Delivery:
-    """The outcome of one record, known later: `done()`, `wait(timeout)`, `error` (None when the broker has it)."""
+    """The outcome of one record, which is known later."""
 
     __slots__ = ("_future", "bootstrap", "topic")
 
@@ -61,12 +61,22 @@ class Delivery:
 
     @property
     def error(self) -> KafkaTrouble | None:
-        """Why the broker does not have the record, None when it has it or when that is not known yet."""
+        """Why the broker does not have the record; None when it has it, or when the outcome is not known yet."""
         failure = self._future.exception if self._future.is_done else None
         return trouble(failure, self.bootstrap, self.topic) if failure is not None else None
 
     def wait(self, timeout: float) -> tuple[int, int]:
-        """(partition, offset) of the record. Raises BrokerAway or NotAllowed when the broker has not taken it."""
+        """Wait for the outcome, at most `timeout` seconds.
+
+        Returns:
+            (partition, offset) of the record.
+
+        Raises:
+            BrokerAway: The broker has not taken it in time.
+            NotAllowed: The broker refuses us.
+            RecordRefused: The broker will never take this record.
+            TopicMissing: The topic does not exist.
+        """
         try:
             metadata = self._future.get(timeout=timeout)
         except kafka_errors.KafkaError as error:
@@ -75,10 +85,17 @@ class Delivery:
 
 
 class EventProducer:
-    """Writes records: batched, compressed, acknowledged by all replicas, each once (idempotent).
+    """Writes records: batched, compressed, acknowledged by all replicas, each once (idempotent). Thread-safe.
 
-    At most `kafka.producer_buffer` bytes wait in memory: a send above that raises BrokerAway (kind `full`) at once.
-    Safe from several threads. Raises BrokerAway when no broker answers within `kafka.bootstrap_timeout`.
+    At most `kafka.producer_buffer` bytes wait in memory.
+
+    Args:
+        settings: Brokers, topics and limits.
+        client_id: Name of this client in the broker's logs and quotas.
+
+    Raises:
+        BrokerAway: No broker answers within `kafka.bootstrap_timeout`.
+        NotAllowed: The broker refuses the login.
     """
 
     def __init__(self, settings: Settings, client_id: str = "sluicegate-producer") -> None:
@@ -88,13 +105,14 @@ class EventProducer:
         self._waiting = 0
         self._lock = threading.Lock()
         self.failures = 0
-        """Records the broker did not take, ever."""
+        """Records that the broker did not take, since the start."""
         self.renewals = 0
-        """Times that the client was stuck and made anew."""
+        """Times that the client was stuck and was replaced."""
         self._client_id = client_id
-        # An outcome is known after the delivery timeout (see `_open`), and the look that finds it due.
+        # Every outcome is known after the delivery time-out (see `_open`) and the look that finds it due.
         self._patience = 2 * settings.kafka.request_timeout + 1.0
-        self._mending, self._mender = StuckProducerWatch(self._patience), threading.Lock()
+        self._watch = StuckProducerWatch(self._patience)
+        self._replacing = threading.Lock()
         self._producer: Any = self._open()
 
     def _open(self) -> Any:
@@ -120,7 +138,7 @@ class EventProducer:
 
     @property
     def waiting(self) -> int:
-        """Bytes handed over and not acknowledged."""
+        """Bytes that were handed over and have no outcome yet."""
         return self._waiting
 
     def send(
@@ -133,24 +151,36 @@ class EventProducer:
         backfill: bool = False,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> Delivery:
-        """Hand one record over; its outcome comes later. Key of an event is its user_id, of item facts the item_id.
+        """Hand one record over; its outcome comes later.
 
-        `timestamp` in epoch seconds is the record's own, default now. `backfill` marks history. Raises BrokerAway when
-        the buffer is full or the topic's partitions cannot be learnt, Refused for a record beyond 1 MiB.
+        Args:
+            role: Topic to write to.
+            key: user_id of an event, item_id of item facts.
+            value: The record; None deletes its key in a compacted topic.
+            timestamp: Time of the record in epoch seconds; default: now.
+            backfill: Mark the record as history, which is never late.
+            headers: Names and values to send along.
+
+        Returns:
+            Where to wait for the outcome.
+
+        Raises:
+            BrokerAway: The buffer is full (kind `full`), or Kafka does not tell the topic's partitions.
+            RecordRefused: The record is larger than 1 MiB.
         """
-        self._mend()
+        self._replace_when_stuck()
         raw_key = key.encode() if isinstance(key, str) else key
         size = len(raw_key or b"") + len(value or b"") + OVERHEAD
         self._reserve(size)
-        mending = self._mending
-        mending.handed(time.monotonic())
+        watch = self._watch
+        watch.handed(time.monotonic())
         topic = self._settings.topic(role)
         marked = [*headers, (BACKFILL, b"1")] if backfill else list(headers)
         stamp = None if timestamp is None else int(timestamp * 1000)
         try:
             future = self._producer.send(topic, key=raw_key, value=value, headers=marked, timestamp_ms=stamp)
         except BaseException as error:
-            self._release(size, mending, error)
+            self._release(size, watch, error)
             if isinstance(error, kafka_errors.KafkaTimeoutError):
                 raise BrokerAway(
                     f"Kafka at {self._bootstrap} did not name the partitions of topic {topic!r} in {BLOCK:g} s: "
@@ -160,56 +190,55 @@ class EventProducer:
             if isinstance(error, kafka_errors.KafkaError):
                 raise trouble(error, self._bootstrap, topic) from error
             raise
-        future.add_callback(lambda _: self._release(size, mending))
-        future.add_errback(lambda error: self._release(size, mending, error))
+        future.add_callback(lambda _: self._release(size, watch))
+        future.add_errback(lambda error: self._release(size, watch, error))
         return Delivery(future, self._bootstrap, topic)
 
-    def _mend(self) -> None:
-        """Make a stuck client anew; what waits in the old one fails, and its senders send it again."""
-        if not self._mender.acquire(blocking=False):
+    def _replace_when_stuck(self) -> None:
+        """Replace a stuck client. What waits in the old one fails, and its senders send it again."""
+        if not self._replacing.acquire(blocking=False):
             return
         try:
-            if self._mending.due(time.monotonic(), lambda: self.answers(ANSWER)):
+            if self._watch.due(time.monotonic(), lambda: self.answers(ANSWER)):
                 stuck, self._producer = self._producer, self._open()
-                self._mending = StuckProducerWatch(self._patience)
+                self._watch = StuckProducerWatch(self._patience)
                 self.renewals += 1
-                log.warning("Kafka at %s answers, and takes no records from us: connected anew", self._bootstrap)
-                _abandon(stuck)
+                log.warning("Kafka at %s answers but takes no records from us: connected again", self._bootstrap)
+                abandon(stuck, LEAVE)
         finally:
-            self._mender.release()
+            self._replacing.release()
 
     def _reserve(self, size: int) -> None:
         with self._lock:
             if self._waiting + size > self._limit:
                 raise BrokerAway(
                     f"{self._waiting} of at most {self._limit} bytes wait for Kafka at {self._bootstrap}: "
-                    "send less, or look why the broker does not keep up",
+                    "send less, or find out why the broker does not keep up",
                     "full",
                 )
             self._waiting += size
 
-    def _release(self, size: int, mending: StuckProducerWatch, error: BaseException | None = None) -> None:
+    def _release(self, size: int, watch: StuckProducerWatch, error: BaseException | None = None) -> None:
         with self._lock:
             self._waiting -= size
             self.failures += error is not None
-        # What is refused for its own sake says nothing of the client.
-        mending.settled(time.monotonic(), failed=isinstance(error, kafka_errors.KafkaTimeoutError))
+        # A record that is refused for what it is says nothing of the client.
+        watch.settled(time.monotonic(), failed=isinstance(error, kafka_errors.KafkaTimeoutError))
 
     def answers(self, timeout: float) -> bool:
-        """Whether a broker names its topics now, asked anew; waits at most `timeout` seconds."""
-        told = threading.Event()
-        asked = self._producer._metadata.request_update()
-        asked.add_both(lambda *_: told.set())
-        self._producer._sender.wakeup()
-        if not told.wait(timeout):
+        """Ask a broker for its topics, and wait at most `timeout` seconds; whether it answered."""
+        answered = threading.Event()
+        asked = request_metadata(self._producer)
+        asked.add_both(lambda *_: answered.set())
+        if not answered.wait(timeout):
             return False
-        # A topic that is missing or forbidden is an answer too.
+        # That a topic is missing or forbidden is an answer too.
         return asked.exception is None or not isinstance(
             trouble(asked.exception, self._bootstrap, self._settings.topic("events")), BrokerAway
         )
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything handed over has an outcome, at most `timeout` seconds; whether it has."""
+        """Wait until every record has an outcome, at most `timeout` seconds; whether all have."""
         try:
             self._producer.flush(timeout=timeout)
         except kafka_errors.KafkaTimeoutError:
@@ -217,12 +246,12 @@ class EventProducer:
         return True
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Send what waits, within `timeout` seconds, and leave the broker; whether all of it was sent."""
+        """Send what waits, within `timeout` seconds, and disconnect; whether all of it was sent."""
         sent = self.flush(timeout)
         try:
             self._producer.close(timeout=LEAVE if sent else 0)
         except kafka_errors.KafkaTimeoutError:
-            # Something still waits; kafka-python leaves it to its thread, which is a daemon and ends with the process.
+            # Something still waits: kafka-python leaves it to its thread, a daemon that ends with the process.
             return False
         return sent
 
@@ -231,11 +260,3 @@ class EventProducer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _abandon(client: Any) -> None:
-    # `close` waits for what is under way, and this client never lets go of it: first its thread fails all of that.
-    client._sender.force_close()
-    client._sender.join(LEAVE)
-    with suppress(kafka_errors.KafkaTimeoutError):  # what is left then ends with its thread, a daemon
-        client.close(timeout=0)

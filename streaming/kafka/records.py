@@ -1,4 +1,4 @@
-"""In: nothing. Out: the shape of a source of records, which the learner is written against instead of Kafka."""
+"""The shape of a record and of a source of records: what the learner is written against instead of Kafka."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Offsets = dict[str, dict[int, int]]
 
 
 class Record(Protocol):
-    """What one record offers: kafka-python's own tuple, because wrapping each would cost a third of a poll.
+    """One record, as the consumer decodes it; wrapping each again would cost a third of a poll.
 
-    `timestamp` is in MILLISECONDS; `headers` is a list of (name, bytes).
+    `timestamp` is in milliseconds since the epoch; `headers` are pairs of name and bytes.
     """
 
     @property
@@ -38,7 +38,7 @@ def is_backfill(record: Record) -> bool:
 
 
 class RecordSource(Protocol):
-    """Where records come from. One thread uses it; only `commit_mirror` may be called from another."""
+    """A source of records. One thread uses it; only `commit_mirror` may be called from another."""
 
     def cluster_id(self) -> str: ...
     def topic_ids(self) -> dict[str, str]: ...
@@ -55,4 +55,4 @@ class RecordSource(Protocol):
 
 
 BACKFILL: Final = "sluicegate-backfill"
-"""Header that marks a record of history: its own timestamp is its "now", so it is never late."""
+"""Header that marks a record of history: its own timestamp counts as its time of arrival, so it is never late."""

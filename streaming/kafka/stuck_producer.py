@@ -1,7 +1,6 @@
-"""In: how records fared, and whether the broker answers. Out: when a client of Kafka must be made anew. Stage 0.
+"""Notices a producer that is stuck: its broker answers, and it still delivers nothing.
 
-kafka-python's idempotent producer can stay stuck after an outage in which batches that were under way expired:
-the broker is back and answers, and no record is ever taken again.
+kafka-python's idempotent producer can stay that way after an outage in which batches under way expired.
 """
 
 from __future__ import annotations
@@ -11,23 +10,27 @@ from collections.abc import Callable
 from typing import Final
 
 LOOK: Final = 1.0
-"""Seconds between looks at a producer that fails: each asks the broker something."""
+"""Seconds between two looks at a producer that fails: each asks the broker something."""
+
 STUCK: Final = 5.0
-"""Seconds of failures while the broker answers. One that merely comes back after an outage needs less; one that is made
-anew for nothing costs the records that wait in it, which their senders send again."""
+"""Seconds of failures while the broker answers, before the producer counts as stuck. A producer that recovers after an
+outage needs less; replacing it without need fails the records that wait in it, and their senders send them again."""
 
 
 class StuckProducerWatch:
-    """Watches one client. Times are monotonic seconds; `patience`: those in which a record's outcome is known.
+    """Watches one producer. All times are monotonic seconds.
 
-    >>> watch, well = StuckProducerWatch(30.0), lambda: True
+    Args:
+        patience: Seconds within which the outcome of a record is known.
+
+    >>> watch, answers = StuckProducerWatch(30.0), lambda: True
     >>> watch.handed(9.0)
     >>> watch.settled(10.0, failed=True)
-    >>> watch.due(10.0, lambda: False), watch.due(12.0, well), watch.due(16.0, well), watch.due(18.0, well)
+    >>> watch.due(10.0, lambda: False), watch.due(12.0, answers), watch.due(16.0, answers), watch.due(18.0, answers)
     (False, False, False, True)
     >>> watch.handed(20.0)
     >>> watch.settled(20.1, failed=False)
-    >>> watch.due(40.0, well)
+    >>> watch.due(40.0, answers)
     False
     """
 
@@ -40,14 +43,14 @@ class StuckProducerWatch:
         self._lock = threading.Lock()
 
     def handed(self, now: float) -> None:
-        """A record is under way."""
+        """A record was handed to the producer."""
         with self._lock:
             self._under_way += 1
             if self._under_way == 1:
                 self._moved_at = now
 
     def settled(self, now: float, *, failed: bool) -> None:
-        """The outcome of a record is known."""
+        """The outcome of a record is known. `failed`: it ran out of time, which is what a stuck producer does."""
         with self._lock:
             self._under_way -= 1
             self._moved_at = now
@@ -56,9 +59,13 @@ class StuckProducerWatch:
                 self._answering_since = None
 
     def due(self, now: float, answers: Callable[[], bool]) -> bool:
-        """Whether to make the client anew; `answers()` asks the broker, and is called once in `LOOK` at most.
+        """Whether the producer must be replaced.
 
-        Suspicious is one whose last record failed, or from which nothing was heard of any for longer than `patience`.
+        It is suspect when its last record failed, or when it reported no outcome for longer than `patience`.
+
+        Args:
+            now: The present.
+            answers: Asks the broker whether it is there; called at most once in `LOOK` seconds.
         """
         silent = self._under_way > 0 and now - self._moved_at > self._patience
         if not (self._failing or silent) or now < self._look_at:

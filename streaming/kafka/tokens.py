@@ -1,4 +1,4 @@
-"""In: the Kafka settings with OAUTHBEARER. Out: the token to log in with, read or fetched anew when it is due.
+"""Reads or fetches the token of an OAUTHBEARER login, and again when it is due.
 
 A broker may end a login after some minutes (KIP-368); the Kafka library then asks for a token again.
 """
@@ -21,20 +21,20 @@ from streaming.kafka.errors import BrokerAway, NotAllowed, UnusableFile
 from streaming.settings import KafkaSettings
 
 PATIENCE: Final = 5.0
-"""Seconds the token endpoint has: the thread that waits is the one that talks to the brokers."""
+"""Seconds the token endpoint has to answer: the thread that waits is the one that talks to the brokers."""
 
 SPENT: Final = 0.8
-"""Share of a token's life after which the next is fetched: one that ends on the way to the broker is refused."""
+"""Share of a token's life after which the next is fetched: one that expires on its way to the broker is refused."""
 
 SHORTEST: Final = 60.0
-"""Seconds a token counts as alive when its endpoint does not say: RFC 6749 only recommends that it does."""
+"""Seconds a token counts as valid when its endpoint does not say; RFC 6749 only recommends that it does."""
 
 ANSWER: Final = 1 << 20
 """Bytes of an answer that are read; tokens have some thousands."""
 
 
 class Tokens:
-    """What the Kafka library calls a token provider. Safe from several threads; one token serves all connections."""
+    """A token provider for the Kafka library. Thread-safe; one token serves all connections."""
 
     def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
@@ -42,7 +42,13 @@ class Tokens:
         self._token, self._until = "", float("-inf")
 
     def token(self) -> str:
-        """The token. Raises UnusableFile, NotAllowed when the endpoint refuses us, BrokerAway when it is away."""
+        """The token.
+
+        Raises:
+            UnusableFile: The token file, or another file that a setting names, cannot be used.
+            NotAllowed: The endpoint refuses us.
+            BrokerAway: The endpoint does not answer, or gives no token.
+        """
         if self._settings.token_file is not None:
             return _from_file(self._settings.token_file)
         with self._lock:
@@ -52,7 +58,7 @@ class Tokens:
             return self._token
 
     def extensions(self) -> dict[str, str]:
-        """None."""
+        """SASL extensions to send: none."""
         return {}
 
 
@@ -67,13 +73,13 @@ def _from_file(path: Path) -> str:
 
 
 def _fetch(settings: KafkaSettings) -> tuple[str, float]:
-    """(token, seconds it lives) by the client credentials grant (RFC 6749, section 4.4)."""
+    """Fetch (token, seconds it lives) by the client credentials grant (RFC 6749, section 4.4)."""
     assert settings.token_url is not None
-    request = urllib.request.Request(settings.token_url, _form(settings), method="POST")  # noqa: S310 - checked in sections
+    request = urllib.request.Request(settings.token_url, _form(settings), method="POST")  # noqa: S310 - settings check the scheme
     request.add_header("Authorization", f"Basic {_basic(settings)}")
     request.add_header("Accept", "application/json")
     try:
-        # No redirects: the request carries our secret.
+        # The request carries our secret, so redirects are not followed.
         opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=_trust(settings)))
         with opener.open(request, timeout=PATIENCE) as answer:
             return _parsed(answer.read(ANSWER), settings.token_url)
@@ -120,5 +126,5 @@ def _away(url: str, why: str) -> BrokerAway:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow none: urllib then raises the answer as an error."""
+        """Follow none; urllib then raises the answer as an error."""
         return

@@ -1,10 +1,10 @@
-"""In: the settings, and the topics a version knows. Out: which topics are learnt, and which of those known."""
+"""Names, creates and describes our topics, and says which of them are learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeAlias, get_args
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -12,14 +12,18 @@ from kafka.admin import ConfigResource, NewTopic
 
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import NotAllowed, trouble
-from streaming.settings import Settings
+from streaming.settings import Settings, TopicRole
+
+Role: TypeAlias = TopicRole
+
+ROLES: Final[tuple[Role, ...]] = get_args(TopicRole)
 
 ROLES_READ: Final[tuple[Role, ...]] = ("events", "items", "control")
-"""Topics that are learnt under the offsets of a version."""
+"""Topics that are learned from; a version holds an offset for each of their partitions."""
 
 
 def topics_read(settings: Settings) -> list[str]:
-    """Every topic that is learnt: ours, and those of another shape.
+    """Every topic that is learned from: ours, and those of another shape.
 
     >>> topics_read(Settings())
     ['events', 'items', 'control']
@@ -28,10 +32,17 @@ def topics_read(settings: Settings) -> list[str]:
 
 
 def parted(settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Of a version's topics and their ids: those that count as its log, and those that are not read any more.
+    """Split a version's topics: those that count as its log, and those that are no longer read.
 
-    A mapping may go, and find its place again when it comes back. But where one of our own topics is not known to the
-    version, all of them belong to another log.
+    A mapping may be removed and continue at its offset when it comes back. But when the version does not know one of
+    our own topics, all of them belong to another log.
+
+    Args:
+        settings: Say which topics are read now.
+        known: Id of each topic that the version has read, by name.
+
+    Returns:
+        Two dictionaries like `known`.
 
     >>> parted(Settings(), {"events": "a", "items": "b", "shop.orders": "c"})
     ({'events': 'a', 'items': 'b'}, {'shop.orders': 'c'})
@@ -44,13 +55,6 @@ def parted(settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str]
     return {name: known[name] for name in known if name in read}, {n: known[n] for n in known if n not in read}
 
 
-__all__ = ["ROLES_READ", "ensure_topics", "parted", "topics_read"]
-
-
-Role = Literal["events", "items", "control", "slates", "deadletter"]
-
-ROLES: Final[tuple[Role, ...]] = ("events", "items", "control", "slates", "deadletter")
-
 WEEK_MS: Final = str(7 * 86_400_000)
 
 CONFIGS: Final[dict[Role, dict[str, str]]] = {
@@ -58,15 +62,26 @@ CONFIGS: Final[dict[Role, dict[str, str]]] = {
     "control": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
     "slates": {"retention.ms": WEEK_MS},
 }
-"""Of topics we create. Slates say who was shown what, and only the newest are of use. Control records hold for every
-model that begins at the beginning of the topics, so they are kept for ever."""
+"""Configuration of the topics we create. Only the newest slates are of use. Control records apply to every model that
+starts at the beginning of the topics, so they are kept forever."""
 
 
 def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str]:
-    """Create those topics that do not exist, with `kafka.partitions` and `kafka.replication`; returns their names.
+    """Create the topics that do not exist, with `kafka.partitions` and `kafka.replication`.
 
-    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them; `slates`
-    are kept for a week, `control` for ever. Raises BrokerAway, NotAllowed.
+    `items` is compacted, and its deletions stay readable for a week so that a learner that was away sees them. `slates`
+    are kept for a week, `control` forever.
+
+    Args:
+        settings: Name and configure the topics.
+        roles: Topics to look for.
+
+    Returns:
+        Names of the topics that were created.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: Kafka does not let us look, or create.
     """
     with administration(settings) as admin:
         present = set(admin.list_topics())
@@ -80,7 +95,13 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
 
 @contextmanager
 def administration(settings: Settings) -> Iterator[Any]:
-    """kafka-python's admin client, closed at the end. Raises BrokerAway, NotAllowed or Refused, also for its calls."""
+    """Open kafka-python's admin client, and close it at the end.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: The broker refuses the login or a call.
+        RecordRefused: The broker refuses a call as not valid.
+    """
     try:
         admin = open_client(KafkaAdminClient, **client_arguments(settings.kafka, "sluicegate-admin"))
         try:
@@ -92,7 +113,7 @@ def administration(settings: Settings) -> Iterator[Any]:
 
 
 def topic_options(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What each topic is configured with, defaults of the broker included: `retention.ms`, `cleanup.policy`, ..."""
+    """Configuration of each topic, the broker's defaults included: `retention.ms`, `cleanup.policy`, ..."""
     wanted = [ConfigResource("TOPIC", topic) for topic in topics]
     found = admin.describe_configs(wanted, config_filter="all").get("topic", {})
     return {topic: {name: str(entry["value"]) for name, entry in options.items()} for topic, options in found.items()}
@@ -100,7 +121,7 @@ def topic_options(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]
 
 def _create(admin: Any, settings: Settings, role: Role) -> None:
     configs = CONFIGS.get(role, {})
-    # Control records hold for all users, in one order.
+    # Control records need one order across all users.
     partitions = 1 if role == "control" else settings.kafka.partitions
     topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=configs)
     try:

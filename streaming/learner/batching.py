@@ -69,7 +69,7 @@ class BatchTrainer:
             trained = train(passes, HeldOut(recommender, _events(tail)), self._goal(), self._monotonic, alive)
             whole = trained.stopped != "asked" and _learn_all(tail, learn, alive)
         self._tell(trained)
-        return trained.told() | {"events": sum(len(batch.events) for batch in batches), "whole": whole}
+        return trained.summary() | {"events": sum(len(batch.events) for batch in batches), "whole": whole}
 
     def _taken(self) -> list[PreparedBatch]:
         batches, self._collected = self._collected, []
@@ -82,7 +82,7 @@ class BatchTrainer:
         return Goal(mine.passes, mine.target, mine.budget_seconds, mine.rate_decay)
 
     def _tell(self, trained: Trained) -> None:
-        log.info("a batch was trained: %s", trained.told())
+        log.info("a batch was trained: %s", trained.summary())
         self._telemetry.batch_trainings.labels(trained.stopped).inc()
         self._telemetry.batch_seconds.set(trained.seconds)
         self._telemetry.batch_passes.set(trained.kept)

@@ -1,10 +1,10 @@
-"""What users did and saw, and what items are, in; Redis at once, outside versions, out."""
+"""Keeps in Redis, outside versions, what is read at once: histories, showings, item facts and erasures."""
 
 from streaming.live.erasures import Receipts
-from streaming.live.facts import FactsFollower, stored_facts
-from streaming.live.histories import ENTRIES_TOGETHER, parse, request
+from streaming.live.facts import FactChange, FactsFollower, stored_facts
+from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request
 from streaming.live.showings import ShowingsWriter
-from streaming.live.writer import Entry, Erased, FactChange, LiveWriter, Mapped, Part
+from streaming.live.writer import Erased, LiveWriter, Mapped, Part
 
 __all__ = [
     "ENTRIES_TOGETHER",

@@ -1,7 +1,7 @@
-"""Erasures in; the user's history gone, once, and a receipt of it in Redis out. Stage 1 to 5.
+"""Erases users from Redis, once each, and keeps a receipt of every erasure. Stage 1 to 5.
 
-A receipt is written by three hands, each its own fields: the service when it was asked for, the script that removes the
-history, the learner once a version without the user is committed.
+Three writers fill a receipt, each its own fields: the service when the erasure is requested, the script that removes
+the history, and the learner once a version without the user is committed.
 """
 
 from __future__ import annotations
@@ -11,41 +11,49 @@ from typing import Final
 
 from models.ledger import Receipt, user_hash
 from models.snapshot import Manifest
-from streaming.live import showings as shown
+from streaming.live import showings
 from streaming.store import Commands, Store
 
 TTL_SECONDS: Final = 400 * 86_400
-"""How long a receipt can be read: longer than any version can hold the user. It names nobody."""
+"""Seconds that a receipt is kept: longer than any version can hold the user. It does not name the user."""
 
-TOLD: Final = 10_000
-"""Erasures that services can still read of: each looks every second."""
+LOG_ENTRIES: Final = 10_000
+"""Erasures in the log that services follow; each looks every second."""
 
 
 def asked_for(store: Commands, receipt: str, at: float) -> None:
-    """Note when an erasure was asked for, epoch seconds. Raises StoreUnavailable."""
+    """Note when an erasure was requested, in epoch seconds. Raises StoreUnavailable."""
     key = store.key("erasure", receipt)
     store.calls([("HSET", key, "requested_at", repr(at)), ("EXPIRE", key, TTL_SECONDS)])
 
 
 def forget_history(store: Commands, user_id: str, topic_id: str, place: tuple[int, int], receipt: str) -> None:
-    """Remove a user's history, and pages shown, as the control record at `place` (partition, offset) orders it: once.
+    """Remove a user's history and the pages shown to the user, once for each order.
 
-    Raises StoreUnavailable; then call again.
+    Args:
+        store: Where they are.
+        user_id: The user.
+        topic_id: Id of topic `control`.
+        place: Partition and offset of the order in it.
+        receipt: Id of the receipt to note the counts in.
+
+    Raises:
+        StoreUnavailable: Call again with the same arguments.
     """
     key = store.key
-    names = [key("h-marks"), key("h", user_id), key("erasure", receipt), key("erased"), shown.name(key, user_id)]
+    names = [key("h-marks"), key("h", user_id), key("erasure", receipt), key("erased"), showings.name(key, user_id)]
     mark, user = f"{topic_id}:{place[0]}", str(user_hash(user_id))
-    store.run("erase", names, [mark, place[1], TTL_SECONDS, user, TOLD, shown.MARGIN, shown.TTL_SECONDS])
+    store.run("erase", names, [mark, place[1], TTL_SECONDS, user, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS])
 
 
 def committed(store: Commands, receipts: Sequence[Receipt], version: Manifest) -> None:
-    """Say in each receipt what the model lost, and the first version without the user. Raises StoreUnavailable."""
+    """Note in each receipt what the model lost, and the first version without the user. Raises StoreUnavailable."""
     commands: list[tuple[str | float, ...]] = []
     for receipt in receipts:
         key = store.key("erasure", receipt.id)
         counts = ("user_row", receipt.user_row, "interactions", receipt.interactions)
         more = ("dedupe_entries", receipt.dedupe_entries, "erased_at", repr(receipt.erased_at))
-        # The first version counts: a learner that died before it knew tells it again, from a later one.
+        # The first version counts: a learner that died before it knew repeats this for a later one.
         commands += [("HSETNX", key, "version", version.id), ("HSETNX", key, "seq", version.seq)]
         commands += [("HSET", key, *counts, *more), ("EXPIRE", key, TTL_SECONDS)]
     if commands:
@@ -53,14 +61,14 @@ def committed(store: Commands, receipts: Sequence[Receipt], version: Manifest) -
 
 
 def read(store: Commands, receipt: str) -> dict[str, str]:
-    """The fields of a receipt, {} for one that is not known. Raises StoreUnavailable."""
+    """Read the fields of a receipt, {} for an unknown one. Raises StoreUnavailable."""
     found = store.call("HGETALL", store.key("erasure", receipt))
     pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
     return {name.decode(): value.decode() for name, value in pairs}
 
 
 def holding(store: Store, seq: int) -> tuple[int, list[str]]:
-    """How many versions before `seq` are kept, and the pointers that name one of them. Raises StoreUnavailable."""
+    """Count the versions before `seq` that are kept, and list the pointers that name one. Raises StoreUnavailable."""
     below = f"({seq}"
     counts = store.calls([("ZCOUNT", store.key(name), "-inf", below) for name in ("idx", "bases")])
     named = sorted(name for name, pointer in store.pointers().items() if pointer.seq < seq)
@@ -68,9 +76,14 @@ def holding(store: Store, seq: int) -> tuple[int, list[str]]:
 
 
 class Receipts:
-    """Receipts of the learner on their way: noted, carried by versions, told to Redis once one is committed.
+    """The learner's receipts on their way: noted, carried by versions, written to Redis once one is committed.
 
-    `note` and `waiting` are for the learner's thread, `landed` for whoever commits.
+    The learner's thread calls `note` and `waiting`, the committing thread `landed`.
+
+    Args:
+        store: Where receipts are written.
+        start: The version that learning begins from; its receipts are written again, as its learner may have died
+            before it wrote them.
     """
 
     def __init__(self, store: Commands, start: Manifest | None = None) -> None:
@@ -80,19 +93,16 @@ class Receipts:
             committed(store, start.receipts, start)
 
     def note(self, receipt: Receipt) -> None:
-        """A user was erased from the state that the next version holds."""
+        """Note that a user was erased from the state that the next version holds."""
         self._waiting[receipt.id] = receipt
 
     @property
     def waiting(self) -> list[Receipt]:
-        """What the next version must carry."""
+        """The receipts that the next version must carry."""
         return list(self._waiting.values())
 
     def landed(self, version: Manifest) -> None:
-        """A version is committed: its receipts can be told. Raises StoreUnavailable, and they wait for the next."""
+        """Write the receipts of a committed version. Raises StoreUnavailable; then they wait for the next version."""
         committed(self._store, version.receipts, version)
         for receipt in version.receipts:
             self._waiting.pop(receipt.id, None)
-
-
-__all__ = ["Receipts", "asked_for", "committed", "forget_history", "holding", "read"]

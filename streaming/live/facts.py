@@ -1,8 +1,8 @@
-"""What the shop says of items in, the same within a second in every service out; live, outside versions. Stage 1 to 7.
+"""Brings the facts of items to every service within a second, by way of Redis and outside versions. Stage 1 to 7.
 
-A hash holds the newest facts of every item, a bounded log numbers the changes 1, 2, 3, ... and names their items.
-A follower reads the facts of those from the hash, and all of it when it finds a gap in the numbers or another store
-behind the address. Embeddings stay in the topic: nobody reads them here, and they would be most of what is kept.
+A hash holds the newest facts of every item. A bounded log numbers the changes 1, 2, 3, ... and names their items. A
+follower reads the facts of those items from the hash, and the whole hash when it finds a gap in the numbers or another
+store behind the address. Embeddings stay in the topic: nothing reads them here, and they would take most of the memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
@@ -23,53 +23,59 @@ from streaming.store import Store, StoreUnavailable
 log = logging.getLogger(__name__)
 
 LOG_ENTRIES: Final = 20_000
-"""Changes a follower may be behind before it has to read everything again; 2 MB, as an entry is an id."""
+"""Changes that a follower may be behind before it must read everything again. Entries are ids, so this is 2 MB."""
 
 CHANGES_TOGETHER: Final = 500
-"""Changes of one script, and items of one read. Facts are 300 bytes; the longest allowed are some 70 KB."""
+"""Changes of one script, and items of one read. Facts have about 300 bytes; the longest allowed are some 70 KB."""
 
 SCRIPT_BYTES: Final = 4 << 20
-"""Bytes of facts in one script: Redis answers nobody else until it is done."""
+"""Bytes of facts in one script: Redis answers no other client until it is done."""
 
 TOMBSTONES: Final = 100_000
-"""Removed items that are remembered, the latest ones; some 20 MB. A removed item leaves the learnt state as well, but
-an event that still names it would bring it back: its tombstone keeps it off the pages. What is forgotten first was
-taken off longest ago, when events have long stopped to name it."""
+"""Removed items that are remembered, the latest ones; some 20 MB. A removed item leaves the learned state as well, but
+an event that still names it would bring it back: its tombstone keeps it off the pages. The item that was removed
+longest ago is forgotten first: events have long stopped naming it."""
 
 POLL_SECONDS: Final = 0.1
-"""Between two looks at the log: a change is visible within this and a round trip."""
+"""Seconds between two looks at the log. A change is visible within this and a round trip."""
 
 CLOSE_SECONDS: Final = 2.0
-"""A follower's thread has so long to end: many times what Redis may take to answer. Then it is left behind, reading."""
+"""Seconds for a follower's thread to end, many times what Redis may take to answer. After that it is left behind."""
 
 STALE_SECONDS: Final = 2.0
-"""Without an answer for so long, a follower calls what it holds stale."""
+"""Seconds without an answer after which a follower calls its facts stale."""
 
 REMOVED: Final = b""
-"""Stands in the hash for an item the shop took off: unlike an unknown one it must not be recommended."""
+"""Stands in the hash for an item that the shop removed: unlike an unknown one it must not be recommended."""
 
 UNREADABLE: Final = object()
 
-Change: TypeAlias = tuple[int, int, str, ItemFacts | None]
-"""partition, offset, item id, its facts or None for removed."""
+FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
+"""One record of topic `items`: partition, offset, item id, its facts or None for a removed one."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(ItemFacts)
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def write(store: Store, changes: Sequence[Change], topic_id: str) -> None:
-    """Store changes in their order, each once: an offset that a partition's watermark has passed changes nothing.
+def write(store: Store, changes: Sequence[FactChange], topic_id: str) -> None:
+    """Store changes in their order, each once: offsets up to a partition's watermark change nothing.
 
-    Raises StoreUnavailable; then call again with the same changes.
+    Args:
+        store: Where facts are kept.
+        changes: In the order of their offsets.
+        topic_id: Id of topic `items`; each topic has its own watermarks.
+
+    Raises:
+        StoreUnavailable: Call again with the same changes.
     """
     keys = [store.key("facts"), *(store.key("facts", name) for name in ("log", "marks", "gone"))]
     for flat in _batches(changes):
         store.run("facts", keys, [topic_id, secrets.token_hex(8), LOG_ENTRIES, TOMBSTONES, _pack(flat)])
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[list[int | str]]:
-    """What one script each takes: partition, offset, id, facts, one after the other."""
+def _batches(changes: Sequence[FactChange]) -> Iterator[list[int | str]]:
+    """Split changes into arguments of one script each: partition, offset, id and facts, one after the other."""
     flat: list[int | str] = []
     size = 0
     for partition, offset, item, facts in changes:
@@ -88,9 +94,16 @@ def _kept(facts: ItemFacts) -> ItemFacts:
 
 
 class FactsFollower:
-    """Holds the facts of every item and keeps up with changes in a thread of its own. Reading is safe from any thread.
+    """Holds the facts of every item and follows their changes in a thread of its own. Reading is thread-safe.
 
-    `ready`: everything was read once. `stale`: Redis has not answered for a while; what is held is the last known.
+    Args:
+        store: Where facts are kept.
+        poll: Seconds between two looks at the log.
+        clock: Monotonic seconds.
+        changed: Called with the ids of items whose facts may have changed.
+
+    Attributes:
+        ready: Set once everything was read.
     """
 
     def __init__(
@@ -105,7 +118,7 @@ class FactsFollower:
         self._facts: dict[str, ItemFacts] = {}
         self._categories: dict[str, dict[str, None]] = {}
         self._removed: dict[str, None] = {}  # in the order of their removal
-        self.unavailable: set[str] = set()
+        self._unavailable: set[str] = set()
         self._lock = threading.Lock()
         self._origin: bytes | None = None
         self._number = 0
@@ -115,7 +128,7 @@ class FactsFollower:
         self.ready = threading.Event()
 
     def start(self) -> None:
-        """Load and follow in the background; returns at once, see `ready`."""
+        """Load and follow in the background. Returns at once; see `ready`."""
         self._thread = threading.Thread(target=self._run, name="facts", daemon=True)
         self._thread.start()
 
@@ -126,13 +139,8 @@ class FactsFollower:
             self._thread.join(CLOSE_SECONDS)
 
     @property
-    def removed(self) -> KeysView[str]:
-        """Ids of the items that the shop took off, the latest TOMBSTONES of them."""
-        return self._removed.keys()
-
-    @property
     def stale(self) -> bool:
-        """Whether Redis has been silent for longer than STALE_SECONDS."""
+        """Whether Redis has not answered for `STALE_SECONDS`; the facts are then the last known ones."""
         return self._clock() - self._answered > STALE_SECONDS
 
     def __len__(self) -> int:
@@ -144,30 +152,34 @@ class FactsFollower:
 
     def hidden(self, item_id: str) -> bool:
         """Whether the item must not be shown: removed or not available."""
-        return item_id in self._removed or item_id in self.unavailable
+        return item_id in self._removed or item_id in self._unavailable
 
     def category(self, name: str, limit: int | None = None) -> list[str]:
-        """Ids of the category's first `limit` items (all), those seen there first leading; none that is hidden."""
+        """Ids of the first `limit` items of a category (None: all), in the order they appeared; none that is hidden."""
         with self._lock:
             return list(islice(self._categories.get(name, ()), limit))
 
     def items(self) -> list[str]:
-        """Ids of all items, in the order in which they were first seen."""
+        """Ids of all items, in the order they appeared."""
         with self._lock:
             return list(self._facts)
 
     def shown(self, limit: int) -> list[str]:
         """Ids of the first `limit` items that are not hidden."""
         with self._lock:
-            return list(islice((item for item in self._facts if item not in self.unavailable), limit))
+            return list(islice((item for item in self._facts if item not in self._unavailable), limit))
 
     def categories(self) -> list[str]:
-        """Names of all categories with an item."""
+        """Names of all categories that have an item."""
         with self._lock:
             return [name for name, items in self._categories.items() if items]
 
     def step(self) -> int:
-        """Take over what changed since the last step, everything in the first one. Returns the number of changes."""
+        """Apply what changed since the last step, everything in the first one; returns the number of changes.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
         origin, number = self._store.call("HMGET", self._store.key("facts", "marks"), "store", "changes")
         if origin != self._origin or int(number or 0) < self._number or not self.ready.is_set():
             count = self._load(origin, int(number or 0))
@@ -178,19 +190,19 @@ class FactsFollower:
         return count
 
     def _run(self) -> None:
-        said = ""
+        last_message = ""
         while not self._closing.is_set():
             try:
                 self.step()
-                said = ""
+                last_message = ""
             except StoreUnavailable as error:
-                if str(error) != said:
-                    said = str(error)
+                if str(error) != last_message:
+                    last_message = str(error)
                     log.warning("item facts stay as they are: %s", error)
             self._closing.wait(self._poll)
 
     def _load(self, origin: bytes | None, number: int) -> int:
-        """Read the hash. What changes meanwhile is in the log after `number`, so applying it twice does no harm."""
+        """Read the hash. Changes made meanwhile are in the log after `number`; applying them twice is harmless."""
         seen: set[str] = set()
         cursor: int | bytes = 0
         while True:
@@ -220,7 +232,7 @@ class FactsFollower:
         return count
 
     def _read(self, items: Sequence[str]) -> None:
-        # What is read may be newer than the entry that named it: then it is read once more, which changes nothing.
+        # Facts may be newer than the entry that names them. They are then read once more, which changes nothing.
         names = list(dict.fromkeys(items))
         found = self._store.call("HMGET", self._store.key("facts"), *names)
         self._apply([(item, REMOVED if raw is None else raw) for item, raw in zip(names, found, strict=True)])
@@ -244,13 +256,13 @@ class FactsFollower:
             self._forget(item)
         self._facts[item] = facts
         self._removed.pop(item, None)
-        (self.unavailable.discard if facts.available else self.unavailable.add)(item)
+        (self._unavailable.discard if facts.available else self._unavailable.add)(item)
         if facts.category is not None and facts.available:
             self._categories.setdefault(facts.category, {})[item] = None
 
     def _forget(self, item: str) -> None:
         facts = self._facts.pop(item, None)
-        self.unavailable.discard(item)
+        self._unavailable.discard(item)
         if facts is not None and facts.category is not None:
             self._categories.get(facts.category, {}).pop(item, None)
 
@@ -276,7 +288,7 @@ def _item(fields: Any) -> str:
 
 
 def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:
-    """What the shop has told of its items so far, from Redis."""
+    """Read the facts of every item from Redis. Raises StoreUnavailable."""
     follower = FactsFollower(store)
     follower.step()
     for item in follower.items():

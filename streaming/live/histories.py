@@ -1,6 +1,6 @@
-"""A batch of accepted events in, each user's newest actions out; live, outside versions. Stage 1 to 7.
+"""Keeps each user's newest actions in Redis, outside versions. Stage 1 to 7.
 
-The learner learns from its own rings; this is the mirror the service reads. Order within a user is arrival.
+The learner learns from its own rings; the service reads these histories. A user's actions are in order of arrival.
 """
 
 from __future__ import annotations
@@ -15,31 +15,29 @@ import msgspec
 from streaming.store import Keyspace, Store
 
 CAP: Final = 128
-"""Newest entries kept of a user; what the recommender looks at is fewer."""
+"""Newest entries kept of a user; the recommender uses fewer."""
 
 TTL_SECONDS: Final = 400 * 86_400
-"""How long a history stays after it was renewed last: a year's season and a month."""
+"""Seconds that a history stays after it was last renewed: one year's season and a month."""
 
 RENEWAL: Final = 4
-"""Entries of a user after which the history is renewed, and cut to `CAP`: doing it at each doubles what Redis has to
-do. The first entry renews too."""
+"""Entries of a user after which the history is renewed and cut to `CAP`; doing so at each entry doubles the work of
+Redis. The first entry renews it too."""
 
 ENTRIES_TOGETHER: Final = 500
-"""Entries of one script, about 1 ms of Redis's one thread: what a reader may have to wait while a backfill runs."""
+"""Entries of one script, about 1 ms of Redis's single thread: readers may wait that long during a backfill."""
 
 Entry: TypeAlias = tuple[int, int, float, int, str]
-"""partition, offset, timestamp (epoch seconds), kind (code of `models.records.events.KINDS`), item id."""
+"""One event of a user: partition, offset, epoch seconds, kind (code of `models.records.events.KINDS`), item id."""
 
 
 class StoredHistory(NamedTuple):
-    """What a user did, newest first; three lists of one length, at most `CAP`."""
+    """A user's actions, newest first: three lists of the same length, at most `CAP`."""
 
     items: list[str]
     times: list[float]
     kinds: list[int]
 
-
-NOTHING: Final = StoredHistory([], [], [])
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -47,10 +45,20 @@ _pack = msgspec.msgpack.Encoder().encode
 def write(
     store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, *, ttl: int = TTL_SECONDS, cap: int = CAP
 ) -> None:
-    """Put every entry in front of its user's history, each exactly once in effect, however often it is sent.
+    """Put every entry in front of its user's history. Sending an entry again has no further effect.
 
-    Entries of one partition must come with ascending offsets over successive calls: a watermark per (topic id,
-    partition) tells which were written before. Raises StoreUnavailable; then call again with the same entries.
+    A watermark per topic id and partition tells which entries were written before, so entries of one partition must
+    come with ascending offsets over successive calls.
+
+    Args:
+        store: Where histories are kept.
+        entries: By user id, oldest first.
+        topic_id: Id of the topic that they come from.
+        ttl: Seconds that a history stays after its last renewal.
+        cap: Newest entries kept of a user.
+
+    Raises:
+        StoreUnavailable: Call again with the same entries.
     """
     partitions = {entry[0] for listed in entries.values() for entry in listed}
     if len(partitions) > 1 or sum(map(len, entries.values())) > ENTRIES_TOGETHER:
@@ -69,27 +77,19 @@ def write(
 
 
 def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int) -> None:
-    """Offset by offset, not user by user: a watermark must not pass an entry that is yet to come."""
+    """Write by offset, not by user: a watermark must not pass an entry that was not written yet."""
     flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
     for _, group in groupby(flat, key=itemgetter(0)):
-        mine = list(group)
-        for start in range(0, len(mine), ENTRIES_TOGETHER):
+        ordered = list(group)
+        for start in range(0, len(ordered), ENTRIES_TOGETHER):
             part: dict[str, list[Entry]] = {}
-            for _, _, user, entry in mine[start : start + ENTRIES_TOGETHER]:
+            for _, _, user, entry in ordered[start : start + ENTRIES_TOGETHER]:
                 part.setdefault(user, []).append(entry)
             write(store, part, topic_id, ttl=ttl, cap=cap)
 
 
-def read(store: Store, user_id: str, cap: int = CAP) -> StoredHistory:
-    """The user's newest actions, in one round trip; three empty lists for a user without any.
-
-    Raises StoreUnavailable.
-    """
-    return parse(store.call(*request(store.key, user_id, cap)))
-
-
 def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:
-    """The one command that reads a history, for a client of any kind; `parse` reads its answer.
+    """The command that reads a history, for any kind of client; `parse` reads its answer.
 
     >>> request(Keyspace("main"), "ann")
     ('LRANGE', '{sluicegate:main}:h:ann', 0, 127)
@@ -112,8 +112,3 @@ def parse(answer: Sequence[bytes]) -> StoredHistory:
         times.append(float(time))
         kinds.append(int(kind))
     return StoredHistory(items, times, kinds)
-
-
-def delete(store: Store, user_id: str) -> bool:
-    """Remove a user's history; whether there was one. What was already written never comes back by a replay."""
-    return bool(store.call("UNLINK", store.key("h", user_id)))

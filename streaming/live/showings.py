@@ -1,14 +1,14 @@
-"""Pages that users were shown and what they saw of them in, one short list a user in Redis out. Stage 7, and 1.
+"""Keeps in Redis which pages each user was shown and what the user saw of them, for some hours. Stage 1 and 7.
 
-Written by the learner from topic `slates`, read by services for requests that rotate. The key holds a hash of the user
-id, so that what an erasure leaves behind for some hours, the moment up to which no page is taken, names nobody.
+The learner writes it from topic `slates`; services read it for requests that rotate. The key holds a hash of the user
+id: an erasure leaves the time up to which no page is taken, and that must not name the user.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -20,18 +20,18 @@ from streaming.store import Commands, Keyspace, StoreUnavailable
 log = logging.getLogger(__name__)
 
 TTL_SECONDS: Final = int(3 * HALF_LIFE)
-"""How long a user's list stays after the last page: that page counts an eighth by then. Older ones are not written."""
+"""Seconds that a user's list stays after the last page, which counts an eighth by then. Older pages are not written."""
 
 MARGIN: Final = 60
-"""Seconds after an erasure whose pages are not kept here either: by more the clocks of services must not differ."""
+"""Seconds after an erasure in which pages are not kept either; the clocks of services may differ by less than that."""
 
 TOGETHER: Final = 100
-"""Pages of one script, some 0.5 ms of Redis's one thread: what a reader may have to wait while pages are read back."""
+"""Pages of one script, about 0.5 ms of Redis's single thread: readers may wait that long while pages are read back."""
 
 PAUSE: Final = 2.0
-"""Seconds without a try after a failure; what comes meanwhile is dropped."""
+"""Seconds without an attempt after a failure; showings that come meanwhile are dropped."""
 
-Told = tuple[str, Showing]
+UserShowing: TypeAlias = tuple[str, Showing]
 """A user id, and what the user was shown or saw."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -48,12 +48,12 @@ def name(key: Keyspace, user_id: str) -> str:
 
 
 def request(key: Keyspace, user_id: str) -> tuple[str, str]:
-    """The one command that reads a user's list, for a client of any kind; `parse` reads its answer."""
+    """The command that reads a user's list, for any kind of client; `parse` reads its answer."""
     return "GET", name(key, user_id)
 
 
 def parse(answer: bytes | None) -> list[Showing]:
-    """What the user was shown lately, oldest first, in the answer to `request`.
+    """What the user was shown recently, oldest first, from the answer to `request`.
 
     >>> parse(_pack((0, [("5f", 9.0, ["tea"], [0])])))
     [Showing(request_id='5f', time=9.0, items=['tea'], seen=[0.0])]
@@ -61,19 +61,35 @@ def parse(answer: bytes | None) -> list[Showing]:
     return [] if answer is None else _unpack(answer)[1]
 
 
-def write(store: Commands, told: Sequence[Told], *, places: int = ITEMS_PER_USER, ttl: int = TTL_SECONDS) -> None:
-    """Add to the users' lists; with the effect of once, however often it is sent. Raises StoreUnavailable."""
-    for start in range(0, len(told), TOGETHER):
+def write(
+    store: Commands, reported: Sequence[UserShowing], *, places: int = ITEMS_PER_USER, ttl: int = TTL_SECONDS
+) -> None:
+    """Add to the lists of users. Sending a showing again has no further effect.
+
+    Args:
+        store: Where lists are kept.
+        reported: Users and their showings, in any order.
+        places: Items kept of a user.
+        ttl: Seconds that a list stays.
+
+    Raises:
+        StoreUnavailable: Redis did not take it, or only a part.
+    """
+    for start in range(0, len(reported), TOGETHER):
         part: dict[str, list[Showing]] = {}
-        for user, showing in told[start : start + TOGETHER]:
+        for user, showing in reported[start : start + TOGETHER]:
             part.setdefault(name(store.key, user), []).append(showing)
         store.run("shown", list(part), [places, ttl, _pack(list(part.values()))])
 
 
 class ShowingsWriter:
-    """Collects what a round of reading told, and writes it. What Redis does not take is dropped and counted.
+    """Collects the showings of one round of reading, and writes them. What Redis does not take is dropped.
 
-    dropped: called with how many pages and impressions. now: epoch seconds; monotonic: seconds.
+    Args:
+        store: Where lists are kept.
+        dropped: Called with the number of showings that were dropped.
+        now: Epoch seconds.
+        monotonic: Monotonic seconds.
     """
 
     def __init__(
@@ -84,41 +100,38 @@ class ShowingsWriter:
         monotonic: Callable[[], float],
     ) -> None:
         self._store, self._dropped, self._now, self._monotonic = store, dropped, now, monotonic
-        self._told: list[Told] = []
-        self._again = float("-inf")
-        self._said = ""
+        self._waiting: list[UserShowing] = []
+        self._next_attempt = float("-inf")
+        self._last_message = ""
 
     def page(self, slate: SlateRecord) -> None:
-        """A page was shown; to nobody who is known, then nothing is remembered."""
+        """Note a page that was shown; nothing when it was shown to an unknown user."""
         if slate.user_id is not None:
             self._add(slate.user_id, page(slate.request_id, slate.items, slate.timestamp), slate.timestamp)
 
     def seen(self, user_id: str, request_id: str, item: str, then: float) -> None:
-        """An impression told that an item of a page was seen, at `then`, epoch seconds."""
+        """Note an impression: an item of a page was seen at `then`, epoch seconds."""
         self._add(user_id, impression(request_id, item, then), then)
 
     def _add(self, user_id: str, showing: Showing, then: float) -> None:
         if then > self._now() - TTL_SECONDS:
-            self._told.append((user_id, showing))
+            self._waiting.append((user_id, showing))
 
     def flush(self) -> None:
         """Write what was collected, or drop it."""
-        told, self._told = self._told, []
-        if not told:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
             return
-        if self._monotonic() < self._again:
-            self._dropped(len(told))
+        if self._monotonic() < self._next_attempt:
+            self._dropped(len(waiting))
             return
         try:
-            write(self._store, told)
+            write(self._store, waiting)
         except StoreUnavailable as error:
-            self._again = self._monotonic() + PAUSE
-            self._dropped(len(told))
-            if str(error) != self._said:
-                self._said = str(error)
-                log.warning("what users are shown is not remembered in Redis: %s", error)
+            self._next_attempt = self._monotonic() + PAUSE
+            self._dropped(len(waiting))
+            if str(error) != self._last_message:
+                self._last_message = str(error)
+                log.warning("pages shown to users are not kept in Redis: %s", error)
         else:
-            self._said = ""
-
-
-__all__ = ["MARGIN", "TTL_SECONDS", "ShowingsWriter", "Told", "name", "parse", "request", "write"]
+            self._last_message = ""

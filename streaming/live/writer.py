@@ -1,7 +1,7 @@
-"""In: what users did and what the shop says of items. Out: both in Redis, where `/recommend` reads them at once.
+"""Writes histories, item facts and erasures to Redis, where `/recommend` reads them at once.
 
-Redis being away costs no event: what it did not take waits here, bounded, and goes first when it is back. When the
-bound is reached the intake waits too, and Kafka keeps the rest.
+No event is lost while Redis is away: entries wait here, up to a bound, and go first when it is back. At the bound the
+intake waits too, and Kafka keeps the rest.
 """
 
 from __future__ import annotations
@@ -11,22 +11,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from models.records import ItemFacts
-from streaming.live import erasures as erasing
-from streaming.live import facts, histories
+from streaming.live import erasures, facts, histories
+from streaming.live.facts import FactChange
+from streaming.live.histories import Entry
 from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-Entry: TypeAlias = tuple[int, int, float, int, str]
-"""One event of a user: partition, offset, event time in epoch seconds, kind, item id."""
-
-FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
-"""One record of topic `items`: partition, offset, item id, facts or None for removed."""
-
 
 class Erased(NamedTuple):
-    """A user to be forgotten, by the record of topic `control` at that place. `receipt` is told what there was."""
+    """A user to forget, ordered by the record of topic `control` at that place. The counts go to `receipt`."""
 
     partition: int
     offset: int
@@ -35,27 +29,35 @@ class Erased(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """Entries by user of a topic of another shape: offsets of each topic have their own watermarks."""
+    """Entries by user from a topic of another shape; the offsets of each topic have their own watermarks."""
 
     topic: str
     entries: dict[str, list[Entry]]
 
 
 Part: TypeAlias = "dict[str, list[Entry]] | Erased | Mapped"
-"""What is written together: entries by user, or one erasure."""
+"""What one script writes: entries by user, or one erasure."""
 
 WAITING_LIMIT = 200_000
-"""Entries kept while Redis is away (some 60 MB); beyond it the intake stops reading, and Kafka is the buffer."""
+"""Entries kept while Redis is away, some 60 MB. Beyond it the intake stops reading, and Kafka is the buffer."""
 
 TIMED = 10_000
-"""Record times kept while Redis is away, so that an outage shows in the freshness histogram."""
+"""Record times kept while Redis is away, so that the freshness histogram shows the outage."""
 
 PAUSE = 0.5
-"""Seconds without a try after a failure, so that a dead Redis costs the intake one timeout and not one per batch."""
+"""Seconds without an attempt after a failure: a dead Redis then costs the intake one time-out, not one per batch."""
 
 
 class LiveWriter:
-    """Writes histories and facts, in order, each exactly once in effect (the scripts check a watermark)."""
+    """Writes histories and facts in order. The scripts check watermarks, so writing again has no further effect.
+
+    Args:
+        store: Where they are kept.
+        topics: Id of each topic, by its role or, for a topic of another shape, by its name.
+        clock: Monotonic seconds.
+        failed: Called after each failed attempt.
+        arrived: Called with the record times of what has reached Redis.
+    """
 
     def __init__(
         self,
@@ -65,7 +67,6 @@ class LiveWriter:
         failed: Callable[[], None],
         arrived: Callable[[Sequence[float]], None] = lambda _: None,
     ) -> None:
-        """`topics`: id of each topic, by its role or, of another shape, by its name."""
         self._store, self._topics, self._clock, self._failed = store, topics, clock, failed
         self._arrived = arrived
         self._times: list[float] = []
@@ -74,24 +75,30 @@ class LiveWriter:
         self._entries: deque[Part] = deque()
         self._facts: list[FactChange] = []
         self._count = 0
-        self._again = 0.0
-        self._said = ""
+        self._next_attempt = 0.0
+        self._last_message = ""
 
     @property
     def waiting(self) -> int:
-        """Entries that Redis has not taken yet."""
+        """Entries and changes that Redis has not taken yet."""
         return self._count + len(self._facts)
 
     @property
     def full(self) -> bool:
-        """Whether the intake should wait."""
+        """Whether the intake must wait."""
         return self.waiting >= WAITING_LIMIT
 
     def add(self, entries: Sequence[Part], changes: list[FactChange], record_times: Sequence[float] = ()) -> int:
-        """Queue one batch behind what waits; returns its number. `record_times`: a sample, timed when it arrives.
+        """Queue one batch.
 
-        entries: events by user, in parts small enough for one script each and in the order of their offsets; and
-        erasures between them, in the order in which all of it was read.
+        Args:
+            entries: Events by user, in parts small enough for one script each and in the order of their offsets, and
+                erasures between them in the order in which everything was read.
+            changes: Changes of facts.
+            record_times: A sample of record times, reported when the batch has reached Redis.
+
+        Returns:
+            The number of the batch; it is in Redis once `flushed` has reached it.
         """
         self._times.extend(record_times[: TIMED - len(self._times)])
         self._added += 1
@@ -101,11 +108,11 @@ class LiveWriter:
         return self._added
 
     def flush(self) -> bool:
-        """Try to write what waits; whether nothing waits any more."""
+        """Try to write what waits; whether everything is written."""
         if not self.waiting:
             self.flushed = self._added
             return True
-        if self._clock() < self._again:
+        if self._clock() < self._next_attempt:
             return False
         try:
             if self._facts:
@@ -115,13 +122,13 @@ class LiveWriter:
                 self._write(self._entries[0])
                 self._count -= _size(self._entries.popleft())
         except StoreUnavailable as error:
-            self._again = self._clock() + PAUSE
+            self._next_attempt = self._clock() + PAUSE
             self._failed()
-            if str(error) != self._said:
-                self._said = str(error)
+            if str(error) != self._last_message:
+                self._last_message = str(error)
                 log.warning("histories wait for Redis: %s", error)
             return False
-        self._said = ""
+        self._last_message = ""
         self.flushed = self._added
         times, self._times = self._times, []
         self._arrived(times)
@@ -130,7 +137,7 @@ class LiveWriter:
     def _write(self, part: Part) -> None:
         if isinstance(part, Erased):
             place = part.partition, part.offset
-            erasing.forget_history(self._store, part.user_id, self._topics["control"], place, part.receipt)
+            erasures.forget_history(self._store, part.user_id, self._topics["control"], place, part.receipt)
         elif isinstance(part, Mapped):
             histories.write(self._store, part.entries, self._topics[part.topic])
         else:

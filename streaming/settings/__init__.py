@@ -1,10 +1,11 @@
-"""A file and the environment in; one frozen tree of settings out."""
+"""Reads a TOML file and the environment into one frozen tree of settings."""
 
 from streaming.settings.events import EventSettings
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
-from streaming.settings.loading import BadSettings, Settings, brief, in_force, load_settings
+from streaming.settings.loading import BadSettings, in_force, load_settings
 from streaming.settings.service import ServiceSettings
+from streaming.settings.tree import Settings, TopicRole, brief
 
 __all__ = [
     "BadSettings",
@@ -13,6 +14,7 @@ __all__ = [
     "LearnerSettings",
     "ServiceSettings",
     "Settings",
+    "TopicRole",
     "UpdateSettings",
     "brief",
     "in_force",

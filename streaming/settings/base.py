@@ -1,4 +1,4 @@
-"""What every section of the settings is made of: frozen, checked, with secrets that stay hidden."""
+"""What every section of the settings is built on: frozen, checked, with secrets that stay hidden."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -19,16 +19,33 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-def read_secret(value: SecretStr | None, file: Path | None) -> str | None:
-    """The secret in force: the value itself, or the first line of `file`, read anew so that a rotated file counts.
+class PasswordSection(Section):
+    """A section with a password, given directly or by the name of a file."""
 
-    Raises OSError when the file cannot be read or holds nothing.
-    """
-    if value is not None:
-        return value.get_secret_value()
-    if file is None:
-        return None
-    secret = file.read_text().split("\n", 1)[0].strip()
-    if not secret:
-        raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(file))
-    return secret
+    password: SecretStr | None = Field(
+        default=None, description="Password. Never printed; better kept in `password_file`."
+    )
+    password_file: Path | None = Field(
+        default=None, description="File whose first line is the password; read when a client is made."
+    )
+
+    @model_validator(mode="after")
+    def _one_password(self) -> PasswordSection:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file are both set: keep one of them")
+        return self
+
+    def secret(self) -> str | None:
+        """The password in force, or None. The file is read at each call, so that a rotated one counts.
+
+        Raises:
+            OSError: The file cannot be read, or its first line is empty.
+        """
+        if self.password is not None:
+            return self.password.get_secret_value()
+        if self.password_file is None:
+            return None
+        secret = self.password_file.read_text().split("\n", 1)[0].strip()
+        if not secret:
+            raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(self.password_file))
+        return secret

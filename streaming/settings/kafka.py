@@ -1,4 +1,4 @@
-"""Settings of the connection to Kafka, its topics and its security."""
+"""Settings of Kafka: brokers, topics, login and TLS, time-outs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from streaming.settings.base import Seconds
-from streaming.settings.redis import _Password
+from streaming.settings.base import PasswordSection, Seconds
 
 
-class KafkaSettings(_Password):
-    """The broker, its topics, and how to be let in."""
+class KafkaSettings(PasswordSection):
+    """The brokers, the topics, and how to log in."""
 
     bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, host:port, separated by commas.")
     partitions: int = Field(
@@ -24,7 +23,7 @@ class KafkaSettings(_Password):
     control_topic: str | None = Field(default=None, description="Topic of control records. Default: control.")
     slates_topic: str | None = Field(default=None, description="Topic of slates that were shown. Default: slates.")
     deadletter_topic: str | None = Field(
-        default=None, description="Topic of refused records. Default: events.deadletter."
+        default=None, description="Topic of rejected records. Default: events.deadletter."
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How to connect. SASL_SSL for a broker outside this machine."
@@ -34,20 +33,20 @@ class KafkaSettings(_Password):
     )
     username: str | None = Field(default=None, description="Name of the user; with `token_url`, id of the client.")
     token_file: Path | None = Field(
-        default=None, description="File with the token of OAUTHBEARER, kept fresh by others; read at each login."
+        default=None, description="File with the token of OAUTHBEARER, renewed by another program; read at each login."
     )
     token_url: str | None = Field(
         default=None,
-        description="Endpoint that gives tokens of OAUTHBEARER for `username` and password (client credentials).",
+        description="Endpoint that issues tokens of OAUTHBEARER for `username` and password (client credentials).",
     )
-    token_scope: str | None = Field(default=None, description="Scope to ask `token_url` for, where it wants one.")
+    token_scope: str | None = Field(default=None, description="Scope to request from `token_url`, where it wants one.")
     token_cafile: Path | None = Field(
         default=None, description="Certificate authorities (PEM) that sign `token_url`'s; default: the system's."
     )
     cafile: Path | None = Field(
         default=None, description="Certificate authorities (PEM) that sign the brokers' certificates."
     )
-    certfile: Path | None = Field(default=None, description="Our client certificate (PEM), where brokers ask for one.")
+    certfile: Path | None = Field(default=None, description="Our client certificate (PEM), where brokers want one.")
     keyfile: Path | None = Field(default=None, description="Private key (PEM) of `certfile`.")
     check_hostname: bool = Field(
         default=True, description="Whether a broker's certificate must name the host we called."
@@ -57,10 +56,10 @@ class KafkaSettings(_Password):
         default=15.0, description="Seconds one request may take; every blocking call is bounded."
     )
     refresh_interval: Seconds = Field(
-        default=30.0, description="Seconds between looks for new partitions; at most 60.", le=60
+        default=30.0, description="Seconds between checks for new partitions; at most 60.", le=60
     )
     producer_buffer: int = Field(
-        default=32 << 20, ge=1 << 20, description="Bytes waiting for the broker; then sends are refused."
+        default=32 << 20, ge=1 << 20, description="Bytes that may wait for the broker; beyond it sends are refused."
     )
 
     @field_validator("bootstrap")

@@ -1,7 +1,4 @@
-"""In: values as read from file and environment. Out: the frozen sections of the settings tree, each value checked.
-
-Units are in the descriptions: durations in seconds, sizes in bytes. `docs/configuration.md` is held against this file.
-"""
+"""Settings of the learner: its process, how it learns, and what it keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from streaming.settings.base import Port, Seconds, Section
 
 
 class LearnerSettings(Section):
-    """The one process that learns."""
+    """The process that learns."""
 
     instance: str = Field(
         default="", description="Name of this learner; a restart under the same name takes its lease back at once."
@@ -25,112 +22,128 @@ class LearnerSettings(Section):
         default=1.0, description="Seconds between renewals of the lease; well below lease_ttl."
     )
     version_interval: Seconds = Field(
-        default=1.0, description="Seconds between versions; what a crash repeats, and freshness."
+        default=1.0,
+        description="Seconds between versions: how much a crash repeats, and how fresh the served version is.",
     )
     base_interval: Seconds = Field(
-        default=600.0, description="Seconds after which a new base is written beside the chain."
+        default=600.0, description="Seconds after which a new base is written next to the chain."
     )
     batch_size: int = Field(default=5_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
     evidence_share: float = Field(
         default=0.2,
         ge=0.0,
         le=1.0,
-        description="Most of the time spent learning that comparing versions for the gate may take besides; idle, a "
-        "quarter of this share of the time itself. Tested events beyond it are passed over.",
+        description="Share of the time spent learning that comparing versions for the gate may add; while idle, a "
+        "quarter of this share of the elapsed time. Tested events beyond it are skipped.",
     )
     evidence_bytes: int = Field(
-        default=1 << 30, ge=0, description="Bytes of versions held for comparison; beyond it the gate has no evidence."
+        default=1 << 30, ge=0, description="Bytes of versions kept for comparison; beyond it the gate has no evidence."
     )
     poll_timeout: Seconds = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
-    shutdown_grace: Seconds = Field(default=20.0, description="Seconds from SIGTERM to the end, last version included.")
+    shutdown_grace: Seconds = Field(
+        default=20.0, description="Seconds from SIGTERM to the exit, last version included."
+    )
     slate_window: int = Field(
-        default=50_000, ge=0, le=10_000_000, description="Slates remembered to attribute events to; 0: none are read."
+        default=50_000, ge=0, le=10_000_000, description="Slates kept to attribute events to; 0: none are read."
     )
     remember_shown: bool = Field(
         default=True,
-        description="Keep in Redis what each user was shown in the last three hours, for requests that `rotate`. "
-        "Without such requests `false` saves its memory. Read from topic slates: nothing is kept at `slate_window` 0.",
+        description="Keep in Redis what each user was shown in the last three hours, for requests with `rotate`. "
+        "Without such requests, `false` saves that memory. It needs topic slates: with `slate_window` 0 nothing is "
+        "kept.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
     metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
     on_lost_offsets: Literal["fail", "earliest"] = Field(
         default="fail",
-        description="When the log no longer reaches our offsets: stop and say so, or count the loss and go on.",
+        description="When the log no longer holds our offsets: stop with an error, or count the loss and continue.",
     )
     on_new_log: Literal["fail", "restart"] = Field(
         default="fail",
-        description="When cluster or topic is another one: stop and say so, or keep the state and start at 0.",
+        description="When cluster or topic is another one: stop with an error, or keep the state and start at offset "
+        "0.",
     )
 
 
 class UpdateSettings(Section):
-    """Whether every event is learnt as it comes, or many at once."""
+    """Whether each event is learned when it arrives, or many at once."""
 
     mode: Literal["event", "batch"] = Field(
         default="event",
-        description="event: each event is learnt as it comes. batch: events are collected, then learnt in several "
-        "passes and entered at the gate as one version.",
+        description="event: each event is learned when it arrives. batch: events are collected, then learned in "
+        "several passes and given to the gate as one version.",
     )
     every: Seconds = Field(default=3_600.0, description="Mode batch: seconds between two trainings, at most.")
     count: int = Field(
-        default=100_000, ge=1, le=1_000_000, description="Mode batch: collected events at which training begins anyway."
+        default=100_000,
+        ge=1,
+        le=1_000_000,
+        description="Mode batch: number of collected events at which training begins earlier.",
     )
     passes: int = Field(
         default=5, ge=1, le=100, description="Mode batch: passes over a batch, at most; the first is in event order."
     )
     target: float = Field(
-        default=0.0, ge=0, le=1, description="Mode batch: hit rate on held-out events that is good enough; 0: none is."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Mode batch: hit rate on held-out events at which training ends; 0: it never ends for that reason.",
     )
     budget_seconds: Seconds = Field(default=600.0, description="Mode batch: seconds for the passes after the first.")
     rate_decay: float = Field(
-        default=0.5, gt=0, le=1, description="Mode batch: learning rate of a pass, a share of that of the one before."
+        default=0.5, gt=0, le=1, description="Mode batch: learning rate of a pass, as a share of the one before."
     )
     held_out: float = Field(
         default=0.1,
         gt=0,
         le=0.5,
-        description="Mode batch: share of the events, the most recent ones, on which passes are judged; learnt last.",
+        description="Mode batch: share of the events, the most recent ones, that judge the passes; they are learned "
+        "last.",
     )
 
 
 class RebuildSettings(Section):
-    """Learning a fresh model from the topics, again and again."""
+    """Learning a new model from the topics, at intervals."""
 
     every: float = Field(
         default=0.0,
         ge=0,
-        description="Seconds between two rebuilds that the learner starts beside itself; 0: none. `sluicegate rebuild` "
-        "does one whenever it is called.",
+        description="Seconds between two rebuilds that the learner starts as a second process; 0: none. "
+        "`sluicegate rebuild` runs one at any time.",
     )
     reach: float = Field(
-        default=0.0, ge=0, description="Seconds back from its start that such a rebuild learns; 0: all that is there."
+        default=0.0,
+        ge=0,
+        description="Seconds back from its start that such a rebuild learns from; 0: all that the topics hold.",
     )
 
 
 class RecommenderSettings(Section):
-    """Ceilings of what is kept. A table at its ceiling evicts the idle."""
+    """Ceilings of the tables. A table at its ceiling evicts rows that are idle."""
 
     max_items: int = Field(default=1_000_000, ge=1_000, description="Items with a row.")
     max_users: int = Field(default=1_000_000, ge=1_000, description="Recently active users with a row.")
     max_categories: int = Field(default=20_000, ge=100, description="Categories with a row.")
     max_brands: int = Field(default=20_000, ge=100, description="Brands with a row.")
-    max_queries: int = Field(default=20_000, ge=100, description="Searches that are remembered.")
+    max_queries: int = Field(default=20_000, ge=100, description="Searches with a row.")
     admit_after: int = Field(
-        default=1, ge=1, le=255, description="Events that name a new item before it gets a row; 1: the first."
+        default=1, ge=1, le=255, description="Events that must name a new item before it gets a row; 1: the first one."
     )
     text_model: Literal["words", "wordllama"] = Field(
         default="words",
-        description="What makes a vector of an item's title: its words, or a pre-trained model (extra `text`). "
-        "A change shows in items whose facts arrive after it.",
+        description="Turns an item's title into a vector: its words, or a pre-trained model (extra `text`). "
+        "A change applies to items whose facts arrive after it.",
     )
     seed: int = Field(default=20_240_601, ge=0, description="Seed of every random number in the state.")
 
 
 class WitnessSettings(Section):
-    """River estimators that learn a share of the events beside ours, scored and never served."""
+    """River estimators that learn a share of the events next to our model: scored, never served."""
 
     estimators: tuple[str, ...] = Field(
         default=("facto.FMRegressor", "linear_model.LinearRegression"),
         description="Import paths inside `river.`; empty: none.",
     )
-    share: float = Field(default=0.05, ge=0, le=0.5, description="Most of one core that the witnesses may use.")
+    share: float = Field(
+        default=0.05, ge=0, le=0.5, description="Share of one core that the witnesses may use, at most."
+    )

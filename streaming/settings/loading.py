@@ -1,6 +1,7 @@
-"""In: a TOML file and the environment. Out: one frozen `Settings` tree, and where each of its values came from.
+"""Reads settings from a TOML file and the environment, and prints them with the origin of each value.
 
-Precedence: environment over file over default. `SLUICEGATE_KAFKA__BOOTSTRAP` is `bootstrap` of the file's `[kafka]`.
+The environment wins over the file, the file over the defaults. `SLUICEGATE_KAFKA__BOOTSTRAP` is `bootstrap` of the
+file's `[kafka]`.
 """
 
 from __future__ import annotations
@@ -10,131 +11,34 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, get_origin
 
 import msgspec
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from models.records import EventMapping
-from streaming.settings.base import Section
-from streaming.settings.events import AdmissionSettings, EventSettings
-from streaming.settings.kafka import KafkaSettings
-from streaming.settings.learner import (
-    LearnerSettings,
-    RebuildSettings,
-    RecommenderSettings,
-    UpdateSettings,
-    WitnessSettings,
-)
 from streaming.settings.mapping import MappingSettings
-from streaming.settings.redis import RedisSettings
-from streaming.settings.service import GateSettings, ServiceSettings
+from streaming.settings.tree import Settings
 
-__all__ = [
-    "AdmissionSettings",
-    "BadSettings",
-    "EventSettings",
-    "GateSettings",
-    "KafkaSettings",
-    "LearnerSettings",
-    "MappingSettings",
-    "RebuildSettings",
-    "RecommenderSettings",
-    "RedisSettings",
-    "ServiceSettings",
-    "Settings",
-    "UpdateSettings",
-    "WitnessSettings",
-    "in_force",
-    "load_settings",
-]
-
-TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
+__all__ = ["DELIMITER", "PREFIX", "BadSettings", "Settings", "in_force", "leaves", "load_settings"]
 
 PREFIX: Final = "SLUICEGATE_"
 DELIMITER: Final = "__"
-
-# A namespace becomes part of topic names, Redis keys and folder names, so it is what all three allow.
-NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 
 
 class BadSettings(ValueError):
     """The configuration cannot be used. The message names the key, where it was set, and what to do."""
 
 
-class Settings(Section):
-    """Everything that can be set, and its defaults: they work on loopback with nothing configured."""
-
-    namespace: str = Field(
-        default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
-    )
-    data_dir: Path = Field(default=Path(".sluicegate"), description="Folder of what embedded Redis and `send` keep.")
-    failpoint: str = Field(
-        default="", description="Numbered point of the commit path at which to die; for crash tests."
-    )
-    mapping: tuple[MappingSettings, ...] = Field(
-        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
-    )
-    kafka: KafkaSettings = KafkaSettings()
-    redis: RedisSettings = RedisSettings()
-    events: EventSettings = EventSettings()
-    admission: AdmissionSettings = AdmissionSettings()
-    learner: LearnerSettings = LearnerSettings()
-    update: UpdateSettings = UpdateSettings()
-    rebuild: RebuildSettings = RebuildSettings()
-    recommender: RecommenderSettings = RecommenderSettings()
-    witness: WitnessSettings = WitnessSettings()
-    service: ServiceSettings = ServiceSettings()
-    gate: GateSettings = GateSettings()
-    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    @field_validator("namespace")
-    @classmethod
-    def _usable_namespace(cls, name: str) -> str:
-        if not NAMESPACE.fullmatch(name):
-            raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
-        return name
-
-    @model_validator(mode="after")
-    def _mappings_work(self) -> Settings:
-        ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
-        for place, each in enumerate(self.mapping):
-            if each.topic in ours:
-                raise ValueError(
-                    f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
-                    "records of our shape: name theirs"
-                )
-            try:
-                each.rules(self.events.rules())
-            except ValueError as error:
-                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
-            ours[each.topic] = "another mapping"
-        return self
-
-    def mappings(self) -> dict[str, EventMapping]:
-        """What reads the records of each topic of another shape."""
-        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
-
-    def topic(self, role: TopicRole) -> str:
-        """Name of a topic. The default namespace has the plain names, another one its own: `shop2.events`.
-
-        >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
-        ('events.deadletter', 'shop2.items')
-        """
-        named: str | None = getattr(self.kafka, f"{role}_topic")
-        plain = "events.deadletter" if role == "deadletter" else role
-        return named or (plain if self.namespace == "main" else f"{self.namespace}.{plain}")
-
-    def origin(self, path: str) -> str:
-        """Where the value at dotted `path` came from: `default`, the file's name, or the environment variable."""
-        return self._origin.get(path, "default")
-
-
 def load_settings(config: Path | None, environ: Mapping[str, str]) -> Settings:
-    """The settings in force: environment over `config` (or the file SLUICEGATE_CONFIG names) over defaults.
+    """Read the settings in force.
 
-    Raises BadSettings for a file that cannot be read, a key that does not exist (with the nearest one that does), and a
-    value that does not fit.
+    Args:
+        config: TOML file; None: the one that SLUICEGATE_CONFIG names, if any.
+        environ: The environment.
+
+    Raises:
+        BadSettings: The file cannot be read, a key does not exist (the message has the nearest one that does), or a
+            value does not fit.
 
     >>> load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": "kafka:9092"}).kafka.bootstrap
     'kafka:9092'
@@ -164,7 +68,7 @@ def _from_file(path: Path, origin: dict[str, str]) -> dict[str, Any]:
 
 
 def _keys(tree: Mapping[str, Any], section: type[BaseModel], above: str) -> Iterator[str]:
-    """Dotted paths of the leaves of `tree`, as far as `section` has such sections."""
+    """Dotted paths of the leaves of `tree`; a table is a leaf where `section` declares no section of that name."""
     for key, value in tree.items():
         field = section.model_fields.get(key)
         inner = field.annotation if field is not None else None
@@ -190,7 +94,7 @@ def _from_environment(environ: Mapping[str, str], tree: dict[str, Any], origin: 
 
 
 def _field(path: list[str]) -> Any:
-    """The declaration of the leaf at `path`, or None when there is none."""
+    """The declaration of the setting at `path`, or None when there is none."""
     section: type[BaseModel] = Settings
     for part in path[:-1]:
         inner = section.model_fields[part].annotation if part in section.model_fields else None
@@ -203,7 +107,7 @@ def _field(path: list[str]) -> Any:
 
 
 def _value(name: str, text: str, annotation: Any) -> Any:
-    """A list may be written a,b,c; a table is written as JSON. Everything else is converted by its type."""
+    """The value of a variable. A list may be written a,b,c; a table is JSON; other types convert the text."""
     shape = get_origin(annotation)
     if shape is tuple and not text.lstrip().startswith("["):
         return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -216,7 +120,7 @@ def _value(name: str, text: str, annotation: Any) -> Any:
 
 
 def leaves(section: type[BaseModel] = Settings, above: str = "") -> Iterator[str]:
-    """Dotted path of every setting there is, in the order of declaration."""
+    """Dotted path of every setting, in the order of declaration."""
     for key, field in section.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -230,7 +134,7 @@ def _nearest(dotted: str, *, as_variable: bool = False) -> str:
     names = [f"{within[0]}{name}" for name in MappingSettings.model_fields] if within else list(leaves())
     close = difflib.get_close_matches(dotted, names, n=1, cutoff=0.5)
     if not close:
-        return ": `sluicegate config` lists those there are"
+        return ": `sluicegate config` lists all settings"
     name = PREFIX + close[0].replace(".", DELIMITER).upper() if as_variable else close[0]
     return f": did you mean {name}?"
 
@@ -246,7 +150,7 @@ def _complaint(problem: Mapping[str, Any], origin: Mapping[str, str]) -> str:
 
 
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
-    """(dotted name, value, where it came from) of every setting, secrets masked: what `sluicegate config` prints.
+    """List (dotted name, value, origin) of every setting, secrets masked, as `sluicegate config` prints them.
 
     >>> in_force(Settings())[0]
     ('namespace', 'main', 'default')
@@ -272,17 +176,3 @@ def _plain(value: Any) -> str:
 
 def _dumped(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else str(value)
-
-
-BRIEF_BOOTSTRAP, BRIEF_REQUEST = 2.0, 5.0
-"""Seconds one try of the learner may take to find a broker and one request: it tries for ever and may have to stop."""
-
-
-def brief(settings: Settings) -> Settings:
-    """The same settings with short Kafka time-outs, for calls that are repeated until they succeed."""
-    kafka = settings.kafka
-    shorter = {
-        "bootstrap_timeout": min(kafka.bootstrap_timeout, BRIEF_BOOTSTRAP),
-        "request_timeout": min(kafka.request_timeout, BRIEF_REQUEST),
-    }
-    return settings.model_copy(update={"kafka": kafka.model_copy(update=shorter)})

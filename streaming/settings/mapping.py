@@ -1,4 +1,4 @@
-"""In: a [[mapping]] of the settings, checked. Out: what reads the records of its topic."""
+"""Settings of a topic with records of another shape."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from streaming.settings.base import Section
 class MappingSettings(Section):
     """A topic with records of another shape, and how they become events; one [[mapping]] each."""
 
-    topic: str = Field(min_length=1, description="Topic to read beside ours.")
+    topic: str = Field(min_length=1, description="Topic to read in addition to ours.")
     fields: dict[str, str] = Field(
         description="Field of ours -> path in their record (`a.b[0].c`), or @key, or @time for Kafka's time of it."
     )
-    types: dict[str, str] = Field(
-        default={}, description="Their word -> our event type, or none to pass such records over."
-    )
+    types: dict[str, str] = Field(default={}, description="Their word -> our event type, or none to skip such records.")
     constants: dict[str, str | float] = Field(
-        default={}, description="Field of ours -> value, where their records do not say."
+        default={}, description="Field of ours -> value, where their records have none."
     )
     time: str = Field(
         default="auto",
-        description="What their times are: auto (RFC 3339, or a number of seconds or milliseconds), seconds, "
+        description="Format of their times: auto (RFC 3339, or a number of seconds or milliseconds), seconds, "
         "milliseconds, microseconds, nanoseconds, or a format of strptime.",
     )
-    zone: str | None = Field(default=None, description="Zone of times that name none, as Europe/Berlin or UTC.")
+    zone: str | None = Field(
+        default=None, description="Zone of times that name none, for example Europe/Berlin or UTC."
+    )
 
     def rules(self, events: EventRules) -> EventMapping:
-        """What reads their records. Raises ValueError for a mapping that cannot work."""
+        """The mapping that reads their records. Raises ValueError for one that cannot work."""
         return EventMapping(events, self.fields, self.types, self.constants, self.time, self.zone)

@@ -1,35 +1,16 @@
-"""Settings of the connection to Redis."""
+"""Settings of Redis: address, login and TLS, time-outs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from streaming.settings.base import Seconds, Section, read_secret
-
-
-class _Password(Section):
-    password: SecretStr | None = Field(
-        default=None, description="Password. Never printed; better kept in `password_file`."
-    )
-    password_file: Path | None = Field(
-        default=None, description="File whose first line is the password; read when a client is made."
-    )
-
-    @model_validator(mode="after")
-    def _one_password(self) -> _Password:
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file are both set: keep one of them")
-        return self
-
-    def secret(self) -> str | None:
-        """The password in force, or None. Raises OSError when its file cannot be read."""
-        return read_secret(self.password, self.password_file)
+from streaming.settings.base import PasswordSection, Seconds
 
 
-class RedisSettings(_Password):
-    """Where versions and histories live."""
+class RedisSettings(PasswordSection):
+    """The Redis that holds versions and histories."""
 
     url: str = Field(
         default="redis://127.0.0.1:6379/0", repr=False, description="redis://, rediss:// (TLS) or unix:// address."

@@ -1,10 +1,9 @@
-"""Settings of the HTTP service and of the gate."""
+"""Settings of the HTTP service."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -13,18 +12,20 @@ from streaming.settings.base import Port, Seconds, Section
 
 
 class ServiceSettings(Section):
-    """The API."""
+    """The HTTP API."""
 
     host: str = Field(
         default="127.0.0.1", description="Address to listen on; another than loopback needs keys, or insecure."
     )
     port: Port = Field(default=8000, description="Port to listen on.")
-    insecure: bool = Field(default=False, description="Listen beyond loopback without keys.")
+    insecure: bool = Field(default=False, description="Allow listening beyond loopback without keys.")
     keys: tuple[str, ...] = Field(
         default=(), description="Key hashes, each ROLE:SHA256-HEX with role read, events, beacon or admin."
     )
     keys_file: Path | None = Field(default=None, description="File with one ROLE:SHA256-HEX a line.")
-    max_body_bytes: int = Field(default=4 << 20, ge=1_024, description="Bytes of a request body; more is answered 413.")
+    max_body_bytes: int = Field(
+        default=4 << 20, ge=1_024, description="Bytes of a request body; a larger one is answered 413."
+    )
     max_events_per_request: int = Field(
         default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
     )
@@ -45,12 +46,12 @@ class ServiceSettings(Section):
     beacon_max_bytes: int = Field(
         default=16 << 10, ge=256, description="Bytes of a request with a beacon key; more is answered 413."
     )
-    poll_interval: Seconds = Field(default=0.2, description="Seconds between looks for a new serving version.")
+    poll_interval: Seconds = Field(default=0.2, description="Seconds between checks for a new serving version.")
     slate_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."
     )
     slates_per_second: float = Field(
-        default=100.0, gt=0, le=100_000, description="Most slates a second that are written; the rest is left out."
+        default=100.0, gt=0, le=100_000, description="Slates written a second, at most; the rest is left out."
     )
 
     @field_validator("beacon_origins")
@@ -58,7 +59,7 @@ class ServiceSettings(Section):
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
             if not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
-                raise ValueError(f"{origin!r} is no origin: write scheme and host alone, as https://shop.example")
+                raise ValueError(f"{origin!r} is no origin: write only scheme and host, as https://shop.example")
         return origins
 
     @field_validator("beacon_types")
@@ -66,36 +67,3 @@ class ServiceSettings(Section):
     def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         EventRules(types)
         return types
-
-
-class GateSettings(Section):
-    """Who decides what goes live."""
-
-    mode: Literal["continuous", "strict", "shadow", "manual", "frozen"] = Field(
-        default="continuous",
-        description="Mode an installation starts with: continuous, strict, shadow, manual, frozen (docs/gate.md).",
-    )
-    alpha: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Chance of calling a version no worse, or better, that is not."
-    )
-    alpha_harm: float = Field(
-        default=0.05, gt=0, lt=0.5, description="Chance, per reference, of rolling back what does no harm."
-    )
-    margin: float = Field(
-        default=0.005, ge=0, le=0.5, description="Hit rate by which a version may be worse and still count as no worse."
-    )
-    least_tested: int = Field(
-        default=2_000, ge=1, description="Tested events before mode strict judges, or the reference moves."
-    )
-    cooldown: Seconds = Field(
-        default=300.0, description="Seconds without promotions after a roll-back; doubled with each further one."
-    )
-    quarantine: Literal["ask", "auto"] = Field(
-        default="ask",
-        description="After a roll-back for harm: propose to hold what was learnt since the last known good version, or "
-        "do so at once (docs/gate.md).",
-    )
-    canary_queries: int = Field(
-        default=8, ge=1, le=1_000, description="Queries a candidate must answer before it may be served."
-    )
-    max_version_age: Seconds = Field(default=3_600.0, description="Seconds after which what is served is called stale.")

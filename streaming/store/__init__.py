@@ -1,4 +1,4 @@
-"""The one door to Redis: commands, scripts, keys, leases, leadership, errors."""
+"""The only room that talks to Redis: commands, scripts, keys, versions, leases, leadership and errors."""
 
 from streaming.store.commands import Commands
 from streaming.store.errors import (
@@ -14,8 +14,8 @@ from streaming.store.errors import (
 from streaming.store.keyspace import Keyspace
 from streaming.store.leadership import Leadership, stand_by
 from streaming.store.leases import Lease
-from streaming.store.store import Pointer, QuickStore, Store
-from streaming.store.versions import VersionGone
+from streaming.store.store import QuickStore, Store
+from streaming.store.versions import Pointer, VersionGone
 
 __all__ = [
     "KINDS",

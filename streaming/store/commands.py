@@ -1,4 +1,4 @@
-"""What the parts of the store build on: one command, several, or a script in; Redis's answers out."""
+"""What the parts of the store are built on: run one command, several, or a script."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Argument: TypeAlias = str | bytes | int | float
 
 
 class Commands(Protocol):
-    """A connection to one Redis. Every method raises StoreUnavailable and nothing else of Redis's own."""
+    """A connection to one Redis. Every method raises StoreUnavailable in place of the client library's errors."""
 
     key: Keyspace
     clock: Callable[[], float]
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """The answer of a script of the `lua` folder."""
+        """Run a script of the `lua` folder and return its answer."""
 
     def call(self, *command: Argument) -> Any:
-        """The answer to one plain command."""
+        """Run one plain command and return its answer."""
 
     def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The answers to several plain commands in one round trip; not a transaction."""
+        """Run several plain commands in one round trip, not as a transaction, and return their answers."""

@@ -1,10 +1,10 @@
-"""What the store can answer instead of what was asked, as exceptions that carry data.
+"""Why the store did not do what was asked, as exceptions that carry data.
 
 StoreError
-|-- StoreUnavailable(kind)     Redis did not do it: away, slow, full, read-only. Try again later.
-`-- CommitRefused              Redis is well and says no; trying the same again is of no use.
+|-- StoreUnavailable(kind)     Redis is away, slow, full or read-only: try again later
+`-- CommitRefused              Redis works and refuses: the same commit will be refused again
     |-- Fenced(epoch)          another learner owns the stream now: stop
-    |-- Stale(seq)             head is already at or beyond this seq
+    |-- Stale(seq)             head is already at this seq or beyond
     |-- WrongParent(head)      head is not the version this delta extends: commit a base
     `-- MissingChunk(key)      an uploaded chunk is gone: upload again
 """
@@ -26,7 +26,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "tls",
     "other",
 )
-"""Closed, because metric labels are made of it."""
+"""All kinds there are; metric labels are made of them."""
 
 ADVICE: Final[dict[Kind, str]] = {
     "timeout": "Redis did not answer in time; look at its load and at the network",
@@ -47,20 +47,19 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """Redis did not do it now. `kind` is one of KINDS; `retriable` is False where only an operator can help."""
+    """Redis did not do it now. `kind` is one of `KINDS`."""
 
     def __init__(self, kind: Kind, detail: str) -> None:
         super().__init__(f"{ADVICE[kind]} ({detail})")
         self.kind = kind
-        self.retriable = kind not in {"auth", "tls"}
 
 
 class CommitRefused(StoreError):
-    """Redis is well and refuses this version."""
+    """Redis works and refuses this version."""
 
 
 class Fenced(CommitRefused):
-    """Another learner acquired the stream after us: whatever we learnt since is learnt again there."""
+    """Another learner acquired the stream after us, and learns again what we have learned since then."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"another learner owns the stream (epoch {epoch}): this one must stop")
@@ -68,7 +67,7 @@ class Fenced(CommitRefused):
 
 
 class Stale(CommitRefused):
-    """Head is already at `seq` or beyond."""
+    """Head is at `seq` already, which is this version's or a later one."""
 
     def __init__(self, seq: int) -> None:
         super().__init__(f"head is already at seq {seq}")
@@ -76,7 +75,7 @@ class Stale(CommitRefused):
 
 
 class WrongParent(CommitRefused):
-    """Head is `head` (or nothing), not the version this one extends."""
+    """Head is `head` ("" for none), not the version that this one extends."""
 
     def __init__(self, head: str) -> None:
         super().__init__(f"head is {head or 'empty'}, not the version this one extends: a base is needed")
@@ -84,7 +83,7 @@ class WrongParent(CommitRefused):
 
 
 class MissingChunk(CommitRefused):
-    """A chunk is not there any more when its version is to be committed."""
+    """A chunk had expired when its version was to be committed. `key` is its key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"chunk {key} is not in Redis any more: upload it again")

@@ -1,4 +1,4 @@
-"""Gate decisions in; the gate's state, its audit and the pointers it moved out, all in one step. Stage 6."""
+"""Stores a gate decision: state, audit record and moved pointers in one step. Stage 6."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Final, NamedTuple
 from streaming.store.versions import VersionCommands, VersionGone
 
 AUDIT_ENTRIES: Final = 10_000
-"""Gate decisions kept: 30 to 40 MB, with all that went into each; three hours at a version a second."""
+"""Gate decisions kept, with everything that went into each: 30 to 40 MB, three hours at a version a second."""
 
 
 class GateRecord(NamedTuple):
-    """The gate's state as JSON, b"" before the first decision, and the number of decisions before it."""
+    """The gate's state as JSON, b"" before the first decision, and the number of decisions so far."""
 
     revision: int
     state: bytes
 
 
 class GateCommands(VersionCommands):
-    """The part of the store in which the service decides."""
+    """The part of the store that the gate uses."""
 
     def gate(self) -> GateRecord:
-        """The gate's state, revision 0 and b"" before the first decision."""
+        """Read the gate's state: revision 0 and b"" before the first decision."""
         revision, state = self.call("HMGET", self.key("gate"), "revision", "state")
         return GateRecord(int(revision or 0), state or b"")
 
@@ -36,10 +36,21 @@ class GateCommands(VersionCommands):
         reference: str | None = None,
         pinned: str | None = None,
     ) -> bool:
-        """Store a decision made at `revision`: gate state, audit record and pointers in one step.
+        """Store a decision: gate state, audit record and pointers in one step.
 
-        Of `serving`, `reference` and `pinned`, None leaves the pointer as it is and "" takes it away.
-        False when another decision came first. VersionGone when a version to be named is not there.
+        Args:
+            revision: Revision that the decision was made at.
+            state: New state of the gate, as JSON.
+            audit: Audit record, as JSON; b"" for none.
+            serving: Version to serve. For this pointer and the others, None keeps it and "" removes it.
+            reference: Version to compare with.
+            pinned: Version to keep served.
+
+        Returns:
+            False when another decision came first.
+
+        Raises:
+            VersionGone: A version to be named is not in the store.
         """
         named = {version: self.manifest(version).seq for version in (serving, reference, pinned) if version}
         words = [_word(version, named) for version in (serving, reference, pinned)]
@@ -51,9 +62,18 @@ class GateCommands(VersionCommands):
         return bool(answer == "OK")
 
     def rescue(self, revision: int, state: bytes, serving: str) -> bool:
-        """A roll-back to `serving` decided at `revision`, when its audit record cannot be written: pointer and state.
+        """Store a roll-back whose audit record cannot be written: only pointer and state.
 
-        False when another decision came first. VersionGone when the version is not there.
+        Args:
+            revision: Revision that the decision was made at.
+            state: New state of the gate, as JSON.
+            serving: Version to serve.
+
+        Returns:
+            False when another decision came first.
+
+        Raises:
+            VersionGone: The version is not in the store.
         """
         word = _word(serving, {serving: self.manifest(serving).seq})
         keys = [self.key(name) for name in ("gate", "serving", "prev")]
@@ -63,7 +83,7 @@ class GateCommands(VersionCommands):
         return bool(answer == "OK")
 
     def decisions(self, count: int, before: str = "+") -> list[tuple[str, bytes]]:
-        """The newest `count` audit records older than entry id `before`, newest first: (entry id, record)."""
+        """Read the newest `count` audit records older than entry id `before`: (entry id, record), newest first."""
         end = before if before == "+" else f"({before}"
         found = self.call("XREVRANGE", self.key("audit"), end, "-", "COUNT", count)
         return [(entry.decode(), _fields(fields)[b"record"]) for entry, fields in found]

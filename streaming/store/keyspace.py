@@ -1,4 +1,4 @@
-"""A namespace in, every Redis key of one installation out."""
+"""Names every Redis key of one installation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from copy import copy
 from typing import Final
 
 POINTERS: Final = ("head", "serving", "prev", "reference", "pinned")
-"""Hashes {id, seq}, each naming a version that is never unlinked while it is named."""
+"""Hashes {id, seq}, each of which names a version. A version that is named is never unlinked."""
 
 
 class Keyspace:
-    """All keys share one hash tag, so that scripts may touch several of them on a cluster.
+    """Names keys. All share one hash tag, so that a script may use several of them on a cluster.
 
     >>> Keyspace("shop2")("c", "7-1-ab", 0)
     '{sluicegate:shop2}:c:7-1-ab:0'
@@ -22,11 +22,11 @@ class Keyspace:
         self._prefix = f"{{sluicegate:{namespace}}}:"
 
     def under(self, part: str) -> Keyspace:
-        """The keys of something that has versions of its own beside the live ones."""
-        beside = copy(self)
-        beside._prefix = f"{self._prefix}{part}:"
-        return beside
+        """The keys of a part that has versions of its own next to the live ones."""
+        inner = copy(self)
+        inner._prefix = f"{self._prefix}{part}:"
+        return inner
 
     def __call__(self, *parts: object) -> str:
-        """The key of those parts: lease, epoch, owner, head, idx, bases, meta ID, c ID INDEX, h USER, facts, ..."""
+        """Join parts to a key: lease, epoch, owner, head, idx, bases, meta ID, c ID INDEX, h USER, facts, ..."""
         return self._prefix + ":".join(map(str, parts))

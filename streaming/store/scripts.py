@@ -1,4 +1,4 @@
-"""The name of a Lua script in, its text and SHA-1 out. The scripts are the `lua` folder beside this file."""
+"""Loads the Lua scripts of the `lua` folder, with their SHA-1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Script(NamedTuple):
-    """One script as Redis knows it."""
+    """A script and the SHA-1 by which Redis knows it."""
 
     text: str
     sha: str
@@ -17,11 +17,11 @@ class Script(NamedTuple):
 
 @cache
 def script(name: str) -> Script:
-    """The script of that name; KeyError-like FileNotFoundError when there is none.
+    """The script of that name. Raises FileNotFoundError when there is none.
 
     >>> len(script("commit").sha)
     40
     """
     text = files("streaming.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-    # Redis names scripts by SHA-1; nothing rests on its strength.
+    # Redis names scripts by SHA-1; security does not depend on it.
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,6 +1,6 @@
-"""The one door to Redis: leases, versions, pointers and gate decisions in and out, every error named. Stage 5.
+"""The connection to Redis: leases, versions, pointers and gate decisions, with every error named. Stage 5.
 
-The client may send a command again after a lost answer, so all that is sent twice here has the effect of once.
+The client may send a command again after a lost answer, so every command here has the same effect when sent twice.
 """
 
 from __future__ import annotations
@@ -21,41 +21,15 @@ from redis.retry import Retry
 
 from streaming.settings import Settings
 from streaming.store.commands import Argument
-from streaming.store.errors import (
-    CommitRefused,
-    Fenced,
-    Kind,
-    MissingChunk,
-    Stale,
-    StoreError,
-    StoreUnavailable,
-    WrongParent,
-)
-from streaming.store.gate import GateCommands, GateRecord
+from streaming.store.errors import Kind, StoreUnavailable
+from streaming.store.gate import GateCommands
 from streaming.store.keyspace import Keyspace
-from streaming.store.leases import Lease, LeaseCommands
+from streaming.store.leases import LeaseCommands
 from streaming.store.scripts import script
-from streaming.store.versions import Pointer, VersionGone
-
-__all__ = [
-    "CommitRefused",
-    "Fenced",
-    "GateRecord",
-    "Keyspace",
-    "Lease",
-    "MissingChunk",
-    "Pointer",
-    "QuickStore",
-    "Stale",
-    "Store",
-    "StoreError",
-    "StoreUnavailable",
-    "VersionGone",
-    "WrongParent",
-]
 
 LEARNER_RETRIES: Final = 3
 SERVICE_RETRIES: Final = 1
+"""Times that a command is sent again."""
 
 KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (redis.exceptions.TimeoutError, "timeout"),
@@ -83,9 +57,15 @@ KINDS_BY_WORD: Final[dict[str, Kind]] = {
 
 
 class Store(LeaseCommands, GateCommands):
-    """One Redis as one role sees it. Safe to use from several threads.
+    """One Redis as one role sees it. Thread-safe.
 
-    `timeout`: seconds one answer may take. `retries`: how often a command is sent again, with up to a second between.
+    Args:
+        url: redis://, rediss:// or unix:// address.
+        namespace: Prefix of every key.
+        timeout: Seconds one answer may take.
+        retries: Times that a command is sent again, with up to a second between.
+        clock: Monotonic seconds.
+        connection: Further arguments of redis-py: login and certificates.
     """
 
     def __init__(
@@ -112,23 +92,23 @@ class Store(LeaseCommands, GateCommands):
 
     @classmethod
     def for_learner(cls, settings: Settings) -> Self:
-        """A learner waits: an upload that takes seconds is better than one that begins again."""
+        """Connect for the learner, which waits: a slow upload is better than one that begins again."""
         redis_ = settings.redis
         return cls._of(settings, timeout=redis_.learner_timeout, retries=LEARNER_RETRIES)
 
     @classmethod
     def for_lease(cls, settings: Settings) -> Self:
-        """Lease commands are tried once and briefly: a late answer about a lease is worth nothing."""
+        """Connect for lease commands, tried once and briefly: a late answer about a lease is useless."""
         return cls._of(settings, timeout=settings.learner.lease_ttl / 3, retries=0)
 
     @classmethod
     def for_histories(cls, settings: Settings) -> Self:
-        """The intake does not wait for a slow Redis either: histories queue up and go when it answers."""
+        """Connect for histories. The intake does not wait for a slow Redis: they queue up until it answers."""
         return cls._of(settings, timeout=min(0.5, settings.redis.learner_timeout), retries=0)
 
     @classmethod
     def for_service(cls, settings: Settings) -> Self:
-        """A service does not wait: it answers without Redis."""
+        """Connect for the service, which does not wait: it answers without Redis."""
         return cls._of(settings, timeout=settings.redis.service_timeout, retries=SERVICE_RETRIES)
 
     @classmethod
@@ -136,19 +116,19 @@ class Store(LeaseCommands, GateCommands):
         return cls(settings.redis.url, settings.namespace, timeout=timeout, retries=retries, **_options(settings))
 
     def under(self, part: str) -> Self:
-        """The same connections, with keys of a part that has versions and leases of its own."""
-        beside = copy(self)
-        beside.key = self.key.under(part)
-        return beside
+        """The same connections, with the keys of a part that has versions and leases of its own."""
+        inner = copy(self)
+        inner.key = self.key.under(part)
+        return inner
 
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
 
-    # -- what the other modules build on ----------------------------------------------------------------------------
+    # -- commands ---------------------------------------------------------------------------------------------------
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """The answer of a script of the `lua` folder; loads it when this Redis does not know it (yet, or any more)."""
+        """Run a script of the `lua` folder and return its answer; loads it when this Redis does not know it."""
         code = script(name)
         with named_errors():
             try:
@@ -157,12 +137,12 @@ class Store(LeaseCommands, GateCommands):
                 return self._client.eval(code.text, len(keys), *keys, *args)
 
     def call(self, *command: Argument) -> Any:
-        """The answer to one plain command."""
+        """Run one plain command and return its answer."""
         with named_errors():
             return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The answers to several plain commands in one round trip; not a transaction."""
+        """Run several plain commands in one round trip, not as a transaction, and return their answers."""
         with named_errors():
             pipeline = self._client.pipeline(transaction=False)
             for command in commands:
@@ -172,19 +152,19 @@ class Store(LeaseCommands, GateCommands):
     # -- health -----------------------------------------------------------------------------------------------------
 
     def ping(self) -> float:
-        """Seconds of one round trip."""
+        """Seconds that one round trip takes."""
         started = self.clock()
         self.call("PING")
         return self.clock() - started
 
     def memory(self) -> tuple[int, int]:
-        """(bytes Redis uses, bytes it may use; 0 for no ceiling)."""
+        """(bytes that Redis uses, bytes that it may use; 0 for no limit)."""
         with named_errors():
             facts: dict[str, Any] = self._client.info("memory")
         return int(facts["used_memory"]), int(facts.get("maxmemory") or 0)
 
     def info(self) -> dict[str, Any]:
-        """What Redis says of itself: version, role, bytes used and allowed, eviction policy, append-only file."""
+        """What Redis reports of itself: version, role, bytes used and allowed, eviction policy, append-only file."""
         with named_errors():
             facts: dict[str, Any] = self._client.info("everything")
         wanted = ("redis_version", "role", "used_memory", "maxmemory", "maxmemory_policy", "aof_enabled")
@@ -192,9 +172,13 @@ class Store(LeaseCommands, GateCommands):
 
 
 class QuickStore:
-    """Reads for requests, on the event loop: no thread, one attempt, and `timeout` seconds at most for an answer.
+    """Reads for requests on the event loop, without a thread and without a second attempt. For one event loop only.
 
-    A hop to a thread and back costs 160 microseconds of CPU a read, this 44. For one event loop only.
+    A read costs 44 µs of CPU; by way of a thread it is 160 µs.
+
+    Args:
+        settings: Address, login and certificates.
+        timeout: Seconds one answer may take.
     """
 
     def __init__(self, settings: Settings, timeout: float) -> None:
@@ -210,12 +194,12 @@ class QuickStore:
         )
 
     async def call(self, *command: Argument) -> Any:
-        """The answer to one plain command. Raises StoreUnavailable."""
+        """Run one plain command and return its answer. Raises StoreUnavailable."""
         with named_errors():
             return await self._client.execute_command(*command)
 
     async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The answers to several plain commands in one round trip; not a transaction. Raises StoreUnavailable."""
+        """Run several plain commands in one round trip, not as a transaction. Raises StoreUnavailable."""
         with named_errors():
             pipeline = self._client.pipeline(transaction=False)
             for command in commands:
@@ -229,26 +213,26 @@ class QuickStore:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    """Who we are to Redis, and with which certificates, as redis-py wants to be told. Raises OSError for a file."""
-    known = settings.redis
-    with _named("redis.password_file", known.password_file):
-        connection: dict[str, Any] = {"username": known.username, "password": known.secret()}
-    if known.url.startswith("rediss://"):
-        files = {"ssl_ca_certs": known.cafile, "ssl_certfile": known.certfile, "ssl_keyfile": known.keyfile}
-        # redis-py opens them with each connection, and its error would name no file.
+    """Login and certificates as arguments of redis-py. Raises OSError, which names the file that cannot be used."""
+    section = settings.redis
+    with _named("redis.password_file", section.password_file):
+        connection: dict[str, Any] = {"username": section.username, "password": section.secret()}
+    if section.url.startswith("rediss://"):
+        files = {"ssl_ca_certs": section.cafile, "ssl_certfile": section.certfile, "ssl_keyfile": section.keyfile}
+        # redis-py opens them at each connection, and its error names no file.
         for setting in ("cafile", "certfile", "keyfile"):
-            path: Path | None = getattr(known, setting)
+            path: Path | None = getattr(section, setting)
             with _named(f"redis.{setting}", path):
                 if path is not None:
                     path.open("rb").close()
         connection |= {name: str(path) for name, path in files.items() if path is not None}
-        connection["ssl_check_hostname"] = known.check_hostname
+        connection["ssl_check_hostname"] = section.check_hostname
     return {name: value for name, value in connection.items() if value is not None}
 
 
 @contextmanager
 def _named(setting: str, path: Path | None) -> Iterator[None]:
-    """Say which setting named the file that cannot be used. Raises OSError."""
+    """Name the setting whose file cannot be used. Raises OSError."""
     try:
         yield
     except (OSError, UnicodeDecodeError) as error:
@@ -258,7 +242,7 @@ def _named(setting: str, path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Turn whatever redis-py raises into StoreUnavailable."""
+    """Turn every error of redis-py into StoreUnavailable."""
     try:
         yield
     except (redis.exceptions.RedisError, OSError) as error:

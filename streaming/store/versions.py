@@ -1,4 +1,4 @@
-"""Chunks and manifests in, versions and the pointers that name them out. Stage 5."""
+"""Stores versions as chunks and manifests, with the pointers that name them. Stage 5."""
 
 from __future__ import annotations
 
@@ -12,36 +12,47 @@ from streaming.store.keyspace import POINTERS
 from streaming.store.leases import Lease
 
 UPLOAD_TTL: Final = 3600
-"""Seconds an uploaded chunk lives until its version is committed: what a dead learner left removes itself. A slower
-upload than that finds its first chunks gone (MissingChunk) and begins again."""
+"""Seconds an uploaded chunk lives until its version is committed: what a dead learner uploaded expires. A slower upload
+finds its first chunks gone (MissingChunk) and begins again."""
 
 READ_TOGETHER: Final = 4
-"""Chunks fetched in one round trip: enough to hide the way there, at most 4 MiB of answers."""
+"""Chunks fetched in one round trip: enough to hide its latency, with at most 4 MiB of answers."""
 
 
 class VersionGone(Damaged):
-    """A version that is not in the store (any more)."""
+    """The version is not in the store, or no longer."""
 
 
 class Pointer(NamedTuple):
-    """A named version."""
+    """A version as a pointer or an index names it."""
 
     id: str
     seq: int
 
 
 class VersionCommands(Commands):
-    """The part of the store that keeps versions."""
+    """The part of the store that holds versions."""
 
     def put_chunk(self, version: str, index: int, data: bytes) -> None:
-        """Upload one chunk, to be there for an hour unless its version is committed."""
+        """Upload one chunk. It expires after `UPLOAD_TTL` unless its version is committed."""
         self.call("SET", self.key("c", version, index), data, "EX", UPLOAD_TTL)
 
     def commit(self, manifest: Manifest, sealed: bytes, lease: Lease) -> str:
-        """Make the uploaded chunks a version: "OK", or "DUP" when it already is one.
+        """Make the uploaded chunks a version. A base with `beside` joins that version; every other one becomes head.
 
-        A base with `beside` joins the version it stands beside; every other version becomes head.
-        Raises Fenced, Stale, WrongParent, MissingChunk.
+        Args:
+            manifest: Of the version.
+            sealed: The manifest as bytes.
+            lease: Proof that we are the one learner.
+
+        Returns:
+            "OK", or "DUP" when it was committed already.
+
+        Raises:
+            Fenced: Another learner owns the stream.
+            Stale: Head is at this seq or beyond.
+            WrongParent: Head is not the version that this one extends.
+            MissingChunk: An uploaded chunk has expired.
         """
         chunks = [self.key("c", manifest.id, chunk.index) for chunk in manifest.chunks]
         meta = self.key("meta", manifest.id)
@@ -57,26 +68,38 @@ class VersionCommands(Commands):
         return _accepted(answer.decode())
 
     def forget(self, versions: Mapping[str, int], pointers: Mapping[str, Pointer], lease: Lease) -> bool:
-        """Unlink versions (id -> number of chunks). False when a pointer is no longer as in `pointers`: look again."""
+        """Unlink versions.
+
+        Args:
+            versions: Number of chunks by id of the version.
+            pointers: The pointers by which these versions were found to be unused.
+            lease: Proof that we are the one learner.
+
+        Returns:
+            False when a pointer has moved since: look again which versions are unused.
+
+        Raises:
+            Fenced: Another learner owns the stream.
+        """
         names = [name for name in POINTERS if name != "head"]
         keys = [self.key(name) for name in ("idx", "bases", "epoch", "owner", *names)]
         for version, chunks in versions.items():
             keys += [self.key("meta", version), *(self.key("c", version, index) for index in range(chunks))]
-        told = [pointers[name].id if name in pointers else "" for name in names]
-        answer = self.run("forget", keys, [lease.epoch, lease.token, len(names), *told, *versions]).decode()
+        expected = [pointers[name].id if name in pointers else "" for name in names]
+        answer = self.run("forget", keys, [lease.epoch, lease.token, len(names), *expected, *versions]).decode()
         return not answer.startswith("MOVED") and _accepted(answer) == "OK"
 
     def pointers(self) -> dict[str, Pointer]:
-        """Every pointer that is set: head, serving, prev, reference, pinned."""
+        """Read every pointer that is set: head, serving, prev, reference, pinned."""
         found = self.calls([("HMGET", self.key(name), "id", "seq") for name in POINTERS])
         return {name: Pointer(id_.decode(), int(seq)) for name, (id_, seq) in zip(POINTERS, found, strict=True) if id_}
 
     def head(self) -> Pointer | None:
-        """The newest version, None when there never was one."""
+        """The newest version; None before the first."""
         return self._pointer("head")
 
     def serving(self) -> Pointer | None:
-        """The version the gate lets through, None before the first."""
+        """The version that the gate lets through; None before the first."""
         return self._pointer("serving")
 
     def _pointer(self, name: str) -> Pointer | None:
@@ -84,11 +107,11 @@ class VersionCommands(Commands):
         return Pointer(id_.decode(), int(seq)) if id_ else None
 
     def versions(self) -> list[Pointer]:
-        """The versions of the chain, oldest first; bases beside it are not among them."""
+        """The versions of the chain, oldest first, without the bases that stand next to it."""
         return self._index("idx")
 
     def bases(self) -> list[Pointer]:
-        """Every base, in the chain and beside it, oldest first."""
+        """Every base, in the chain and next to it, oldest first."""
         return self._index("bases")
 
     def _index(self, name: str) -> list[Pointer]:
@@ -97,21 +120,34 @@ class VersionCommands(Commands):
         return [Pointer(id_.decode(), int(seq)) for id_, seq in zip(flat[::2], flat[1::2], strict=True)]
 
     def manifest(self, version: str) -> Manifest:
-        """The manifest of a version. VersionGone when there is none, Damaged when it is not what was written."""
+        """Read the manifest of a version.
+
+        Raises:
+            VersionGone: There is no such version.
+            Damaged: The manifest is not as it was written.
+        """
         (found,) = self.manifests([version]).values()
         if isinstance(found, Damaged):
             raise found
         return found
 
     def manifests(self, versions: Sequence[str]) -> dict[str, Manifest | Damaged]:
-        """The manifests of several versions in one round trip, each or why it can't be had."""
+        """Read the manifests of several versions in one round trip: each, or why it cannot be read."""
         if not versions:
             return {}
         raw = self.call("MGET", *(self.key("meta", version) for version in versions))
         return {version: _unsealed(version, data) for version, data in zip(versions, raw, strict=True)}
 
     def chunks(self, manifest: Manifest, served_only: bool = False) -> list[bytes]:
-        """The bytes of a version's chunks, each held against its SHA-256; Damaged when one is missing or different."""
+        """Read a version's chunks and compare each with its SHA-256.
+
+        Args:
+            manifest: Of the version.
+            served_only: Leave out the chunks that only learning needs.
+
+        Raises:
+            Damaged: A chunk is missing, or not as it was written.
+        """
         wanted = [chunk for chunk in manifest.chunks if chunk.served or not served_only]
         groups = [wanted[start : start + READ_TOGETHER] for start in range(0, len(wanted), READ_TOGETHER)]
         return [data for group in groups for data in self._read(manifest.id, group)]

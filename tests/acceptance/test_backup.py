@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 from models.state.schema import SCHEMA
-from streaming.live import histories
 from streaming.settings.loading import Settings, load_settings
 from streaming.store.store import Store
 from streaming.versions import loading as versions
+from tests.support.oracles.past import history
 from tests.support.processes.processes import program, wait_until
 from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.serving import learner, shop
@@ -52,5 +52,5 @@ def test_a_redis_restored_from_a_backup_has_the_version_and_histories_of_that_mo
         assert loaded is not None
         assert loaded.manifest.id == version
         assert loaded.manifest.progress.offsets == {"events": {0: len(shop())}}
-        assert len(histories.read(store, "user-1").items) == 3
+        assert len(history(store, "user-1").items) == 3
         store.close()

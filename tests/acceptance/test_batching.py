@@ -6,6 +6,7 @@ import time
 
 from streaming.live import histories
 from tests.acceptance.conftest import Open
+from tests.support.oracles.past import history
 from tests.support.streams.streams import Shop
 
 TOGETHER = 800
@@ -20,7 +21,7 @@ def test_a_batch_is_learnt_in_passes_and_one_that_a_dead_learner_had_is_read_aga
     ours.send(planned[: TOGETHER // 2])
     user = max(ours.ledger.per_user().items(), key=lambda each: each[1])[0]
     expected = len(ours.ledger.history(user, histories.CAP))
-    ours.wait(lambda: len(histories.read(ours.store, user).items) == expected, "the history is there", learner)
+    ours.wait(lambda: len(history(ours.store, user).items) == expected, "the history is there", learner)
     head = ours.head()
     assert head is None or head.progress.consumed == 0
     learner.kill()  # it had collected them

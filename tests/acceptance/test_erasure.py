@@ -9,12 +9,12 @@ from models.ledger.erasures import user_hash
 from models.records.control import Erase, encode_control
 from models.state.schema import SCHEMA
 from streaming.live import erasures as erasing
-from streaming.live import histories
 from streaming.settings.loading import load_settings
 from streaming.store.store import Store
 from streaming.versions import loading as versions
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_service import items, learnt_and_served, model_version, recommended
+from tests.support.oracles.past import NOTHING, history
 from tests.support.processes.harness import Installation, counts, variables
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import Planned, Shop
@@ -84,11 +84,11 @@ def test_an_erased_user_is_gone_from_the_newest_version_and_stays_gone(open_inst
     before = ours.wait_learnt(learner)
     user, others = max(ours.ledger.per_user().items(), key=lambda pair: pair[1])[0], ours.ledger.per_user()
     del others[user]
-    assert histories.read(ours.store, user).items
+    assert history(ours.store, user).items
     ours.post_order(encode_control(Erase("one", user)), time.time())
     ours.flush()
     ours.wait(lambda: "seq" in erasing.read(ours.store, "one"), "the receipt is written", learner)
-    assert histories.read(ours.store, user) == histories.NOTHING
+    assert history(ours.store, user) == NOTHING
     receipt, loaded = erasing.read(ours.store, "one"), ours.load()
     assert counts(loaded.state, "user", "user") == others
     assert (receipt["user_row"], receipt["dedupe_entries"]) == ("1", str(ours.ledger.per_user()[user]))
@@ -110,7 +110,7 @@ def test_an_erased_user_is_gone_from_the_newest_version_and_stays_gone(open_inst
     ours.wait_learnt(learner)
     assert counts(ours.load().state, "user", "user")[user] == 1
     assert ours.load().manifest.progress.outcomes["erased"] == 1
-    assert histories.read(ours.store, user).items == [fresh["item_id"]]
+    assert history(ours.store, user).items == [fresh["item_id"]]
 
 
 def assert_a_stranger(service: Process, user: str) -> None:
@@ -132,7 +132,7 @@ def fresh_model(ours: Installation) -> dict[str, int]:
             return head is not None and store.manifest(head.id).progress.consumed == len(ours.ledger)
 
         ours.wait(all_read, "the fresh model has read everything", learner)
-        assert histories.read(store, busiest(ours)) == histories.NOTHING
+        assert history(store, busiest(ours)) == NOTHING
         loaded = versions.load(store, "head", SCHEMA, served_only=False)
         assert loaded is not None
         return counts(loaded.state, "user", "user")

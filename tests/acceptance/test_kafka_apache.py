@@ -6,7 +6,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka import stuck_producer as mending
+from streaming.kafka import stuck_producer
 from streaming.kafka.errors import BrokerAway, OffsetsGone
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
@@ -64,7 +64,7 @@ def test_offsets_that_retention_removed_are_named(
     start = read(source, 400)[0]
     end = source.end_offsets()[events]
     admin.delete_records({TopicPartition(events, start.partition): 5})
-    with pytest.raises(OffsetsGone, match="the oldest were removed by retention") as caught:
+    with pytest.raises(OffsetsGone, match="retention removed the oldest") as caught:
         source.assign({events: dict.fromkeys(end, 0)})
     assert (caught.value.partition, caught.value.wanted, caught.value.first) == (start.partition, 0, 5)
     assert source.assign({})[events][start.partition] == 5
@@ -99,7 +99,7 @@ def test_a_record_for_a_topic_that_does_not_exist_is_refused(kafka: ApacheKafka,
 def test_records_under_way_when_the_broker_dies_do_not_keep_later_ones_from_it(
     kafka: ApacheKafka, kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "STUCK", 1.0)
+    monkeypatch.setattr(stuck_producer, "STUCK", 1.0)
     quick = kafka_settings.kafka.model_copy(update={"request_timeout": 2.0, "bootstrap_timeout": 2.0})
     settings = kafka_settings.model_copy(update={"kafka": quick})
     ensure_topics(settings)

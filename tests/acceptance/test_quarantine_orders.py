@@ -8,6 +8,7 @@ from models.records.control import Drop, Order, Quarantine, Replay, encode_contr
 from models.snapshot.manifest import Manifest
 from streaming.live import histories
 from tests.acceptance.conftest import Open
+from tests.support.oracles.past import history
 from tests.support.processes.harness import Installation, counts
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import Planned, Shop
@@ -51,7 +52,7 @@ def test_a_bad_stretch_is_held_then_replayed_and_another_is_dropped(open_install
     assert version.progress.outcomes == {"learnt": 600, "quarantined": 600}
     assert version.kind == "base"
     for user in list(users)[:5]:
-        assert len(histories.read(ours.store, user).items) == len(ours.ledger.history(user, histories.CAP))
+        assert len(history(ours.store, user).items) == len(ours.ledger.history(user, histories.CAP))
 
     # Learning goes on from there, and a death changes nothing of it.
     ours.send(more)

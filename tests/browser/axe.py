@@ -1,4 +1,4 @@
-"""The accessibility checker axe-core: fetched from npm once, its bytes checked, kept beside the environment."""
+"""The accessibility checker axe-core: fetched from npm once, its bytes checked, kept next to the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 
 VERSION = "4.14.1"
 SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
-"""Of the package as npm publishes it."""
+"""Hash of the package as npm publishes it."""
 CACHE = Path(sys.prefix) / f"axe-core-{VERSION}.js"
 
 

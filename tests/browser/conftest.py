@@ -1,4 +1,4 @@
-"""Nothing in; a running stack, a real Chromium, and pages that tell what they complained of, out."""
+"""Fixtures: a running stack, a real Chromium, and pages that fail a test when the console has complaints."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.browser.stage import Stage, staged
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 
 REFUSED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of)")
-"""What Chromium writes of an answer that is an error, or that did not come; the page tells the user."""
+"""What Chromium logs for an answer that is an error or did not come; the page itself tells the user."""
 NOTHING = re.compile(r"(?!)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a Chromium nothing here can run."""
+    """Skip when there is no Chromium."""
     if CHROMIUM is None:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="no Chromium on this machine: apt-get install chromium"))
@@ -44,12 +44,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def refusals() -> None:
-    """Asked for by a test in which requests are refused: Chromium writes a line of each, which is no defect."""
+    """For tests in which requests are refused: Chromium logs a line for each, which is no defect."""
 
 
 @pytest.fixture
 def page(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The live page, opened by a new visitor. Fails the test at its end when the console complained of anything."""
+    """The live page, opened by a new visitor. Fails the test at its end when the console has complaints."""
     complaints: list[str] = []
     context = browser.new_context(base_url=stage.address, reduced_motion="reduce")
     made = context.new_page()

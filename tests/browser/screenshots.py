@@ -1,4 +1,4 @@
-"""A running stack in; docs/images/page-VIEW-WIDTH.png out: `python -m tests.browser.screenshots [FOLDER]`."""
+"""Takes docs/images/page-VIEW-WIDTH.png: `python -m tests.browser.screenshots [FOLDER]`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WATCHED = 45_000
 
 
 def shoot(browser: Browser, address: str, folder: Path) -> None:
-    """Every view at both sizes."""
+    """Take every view at both sizes."""
     for name, (width, height, scheme) in SIZES.items():
         context = browser.new_context(
             base_url=address,

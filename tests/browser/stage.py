@@ -1,4 +1,4 @@
-"""Nothing in, a whole running Sluicegate with a shop's history behind the live page out."""
+"""Runs a whole Sluicegate with a shop's history behind the live page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.local.demo import Feed, await_learnt
+from service.local.demo import Feed, await_learned
 from service.local.demo_client import Client
 from service.local.demo_data import Purchases, purchases
 from service.local.embedded import Child, free_port
@@ -22,11 +22,11 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 
 HISTORY = 6_000
-"""Purchases learnt before the first page opens."""
+"""Purchases learned before the first page opens."""
 PACE = 40
-"""Purchases a second that go on coming, so that versions appear."""
+"""Purchases per second that keep arriving, so that versions appear."""
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-"""A title as an attacker among the sellers would write it."""
+"""A title that a malicious seller might write."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def service(self) -> Child:
-        """The process that answers."""
+        """The service's process."""
         return self.stack._children[-1]
 
     def describe(self, item: str, **facts: object) -> None:
@@ -73,7 +73,7 @@ class Trickle(threading.Thread):
 
 @contextlib.contextmanager
 def staged(history: int = HISTORY) -> Iterator[Stage]:
-    """Broker, Redis, learner, service, and a shop whose history is learnt."""
+    """Broker, Redis, learner, service, and a shop whose history is learned."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     data: Purchases = purchases(history + 40_000, time.time())
     with tempfile.TemporaryDirectory(prefix="sluicegate-page-") as folder:
@@ -85,7 +85,7 @@ def staged(history: int = HISTORY) -> Iterator[Stage]:
             with contextlib.closing(EventProducer(mine)) as producer:
                 feed = Feed(producer, data)
                 feed.send(0, history)
-                await_learnt(client, history, 120.0, stack.check)
+                await_learned(client, history, 120.0, stack.check)
                 trickle = Trickle(feed, history, len(data))
                 trickle.start()
                 try:

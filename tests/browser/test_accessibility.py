@@ -20,7 +20,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=[390, 1280])
 def page(request: pytest.FixtureRequest, browser: Browser, stage: Stage, scheme: str) -> Iterator[Page]:
-    """The live page; its policy is set aside, because it keeps axe out as it keeps everything out."""
+    """The live page, without its content security policy, which would block axe."""
     context = browser.new_context(
         base_url=stage.address,
         viewport={"width": request.param, "height": 844},

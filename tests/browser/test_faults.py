@@ -1,4 +1,4 @@
-"""Redis gone and back, Kafka never there: what the page says of it."""
+"""What the page says while Redis is away and back, and without Kafka."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.processes.serving import Served, learner, service, shop
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[embedded.Child]:
-    """A Redis of this test's own."""
+    """A Redis of its own for this test."""
     with embedded.redis(tmp_path / "redis") as child:
         yield child
 
@@ -43,20 +43,20 @@ def served(redis: embedded.Child) -> Iterator[Served]:
         yield made
 
 
-def test_the_page_says_that_kafka_is_away_and_that_redis_is(
+def test_the_page_says_when_kafka_and_when_redis_is_away(
     browser: Browser, served: Served, redis: embedded.Child
 ) -> None:
     context = browser.new_context(base_url=served.base, reduced_motion="reduce")
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Buy: Kettle").click()
-    expect(page.locator("#shop .trouble")).to_contain_text("Kafka does not take records", timeout=15_000)
-    expect(page.locator(".arrival")).to_have_text("Your last event was not taken.")
+    expect(page.locator("#shop .trouble")).to_contain_text("Kafka does not accept records", timeout=15_000)
+    expect(page.locator(".arrival")).to_have_text("Your last event was not accepted.")
     redis.stop()
     expect(page.locator("#notice")).to_contain_text("Redis does not answer", timeout=15_000)
     expect(page.locator("#shop .pick").first).to_be_visible()
     redis.start()
     expect(page.locator("#notice")).to_be_hidden(timeout=15_000)
     page.get_by_role("tab", name="Gate").click()
-    expect(page.locator("#gate .facts")).to_contain_text(re.compile(r"Served\s*v\d"))
+    expect(page.locator("#gate .facts")).to_contain_text(re.compile(r"Champion\s*v\d"))
     context.close()

@@ -46,7 +46,7 @@ def test_the_page_asks_for_a_key_and_keeps_it_in_memory_only(page: Page) -> None
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_a_declined_dialog_stays_away_until_something_is_asked_for(page: Page) -> None:
+def test_a_declined_dialog_stays_closed_until_the_user_acts(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#link")).to_have_text("A key is needed")

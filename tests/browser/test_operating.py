@@ -20,7 +20,7 @@ OUTCOME = "#gate .outcome"
 
 @pytest.fixture
 def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
+    """A learner that has learned a small shop."""
     with learner(settings) as made:
         made.learn(shop())
         yield made
@@ -28,7 +28,7 @@ def taught(settings: Settings) -> Iterator[Learner]:
 
 @pytest.fixture
 def served(settings: Settings, taught: Learner) -> Iterator[Served]:
-    """A service in mode manual: `first` is served, and the newest version is worse for certain."""
+    """A service in mode manual: `first` is served, and the newest version is shown to be worse."""
     first = taught.commit()
     with service(changed(settings, gate={"cooldown": 0.01})) as made:
         eventually(lambda: serving(made, first), timeout=60.0)
@@ -53,7 +53,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
 
 @pytest.fixture(params=["light", "dark"])
 def bare(browser: Browser, served: Served, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The same at phone width, without the policy that would keep axe out."""
+    """The same at phone width, without the policy that would block axe."""
     context = browser.new_context(
         base_url=served.base, color_scheme=request.param, viewport={"width": 390, "height": 844}, bypass_csp=True
     )
@@ -67,7 +67,7 @@ def bare(browser: Browser, served: Served, request: pytest.FixtureRequest) -> It
 def test_what_is_asked_before_forcing_and_freezing_has_no_violation(bare: Page) -> None:
     ask(bare, "Promote")
     bare.get_by_label("How long").select_option("until …")
-    expect(bare.get_by_label("Promote it all the same")).to_be_visible()
+    expect(bare.get_by_label("Promote it anyway")).to_be_visible()
     expect(bare.get_by_label("End of the freeze")).to_be_visible()
     assert axe.violations(bare) == []
     assert bare.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -83,11 +83,11 @@ def test_a_promotion_against_the_evidence_is_refused_and_then_forced_and_rolled_
     page: Page, served: Served
 ) -> None:
     first, second = (served.get("/gate").json()[name] for name in ("serving", "head"))
-    force = page.get_by_label("Promote it all the same")
+    force = page.get_by_label("Promote it anyway")
     expect(force).to_be_hidden()
     ask(page, "Promote")
     expect(page.locator(OUTCOME)).to_have_text(re.compile("^hold: harm"))
-    expect(page.locator("#force-note")).to_contain_text("The evidence is against the newest version: harm.")
+    expect(page.locator("#force-note")).to_contain_text("The evidence is against the challenger: harm.")
     expect(page.get_by_label("Reason")).to_have_value("a test")
     force.check()
     ask(page, "Promote")
@@ -113,7 +113,7 @@ def test_a_freeze_ends_when_the_operator_says(page: Page, served: Served) -> Non
     end = page.get_by_label("End of the freeze")
     end.fill("2020-01-01T12:00")
     ask(page, "Freeze")
-    expect(page.locator(OUTCOME)).to_have_text("That time is not ahead of us. Choose one that is.")
+    expect(page.locator(OUTCOME)).to_have_text("That time has passed. Choose one in the future.")
     end.fill("2099-01-01T12:00")
     ask(page, "Freeze")
     expect(page.locator(OUTCOME)).to_contain_text("31536000")  # a year at most: the service says so, and what to do
@@ -123,9 +123,7 @@ def test_a_freeze_ends_when_the_operator_says(page: Page, served: Served) -> Non
     assert 2 * 86_400 < served.get("/gate").json()["frozen_until"] - time.time() < 4 * 86_400
 
 
-def test_what_somebody_else_changed_meanwhile_is_shown_before_anything_is_done(
-    browser: Browser, served: Served
-) -> None:
+def test_a_change_by_somebody_else_is_shown_before_the_request_is_sent(browser: Browser, served: Served) -> None:
     context = browser.new_context(base_url=served.base, reduced_motion="reduce")
     page = context.new_page()
     page.route("**/stream", lambda route: route.abort())  # so that the page does not hear of it by itself

@@ -15,11 +15,11 @@ PICKS = "#shop .pick"
 
 
 def picks(page: Page) -> list[str]:
-    """Ids of what is recommended, in order."""
+    """Ids of the recommended items, in order."""
     return page.locator(PICKS).evaluate_all("all => all.map(pick => pick.dataset.item)")
 
 
-def test_each_thing_done_in_the_shop_arrives_and_changes_what_is_recommended(page: Page) -> None:
+def test_each_event_in_the_shop_arrives_and_changes_the_recommendations(page: Page) -> None:
     expect(page.locator(PICKS)).to_have_count(8)
     for place, (verb, kind) in enumerate((("Look at", "click"), ("Favourite", "favourite"), ("Buy", "purchase"))):
         before = picks(page)
@@ -31,7 +31,7 @@ def test_each_thing_done_in_the_shop_arrives_and_changes_what_is_recommended(pag
     expect(first).to_contain_text(re.compile(r"score -?\d"))
 
 
-def test_a_visitor_is_made_up_for_each_tab(page: Page) -> None:
+def test_each_tab_has_a_visitor_of_its_own(page: Page) -> None:
     name = page.evaluate("sessionStorage.getItem('visitor')")
     assert re.fullmatch(r"visitor-[0-9a-f]{12}", name)
     other = page.context.new_page()
@@ -58,7 +58,7 @@ def test_a_hostile_title_is_shown_as_text(page: Page, stage: Stage) -> None:
     assert page.locator("main img, main script, main b:has-text('goods')").count() == 0
 
 
-def test_the_shelf_goes_on_page_by_page(page: Page) -> None:
+def test_the_shelf_loads_page_by_page(page: Page) -> None:
     expect(page.locator(CARDS)).to_have_count(24)
     page.get_by_role("button", name="Show more items").click()
     expect(page.locator(CARDS)).to_have_count(48)
@@ -71,7 +71,7 @@ def test_learning_shows_every_contender_and_new_versions(page: Page) -> None:
     for name in ("served", "ranker", "follows", "popularity short", "machine"):
         expect(page.get_by_role("rowheader", name=re.compile(f"^{name}"))).to_be_visible()
     expect(page.locator(".plot svg")).to_have_attribute("aria-label", re.compile(r"served \d"))
-    version = page.locator(".tile", has_text="Version served").locator("dd").first
+    version = page.locator(".tile", has_text="Champion").locator("dd").first
     before = version.inner_text()
     expect(version).not_to_have_text(before)
 
@@ -91,7 +91,7 @@ def test_an_operator_freezes_and_thaws(page: Page, refusals: None) -> None:
     expect(page.locator(".now")).to_have_text("continuous")
 
 
-def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
+def test_users_and_items_are_looked_up(page: Page) -> None:
     do(page, "Look at", 0)
     page.get_by_role("tab", name="Look up").click()
     page.get_by_role("button", name="Look up user").click()
@@ -99,17 +99,17 @@ def test_what_is_known_of_a_user_and_an_item_is_found(page: Page) -> None:
     expect(done).to_have_count(1)
     expect(page.locator("#lookup .pick details").first).to_be_attached()
     done.get_by_role("button").click()
-    expect(page.locator("#lookup .facts")).to_contain_text("Met by the model")
+    expect(page.locator("#lookup .facts")).to_contain_text("Known to the model")
 
 
-def test_what_nobody_knows_is_said(page: Page, refusals: None) -> None:
+def test_an_unknown_item_is_reported(page: Page, refusals: None) -> None:
     page.goto("/#lookup")
     page.get_by_label("Item", exact=True).fill("no-such-item")
     page.get_by_role("button", name="Look up item").click()
     expect(page.locator("#lookup .trouble")).to_contain_text("No item 'no-such-item' is known.")
 
 
-def test_everything_is_reached_by_keyboard(page: Page) -> None:
+def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     expect(page.locator(CARDS).first).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -128,7 +128,7 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     expect(page.locator(".arrival")).to_contain_text("ms to arrive")
 
 
-def test_a_service_that_goes_away_is_said_and_found_again(page: Page, stage: Stage, refusals: None) -> None:
+def test_a_lost_service_is_reported_and_found_again(page: Page, stage: Stage, refusals: None) -> None:
     expect(page.locator("#link")).to_have_text("Live")
     stage.service.stop()
     expect(page.locator("#link")).to_have_attribute("data-state", "lost")

@@ -1,4 +1,4 @@
-"""The example shop in a real Chromium: what the page saw goes out as a beacon, across origins, without a complaint."""
+"""The example shop in a real Chromium: impressions are sent as beacons across origins, without a complaint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
-    """A service that takes beacons of the shop's pages."""
+    """A service that accepts beacons of the shop's pages."""
     ensure_topics(settings)
     keys = tuple(f"{role}:{digest(role)}" for role in ("admin", "beacon"))
     with connected(changed(settings, service={"keys": keys, "beacon_origins": (ORIGIN,)}), trusted=False) as running:
@@ -38,7 +38,7 @@ def test_a_look_a_heart_and_a_purchase_reach_the_topic(served: Served, settings:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{address}/item/kettle")
         page.get_by_role("button", name="Remember").click()
-        # A beacon of a page that is being left is sent all the same.
+        # A beacon is sent even when the visitor leaves the page.
         page.get_by_role("button", name="Buy").click()
         page.wait_for_load_state()
         page.goto(f"{address}/item/mint")

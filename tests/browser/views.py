@@ -1,4 +1,4 @@
-"""The name of a view in; the page showing it, with everything there, out."""
+"""Opens a view of the page and waits until everything is there."""
 
 from __future__ import annotations
 

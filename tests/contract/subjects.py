@@ -1,6 +1,6 @@
-"""Models in, one set of verbs out: what the contract asks of regressors, of the ranker and of all contenders alike.
+"""Gives regressors, the ranker and all contenders one set of verbs, so that one contract can check them all.
 
-An example is (user, item, second, target): the user met the item then, and the target says how much they liked it.
+An example is (user, item, second, target): the user met the item at that second; the target is how much they liked it.
 """
 
 from __future__ import annotations
@@ -40,41 +40,41 @@ class Example(NamedTuple):
 
 
 class Subject(ABC):
-    """A model under contract. `learnt` and `scored` count what a check made of it, so that none passes unasked."""
+    """A model under contract. `learned` and `scored` count its calls, so that no check passes without asking it."""
 
     name: str
     batches = True
     """Whether it has a verb for many examples at once."""
     predicts = True
-    """Whether it can be asked without being taught."""
+    """Whether it can predict without learning."""
     snapshots = True
-    """Whether its state is written down and loaded."""
+    """Whether it has snapshots."""
 
     def __init__(self) -> None:
-        self.learnt = self.scored = 0
+        self.learned = self.scored = 0
 
     @abstractmethod
     def learn(self, examples: Sequence[Example]) -> None:
-        """One by one."""
+        """Learn examples one by one."""
 
     def learn_at_once(self, examples: Sequence[Example]) -> None:
-        """In one call."""
+        """Learn examples in one call."""
         raise NotImplementedError
 
     @abstractmethod
     def scores(self, example: Example, items: Sequence[str]) -> list[float]:
-        """Of items for the user of an example, at its moment."""
+        """Score items for the user of an example, at its moment."""
 
     @abstractmethod
     def digest(self) -> str:
-        """Of every byte learnt."""
+        """Hash every learned byte."""
 
     @abstractmethod
     def rows(self) -> int:
-        """Rows allocated."""
+        """Count the allocated rows."""
 
     def copied(self) -> Subject:
-        """Another one, which holds what a snapshot of this one held."""
+        """Make another one from a snapshot of this one."""
         raise NotImplementedError
 
 
@@ -92,12 +92,12 @@ class OfRegressor(Subject):
     def learn(self, examples: Sequence[Example]) -> None:
         for example in examples:
             self.model.learn_one(self.features(example, example.item_id), example.target)
-        self.learnt += len(examples)
+        self.learned += len(examples)
 
     def learn_at_once(self, examples: Sequence[Example]) -> None:
         frame = pd.DataFrame([self.features(example, example.item_id) for example in examples])
         self.model.learn_many(frame, pd.Series([example.target for example in examples]))
-        self.learnt += len(examples)
+        self.learned += len(examples)
 
     def scores(self, example: Example, items: Sequence[str]) -> list[float]:
         self.scored += len(items)
@@ -132,7 +132,7 @@ class OfListwise(Subject):
         for example in examples:
             items = [example.item_id, "other-1", "other-2", "other-3"]
             self.model.learn_one([self.features(example, item) for item in items], 0)
-        self.learnt += len(examples)
+        self.learned += len(examples)
 
     def scores(self, example: Example, items: Sequence[str]) -> list[float]:
         self.scored += len(items)
@@ -151,7 +151,7 @@ class OfListwise(Subject):
 
 
 class OfRecommender(Subject):
-    """The recommender as one of its contenders orders: a score per candidate of a user's history."""
+    """The recommender, ordered by one of its contenders: a score for each candidate of a user's history."""
 
     def __init__(self, contender: str, settings: RecommenderOptions, seed: int = 1, state: State | None = None) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class OfRecommender(Subject):
         self.model.learn_events(examples, [example.timestamp for example in examples])
         for example in examples:
             self.past.setdefault(example.user_id, []).append(example)
-        self.learnt += len(examples)
+        self.learned += len(examples)
 
     def scores(self, example: Example, items: Sequence[str]) -> list[float]:
         self.scored += len(items)
@@ -199,8 +199,11 @@ class OfRecommender(Subject):
 
 
 class OfWitness(Subject):
-    """A River regressor behind the witness's adapter. It is never served and never in a version, so it has no snapshot;
-    River's own prediction makes rows, which the adapter bounds by hashing ids."""
+    """A River regressor behind the witness's adapter.
+
+    It is never served and never in a version, so it has no snapshot. River's own prediction makes rows, which the
+    adapter bounds by hashing ids.
+    """
 
     batches = predicts = snapshots = False
 
@@ -213,7 +216,7 @@ class OfWitness(Subject):
         others = [f"other-{at}" for at in range(min(OTHERS, 5))]
         for example in examples:
             self.model.judge(example, example.target, others)
-        self.learnt += len(examples)
+        self.learned += len(examples)
         self.scored += len(examples)
 
     def scores(self, example: Example, items: Sequence[str]) -> list[float]:
@@ -223,10 +226,10 @@ class OfWitness(Subject):
 
     def digest(self) -> str:
         model = self.model._model
-        learnt = {
+        learned = {
             name: repr(getattr(model, name)) for name in ("weights", "latents", "intercept") if hasattr(model, name)
         }
-        return hashlib.sha256(repr((learnt, self.model.scores())).encode()).hexdigest()
+        return hashlib.sha256(repr((learned, self.model.scores())).encode()).hexdigest()
 
     def rows(self) -> int:
         return len(self.model._model.weights)
@@ -247,7 +250,7 @@ NAMES = (*REGRESSORS, *CONTENDERS, *WITNESSES)
 
 
 def made(name: str, *, max_features: int = 5000) -> Subject:
-    """A fresh subject; equal calls give equal ones."""
+    """Make a new subject; equal calls give equal ones."""
     if name == "ListwiseRanker":
         return OfListwise(ListwiseRanker(max_features=max_features))
     if name in REGRESSORS:
@@ -258,7 +261,7 @@ def made(name: str, *, max_features: int = 5000) -> Subject:
 
 
 def examples(count: int, seed: int = 1) -> list[Example]:
-    """Ten users, thirty items, a minute apart; everybody likes their own third of the items."""
+    """Make examples of ten users and thirty items, a minute apart; each user likes their own third of the items."""
     drawn = itertools.count(seed * 7919)
     found = []
     for at in range(count):

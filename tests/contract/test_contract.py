@@ -74,9 +74,9 @@ def a_snapshot_gives_bit_equal_scores_and_learns_on_alike(name: str) -> Subject:
 
 
 def whoever_is_new_gets_finite_scores(name: str) -> Subject:
-    for learnt in (0, 200):
+    for learned in (0, 200):
         subject = made(name)
-        subject.learn(examples(learnt))
+        subject.learn(examples(learned))
         stranger = examples(1)[0]._replace(user_id="a stranger", timestamp=NOW + 1e6)
         assert all(math.isfinite(score) for score in subject.scores(stranger, ["never seen", "nor this"]))
     return subject
@@ -95,7 +95,7 @@ CHECKS = {
 
 
 def applies(name: str, check: str) -> bool:
-    """What does not apply, and why, is written at the flags of tests/contract/subjects.py."""
+    """Checks that do not apply are marked by the flags in tests/contract/subjects.py, with the reason."""
     subject = made(name)
     return {
         predicting_changes_nothing_and_allocates_no_row.__name__: subject.predicts,
@@ -111,13 +111,13 @@ WANTED = [(name, check) for name in NAMES for check in CHECKS if applies(name, c
 def test_the_contract(name: str, check: str) -> None:
     asked = CHECKS[check](name)
     assert asked.name == name
-    assert asked.learnt > 0
+    assert asked.learned > 0
     assert asked.scored > 0
     ASKED.add((name, check))
 
 
 def test_every_model_of_the_package_is_under_contract() -> None:
-    """A new regressor, estimator or contender that nobody put into tests/contract/subjects.py fails here."""
+    """A new regressor, estimator or contender that is missing in tests/contract/subjects.py fails here."""
     for found in pkgutil.walk_packages(models.__path__, "models."):
         importlib.import_module(found.name)
     defined, waiting = set(), [FeatureTable, base.Regressor]
@@ -132,8 +132,8 @@ def test_every_model_of_the_package_is_under_contract() -> None:
     assert len(WANTED) == len(NAMES) * len(CHECKS) - 1 - 3 * len(DEFAULT_WITNESSES)
 
 
-def test_the_contract_was_really_asked_of_each(request: pytest.FixtureRequest) -> None:
-    """Last: of all pairs that were selected, and that is all of them unless somebody chose."""
+def test_the_contract_was_really_checked_on_each_model(request: pytest.FixtureRequest) -> None:
+    """Runs last, over all selected pairs: every pair, unless the run was restricted."""
     chosen = {
         (item.callspec.params["name"], item.callspec.params["check"])
         for item in request.session.items
@@ -163,8 +163,8 @@ print(json.dumps(found))
 """
 
 
-def test_ties_fall_by_the_stated_rule_whatever_the_hash_seed() -> None:
-    """Rule: of equal scores the candidate named first by the sources, or by the caller, comes first."""
+def test_ties_are_broken_by_the_stated_rule_whatever_the_hash_seed() -> None:
+    """The rule: on a tie the candidate that the sources, or the caller, named first comes first."""
     root = Path(__file__).parents[2]
     outputs = []
     for seed in ("0", "1", "4242"):

@@ -1,8 +1,8 @@
 """Data whose answer is known: a checkerboard, and one whose colours change places.
 
-Users and items are black or white; users take items of their own colour alone, all but one, which is held out. Whoever
-has learnt that puts the held-out item first among those the user has not had: recall@1 is exactly 1 (the test that
-`implicit` asks of its models). Then everybody changes colour, and the model has a stated time to follow.
+Users and items are black or white; users take only items of their own colour, all but one, which is held out. A model
+that has learned this puts the held-out item first among those the user has not had: recall@1 is exactly 1 (the test
+that `implicit` gives its models). Then all users change colour, and the model has a stated time to follow.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tests.contract.subjects import NOW, Example
 
 SIDE = 24
 PERSONAL = ("window", "cosine", "machine", "ranker")
-"""Contenders that know the user; popularity knows nobody, and `follows` no more than one item."""
+"""Contenders that use the user's history; popularity uses none, and `follows` only one item."""
 
 RECOVERY_EVENTS = 3_000
 """Events after the colours changed until recall@1 over both colours is exactly 1 again, for the recommender: 125 per
-item. The memories hold 50 neighbours per item, and the old ones have to fade beside the new."""
+item. Co-visitation holds 50 neighbours per item, and the old ones have to fade among the new."""
 
 RECOVERY_EXAMPLES = 6_000
-"""The same for the factorization machine by SGD at rate .05."""
+"""The same for the factorization machine by SGD at rate 0.05."""
 
 
 def board(count: int, seed: int, colour: int = 0) -> list[Example]:
@@ -43,12 +43,12 @@ def board(count: int, seed: int, colour: int = 0) -> list[Example]:
 
 
 def held_out(user: int, colour: int) -> int:
-    """The item that the user never takes, of the colour that they take."""
+    """Return the held-out item of a user, of the colour that they take."""
     return (user + colour) % SIDE
 
 
 class Shop:
-    """A recommender and everybody's history."""
+    """A recommender and the histories of all users."""
 
     def __init__(self) -> None:
         self.settings = RecommenderOptions(items=100, users=100)
@@ -63,7 +63,7 @@ class Shop:
         self.now = events[-1].timestamp + 30.0
 
     def recall(self, contender: str, colour: int) -> float:
-        """Share of the users whose first recommendation among what they did not take of late is the held-out item."""
+        """Share of the users whose first recommendation among items not taken recently is the held-out one."""
         hits = 0
         for user in range(SIDE):
             own = [event for event in self.past[f"user{user}"][::-1] if event.timestamp >= NOW + colour * 1e6][:100]
@@ -93,7 +93,7 @@ def test_after_the_colours_changed_recall_is_exactly_one_again_within_the_stated
 
 
 def taught(model: FactorizationMachine | LinearRegressor, count: int, seed: int, colour: int) -> None:
-    """Both kinds of pairs, liked and not, but never a held-out one."""
+    """Draw pairs of both kinds, liked and not, but never a held-out one."""
     rng = np.random.default_rng(seed)
     for user, item in rng.integers(SIDE, size=(count, 2)).tolist():
         if item != held_out(user, colour):

@@ -162,7 +162,8 @@ def set_steps(steps, category, others, counts, totals):
 @kernel
 def price_features(x, prices, item, last_price, mean_price, steepness):
     """x[0..3]: distance in log price to the last item and to the mean of the history, difference, nearness; 0 where a
-    price is unknown. `steepness`: nearness is e to the minus this times the distance."""
+    price is unknown. `steepness`: nearness is e to the minus this times the distance.
+    """
     x[:4] = 0
     price = prices[item]
     if price == NO_PRICE:

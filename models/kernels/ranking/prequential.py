@@ -82,7 +82,8 @@ def rank_of(scores, count, target):
 @scoring
 def reaching(scores, count, least):
     """How many of the first `count` scores are `least` or more. Counted in f32, as wide as what is compared: exact to
-    2**24, and four times as many a step as in i64."""
+    2**24, and four times as many a step as in i64.
+    """
     total = np.float32(0)
     for at in range(count):
         total += np.float32(1) if scores[at] >= least else np.float32(0)

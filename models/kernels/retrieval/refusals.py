@@ -51,7 +51,8 @@ def shrunk(key, rate, applied, weight):
 @kernel
 def take_popularity(stats, tops, lists, item, applied, weight):
     """Lower the item's three popularities, also where lists hold them. A list can then lack an item that has come to
-    stand above its last one, until that is touched again."""
+    stand above its last one, until that is touched again.
+    """
     rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
     for life in range(3):
         stats.key[item, life] = shrunk(stats.key[item, life], rates[life], applied, weight)

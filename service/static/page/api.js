@@ -1,4 +1,4 @@
-// A path in, its answer out; or a Trouble that says what happened and what to do next.
+// Requests to the API. A failure is a Trouble, which says what happened and what to do next.
 
 export class Trouble extends Error {
   constructor(status, detail, next = "") {
@@ -10,13 +10,13 @@ export class Trouble extends Error {
 
 let key = "";
 let asking = null;
-let declined = false; // what nobody asked for does not open the dialog again
+let declined = false; // then requests in the background do not open the dialog again
 
 export function headers(more = {}) {
   return key ? { ...more, "X-API-Key": key } : more;
 }
 
-// One dialog, however many requests wait for it.
+// All requests that wait for a key share one dialog.
 export function askForKey(why) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("key-dialog");

@@ -1,4 +1,4 @@
-// Numbers in, small line and interval drawings out. Each has its meaning as text; the exact numbers stand beside it.
+// Draws small line and interval charts. Each has its meaning as text, and the exact numbers stand next to it.
 
 import { svg } from "./dom.js";
 
@@ -29,7 +29,7 @@ export function spark(values, label, kind = "") {
   return made;
 }
 
-// `lines`: [{values, kind}], the last one on top.
+// Draws `all`, a list of {values, kind}, the last one on top.
 export function lines(all, label, { width = 640, height = 180 } = {}) {
   const known = all.flatMap((line) => line.values).filter((value) => value !== null && value !== undefined);
   const high = Math.max(0.05, ...known) * 1.08;
@@ -43,7 +43,7 @@ export function lines(all, label, { width = 640, height = 180 } = {}) {
   return { made, high };
 }
 
-// A difference with its bounds around zero: where all of it is left of zero, the new one is worse for certain.
+// Draws a difference with its bounds around zero. An interval left of zero shows that the new version is worse.
 export function interval(low, value, high, label) {
   const reach = Math.max(0.02, Math.abs(low), Math.abs(high)) * 1.1;
   const x = (at) => 150 + (at / reach) * 150;

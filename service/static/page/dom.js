@@ -1,4 +1,4 @@
-// Names and text in, elements out. Text is only ever set as text: titles and ids come from outside.
+// Makes elements. Text is only ever set as text, because titles and ids come from outside.
 
 export function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -20,7 +20,7 @@ export function svg(name, attributes = {}, ...children) {
   return made;
 }
 
-// Text is replaced only where it differs: a screen reader need not hear the same again.
+// Replaces text only where it differs, so that a screen reader does not repeat it.
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
@@ -46,7 +46,7 @@ export function seconds(value) {
 
 const DAY = 86400;
 
-// With its day where the hour alone would mislead.
+// Includes the day where the time alone would mislead.
 export function moment(epoch) {
   const at = new Date(epoch * 1000);
   return Math.abs(epoch - Date.now() / 1000) < DAY / 2 ? at.toLocaleTimeString("en-GB") : at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
@@ -54,7 +54,7 @@ export function moment(epoch) {
 
 export const clock = (epoch) => new Date(epoch * 1000).toLocaleTimeString("en-GB");
 
-// A version's id is sequence, token and hash: people tell them apart by the first part.
+// A version's id is sequence, token and hash; people tell versions apart by the sequence.
 export const short = (version) => (version ? `v${version.split("-")[0]}` : "none");
 
 export const plain = (word) => word.replaceAll("_", " ");

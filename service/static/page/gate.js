@@ -1,4 +1,4 @@
-// The gate: what is served and why, the evidence, the decisions as they come, and beside them an operator's buttons.
+// The gate: the champion and why it is served, the evidence, the decisions as they come, and an operator's buttons.
 
 import { Trouble, get } from "./api.js";
 import { interval } from "./chart.js";
@@ -6,15 +6,15 @@ import { clock, el, moment, number, plain, say, short } from "./dom.js";
 import * as operate from "./operate.js";
 
 const COMPARED = {
-  reference: "What is learnt, against the last known good version",
-  champion: "What is learnt, against what is served",
-  learnt: "The learnt ranking, against the best single source",
-  probation: "What is served, against what was served before",
+  reference: "Challenger against reference",
+  champion: "Challenger against champion",
+  learnt: "Learned ranking against baseline",
+  probation: "Champion against reference",
 };
 const MODE_WORDS = {
-  continuous: "Every sound version goes live, unless it is worse for certain.",
+  continuous: "Every sound version goes live, unless it is shown to be worse.",
   strict: "A version goes live when it is shown to be better, or no worse for three in a row.",
-  shadow: "The best single source orders what is shown; the learnt ranking is only reported.",
+  shadow: "The baseline orders slates; the learned ranking is only reported.",
   manual: "A version goes live when an operator asks.",
   frozen: "Nothing goes live.",
 };
@@ -27,16 +27,16 @@ export function build(root) {
   part.mode = el("p", { class: "now" }, "…");
   part.words = el("p", { class: "quiet" });
   part.facts = el("dl", { class: "facts" });
-  part.evidence = el("div", { class: "evidence" }, el("p", { class: "quiet" }, "Not enough is tested yet."));
+  part.evidence = el("div", { class: "evidence" }, el("p", { class: "quiet" }, "Too few events are tested yet."));
   part.list = el("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
   part.latest = el("p", { class: "hidden", role: "status" });
   root.append(
     el("h2", {}, "The gate"),
     el("div", { class: "columns" },
       el("div", { class: "panel" }, el("h3", {}, "State"), part.mode, part.words, part.facts),
-      el("div", { class: "panel" }, el("h3", {}, "What to do"), operate.build(show))),
+      el("div", { class: "panel" }, el("h3", {}, "Actions"), operate.build(show))),
     el("div", { class: "panel" }, el("h3", {}, "Evidence"),
-      el("p", { class: "quiet" }, "Difference in hit rate with bounds that hold at every moment. All of it left of the line: worse for certain."),
+      el("p", { class: "quiet" }, "Difference in hit rate, with bounds that hold at every moment. An interval left of the line: shown to be worse."),
       part.evidence),
     el("div", { class: "panel" }, el("h3", {}, "Decisions"), part.latest, part.list));
 }
@@ -49,7 +49,7 @@ export function reconnected() {
   if (part.list.isConnected && !part.list.closest("section").hidden) read();
 }
 
-export function told(event, data, open) {
+export function update(event, data, open) {
   if (event !== "state") return;
   if (data.decisions.length) decisions(data.decisions);
   if (open && data.gate.revision !== revision) read();
@@ -70,7 +70,7 @@ async function read() {
 
 function show(gate) {
   revision = gate.revision;
-  operate.told(gate);
+  operate.update(gate);
   say(part.mode, gate.mode);
   part.mode.dataset.mode = gate.mode;
   say(part.words, MODE_WORDS[gate.mode] ?? "");
@@ -81,9 +81,9 @@ function show(gate) {
 function described(gate) {
   const until = gate.frozen_until ? ` until ${moment(gate.frozen_until)}` : "";
   return {
-    Served: `${short(gate.serving)}${gate.baseline ? ", ordered by the best single source" : ", ordered by the learnt ranking"}`,
-    Newest: short(gate.head),
-    "Last known good": short(gate.reference),
+    Champion: `${short(gate.serving)}${gate.baseline ? ", ordered by the baseline" : ", ordered by the learned ranking"}`,
+    Challenger: short(gate.head),
+    Reference: short(gate.reference),
     "Last decision": gate.last_action ? `${gate.last_action}: ${gate.last_reasons.map(plain).join(", ")}` : "none yet",
     ...(gate.mode_reason && { Why: `${gate.mode_reason} (${gate.mode_actor})${until}` }),
     ...(gate.rollbacks && { "Rolled back": `${gate.rollbacks} in a row; quiet until ${moment(gate.cool_until)}` }),

@@ -1,4 +1,4 @@
-// Learning: hit rate of what is served and of every contender, events a second, freshness, versions.
+// Learning: hit rates of the served ranking and of every contender, events per second, freshness, versions.
 
 import { lines, spark } from "./chart.js";
 import { el, number, percent, plain, say, seconds, short } from "./dom.js";
@@ -9,10 +9,10 @@ const part = {};
 const rows = new Map();
 
 const MEANING = {
-  served: "what shoppers get", ranker: "all sources together, learnt", machine: "factorization machine", linear: "linear model",
+  served: "what shoppers get", ranker: "all sources together, learned", machine: "factorization machine", linear: "linear model",
   follows: "what others went on to", window: "goes with recent items", cosine: "goes with recent items, popularity out",
-  own_recent: "the shopper's own items", popularity_short: "popular right now", popularity_middle: "popular of late",
-  popularity_long: "popular for long", untouched: "new items",
+  own_recent: "the shopper's own items", popularity_short: "popular right now", popularity_middle: "popular recently",
+  popularity_long: "popular for a long time", untouched: "new items",
 };
 
 function tile(name, title, note) {
@@ -30,12 +30,12 @@ export function build(root) {
   root.append(
     el("h2", {}, "How well it learns"),
     el("dl", { class: "tiles" },
-      tile("rate", "Events a second", "between the last two versions"),
-      tile("freshness", "From event to served", "middle of the last version's events"),
-      tile("version", "Version served", ""),
-      tile("tested", "Tested before learnt", "recent events the scores stand for")),
+      tile("rate", "Events per second", "between the last two versions"),
+      tile("freshness", "From event to served", "median over the last version's events"),
+      tile("version", "Champion", ""),
+      tile("tested", "Tested before learning", "recent events behind the scores")),
     el("h3", {}, "Hit rate within the first 20"),
-    el("p", { class: "quiet" }, "Of the events tested before they are learnt: how often the item that came was in the list. ",
+    el("p", { class: "quiet" }, "Each event is tested before it is learned: how often its item was in the list. ",
       el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "ranker"), el("span", { class: "key" }, "each source")),
     el("div", { class: "plotbox" }, part.high, part.chart, el("span", { class: "axis low" }, "0 %")),
     part.span,
@@ -45,7 +45,7 @@ export function build(root) {
       part.body)));
 }
 
-export function told(event, data, open) {
+export function update(event, data, open) {
   points.push(...(event === "history" ? data : [data]).filter((point) => point.version));
   points.splice(0, Math.max(0, points.length - KEPT));
   if (open) draw();
@@ -57,13 +57,13 @@ export function opened() {
 
 function draw() {
   const now = points.at(-1);
-  if (!now) return say(part.span, "Nothing is learnt yet. The first version comes a second after the first event.");
+  if (!now) return say(part.span, "Nothing is learned yet. The first version comes a second after the first event.");
   say(part.rate, number(now.rate));
   say(part.freshness, seconds(now.freshness));
   say(part.version, short(now.version));
   say(part["version-note"], `cut ${seconds(Math.max(0, now.at - now.created_at))} ago, ${number(now.items)} items`);
   say(part.tested, number(now.tested));
-  small("rate", points.map((point) => point.rate), "Events a second over the last minutes");
+  small("rate", points.map((point) => point.rate), "Events per second over the last minutes");
   small("freshness", points.map((point) => point.freshness), "Seconds from event to served over the last minutes");
   small("version", points.map((point) => point.sequence), "Versions appearing over the last minutes");
   curves(now);
@@ -86,7 +86,7 @@ function curves(now) {
   const names = Object.keys(now.scores).sort((one, other) => order(one) - order(other));
   const all = names.map((name) => ({ values: series(name), kind: order(name) ? name : "" }));
   const minutes = (now.at - points[0].at) / 60;
-  const label = `Hit rates over the last ${minutes.toFixed(1)} minutes: served ${percent(now.scores.served ?? 0)}. The table has all.`;
+  const label = `Hit rates over the last ${minutes.toFixed(1)} minutes: served ${percent(now.scores.served ?? 0)}. The table has all contenders.`;
   const { made, high } = lines(all, label);
   part.chart.classList.remove("skeleton");
   part.chart.replaceChildren(made);

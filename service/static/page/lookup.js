@@ -1,4 +1,4 @@
-// Look up: what is known of a user and why each item is recommended; what is known of an item and what goes with it.
+// Look up: a user's history and recommendations with reasons; an item's facts and the items that go with it.
 
 import { Trouble, get, id } from "./api.js";
 import { clock, el, price, say } from "./dom.js";
@@ -12,8 +12,8 @@ export function build(root) {
   part.result = el("div", { class: "result", "aria-live": "polite" });
   root.append(
     el("h2", {}, "Look up"),
-    el("div", { class: "columns" }, form("user", "User", "What was done, and why each item is recommended."),
-      form("item", "Item", "What the shop says of it, and what goes with it.")),
+    el("div", { class: "columns" }, form("user", "User", "Their history, and why each item is recommended."),
+      form("item", "Item", "What the shop says about it, and what goes with it.")),
     part.result);
 }
 
@@ -55,7 +55,7 @@ async function user(wanted) {
     el("div", { class: "panel" }, el("h3", {}, `Recommended to ${wanted}, and why`),
       el("ol", { class: "picks" }, ...slate.items.map((found) => entry(found, { explained: true })))),
     el("div", { class: "panel" }, el("h3", {}, "What this user did last"),
-      done.length ? el("ol", { class: "decisions" }, ...done) : el("p", { class: "quiet" }, "Nothing is known of this user: the answer is what is good for anybody.")))];
+      done.length ? el("ol", { class: "decisions" }, ...done) : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody.")))];
 }
 
 const FACTS = [["title", "Title"], ["category", "Category"], ["brand", "Brand"], ["price", "Price"], ["tags", "Tags"], ["rating", "Rating"]];
@@ -66,8 +66,8 @@ async function item(wanted) {
     .flatMap(([name, words]) => [el("dt", {}, words), el("dd", {}, name === "price" ? price(known.price) : [known[name]].flat().join(", "))]);
   return [el("div", { class: "columns" },
     el("div", { class: "panel" }, el("h3", {}, `Item ${wanted}`),
-      el("dl", { class: "facts" }, ...facts, el("dt", {}, "Shown"), el("dd", {}, known.available ? "yes" : "no: taken off or not available"),
-        el("dt", {}, "Met by the model"), el("dd", {}, known.learnt ? "yes" : "not yet"))),
+      el("dl", { class: "facts" }, ...facts, el("dt", {}, "Shown"), el("dd", {}, known.available ? "yes" : "no: removed or not available"),
+        el("dt", {}, "Known to the model"), el("dd", {}, known.learnt ? "yes" : "not yet"))),
     el("div", { class: "panel" }, el("h3", {}, "Goes with it"),
       slate.items.length ? el("ol", { class: "picks" }, ...slate.items.map((found) => entry(found))) : el("p", { class: "quiet" }, "Nothing yet.")))];
 }

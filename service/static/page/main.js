@@ -1,4 +1,4 @@
-// Puts the views together: one stream for all, each view told only what it shows.
+// Builds the views and feeds all of them from one stream; each view takes what it shows.
 
 import * as gate from "./gate.js";
 import * as learning from "./learning.js";
@@ -21,17 +21,17 @@ function link(state, text) {
 function warn(state) {
   const notice = document.getElementById("notice");
   const text = state.gate.store_error
-    ? `Redis does not answer: what was learnt last goes on being served. ${state.gate.store_error}`
+    ? `Redis does not answer: the champion stays as it is. ${state.gate.store_error}`
     : state.gate.load_error
-      ? `A newer version cannot be loaded, the one before it is served. ${state.gate.load_error}`
+      ? `The champion cannot be loaded; an earlier version is served. ${state.gate.load_error}`
       : "";
   notice.hidden = text === "";
   say(notice, text);
 }
 
-function tell(event, data) {
+function dispatch(event, data) {
   if (event === "state") warn(data);
-  for (const view of Object.values(VIEWS)) view.told?.(event, data, view === VIEWS[current()]);
+  for (const view of Object.values(VIEWS)) view.update?.(event, data, view === VIEWS[current()]);
 }
 
 for (const [name, view] of Object.entries(VIEWS)) view.build(document.getElementById(name));
@@ -40,4 +40,4 @@ addEventListener("lookup", (event) => {
   lookup.show(event.detail.kind, event.detail.id);
 });
 install((name) => VIEWS[name].opened?.());
-follow(tell, link);
+follow(dispatch, link);

@@ -1,14 +1,14 @@
-// An operator's buttons: freeze until a time, thaw, promote, roll back, change the mode; each with a reason.
+// An operator's buttons: freeze until a time, thaw, promote, roll back, change the mode. Each needs a reason.
 
 import { Trouble, get, post } from "./api.js";
 import { el, moment, plain, say, short } from "./dom.js";
 
 const MODES = ["continuous", "strict", "shadow", "manual"];
-const ATTEMPTS = 6; // a version a second moves the gate's revision on while one reads it
+const ATTEMPTS = 6; // each promotion, about one a second, moves the gate's revision on while an operator reads it
 const SPANS = { 3600: "for an hour", 14400: "for four hours", 86400: "for a day", 604800: "for a week", until: "until …" };
-// What an operator goes by. Another change in between is shown before anything is asked for.
-const SEEN = { mode: "the mode", frozen_until: "the end of the freeze", rollbacks: "what is served, by a roll-back", recovering: "the wait after a roll-back" };
-// Reasons that a plain promote gives way to.
+// What an operator decides by. A change of it in between is shown before any request is sent.
+const SEEN = { mode: "the mode", frozen_until: "the end of the freeze", rollbacks: "the champion, by a rollback", recovering: "the wait after a rollback" };
+// Reasons for which a promotion without force is refused.
 const AGAINST = new Set(["harm", "crash", "lists_changed", "recovering"]);
 
 const part = {};
@@ -28,7 +28,7 @@ export function build(shown) {
   part.force = el("input", { id: "force", type: "checkbox", "aria-describedby": "force-note" });
   part.forceNote = el("p", { class: "quiet small", id: "force-note" });
   part.forcing = el("div", { class: "force", hidden: true },
-    el("div", { class: "row" }, part.force, el("label", { for: "force" }, "Promote it all the same")), part.forceNote);
+    el("div", { class: "row" }, part.force, el("label", { for: "force" }, "Promote it anyway")), part.forceNote);
   part.back = el("p", { class: "quiet small", id: "back-note" });
   part.choice = el("select", { id: "mode" }, ...MODES.map((mode) => el("option", { value: mode }, mode)));
   part.outcome = el("p", { class: "outcome", role: "status" });
@@ -45,8 +45,8 @@ export function build(shown) {
 
 const button = (verb, words, kind = null) => el("button", { type: "button", class: kind, onclick: () => ask(verb) }, words);
 
-// The gate as it is shown now: what the buttons say, and what must still hold when one is used.
-export function told(gate) {
+// Takes over the gate as it is shown: what the buttons say, and what must still hold when one is used.
+export function update(gate) {
   seen = gate;
   const frozen = gate.mode === "frozen";
   part.freezing.hidden = frozen;
@@ -57,7 +57,7 @@ export function told(gate) {
   const why = refused || against.map(plain).join(", ");
   part.forcing.hidden = !why;
   if (!why) part.force.checked = false;
-  say(part.forceNote, why ? `The evidence is against the newest version: ${why}. It is served whatever that says; what cannot be served still is not.` : "");
+  say(part.forceNote, why ? `The evidence is against the challenger: ${why}. With this it is promoted anyway, unless it cannot be served at all.` : "");
 }
 
 function spanned() {
@@ -71,7 +71,7 @@ function spanned() {
 function seconds() {
   if (part.span.value !== "until") return Number(part.span.value);
   const left = (new Date(part.until.value).getTime() - Date.now()) / 1000;
-  if (!(left > 0)) throw new Trouble(0, "That time is not ahead of us.", "Choose one that is.");
+  if (!(left > 0)) throw new Trouble(0, "That time has passed.", "Choose one in the future.");
   return left;
 }
 
@@ -108,7 +108,7 @@ function tell(words, trouble = false) {
   say(part.outcome, words);
 }
 
-// Versions move the revision on each second; what the operator saw, and what must be unchanged, is in SEEN.
+// Promotions move the revision on each second. What the operator saw, and what must be unchanged, is in SEEN.
 async function carried(verb, wish) {
   const before = seen;
   for (let attempt = 1; ; attempt++) {

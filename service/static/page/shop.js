@@ -1,4 +1,4 @@
-// The shop: real items to click, favourite and buy, each an event through Kafka; the recommendations beside them follow.
+// The shop: real items to click, favourite and buy. Each is an event through Kafka; the recommendations follow.
 
 import { Trouble, get, id, post } from "./api.js";
 import { el, say, skeletons } from "./dom.js";
@@ -6,8 +6,8 @@ import { entry, facts, title } from "./slate.js";
 
 const PAGE = 24;
 const PICKS = 8;
-const LOOK = 60; // milliseconds between looks for the event
-const PATIENCE = 10000;
+const LOOK = 60; // milliseconds between looks for the event in the history
+const PATIENCE = 10000; // milliseconds to look for it
 const VERBS = [["click", "Look at"], ["favourite", "Favourite"], ["purchase", "Buy"]];
 
 const part = {};
@@ -46,7 +46,7 @@ export function build(root) {
         part.message, part.items, part.more),
       el("aside", { class: "beside", "aria-label": "Recommendations", tabindex: "0" },
         el("h2", {}, "Recommended to you"), part.arrival, part.picks, part.by,
-        el("p", { class: "quiet small" }, `You are ${user}: made up for this tab, and gone with it.`))));
+        el("p", { class: "quiet small" }, `You are ${user}: an invented id that ends with this tab.`))));
 }
 
 export function opened() {
@@ -57,10 +57,10 @@ export function reconnected() {
   start();
 }
 
-export function told(event, data) {
+export function update(event, data) {
   if (event !== "state") return;
   offset = data.at - Date.now() / 1000;
-  // A shop that has just been started fills up: look again until there is something.
+  // A shop that has just been started is still filling: look again until there are items.
   if (ready && !part.items.querySelector(".card:not(.skeleton)")) guarded(() => load());
 }
 
@@ -86,7 +86,7 @@ async function load(after = "") {
   const page = await get(`/items?${parameters}`);
   const cards = page.items.map(card);
   if (after) part.items.append(...cards);
-  else part.items.replaceChildren(...(cards.length ? cards : [el("li", { class: "empty" }, "No items yet: their facts come with topic items.")]));
+  else part.items.replaceChildren(...(cards.length ? cards : [el("li", { class: "empty" }, "No items yet: their facts arrive in topic items.")]));
   if (page.categories && page.categories.length + 1 !== part.category.length) {
     part.category.replaceChildren(...["", ...page.categories].map((name) => el("option", { value: name }, name || "All categories")));
     part.category.value = category;
@@ -118,7 +118,7 @@ function card(item) {
 }
 
 async function act(kind, item, button) {
-  const mine = ++turn;
+  const own = ++turn;
   const started = performance.now();
   const timestamp = Math.round(Date.now() + offset * 1000) / 1000;
   const event = { event_type: kind, event_id: `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`, user_id: user,
@@ -130,18 +130,18 @@ async function act(kind, item, button) {
     const arrived = await visible(event);
     const after = performance.now() - started;
     await recommend();
-    if (mine !== turn) return;
+    if (own !== turn) return;
     say(part.arrival, arrived ? `Your last event (${kind} of ${title(item)}) took ${Math.round(after)} ms to arrive.`
       : `Your last event is in Kafka, and has not arrived within ${PATIENCE / 1000} s. Is the learner running?`);
   } catch (error) {
-    say(part.arrival, "Your last event was not taken.");
+    say(part.arrival, "Your last event was not accepted.");
     throw error;
   } finally {
     button.classList.remove("sent");
   }
 }
 
-// There it is as soon as recommendations read it: in the history that they are made from.
+// Waits for the event in the history that recommendations are made from, so they reflect it from then on.
 async function visible(event) {
   const limit = performance.now() + PATIENCE;
   while (performance.now() < limit) {

@@ -1,8 +1,8 @@
-// A slate of the API in, its list out: title, category, price, why, where from, score.
+// Shows a slate of the API as a list: title, category, price, reason, source, score.
 
 import { el, plain, price } from "./dom.js";
 
-// What rules and rounding add says nothing about the shopper.
+// Contributions of rules and rounding say nothing about the shopper.
 const RULES = new Set(["behind", "rounding", "unproposed", "order", "guard"]);
 
 export const title = (item) => item.title || item.item_id;

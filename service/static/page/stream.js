@@ -1,4 +1,4 @@
-// GET /stream in, its messages out, for as long as the page is open. Not EventSource: that one cannot send a key.
+// Reads the messages of GET /stream for as long as the page is open. EventSource cannot send a key, so fetch reads it.
 
 import { Trouble, open } from "./api.js";
 
@@ -53,7 +53,7 @@ async function read(last, tell) {
   }
 }
 
-// `tell(event, data)` for each message; `link(state, text)` when the connection changes.
+// Calls `tell(event, data)` for each message, and `link(state, text)` when the connection changes.
 export async function follow(tell, link) {
   const last = { id: "" };
   let wait = FIRST_WAIT;

@@ -1,4 +1,4 @@
-// The four tabs: arrow keys, Home and End move between them, the address remembers which one is open.
+// The four tabs. Arrow keys, Home and End move between them; the address remembers which one is open.
 
 const tabs = () => [...document.querySelectorAll('[role="tab"]')];
 
@@ -8,10 +8,10 @@ export function current() {
 
 function select(chosen, opened, focus) {
   for (const tab of tabs()) {
-    const mine = tab === chosen;
-    tab.setAttribute("aria-selected", String(mine));
-    tab.tabIndex = mine ? 0 : -1;
-    document.getElementById(tab.getAttribute("aria-controls")).hidden = !mine;
+    const open = tab === chosen;
+    tab.setAttribute("aria-selected", String(open));
+    tab.tabIndex = open ? 0 : -1;
+    document.getElementById(tab.getAttribute("aria-controls")).hidden = !open;
   }
   if (focus) chosen.focus();
   opened(current());

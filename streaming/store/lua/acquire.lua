@@ -1,4 +1,4 @@
--- Take the lease when it is free or held under the same instance name. The epoch only grows, whatever Redis forgot.
+-- Take the lease when it is free or held under the same instance name. The epoch grows even if Redis lost its own.
 -- KEYS 1 lease 2 epoch 3 owner 4 head   ARGV 1 token 2 instance 3 ttl in ms 4 the caller's last epoch
 local holder = redis.call('GET', KEYS[1])
 -- A token is the instance name, a colon and 16 hex digits.

@@ -1,9 +1,9 @@
--- Make uploaded chunks the base beside a version that is already in the chain. Head does not move.
--- KEYS 1 bases 2 epoch 3 owner 4 meta of the base 5 meta of the version it stands beside 6.. chunks
+-- Make uploaded chunks a base next to a version that is already in the chain. Head does not move.
+-- KEYS 1 bases 2 epoch 3 owner 4 meta of the base 5 meta of that version 6.. chunks
 -- ARGV 1 epoch 2 owner 3 id of the base 4 seq 5 manifest
 local stored = tonumber(redis.call('GET', KEYS[2]) or '0')
-local mine = tonumber(ARGV[1])
-if mine < stored or (mine == stored and redis.call('GET', KEYS[3]) ~= ARGV[2]) then return 'FENCED ' .. stored end
+local epoch = tonumber(ARGV[1])
+if epoch < stored or (epoch == stored and redis.call('GET', KEYS[3]) ~= ARGV[2]) then return 'FENCED ' .. stored end
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'DUP' end
 if redis.call('EXISTS', KEYS[5]) == 0 then return 'PARENT ' end
 for i = 6, #KEYS do

@@ -2,8 +2,8 @@
 -- KEYS 1 head 2 idx 3 epoch 4 owner 5 meta 6 bases 7.. chunks
 -- ARGV 1 epoch 2 owner 3 id 4 seq 5 parent, '' for a base 6 manifest
 local stored = tonumber(redis.call('GET', KEYS[3]) or '0')
-local mine = tonumber(ARGV[1])
-if mine < stored or (mine == stored and redis.call('GET', KEYS[4]) ~= ARGV[2]) then return 'FENCED ' .. stored end
+local epoch = tonumber(ARGV[1])
+if epoch < stored or (epoch == stored and redis.call('GET', KEYS[4]) ~= ARGV[2]) then return 'FENCED ' .. stored end
 local head = redis.call('HGET', KEYS[1], 'id')
 if head == ARGV[3] then return 'DUP' end
 local seq = redis.call('HGET', KEYS[1], 'seq')
@@ -12,9 +12,9 @@ if ARGV[5] ~= '' and head ~= ARGV[5] then return 'PARENT ' .. (head or '') end
 for i = 7, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 0 then return 'MISSING ' .. KEYS[i] end
 end
--- PERSIST comes first: it is allowed at maxmemory, and once it ran Redis lets the script write the rest.
+-- PERSIST comes first: it is allowed at maxmemory, and after it Redis lets the script write the rest.
 for i = 7, #KEYS do redis.call('PERSIST', KEYS[i]) end
-if mine > stored then  -- a failover lost our epoch: without this the next owner would start below us
+if epoch > stored then  -- a failover lost our epoch: without this the next owner would start below it
   redis.call('SET', KEYS[3], ARGV[1])
   redis.call('SET', KEYS[4], ARGV[2])
 end

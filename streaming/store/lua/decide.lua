@@ -1,10 +1,10 @@
 -- One gate decision: state, audit record and pointers change together, or nothing does.
--- KEYS 1 gate 2 audit 3 serving 4 prev 5 reference 6 pinned, then metas of the versions to be named
+-- KEYS 1 gate 2 audit 3 serving 4 prev 5 reference 6 pinned, then metas of the versions named
 -- ARGV 1 revision the decision was made at 2 new state 3 audit record 4 entries of audit kept, then for each of
--- serving, reference, pinned: '-' leave it, '' take it away, else an id and its seq as 'id seq'
+-- serving, reference, pinned: '-' keeps it, '' removes it, else an id and its seq as 'id seq'
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
 if revision ~= ARGV[1] then
-  -- Sent again after a lost answer: it was this very decision that moved the revision on.
+  -- Sent again after a lost answer: this same decision has moved the revision.
   if tonumber(revision) == ARGV[1] + 1 and redis.call('HGET', KEYS[1], 'state') == ARGV[2] then return 'OK' end
   return 'LOST'
 end
@@ -17,7 +17,7 @@ local function point(key, value)
   local id, seq = string.match(value, '^(%S+) (%d+)$')
   redis.call('HSET', key, 'id', id, 'seq', seq)
 end
--- First of all writes: an audit that takes no more record must stop the decision, and a script is not undone.
+-- The first write: an audit that takes no record must stop the decision, and a script is not undone.
 if ARGV[3] ~= '' then redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'record', ARGV[3]) end
 local old = redis.call('HMGET', KEYS[3], 'id', 'seq')
 point(KEYS[3], ARGV[5])

@@ -1,6 +1,6 @@
--- Store what the shop says of items, each change once, and tell those who follow.
+-- Store the facts of items, each change once, and append the changes to the log that followers read.
 -- KEYS 1 facts 2 log 3 marks 4 gone: removed items by the number of their removal
--- ARGV 1 topic id 2 name for a store that has none yet 3 entries of log kept 4 removed items kept
+-- ARGV 1 topic id 2 name of this store, unless it has one 3 entries of log kept 4 removed items kept
 --      5 msgpack: flat partition, offset, id, facts (empty: removed)
 local list = cmsgpack.unpack(ARGV[5])
 redis.call('HSETNX', KEYS[3], 'store', ARGV[2])

@@ -1,9 +1,9 @@
--- Unlink versions that no pointer needs, unless a pointer moved since that was found out.
+-- Unlink versions that no pointer needs, unless a pointer has moved since that was determined.
 -- KEYS 1 idx 2 bases 3 epoch 4 owner 5..4+n pointers, then metas and chunks
 -- ARGV 1 epoch 2 owner 3 n 4..3+n ids the pointers had, then ids of versions
 local stored = tonumber(redis.call('GET', KEYS[3]) or '0')
-local mine = tonumber(ARGV[1])
-if mine < stored or (mine == stored and redis.call('GET', KEYS[4]) ~= ARGV[2]) then return 'FENCED ' .. stored end
+local epoch = tonumber(ARGV[1])
+if epoch < stored or (epoch == stored and redis.call('GET', KEYS[4]) ~= ARGV[2]) then return 'FENCED ' .. stored end
 local pointers = tonumber(ARGV[3])
 for i = 1, pointers do
   if (redis.call('HGET', KEYS[4 + i], 'id') or '') ~= ARGV[3 + i] then return 'MOVED ' .. KEYS[4 + i] end

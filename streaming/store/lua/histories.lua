@@ -1,4 +1,4 @@
--- Put each event of one partition in front of its user's history, once: what the watermark has passed is skipped.
+-- Put each event of one partition in front of its user's history, once: offsets up to the watermark are skipped.
 -- KEYS 1 watermarks 2.. histories
 -- ARGV 1 field of the watermark 2 lowest offset 3 highest offset 4 seconds to live 5 entries kept 6 renewal
 --      7 msgpack: for each history its entries, oldest first, each "partition:offset time kind item"
@@ -9,11 +9,11 @@ local some_passed = tonumber(ARGV[2]) <= passed
 for i = 1, #lists do
   local list = lists[i]
   if some_passed then
-    local fresh = {}
+    local new = {}
     for j = 1, #list do
-      if tonumber(string.match(list[j], '^%d+:(%d+)')) > passed then fresh[#fresh + 1] = list[j] end
+      if tonumber(string.match(list[j], '^%d+:(%d+)')) > passed then new[#new + 1] = list[j] end
     end
-    list = fresh
+    list = new
   end
   local key, count, length = KEYS[i + 1], #list, nil
   if count == 1 then
@@ -23,7 +23,7 @@ for i = 1, #lists do
       length = redis.call('LPUSH', key, unpack(list, j, math.min(j + 999, count)))
     end
   end
-  -- A new list, or one whose length has just passed a multiple of `every`.
+  -- A new list, or one whose length has just reached or passed a multiple of `every`.
   if count > 0 and (length == count or length % every < count) then
     if length > cap then redis.call('LTRIM', key, 0, cap - 1) end
     redis.call('EXPIRE', key, ARGV[4])

@@ -1,4 +1,4 @@
--- Prolong our lease; take it back when it ran out, or Redis lost it, and nobody has acquired it since.
+-- Prolong our lease. Take it back when it expired, or Redis lost it, and nobody has acquired it since.
 -- KEYS 1 lease 2 epoch 3 owner   ARGV 1 token 2 epoch 3 ttl in ms
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end

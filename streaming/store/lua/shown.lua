@@ -1,14 +1,19 @@
--- Remember what users were shown and saw: of each request once, however often it is told, newest last.
+-- Remember what users were shown and saw: each request once, newest last, however often it is reported.
+-- `remembered` of models/slate/rotation.py does the same; a test runs both.
 -- KEYS one a user, each msgpack: {moment up to which nothing is taken, {{request, time, items, seen}, ...}}
--- ARGV 1 places kept of a user 2 seconds to live 3 msgpack: for each key what is told of the user, shaped alike;
+-- ARGV 1 places kept of a user 2 seconds to live 3 msgpack: for each key the new showings, in the same shape;
 --      time 0: an impression, whose page may not have come yet
-local places, told = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[3])
+local places, reported = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[3])
 
+-- When it was shown, or first seen.
 local function moment(showing)
-  return showing[2] ~= 0 and showing[2] or showing[4][1] or 0
+  if showing[2] ~= 0 then return showing[2] end
+  local first = showing[4][1] or 0
+  for _, seen in ipairs(showing[4]) do first = math.min(first, seen) end
+  return first
 end
 
--- The page says what stood on it; what only impressions told of is as long as they make it.
+-- The page says what stood on it. Without the page, the impressions of a request make up its items.
 local function merge(one, other)
   if one[2] == 0 and other[2] ~= 0 then one, other = other, one end
   local at, items, seen = {}, one[3], one[4]
@@ -24,27 +29,35 @@ local function merge(one, other)
   return one
 end
 
-local function take(known, showing)
+local function place(known, showing)
   for i = #known, 1, -1 do
     if known[i][1] == showing[1] then
       known[i] = merge(known[i], showing)
-      return
+      return i
     end
   end
-  local place = #known
-  while place > 0 and moment(known[place]) > moment(showing) do place = place - 1 end
-  table.insert(known, place + 1, showing)
+  local i = #known
+  while i > 0 and moment(known[i]) > moment(showing) do i = i - 1 end
+  table.insert(known, i + 1, showing)
+  return i + 1
 end
 
 for i = 1, #KEYS do
   local raw = redis.call('GET', KEYS[i])
-  local mine = raw and cmsgpack.unpack(raw) or {0, {}}
-  for _, showing in ipairs(told[i]) do
-    if moment(showing) > mine[1] then take(mine[2], showing) end
+  local stored = raw and cmsgpack.unpack(raw) or {0, {}}
+  local erased_until, known = stored[1], stored[2]
+  for _, showing in ipairs(reported[i]) do
+    if moment(showing) > erased_until then
+      local taken = known[place(known, showing)]
+      while #taken[3] > places do
+        table.remove(taken[3])
+        table.remove(taken[4])
+      end
+    end
   end
   local count = 0
-  for _, showing in ipairs(mine[2]) do count = count + #showing[3] end
-  while count > places do count = count - #table.remove(mine[2], 1)[3] end
-  redis.call('SET', KEYS[i], cmsgpack.pack(mine), 'EX', ARGV[2])
+  for _, showing in ipairs(known) do count = count + #showing[3] end
+  while count > places do count = count - #table.remove(known, 1)[3] end
+  redis.call('SET', KEYS[i], cmsgpack.pack(stored), 'EX', ARGV[2])
 end
 return 'OK'

@@ -58,7 +58,7 @@ def test_the_check_shows_that_each_event_changes_the_answer():
     assert all(change["before"] != change["after"] for change in report["changes"])
 
 
-def test_a_port_in_use_is_said_in_one_line():
+def test_a_port_in_use_is_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -89,7 +89,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
     eventually(lambda: not any(map(alive, family)))
 
 
-def test_up_keeps_what_was_learnt_and_shows_its_key_once(tmp_path, request):
+def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
     texts = []
     for _ in range(2):
         up = start("up", "--port", "0", "--folder", str(tmp_path))

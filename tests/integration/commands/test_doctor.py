@@ -1,4 +1,4 @@
-"""`sluicegate doctor` on brokers and Redis in many conditions: each finding says what is wrong and how to mend it."""
+"""`sluicegate doctor` on brokers and Redis in many conditions: each finding says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def own_redis(tmp_path: Path) -> Iterator[tuple[Settings, Store]]:
         store.close()
 
 
-def test_where_all_is_well_nothing_fails_and_nothing_needs_mending(free: Settings) -> None:
+def test_when_all_is_well_nothing_fails_and_nothing_needs_a_fix(free: Settings) -> None:
     ensure_topics(free)
     findings = examine(free, time.time(), 5.0)
     assert [finding for finding in findings if finding.state in {"failure", "skipped"}] == []
@@ -151,7 +151,7 @@ def test_a_user_without_rights_is_named_and_one_without_config_is_enough(own_red
     assert "wrong" not in found.text.replace("WRONGPASS", "")
 
 
-def test_the_versions_in_redis_are_told_and_a_damaged_one_is_found(settings: Settings) -> None:
+def test_the_versions_in_redis_are_reported_and_a_damaged_one_is_found(settings: Settings) -> None:
     with learner(settings) as taught:
         taught.learn(shop())
         version = taught.commit()
@@ -173,7 +173,7 @@ def standing(settings: Settings, offset: int, *, cluster: str = "", age: float =
     return Newest(Progress(cluster or facts.cluster, topics, offsets), age, "first")
 
 
-def test_our_offsets_are_held_against_the_log(settings: Settings) -> None:
+def test_our_offsets_are_compared_with_the_log(settings: Settings) -> None:
     ensure_topics(settings)
     own = [finding.check for finding in examine_log(settings, None)]
     assert own[-1] == "kafka.offsets"
@@ -208,7 +208,7 @@ def test_a_port_that_another_program_uses_is_named_with_its_setting(free: Settin
     assert named(list(examine_machine(free)), "machine.port.service").state == "ok"
 
 
-def test_files_keys_and_open_doors_are_looked_at(settings: Settings, tmp_path: Path) -> None:
+def test_files_keys_and_open_access_are_examined(settings: Settings, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     missing = changed(settings, redis={"password_file": secret})
     assert named(list(examine_settings(missing)), "settings.files").state == "failure"

@@ -1,4 +1,4 @@
-"""Every command in a block of README.md, CONTRIBUTING.md and docs/ is run as it stands, or listed with why it is not.
+"""Every command in a block of README.md, CONTRIBUTING.md and docs/ is run unchanged, or listed with the reason not to.
 
 A block is one shell script, in a folder with the files it speaks of and an installation behind the addresses it names.
 """
@@ -38,8 +38,8 @@ class Left(NamedTuple):
 
 
 STOPPED = "it runs until it is stopped"
-UP = "test_up_keeps_what_was_learnt_and_shows_its_key_once"
-SERVE = "test_beyond_loopback_it_starts_with_a_key_or_when_told_to"
+UP = "test_up_keeps_the_learned_state_and_shows_its_key_once"
+SERVE = "test_beyond_loopback_it_starts_with_a_key_or_with_insecure"
 NOT_RUN = (
     Left("make ", "it is what continuous integration runs, and it takes minutes", ".ci/run"),
     Left("docker compose", "it needs Docker; the image is built and started without it", "deploy/image.sh"),
@@ -88,7 +88,7 @@ NOT_RUN = (
     Left(
         'python -c "import numpy as np; np.savez',
         "it saves the reader's own model",
-        "test_a_learner_starts_from_what_was_imported_and_the_service_recommends_by_it",
+        "test_a_learner_starts_from_the_import_and_the_service_recommends_by_it",
     ),
     Left(
         "redis-cli --rdb",

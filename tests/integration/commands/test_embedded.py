@@ -29,7 +29,7 @@ def ask(port: int, command: bytes) -> bytes:
         return connection.recv(100)
 
 
-def test_redis_keeps_what_it_was_told_across_a_restart(tmp_path: Path) -> None:
+def test_redis_keeps_its_data_across_a_restart(tmp_path: Path) -> None:
     with embedded.redis(tmp_path) as child:
         assert ask(child.port, b"SET a 1").startswith(b"+OK")
     with embedded.redis(tmp_path) as child:

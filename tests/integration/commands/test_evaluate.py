@@ -1,4 +1,4 @@
-"""What `sluicegate evaluate` says of a log is what the service says after the same log came through Kafka."""
+"""`sluicegate evaluate` reports the same scores for a log as the service after the same log came through Kafka."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluation import evaluate as contest
+from models.evaluation.evaluation import evaluate
 from models.evaluation.protocol import Plan
 from models.recommender.recommender import Recommender
 from models.records.events import EventRules
@@ -55,7 +55,7 @@ def test_the_service_fed_through_kafka_has_the_running_scores_that_evaluate_repo
 
     reading = read_stream(log, Layout(), ours.settings.events.rules(), read_items(items)[0])
     plan = Plan(every=0, seed=ours.settings.recommender.seed)
-    said = contest.evaluate(reading.stream, plan, time.perf_counter, {}, recommender_settings(ours.settings))
+    said = evaluate(reading.stream, plan, time.perf_counter, {}, recommender_settings(ours.settings))
     assert said["running"] == live.scores()
     assert said["running"]["served"]["n"] > 500
     assert said["in_charge"] == live.chosen

@@ -20,11 +20,11 @@ def live(served: Served, version: str) -> bool:
     return bool(json.loads(gate(served, "status", "--json").output)["serving"] == version)
 
 
-def test_an_operator_looks_freezes_thaws_promotes_and_goes_back(settings: Settings, taught: Learner) -> None:
+def test_an_operator_looks_freezes_thaws_promotes_and_rolls_back(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(changed(settings, gate={"cooldown": 0.01})) as served:
         eventually(lambda: live(served, first))
-        assert f"serving    {first}" in gate(served, "status").output
+        assert f"champion   {first}" in gate(served, "status").output
         assert gate(served, "freeze", "--reason", "sale day", "--seconds", "600").exit_code == 0
         assert "sale day (local)" in gate(served, "status").output
         refused = gate(served, "promote", "--reason", "now")
@@ -44,7 +44,7 @@ def test_an_operator_looks_freezes_thaws_promotes_and_goes_back(settings: Settin
         assert [json.loads(line)["revision"] for line in gate(served, "log", "--json").output.splitlines()]
 
 
-def test_the_audit_is_verified_and_what_was_changed_in_it_is_found(settings: Settings, taught: Learner) -> None:
+def test_the_audit_is_verified_and_a_change_in_it_is_found(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:
         eventually(lambda: live(served, first))

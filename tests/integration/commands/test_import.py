@@ -40,7 +40,7 @@ def shelf(folder: Path, ids: list[str], width: int = 32) -> Path:
     return path
 
 
-def test_a_learner_starts_from_what_was_imported_and_the_service_recommends_by_it(ours: Installation, tmp_path: Path):
+def test_a_learner_starts_from_the_import_and_the_service_recommends_by_it(ours: Installation, tmp_path: Path):
     ids = [f"ours-{at}" for at in range(40)]
     path = shelf(tmp_path, ids)
     tried = json.loads(run(ours, str(path), "--dry-run", "--json").stdout)
@@ -65,7 +65,7 @@ def test_a_learner_starts_from_what_was_imported_and_the_service_recommends_by_i
     assert next(item for item in ranking.items if item in ids and item != ids[7]) == ids[6]
 
 
-def test_importing_into_a_model_that_has_learnt_keeps_what_it_learnt(ours: Installation, tmp_path: Path):
+def test_importing_into_a_model_keeps_what_it_has_learned(ours: Installation, tmp_path: Path):
     learner = ours.learner()
     ours.send(Shop(seed=42).stream(500, time.time() - 5.0, interval=0.01))
     ours.wait_learnt(learner)
@@ -89,7 +89,7 @@ def test_importing_into_a_model_that_has_learnt_keeps_what_it_learnt(ours: Insta
     ours.verify()
 
 
-def test_no_import_beside_a_learner(ours: Installation, tmp_path: Path):
+def test_no_import_while_a_learner_runs(ours: Installation, tmp_path: Path):
     ours.learner()
     path = shelf(tmp_path, ["a", "b"])
     refused = run(ours, str(path))
@@ -105,7 +105,7 @@ def test_the_lease_is_given_back_after_an_import(ours: Installation, tmp_path: P
     assert lease is not None
 
 
-def test_vectors_of_another_width_need_the_users_word(ours: Installation, tmp_path: Path):
+def test_vectors_of_another_width_need_an_option(ours: Installation, tmp_path: Path):
     path = shelf(tmp_path, [f"i{at}" for at in range(80)], width=64)
     refused = run(ours, str(path))
     assert refused.exit_code == 2

@@ -7,7 +7,7 @@ import numpy as np
 from tests.support.oracles.quality_slice import RECORD, WATCHED, losses, measured
 
 
-def test_nothing_that_is_served_ranks_worse_than_recorded_beyond_the_noise() -> None:
+def test_no_served_ranking_is_worse_than_recorded_beyond_the_noise() -> None:
     recorded, now = json.loads(RECORD.read_text()), measured()
     assert now["evaluated"] == recorded["evaluated"], "other events were evaluated: the figures cannot be compared"
     lost = losses(recorded, now)
@@ -16,7 +16,7 @@ def test_nothing_that_is_served_ranks_worse_than_recorded_beyond_the_noise() -> 
     assert now["contenders"]["served"]["hr@20"] >= best
 
 
-def test_a_loss_is_told_from_noise_and_a_gain_is_no_loss() -> None:
+def test_a_loss_differs_from_noise_and_a_gain_is_no_loss() -> None:
     recorded = json.loads(RECORD.read_text())
 
     def changed(change) -> dict:

@@ -1,4 +1,4 @@
-"""`sluicegate replay` over a real topic: everything once, in the order of its time, and nothing left behind."""
+"""`sluicegate replay` over a real topic: every record once, in the order of time, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ def test_the_topic_is_replayed_under_both_policies_and_nothing_is_written(ours: 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--since", "yesterday"], "'yesterday' is no time"),
+        (["--since", "yesterday"], "'yesterday' is not a time"),
         (["--map", "view=click"], "only with --file"),
         (["--policy", "nosuch.toml"], "No such file"),
         (["--file", "nosuch.csv"], "cannot read nosuch.csv"),
     ],
 )
-def test_words_that_are_wrong_are_told(ours: Installation, careful: str, words: list[str], says: str) -> None:
+def test_wrong_options_are_explained(ours: Installation, careful: str, words: list[str], says: str) -> None:
     refused = run(ours, "--policy", careful, *words)
     assert refused.exit_code == 2
     assert says in refused.output
 
 
-def test_a_time_with_too_little_in_it_is_told(ours: Installation, careful: str) -> None:
+def test_a_time_with_too_few_events_is_explained(ours: Installation, careful: str) -> None:
     refused = run(ours, "--policy", careful, "--until", "2001-01-01")
     assert refused.exit_code == 1
     assert "nothing could be compared: 0 events were read" in refused.output

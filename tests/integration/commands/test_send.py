@@ -1,4 +1,4 @@
-"""A file goes through the topic: every line sent or refused, and a stopped run goes on where it was."""
+"""A file goes through the topic: every line is sent or refused, and a stopped run continues where it was."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_limited_run_is_continued_without_a_gap_and_without_a_repeat(
     assert len(arrived(here, "items", 11)) == 11
 
 
-def test_a_killed_run_goes_on_and_loses_nothing(here: Settings, run: Any, tmp_path: Path) -> None:
+def test_a_killed_run_continues_and_loses_nothing(here: Settings, run: Any, tmp_path: Path) -> None:
     path = csv_file(tmp_path / "a.csv", 3000)
     ensure_topics(here)
     script = (
@@ -169,7 +169,7 @@ def test_a_killed_run_goes_on_and_loses_nothing(here: Settings, run: Any, tmp_pa
         (["--items", "missing.csv"], "cannot read missing.csv"),
     ],
 )
-def test_wrong_words_are_explained(run: Any, tmp_path: Path, words: list[str], says: str) -> None:
+def test_wrong_options_of_send_are_explained(run: Any, tmp_path: Path, words: list[str], says: str) -> None:
     result = run(csv_file(tmp_path / "a.csv", 3), *words)
     assert result.exit_code == 2
     assert says in " ".join(result.output.replace("│", " ").split())
@@ -182,7 +182,7 @@ def test_a_dry_run_needs_no_broker(run: Any, tmp_path: Path, monkeypatch: pytest
     assert "would send 40 events" in result.output
 
 
-def test_a_rating_below_the_bar_is_passed_over_and_items_come_from_their_own_file(run: Any, tmp_path: Path) -> None:
+def test_rows_with_a_low_rating_are_left_out_and_items_come_from_their_own_file(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "ratings.csv"
     path.write_text("user,item,ts,rating\nu,i1,874724710,5\nu,i2,874724711,3\n")
     items = tmp_path / "items.csv"

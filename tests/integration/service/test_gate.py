@@ -188,7 +188,7 @@ def test_a_version_of_a_newer_schema_is_refused_by_name(settings: Settings, taug
         assert serving(served, first)
 
 
-def test_not_a_number_in_a_version_is_refused_by_name(settings: Settings, taught: Learner) -> None:
+def test_nan_in_a_version_is_refused_by_name(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, first))
@@ -238,9 +238,7 @@ def standing(
     return msgspec.structs.replace(Standing(applied=50_000), **{name: compared})
 
 
-def test_harm_brings_the_last_known_good_version_back_on_every_replica_within_a_second(
-    settings: Settings, taught: Learner
-) -> None:
+def test_harm_brings_the_reference_back_on_every_replica_within_a_second(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as one, service(settings) as two:
         eventually(lambda: serving(one, first) and serving(two, first))
@@ -313,7 +311,7 @@ def test_an_operator_rolls_back_and_promotes_against_the_evidence_by_force(setti
         assert command(served, "rollback").json()["reasons"] == ["not_older"]
 
 
-def test_mode_shadow_serves_the_best_single_source(settings: Settings, taught: Learner) -> None:
+def test_in_mode_shadow_the_baseline_orders_slates(settings: Settings, taught: Learner) -> None:
     version = taught.commit(Standing(learnt=Comparison("own_recent")))
     with service(changed(settings, gate={"mode": "shadow"})) as served:
         eventually(lambda: serving(served, version))
@@ -323,7 +321,7 @@ def test_mode_shadow_serves_the_best_single_source(settings: Settings, taught: L
         assert served.sample("sluicegate_gate_baseline") == 1
 
 
-def test_without_an_audit_nothing_is_promoted_and_a_rollback_happens(settings: Settings, taught: Learner) -> None:
+def test_without_an_audit_nothing_is_promoted_and_a_rollback_still_happens(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, first))
@@ -344,7 +342,7 @@ def test_without_an_audit_nothing_is_promoted_and_a_rollback_happens(settings: S
         assert third != second
 
 
-def test_a_candidate_whose_lists_share_nothing_with_those_served_waits_for_evidence(
+def test_a_challenger_whose_lists_share_nothing_with_the_champions_waits_for_evidence(
     settings: Settings, taught: Learner
 ) -> None:
     state = taught.recommender.state

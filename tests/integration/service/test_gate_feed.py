@@ -1,4 +1,4 @@
-"""What the live page is fed with: the stream, its bounds and its end; and the catalogue page by page."""
+"""What the live page reads: the stream, its bounds and its end, and the catalogue page by page."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read(served: Served, count: int, last: str = "") -> list[dict[str, Any]]:
         return messages(answer.iter_lines(), count)
 
 
-def test_the_stream_tells_the_past_and_then_the_present_each_second(served: Served) -> None:
+def test_the_stream_sends_the_past_and_then_the_present_each_second(served: Served) -> None:
     history, first, second = read(served, 3)
     assert [message["event"] for message in (history, first, second)] == ["history", "state", "state"]
     state = second["data"]
@@ -74,7 +74,7 @@ def test_the_stream_tells_the_past_and_then_the_present_each_second(served: Serv
     assert state["at"] > first["data"]["at"]
 
 
-def test_a_page_that_comes_back_gets_only_what_it_missed(served: Served) -> None:
+def test_a_page_that_reconnects_gets_only_the_points_it_missed(served: Served) -> None:
     before = read(served, 3)
     again = read(served, 1, before[-1]["id"])
     known = {before[-1]["data"]["at"]}
@@ -83,7 +83,7 @@ def test_a_page_that_comes_back_gets_only_what_it_missed(served: Served) -> None
     assert before[-1]["data"]["at"] in {point["at"] for point in other_process[0]["data"]}
 
 
-def test_no_more_pages_watch_than_may(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_watching_pages_is_limited(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "CLIENTS", 1)
     with served.http.stream("GET", "/stream") as answer:
         lines = answer.iter_lines()  # httpx closes the connection when nobody holds this any more
@@ -95,7 +95,7 @@ def test_no_more_pages_watch_than_may(served: Served, monkeypatch: pytest.Monkey
     assert read(served, 1)
 
 
-def test_a_stream_is_no_long_request(served: Served) -> None:
+def test_a_stream_does_not_count_as_a_long_request(served: Served) -> None:
     def shown(name: str, **labels: str) -> float:
         return served.context.telemetry.registry.get_sample_value(f"sluicegate_http_{name}", labels) or 0.0
 
@@ -111,7 +111,7 @@ def test_a_stream_is_no_long_request(served: Served) -> None:
     assert shown("request_duration_seconds_sum", route="/stream") < took + 0.5
 
 
-def test_a_stream_does_not_hold_up_the_end(settings: Settings, tmp_path: Path) -> None:
+def test_an_open_stream_does_not_delay_shutdown(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     environ = {
         **os.environ,
@@ -146,7 +146,7 @@ def alive(base: str) -> bool:
         return False
 
 
-def test_the_catalogue_is_read_page_by_page_without_what_is_hidden(served: Served) -> None:
+def test_the_catalogue_is_read_page_by_page_without_hidden_items(served: Served) -> None:
     found: list[str] = []
     after = ""
     while True:
@@ -170,7 +170,7 @@ def test_a_category_is_read_page_by_page(served: Served) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "after=nobody"])
-def test_a_page_that_cannot_be_is_refused(served: Served, query: str) -> None:
+def test_an_impossible_page_is_refused(served: Served, query: str) -> None:
     answer = served.get(f"/items?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["path"].startswith("query.")

@@ -1,4 +1,4 @@
-"""Orders about quarantines over HTTP: noted in the audit, sent to the learner, refused where they make no sense."""
+"""Orders of quarantines over HTTP: put into the audit, sent to the learner, refused when they make no sense."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.processes.serving import Learner, Served, changed, connected
 
 @pytest.fixture
 def served(settings: Settings, taught: Learner) -> Iterator[Served]:
-    """A service that serves its first version, with Kafka at hand."""
+    """A service that serves its first version, with a connection to Kafka."""
     ensure_topics(settings)
     version = taught.commit()
     with connected(settings) as running:
@@ -35,12 +35,12 @@ def ask(served: Served, path: str, **more: Any) -> Any:
 
 
 def say(taught: Learner, *quarantines: Quarantined) -> None:
-    """The learner's next version tells of these."""
+    """Commit a version that reports these quarantines."""
     taught.progress.quarantines = list(quarantines)
     taught.commit()
 
 
-def test_an_order_is_noted_in_the_audit_and_goes_to_the_learner(
+def test_an_order_is_put_into_the_audit_and_sent_to_the_learner(
     served: Served, taught: Learner, settings: Settings
 ) -> None:
     reference = served.get("/gate").json()["reference"] or served.get("/gate").json()["serving"]
@@ -61,7 +61,7 @@ def test_an_order_is_noted_in_the_audit_and_goes_to_the_learner(
     assert served.get("/gate").json()["mode"] == "continuous"
 
 
-def test_what_makes_no_sense_is_refused_in_words(served: Served, taught: Learner) -> None:
+def test_an_order_that_makes_no_sense_is_refused_with_a_reason(served: Served, taught: Learner) -> None:
     assert problem(ask(served, "", version="9-9-zz"), 422)["errors"][0]["path"] == "$.version"
     problem(ask(served, "", revision=0, reason=""), 422)
     assert "revision" in problem(ask(served, "", revision=10_000), 409)["detail"]
@@ -70,7 +70,7 @@ def test_what_makes_no_sense_is_refused_in_words(served: Served, taught: Learner
     assert "is dropped, not held" in problem(ask(served, "/q1/replay"), 409)["detail"]
 
 
-def test_after_a_roll_back_for_harm_the_gate_proposes_to_hold_what_did_it() -> None:
+def test_after_a_rollback_for_harm_the_gate_proposes_a_quarantine() -> None:
     good, harmed = Version("5-1-ab", 5), GateState(recovering=True, rolled_back_at=50.0)
     assert proposed(GateState(), good, []) is None
     assert proposed(harmed, good, []) == {"version": "5-1-ab", "since": 50.0}
@@ -80,7 +80,7 @@ def test_after_a_roll_back_for_harm_the_gate_proposes_to_hold_what_did_it() -> N
     assert proposed(harmed, good, [Quarantined("q2", 51.0, "v")]) is None
 
 
-def test_with_auto_a_roll_back_for_harm_holds_what_did_it(settings: Settings, taught: Learner) -> None:
+def test_with_auto_a_rollback_for_harm_orders_a_quarantine(settings: Settings, taught: Learner) -> None:
     ensure_topics(settings)
     first = taught.commit()
     with connected(changed(settings, gate={"quarantine": "auto", "cooldown": 0.01})) as served:

@@ -54,7 +54,7 @@ def in_topic(settings: Settings, role: Any, count: int) -> list[tuple[bytes, byt
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The problem document of an answer, which must be a whole one."""
+    """The problem document of an answer, which must be complete."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
@@ -93,7 +93,7 @@ def test_each_event_has_its_own_outcome(served: Served) -> None:
     assert {entry["reason"] for entry in outcomes[1:]} <= set(rejections.REASONS)
 
 
-def test_events_that_are_all_refused_are_a_problem_with_their_paths(served: Served) -> None:
+def test_when_all_events_are_rejected_the_answer_is_a_problem_with_their_paths(served: Served) -> None:
     document = problem(served.post("/events", json=event(timestamp="yesterday")), 422)
     assert document["errors"][0]["path"] == "$.timestamp"
     listed = problem(served.post("/events", json=[event(item_id=""), {}]), 422)
@@ -162,7 +162,7 @@ def test_a_body_that_is_too_long_and_a_list_of_too_many_are_413(settings: Settin
         problem(served.post("/events", json=[{}] * 4), 413)
 
 
-def test_a_caller_beyond_the_rate_is_told_when_to_come_back(settings: Settings) -> None:
+def test_a_caller_beyond_the_rate_learns_when_to_try_again(settings: Settings) -> None:
     with service(changed(settings, service={"rate_limit": 2.0})) as served:
         answers = [served.post("/events", json={}) for _ in range(6)]
         limited = [answer for answer in answers if answer.status_code == 429]
@@ -172,7 +172,7 @@ def test_a_caller_beyond_the_rate_is_told_when_to_come_back(settings: Settings) 
         assert served.sample("sluicegate_rate_limited_total") == len(limited)
 
 
-def test_without_kafka_events_are_503_and_recommendations_go_on(redis_url: str, namespace: str) -> None:
+def test_without_kafka_events_are_503_and_recommendations_continue(redis_url: str, namespace: str) -> None:
     nowhere = {
         "SLUICEGATE_KAFKA__BOOTSTRAP": "127.0.0.1:9",
         "SLUICEGATE_KAFKA__BOOTSTRAP_TIMEOUT": "0.5",
@@ -260,7 +260,7 @@ def test_a_missing_key_says_how_to_send_one_and_no_answer_holds_a_key(guarded: S
     assert guarded.sample("sluicegate_auth_failures_total") == 2
 
 
-def test_on_loopback_only_the_roles_that_have_a_key_need_one(settings: Settings) -> None:
+def test_on_loopback_only_roles_with_a_configured_key_need_one(settings: Settings) -> None:
     entry = f"admin:{digest('a-key')}"
     with service(changed(settings, service={"keys": (entry,)})) as served:
         assert served.get("/model").status_code == 200

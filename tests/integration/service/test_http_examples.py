@@ -1,4 +1,4 @@
-"""The commands of docs/api.md are run as they stand, against a real service: each answers with what it asks for."""
+"""Runs the commands of docs/api.md unchanged against a real service, and checks their answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def examples() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def served(broker: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service that knows the items which the page speaks of."""
+    """A service that knows the items on the page."""
     settings = Settings(namespace=f"api{tmp_path_factory.mktemp('x').name.strip('x')}")
     settings = settings.model_copy(
         update={
@@ -52,7 +52,7 @@ def served(broker: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 
 
 def run(served: Served, command: list[str]) -> dict[str, Any]:
-    """What the command answers."""
+    """The answer to the command."""
     address = next(word for word in command if word.startswith(BASE)).removeprefix(BASE)
     if "-d" not in command:
         answer = served.get(address)
@@ -75,7 +75,7 @@ def test_an_example_of_the_page_answers_with_items(served: Served, command: list
     assert run(served, command)["items"]
 
 
-def test_the_examples_do_what_the_page_says_of_them(served: Served) -> None:
+def test_the_examples_do_what_the_page_says(served: Served) -> None:
     found = {name: run(served, command) for command in examples() for name in NAMES if name in " ".join(command)}
     ids = {name: [item["item_id"] for item in document["items"]] for name, document in found.items()}
     assert ids["category"] == ["sencha"]

@@ -1,4 +1,4 @@
-"""What requests hand to Kafka, over a real broker whose first answer is a failure."""
+"""Records of requests reach Kafka through a real broker whose first answer is a failure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Hung(EventProducer):
         return self.asked != 2 and super().answers(timeout)
 
 
-def test_whoever_watches_is_told_when_kafka_is_away_and_when_it_is_back(
+def test_the_observer_hears_when_kafka_is_away_and_when_it_is_back(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.ingest.publisher.LOOK", 0.5)

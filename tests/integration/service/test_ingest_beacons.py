@@ -1,4 +1,4 @@
-"""Public keys: what a page may send, from where, how much of it; and that it can do nothing else. Over real HTTP."""
+"""Public keys over real HTTP: what a page may send, from where and how much, and that it can do nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def event(**more: Any) -> dict[str, Any]:
 
 
 def beacon(served: Served, *events: Any, key: str = KEYS["beacon"], origin: str | None = SHOP) -> httpx.Response:
-    """What `navigator.sendBeacon` sends: text/plain, no header of one's own, the key in the address."""
+    """What `navigator.sendBeacon` sends: text/plain, no own header, the key in the address."""
     headers = {"content-type": "text/plain;charset=UTF-8"} | ({"origin": origin} if origin else {})
     body = json.dumps(events[0] if len(events) == 1 else events)
     return served.post(f"/events?key={key}", content=body, headers=headers)
@@ -59,7 +59,7 @@ def test_a_page_of_an_allowed_origin_writes_events_and_may_see_the_answer(served
 @pytest.mark.parametrize(
     "origin", [None, "null", "https://evil.example", "https://shop.example.evil.example", f"{SHOP}:444"]
 )
-def test_no_other_page_does(served: Served, origin: str | None) -> None:
+def test_a_page_of_another_origin_cannot_write_events(served: Served, origin: str | None) -> None:
     answer = beacon(served, event(), origin=origin)
     assert "beacon_origins" in problem(answer, 403)["next"]
     assert "access-control-allow-origin" not in answer.headers
@@ -86,12 +86,12 @@ def test_a_public_key_reads_nothing_and_changes_nothing(served: Served) -> None:
 
 
 @pytest.mark.parametrize("role", ["events", "admin", "read"])
-def test_a_secret_key_does_not_count_in_an_address(served: Served, role: str) -> None:
+def test_a_secret_key_in_an_address_is_not_accepted(served: Served, role: str) -> None:
     assert "X-API-Key" in problem(beacon(served, event(), key=KEYS[role]), 401)["next"]
     problem(beacon(served, event(), key="unknown"), 401)
 
 
-def test_what_the_shop_alone_can_know_is_not_taken_from_a_page(served: Served) -> None:
+def test_fields_that_only_the_shop_can_know_are_not_accepted_from_a_page(served: Served) -> None:
     answer = beacon(served, event(event_type="purchase"))
     assert problem(answer, 422)["errors"][0]["path"] == "$.event_type"
     mixed = beacon(served, event(), event(event_type="return"))
@@ -132,7 +132,7 @@ def test_a_beacon_that_is_too_long_is_refused(served: Served) -> None:
     assert answer.headers["access-control-allow-origin"] == SHOP
 
 
-def test_too_many_beacons_are_told_when_to_come_back_and_the_shop_is_not_held_up(settings: Settings) -> None:
+def test_too_many_beacons_are_limited_and_the_shop_is_not_delayed(settings: Settings) -> None:
     ensure_topics(settings)
     with connected(open_to_pages(settings, beacon_client_rate=0.5), trusted=False) as running:
         answers = [beacon(running, event()) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""`python -m service` as an operator meets it: one clear line when it cannot start, a drained end when asked to."""
+"""`python -m service`: one clear line when it cannot start, a drained end when asked to stop."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(settings: Settings, *options: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address, once it answers; killed at the end when it still runs."""
+    """The process and its address, once it answers; killed at the end if it still runs."""
     port = embedded.free_port()
     command = [sys.executable, "-m", "service", "--port", str(port), *options]
     process = subprocess.Popen(command, env=environment(settings, **more), stderr=subprocess.PIPE, text=True)
@@ -105,7 +105,7 @@ def test_settings_that_cannot_be_used_are_one_clear_line_and_code_2(
     assert "secret" not in said
 
 
-def test_beyond_loopback_it_starts_with_a_key_or_when_told_to(settings: Settings) -> None:
+def test_beyond_loopback_it_starts_with_a_key_or_with_insecure(settings: Settings) -> None:
     key = f"read:{digest('k')}"
     with running(settings, "--host", "0.0.0.0", SLUICEGATE_SERVICE__KEYS=key) as (_, address):
         assert httpx.get(f"{address}/model").status_code == 401
@@ -115,7 +115,7 @@ def test_beyond_loopback_it_starts_with_a_key_or_when_told_to(settings: Settings
         assert httpx.get(f"{address}/model").status_code == 200
 
 
-def test_sigterm_ends_with_code_0_and_no_request_that_was_begun_is_lost(settings: Settings) -> None:
+def test_sigterm_ends_with_code_0_and_loses_no_request_in_flight(settings: Settings) -> None:
     with learner(settings) as made:
         made.learn(shop())
         version = made.commit()
@@ -163,7 +163,7 @@ def _post(url: str, event: dict[str, object]) -> None:
 
 
 def _in_progress(address: str) -> int:
-    """Requests being answered beside the one that asks."""
+    """Requests being answered besides this one."""
     found = re.search(
         r"^sluicegate_http_requests_in_progress (\d+)", httpx.get(f"{address}/metrics").text, re.MULTILINE
     )
@@ -204,7 +204,7 @@ def test_sigterm_ends_within_20_s_while_neither_kafka_nor_redis_answers(tmp_path
         assert json.loads(said.splitlines()[-1])["event"] == "ended"
 
 
-def test_the_log_is_one_json_object_a_line_without_keys(settings: Settings) -> None:
+def test_the_log_is_one_json_object_per_line_without_keys(settings: Settings) -> None:
     with running(settings, SLUICEGATE_SERVICE__KEYS=f"admin:{digest('very-secret')}") as (process, address):
         httpx.get(f"{address}/model", headers={"x-api-key": "very-secret"})
         httpx.get(f"{address}/recommend/a%0a%7b%22forged%22%3a1%7d")

@@ -1,4 +1,4 @@
-"""Tasks that go round for ever end when they are asked to, whatever they wait for at that moment."""
+"""Tasks that loop forever end when they are cancelled, whatever they wait for at that moment."""
 
 import asyncio
 import time
@@ -13,16 +13,16 @@ from service.serving.erasures import ErasureFollower
 from streaming.store.store import QuickStore
 
 TURNS = 40
-"""Turns of the event loop after which the first look is over, whatever Redis takes."""
+"""Turns of the event loop after which the first read is over, however long Redis takes."""
 
 
-def test_a_service_forgets_no_more_once_stopped_at_any_moment_of_a_call(settings):
+def test_the_follower_of_erasures_ends_at_any_moment_of_a_call(settings):
     async def stopped(store: QuickStore, turns: int) -> bool:
-        forgetting = ErasureFollower(store, Showings(), EventPublisher(settings), Reservoir())
-        forgetting.start()
+        follower = ErasureFollower(store, Showings(), EventPublisher(settings), Reservoir())
+        follower.start()
         for _ in range(turns):
             await asyncio.sleep(0)
-        done, _ = await asyncio.wait((asyncio.ensure_future(forgetting.stop()),), timeout=3.0)
+        done, _ = await asyncio.wait((asyncio.ensure_future(follower.stop()),), timeout=3.0)
         return bool(done)
 
     async def at_any_moment() -> list[int]:
@@ -40,7 +40,7 @@ def test_a_service_forgets_no_more_once_stopped_at_any_moment_of_a_call(settings
     assert asyncio.run(at_any_moment()) == []
 
 
-def test_a_task_that_loses_a_cancellation_is_asked_again():
+def test_a_task_that_loses_a_cancellation_is_cancelled_again():
     lost = []
 
     async def deaf_once() -> None:
@@ -86,7 +86,7 @@ def test_a_task_that_does_not_end_is_left_behind_after_the_bound(caplog):
 
 
 @pytest.mark.parametrize("failing", [True, False])
-def test_a_task_that_is_over_already_holds_nobody_up(failing):
+def test_a_task_that_has_ended_already_delays_nothing(failing):
     async def over() -> None:
         if failing:
             raise ValueError("a defect")

@@ -1,4 +1,4 @@
-"""Erasures over HTTP: an order in Kafka, a receipt that tells how far it is, and a service that forgets as well."""
+"""Erasures over HTTP: an order in Kafka, a receipt with its progress, and a service that forgets the user as well."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def test_every_replica_forgets_what_the_user_was_shown(served: Served, store: St
     for user in ("ann", "bob"):
         shown.add(user, page("5f", ["tea"], time.time()))
     served.context.intake.impressions.append(("ann", impression("5f", "tea", 1.0)))
-    eventually(lambda: served.context.forgetting._last)  # it has looked once
+    eventually(lambda: served.context.erasures._last)  # it has looked once
     erasing.forget_history(store, "ann", "c", (0, 0), "r0")
     eventually(lambda: "ann" not in shown)
     assert "bob" in shown
     assert not served.context.intake.impressions
 
 
-def test_what_cannot_be_ordered_or_found_says_so(served: Served) -> None:
+def test_an_erasure_that_cannot_be_ordered_or_found_is_a_problem(served: Served) -> None:
     assert problem(served.http.delete("/users"), 422)["errors"][0]["path"] == "user_id"
     problem(served.http.delete("/users/" + "x" * 257), 422)
     problem(served.http.delete("/users/a%0Ab"), 422)
@@ -99,7 +99,7 @@ def test_only_an_admin_may_erase(settings: Settings) -> None:
         problem(served.http.delete("/users/ann"), 401)
 
 
-def test_without_kafka_nothing_is_promised(settings: Settings) -> None:
+def test_without_kafka_an_erasure_is_refused(settings: Settings) -> None:
     with service(changed(settings, kafka={"bootstrap": "127.0.0.1:1"})) as served:
         answer = served.http.delete("/users/ann")
         assert "Send the same again" in problem(answer, 503)["next"]

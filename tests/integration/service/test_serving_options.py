@@ -15,7 +15,7 @@ from tests.support.processes.serving import Learner, Served, service, shop
 
 
 def facts(count: int = 30) -> dict[str, ItemFacts | None]:
-    """Category by parity, price by number, tags by what divides the number."""
+    """Category by parity, price by number, tags by the divisors of the number."""
     return {
         f"item-{n}": ItemFacts(
             category="even" if n % 2 == 0 else "odd",
@@ -59,7 +59,7 @@ def assert_falling(items: list[dict[str, Any]]) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_filters_show_all_that_matches_and_nothing_else(served: Served) -> None:
+def test_filters_show_every_match_and_nothing_else(served: Served) -> None:
     def shown(**ask: Any) -> set[int]:
         return numbers(order(served, n=50, **ask))
 
@@ -73,7 +73,7 @@ def test_filters_show_all_that_matches_and_nothing_else(served: Served) -> None:
     assert shown(tags_all=["nobody has this"]) == set()
 
 
-def test_the_same_names_work_in_a_query_string_and_for_what_is_popular(served: Served) -> None:
+def test_the_same_names_work_in_a_query_string_and_for_popular_items(served: Served) -> None:
     path = "n=50&tags_any=by-3,by-5&price_max=12&exclude=item-0"
     expected = {3, 5, 6, 9, 10}
     assert numbers(served.items(f"/recommend/user-3?{path}")) == expected
@@ -84,7 +84,7 @@ def test_the_same_names_work_in_a_query_string_and_for_what_is_popular(served: S
     assert {"item-1", "item-2"} <= set(pinned)
 
 
-def test_a_filter_finds_the_one_match_among_many_that_nobody_touched(served: Served, taught: Learner) -> None:
+def test_a_filter_finds_the_one_match_among_many_untouched_items(served: Served, taught: Learner) -> None:
     many = {f"cold-{n}": ItemFacts(category="cold", price=5.0, tags=("plain",)) for n in range(3_000)}
     many["cold-2999"] = ItemFacts(category="cold", price=5.0, tags=("plain", "rare"))
     taught.describe(dict(many))
@@ -119,13 +119,13 @@ def test_candidates_are_ranked_and_nothing_else_is_shown_unknown_ones_last(serve
     ]
 
 
-def test_candidates_keep_their_order_before_anything_is_learnt(settings: Settings) -> None:
+def test_candidates_keep_their_order_before_anything_is_learned(settings: Settings) -> None:
     with service(settings) as made:
         eventually(lambda: made.get("/readyz").status_code == 200, timeout=100.0)
         assert order(made, candidates=["c", "a", "b"]) == ["c", "a", "b"]
 
 
-def test_diversity_brings_other_kinds_up(served: Served, taught: Learner) -> None:
+def test_diversity_brings_up_other_kinds_of_items(served: Served, taught: Learner) -> None:
     same = {f"item-{n}": ItemFacts(category=f"c{n % 5}", brand=f"c{n % 5}") for n in range(30)}
     taught.describe(dict(same))
     eventually(lambda: served.get("/items/item-29").json()["category"] == "c4")
@@ -155,7 +155,7 @@ def test_pins_stand_at_their_places_and_boosted_items_have_their_share(served: S
     assert not set(order(served, n=10, boosted=last, exclude=last)) & set(last)
 
 
-def test_what_was_shown_and_left_alone_goes_down_and_comes_back_when_it_is_used(
+def test_an_item_that_was_shown_and_ignored_goes_down_and_returns_when_it_is_used(
     served: Served, taught: Learner
 ) -> None:
     plain = order(served, n=30)
@@ -171,7 +171,7 @@ def test_what_was_shown_and_left_alone_goes_down_and_comes_back_when_it_is_used(
     assert order(served, n=3, rotate=1.0, user_id="user-4") == order(served, n=3, user_id="user-4")
 
 
-def test_an_impression_doubles_what_a_place_on_a_page_counts(served: Served) -> None:
+def test_an_impression_doubles_the_weight_of_a_place_on_a_page(served: Served) -> None:
     shown = page(served, n=2, rotate=1.0)
     seen, unseen = (item["item_id"] for item in shown)
     event = {"event_type": "impression", "user_id": "user-3", "item_id": seen, "timestamp": served.context.clock()}
@@ -185,7 +185,7 @@ def test_an_impression_doubles_what_a_place_on_a_page_counts(served: Served) -> 
     assert rotated[seen] < rotated[unseen] < 0
 
 
-def test_exploring_draws_pages_and_tells_each_chance(served: Served) -> None:
+def test_exploring_draws_pages_and_gives_each_propensity(served: Served) -> None:
     assert "propensity" not in page(served, n=5)[0]
     pages = [page(served, n=5, explore=1.0) for _ in range(12)]
     assert len({tuple(item["item_id"] for item in each) for each in pages}) > 3
@@ -210,7 +210,7 @@ ASKS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("chosen", ["ranker", "popularity_middle", "own_recent"])
-def test_contributions_add_up_to_the_score_and_speak(settings: Settings, taught: Learner, chosen: str) -> None:
+def test_contributions_add_up_to_the_score_and_have_words(settings: Settings, taught: Learner, chosen: str) -> None:
     from models.recommender.prequential import CONTENDERS
 
     taught.describe(facts())
@@ -256,13 +256,13 @@ def test_contributions_add_up_to_the_score_and_speak(settings: Settings, taught:
         ({"n": 201}, "$.n"),
     ],
 )
-def test_a_wish_that_cannot_be_is_named_by_its_path(served: Served, ask: dict[str, Any], path: str) -> None:
+def test_an_impossible_wish_is_named_by_its_path(served: Served, ask: dict[str, Any], path: str) -> None:
     answer = served.post("/recommend", json=ask)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["path"] == path
 
 
-def test_a_query_string_names_what_is_wrong_in_its_own_words(served: Served) -> None:
+def test_a_problem_in_a_query_string_names_the_parameter(served: Served) -> None:
     for query, path in {
         "price_min=5&price_max=4": "query.price_max",
         "pinned=x:y": "query.pinned[0]",

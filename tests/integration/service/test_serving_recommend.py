@@ -1,4 +1,4 @@
-"""What /recommend answers, over real HTTP, from versions that the real checkpointer wrote into an embedded Redis."""
+"""/recommend over real HTTP, from versions that the real checkpointer wrote into an embedded Redis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def serving(served: Served, version: str) -> bool:
     return bool(served.get("/readyz").json()["version"] == version)
 
 
-def test_nothing_learnt_yet_is_an_answer_and_not_an_error(settings: Settings) -> None:
+def test_before_anything_is_learned_the_answer_is_no_error(settings: Settings) -> None:
     with service(settings) as served:
         eventually(lambda: served.get("/readyz").status_code == 200, timeout=100.0)  # it may have to compile first
         answer = served.get("/recommend/anybody")
@@ -41,7 +41,7 @@ def test_before_the_first_version_the_catalogue_answers(settings: Settings) -> N
         assert answer["items"][0]["title"] == "Tea"
 
 
-def test_an_answer_says_who_when_and_how_good(settings: Settings, taught: Learner) -> None:
+def test_an_answer_names_user_version_and_scores(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, version))
@@ -97,7 +97,7 @@ def test_a_category_page_is_full_while_the_category_has_items(settings: Settings
         assert set(served.items("/popular?category=odd&n=50")) == {f"item-{n}" for n in range(1, 30, 2)}
 
 
-def test_an_item_nobody_touched_is_recommended_where_it_fits(settings: Settings, taught: Learner) -> None:
+def test_an_untouched_item_is_recommended_where_it_fits(settings: Settings, taught: Learner) -> None:
     taught.describe({f"item-{n}": ItemFacts(category="even" if n % 2 == 0 else "odd") for n in range(30)})
     taught.describe({f"new-{n}": ItemFacts(category="even") for n in range(3)})
     version = taught.commit()
@@ -153,7 +153,7 @@ def test_a_removed_or_unavailable_item_is_gone_within_a_second(settings: Setting
         assert served.get(f"/items/{second}").json()["available"] is False
 
 
-def test_what_a_user_did_is_in_the_next_answer_before_any_new_version(settings: Settings, taught: Learner) -> None:
+def test_an_event_affects_the_next_answer_before_any_new_version(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, version))
@@ -163,7 +163,7 @@ def test_what_a_user_did_is_in_the_next_answer_before_any_new_version(settings: 
         assert served.get("/recommend/user-3").json()["model_version"] == version
 
 
-def test_similar_items_and_what_is_not_known(settings: Settings, taught: Learner) -> None:
+def test_similar_items_and_an_unknown_item(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:
         eventually(lambda: serving(served, version))
@@ -209,7 +209,7 @@ def test_versions_change_under_load_without_an_answer_that_mixes_two(settings: S
         assert served.sample("sluicegate_event_to_served_seconds_count") >= 5
 
 
-def test_a_service_that_starts_later_serves_what_was_decided_before(settings: Settings, taught: Learner) -> None:
+def test_a_service_that_starts_later_serves_the_version_decided_before(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as first:
         eventually(lambda: serving(first, version))
@@ -219,7 +219,7 @@ def test_a_service_that_starts_later_serves_what_was_decided_before(settings: Se
         assert second.get("/popular?n=20").json()["items"] == expected
 
 
-def test_a_redis_that_hangs_costs_a_few_requests_their_budget_and_no_more(
+def test_a_redis_that_hangs_delays_only_a_few_requests_by_their_budget(
     broker: str, namespace: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with embedded.redis(tmp_path_factory.mktemp("hanging")) as redis:
@@ -255,7 +255,7 @@ def test_a_redis_that_hangs_costs_a_few_requests_their_budget_and_no_more(
             eventually(lambda: served.get("/recommend/user-3").json()["degraded"] == [], timeout=20.0)
 
 
-def test_redis_away_degrades_answers_and_breaks_none(
+def test_without_redis_answers_are_degraded_and_none_fails(
     broker: str, namespace: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("own-redis")
@@ -294,7 +294,7 @@ def test_redis_away_degrades_answers_and_breaks_none(
                 eventually(lambda: served.get("/recommend/user-3").json()["degraded"] == [], timeout=20.0)
 
 
-def test_a_time_of_a_recent_item_that_cannot_be_one_is_named(settings: Settings) -> None:
+def test_an_impossible_time_of_a_recent_item_is_named(settings: Settings) -> None:
     with service(settings) as served:
         for moment in (1e300, -1.0, 0, 1_569_888_000_000_000, 10**30, "1890-01-01T00:00:00Z", "yesterday"):
             entry = {"item_id": "item-8", "timestamp": moment}
@@ -303,8 +303,8 @@ def test_a_time_of_a_recent_item_that_cannot_be_one_is_named(settings: Settings)
             assert answer.json()["errors"][0]["path"] == "$.recent_items[1].timestamp"
 
 
-def test_recent_items_take_their_place_in_time_among_what_is_stored(settings: Settings, taught: Learner) -> None:
-    """The same events, told by the page in milliseconds or stored before, give the same answer."""
+def test_recent_items_are_merged_by_time_with_the_stored_history(settings: Settings, taught: Learner) -> None:
+    """The same events, sent by the page in milliseconds or stored before, give the same answer."""
     now = taught.now
     taught.learn([("told", "item-1"), ("stored", "item-1")])
     taught.now = now + 100

@@ -1,4 +1,4 @@
-"""What one service showed goes down at another: through topic `slates`, the learner and Redis, all of them real."""
+"""Items that one service showed go down at another: through topic `slates`, the learner and Redis, all real."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def following(settings: Settings, store: Store) -> SlateAttributor:
-    """What the learner runs beside learning; closed by the caller."""
+    """What the learner runs next to learning; the caller closes it."""
     return SlateAttributor(settings, LearnerTelemetry(CollectorRegistry()), store=store)
 
 
@@ -42,7 +42,7 @@ def remembered(store: Store, user: str) -> list[Showing]:
 
 
 def rotated(served: Served, user: str, n: int = 30) -> dict[str, float]:
-    """By item, how far rotation takes it down at this service; only items that it moves."""
+    """How far rotation moves each item down at this service; only items that it moves."""
     answer = served.get(f"/recommend/{user}", params={"n": n, "rotate": 1.0, "explain": "true"}).json()
     moved = {
         item["item_id"]: sum(part["contribution"] for part in item["contributions"] if part["name"] == "rotation")
@@ -55,7 +55,7 @@ def shown_by(served: Served, path: str) -> Any:
     return served.get(path).json()
 
 
-def test_what_one_service_showed_goes_down_at_another_until_the_user_acts_or_is_erased(
+def test_an_item_that_one_service_showed_goes_down_at_another_until_the_user_acts_or_is_erased(
     settings: Settings, store: Store
 ) -> None:
     ensure_topics(settings)
@@ -107,7 +107,7 @@ def test_what_one_service_showed_goes_down_at_another_until_the_user_acts_or_is_
         assert remembered(store, "user-3") == []
 
 
-def test_without_redis_a_service_rotates_what_itself_showed(settings: Settings) -> None:
+def test_without_redis_a_service_rotates_the_items_it_showed_itself(settings: Settings) -> None:
     with learner(settings) as taught:
         taught.learn(shop())
         version = taught.commit()
@@ -121,7 +121,7 @@ def test_without_redis_a_service_rotates_what_itself_showed(settings: Settings) 
             assert len(rotated(served, "user-3")) >= 3
 
 
-def test_what_is_told_twice_or_the_other_way_round_is_one_list_in_order(store: Store) -> None:
+def test_showings_sent_twice_or_out_of_order_are_one_list_in_order(store: Store) -> None:
     now = time.time()
     older, newer = page("1", ["tea", "mug"], now - 9.0), page("2", ["pot"], now)
     told = [
@@ -143,7 +143,7 @@ def test_a_user_s_list_is_bounded_and_the_oldest_pages_go_first(store: Store) ->
     assert sum(len(each.items) for each in remembered(store, "ann")) == ITEMS_PER_USER
 
 
-def test_what_redis_does_not_take_is_dropped_counted_and_not_tried_again_at_once(settings: Settings) -> None:
+def test_showings_that_redis_refuses_are_dropped_counted_and_not_tried_again_at_once(settings: Settings) -> None:
     clock = [0.0]
     dropped: list[float] = []
     away = Store("redis://127.0.0.1:1", settings.namespace, timeout=0.2, retries=0)

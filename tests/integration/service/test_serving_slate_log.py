@@ -1,4 +1,4 @@
-"""Slates go from an answer through their topic into the learner's figures, with a real broker and a real service."""
+"""Slates go from an answer through their topic into the learner's metrics, with a real broker and service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Sample = Callable[..., float]
 
 @pytest.fixture
 def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop; all topics exist."""
+    """A learner that has learned a small shop; all topics exist."""
     ensure_topics(settings)
     with learner(settings) as made:
         made.learn(shop())
@@ -38,7 +38,7 @@ def taught(settings: Settings) -> Iterator[Learner]:
 
 @pytest.fixture
 def attributing(settings: Settings) -> Iterator[tuple[SlateAttributor, Sample]]:
-    """What the learner runs beside learning, and a way to read its metrics."""
+    """What the learner runs next to learning, and a way to read its metrics."""
     ensure_topics(settings)
     registry = CollectorRegistry()
 
@@ -115,7 +115,7 @@ def test_without_a_broker_answers_go_on_and_what_does_not_fit_is_counted(
         assert served.sample("sluicegate_slate_records_total", outcome="dropped") == 7
 
 
-def test_clicks_and_purchases_are_attributed_to_the_version_that_was_shown(
+def test_clicks_and_purchases_are_attributed_to_the_version_of_their_slate(
     settings: Settings, taught: Learner, attributing: tuple[SlateAttributor, Sample]
 ) -> None:
     follower, sample = attributing
@@ -146,7 +146,7 @@ def test_clicks_and_purchases_are_attributed_to_the_version_that_was_shown(
         assert sample("sluicegate_version_first_sequence", version="current") == sequence
 
 
-def test_after_a_restart_events_find_the_slates_of_before_which_are_not_counted_again(
+def test_after_a_restart_events_find_earlier_slates_which_are_not_counted_again(
     settings: Settings, attributing: tuple[SlateAttributor, Sample]
 ) -> None:
     _, before = attributing

@@ -1,4 +1,4 @@
-"""Two table sets that follow a chain of versions: what the second one needs of Redis."""
+"""Two table sets that follow a chain of versions: what the second one needs from Redis."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_only_the_first_set_is_loaded_from_a_base(taught: Learner, store: Store)
     assert ways == ["copy", "apply", "apply"]
 
 
-def test_after_a_refused_candidate_the_idle_set_is_what_is_served(taught: Learner, store: Store) -> None:
+def test_after_a_refused_challenger_the_idle_set_holds_the_champion(taught: Learner, store: Store) -> None:
     tables = TableSets(store, SCHEMA)
     base = taught.commit()
     tables.prepare(base)
@@ -67,7 +67,7 @@ def test_after_a_refused_candidate_the_idle_set_is_what_is_served(taught: Learne
         tables.prepare(refused)
 
 
-def test_a_copy_shares_no_memory_with_what_it_was_made_of(taught: Learner) -> None:
+def test_a_copy_shares_no_memory_with_its_original(taught: Learner) -> None:
     state = taught.recommender.state
     twin = duplicate(state)
     assert twin.digest() == state.digest()

@@ -1,4 +1,4 @@
-"""The last known good version at hand: going back reads nothing from Redis, whatever its size."""
+"""The reference at hand: a rollback reads nothing from Redis, whatever its size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streaming.store.store import Store
 from tests.support.processes.serving import Learner
 
 
-def test_going_back_to_the_kept_version_needs_no_store_and_keeps_it(settings: Settings, taught: Learner) -> None:
+def test_returning_to_the_kept_version_needs_no_store_and_keeps_it(settings: Settings, taught: Learner) -> None:
     store = Store.for_service(settings)
     tables = TableSets(store, SCHEMA)
     first = taught.commit()
@@ -33,7 +33,7 @@ def test_going_back_to_the_kept_version_needs_no_store_and_keeps_it(settings: Se
         tables.drop_idle()
 
 
-def test_what_is_kept_follows_the_reference_by_deltas(settings: Settings, taught: Learner) -> None:
+def test_the_kept_version_follows_the_reference_by_deltas(settings: Settings, taught: Learner) -> None:
     tables = TableSets(taught.store, SCHEMA)
     first = taught.commit()
     tables.prepare(first)

@@ -1,4 +1,4 @@
-"""The source reads every record once and in order from where it is told, and names what the log no longer holds."""
+"""The consumer reads every record once and in order from the offsets it is given, and names those that are gone."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_an_offset_beyond_the_log_is_named_and_the_end_itself_is_fine(
     assert "the log is shorter than it was" in str(gone)
 
 
-def make_anew(admin: KafkaAdminClient, topic: str) -> None:
+def create_again(admin: KafkaAdminClient, topic: str) -> None:
     """Delete a topic and make it again; a broker may take a moment to forget the old one."""
     admin.delete_topics([topic])
 
@@ -138,10 +138,12 @@ def make_anew(admin: KafkaAdminClient, topic: str) -> None:
     admin.wait_for_topics([topic])
 
 
-def test_a_topic_made_anew_while_it_is_read_is_named(source: KafkaSource, events: str, admin: KafkaAdminClient) -> None:
+def test_a_topic_created_again_while_it_is_read_is_named(
+    source: KafkaSource, events: str, admin: KafkaAdminClient
+) -> None:
     source.assign({})
     before = source.topic_ids()[events]
-    make_anew(admin, events)
+    create_again(admin, events)
     with pytest.raises(TopicRecreated) as caught:
         source.refresh_partitions()
     assert caught.value.before == before
@@ -294,7 +296,9 @@ def test_a_thousand_malformed_records_then_a_thousand_good_ones(
         assert (letter.reason, letter.value) == (REASON_OF[number % 10], malformed(number)), letter
 
 
-def test_an_answer_that_lacks_a_partition_is_asked_for_again_and_not_for_ever(kafka_settings: Settings) -> None:
+def test_an_answer_that_lacks_a_partition_is_asked_for_again_a_bounded_number_of_times(
+    kafka_settings: Settings,
+) -> None:
     ensure_topics(kafka_settings)
     events = kafka_settings.topic("events")
     left = [KeyError(), KeyError()]

@@ -14,11 +14,11 @@ from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.live import erasures as erasing
-from streaming.live import histories
 from streaming.live.writer import Erased, LiveWriter
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.conftest import eventually
+from tests.support.oracles.past import NOTHING, history
 from tests.support.processes.harness import Installation, counts
 from tests.support.streams.streams import Shop
 
@@ -75,8 +75,8 @@ def test_a_history_is_removed_once_and_what_came_after_it_stays(store: Store) ->
         mirror.add([Erased(0, 7, "ann", "r7"), {"ann": [after]}], [])
         assert mirror.waiting == 4
         assert mirror.flush()
-    assert histories.read(store, "ann").items == ["cup"]
-    assert histories.read(store, "bob").items == ["tea"]
+    assert history(store, "ann").items == ["cup"]
+    assert history(store, "bob").items == ["tea"]
     assert erasing.read(store, "r7") == {"history": "1", "shown": "0"}
 
 
@@ -93,4 +93,4 @@ def test_a_model_that_begins_at_the_topics_beginning_does_not_learn_of_an_erased
     ours.wait_learnt(learner)
     assert counts(ours.load().state, "user", "user") == others
     assert ours.load().manifest.progress.outcomes == {"learnt": 600 - mine, "erased": mine}
-    assert histories.read(ours.store, user) == histories.NOTHING
+    assert history(ours.store, user) == NOTHING

@@ -1,4 +1,4 @@
-"""A client of Kafka that is stuck while the broker answers is made anew; one whose broker is away is not."""
+"""A Kafka producer that is stuck while the broker answers is replaced; one whose broker is away is not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from streaming.kafka import stuck_producer as mending
+from streaming.kafka import stuck_producer
 from streaming.kafka.errors import BrokerAway
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import ensure_topics
@@ -17,9 +17,9 @@ from tests.conftest import eventually
 
 @pytest.fixture
 def producer(kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A producer whose client takes no records, as one that lost batches under way; it looks more often."""
-    monkeypatch.setattr(mending, "LOOK", 0.05)
-    monkeypatch.setattr(mending, "STUCK", 0.2)
+    """A producer that looks for trouble more often than usual."""
+    monkeypatch.setattr(stuck_producer, "LOOK", 0.05)
+    monkeypatch.setattr(stuck_producer, "STUCK", 0.2)
     ensure_topics(kafka_settings)
     with EventProducer(kafka_settings) as made:
         yield made
@@ -37,7 +37,7 @@ def taken(producer: EventProducer) -> bool:
     return True
 
 
-def test_a_stuck_client_is_made_anew_while_the_broker_answers(
+def test_a_stuck_client_is_replaced_while_the_broker_answers(
     producer: EventProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert taken(producer)

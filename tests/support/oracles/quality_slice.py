@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from models.arrays import Array
-from models.evaluation.prequential import replay
+from models.evaluation.prequential import run_recommender
 from models.evaluation.protocol import Plan, Stream, late, targets
 from models.recommender.prequential import CONTENDERS
 from models.records.events import EventRules, decode
@@ -62,7 +62,7 @@ def _event(fields: dict[str, Any], rules: EventRules) -> Any:
 def measured() -> dict[str, Any]:
     """The figures of now: per contender the means, and for those watched the rank of each evaluated event."""
     stream = slice_stream()
-    own = replay(stream, PLAN, time.perf_counter)
+    own = run_recommender(stream, PLAN, time.perf_counter)
     kept = late(own.tested.places, len(stream.events))
     warm = ~targets(stream, own.tested.places[kept]).cold
     ranks = {name: own.tested.ranks[kept, at][warm] for at, name in enumerate(CONTENDERS)}

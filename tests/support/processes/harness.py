@@ -21,6 +21,7 @@ from streaming.live import histories
 from streaming.settings.loading import load_settings
 from streaming.store.store import Store, StoreUnavailable
 from streaming.versions import loading as versions
+from tests.support.oracles.past import history
 from tests.support.processes.processes import Late, wait_until
 from tests.support.processes.roles import PATIENCE, Process
 from tests.support.streams.traffic import Traffic
@@ -153,7 +154,7 @@ class Installation(Traffic):
         assert counts(loaded.state, "item", "item_stats") == self.ledger.per_item()
         assert counts(loaded.state, "user", "user") == self.ledger.per_user()
         for user in list(self.ledger.per_user())[:HISTORIES]:
-            assert histories.read(self.store, user).items == self.ledger.history(user, histories.CAP), user
+            assert history(self.store, user).items == self.ledger.history(user, histories.CAP), user
 
     def __enter__(self) -> Installation:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -24,9 +24,10 @@ from models.kernels.ranking import features
 from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import candidates, history
-from models.recommender.explanation import contributions
+from models.recommender.explanation import explained
 from models.recommender.prequential import CONTENDERS
-from models.recommender.recommender import UNTOUCHED, Recommender, new_state
+from models.recommender.ranker import UNTOUCHED
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
 from models.records.content import content
@@ -189,7 +190,8 @@ def test_contributions_of_an_untouched_item_add_up_to_its_score(learnt):
     assert {UNTOUCHED} < set(ranking.sources)
     assert ranking.features @ ranking.weights == pytest.approx(ranking.scores.astype(float), abs=1e-4)
     last = int(scratch.listed.counts[3]) - 1
-    total = sum(contributions(scratch, last).values())
+    values, weights = explained(scratch, np.array([last]))
+    total = float(values[0] @ weights)
     assert total == pytest.approx(float(scratch.listed.scores[RANKER, last]), abs=1e-4)
 
 

@@ -9,8 +9,7 @@ from models.kernels.ranking import features
 from models.kernels.ranking import listwise as ranking
 from models.kernels.retrieval import candidates, history
 from models.kernels.retrieval import factorization as machine
-from models.recommender import explanation as factorization
-from models.recommender.explanation import contributions
+from models.recommender.explanation import explained
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
@@ -113,16 +112,11 @@ def test_ranks_within_sources_are_ranks(learnt, requests):
             assert row["follows_rank"] == 0
 
 
-def test_the_readable_machine_and_the_compiled_one_agree(learnt, requests):
+def test_the_machines_context_is_that_of_its_twin(learnt, requests):
     served, scratch = learnt.state.served, new_scratch()
     for request in requests[:6]:
         past = prepare(learnt, request, scratch, NOW)
-        rows = scratch.listed.items[: scratch.listed.counts[0]]
-        z = factorization.context(served, [event[0] for event in past])
-        assert scratch.work.z == pytest.approx(z, abs=1e-4)
-        assert factorization.scores(served, z, rows) == pytest.approx(
-            [naive.machine_score(served, z.astype(float), int(row)) for row in rows], abs=1e-3
-        )
+        assert scratch.work.z == pytest.approx(naive.context(served, [event[0] for event in past]), abs=1e-4)
 
 
 def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
@@ -190,7 +184,8 @@ def test_the_rankers_score_is_the_sum_of_its_contributions(learnt):
     scratch = new_scratch()
     learnt.rank(["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, by="ranker", scratch=scratch)
     for place in range(0, int(scratch.listed.counts[0]), 7):
-        total = sum(contributions(scratch, place).values())
+        values, weights = explained(scratch, np.array([place]))
+        total = float(values[0] @ weights)
         assert total == pytest.approx(float(scratch.listed.scores[dim.RANKER, place]), abs=1e-4)
 
 

@@ -14,6 +14,7 @@ from models.estimators.listwise import ListwiseRanker
 from models.kernels.regression import losses
 from models.kernels.regression.examples import bucket
 from tests import naive_regressors as naive
+from tests.support.oracles.initial_vectors import start_from
 
 SCHEDULE = optim.schedulers.InverseScaling(0.1, 0.4)
 PAIRS = {
@@ -41,7 +42,7 @@ def test_the_machine_does_what_its_twin_does(kind, loss):
     mine = FactorizationMachine(
         3, rule, rule, optim.losses.Log() if loss == "logistic" else None, *penalties, clip_gradient=2.0
     )
-    mine.set_rows(vectors)
+    start_from(mine, vectors)
     again = vars(PAIRS[kind][1])
     weight, factor = (naive.Optimizer(again["kind"], again["rate"], again["power"]) for _ in range(2))
     twin = naive.Machine(vectors, weight, factor, loss, penalties)

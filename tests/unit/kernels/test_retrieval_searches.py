@@ -8,7 +8,8 @@ import pytest
 
 from models import dimensions as dim
 from models.kernels.retrieval import candidates, searches
-from models.recommender.recommender import QUERY, Recommender, new_state
+from models.recommender.ranker import QUERY
+from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
 from models.records.queries import LONGEST, normalised

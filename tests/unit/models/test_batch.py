@@ -1,4 +1,4 @@
-"""Events collected and learnt together: what further passes change, what they leave alone, and when they end."""
+"""Events collected and learned together: what further passes change and leave alone, and when they end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def learn(recommender: Recommender, events: list[Seen]) -> None:
 
 @pytest.fixture
 def recommender() -> Recommender:
-    """One that has learnt 600 events."""
+    """A recommender that has learned 600 events."""
     found = Recommender(new_state(SETTINGS), SETTINGS)
     learn(found, stream(600))
     return found
@@ -75,7 +75,7 @@ def test_a_further_pass_changes_the_machines_vectors_and_the_generator_alone(rec
 
 
 def test_a_pass_at_the_full_rate_takes_the_steps_that_learning_takes(recommender: Recommender) -> None:
-    """Held against the machine's own step, event by event, with each user's ring as it was."""
+    """Compare with the machine's own step, event by event, with each user's ring as it was."""
     events = stream(300, seed=3, first=600)
     twin = Recommender(new_state(SETTINGS), SETTINGS)
     learn(twin, stream(600))
@@ -114,7 +114,7 @@ def _again_slowly(twin: Recommender, events: list[Seen], rings: dict[str, np.nda
 
 
 def _fill(history: object, past: list[tuple[int, int]]) -> None:
-    """The ten newest wanted events, those taken back left out; newest first."""
+    """The ten newest wanted events without cancelled ones, newest first."""
     taken_back: set[int] = set()
     items = []
     for item, kind in past:
@@ -138,13 +138,13 @@ def test_the_best_pass_is_kept_and_no_further_one_is_made_when_nothing_is_gained
     best = max(range(len(trained.scores)), key=lambda at: trained.scores[at].total)
     assert trained.kept == best + 1
     assert held.score(yes) == trained.scores[best]
-    told = trained.told()
-    assert told["held_out"] == trained.scores[0].n > 100
-    assert told["stopped"] == ("no_gain" if len(trained.scores) - trained.kept >= 2 else "passes")
+    summary = trained.summary()
+    assert summary["held_out"] == trained.scores[0].n > 100
+    assert summary["stopped"] == ("no_gain" if len(trained.scores) - trained.kept >= 2 else "passes")
 
 
 class Clock:
-    """Seconds that pass by so many at each look."""
+    """A clock that advances by `step` seconds at each call."""
 
     def __init__(self, step: float = 0.0) -> None:
         self.now, self.step = 0.0, step
@@ -183,7 +183,7 @@ def test_without_events_to_ask_about_there_is_one_pass(recommender: Recommender)
     assert train(passes, HeldOut(recommender, []), Goal(), Clock(), yes) == Trained(stopped="nothing_held_out")
 
 
-def test_a_row_that_another_item_has_by_now_is_not_learnt_in_its_place() -> None:
+def test_a_row_that_now_belongs_to_another_item_is_not_trained() -> None:
     small = RecommenderOptions(items=40, users=100, categories=100, brands=100, queries=100)
     recommender = Recommender(new_state(small), small)
     learn(recommender, stream(300))

@@ -1,12 +1,15 @@
-"""The protocol of an evaluation: what is evaluated, what was known of it, and that the report says what happened."""
+"""The protocol of an evaluation: which events are evaluated, what was known before each, and the report."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from models.evaluation.evaluate import NothingEvaluatedError, UnknownContenderError, chosen, evaluate
-from models.evaluation.prequential import replay
+from models.evaluation.contenders import UnknownContenderError, chosen
+from models.evaluation.evaluation import NothingEvaluatedError, evaluate
+from models.evaluation.prequential import run_recommender
 from models.evaluation.protocol import LISTS, Plan, Stream, late, list_places, slices, targets
 from models.evaluation.report import SINGLE
 from models.recommender.prequential import CONTENDERS
@@ -19,7 +22,7 @@ EVENTS = stream(1200, 11)
 
 
 class Steps:
-    """A clock that goes on by a second each time somebody looks."""
+    """A clock that advances by a second at each call."""
 
     now = 0.0
 
@@ -48,21 +51,21 @@ def naive(events, every):
 
 
 @pytest.mark.parametrize("every", [1, 7])
-def test_what_is_evaluated_and_what_was_known_of_it_is_what_the_protocol_says(every) -> None:
+def test_evaluated_events_and_their_slices_follow_the_protocol(every) -> None:
     events = EVENTS[:400]
-    own = replay(Stream(events, facts()), Plan(every=every), Steps(), ROOMY)
+    own = run_recommender(Stream(events, facts()), Plan(every=every), Steps(), ROOMY)
     places = own.tested.places[late(own.tested.places, len(events))]
     found = targets(Stream(events, facts()), places)
     rows = [found.places.tolist(), found.cold.tolist(), found.own.tolist(), found.depth.tolist()]
     assert list(zip(*rows, strict=True)) == naive(events, every)
 
 
-def test_the_figures_of_a_replay_are_those_of_the_learners_own_code() -> None:
+def test_the_figures_of_a_run_are_those_of_the_learners_own_code() -> None:
     events = EVENTS[:700]
     settings = RecommenderOptions(items=100, users=50, categories=8, brands=8, test_every=3)
     recommender = Recommender(new_state(settings, 5), settings)
     tested = recommender.learn_events(events, [event.timestamp for event in events], facts())
-    own = replay(Stream(events, facts()), Plan(every=3, seed=5), Steps(), ROOMY)
+    own = run_recommender(Stream(events, facts()), Plan(every=3, seed=5), Steps(), ROOMY)
     assert own.tested.ranks.tolist() == tested.ranks.tolist()
     assert own.running == recommender.scores()
     assert own.in_charge == recommender.chosen
@@ -70,8 +73,8 @@ def test_the_figures_of_a_replay_are_those_of_the_learners_own_code() -> None:
 
 def test_looking_at_lists_changes_no_rank() -> None:
     stream_ = Stream(EVENTS[:600], facts())
-    with_lists = replay(stream_, Plan(every=2, lists=20), Steps(), ROOMY)
-    without = replay(stream_, Plan(every=2, lists=0), Steps(), ROOMY)
+    with_lists = run_recommender(stream_, Plan(every=2, lists=20), Steps(), ROOMY)
+    without = run_recommender(stream_, Plan(every=2, lists=0), Steps(), ROOMY)
     assert with_lists.tested.ranks.tolist() == without.tested.ranks.tolist()
     assert len(with_lists.lists["ranker"]) > 10
     assert without.lists["ranker"] == []
@@ -156,7 +159,7 @@ def test_k_decides_which_ranks_count() -> None:
     assert narrow["contenders"]["served"]["hr@5"] < wide["contenders"]["served"]["hr@30"]
 
 
-def test_contenders_are_chosen_by_name_or_group_and_a_wrong_one_is_told_the_right_ones() -> None:
+def test_contenders_are_chosen_by_name_or_group_and_an_error_lists_them() -> None:
     assert list(chosen(["river.BiasedMF"])[0]) == ["river.BiasedMF"]
     assert len(chosen(["builtin,"[:-1], "river"])[0]) == 3
     with pytest.raises(UnknownContenderError, match=r"no contender 'als': there are builtin, river .*als\.daily"):
@@ -164,9 +167,24 @@ def test_contenders_are_chosen_by_name_or_group_and_a_wrong_one_is_told_the_righ
 
 
 def test_a_contender_whose_package_is_absent_is_left_out_with_the_command_that_installs_it(monkeypatch) -> None:
-    monkeypatch.setattr("models.evaluation.evaluate.NEEDS", {"batch": "no_such_package"})
+    monkeypatch.setattr("models.evaluation.contenders.NEEDS", {"batch": "no_such_package"})
     runs, absent = chosen([])
     assert "als.daily" not in runs
     assert absent["als.daily"].endswith("pip install no_such_package")
     with pytest.raises(UnknownContenderError, match=r"als\.daily needs the package no_such_package"):
         chosen(["als.daily"])
+
+
+def test_the_door_loads_no_library_of_a_rival_before_one_is_made() -> None:
+    script = """
+import json, sys
+from models import evaluation
+names = ("river", "implicit", "vowpalwabbit", "threadpoolctl", "pandas")
+loaded = lambda: [name for name in names if name in sys.modules]
+makers, _ = evaluation.chosen(["river"])
+before = loaded()
+makers["river.LinearRegression"](1)
+print(json.dumps([before, "river" in loaded()]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[], True]

@@ -1,4 +1,4 @@
-"""Rivals rank all items from their own weights: the same numbers as their own predictions, one by one."""
+"""Rivals rank all items from their own weights, with the same numbers as their own predictions."""
 
 import copy
 import importlib.util
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from models.evaluation.protocol import Stream
-from models.evaluation.rival_run import examples, race, rank_of, top
+from models.evaluation.rival_run import examples, rank_of, run_rival, top
 from models.evaluation.rivals_implicit import DAY, HOUR, Retrained, obstacle
-from models.evaluation.rivals_river import RIVER, RiverFactors, RiverLinear, RiverMachine
+from models.evaluation.rivals_river import RIVER, RiverBiasedMF, RiverFMRegressor, RiverLinearRegression
 from models.evaluation.rivals_vw import VW
 from tests.support.streams.shop import ShopEvent, stream
 
 PREDICT = {
-    RiverMachine: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
-    RiverFactors: lambda model, user, item: model.predict_one(user=user, item=item),
-    RiverLinear: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
+    RiverFMRegressor: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
+    RiverBiasedMF: lambda model, user, item: model.predict_one(user=user, item=item),
+    RiverLinearRegression: lambda model, user, item: model.predict_one({("user", user): 1.0, ("item", item): 1.0}),
 }
 
 needs_vw = pytest.mark.skipif(importlib.util.find_spec("vowpalwabbit") is None, reason="vowpalwabbit is not installed")
@@ -32,7 +32,7 @@ def taught(rival, count=600, users=12, items=30):
     return rival
 
 
-@pytest.mark.parametrize("make", [RiverMachine, RiverFactors, RiverLinear])
+@pytest.mark.parametrize("make", [RiverFMRegressor, RiverBiasedMF, RiverLinearRegression])
 @pytest.mark.parametrize("user", ["u3", "nobody yet"])
 def test_ranking_from_rivers_weights_equals_predict_one_for_every_item(make, user) -> None:
     rival = taught(make(1))
@@ -42,13 +42,13 @@ def test_ranking_from_rivers_weights_equals_predict_one_for_every_item(make, use
     assert rival.scores(user, 40, 0.0).tolist() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("make", [RiverMachine, RiverFactors, RiverLinear])
-def test_ranking_now_and_then_does_not_change_what_is_learnt(make) -> None:
+@pytest.mark.parametrize("make", [RiverFMRegressor, RiverBiasedMF, RiverLinearRegression])
+def test_ranking_does_not_change_the_model(make) -> None:
     often, never = make(1), make(1)
     rng = random.Random(3)
     for _ in range(300):
         user, item, target = f"u{rng.randrange(9)}", rng.randrange(20), float(rng.random() < 0.5)
-        if make is RiverLinear:  # the others draw a new vector for whom they are asked about first
+        if make is RiverLinearRegression:  # the others draw a new vector for whom they are asked about first
             often.scores(user, 20, 0.0)
         often.learn(user, item, target, 0.0)
         never.learn(user, item, target, 0.0)
@@ -76,12 +76,9 @@ def test_an_id_with_the_separators_of_vowpal_wabbit_is_one_feature() -> None:
 
 
 class FirstSeen:
-    """Knows who wanted what, each time it is fitted: the score of an item is how often it was wanted by then."""
+    """A batch model: the score of an item is how often it was wanted before the fit."""
 
     fits = 0
-
-    def __init__(self, seed):
-        self.seed = seed
 
     def fit(self, matrix, show_progress):
         assert not show_progress
@@ -90,9 +87,14 @@ class FirstSeen:
         self.item_factors = np.asarray(matrix.sum(axis=0)).reshape(-1, 1)
 
 
+class RetrainedFirstSeen(Retrained):
+    def _new_model(self):
+        return FirstSeen()
+
+
 def test_a_retrained_model_knows_what_came_before_the_last_boundary_and_nothing_later() -> None:
     pytest.importorskip("threadpoolctl")
-    rival, FirstSeen.fits = Retrained(FirstSeen, HOUR, 1), 0
+    rival, FirstSeen.fits = RetrainedFirstSeen(HOUR, 1), 0
     rival.learn("ann", 0, 1.0, 10.0)
     rival.learn("ann", 1, 0.0, 20.0)
     rival.catch_up(HOUR - 1)
@@ -122,7 +124,7 @@ def test_implicits_models_find_the_two_halves_of_a_shop(name) -> None:
     assert set(top(scores, 10)) == set(range(10, 20))
 
 
-def test_what_a_period_does_not_fit_is_said() -> None:
+def test_a_stream_that_does_not_suit_a_period_is_explained() -> None:
     assert obstacle(DAY, [0.0, DAY + 1]) is None
     assert "no boundary of 1 h" in str(obstacle(HOUR, [5.0, 3500.0]))
     assert "1000 fits; 400" in str(obstacle(HOUR, [HOUR * n for n in range(1001)]))
@@ -161,16 +163,16 @@ def test_a_negative_is_known_and_was_not_touched_by_its_user() -> None:
 
 
 class Oracle:
-    """Scores the item that comes next highest: told the stream beforehand."""
+    """Scores the next item highest, because it knows the stream."""
 
     pointwise = True
 
     def __init__(self, answers):
-        self.answers, self.asked, self.learnt = answers, [], []
+        self.answers, self.asked, self.learned = answers, [], []
 
     def learn(self, user, item, target, when):
         assert when >= 0
-        self.learnt.append((user, item, target))
+        self.learned.append((user, item, target))
 
     def catch_up(self, when):
         pass
@@ -193,16 +195,16 @@ class Oracle:
         return {"is": "an oracle"}
 
 
-def test_a_race_ranks_before_it_teaches_and_gives_every_rival_the_same_examples() -> None:
+def test_a_run_ranks_before_it_learns_and_gives_every_rival_the_same_examples() -> None:
     events = [ShopEvent(0, f"u{n % 3}", f"i{n % 5}", float(n)) for n in range(40)]
     given = examples(Stream(events, {}), seed=1)
     rival = Oracle({float(n): n % 5 for n in range(40)})
-    run = race(Stream(events, {}), given, rival, [3, 10, 20], [10], 3, iter(range(1000)).__next__)
+    run = run_rival(Stream(events, {}), given, rival, [3, 10, 20], [10], 3, iter(range(1000)).__next__)
     assert run.ranks.tolist() == [0, 1, 1]  # item 3 was new at event 3
     assert run.lists == [["i0", "i4", "i3"]]
     assert rival.asked == [("u0", 3), ("u1", 5), ("u2", 5)]
-    assert rival.learnt[:2] == [("u0", 0, 1.0), ("u1", 1, 1.0)]
-    assert sum(target == 0.0 for _, _, target in rival.learnt) == (given.negatives >= 0).sum()
+    assert rival.learned[:2] == [("u0", 0, 1.0), ("u1", 1, 1.0)]
+    assert sum(target == 0.0 for _, _, target in rival.learned) == (given.negatives >= 0).sum()
     assert (run.memory, run.notes, run.learning > 0, run.ranking > 0) == (7, {"is": "an oracle"}, True, True)
 
 

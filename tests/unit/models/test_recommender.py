@@ -1,4 +1,4 @@
-"""The recommender as a whole: what it must never do, and that it learns at once what it is shown."""
+"""The recommender as a whole: what it must never do, and that it learns at once."""
 
 import math
 import random
@@ -9,7 +9,6 @@ import pytest
 from models import dimensions as dim
 from models.features import FEATURE_NAMES
 from models.kernels import learning
-from models.recommender import sources
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
@@ -48,7 +47,7 @@ def test_one_by_one_equals_in_batches_even_when_rows_are_evicted(settings, seed)
     assert whole.state.digest() == learn(events, settings, cuts=(13, 90, 1)).state.digest()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others():
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     events = stream(400, 5)
     assert learn(events, seed=1).state.digest() == learn(events, seed=1).state.digest()
     assert learn(events, seed=1).state.digest() != learn(events, seed=2).state.digest()
@@ -162,12 +161,12 @@ def test_a_refused_step_is_counted():
 
 
 def rates(times, progress=None):
-    """What the clock says after each record."""
+    """The rate after each record."""
     progress = progress or new_state(SMALL).private.progress
     return [learning.watch_clock(progress, time) for time in times]
 
 
-def test_a_record_from_the_future_does_not_distort_the_rate_for_ever():
+def test_a_record_from_the_future_does_not_distort_the_rate_forever():
     progress, times = new_state(SMALL).private.progress, START + 0.01 * np.arange(5_000)
     assert rates(times, progress)[-1] == pytest.approx(100, rel=0.05)
     rates([times[-1] + 10 * 365 * 86_400], progress)
@@ -230,7 +229,7 @@ def test_scores_descend_and_every_item_names_its_source():
     assert len(ranking.items) == len(ranking.scores) == len(ranking.sources) == 30
     assert len(set(ranking.items)) == 30
     assert (np.diff(ranking.scores) <= 0).all()
-    assert set(ranking.sources) <= {source.name for source in sources.SOURCES}
+    assert set(ranking.sources) <= set(CONTENDERS[: dim.SOURCES])
     assert ranking.served_by in CONTENDERS
 
 
@@ -258,8 +257,8 @@ def test_counts_are_those_of_the_events():
         assert counts[row] == sum(event.user_id == user for event in events)
 
 
-def test_a_checkerboard_is_learnt_completely():
-    """Users of one colour buy the items of that colour only: whatever is left of it must come first."""
+def test_a_checkerboard_is_learned_completely():
+    """Users of one colour buy only items of that colour: the remaining ones of it must come first."""
     rng, events = random.Random(21), []
     for turn in range(2000):
         user = rng.randrange(20)
@@ -276,21 +275,24 @@ def test_a_checkerboard_is_learnt_completely():
             assert set(first) == left, by
 
 
-def test_the_race_starts_with_popularity_and_ends_with_what_is_best():
+def test_the_contender_in_charge_is_popularity_at_first_and_the_best_one_later():
     recommender = Recommender(new_state(ROOMY), ROOMY)
     assert recommender.chosen == "popularity_middle"
     recommender = learn(stream(3000, 20))
     scores = recommender.scores()
-    best = max(scores[source.name]["hr"] + scores[source.name]["rr"] for source in sources.SOURCES)
+    best = max(scores[name]["hr"] + scores[name]["rr"] for name in CONTENDERS[: dim.SOURCES])
     chosen = scores[recommender.chosen]
     assert chosen["hr"] + chosen["rr"] > 0.9 * best
 
 
 def test_contenders_are_named_in_one_order():
-    assert tuple(source.name for source in sources.SOURCES) == CONTENDERS[: len(sources.SOURCES)]
+    numbers = {"popularity_short": dim.SHORT, "popularity_middle": dim.MIDDLE, "popularity_long": dim.LONG}
+    numbers |= {"own_recent": dim.OWN, "follows": dim.LAG, "window": dim.FORWARD, "cosine": dim.COSINE}
+    numbers |= {"machine": dim.MACHINE, "linear": dim.LINEAR, "ranker": dim.RANKER, "served": dim.SERVED}
+    assert {name: number for number, name in enumerate(CONTENDERS)} == numbers
 
 
-def test_what_is_served_can_be_asked_for_by_its_name():
+def test_served_is_a_name_of_the_contender_in_charge():
     recommender = learn(stream(900, 9))
     for past in (HISTORY, ([], [], []), (["i2"], [START + 95], [0])):
         expected = recommender.rank(*past, START + 100)
@@ -306,7 +308,7 @@ def test_what_is_served_can_be_asked_for_by_its_name():
 GIVEN = ["i33", "never seen", "i7", "i40", "i7", "i2", "waiting", "i13"]
 
 
-def test_given_items_alone_are_ranked_and_the_sources_say_of_them_what_they_say_among_all():
+def test_sources_score_given_items_alone_as_they_do_among_all():
     recommender = learn(stream(900, 10))
     recommender.describe([("waiting", facts()["i3"])])
     known = {item for item in GIVEN if item in recommender.state.keys["item"].rows}
@@ -321,7 +323,7 @@ def test_given_items_alone_are_ranked_and_the_sources_say_of_them_what_they_say_
     assert answer(recommender, extra=["waiting"], only=True).items == ["waiting"]
 
 
-def test_given_items_are_ranked_by_the_same_features_but_those_within_the_list():
+def test_given_items_have_the_same_features_except_those_within_the_list():
     recommender, scratch = learn(stream(900, 11)), new_scratch()
     alone = answer(recommender, extra=GIVEN, only=True, limit=1000, explain=True, scratch=scratch)
     among = answer(recommender, extra=GIVEN, limit=1000, explain=True, scratch=scratch)

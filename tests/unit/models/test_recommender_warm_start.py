@@ -1,4 +1,4 @@
-"""Vectors and counts that a shop already has: what is refused, and what a state makes of the rest."""
+"""Vectors and counts that a shop already has: which are refused, and how a state starts from the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Event:
 
 
 def pairs(count=60, width=dim.FACTORS):
-    """Items in pairs: 2n and 2n+1 have nearly the same vector and nothing to do with the others."""
+    """Items in pairs: 2n and 2n+1 have nearly the same vector, unlike that of any other item."""
     rng = np.random.default_rng(3)
     middle = rng.normal(size=(count // 2, width))
     vectors = np.repeat(middle, 2, axis=0) + 0.05 * rng.normal(size=(count, width))
@@ -79,7 +79,7 @@ def test_counts_weigh_no_more_than_the_events_a_half_life_remembers():
     assert np.exp(few.state.tables["item_stats"].columns["key"][0]) == pytest.approx([3, 3, 3])
 
 
-def test_imported_items_are_in_the_lists_of_the_categories_the_shop_told():
+def test_imported_items_are_in_the_lists_of_their_categories():
     ids = [f"item{at}" for at in range(60)]
     recommender = Recommender(new_state(SMALL), SMALL)
     take(recommender.state, Knowledge(ids, None, np.arange(60) + 1), NOW)
@@ -136,7 +136,7 @@ def test_vectors_of_another_width_keep_the_inner_products_that_fit(width):
         (Knowledge(["a"], None, np.array(["x"])), "counts are <U1"),
     ],
 )
-def test_what_could_not_be_learnt_from_is_refused_by_name(knowledge, complaint):
+def test_unusable_knowledge_is_refused_by_name(knowledge, complaint):
     with pytest.raises(ImportRefusedError, match=complaint):
         check(knowledge, project=False)
 

@@ -1,4 +1,4 @@
-"""Evidence in the learner: what a version that stands still would have shown, and what its comparison says."""
+"""Evidence in the learner: what a frozen version would have shown, and its comparison with the learning model."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def times(events: list[Seen]) -> list[float]:
 
 
 class Clock:
-    """Seconds that pass only when told."""
+    """A clock that advances only when told to."""
 
     now = 0.0
 
@@ -57,7 +57,7 @@ class Clock:
 
 
 def rich() -> Clock:
-    """A clock that makes everything affordable: no time passes while an opponent is asked."""
+    """A clock that makes everything affordable: no time passes while a frozen model is asked."""
     return Clock()
 
 
@@ -105,7 +105,7 @@ def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event() 
     assert found[0] == ([], [])  # 200 later events of the same user have overwritten it all
 
 
-def test_asking_an_opponent_compiles_nothing_that_a_request_does_not_need() -> None:
+def test_asking_a_frozen_model_compiles_nothing_that_a_request_does_not_need() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     batch = recommender.rows([Seen(0, "u", "i", 1.7e9)], [1.7e9])
     recommender.learn(batch)
@@ -116,7 +116,7 @@ def test_asking_an_opponent_compiles_nothing_that_a_request_does_not_need() -> N
     assert len(answer.signatures) == known
 
 
-def test_rows_that_were_handed_to_other_ids_are_told_apart_by_id() -> None:
+def test_a_row_that_now_belongs_to_another_id_is_recognised() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(4, 600)
     recommender.learn_events(events, times(events))
@@ -176,7 +176,7 @@ def test_the_same_tables_never_differ() -> None:
     assert (probation.hit.total, probation.hit.variance, probation.reciprocal.variance) == (0.0, 0.0, 0.0)
 
 
-def test_sums_go_on_while_both_stay_and_start_anew_when_one_changes_or_a_rollback_comes() -> None:
+def test_sums_continue_while_both_models_stay_and_restart_at_a_change_or_rollback() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(7, 2_000)
     recommender.learn_events(events[:1_000], times(events[:1_000]))
@@ -200,7 +200,7 @@ def test_sums_go_on_while_both_stay_and_start_anew_when_one_changes_or_a_rollbac
     assert (count("reference"), count("champion"), count("probation")) == (0, 0, -1)
 
 
-def test_asking_opponents_takes_its_share_of_the_learning_time_and_not_more() -> None:
+def test_asking_frozen_models_takes_no_more_than_its_share_of_the_learning_time() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     events = stream(8, 4_000)
     recommender.learn_events(events[:1_000], times(events[:1_000]))

@@ -1,4 +1,4 @@
-"""Witnesses: River regressors that are scored beside the models, bounded in time and memory."""
+"""Witnesses: River regressors that are scored next to the models, bounded in time and memory."""
 
 import math
 
@@ -11,7 +11,7 @@ POOL = [f"i{n}" for n in range(60)]
 
 
 class Clock:
-    """Time that passes by `step` seconds at each look."""
+    """A clock that advances by `step` seconds at each call."""
 
     def __init__(self, step):
         self.now, self.step = 0.0, step
@@ -60,7 +60,7 @@ def test_ids_never_seen_before_do_not_grow_a_witness():
     assert len(witness._model._weights) <= 2 * BUCKETS
 
 
-def test_a_witness_that_leaves_the_finite_starts_afresh():
+def test_a_diverging_witness_is_made_again():
     witness = Witness("river.linear_model.LinearRegression", {})
     event = stream(1, 4)[0]._replace(item_id="i1", kind=0)
     witness._model.intercept = math.inf

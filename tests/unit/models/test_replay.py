@@ -1,4 +1,4 @@
-"""A past stream under two gates: what each serves and decides, and the tables that stand still for it."""
+"""A past stream under two gates: what each serves and decides, and the frozen tables it needs."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def stream(count: int, seed: int = 1) -> list[Seen]:
     return events
 
 
-def rehearsed(rules: dict[str, Rule], events: list[Seen], since: float = 0.0, together: int = 700) -> Replay:
-    rehearsal = Replay(rules, CanaryExaminer(), SETTINGS, since=since, pace=Pace(1.0, 100))
+def replay(rules: dict[str, Rule], events: list[Seen], since: float = 0.0, together: int = 700) -> Replay:
+    replayed = Replay(rules, CanaryExaminer(), SETTINGS, since=since, pace=Pace(1.0, 100))
     for start in range(0, len(events), together):
         part = events[start : start + together]
-        rehearsal.learn(part, [event.timestamp for event in part])
-    return rehearsal
+        replayed.learn(part, [event.timestamp for event in part])
+    return replayed
 
 
-def test_two_gates_with_one_policy_never_part_and_one_that_stands_still_does() -> None:
+def test_gates_with_equal_policies_always_agree_and_a_frozen_one_diverges() -> None:
     rules = {
         "in force": Rule("continuous", Policy()),
         "same": Rule("continuous", Policy()),
         "still": Rule("manual", Policy()),
     }
-    result = report(rehearsed(rules, stream(1_500)))
+    result = report(replay(rules, stream(1_500)))
     gates = result["gates"]
     assert (result["events"], result["versions"]) == (1_500, 14)
     assert 650 < result["tested"] <= 700  # every second one; some name an item nobody had touched
@@ -74,19 +74,19 @@ def test_two_gates_with_one_policy_never_part_and_one_that_stands_still_does() -
     assert "hold     manual" in said
 
 
-def test_what_came_before_the_beginning_is_learnt_and_not_compared() -> None:
+def test_events_before_the_beginning_are_learned_and_not_compared() -> None:
     rules = {"in force": Rule("continuous", Policy())}
     events = stream(1_500)
-    late = rehearsed(rules, events, since=events[1_000].timestamp)
+    late = replay(rules, events, since=events[1_000].timestamp)
     assert (late.events, late.versions) == (1_500, 4)
     assert late.began >= events[1_000].timestamp
-    whole = rehearsed(rules, events)
+    whole = replay(rules, events)
     assert late.recommender.state.digest() == whole.recommender.state.digest()
-    # Both serve what was learnt just before, so they show the same from there on.
+    # Both serve the model learned just before, so they show the same from there on.
     assert late.trials[0].ranks[-100:] == whole.trials[0].ranks[-100:]
 
 
-def test_held_tables_are_those_of_the_version_whether_copied_or_brought_forward() -> None:
+def test_kept_tables_are_those_of_the_version_whether_copied_or_brought_forward() -> None:
     recommender = Recommender(new_state(SETTINGS), SETTINGS)
     versions, events = Versions(recommender.state), stream(600)
     expected = {}
@@ -108,15 +108,15 @@ def test_a_nervous_gate_goes_back_to_the_last_known_good_version_and_pauses() ->
     nervous = Policy(alpha_crash=0.4, fall=0.0, cooldown=20.0, margin=0.5, healthy_tested=50)
     rules = {"in force": Rule("continuous", Policy()), "nervous": Rule("continuous", nervous)}
     events = stream(1_500)
-    rehearsal = rehearsed(rules, events[:1_000])
-    # Ruined in a moment: what followed what is forgotten, and what is learnt of features is turned round.
-    tables = rehearsal.recommender.state.tables
+    replayed = replay(rules, events[:1_000])
+    # Ruin the model at once: empty the co-visitation tables and flip the sign of the ranker's weights.
+    tables = replayed.recommender.state.tables
     for memory in ("lag_memory", "forward_memory", "backward_memory"):
         tables[memory].columns["other"][:] = -1
     tables["ranker"].columns["weight"] *= -1
     tables["chosen"].columns["contender"][0] = dim.RANKER
-    rehearsal.learn(events[1_000:], [event.timestamp for event in events[1_000:]])
-    gates = report(rehearsal)["gates"]
+    replayed.learn(events[1_000:], [event.timestamp for event in events[1_000:]])
+    gates = report(replayed)["gates"]
     assert gates["in force"]["rollbacks"] == 0
     assert gates["nervous"]["rollbacks"] > 0
     reasons = [reason for each in gates["nervous"]["decisions"] for reason in each["reasons"]]
@@ -124,16 +124,16 @@ def test_a_nervous_gate_goes_back_to_the_last_known_good_version_and_pauses() ->
     assert int(gates["nervous"]["serving"]) < int(gates["in force"]["serving"])
 
 
-def test_what_the_mechanical_guards_find_holds_a_version() -> None:
+def test_a_fault_found_by_the_mechanical_guards_holds_a_version() -> None:
     def examine(candidate: State, served: State | None, policy: Policy, now: float) -> Examined:
         return ("not_finite",) if now < START + 100.0 else (), "", {}
 
-    rehearsal = Replay({"only": Rule("continuous", Policy())}, examine, SETTINGS, pace=Pace(1.0, 100))
+    replayed = Replay({"only": Rule("continuous", Policy())}, examine, SETTINGS, pace=Pace(1.0, 100))
     events = stream(1_500)
-    rehearsal.learn(events, [event.timestamp for event in events])
-    decisions = report(rehearsal)["gates"]["only"]["decisions"]
+    replayed.learn(events, [event.timestamp for event in events])
+    decisions = report(replayed)["gates"]["only"]["decisions"]
     assert sum(each["versions"] for each in decisions if each["reasons"][0] == "not_finite") == 9
-    assert report(rehearsal)["gates"]["only"]["promotions"] == 5
+    assert report(replayed)["gates"]["only"]["promotions"] == 5
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_the_mechanical_guards_find_holds_a_version() -> None:
         ("margn = 0.1", "did you mean 'margin'?"),
         ("mode = 'brave'", "mode 'brave' is none of continuous, strict"),
         ("margin = 'wide'", "Expected `float`"),
-        ("margin", "is no TOML"),
+        ("margin", "is not TOML"),
         ("[gate]\nwindow = 1.5", "Expected `int`"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Versions as bytes: what was cut is what is read back; anything else is `Damaged`, quickly and within bounds."""
+"""Versions as bytes: a cut is read back as it was; any other bytes are `Damaged`, quickly and within bounds."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from models.snapshot.compatibility import Incompatible, TooNew
 from models.snapshot.decoding import decode
 from models.snapshot.encoding import Chunk, NotFinite, describe
 from models.snapshot.manifest import Manifest, seal, unseal, verify
-from models.snapshot.migrations import MIGRATIONS, RELEARNT
+from models.snapshot.migrations import MIGRATIONS, RELEARNED
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table
 
@@ -106,7 +106,7 @@ def test_deltas_carry_removed_rows_and_the_free_list():
     assert other.add("item", "new") == state.add("item", "new")
 
 
-def test_what_the_service_fetches_holds_no_user():
+def test_served_chunks_hold_no_user():
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     served = [chunk.data for chunk in chunks if chunk.served]
@@ -211,8 +211,8 @@ def test_an_older_schema_is_migrated_step_by_step():
     assert decoded.changes.tables["weights"].columns["n"].tolist() == [3] * 5
 
 
-def test_the_first_schema_s_rankers_are_learnt_anew_and_all_else_is_kept():
-    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNT, "pool")})
+def test_rankers_of_the_first_schema_are_dropped_and_all_else_is_kept():
+    whole = Changes(True, {}, {name: TableChanges(np.zeros(1, np.int32), {}) for name in (*RELEARNED, "pool")})
     assert set(MIGRATIONS[1](whole).tables) == {"pool", "curvature"}
     assert set(MIGRATIONS[1](whole._replace(base=False)).tables) == {"pool"}
     inverse = MIGRATIONS[1](whole).tables["curvature"].columns["inverse"]
@@ -251,7 +251,7 @@ def test_any_bytes_are_damage(data):
 @given(st.data())
 @settings(deadline=1000, max_examples=300)
 def test_a_changed_chunk_is_damage_or_a_sound_state(data):
-    """The SHA-256 catches chance; this is about bytes made up to fit it."""
+    """The SHA-256 catches accidents; these bytes are made up to match it."""
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     raw = bytearray(chunks[data.draw(st.integers(0, len(chunks) - 1))].data)

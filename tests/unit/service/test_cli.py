@@ -32,7 +32,7 @@ def test_the_help_of_a_command_has_its_exit_codes_once_and_an_example(words: str
     assert words in epilog, "no example"
 
 
-def test_exit_codes_are_of_commands_there_are() -> None:
+def test_exit_codes_belong_to_commands_that_exist() -> None:
     assert set(OWN) <= {words.split()[-1] for words in EVERY}
 
 

@@ -1,4 +1,4 @@
-"""`sluicegate evaluate` as it is typed: what it prints, its exit codes, and that a mistake is one line that helps."""
+"""`sluicegate evaluate`: what it prints, its exit codes, and that a mistake is one helpful line."""
 
 import json
 import random
@@ -83,9 +83,7 @@ def test_facts_of_items_come_from_their_own_file_with_its_own_columns(monkeypatc
         (["LOG", "--limit", "0"], "--limit"),
     ],
 )
-def test_a_mistake_is_an_exit_code_of_two_and_a_line_that_says_what_to_write(
-    monkeypatch, log, capsys, words, says
-) -> None:
+def test_a_mistake_is_exit_code_2_and_a_line_that_says_what_to_write(monkeypatch, log, capsys, words, says) -> None:
     assert run(monkeypatch, "evaluate", *[str(log) if word == "LOG" else word for word in words]) == 2
     said = capsys.readouterr()
     assert says in said.err
@@ -93,7 +91,7 @@ def test_a_mistake_is_an_exit_code_of_two_and_a_line_that_says_what_to_write(
     assert "Traceback" not in said.err
 
 
-def test_a_log_too_short_to_say_anything_is_an_exit_code_of_one_with_the_reason(monkeypatch, tmp_path, capsys) -> None:
+def test_a_log_that_is_too_short_is_exit_code_1_with_the_reason(monkeypatch, tmp_path, capsys) -> None:
     path = tmp_path / "short.csv"
     path.write_text(f"event_type,user_id,item_id,timestamp\nclick,u,a,{LATE}\nclick,u,b,{LATE + 1}\n")
     assert run(monkeypatch, "evaluate", path) == 1

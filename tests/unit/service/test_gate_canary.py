@@ -1,4 +1,4 @@
-"""Guards that ask tables: whom they may disturb."""
+"""Canary queries do not disturb requests."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Seen:
     price: float | None = None
 
 
-def learnt(count: int) -> Recommender:
+def taught(count: int) -> Recommender:
     recommender = Recommender(new_state(SETTINGS), SETTINGS)
     events = [Seen(f"u{number % 7}", f"i{number * 3 % 40}", 1.7e9 + number) for number in range(count)]
     recommender.learn_events(events, [event.timestamp for event in events])
     return recommender
 
 
-def test_comparing_with_what_is_served_leaves_the_working_memory_of_requests_alone() -> None:
+def test_comparing_with_the_served_tables_does_not_touch_the_working_memory_of_requests() -> None:
     """The event loop ranks on the served tables at the same time: shared memory gave rows beyond their end."""
-    served, candidate = learnt(200), learnt(260)
+    served, candidate = taught(200), taught(260)
     served.rank(["i3", "i6"], [1.7e9 + 300, 1.7e9 + 299], [0, 0], 1.7e9 + 301)
     before = [np.array(array) for part in served._scratch for array in part]
     common = contrast(served, candidate, candidate.state, 6, 1.7e9 + 400, new_scratch())["overlap"]

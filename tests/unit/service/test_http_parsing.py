@@ -1,10 +1,10 @@
-"""What /recommend takes, in its three places: the request's type, the description at /docs, and docs/api.md."""
+"""The options of /recommend are the same in the request's type, the description at /docs, and docs/api.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from service.http.parsing import LISTS, query
+from service.http.parsing import LISTS, decode_query
 from service.http.schemas import Ask
 from service.routes.recommend import PARAMETERS
 
@@ -22,4 +22,4 @@ def test_every_list_may_be_repeated_or_written_with_commas() -> None:
     lists = {name for name in OPTIONS if isinstance(getattr(Ask(), name), list)}
     assert lists == LISTS
     for name in lists - {"pinned"}:
-        assert getattr(query(f"{name}=a,b&{name}=c".encode(), Ask), name) == ["a", "b", "c"]
+        assert getattr(decode_query(f"{name}=a,b&{name}=c".encode(), Ask), name) == ["a", "b", "c"]

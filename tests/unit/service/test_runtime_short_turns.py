@@ -1,4 +1,4 @@
-"""Short turns for the thread that answers: on kernels that know them, and for that thread alone."""
+"""Short turns: on kernels that support them, and only for the calling thread."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_thread_gets_short_turns_and_neither_its_children_nor_its_priority_cha
     assert scheduling.turn() != scheduling.TURN_NS
 
 
-def test_where_the_processor_is_unknown_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_an_unknown_processor_nothing_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "vax")
     assert scheduling.take_short_turns() is False
     assert scheduling.turn() == 0

@@ -1,4 +1,4 @@
-"""The columns that filters ask: after any changes they find what a look at every item would find."""
+"""Columns for filters: after any changes they find the same as a check of every item."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ WANTED = st.builds(
 )
 
 
-def told(changes: list[tuple[str, ItemFacts | None]]) -> ItemCatalogue:
-    """A catalogue that heard of these changes, without a store to read them from."""
+def changed(changes: list[tuple[str, ItemFacts | None]]) -> ItemCatalogue:
+    """A catalogue with these changes, without a store."""
     catalogue = ItemCatalogue(cast("Store", None))
     for item, facts in changes:
         with catalogue._lock:
@@ -46,10 +46,10 @@ def told(changes: list[tuple[str, ItemFacts | None]]) -> ItemCatalogue:
 
 @settings(max_examples=300)
 @given(CHANGES, WANTED)
-def test_a_filter_finds_what_a_look_at_every_item_finds(
+def test_a_filter_finds_the_same_as_a_check_of_every_item(
     changes: list[tuple[str, ItemFacts | None]], wanted: Wanted
 ) -> None:
-    catalogue, now = told(changes), dict(changes)
+    catalogue, now = changed(changes), dict(changes)
     expected = {item for item, facts in now.items() if facts is not None and facts.available and wanted.matches(facts)}
     found = catalogue.matching(wanted, 100)
     assert set(found) == expected
@@ -63,14 +63,14 @@ def test_a_filter_finds_what_a_look_at_every_item_finds(
 def test_stretches_of_any_length_find_the_same_in_the_same_order(
     changes: list[tuple[str, ItemFacts | None]], wanted: Wanted
 ) -> None:
-    catalogue = told(changes)
+    catalogue = changed(changes)
     whole = catalogue.matching(wanted, 100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "STRETCH", 2)
         assert catalogue.matching(wanted, 100) == whole
 
 
-def test_a_tag_that_comes_and_goes_does_not_grow_its_list_for_ever() -> None:
+def test_a_tag_that_comes_and_goes_does_not_grow_its_list_forever() -> None:
     columns = Columns()
     for turn in range(20_000):
         columns.put(f"i{turn % 10}", ItemFacts(category=f"c{turn % 3}", tags=("sale",) if (turn // 10) % 2 else ()))

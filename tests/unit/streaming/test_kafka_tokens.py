@@ -14,7 +14,7 @@ import pytest
 
 from streaming.kafka.errors import BrokerAway, NotAllowed, UnusableFile
 from streaming.kafka.tokens import Tokens
-from streaming.settings.loading import KafkaSettings
+from streaming.settings import KafkaSettings
 
 
 class Endpoint:

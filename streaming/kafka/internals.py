@@ -1,0 +1,255 @@
+"""Everything of ours that uses what kafka-python does not document: private names and its network layer.
+
+The library may rename any of it in a minor release. `USED` lists each name with what stops working without it; a test
+looks every one of them up on the installed classes, and finds uses that are not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, TypeVar
+
+from kafka import errors as kafka_errors
+
+T = TypeVar("T")
+
+
+class Internal(NamedTuple):
+    """One undocumented name.
+
+    Attributes:
+        owner: Dotted path of the class of kafka-python that has it.
+        name: Attribute, method or class attribute.
+        purpose: What of ours stops working without it.
+    """
+
+    owner: str
+    name: str
+    purpose: str
+
+
+_OPENING: Final = (
+    "open_client: an error cannot say why no broker was found, a refused login is retried until the time-out, and each "
+    "failed attempt leaves a thread and its sockets behind"
+)
+_LAST_WORDS: Final = (
+    "open_client: the reason that a broker gives before it hangs up is lost, so a wrong password is not named"
+)
+_ASKING: Final = "EventProducer.answers: nobody notices that a producer is stuck while its broker answers"
+_ABANDONING: Final = "EventProducer: a stuck client that was replaced keeps its thread, its sockets and its records"
+_DECODING: Final = "KafkaSource: records are decoded one by one in Python, which takes three times as long"
+
+_FETCHED: Final = "kafka.consumer.fetcher.Fetcher.PartitionRecords"
+_BATCH: Final = "kafka.record.default_records.DefaultRecordBatch"
+_MANAGER: Final = "kafka.net.manager.KafkaConnectionManager"
+_CONNECTION: Final = "kafka.net.connection.KafkaConnection"
+
+USED: Final[tuple[Internal, ...]] = (
+    Internal("kafka.KafkaConsumer", "DEFAULT_CONFIG", _OPENING),
+    Internal("kafka.KafkaProducer", "DEFAULT_CONFIG", _OPENING),
+    Internal("kafka.KafkaAdminClient", "DEFAULT_CONFIG", _OPENING),
+    Internal("kafka.net.compat.KafkaNetClient", "_manager", _OPENING),
+    Internal("kafka.net.compat.KafkaNetClient", "close", _OPENING),
+    Internal(_MANAGER, "get_connection", _OPENING),
+    Internal(_MANAGER, "bootstrapped", _OPENING),
+    Internal(_MANAGER, "close", _OPENING),
+    Internal(_CONNECTION, "init_future", _OPENING),
+    Internal(_CONNECTION, "connection_made", _LAST_WORDS),
+    Internal("kafka.net.transport.KafkaTCPTransport", "_sock_recv", _LAST_WORDS),
+    Internal("kafka.net.transport.KafkaSSLTransport", "_sock_recv", _LAST_WORDS),
+    Internal("kafka.KafkaProducer", "_metadata", _ASKING),
+    Internal("kafka.cluster.ClusterMetadata", "request_update", _ASKING),
+    Internal("kafka.KafkaProducer", "_sender", _ABANDONING),
+    Internal("kafka.producer.sender.Sender", "wakeup", _ASKING),
+    Internal("kafka.producer.sender.Sender", "force_close", _ABANDONING),
+    Internal("kafka.producer.sender.Sender", "join", _ABANDONING),
+    Internal("kafka.KafkaConsumer", "_fetcher", _DECODING),
+    Internal("kafka.consumer.fetcher.Fetcher", "PartitionRecords", _DECODING),
+    Internal(_FETCHED, "_unpack_records", _DECODING),
+    Internal(_FETCHED, "_consume_aborted_transactions_up_to", _DECODING),
+    Internal(_FETCHED, "_contains_abort_marker", _DECODING),
+    Internal(_FETCHED, "_is_batch_aborted", _DECODING),
+    Internal(_FETCHED, "aborted_producer_ids", _DECODING),
+    Internal(_FETCHED, "check_crcs", _DECODING),
+    Internal(_FETCHED, "leader_epoch", _DECODING),
+    Internal(_FETCHED, "next_fetch_offset", _DECODING),
+    Internal(_FETCHED, "drain", _DECODING),
+    Internal("kafka.record.memory_records.MemoryRecords", "next_batch", _DECODING),
+    *(
+        Internal(_BATCH, name, _DECODING)
+        for name in (
+            "_maybe_uncompress",
+            "_buffer",
+            "_pos",
+            "base_offset",
+            "first_timestamp",
+            "has_producer_id",
+            "is_control_batch",
+            "last_offset",
+            "leader_epoch",
+            "magic",
+            "max_timestamp",
+            "next_offset",
+            "producer_id",
+            "records_count",
+            "timestamp_type",
+            "validate_crc",
+        )
+    ),
+)
+
+
+# -- opening a client -------------------------------------------------------------------------------------------------
+
+
+def open_watched(kind: Callable[..., T], arguments: dict[str, Any], failed: Callable[[Exception], bool]) -> T:
+    """Make a client and hear of each connection that fails while it looks for a broker.
+
+    kafka-python starts its network thread before it looks for a broker, and leaves it running when there is none.
+
+    Args:
+        kind: Class of kafka-python: consumer, producer or admin client.
+        arguments: Its keyword arguments.
+        failed: Called with the error of each such connection, on the network thread. True ends the search.
+
+    Returns:
+        The client. When `kind` raises, its network client is closed first.
+    """
+    network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009 - the type of `kind` does not know it
+    started: list[Any] = []
+
+    def watched(**configuration: Any) -> Any:
+        started.append(network(**configuration))
+        _watch_connections(started[-1]._manager, failed)
+        return started[-1]
+
+    try:
+        return kind(**arguments, kafka_client=watched)
+    except BaseException:
+        for client in started:
+            client.close()
+        raise
+
+
+def _watch_connections(manager: Any, failed: Callable[[Exception], bool]) -> None:
+    connect = manager.get_connection
+
+    def report(error: Exception) -> None:
+        if not manager.bootstrapped and failed(error):
+            manager.close()
+
+    def watched(*args: Any, **options: Any) -> Any:
+        searching = not manager.bootstrapped
+        connection = connect(*args, **options)
+        if searching:
+            _hear_last_words(connection)
+            connection.init_future.add_errback(report)
+        return connection
+
+    manager.get_connection = watched
+
+
+def _hear_last_words(connection: Any) -> None:
+    """Hand on what a broker says right before it hangs up.
+
+    kafka-python reads until nothing is left, and drops what it has read when it meets the end of the stream meanwhile.
+    A broker that refuses a login says why and hangs up at once. The next read meets the end again.
+    """
+    made = connection.connection_made
+
+    def with_last_words(transport: Any) -> None:
+        receive = transport._sock_recv
+
+        def received() -> tuple[bytes, Exception | None]:
+            data, error = receive()
+            return (data, None) if data else (data, error)
+
+        transport._sock_recv = received
+        made(transport)
+
+    connection.connection_made = with_last_words
+
+
+# -- producer ---------------------------------------------------------------------------------------------------------
+
+
+def request_metadata(producer: Any) -> Any:
+    """Ask the brokers for their topics now; the future of their answer."""
+    asked = producer._metadata.request_update()
+    producer._sender.wakeup()
+    return asked
+
+
+def abandon(producer: Any, timeout: float) -> None:
+    """Close a stuck producer: what waits in it fails.
+
+    Args:
+        producer: A KafkaProducer that never lets go of the batches under way, which its own `close` waits for.
+        timeout: Seconds for its thread to fail them. What is left then ends with that thread, a daemon.
+    """
+    producer._sender.force_close()
+    producer._sender.join(timeout)
+    with suppress(kafka_errors.KafkaTimeoutError):
+        producer.close(timeout=0)
+
+
+# -- consumer ---------------------------------------------------------------------------------------------------------
+
+
+def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[Any]]) -> bool:
+    """Let a consumer with `isolation_level="read_committed"` hand out the records that `decode` makes.
+
+    Args:
+        consumer: A KafkaConsumer, before its first poll.
+        decode: Called with a TopicPartition and a record batch of kafka-python; returns records with an `offset`.
+
+    Returns:
+        False where the consumer has no such place to hook in; it then decodes by itself, more slowly.
+    """
+    fetcher = getattr(consumer, "_fetcher", None)
+    inherited: Any = getattr(fetcher, "PartitionRecords", None)
+    if fetcher is None or not hasattr(inherited, "_unpack_records"):
+        return False
+
+    class Records(inherited):  # type: ignore[misc]
+        """The records of one fetch of one partition."""
+
+        def _unpack_records(self, part: Any, batches: Any, *_: Any) -> Iterator[Any]:
+            following = None
+            for batch in iter(batches.next_batch, None):
+                if self.check_crcs and not batch.validate_crc():
+                    raise kafka_errors.CorruptRecordError(
+                        f"the batch at offset {batch.base_offset} of {part} fails its checksum"
+                    )
+                following = batch.next_offset if batch.magic == 2 else None
+                if batch.magic == 2:
+                    self.leader_epoch = batch.leader_epoch
+                    if self._has_no_data(batch):
+                        self.next_fetch_offset = following
+                        continue
+                for record in decode(part, batch):
+                    self.next_fetch_offset = record.offset + 1
+                    yield record
+            if following is not None:  # compaction may have removed the last record of a batch
+                self.next_fetch_offset = following
+            self.drain()
+
+        def _has_no_data(self, batch: Any) -> bool:
+            """Whether a batch ends a transaction, or belongs to one that was aborted."""
+            if batch.has_producer_id():
+                self._consume_aborted_transactions_up_to(batch.last_offset)
+                if self._contains_abort_marker(batch):
+                    self.aborted_producer_ids.discard(batch.producer_id)
+                elif self._is_batch_aborted(batch):
+                    return True
+            return bool(batch.is_control_batch)
+
+    fetcher.PartitionRecords = Records
+    return True
+
+
+def payload(batch: Any) -> tuple[bytes, int]:
+    """The decompressed bytes of a batch of format 2, and where its first record begins in them."""
+    batch._maybe_uncompress()
+    return bytes(batch._buffer), batch._pos

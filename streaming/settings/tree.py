@@ -1,0 +1,115 @@
+"""All settings as one frozen tree; each section is declared in another file of this room."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from models.records import EventMapping
+from streaming.settings.base import Section
+from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.gate import GateSettings
+from streaming.settings.kafka import KafkaSettings
+from streaming.settings.learner import (
+    LearnerSettings,
+    RebuildSettings,
+    RecommenderSettings,
+    UpdateSettings,
+    WitnessSettings,
+)
+from streaming.settings.mapping import MappingSettings
+from streaming.settings.redis import RedisSettings
+from streaming.settings.service import ServiceSettings
+
+TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
+
+NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+"""A namespace becomes part of topic names, Redis keys and folder names: it is what all three allow."""
+
+BRIEF_BOOTSTRAP: Final = 2.0
+BRIEF_REQUEST: Final = 5.0
+"""Seconds that one attempt of the learner may take to find a broker, and one request: it tries again without end, and
+between two attempts it must be able to stop."""
+
+
+class Settings(Section):
+    """Every setting with its default. The defaults work on loopback with nothing configured."""
+
+    namespace: str = Field(
+        default="main", description="Prefix of every Redis key, topic, lease and folder of one installation."
+    )
+    data_dir: Path = Field(
+        default=Path(".sluicegate"), description="Folder for the files of embedded Redis and `send`."
+    )
+    failpoint: str = Field(
+        default="", description="Numbered point of the commit path at which to exit; for crash tests."
+    )
+    mapping: tuple[MappingSettings, ...] = Field(
+        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    events: EventSettings = EventSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    learner: LearnerSettings = LearnerSettings()
+    update: UpdateSettings = UpdateSettings()
+    rebuild: RebuildSettings = RebuildSettings()
+    recommender: RecommenderSettings = RecommenderSettings()
+    witness: WitnessSettings = WitnessSettings()
+    service: ServiceSettings = ServiceSettings()
+    gate: GateSettings = GateSettings()
+    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("namespace")
+    @classmethod
+    def _usable_namespace(cls, name: str) -> str:
+        if not NAMESPACE.fullmatch(name):
+            raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
+        return name
+
+    @model_validator(mode="after")
+    def _mappings_work(self) -> Settings:
+        ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
+        for place, each in enumerate(self.mapping):
+            if each.topic in ours:
+                raise ValueError(
+                    f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
+                    "records of our shape: name theirs"
+                )
+            try:
+                each.rules(self.events.rules())
+            except ValueError as error:
+                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
+            ours[each.topic] = "another mapping"
+        return self
+
+    def mappings(self) -> dict[str, EventMapping]:
+        """The mapping of each topic with records of another shape, by topic."""
+        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
+
+    def topic(self, role: TopicRole) -> str:
+        """Name of a topic. The default namespace has plain names, another one adds its own: `shop2.events`.
+
+        >>> Settings().topic("deadletter"), Settings(namespace="shop2").topic("items")
+        ('events.deadletter', 'shop2.items')
+        """
+        named: str | None = getattr(self.kafka, f"{role}_topic")
+        plain = "events.deadletter" if role == "deadletter" else role
+        return named or (plain if self.namespace == "main" else f"{self.namespace}.{plain}")
+
+    def origin(self, path: str) -> str:
+        """Where the value at a dotted path came from: `default`, the file, or the environment variable."""
+        return self._origin.get(path, "default")
+
+
+def brief(settings: Settings) -> Settings:
+    """The same settings with short Kafka time-outs, for calls that are repeated until they succeed."""
+    kafka = settings.kafka
+    shorter = {
+        "bootstrap_timeout": min(kafka.bootstrap_timeout, BRIEF_BOOTSTRAP),
+        "request_timeout": min(kafka.request_timeout, BRIEF_REQUEST),
+    }
+    return settings.model_copy(update={"kafka": kafka.model_copy(update=shorter)})
