@@ -8,7 +8,7 @@ ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance acceptance-full browser bench ci lock clean
+.PHONY: help setup demo test lint acceptance acceptance-full browser mutants bench ci lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ acceptance-full: acceptance  ## the same, and the gate's scenarios on a year of 
 
 browser: setup  ## the live page in a real Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+mutants: setup  ## put known defects into a copy of the code; fail when the tests miss one
+	$(BIN)/python -m tests.mutants $(or $(ARGS),--save)
 
 bench: setup  ## every benchmark; one alone: make bench ARGS="pipeline --json"
 	$(BIN)/python -m benchmarks $(or $(ARGS),all --save)

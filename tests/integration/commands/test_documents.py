@@ -41,6 +41,7 @@ STOPPED = "it runs until it is stopped"
 UP = "test_up_keeps_the_learned_state_and_shows_its_key_once"
 SERVE = "test_beyond_loopback_it_starts_with_a_key_or_with_insecure"
 NOT_RUN = (
+    Left("make mutants", "it takes minutes, and its result is committed", "tests/mutants/__main__.py"),
     Left("make ", "it is what continuous integration runs, and it takes minutes", ".ci/run"),
     Left("docker compose", "it needs Docker; the image is built and started without it", "deploy/image.sh"),
     Left("sluicegate up", STOPPED, UP),
