@@ -102,4 +102,4 @@ def test_only_an_admin_may_erase(settings: Settings) -> None:
 def test_without_kafka_an_erasure_is_refused(settings: Settings) -> None:
     with service(changed(settings, kafka={"bootstrap": "127.0.0.1:1"})) as served:
         answer = served.http.delete("/users/ann")
-        assert "Send the same again" in problem(answer, 503)["next"]
+        assert "Send the same request again" in problem(answer, 503)["next"]
