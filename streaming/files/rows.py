@@ -38,13 +38,13 @@ class Bad(NamedTuple):
 
 
 class RowFile:
-    """Iterates over the rows of a file, as a context manager. Raises FileError.
+    r"""Iterates over the rows of a file, as a context manager. Raises FileError.
 
     `columns` are the names in a CSV header, None for NDJSON.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
-    >>> _ = path.write_text("user_id,item_id\\nu1,i1\\n")
+    >>> _ = path.write_text("user_id,item_id\nu1,i1\n")
     >>> with RowFile(path) as rows:
     ...     print(rows.columns, list(rows))
     ('user_id', 'item_id') [Row(line=2, fields={'user_id': 'u1', 'item_id': 'i1'})]

@@ -72,8 +72,9 @@ def read_stream(
     limit: int | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> Reading:
-    """Read the whole log, or its first `limit` events. As in the learner, an event whose event_id came before is left
-    out.
+    """Read the whole log, or its first `limit` events.
+
+    An event whose event_id was read before is left out, as in the learner.
 
     Args:
         path: A CSV or NDJSON file.

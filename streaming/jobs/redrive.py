@@ -88,8 +88,9 @@ def _until_now(source: KafkaSource, now: float) -> Iterator[Record]:
 def redrive(
     settings: Settings, reason: str | None = None, limit: int | None = None, *, dry_run: bool = False
 ) -> Redriven:
-    """Send letters again that were not sent again before, unchanged: same key, value, event_id and record time, so that
-    rules about time decide as before.
+    """Send the letters that were not sent again yet, unchanged.
+
+    Key, value, event_id and record time stay the same, so that rules about time decide as before.
 
     Args:
         settings: How to reach Kafka, and the topics and mappings.
