@@ -6,7 +6,7 @@ A record holds all that went into the decision, so that whoever has the audit ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -104,19 +104,6 @@ def record(
     )
 
 
-def broken_link(records: Iterable[AuditRecord]) -> AuditRecord | None:
-    """The first record, oldest first, that does not follow from the one before it, or None when the chain is whole.
-
-    The first record given is taken as it is: what came before it may have been trimmed.
-    """
-    before: AuditRecord | None = None
-    for entry in records:
-        if sealed(entry).hash != entry.hash or (before is not None and entry.prev_hash != before.hash):
-            return entry
-        before = entry
-    return None
-
-
 def decided_again(record: AuditRecord) -> Decision | None:
     """The decision that the record's inputs lead to; None for a record without them, of an older release."""
     if record.state is None or record.evidence is None or record.policy is None:
@@ -158,7 +145,6 @@ def _differences(raw: bytes) -> list[str]:
 
 __all__ = [
     "AuditRecord",
-    "broken_link",
     "complaints",
     "decided_again",
     "policy_hash",

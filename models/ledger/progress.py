@@ -49,7 +49,7 @@ class Quarantined(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct):
     """Where every partition stands, and the oracles over what was consumed. In the same manifest as the state.
 
-    offsets: topic -> partition -> the next offset to read. digest: sum of `record_hash` over every consumed record,
+    offsets: topic -> partition -> the next offset to read. digest: `batch_digest` over every consumed record,
     mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
     dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
     they could be read. quarantines: stretches that were consumed and are not learnt, oldest first.
@@ -102,19 +102,15 @@ class Progress(msgspec.Struct):
         )
 
 
-def record_hash(topic: str, partition: int, offset: int) -> int:
-    """64-bit hash of one record's place, by the finalizer of splitmix64 (Steele, Lea and Flood 2014).
+def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:
+    """Sum of the 64-bit hashes of the places of many records of one partition, mod 2**64.
 
-    The sum over all records does not depend on their order.
+    The hash of a place (topic, partition, offset) is the finalizer of splitmix64 (Steele, Lea and Flood 2014), applied
+    to partition xor the topic's hash, then to offset xor that result. The order of the records does not matter.
 
-    >>> record_hash("events", 0, 7) == batch_digest("events", 0, [7])
+    >>> batch_digest("events", 0, [7, 8]) == (batch_digest("events", 0, [8]) + batch_digest("events", 0, [7])) % 2**64
     True
     """
-    return batch_digest(topic, partition, [offset])
-
-
-def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:
-    """Sum of `record_hash` over many offsets of one partition, mod 2**64."""
     topic_hash = np.uint64(xxhash.xxh3_64_intdigest(topic.encode()))
     place = _mix(np.array([partition], np.uint64) ^ topic_hash)
     return int(_mix(np.asarray(offsets, np.uint64) ^ place).sum(dtype=np.uint64))

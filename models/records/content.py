@@ -28,30 +28,22 @@ TAG_WEIGHT: Final = 0.7
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-def content(
+def content_vector(
     title: str | None = None,
     tags: Sequence[str] = (),
     embedding: Sequence[float] | Array | None = None,
 ) -> bytes | None:
     """A unit vector as CONTENT signed bytes; None where nothing is said. An embedding stands for the title.
 
-    >>> near = lambda a, b: float(cosine(a, b))
-    >>> glass, goblet, cable = (content(t) for t in ("red wine glass", "white wine glass", "usb cable charger"))
-    >>> near(glass, goblet) > .5 > near(glass, cable)
+    >>> titles = ("red wine glass", "white wine glass", "usb cable charger")
+    >>> glass, goblet, cable = (np.frombuffer(content_vector(title), np.int8) / 127 for title in titles)
+    >>> float(glass @ goblet) > 0.5 > float(glass @ cable)
     True
     """
-    name = projected(embedding) if embedding is not None else words(_WORD.findall(normalised(title or "")))
-    total = name + TAG_WEIGHT * _unit(words([f"#{normalised(tag)}" for tag in tags]))
+    name = projected(embedding) if embedding is not None else _word_vector(_WORD.findall(normalised(title or "")))
+    total = name + TAG_WEIGHT * _unit(_word_vector([f"#{normalised(tag)}" for tag in tags]))
     unit = _unit(total)
     return np.rint(unit * 127).astype(np.int8).tobytes() if unit.any() else None
-
-
-def cosine(one: bytes | None, other: bytes | None) -> float:
-    """Of two contents; 0 where one is not known."""
-    if one is None or other is None:
-        return 0.0
-    a, b = (_unit(np.frombuffer(part, np.int8).astype(np.float64)) for part in (one, other))
-    return float(a @ b)
 
 
 def projected(embedding: Sequence[float] | Array) -> Array:
@@ -62,7 +54,7 @@ def projected(embedding: Sequence[float] | Array) -> Array:
     return _unit(_unit(source) @ _projection(len(source)))
 
 
-def words(texts: Iterable[str]) -> Array:
+def _word_vector(texts: Iterable[str]) -> Array:
     """The sum of the words' signs as a unit vector (CONTENT,); zero for none."""
     total = np.zeros(CONTENT)
     for count, word in enumerate(texts):

@@ -70,7 +70,7 @@ class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defau
 Order = Erase | Quarantine | Replay | Drop
 """Every kind of order. Another kind is another struct of this union, told apart by its tag in the field `kind`."""
 
-KINDS: Final = ("erase", "quarantine", "replay", "drop")
+ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop")
 """Their tags. Closed: metric labels are made from it."""
 
 _decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
@@ -106,4 +106,4 @@ def encode_control(order: Order) -> bytes:
     return msgspec.json.encode(order)
 
 
-__all__ = ["KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]
+__all__ = ["ORDER_KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from models.records.content import content
+from models.records.content import content_vector
 from models.records.events import has_control
 from models.records.rejections import Rejection, describe, refusal, unparsable
 
@@ -46,7 +46,7 @@ class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def content(self) -> bytes | None:
         """What they say of the item, as a small vector: the embedding's or the title's words, and the tags."""
-        return content(self.title, self.tags, self.embedding)
+        return content_vector(self.title, self.tags, self.embedding)
 
 
 class Removed(msgspec.Struct, frozen=True):

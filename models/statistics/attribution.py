@@ -13,8 +13,7 @@ from typing import Final
 
 import xxhash
 
-from models.records import SlateRecord
-from models.records.events import KINDS
+from models.records import KINDS, SlateRecord
 
 WINDOW: Final = 50_000
 """Slates remembered, some 15 MB: eight minutes at 100 slates a second, most of a day at one."""
@@ -39,7 +38,6 @@ class Group:
     first: int = 0
     last: int = 0
     slates: int = 0
-    items: int = 0
     followed: list[int] = field(default_factory=lambda: [0] * len(KINDS))
 
     def rate(self, kind: int) -> float:
@@ -83,7 +81,6 @@ class Attribution:
         if counted:
             group = self._group_of(slate.sequence)
             group.slates += 1
-            group.items += len(slate.items)
             self.slates += 1
         self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)))
         if len(self._shown) > self._window:

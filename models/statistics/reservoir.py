@@ -88,7 +88,7 @@ class Reservoir:
             # Questions of several partitions do not come in the order of their times.
             insort(self._asked, _Asked(question), key=lambda each: each.question.now)
             if len(self._asked) > self._size:
-                del self._asked[_superfluous([each.question.now for each in self._asked])]
+                del self._asked[_superfluous([question.now for question in self.questions])]
 
     def erase(self, users: Collection[int]) -> None:
         """Forget what these users did, by the hashes of their ids."""

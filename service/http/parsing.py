@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from models.records import EXPECTED as TIMESTAMP
-from models.records import epoch_seconds
-from models.records.events import KINDS
+from models.records import KINDS, epoch_seconds
 from models.slate import SEEN
 from service.http.problems import Problem, invalid
 from service.http.schemas import MAX_N, Ask, Pin, RecentItem

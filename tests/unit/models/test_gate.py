@@ -180,13 +180,20 @@ def chain(length: int) -> list[audit.AuditRecord]:
 
 def test_the_audit_is_a_chain_that_shows_what_was_tampered_with() -> None:
     records = chain(5)
-    assert audit.broken_link(records) is None
-    assert audit.broken_link(records[2:]) is None
-    assert audit.broken_link([*records[:2], *records[3:]]) == records[3]
-    forged = [*records]
-    forged[2] = msgspec.structs.replace(records[2], to_version="other")
-    assert audit.broken_link(forged) == forged[2]
-    assert audit.broken_link([*records[:2], audit.sealed(forged[2]), *records[3:]]) == records[3]
+    forged = msgspec.structs.replace(records[2], to_version="other")
+    decided_otherwise = "revision 3: says other, decided again v3"
+
+    def complaints(*entries: audit.AuditRecord) -> list[str]:
+        return audit.complaints([msgspec.json.encode(entry) for entry in entries])
+
+    assert [entry.revision for entry in records] == [1, 2, 3, 4, 5]
+    assert complaints(*records) == []
+    assert complaints(*records[2:]) == []
+    assert complaints(*records[:2], *records[3:]) == ["revision 4: does not follow the record before it"]
+    changed = complaints(*records[:2], forged, *records[3:])
+    assert changed == ["revision 3: was changed after it was written", decided_otherwise]
+    sealed_again = complaints(*records[:2], audit.sealed(forged), *records[3:])
+    assert sealed_again == [decided_otherwise, "revision 4: does not follow the record before it"]
 
 
 def test_an_audit_record_says_who_why_and_from_what_to_what() -> None:
