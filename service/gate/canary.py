@@ -31,7 +31,7 @@ SCORED = 100
 
 
 class Findings(NamedTuple):
-    """`faults` are reasons of `models.gate.decision.REASONS`; `detail` is a sentence about the first one."""
+    """`faults` are reasons of `models.gate.REASONS`; `detail` is a sentence about the first one."""
 
     faults: tuple[str, ...]
     detail: str

@@ -8,9 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.gate import audit
-from models.gate import decision as gate
-from models.gate.decision import Band, Evidence, GateState, Policy, Request, Version, decide
+from models import gate
+from models.gate import Band, Evidence, GateState, Policy, Request, Version, audit, decide
 from models.statistics.comparison import Comparison, Standing, Window
 from models.statistics.confidence import Sums
 from models.statistics.exposure import Exposed
@@ -394,6 +393,18 @@ def test_every_reason_has_its_line_in_the_page_of_the_gate() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
     for reason, text in gate.REASON_TEXTS.items():
         assert f"| `{reason}` | {text} |" in page
+
+
+def test_every_guard_names_its_text_its_thresholds_and_its_numbers() -> None:
+    window = Window(10_000, bad=0.1, top_user=0.1, users=9, hit=0.1, usual=0.1)
+    standing = Standing(window=window, exposed=Exposed(1_000, top=0.1, usual=0.1))
+    measured = gate.decide(GateState(), Evidence(NEW, OLD, standing=standing), POLICY, 0.0).numbers
+    measured |= dict.fromkeys(MEASURED, 0.0)
+    assert len({guard.reason for guard in gate.GUARDS}) == len(gate.GUARDS)
+    for guard in gate.GUARDS:
+        assert guard.text == gate.REASON_TEXTS[guard.reason]
+        assert set(guard.thresholds) <= set(Policy.__struct_fields__), guard.reason
+        assert set(guard.numbers) <= set(measured), guard.reason
 
 
 def crowd(top_user: float, users: int, **more: object) -> Evidence:
