@@ -1,8 +1,8 @@
-"""What the shop says of an item in (an embedding, a title, tags), a small vector of bytes out. Stage 1.
+"""Embedding, title and tags of an item in; a small vector of bytes out. Stage 1.
 
 Vectors of any source are brought to one size by a random projection with a fixed seed (Johnson and Lindenstrauss,
-1984): cosines stay, within a standard deviation of 1 / sqrt(size). Words become vectors without any model by random
-indexing (Kanerva, Kristoferson, Holst, CogSci 2000): each word has fixed random signs, a text is their sum.
+1984): cosines are kept, with a standard deviation of 1 / sqrt(size). Words become vectors without any model by random
+indexing (Kanerva, Kristoferson, Holst, CogSci 2000): each word has fixed random signs, and a text is their sum.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from models.dimensions import CONTENT
 from models.records.queries import normalised
 
 MOST_WORDS: Final = 40
-"""Words of a title that count; what comes later is a description, and drowns the name."""
+"""Words of a title that count. Further ones are a description, and would drown the name."""
 
 TAG_WEIGHT: Final = 0.7
-"""Of tags beside a title or an embedding."""
+"""Weight of the tags next to the title or the embedding, which weighs 1."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -33,7 +33,12 @@ def content_vector(
     tags: Sequence[str] = (),
     embedding: Sequence[float] | Array | None = None,
 ) -> bytes | None:
-    """A unit vector as CONTENT signed bytes; None where nothing is said. An embedding stands for the title.
+    """Returns a unit vector as CONTENT signed bytes, None when nothing is known of the item.
+
+    Args:
+        title: its title, which counts only without an embedding.
+        tags: its tags.
+        embedding: a vector of any length from the shop's own model.
 
     >>> titles = ("red wine glass", "white wine glass", "usb cable charger")
     >>> glass, goblet, cable = (np.frombuffer(content_vector(title), np.int8) / 127 for title in titles)
@@ -47,7 +52,7 @@ def content_vector(
 
 
 def projected(embedding: Sequence[float] | Array) -> Array:
-    """A vector of any length as a unit vector (CONTENT,); zero for one that is zero or not finite."""
+    """Projects a vector of any length to a unit vector (CONTENT,); to zero when it is zero or not finite."""
     source = np.asarray(embedding, np.float64)
     if not np.isfinite(source).all():
         return np.zeros(CONTENT)
@@ -55,7 +60,7 @@ def projected(embedding: Sequence[float] | Array) -> Array:
 
 
 def _word_vector(texts: Iterable[str]) -> Array:
-    """The sum of the words' signs as a unit vector (CONTENT,); zero for none."""
+    """Returns the sum of the words' signs as a unit vector (CONTENT,), zero without words."""
     total = np.zeros(CONTENT)
     for count, word in enumerate(texts):
         if count == MOST_WORDS:
