@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from models.records.content import content
+from models.records import content_vector
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -91,4 +91,4 @@ def _facts(name: str) -> Iterator[tuple[str, Facts]]:
     for row in _rows(f"{name}.items.csv.gz"):
         category = row.get(CATEGORY.get(name, "")) or None
         price = float(row["price"]) if row.get("price") else None
-        yield row["item_id"], Facts(category, row.get("brand") or None, price, content=content(row.get("title")))
+        yield row["item_id"], Facts(category, row.get("brand") or None, price, content=content_vector(row.get("title")))

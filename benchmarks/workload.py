@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.records.events import KINDS
+from models.records import KINDS
 
 ITEMS = 100_000
 USERS = 60_000

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The Dockerfile in, a built and tried image out, without a Docker engine: buildah builds and runs it unprivileged.
-# Does nothing when the inputs are those of the last image that passed; --force builds anyway, and --unchanged only
-# asks: exit code 0 means that there is nothing to do.
-# It needs Debian as root with buildah and mmdebstrap. With a Docker engine say `docker compose build` instead.
+# Builds the image of the Dockerfile and tries it, without a Docker engine: buildah builds and runs it unprivileged.
+# Does nothing when the inputs are those of the last image that passed. --force builds anyway; --unchanged only asks, and
+# exits with 0 when there is nothing to do.
+# Needs Debian, root, buildah and mmdebstrap. With a Docker engine, run `docker compose build` instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ b() {  # vfs and chroot: nothing here needs a kernel module or a privilege beyon
   buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver vfs "$@"
 }
 
-# A stand-in for the official Python image, made of Debian's own packages, under the very name that FROM asks for.
+# Makes a stand-in for the official Python image from Debian's packages, under the name that FROM asks for.
 make_base() {
   b inspect --type image "docker.io/library/$base" >/dev/null 2>&1 && return
   echo "making a base image from Debian packages"
@@ -45,7 +45,7 @@ make_base() {
   rm -rf "$folder"
 }
 
-in_image() {  # a command in, its output out, run as the image would run it
+in_image() {  # runs a command as the image would run it
   b run --isolation chroot "$container" -- /bin/sh /opt/image/entrypoint.sh "$@"
 }
 
@@ -68,7 +68,7 @@ try_image() {
   in_image python -m service --help >/dev/null
   in_image sluicegate --help >/dev/null
   say "python -m streaming, python -m service, sluicegate" "start"
-  # A warm-up that compiled anything would add files to its private cache.
+  # A warm-up that compiles anything adds files to its private cache.
   in_image sh -c 'before=$(find "$NUMBA_CACHE_DIR" -name "*.nbc" | wc -l); start=$(date +%s.%N)
     python -m models.warmup >/dev/null
     after=$(find "$NUMBA_CACHE_DIR" -name "*.nbc" | wc -l)
@@ -87,10 +87,10 @@ if [ "${1:-}" != --force ] && [ -e "$cache/$hash.passed" ]; then
 fi
 need buildah
 need mmdebstrap
-b rm --all >/dev/null  # what a build that failed left; the storage is this script's own
+b rm --all >/dev/null  # remains of a failed build; the storage belongs to this script
 make_base
 echo "building the image"
-# No layer cache: with vfs each layer is a copy of all before it, which costs more than installing anew.
+# No layer cache: with vfs each layer is a copy of all before it, which costs more than installing again.
 b bud --isolation chroot --network host --pull-never --layers=false -t "$image" . > "$cache/build.log" 2>&1 \
   || { tail -n 40 "$cache/build.log"; echo "the build failed; its whole log: $cache/build.log"; exit 1; }
 echo "trying the image"
@@ -98,4 +98,4 @@ try_image
 rm -f "$cache"/*.passed
 : > "$cache/$hash.passed"
 b rm --all >/dev/null
-b rmi --prune >/dev/null  # layers that no image uses any more
+b rmi --prune >/dev/null  # layers that no image uses any longer

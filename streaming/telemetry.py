@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from models.records import CART, CLICK, FAVOURITE, IMPRESSION, PURCHASE
-from models.records.control import KINDS as ORDERS
-from models.records.events import KINDS
+from models.records import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
@@ -254,7 +252,7 @@ class LearnerTelemetry:
         self.exposed(Exposed())
         for outcome in ("quarantined", "dropped"):
             self.quarantined.labels(outcome)
-        for kind in ORDERS:
+        for kind in ORDER_KINDS:
             self.orders.labels(kind)
         for outcome in OUTCOMES:
             self.events.labels(outcome)

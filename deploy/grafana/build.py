@@ -1,6 +1,6 @@
-"""The panels of three modules in, `dashboards/*.json` as Grafana reads them out. Run: python -m deploy.grafana.build
+"""Writes `dashboards/*.json` for Grafana from the panels of three modules. Run: python -m deploy.grafana.build
 
-JSON by hand repeats forty lines a panel; a test holds the written files to the modules.
+A panel is forty lines of JSON. A test holds the written files to the modules.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from deploy.grafana.serving import SERVING
 
 FOLDER = Path(__file__).with_name("dashboards")
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-RUNBOOK = "docs/runbook.md"  # put the address there under which your people read it
+RUNBOOK = "docs/runbook.md"  # replace it by the address where your team reads it
 WIDTH = 24  # Grafana's grid
 
 
 def target(number: int, query: str, legend: str) -> dict[str, Any]:
-    """One query of a panel."""
+    """Returns one query of a panel."""
     return {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": query, "legendFormat": legend}
 
 
 def field(panel: Panel) -> dict[str, Any]:
-    """Unit, axis and threshold of a panel."""
+    """Returns the unit, axis and threshold of a panel."""
     defaults: dict[str, Any] = {"unit": panel.unit}
     if not panel.signed:
         defaults["min"] = 0
@@ -40,7 +40,7 @@ def field(panel: Panel) -> dict[str, Any]:
 
 
 def render(panel: Panel, number: int, left: int, top: int) -> dict[str, Any]:
-    """A panel as Grafana stores it."""
+    """Returns a panel as Grafana stores it."""
     return {
         "id": number,
         "type": panel.kind,
@@ -58,7 +58,7 @@ def render(panel: Panel, number: int, left: int, top: int) -> dict[str, Any]:
 
 
 def lay_out(rows: Rows) -> list[dict[str, Any]]:
-    """Rows of panels, left to right and wrapped at the grid's width."""
+    """Lays out rows of panels, left to right and wrapped at the grid's width."""
     laid: list[dict[str, Any]] = []
     top = 0
     for title, panels in rows:
@@ -81,7 +81,7 @@ def lay_out(rows: Rows) -> list[dict[str, Any]]:
 
 
 def dashboard(uid: str, title: str, rows: Rows) -> dict[str, Any]:
-    """A whole dashboard; its data source is a variable, so that it can be imported anywhere."""
+    """Returns a whole dashboard. Its data source is a variable, so that it can be imported anywhere."""
     return {
         "uid": uid,
         "title": title,
@@ -94,7 +94,7 @@ def dashboard(uid: str, title: str, rows: Rows) -> dict[str, Any]:
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"},
-                {"name": "runbook", "type": "constant", "query": RUNBOOK, "label": "Where the runbook is", "hide": 2},
+                {"name": "runbook", "type": "constant", "query": RUNBOOK, "label": "Address of the runbook", "hide": 2},
             ]
         },
         "links": [
@@ -112,7 +112,7 @@ DASHBOARDS = {
 
 
 def text(content: dict[str, Any]) -> str:
-    """A dashboard as it is written to its file."""
+    """Returns a dashboard as it is written to its file."""
     return json.dumps(content, indent=1) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Nothing in, the rows of dashboard Overview out: is it up, fresh, learning, better than the baselines?"""
+"""Dashboard Overview: is the system up, fresh, learning, and better than the baseline?"""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from deploy.grafana.shared import (
 
 OVERVIEW: Rows = (
     (
-        "Is it well?",
+        "Health",
         (
             Panel(
-                "Requests that fail",
-                "Share of answers with a 5xx status, five minutes; the objective is one in a thousand.",
+                "Failed requests",
+                "Share of answers with a 5xx status over five minutes. The objective is one in a thousand.",
                 "percentunit",
                 (
                     (
@@ -39,7 +39,7 @@ OVERVIEW: Rows = (
             ),
             Panel(
                 "Learner",
-                "How many processes hold the lease; 1 is right.",
+                "Number of processes that hold the lease. It must be 1.",
                 "none",
                 (("sum(sluicegate_lease_held)", "holding"),),
                 "stat",
@@ -50,8 +50,8 @@ OVERVIEW: Rows = (
                 alerts=("LearnerAbsent", "TwoLearners"),
             ),
             Panel(
-                "Served model's age",
-                "Since the version being served was cut.",
+                "Age of the champion",
+                "Time since the served version was cut.",
                 "s",
                 (("time() - min(sluicegate_serving_version_created_timestamp_seconds > 0)", "age"),),
                 "stat",
@@ -62,7 +62,7 @@ OVERVIEW: Rows = (
             ),
             Panel(
                 "Event to history, p99",
-                "From an event's arrival in Kafka to its place in the user's history.",
+                "Time from an event's arrival in Kafka to the user's history.",
                 "s",
                 (quantiles("sluicegate_event_to_history_seconds")[1],),
                 "stat",
@@ -73,7 +73,7 @@ OVERVIEW: Rows = (
             ),
             Panel(
                 "Event to served model, p99",
-                "From an event's arrival in Kafka to a served model that learnt it.",
+                "Time from an event's arrival in Kafka to a served model that learned it.",
                 "s",
                 (quantiles("sluicegate_event_to_served_seconds")[1],),
                 "stat",
@@ -84,7 +84,7 @@ OVERVIEW: Rows = (
             ),
             Panel(
                 "Lag",
-                "Records in Kafka that are not yet read.",
+                "Records in Kafka that are not read yet.",
                 "short",
                 (("sum(sluicegate_consumer_lag_records)", "records"),),
                 "stat",
@@ -96,7 +96,7 @@ OVERVIEW: Rows = (
             AGAINST._replace(kind="stat", width=3, height=4),
             Panel(
                 "Recovering from a roll-back",
-                "1 from a roll-back on evidence until a version is shown to be as good as what is served.",
+                "1 after a roll-back on evidence, until a version is shown to be no worse than the champion.",
                 "none",
                 (("max(sluicegate_gate_recovering)", "recovering"),),
                 "stat",
@@ -126,7 +126,7 @@ OVERVIEW: Rows = (
             DEGRADED,
             Panel(
                 "Gate decisions",
-                "Decisions a minute, by action.",
+                "Decisions per minute, by action.",
                 "cpm",
                 (("60 * sum by (action) (rate(sluicegate_gate_decisions_total[$__rate_interval]))", "{{action}}"),),
             ),
@@ -145,7 +145,7 @@ OVERVIEW: Rows = (
             OUTCOMES,
             Panel(
                 "Lag by partition",
-                "Records not yet read.",
+                "Records not read yet.",
                 "short",
                 (
                     (
@@ -158,7 +158,7 @@ OVERVIEW: Rows = (
             DEAD_LETTERS,
             Panel(
                 "Event to history",
-                "Seconds from arrival in Kafka to the user's history.",
+                "Seconds from an event's arrival in Kafka to the user's history.",
                 "s",
                 quantiles("sluicegate_event_to_history_seconds"),
                 limit=5,
@@ -167,37 +167,37 @@ OVERVIEW: Rows = (
             EVENT_TO_SERVED,
             Panel(
                 "Event time",
-                "How far the latest learnt event is behind the clock.",
+                "How far the latest learned event is behind the clock.",
                 "s",
                 (("time() - max(sluicegate_consumer_watermark_timestamp_seconds > 0)", "behind"),),
             ),
         ),
     ),
     (
-        "Quality, each event tested before it is learnt",
+        "Quality: each event is tested before it is learned",
         (
             HIT_RATE,
             RECIPROCAL_RANK,
         ),
     ),
     (
-        "What pages achieve",
+        "Outcome of pages",
         (
             Panel(
                 "Pages followed by an event",
-                "Share of the newest versions' pages that a click, purchase and so on followed, by request_id.",
+                "Share of the newest versions' pages that a click, a purchase and so on followed, by request_id.",
                 "percentunit",
                 (('max by (kind) (sluicegate_version_event_rate{version="current"})', "{{kind}}"),),
             ),
             Panel(
                 "Attributed events",
-                "Events a second by the versions whose page they name and stood on.",
+                "Events per second whose item was on the page that they name, by group of versions.",
                 "eps",
                 rate("sluicegate_attributed_events_total", "version"),
             ),
             Panel(
                 "Slates written",
-                "Slates a second to the topic, left out beyond what is written, and dropped.",
+                "Slates per second: written to the topic, left out by sampling, and dropped.",
                 "reqps",
                 rate("sluicegate_slate_records_total", "outcome"),
             ),
@@ -208,19 +208,19 @@ OVERVIEW: Rows = (
         (
             Panel(
                 "Writing a version",
-                "Median seconds by phase.",
+                "Median seconds, by phase.",
                 "s",
                 quantiles("sluicegate_version_duration_seconds", "phase")[:1],
             ),
             Panel(
                 "Bytes to Redis",
-                "Bytes of versions a second, by kind.",
+                "Bytes of versions per second, by kind.",
                 "Bps",
                 rate("sluicegate_version_bytes_total", "kind"),
             ),
             Panel(
-                "Version written and served",
-                "Sequence numbers; they move together while the gate is open.",
+                "Newest version and champion",
+                "Sequence numbers. They move together while the gate promotes.",
                 "none",
                 (
                     ("max(sluicegate_version_sequence)", "written"),

@@ -1,4 +1,4 @@
-"""A panel's words and queries in, a value that `build` can render out; and queries that several dashboards share."""
+"""A panel as a value that `build` renders, and queries that several dashboards share."""
 
 from __future__ import annotations
 
@@ -15,16 +15,26 @@ AGAINST_BEST = (
 
 
 class Panel(NamedTuple):
-    """One graph or number: what it shows, in which unit, and the queries with their legends.
+    """One graph or number.
 
-    `limit`: drawn as a line, red on the side `worse`. `alerts`: those that look at this, each a link to the runbook.
-    `signed`: the axis may go below 0.
+    Attributes:
+        title: its title.
+        about: what it shows, for its description.
+        unit: Grafana's name of the unit.
+        queries: PromQL and legend of each query.
+        kind: Grafana's type of panel.
+        width: of 24.
+        height: in rows of the grid.
+        limit: drawn as a line, red on the side `worse`.
+        worse: the side of the limit that is bad.
+        alerts: alerts that watch the same, each a link to the runbook.
+        signed: the axis may go below 0.
     """
 
     title: str
     about: str
     unit: str
-    queries: tuple[tuple[str, str], ...]  # (PromQL, legend)
+    queries: tuple[tuple[str, str], ...]
     kind: str = "timeseries"
     width: int = 8
     height: int = 7
@@ -38,7 +48,13 @@ Rows: TypeAlias = tuple[tuple[str, tuple[Panel, ...]], ...]
 
 
 def quantiles(metric: str, by: str = "", where: str = "") -> tuple[tuple[str, str], ...]:
-    """Median and 99th percentile of a histogram, of the series with labels `where`."""
+    """Returns the queries for median and 99th percentile of a histogram.
+
+    Args:
+        metric: its name.
+        by: a label to split by, "" for none.
+        where: matchers of labels, in braces.
+    """
     group = f"le, {by}" if by else "le"
     legend = f" {{{{{by}}}}}" if by else ""
     rate = f"sum by ({group}) (rate({metric}_bucket{where}[$__rate_interval]))"
@@ -46,12 +62,12 @@ def quantiles(metric: str, by: str = "", where: str = "") -> tuple[tuple[str, st
 
 
 def rate(metric: str, by: str = "") -> tuple[tuple[str, str], ...]:
-    """A counter's rate a second, summed, by a label if one is named."""
+    """Returns the query for a counter's rate per second, summed, split by a label if one is named."""
     group = f"by ({by}) " if by else ""
     return ((f"sum {group}(rate({metric}[$__rate_interval]))", f"{{{{{by}}}}}" if by else "all"),)
 
 
 def top(metric: str, by: str = "") -> tuple[tuple[str, str], ...]:
-    """A gauge, the highest of all processes, by a label if one is named."""
+    """Returns the query for the highest value of a gauge among all processes, split by a label if one is named."""
     group = f"by ({by}) " if by else ""
     return ((f"max {group}({metric})", f"{{{{{by}}}}}" if by else "highest"),)

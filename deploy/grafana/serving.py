@@ -1,4 +1,4 @@
-"""Nothing in, the rows of dashboard Serving out: what shoppers get, how fast, of which version, and what came of it."""
+"""Dashboard Serving: what shoppers get, how fast, from which version, and whether they follow it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SERVING: Rows = (
         "Objectives",
         (
             Panel(
-                "Recommendations that fail",
-                "Share with a 5xx; the objective is 0.1 % in 30 days, and at 1.44 % for an hour somebody is called.",
+                "Failed recommendations",
+                "Share with a 5xx status. The objective is 0.1 % in 30 days; 1.44 % for an hour calls somebody.",
                 "percentunit",
                 (
                     ("sluicegate:recommend_errors:ratio_rate5m", "5 min"),
@@ -23,7 +23,7 @@ SERVING: Rows = (
             ),
             Panel(
                 "Recommendations slower than 25 ms",
-                "Share; the objective is 1 %, and at 14.4 % for an hour somebody is called.",
+                "Share of recommendations. The objective is 1 %; 14.4 % for an hour calls somebody.",
                 "percentunit",
                 (
                     ("sluicegate:recommend_slow:ratio_rate5m", "5 min"),
@@ -34,7 +34,7 @@ SERVING: Rows = (
             ),
             Panel(
                 "Events later than 5 s",
-                "Share of events that took longer to be part of a served model; the objective is 1 %.",
+                "Share of events that took longer to reach a served model. The objective is 1 %.",
                 "percentunit",
                 (("sluicegate:served_late:ratio_rate5m", "5 min"), ("sluicegate:served_late:ratio_rate1h", "1 h")),
                 limit=0.01,
@@ -48,7 +48,7 @@ SERVING: Rows = (
             REQUESTS,
             Panel(
                 "Answers by status",
-                "Answers a second; 4xx are the caller's, 5xx ours.",
+                "Answers per second. 4xx are faults of callers, 5xx are ours.",
                 "reqps",
                 rate("sluicegate_http_requests_total", "code"),
                 alerts=("RecommendFails",),
@@ -63,15 +63,15 @@ SERVING: Rows = (
             ),
             Panel(
                 "Duration by replica",
-                "99th percentile of each; one that stands out is sick.",
+                "99th percentile of each replica. One that stands out is sick.",
                 "s",
                 quantiles("sluicegate_http_request_duration_seconds", "instance", '{route=~"/recommend.*"}')[1:],
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
             Panel(
-                "In progress",
-                "Requests being answered, and streams that live pages watch, by replica.",
+                "Requests in progress",
+                "Requests being answered, and event streams to live pages, by replica.",
                 "short",
                 (
                     ("sluicegate_http_requests_in_progress", "requests {{instance}}"),
@@ -79,12 +79,12 @@ SERVING: Rows = (
                 ),
             ),
             Panel(
-                "Turned away",
-                "Requests a second beyond a limit, and without a key that may do what they ask.",
+                "Refused requests",
+                "Requests per second beyond a rate limit, and without a key that permits them.",
                 "reqps",
                 (
                     ("sum(rate(sluicegate_rate_limited_total[$__rate_interval]))", "rate limited"),
-                    ("sum(rate(sluicegate_auth_failures_total[$__rate_interval]))", "no right"),
+                    ("sum(rate(sluicegate_auth_failures_total[$__rate_interval]))", "not permitted"),
                 ),
             ),
         ),
@@ -96,21 +96,21 @@ SERVING: Rows = (
             DEGRADED._replace(limit=0.001),
             Panel(
                 "Events by HTTP",
-                "Events sent to POST /events, a second: in the topic, refused with a reason, not taken by Kafka.",
+                "Events sent to POST /events, per second: written to the topic, rejected, or not taken by Kafka.",
                 "ops",
                 rate("sluicegate_events_accepted_total", "outcome"),
                 alerts=("EventsRefused",),
             ),
             Panel(
                 "Pages followed by an event",
-                "Share of the pages of the newest thousand slates' versions, and of those before, by kind of event.",
+                "Share of pages that an event followed, for the two newest groups of versions, by kind of event.",
                 "percentunit",
                 (("max by (version, kind) (sluicegate_version_event_rate)", "{{version}} {{kind}}"),),
                 width=12,
             ),
             Panel(
-                "Pages behind it",
-                "Slates of the two groups of versions; few mean that the share is uncertain.",
+                "Pages counted",
+                "Slates of the two groups of versions. Where they are few, the share is uncertain.",
                 "short",
                 top("sluicegate_version_slates", "version"),
                 width=12,
@@ -122,13 +122,13 @@ SERVING: Rows = (
         (
             Panel(
                 "Version by replica",
-                "Sequence number served by each; they differ for a second at most.",
+                "Sequence number of the version that each replica serves. They differ for a second at most.",
                 "none",
                 (("sluicegate_serving_version_sequence", "{{instance}}"),),
                 alerts=("VersionUnloadable", "ServiceAbsent"),
             ),
             Panel(
-                "Age of what is served",
+                "Age of the served version",
                 "Seconds since it was cut, by replica.",
                 "s",
                 (("time() - (sluicegate_serving_version_created_timestamp_seconds > 0)", "{{instance}}"),),
@@ -143,7 +143,7 @@ SERVING: Rows = (
             ),
             Panel(
                 "Versions that could not be loaded",
-                "In five minutes.",
+                "Failed loads in five minutes.",
                 "short",
                 (("sum(increase(sluicegate_serving_load_failures_total[5m]))", "failed"),),
                 limit=1,
@@ -163,15 +163,15 @@ SERVING: Rows = (
         (
             Panel(
                 "Reading a history",
-                "Seconds; a request waits 50 ms at most.",
+                "Seconds. A request waits 50 ms at most.",
                 "s",
                 quantiles("sluicegate_history_read_seconds"),
                 limit=0.05,
                 alerts=("ServiceDegraded",),
             ),
             Panel(
-                "Failures of histories",
-                "Reads and writes a second that Redis did not answer in time.",
+                "Failed reads and writes of histories",
+                "Per second: those that Redis did not answer in time.",
                 "ops",
                 (
                     ("sum(rate(sluicegate_history_read_failures_total[$__rate_interval]))", "reads"),
@@ -181,14 +181,14 @@ SERVING: Rows = (
             ),
             Panel(
                 "Redis as the service sees it",
-                "1 when the last look succeeded, by replica.",
+                "1 when Redis answered the last request, by replica.",
                 "none",
                 (("sluicegate_serving_store_up", "{{instance}}"),),
                 "state-timeline",
                 alerts=("ServiceDegraded",),
             ),
             Panel(
-                "Redis's memory",
+                "Memory of Redis",
                 "Bytes used when the last version was committed, and its maxmemory (0: none).",
                 "bytes",
                 (("max(sluicegate_redis_used_bytes)", "used"), ("max(sluicegate_redis_ceiling_bytes)", "maxmemory")),
@@ -207,7 +207,7 @@ SERVING: Rows = (
             ),
             Panel(
                 "Memory",
-                "Resident bytes, and the served table sets in them.",
+                "Resident bytes, and the served tables among them.",
                 "bytes",
                 (
                     ('process_resident_memory_bytes{job="service"}', "resident {{instance}}"),
@@ -216,7 +216,7 @@ SERVING: Rows = (
             ),
             Panel(
                 "Open files",
-                "By process; its limit is process_max_fds.",
+                "Open files by process. The limit is process_max_fds.",
                 "short",
                 (('process_open_fds{job=~"learner|service"}', "{{job}} {{instance}}"),),
             ),

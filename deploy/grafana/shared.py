@@ -1,12 +1,12 @@
-"""Nothing in, the panels that stand on two dashboards out: the overview, and one that goes on from there."""
+"""Panels that stand on two dashboards: the overview, and the one that shows more of the same."""
 
 from __future__ import annotations
 
 from deploy.grafana.panels import AGAINST_BEST, Panel, quantiles, rate, top
 
 AGAINST = Panel(
-    "Against the best source",
-    "Hit rate of what is served over that of the best single source; above 1 learning pays.",
+    "Served model against the baseline",
+    "Hit rate of the served model divided by that of the best single source. Above 1, learning pays off.",
     "none",
     ((AGAINST_BEST, "ratio"),),
     limit=0.9,
@@ -15,40 +15,40 @@ AGAINST = Panel(
 )
 REQUESTS = Panel(
     "Requests by route",
-    "Answers a second.",
+    "Answers per second.",
     "reqps",
     rate("sluicegate_http_requests_total", "route"),
 )
 SERVED_BY = Panel(
-    "Slates by what filled them",
-    "The learned ranker, the best single source, or a fallback; a second.",
+    "Slates by source",
+    "Slates per second: from the learned ranker, the best single source, or a fallback.",
     "reqps",
     rate("sluicegate_recommendations_total", "served_by"),
 )
 DEGRADED = Panel(
     "Degraded answers",
-    "Answers that were less than they could be, a second, by reason.",
+    "Answers per second that were worse than they could be, by reason.",
     "reqps",
     rate("sluicegate_degraded_total", "reason"),
     alerts=("ServiceDegraded",),
 )
 OUTCOMES = Panel(
     "Events by outcome",
-    "Records of the events topic a second. Much that is rejected, late or duplicate points at a producer.",
+    "Records of the events topic per second. Many rejected, late or duplicate ones point to a producer.",
     "ops",
     rate("sluicegate_events_total", "outcome"),
     alerts=("ManyBadEvents", "LearningStalled"),
 )
 DEAD_LETTERS = Panel(
     "Dead letters",
-    "Unusable records a second, by reason; `sluicegate deadletter list` shows them.",
+    "Unusable records per second, by reason. `sluicegate deadletter list` shows them.",
     "ops",
     rate("sluicegate_deadletter_total", "reason"),
     alerts=("ManyBadEvents",),
 )
 EVENT_TO_SERVED = Panel(
     "Event to served model",
-    "Seconds from arrival in Kafka to a served model that learnt it.",
+    "Seconds from an event's arrival in Kafka to a served model that learned it.",
     "s",
     quantiles("sluicegate_event_to_served_seconds"),
     limit=5,
@@ -56,7 +56,7 @@ EVENT_TO_SERVED = Panel(
 )
 HIT_RATE = Panel(
     "Hit rate at 20",
-    "Share of tested events in the first 20 of every source, model and what is served; fading.",
+    "Share of tested events in the first 20 of each source, of each model, and of the served ranking. Old events fade.",
     "percentunit",
     top("sluicegate_prequential_hit_rate", "contender"),
     width=12,
@@ -65,7 +65,7 @@ HIT_RATE = Panel(
 )
 RECIPROCAL_RANK = Panel(
     "Mean reciprocal rank",
-    "Mean of 1/rank within 20 of every source, model and what is served; fading.",
+    "Mean of 1/rank within the first 20, of each source, of each model, and of the served ranking. Old events fade.",
     "none",
     top("sluicegate_prequential_reciprocal_rank", "contender"),
     width=12,
@@ -73,13 +73,13 @@ RECIPROCAL_RANK = Panel(
 )
 IDS = Panel(
     "Ids with a row",
-    "By key space; each has a ceiling.",
+    "Rows by key space. Each space has a ceiling.",
     "short",
     top("sluicegate_model_keys", "space"),
 )
 EVICTIONS = Panel(
     "Evictions",
-    "Idle rows evicted at a ceiling, a second.",
+    "Idle rows evicted at a ceiling, per second.",
     "ops",
     rate("sluicegate_evictions_total", "space"),
     alerts=("CeilingReached",),

@@ -1,11 +1,11 @@
 #!/bin/sh
-# A CPU name and a folder in; every kernel compiled for that CPU, and a note of the target, out.
+# Compiles every kernel for a CPU, given by name, into a folder, and notes the CPU there.
 set -eu
 cpu=$1
 folder=$2
 [ "$(uname -m)" = x86_64 ] || cpu=generic
 mkdir -p "$folder/cache"
-# Empty features mean: those the CPU name stands for, and none that only the building machine has.
+# Empty features mean those that the CPU name implies, without any that only the building machine has.
 export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR="$folder/cache"
 python -m models.warmup
 [ -n "$(find "$folder/cache" -name '*.nbc' -print -quit)" ] || { echo "models.warmup left no compiled kernel"; exit 1; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A command in, the same command out, with the image's compiled kernels in place when this CPU can run them.
+# Runs a command with the image's compiled kernels, when this CPU can run them.
 # numba only uses a cache folder that it can write to, so each start takes a private copy of the image's read-only one.
 set -eu
 can_run() {  # the flags of x86-64-v3; other builds are generic
@@ -17,7 +17,7 @@ if [ -z "${NUMBA_CACHE_DIR:-}" ]; then
     export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES=""
     cp -r /opt/kernels/cache/. "$NUMBA_CACHE_DIR" && chmod -R u+w "$NUMBA_CACHE_DIR"
   else
-    echo "the image's kernels need $cpu, which this CPU is not: compiling them now, up to a minute" >&2
+    echo "the image's kernels need $cpu, and this CPU is another: compiling them now, which takes up to a minute" >&2
   fi
 fi
 exec "$@"

@@ -1,4 +1,4 @@
-"""A URL in, exit code 0 out when it answers 200 within two seconds; the image has no curl."""
+"""Exits with 0 when a URL answers 200 within two seconds. The image has no curl."""
 
 import sys
 import urllib.error

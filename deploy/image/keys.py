@@ -1,7 +1,7 @@
-"""Two folders in: on the first start their key files, and the admin key on the terminal once, out.
+"""Makes the keys of an installation on its first start, and prints the admin key once.
 
-The first folder gets `hashes` (one ROLE:SHA256 a line, what `service.keys_file` reads), the second `metrics`, the read
-key that Prometheus shows when it scrapes. The admin key itself is stored nowhere.
+The first folder gets `hashes` (ROLE:SHA256, one a line, for `service.keys_file`). The second gets `metrics`, the read
+key that Prometheus sends when it scrapes. The admin key itself is stored nowhere.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ PROMETHEUS_USER = 65534  # nobody, the user of the prom/prometheus image
 
 
 def write(path: Path, text: str, owner: int) -> None:
-    """Writes a file that only its owner can read, and whose folder holds it whole or not at all."""
+    """Writes a file that only its owner can read. The folder holds it whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)

@@ -14,7 +14,7 @@ from models.dimensions import SOURCES
 from models.evaluation.protocol import Plan, Stream, Targets, described, slices
 from models.evaluation.rival_run import RivalRun
 from models.recommender import CONTENDERS
-from models.records.events import KINDS
+from models.records import KINDS
 from models.statistics import MEASURES, Paired, coverage, novelty, paired, personalisation, pointwise, standard_error
 
 SINGLE: Final = CONTENDERS[:SOURCES]

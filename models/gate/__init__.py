@@ -1,33 +1,33 @@
 """State, evidence, policy and the time in; promote, hold or roll back, and the audit record, out. Stage 6."""
 
-from models.gate.audit import policy_hash
-from models.gate.decision import (
-    ACTIONS,
-    MODES,
-    REASONS,
-    Action,
-    Decision,
-    Evidence,
-    GateState,
-    Mode,
-    Policy,
-    Request,
-    Version,
-    decide,
-)
+from models.gate.audit import AuditRecord, policy_hash
+from models.gate.decision import decide, wanted, worth_recording
+from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.guards import GUARDS, Guard
+from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
 
 __all__ = [
     "ACTIONS",
+    "GUARDS",
     "MODES",
+    "MODE_VERBS",
     "REASONS",
+    "REASON_TEXTS",
+    "UNSEEN_VERBS",
     "Action",
+    "AuditRecord",
+    "Band",
     "Decision",
     "Evidence",
     "GateState",
+    "Guard",
     "Mode",
     "Policy",
     "Request",
+    "Verb",
     "Version",
     "decide",
     "policy_hash",
+    "wanted",
+    "worth_recording",
 ]

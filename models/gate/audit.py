@@ -1,24 +1,44 @@
-"""In: a gate decision and its evidence. Out: one audit record, chained to the record before it by SHA-256. Stage 6.
+"""Turns a decision and its evidence into an audit record, chained to the record before it by SHA-256. Stage 6.
 
-A record holds all that went into the decision, so that whoever has the audit can take each decision again.
+A record holds everything that went into the decision, so that anyone who has the audit can take each decision again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from models.gate.decision import Decision, Evidence, GateState, Policy, decide
+from models.gate.decision import decide
+from models.gate.evidence import Decision, Evidence, GateState, Policy
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
-    """One decision as it is kept. `at` is in epoch seconds; `actor` is `auto` or the name of the operator's key.
+    """One decision as it is kept. A record that was changed, removed or slipped in afterwards shows in the hashes.
 
-    `hash` covers every other field and `prev_hash` is the hash of the record before, so that a record that was
-    changed, removed or slipped in afterwards shows. `state`, `evidence` and `policy` are what was decided upon.
+    Attributes:
+        at: when it was taken, epoch seconds.
+        revision: number of the decision.
+        actor: `auto`, or the name of the operator's key.
+        action: what was done.
+        reasons: why.
+        detail: the operator's reason, or a sentence about the first fault.
+        numbers: what was measured.
+        from_version: champion before, "" for none.
+        to_version: champion after; of a hold the version that was held.
+        mode_before: mode before.
+        mode_after: mode after.
+        offsets: offsets of the stream that the candidate covers.
+        decided_by: name of the service.
+        policy_hash: short name of the policy.
+        prev_hash: hash of the record before.
+        hash: hash of all other fields.
+        reference: the new reference, "" when it stayed.
+        state: the gate's state that was decided upon.
+        evidence: the evidence.
+        policy: the policy.
     """
 
     at: float
@@ -44,7 +64,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
 
 
 def policy_hash(policy: Policy) -> str:
-    """A short name for a policy: equal policies have equal ones.
+    """Returns a short name for a policy: equal policies have equal names.
 
     >>> policy_hash(Policy()) == policy_hash(Policy(cooldown=1.0))
     False
@@ -53,12 +73,12 @@ def policy_hash(policy: Policy) -> str:
 
 
 def sealed(record: AuditRecord) -> AuditRecord:
-    """The record with its hash."""
+    """Returns the record with its hash."""
     return msgspec.structs.replace(record, hash=seal_of(msgspec.to_builtins(record, str_keys=True)))
 
 
 def seal_of(fields: dict[str, Any]) -> str:
-    """The hash of a record as it is stored, whatever fields it has: one written by another release can be checked.
+    """Returns the hash of a stored record, whatever its fields are, so that records of other releases can be checked.
 
     >>> seal_of({"at": 1.0, "hash": "anything"}) == seal_of({"hash": "", "at": 1.0})
     True
@@ -75,10 +95,19 @@ def _digest(value: object) -> str:
 def record(
     state: GateState, decision: Decision, evidence: Evidence, policy: Policy, now: float, decided_by: str
 ) -> AuditRecord:
-    """The audit record of `decision`, taken in `state` on `evidence` by the service named `decided_by`."""
-    request, candidate, serving = evidence.request, evidence.candidate, evidence.serving
-    unmoved = serving.id if serving else ""
-    named = decision.target or (candidate if decision.action != "mode" else None)
+    """Returns the audit record of a decision.
+
+    Args:
+        state: the gate's state before the decision.
+        decision: the decision.
+        evidence: what it was taken on.
+        policy: the thresholds in force.
+        now: epoch seconds.
+        decided_by: name of the service that took it.
+    """
+    request, candidate, champion = evidence.request, evidence.candidate, evidence.serving
+    unmoved = champion.id if champion else ""
+    concerned = decision.target or (candidate if decision.action != "mode" else None)
     return sealed(
         AuditRecord(
             at=now,
@@ -89,7 +118,7 @@ def record(
             detail=request.reason if request else decision.detail,
             numbers=decision.numbers,
             from_version=unmoved,
-            to_version=named.id if named else unmoved,
+            to_version=concerned.id if concerned else unmoved,
             mode_before=state.mode,
             mode_after=decision.next_state.mode,
             offsets=candidate.offsets if candidate else {},
@@ -104,31 +133,21 @@ def record(
     )
 
 
-def broken_link(records: Iterable[AuditRecord]) -> AuditRecord | None:
-    """The first record, oldest first, that does not follow from the one before it, or None when the chain is whole.
-
-    The first record given is taken as it is: what came before it may have been trimmed.
-    """
-    before: AuditRecord | None = None
-    for entry in records:
-        if sealed(entry).hash != entry.hash or (before is not None and entry.prev_hash != before.hash):
-            return entry
-        before = entry
-    return None
-
-
 def decided_again(record: AuditRecord) -> Decision | None:
-    """The decision that the record's inputs lead to; None for a record without them, of an older release."""
+    """Takes the decision again from the record's inputs; None for a record of an older release, which has none."""
     if record.state is None or record.evidence is None or record.policy is None:
         return None
     return decide(record.state, record.evidence, record.policy, record.at)
 
 
 def complaints(stored: Sequence[bytes]) -> list[str]:
-    """What is wrong with an audit, oldest record first as stored; [] when hashes, links and decisions all hold.
+    """Checks an audit and returns what is wrong with it; [] when hashes, links and decisions all hold.
 
-    A record whose hash does not fit was changed; one that does not follow was slipped in, or the one before it is gone;
-    one that would be decided otherwise came from other rules than these.
+    A record whose hash does not fit was changed. One that does not follow was slipped in, or the record before it is
+    gone; what came before the first may have been trimmed. One that would be decided differently came from other rules.
+
+    Args:
+        stored: records as stored, oldest first.
     """
     found, before = [], ""
     for raw in stored:
@@ -158,7 +177,6 @@ def _differences(raw: bytes) -> list[str]:
 
 __all__ = [
     "AuditRecord",
-    "broken_link",
     "complaints",
     "decided_again",
     "policy_hash",

@@ -1,28 +1,36 @@
-"""In: the gate's state, evidence on a candidate version, policy, now. Out: promote, hold or roll back, why. Stage 6.
+"""The decision: promote a candidate, hold it, or roll back to the reference, and why. Stage 6.
 
 `decide` is pure: cool-downs, consecutive versions and expiries live in `GateState`, so that the audit can be replayed
-and must come to the same decisions. Its parts are in `models/gating`.
+and must come to the same decisions.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from models.gate import guards
-from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.evidence import Decision, Evidence, GateState, Policy, Version
+from models.gate.guards import widened
+from models.gate.measurements import measured
 from models.gate.modes import changed, thawed
-from models.gate.rules import Verdict, judge, order
-from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
+from models.gate.rules import Verdict, choose_ranking, judge
+from models.gate.vocabulary import MODE_VERBS, UNSEEN_VERBS, Action
 
 IDLE = {("not_newer",), ("no_candidate",)}
-"""Holds that say nothing."""
+"""Reasons of holds that say nothing."""
 
 
 def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Decision:
-    """Whether users may see the candidate. The first rule that applies wins; `now` is in epoch seconds.
+    """Decides whether users may see the candidate: the first rule that applies wins.
 
-    A sound newer version is promoted; the first one is at once the last known good one:
+    Args:
+        state: what the gate remembers.
+        evidence: what is known at this tick.
+        policy: the thresholds.
+        now: epoch seconds.
 
+    A sound newer version is promoted. The first version becomes the reference at once:
+
+    >>> from models.gate.evidence import Request
     >>> new, old = Version("b", 2), Version("a", 1)
     >>> decide(GateState(), Evidence(new, old, old), Policy(), 0.0).action
     'promote'
@@ -30,7 +38,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> first.reasons, first.reference.id
     (('first_version', 'sound'), 'a')
 
-    Whatever is wrong with it holds it, also when an operator asks for it:
+    A fault holds it, also when an operator asks for it:
 
     >>> bad = Evidence(new, old, faults=("not_finite",), request=Request("promote", "ops", "try it", force=True))
     >>> decide(GateState(), bad, Policy(), 0.0).reasons
@@ -38,8 +46,8 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> decide(GateState(), Evidence(old, old), Policy(), 0.0).reasons
     ('not_newer',)
 
-    Worse than the last known good one for certain, it is rolled back, and nothing goes live until the cool-down is
-    over and a version is shown to be no worse than what is served:
+    A champion that is shown to be worse than the reference is rolled back. Nothing goes live until the cool-down is
+    over and a version is shown to be no worse than the champion:
 
     >>> from models.statistics.comparison import Comparison, Standing
     >>> from models.statistics.confidence import Sums
@@ -57,14 +65,15 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> decide(back.next_state, good, Policy(), 301.0).reasons
     ('sound', 'recovered')
 
-    After a stretch without harm what goes live is also the last known good one:
+    After a stretch without harm the promoted version becomes the reference as well:
 
     >>> no_harm = Standing(reference=shown(200.0))
     >>> healthy = decide(GateState(), Evidence(newer, new, old, standing=no_harm), Policy(), 0.0)
     >>> healthy.reasons, healthy.reference.id
     (('sound', 'healthy'), 'c')
 
-    Mode strict replaces what is served by what is shown to be better, or for some versions in a row to be no worse:
+    Mode strict replaces the champion by a version that is shown to be better, or after several in a row that are shown
+    to be no worse:
 
     >>> strict = GateState(mode="strict", promoted_at=-120.0)
     >>> def against(comparison): return Evidence(newer, old, old, standing=Standing(champion=comparison))
@@ -89,7 +98,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> decide(manual, ask, Policy(), 0.0).reasons, decide(frozen, ask, Policy(), 0.0).reasons
     (('requested', 'sound'), ('frozen',))
 
-    An operator rolls back to what was served before, and promotes against the evidence by force alone:
+    An operator rolls back to the previous champion, and promotes against the evidence by force alone:
 
     >>> request = Request("rollback", "ops", "bad slates")
     >>> decide(GateState(), Evidence(newer, new, previous=old, request=request), Policy(), 0.0).target.id
@@ -98,7 +107,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     ...     "promote", "ops", "I know", force=force)), Policy(), 0.0).reasons for force in (False, True)]
     [('harm',), ('requested', 'forced', 'sound')]
 
-    A request about the mode changes the mode alone, and a freeze ends by itself:
+    A request about the mode changes the mode and nothing else, and a freeze ends by itself:
 
     >>> freeze = Evidence(request=Request("freeze", "ops", "sale day", until=60.0))
     >>> stopped = decide(GateState(), freeze, Policy(), 0.0)
@@ -107,7 +116,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> decide(stopped.next_state, Evidence(new, old, old), Policy(), 61.0).reasons
     ('freeze_expired', 'sound')
 
-    An order about a quarantine is noted, in every mode, and moves nothing that is served:
+    An order about a quarantine is recorded in every mode, and leaves the champion:
 
     >>> order = Evidence(new, old, request=Request("quarantine", "ops", "a broken exporter"))
     >>> noted = decide(GateState(mode="frozen"), order, Policy(), 0.0)
@@ -123,7 +132,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     verdict = judge(state, evidence, policy, now)
     baseline, proven, why = (state.baseline, state.proven, "")
     if state.mode != "frozen":
-        baseline, proven, why = order(state, evidence, policy)
+        baseline, proven, why = choose_ranking(state, evidence, policy)
     reasons = verdict.reasons
     if why and (verdict.action != "hold" or baseline != state.baseline or proven != state.proven):
         reasons = (*reasons, why)
@@ -132,12 +141,12 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     after = msgspec.structs.replace(
         _after(state, verdict, reasons, evidence, policy, now), baseline=baseline, proven=proven
     )
-    numbers = guards.measured(evidence, policy)
+    numbers = measured(evidence, policy)
     return Decision(verdict.action, reasons, numbers, after, evidence.detail, verdict.target, verdict.reference)
 
 
 def _aside(action: Action, reason: str, state: GateState) -> Decision:
-    """A decision that is about no version."""
+    """Returns a decision that concerns no version."""
     after = msgspec.structs.replace(
         state, revision=state.revision + 1, passes=0, holds=0, last_action=action, last_reasons=(reason,)
     )
@@ -149,11 +158,11 @@ def _after(
 ) -> GateState:
     state = _after_move(state, verdict, evidence, policy, now)
     candidate = evidence.candidate.id if evidence.candidate is not None else ""
-    fresh = verdict.passing and candidate != state.passed
+    counts = verdict.passing and candidate != state.passed
     return msgspec.structs.replace(
         state,
         revision=state.revision + 1,
-        passes=(state.passes + fresh if verdict.passing else 0),
+        passes=(state.passes + counts if verdict.passing else 0),
         passed=candidate if verdict.passing else "",
         holds=state.holds + 1 if verdict.action == "hold" else 0,
         last_action=verdict.action,
@@ -163,7 +172,7 @@ def _after(
 
 def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: Policy, now: float) -> GateState:
     if verdict.action == "promote":
-        band = guards.widened(state.norms, evidence.numbers.get("norm", 0.0))
+        band = widened(state.norms, evidence.numbers.get("norm", 0.0))
         return msgspec.structs.replace(state, promoted_at=now, recovering=False, norms=band)
     if verdict.action != "rollback":
         return state
@@ -179,7 +188,7 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
 
 
 def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Version | None:
-    """The version the decision depends on being loaded and examined; None: nothing need be fetched.
+    """Returns the version that must be loaded and examined before the decision; None when there is none.
 
     >>> wanted(GateState(mode="manual"), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0)
     >>> wanted(GateState(), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0).id
@@ -191,7 +200,7 @@ def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
 
 
 def worth_recording(before: GateState, decision: Decision, policy: Policy, now: float) -> bool:
-    """Whether a decision joins the audit. A hold that repeats does, once a `hold_sample`; having nothing new does not.
+    """Whether a decision joins the audit. A hold that repeats does once every `hold_sample`; one without news does not.
 
     >>> first = decide(GateState(mode="manual"), Evidence(Version("b", 2), Version("a", 1)), Policy(), 0.0)
     >>> worth_recording(GateState(), first, Policy(), 0.0)
@@ -209,24 +218,4 @@ def worth_recording(before: GateState, decision: Decision, policy: Policy, now: 
     return now - before.audited_at >= policy.hold_sample
 
 
-__all__ = [
-    "ACTIONS",
-    "MODES",
-    "MODE_VERBS",
-    "REASONS",
-    "REASON_TEXTS",
-    "UNSEEN_VERBS",
-    "Action",
-    "Band",
-    "Decision",
-    "Evidence",
-    "GateState",
-    "Mode",
-    "Policy",
-    "Request",
-    "Verb",
-    "Version",
-    "decide",
-    "wanted",
-    "worth_recording",
-]
+__all__ = ["decide", "wanted", "worth_recording"]

@@ -9,9 +9,15 @@ from models.statistics import Standing
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What the gate needs to know of a version: its name, place in the order, and the stream positions it contains.
+    """What the gate knows of a version.
 
-    `rebuilt` names the rebuild its model comes from, "" for the one that was never rebuilt.
+    Attributes:
+        id: its name.
+        seq: its place in the order of versions.
+        created_at: when it was cut, epoch seconds.
+        consumed: records that it covers.
+        offsets: topic -> partition -> the next offset, which it does not cover.
+        rebuilt: name of the rebuild that its model comes from, "" for a model that was never rebuilt.
     """
 
     id: str
@@ -23,9 +29,15 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What an operator asks for. `until` ends a freeze (epoch seconds); `mode` is the one asked for by verb `mode`.
+    """What an operator asks for.
 
-    `force`: promote or go back whatever the evidence says. What cannot be served is not served even so.
+    Attributes:
+        verb: what to do.
+        actor: who asks, the name of a key.
+        reason: the operator's own words.
+        mode: the mode asked for, with verb `mode`.
+        until: end of a freeze, epoch seconds; None takes the policy's.
+        force: promote regardless of the evidence. A version with faults is not served even so.
     """
 
     verb: Verb
@@ -37,10 +49,18 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What is known at one tick. `faults` are reasons the mechanical guards found; `numbers` are measurements.
+    """What is known at one tick.
 
-    `reference` is the last known good version. `previous`: the one served before. `standing` came inside the
-    candidate, from the learner. `faults` are about the version that would be served: the decision's `target`.
+    Attributes:
+        candidate: the version under judgement, None when an operator asks for a roll-back.
+        serving: the champion.
+        reference: the version to roll back to.
+        previous: the champion before this one.
+        standing: what the learner says of the candidate, read from its manifest.
+        faults: reasons that the mechanical guards found against the version that would be served.
+        detail: a sentence about the first fault.
+        numbers: measurements of the candidate's tables, by name.
+        request: what an operator asks for, None in an ordinary tick.
     """
 
     candidate: Version | None = None
@@ -53,13 +73,48 @@ class Evidence(msgspec.Struct, frozen=True):
     numbers: dict[str, float] = {}
     request: Request | None = None
 
+    @property
+    def known(self) -> Standing:
+        """The standing; an empty one where there is none."""
+        return self.standing if self.standing is not None else Standing()
+
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the shop wants. Durations in seconds, shares of 1; each number with its reason in docs/gate.md.
+    """What the shop wants: durations in seconds, shares of 1. docs/gate.md has the reason of each number.
 
-    `cooldown` after the first roll-back doubles with each further one up to `cooldown_limit`, so that a learner that
-    keeps going wrong is tried less and less often. `freeze` is how long a freeze without an end lasts: a forgotten
-    freeze must not stop learning for good. `hold_sample`: a hold that repeats is audited this often.
+    Attributes:
+        cooldown: pause after the first roll-back. It doubles with each further one, so that a learner that keeps going
+            wrong is tried less and less often.
+        cooldown_limit: longest pause.
+        forget_rollbacks: time without a roll-back after which the pause is the first one again.
+        freeze: length of a freeze without an end: a forgotten freeze must not stop learning for good.
+        hold_sample: a hold that repeats is audited this often.
+        canary_queries: queries put to each candidate.
+        alpha: chance that a version shown to be better, or no worse, is not.
+        alpha_harm: chance that a version shown to be worse is not.
+        alpha_crash: the same of the crash test, in one window.
+        fall: least share of the other's hits that a crash has lost.
+        margin: difference in hit rate that still counts as no worse.
+        margin_relative: the same as a share of the other's hit rate; the larger of the two counts.
+        least_tested: tested events before mode strict judges.
+        healthy_tested: tested events without harm after which a version becomes the reference.
+        passes: versions in a row that must be no worse in mode strict.
+        dwell: least time between two promotions in mode strict.
+        max_age: time after which mode strict replaces a champion without waiting for proof.
+        least_overlap: share of a canary's list that candidate and champion must have in common.
+        overlap_after: events learned before the guards of a young model speak.
+        norm_band: half-width of the band of norms, in standard deviations.
+        score_psi: population stability index of scores that holds.
+        score_ks: Kolmogorov-Smirnov distance of scores that holds.
+        forgotten: share of the reference's old finds whose loss holds.
+        least_replayed: old finds of the reference before anything is said of forgetting.
+        crowding: rise of the ten most shown items' share above usual that holds.
+        lag: time that the learner may be behind the stream.
+        window: records before shares of the last ones are judged.
+        bad: share of rejected records that holds.
+        duplicate: share of duplicates that holds.
+        unknown: share of events with unknown items that holds.
+        one_user: share of one user's events that holds.
     """
 
     cooldown: float = 300.0
@@ -96,7 +151,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Band(msgspec.Struct, frozen=True):
-    """Fading mean and mean square of a measure over the versions that went live."""
+    """Fading mean and mean square of a measure over the `n` versions that went live."""
 
     n: int = 0
     mean: float = 0.0
@@ -104,13 +159,30 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class GateState(msgspec.Struct, frozen=True):
-    """What the gate remembers between ticks. `revision` counts decisions that changed it, for compare-and-set.
+    """What the gate remembers between ticks. Moments are in epoch seconds.
 
-    `before_freeze` is the mode a thaw returns to; `passes` are consecutive versions shown to be no worse, `passed` the
-    last of them; `holds` are consecutive holds; `cool_until` ends the pause after a roll-back; `recovering`: since the
-    last one nothing was shown to be as good as what is served.
-    `baseline`: the best single source is served in place of the learnt ranking; `proven`: that ranking has beaten it.
-    `audited_at` is when the last audit record was written and `audit_hash` its hash.
+    Attributes:
+        mode: who decides.
+        before_freeze: the mode to which a thaw returns.
+        frozen_until: when a freeze ends by itself.
+        mode_reason: why the mode was changed last, in the operator's words.
+        mode_actor: who changed it.
+        revision: decisions recorded so far, for compare-and-set.
+        passes: versions in a row that were shown to be no worse than the champion, in mode strict.
+        holds: holds in a row.
+        rollbacks: roll-backs, each within `forget_rollbacks` of the one before.
+        rolled_back_at: moment of the last roll-back.
+        cool_until: end of the pause after it.
+        recovering: nothing was shown to be as good as the champion since a roll-back on evidence.
+        promoted_at: moment of the last promotion.
+        baseline: the baseline is served in place of the learned ranking.
+        proven: the learned ranking has beaten the baseline at least once.
+        passed: id of the last version that counted for `passes`.
+        norms: sizes of the weights of the versions that went live.
+        last_action: action of the last decision.
+        last_reasons: its reasons.
+        audited_at: when the last audit record was written.
+        audit_hash: hash of that record.
     """
 
     mode: Mode = "continuous"
@@ -137,9 +209,16 @@ class GateState(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do, why, what was measured, and what to remember. `detail` is a sentence for people.
+    """What to do and why.
 
-    `target`: the version to be served from now on, None to leave it. `reference`: the new last known good one.
+    Attributes:
+        action: what to do.
+        reasons: why, names of `REASON_TEXTS`.
+        numbers: what was measured, by name.
+        next_state: what to remember.
+        detail: a sentence for people.
+        target: the new champion, None to leave it.
+        reference: the new reference, None to leave it.
     """
 
     action: Action
@@ -152,7 +231,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def moves(self) -> bool:
-        """Whether the serving pointer moves to the target."""
+        """Whether the pointer `serving` moves to the target."""
         return self.action in {"promote", "rollback"}
 
 

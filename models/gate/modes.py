@@ -1,4 +1,4 @@
-"""An operator's wish about the mode in, who decides from then on out; and a freeze that ends by itself. Stage 6."""
+"""Changes of the mode: an operator's request, and a freeze that ends by itself. Stage 6."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.gate.vocabulary import Mode
 
 
 def thawed(state: GateState, now: float) -> tuple[GateState, bool]:
-    """The state at `now`, and whether a freeze has just run out.
+    """Returns the state at `now` (epoch seconds) and whether a freeze has just run out.
 
     >>> frozen = GateState(mode="frozen", before_freeze="manual", frozen_until=5.0)
     >>> thawed(frozen, 5.0)[0].mode, thawed(frozen, 4.0)[0].mode
@@ -21,7 +21,7 @@ def thawed(state: GateState, now: float) -> tuple[GateState, bool]:
 
 
 def changed(state: GateState, request: Request, policy: Policy, now: float) -> GateState:
-    """The state in the mode that was asked for. A freeze without an end gets the policy's."""
+    """Returns the state in the mode that the request asks for. A freeze without an end gets the policy's."""
     mode: Mode = "frozen" if request.verb == "freeze" else state.before_freeze
     if request.verb == "mode":
         mode = request.mode or state.mode

@@ -1,16 +1,25 @@
-"""State, evidence and policy in; what to do, to which version, and why, out: the first rule that applies. Stage 6."""
+"""The rules of the gate: the first one that applies says what to do, with which version, and why. Stage 6."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.gate import guards
+from models.gate.comparisons import against_champion, against_reference, as_good, champion_against_reference, harmed
 from models.gate.evidence import Evidence, GateState, Policy, Version
+from models.gate.guards import Case, holding
 from models.gate.vocabulary import Action
 
 
 class Verdict(NamedTuple):
-    """`target`: what is served from now on; `reference`: the new last known good one; None leaves them."""
+    """What the rules say.
+
+    Attributes:
+        action: what to do.
+        reasons: why.
+        target: the new champion; None leaves it.
+        reference: the new reference; None leaves it.
+        passing: the candidate counts towards `Policy.passes`.
+    """
 
     action: Action
     reasons: tuple[str, ...]
@@ -20,7 +29,14 @@ class Verdict(NamedTuple):
 
 
 def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
-    """Requests first, then harm to users, then whether the candidate may go live. `state` is thawed already."""
+    """Takes requests first, then harm to users, then the question whether the candidate may go live.
+
+    Args:
+        state: the gate's state, with a freeze that ran out already ended.
+        evidence: what is known.
+        policy: the thresholds.
+        now: epoch seconds.
+    """
     if state.mode == "frozen":
         return Verdict("hold", ("frozen",))
     if evidence.request is not None:
@@ -32,20 +48,20 @@ def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> V
 
 
 def _requested(evidence: Evidence, policy: Policy) -> Verdict:
-    request, serving = evidence.request, evidence.serving
+    request, champion = evidence.request, evidence.serving
     assert request is not None
     if request.verb == "rollback":
         return _requested_back(evidence)
     if evidence.candidate is None:
         return Verdict("hold", evidence.faults or ("no_candidate",))
-    if not _newer(evidence.candidate, serving):
+    if not _newer(evidence.candidate, champion):
         return Verdict("hold", ("not_newer",))
     if evidence.faults:
         return Verdict("hold", evidence.faults)
     if not request.force:
-        held = _evident(evidence, policy)
-        if held:
-            return Verdict("hold", held)
+        objections = _objections(evidence, policy)
+        if objections:
+            return Verdict("hold", objections)
     reasons = ("requested", "forced", "sound") if request.force else ("requested", "sound")
     return Verdict("promote", reasons, evidence.candidate, _left_behind(evidence))
 
@@ -60,22 +76,25 @@ def _requested_back(evidence: Evidence) -> Verdict:
 
 
 def _older(evidence: Evidence) -> list[Version]:
-    """Where one can go back to: what was asked for, the last known good version, what was served before."""
-    serving = evidence.serving
-    if serving is None:
+    """Versions to go back to, in order of preference: the candidate, the reference, the previous champion."""
+    champion = evidence.serving
+    if champion is None:
         return []
     known = (evidence.candidate, evidence.reference, evidence.previous)
-    return [version for version in known if version is not None and version.seq < serving.seq]
+    return [version for version in known if version is not None and version.seq < champion.seq]
 
 
 def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | None:
-    """Back to the last known good version, when what users see is worse than that for certain."""
-    serving, reference = evidence.serving, evidence.reference
-    if serving is None or reference is None or reference.seq >= serving.seq or state.mode == "manual":
+    """Goes back to the reference when users are shown to get worse pages than it would give them.
+
+    While the champion follows the challenger, a second behind, the challenger's comparison speaks for it.
+    """
+    champion, reference = evidence.serving, evidence.reference
+    if champion is None or reference is None or reference.seq >= champion.seq or state.mode == "manual":
         return None
-    follows = state.mode != "strict" and not state.recovering and not _another(evidence)
-    compared = guards.against_reference if follows else guards.champion_against_reference
-    why = guards.harmed(compared(evidence), policy)
+    follows = state.mode != "strict" and not state.recovering and not _another_model(evidence)
+    compared = against_reference if follows else champion_against_reference
+    why = harmed(compared(evidence), policy)
     if not why:
         return None
     if evidence.faults:
@@ -84,10 +103,10 @@ def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | N
 
 
 def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
-    candidate, serving = evidence.candidate, evidence.serving
+    candidate, champion = evidence.candidate, evidence.serving
     if candidate is None:
         return Verdict("hold", evidence.faults or ("no_candidate",))
-    if not _newer(candidate, serving):
+    if not _newer(candidate, champion):
         return Verdict("hold", ("not_newer",))
     if state.mode == "manual":
         return Verdict("hold", ("manual",))
@@ -95,81 +114,71 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
         return Verdict("hold", ("cooling_down",))
     if evidence.faults:
         return Verdict("hold", evidence.faults)
-    if serving is None:
+    if champion is None:
+        # No guard holds the first version: there is nothing better to serve.
         return Verdict("promote", ("first_version", "sound"), candidate, candidate)
-    doubtful = guards.quality(evidence, policy)
-    if doubtful:
-        return Verdict("hold", doubtful)
-    if guards.norms(state, evidence, policy):
-        return Verdict("hold", ("norms",))
+    case = Case(evidence, policy, state.norms)
+    objections = holding("stream", case) or holding("weights", case)
+    if objections:
+        return Verdict("hold", objections)
     if state.mode == "strict":
         return _strict(state, evidence, policy, now)
     if state.recovering:
-        return _proven(evidence, policy, "recovering", "recovered")
-    if _another(evidence):
-        return _proven(evidence, policy, "unproven", "proven")
+        return _once_as_good(evidence, policy, "recovering", "recovered")
+    if _another_model(evidence):
+        return _once_as_good(evidence, policy, "unproven", "proven")
     return _continuous(evidence, policy)
 
 
-def _another(evidence: Evidence) -> bool:
-    """Whether the candidate's model was made anew, and is not what is served, learnt further."""
-    candidate, serving = evidence.candidate, evidence.serving
-    return candidate is not None and serving is not None and candidate.rebuilt != serving.rebuilt
+def _another_model(evidence: Evidence) -> bool:
+    """Whether the candidate's model comes from another rebuild than the champion's."""
+    candidate, champion = evidence.candidate, evidence.serving
+    return candidate is not None and champion is not None and candidate.rebuilt != champion.rebuilt
 
 
-def _evident(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
-    """What the evidence has against a candidate that an operator asked for."""
-    why = guards.harmed(guards.against_reference(evidence), policy)
-    found = [why] if why else []
-    return (*found, *_changed(evidence, policy))
-
-
-def _changed(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
-    """What its answers, to canaries and to old events, and what was shown have against it, if nothing outvotes them."""
-    found = {
-        "lists_changed": guards.lists(evidence, policy),
-        "scores_shifted": guards.scores(evidence, policy),
-        "forgetting": guards.forgetting(evidence, policy),
-        "concentrated": guards.concentrated(evidence, policy),
-    }
-    return tuple(reason for reason, held in found.items() if held)
+def _objections(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+    """What the evidence says against a candidate that an operator asked for."""
+    why = harmed(against_reference(evidence), policy)
+    found = (why,) if why else ()
+    return (*found, *holding("answers", Case(evidence, policy)))
 
 
 def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
-    """Published, unless something speaks against it; the last known good moves after a stretch that showed no harm."""
-    why = guards.harmed(guards.against_reference(evidence), policy)
+    """Promotes, unless something speaks against it. A stretch without harm makes the candidate the reference."""
+    found = against_reference(evidence)
+    why = harmed(found, policy)
     if why:
         return Verdict("hold", (why,))
-    if guards.shift(evidence, policy):
-        return Verdict("hold", ("shift",))
-    changed = _changed(evidence, policy)
-    if changed:
-        return Verdict("hold", changed)
+    case = Case(evidence, policy)
+    objections = holding("drift", case) or holding("answers", case)
+    if objections:
+        return Verdict("hold", objections)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
-    found = guards.against_reference(evidence)
-    if found is not None and found.n >= policy.healthy_tested and guards.as_good(found, policy):
+    if found is not None and found.n >= policy.healthy_tested and as_good(found, policy):
         return Verdict("promote", ("sound", "healthy"), evidence.candidate, evidence.candidate)
     return Verdict("promote", ("sound",), evidence.candidate)
 
 
-def _proven(evidence: Evidence, policy: Policy, waits: str, goes: str) -> Verdict:
-    """Live once it is shown to be no worse than what is served, which stands still."""
-    found = guards.against_champion(evidence)
-    why = guards.harmed(found, policy)
+def _once_as_good(evidence: Evidence, policy: Policy, until_then: str, reason: str) -> Verdict:
+    """Promotes once the candidate is shown to be no worse than the champion, which is frozen."""
+    found = against_champion(evidence)
+    why = harmed(found, policy)
     if why:
-        return Verdict("hold", (waits, why))
-    if not guards.as_good(found, policy):
-        return Verdict("hold", (waits,))
-    return Verdict("promote", ("sound", goes), evidence.candidate)
+        return Verdict("hold", (until_then, why))
+    if not as_good(found, policy):
+        return Verdict("hold", (until_then,))
+    return Verdict("promote", ("sound", reason), evidence.candidate)
 
 
 def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
-    """What is served stands still; it is replaced by what is shown to be no worse, for several versions in a row."""
-    found = guards.against_champion(evidence)
+    """Replaces a frozen champion by a candidate that is shown to be better, or by the last of several in a row that
+    are shown to be no worse.
+    """
+    found = against_champion(evidence)
     if found is None or found.n < policy.least_tested:
         return Verdict("hold", ("warmup",))
-    why = guards.harmed(found, policy)
+    why = harmed(found, policy)
     if why:
         return Verdict("hold", (why,))
     if now - state.promoted_at < policy.dwell:
@@ -178,7 +187,7 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
     if bounds.better:
         return _replaced("superior", evidence)
     if bounds.above(margin):
-        if state.passes + 1 >= policy.passes and _fresh(state, evidence):
+        if state.passes + 1 >= policy.passes and _not_counted(state, evidence):
             return _replaced("not_inferior", evidence)
         return Verdict("hold", ("passing",), passing=True)
     if now - state.promoted_at > policy.max_age and min(found.hit.mean, found.reciprocal.mean) >= -margin / 2:
@@ -191,33 +200,42 @@ def _replaced(why: str, evidence: Evidence) -> Verdict:
 
 
 def _left_behind(evidence: Evidence) -> Version | None:
-    """What served until now was not found wanting: it is what one goes back to."""
+    """The champion until now: it did no harm, so it becomes the reference."""
     return evidence.serving or evidence.candidate
 
 
-def _fresh(state: GateState, evidence: Evidence) -> bool:
+def _not_counted(state: GateState, evidence: Evidence) -> bool:
     return evidence.candidate is not None and evidence.candidate.id != state.passed
 
 
-def _newer(candidate: Version, serving: Version | None) -> bool:
-    return serving is None or (candidate.id != serving.id and candidate.seq > serving.seq)
+def _newer(candidate: Version, champion: Version | None) -> bool:
+    return champion is None or (candidate.id != champion.id and candidate.seq > champion.seq)
 
 
-def order(state: GateState, evidence: Evidence, policy: Policy) -> tuple[bool, bool, str]:
-    """(the best single source is served in place of the learnt ranking, that ranking has beaten it, why).
+def choose_ranking(state: GateState, evidence: Evidence, policy: Policy) -> tuple[bool, bool, str]:
+    """Decides whether the baseline or the learned ranking orders pages.
+
+    Args:
+        state: the gate's state.
+        evidence: what is known.
+        policy: the thresholds.
+
+    Returns:
+        Whether the baseline is served, whether the learned ranking has ever beaten it, and the reason or "".
 
     >>> from models.statistics.comparison import Comparison, Standing
     >>> from models.statistics.confidence import Sums
-    >>> def learnt(total):
+    >>> def learned(total):
     ...     return Evidence(standing=Standing(learnt=Comparison("cosine", hit=Sums(1.0, 2_000, total, 300.0))))
-    >>> order(GateState(), learnt(0.0), Policy()), order(GateState(), learnt(300.0), Policy())
+    >>> def chosen(total, **state): return choose_ranking(GateState(**state), learned(total), Policy())
+    >>> chosen(0.0), chosen(300.0)
     ((True, False, 'bootstrap'), (False, True, 'beats_baseline'))
-    >>> order(GateState(proven=True), learnt(0.0), Policy()), order(GateState(proven=True), learnt(-300.0), Policy())
+    >>> chosen(0.0, proven=True), chosen(-300.0, proven=True)
     ((False, True, ''), (True, True, 'below_baseline'))
-    >>> order(GateState(mode="shadow"), learnt(300.0), Policy())
+    >>> chosen(300.0, mode="shadow")
     (True, True, 'shadow')
     """
-    found = evidence.standing.learnt if evidence.standing is not None else None
+    found = evidence.known.learnt
     if found is None:
         return state.mode == "shadow" or state.baseline, state.proven, "shadow" if state.mode == "shadow" else ""
     bounds = found.bounds(policy.alpha_harm)
@@ -230,8 +248,8 @@ def order(state: GateState, evidence: Evidence, policy: Policy) -> tuple[bool, b
         return True, True, "below_baseline"
     if bounds.better:
         return False, True, "beats_baseline" if state.baseline or not state.proven else ""
-    # In between, as it was: what has once fallen below shows itself again before it is served.
+    # In between nothing changes: a ranking that fell below the baseline must beat it again before it is served.
     return state.baseline, True, ""
 
 
-__all__ = ["Verdict", "judge", "order"]
+__all__ = ["Verdict", "choose_ranking", "judge"]

@@ -1,4 +1,20 @@
-"""The closed sets in which the gate speaks: modes, actions, requests, reasons. Stage 6."""
+"""The words of the gate: the parts that versions play, modes, actions, requests and reasons. Stage 6.
+
+Every text about the gate that somebody reads uses these words, each for one thing:
+
+    version     a model's state and the offsets of the stream it covers, as the learner committed them
+    head        pointer to the newest version
+    serving     pointer to the version that answers requests
+    champion    the version that is served
+    challenger  the learner's model as it stands: the evidence compares it, the newest version is a copy of it
+    candidate   the version under judgement: the newest one; none when an operator asks for a roll-back
+    reference   the last version known to be good, where a roll-back leads (pointer `reference`)
+    previous    the champion before the present one (pointer `prev`)
+    baseline    the best single source (popularity, co-visitation, ...): what the learned ranking must beat
+
+A model is *shown* to be better, worse or no worse than another by bounds that hold at every moment at once
+(models/statistics/confidence.py); anything less is not said of it.
+"""
 
 from __future__ import annotations
 
@@ -9,69 +25,69 @@ Action = Literal["promote", "hold", "rollback", "mode", "quarantine"]
 Verb = Literal["promote", "rollback", "freeze", "thaw", "mode", "quarantine"]
 
 MODE_VERBS: Final = frozenset({"freeze", "thaw", "mode"})
-"""Requests that change who decides, whatever the versions are: no version is looked at for them."""
+"""Requests that change the mode. They are decided without looking at any version."""
 UNSEEN_VERBS: Final = MODE_VERBS | {"quarantine"}
-"""Requests for which no version need be loaded here."""
+"""Requests that are decided without loading a version."""
 MODES: Final[tuple[Mode, ...]] = ("continuous", "strict", "shadow", "manual", "frozen")
 ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode", "quarantine")
-"""What a decision can be. Closed: metric labels are made from it. `mode` changes who decides, not what is served, and
-`quarantine` what is learnt: it notes an order that goes to the learner."""
+"""What a decision can be. Closed: metric labels are made from it. `mode` changes who decides and leaves the champion;
+`quarantine` records an order that goes to the learner."""
 
 REASON_TEXTS: Final = {
     "sound": "every guard passed",
-    "first_version": "nothing is served yet",
+    "first_version": "no version is served yet",
     "requested": "an operator asked for exactly this",
-    "forced": "an operator asked for it whatever the evidence says",
-    "no_candidate": "nothing beside what is served",
-    "not_newer": "the candidate is what is served, or older",
-    "not_older": "an operator asked to go back to what is not older than what is served",
-    "no_reference": "there is no last known good version to go back to",
+    "forced": "an operator asked for it regardless of the evidence",
+    "no_candidate": "there is no candidate",
+    "not_newer": "the candidate is the champion, or older",
+    "not_older": "an operator asked for a roll-back, and no version to go back to is older than the champion",
+    "no_reference": "there is no reference to roll back to",
     "unreadable": "damaged, incomplete or gone from the store",
-    "wrong_schema": "its tables are declared otherwise than this code's",
+    "wrong_schema": "its tables are declared differently from this code's",
     "wrong_dimensions": "an array does not have the declared shape",
     "not_finite": "NaN or infinity in a served table",
     "norms": "its weights are far outside the band of the healthy versions before it",
     "canary_empty": "a canary query had no answer although items exist",
-    "canary_not_finite": "a canary query had a score that is no number",
-    "canary_repeated": "a canary query had an item twice",
-    "canary_unsorted": "a canary query was not in descending order",
-    "canary_failed": "a canary query raised",
-    "lists_changed": "its lists share little with those served, and the evidence does not say that it is as good",
-    "forgetting": "old events that the last known good version finds it does not, and it is not shown to be better now",
-    "concentrated": "what users are shown rests on far fewer items than usual, and it is not shown to be better",
-    "scores_shifted": "its scores are spread far otherwise than those served, and no evidence says that it is as good",
-    "lag": "the learner is far behind the stream: labels come late",
-    "bad_records": "too many of the last records were refused",
+    "canary_not_finite": "a canary query had a score that is not a number",
+    "canary_repeated": "the answer to a canary query had an item twice",
+    "canary_unsorted": "the answer to a canary query was not in descending order",
+    "canary_failed": "a canary query raised an error",
+    "lists_changed": "its lists share little with the champion's, and it is not shown to be as good as the reference",
+    "forgetting": "it misses old events that the reference finds, and is not shown to be better on new ones",
+    "concentrated": "slates rest on far fewer items than usual, and it is not shown to be better than the reference",
+    "scores_shifted": "its scores spread unlike the champion's, and it is not shown to be as good as the reference",
+    "lag": "the learner is far behind the stream, so labels come late",
+    "bad_records": "too many of the last records were rejected",
     "duplicates": "too many of the last records were duplicates",
-    "unknown_items": "too many of the last events named items nobody had touched before",
-    "one_user": "one user made too many of the last events",
-    "few_hits": "what comes is found far less often than usual: such labels are no evidence",
-    "shift": "hits fell abruptly, and the evidence does not say that the candidate is better",
-    "harm": "worse than what it is compared with, for certain",
+    "unknown_items": "too many of the last events named items that nobody had touched before",
+    "one_user": "one user caused too many of the last events",
+    "few_hits": "events are found far less often than usual: such labels are no evidence",
+    "shift": "hits fell abruptly, and the candidate is not shown to be better than the reference",
+    "harm": "shown to be worse than the version it is compared with",
     "crash": "only the other model was right, too often in a short time",
     "warmup": "too few tested events to judge it",
-    "inconclusive": "shown neither no worse nor worse",
-    "passing": "shown no worse, but not yet for enough ticks in a row",
-    "dwelling": "too soon after the promotion before",
-    "superior": "better than what is served, for certain",
-    "not_inferior": "not worse than what is served by more than the margin, for certain",
-    "champion_old": "no sign of harm, and what is served is older than it may become",
-    "recovering": "after a roll-back, and not yet shown to be no worse than what is served",
-    "recovered": "shown to be no worse than what it was rolled back to",
-    "unproven": "a rebuilt model, and not yet shown to be no worse than what is served",
-    "proven": "a rebuilt model, shown to be no worse than what was served",
-    "healthy": "not worse than the last known good version by more than the margin, so it is the new one",
-    "bootstrap": "the learnt ranking has not beaten the best single source yet, which is served",
-    "beats_baseline": "the learnt ranking has beaten the best single source and is served from now on",
-    "below_baseline": "the learnt ranking is worse than the best single source, which is served",
-    "shadow": "mode shadow: the best single source is served, the learnt ranking only reported",
+    "inconclusive": "shown to be neither worse nor no worse",
+    "passing": "shown to be no worse, but not yet for enough versions in a row",
+    "dwelling": "too soon after the last promotion",
+    "superior": "shown to be better than the champion",
+    "not_inferior": "shown to be no worse than the champion by more than the margin",
+    "champion_old": "no sign of harm, and the champion has been served for as long as it may",
+    "recovering": "after a roll-back, and not yet shown to be no worse than the champion",
+    "recovered": "after a roll-back, shown to be no worse than the champion",
+    "unproven": "a rebuilt model, not yet shown to be no worse than the champion",
+    "proven": "a rebuilt model, shown to be no worse than the champion",
+    "healthy": "no worse than the reference by more than the margin, so it becomes the reference",
+    "bootstrap": "the learned ranking has not beaten the baseline yet, so the baseline is served",
+    "beats_baseline": "the learned ranking has beaten the baseline and is served from now on",
+    "below_baseline": "the learned ranking is worse than the baseline, so the baseline is served",
+    "shadow": "mode shadow: the baseline is served, the learned ranking is only reported",
     "manual": "mode manual: waiting for an operator",
     "frozen": "mode frozen: nothing moves",
     "cooling_down": "too soon after a roll-back",
     "mode_changed": "an operator changed the mode",
-    "freeze_expired": "the freeze ran out; the mode before it is in force again",
+    "freeze_expired": "the freeze ran out, and the mode before it is in force again",
 }
-"""Every reason a decision can name, and what it means. Closed: dashboards and callers may branch on it."""
+"""Every reason that a decision can name, and its meaning. Closed: dashboards and callers may branch on it."""
 
 REASONS: Final = tuple(REASON_TEXTS)
 

@@ -1,4 +1,4 @@
-"""Consumed records in; what was accepted, erased or held back, and how far each partition was read, out."""
+"""Consumed records in; which were accepted, erased or held back, and how far each partition was read, out."""
 
 from models.ledger.admission import RING, Admission, AdmissionRules, Arrivals, id_hash
 from models.ledger.erasures import Entry, Erasures, Receipt, user_hash

@@ -1,7 +1,7 @@
-"""In: valid events as they arrived. Out: accepted, duplicate, late, future, erased or capped, for each. Stage 1.
+"""A valid event in; accepted, duplicate, late, future, erased or capped out. Stage 1.
 
 Nothing here looks at a clock: "now" is the record's timestamp, so that a replay decides the same. The only state is the
-list of erased users and a ring of the last accepted events; the dedupe set and the counts per minute are derived from
+list of erased users and a ring of the last accepted events. The dedupe set and the counts per minute are derived from
 the ring, so that a version can carry both up to any position while later batches are already admitted.
 """
 
@@ -19,24 +19,28 @@ from models.ledger.erasures import Erasures
 from models.records import Event
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
-"""Why a valid event is not learnt. Closed: metric labels are made from it."""
+"""Why a valid event is not learned. Closed: metric labels are made from it."""
 
-# Accepted events that are remembered: nine minutes at 2,000 events/s. 27 MB as arrays, about 64 MB more as sets.
 RING: Final = 1 << 20
-# Positions behind the newest that can still be read, beyond RING: how far admission may run ahead of a version.
+"""Accepted events that are remembered: nine minutes at 2,000 events/s. 27 MB as arrays, about 64 MB more as sets."""
+
 SLACK: Final = 1 << 17
-# Accepted events of one generation of counts; the cap counts over the current one and the one before. A minute holds
-# more than one generation above 4,369 events/s, and the cap then gets looser.
+"""Further positions that can still be read: how far admission may run ahead of a version."""
+
 CAP_GENERATION: Final = 1 << 18
+"""Accepted events of one generation of counts. The cap counts over the current generation and the one before. Above
+4,369 events/s a minute holds more than one generation, and the cap gets looser."""
 
 
 class AdmissionRules(msgspec.Struct, frozen=True):
-    """When an event is refused. Durations in seconds.
+    """When a valid event is not accepted.
 
-    `dedupe_window`: an event_id counts once within the last N accepted events, N between half of this and all of it,
-    because what is remembered is let go of half a window at a time; at most RING. `max_lateness`, `max_future`:
-    how far the event's timestamp may be behind or ahead of the record's. `cap_per_minute`: accepted events of one user
-    in one minute of record time.
+    Attributes:
+        dedupe_window: accepted events within which an event_id counts once, at most RING. Ids are forgotten half a
+            window at a time, so at least half of it is remembered at any time.
+        max_lateness: seconds that the event's timestamp may be behind the record's.
+        max_future: seconds that it may be ahead of the record's.
+        cap_per_minute: accepted events of one user in one minute of record time.
     """
 
     dedupe_window: int = RING
@@ -46,9 +50,13 @@ class AdmissionRules(msgspec.Struct, frozen=True):
 
 
 class Arrivals(NamedTuple):
-    """Accepted events, oldest first: hash of event_id (0: none), hash of user_id, "now" in epoch seconds.
+    """Accepted events, oldest first.
 
-    `stop` is the position after the last one, counted from the first event ever accepted.
+    Attributes:
+        event_hash: hash of the event_id, 0 without one.
+        user_hash: hash of the user_id.
+        time: "now" of each, epoch seconds.
+        stop: position after the last one, counted from the first event ever accepted.
     """
 
     event_hash: NDArray[np.uint64]  # (n,)
@@ -58,7 +66,15 @@ class Arrivals(NamedTuple):
 
 
 class Admission:
-    """Decides about one event after the other.
+    """Accepts or rejects one event after the other.
+
+    Args:
+        rules: when an event is not accepted.
+        arrivals: accepted events of an earlier life.
+        erasures: users who were erased.
+
+    Raises:
+        ValueError: the dedupe window is longer than RING.
 
     >>> admission = Admission(AdmissionRules())
     >>> event = Event(0, "u", "i", 1000.0, event_id="e1")
@@ -105,16 +121,19 @@ class Admission:
         self._counts, self._counts_before = (_counted(keys[part]) for part in self._generations(CAP_GENERATION, length))
 
     def _generations(self, size: int, length: int) -> tuple[slice, slice]:
-        """Where the current and the previous generation lie in a window of `length` that ends at `position`."""
+        """Returns where the current and the previous generation lie in a window of `length` that ends at `position`."""
         if not size:
             return slice(0, 0), slice(0, 0)
         current = max(0, length - self.position % size)
         return slice(current, length), slice(max(0, current - size), current)
 
     def admit(self, event: Event, record_time: float, backfill: bool) -> str:
-        """ "" when the event is accepted (and remembered), otherwise one of OUTCOMES.
+        """Returns "" for an event that is accepted, and remembers it; otherwise one of OUTCOMES.
 
-        `record_time` in epoch seconds. A backfill record takes its own timestamp for "now", so it is never late.
+        Args:
+            event: the event.
+            record_time: Kafka's time of its record, epoch seconds.
+            backfill: the event is history: "now" is its own timestamp, so it is never late.
         """
         event_hash = id_hash(event.event_id)
         if event_hash in self._seen or event_hash in self._seen_before:
@@ -126,7 +145,7 @@ class Admission:
         if now - event.timestamp > rules.max_lateness:
             return "late"
         user_hash = xxh3_64_intdigest(event.user_id.encode())
-        # Either time: a record made anew tells of something from before as well.
+        # Either time counts: a record that was sent again tells of something earlier as well.
         if user_hash in self.erasures.moments and self.erasures.covers(user_hash, min(event.timestamp, record_time)):
             return "erased"
         key = _minute_key(user_hash, now)
@@ -144,9 +163,16 @@ class Admission:
         return ""
 
     def erase(self, user_hash: int, at: float) -> int:
-        """Let nothing of a user from before `at` (epoch seconds) be accepted any more, and forget what was.
+        """Accepts no event of a user from before a moment any more, and forgets those that were.
 
-        Returns how many events of that user the dedupe window had. Versions cut before still hold their hashes.
+        Versions cut before still hold the hashes.
+
+        Args:
+            user_hash: hash of the user_id.
+            at: when the user was erased, epoch seconds.
+
+        Returns:
+            How many events of that user the dedupe window had.
         """
         self.erasures.add(user_hash, at)
         users, events = np.frombuffer(self._users, np.uint64), np.frombuffer(self._events, np.uint64)
@@ -158,19 +184,19 @@ class Admission:
         return len(slots)
 
     def accepted(self, start: int, stop: int) -> set[int] | None:
-        """Hashes of the event_ids accepted from position `start` up to `stop`; None when that is too long ago."""
+        """Returns hashes of the event_ids accepted from position `start` up to `stop`; None if they were forgotten."""
         if start < max(self._first, self.position - RING):
             return None
         slots = np.arange(start, stop) % self._size  # (n,)
         return set(np.frombuffer(self._events, np.uint64)[slots].tolist()) - {0}
 
     def _next_turn(self) -> int:
-        """The next position at which a generation is full."""
+        """Returns the next position at which a generation is full."""
         sizes = [CAP_GENERATION, self._half] if self._half else [CAP_GENERATION]
         return min((self.position // size + 1) * size for size in sizes)
 
     def _turn(self) -> None:
-        """Let go of the generation before the last where one has just become full."""
+        """Forgets the generation before the last where one has just become full."""
         if not self.position % CAP_GENERATION:
             self._counts, self._counts_before = {}, self._counts
         if self._half and not self.position % self._half:
@@ -178,16 +204,18 @@ class Admission:
         self._turn_at = self._next_turn()
 
     def window(self, position: int) -> Arrivals:
-        """The accepted events that matter at `position`: the last RING before it.
+        """Returns the accepted events that matter at a position: the last RING before it.
 
-        Raises ValueError when admission has run more than SLACK ahead of `position`.
+        Raises:
+            ValueError: admission has run more than SLACK ahead of `position`.
         """
         return self.since(position - RING, position)
 
     def since(self, start: int, stop: int) -> Arrivals:
-        """The accepted events from position `start` up to `stop`, of which at most the last RING are kept.
+        """Returns the accepted events from position `start` up to `stop`, at most the last RING of them.
 
-        Raises ValueError for positions that do not exist yet or have been overwritten.
+        Raises:
+            ValueError: the positions do not exist yet, or were overwritten.
         """
         if not self.position - SLACK <= stop <= self.position:
             raise ValueError(
@@ -204,7 +232,7 @@ class Admission:
 
 
 def id_hash(event_id: str | None) -> int:
-    """The hash by which the dedupe window knows an event; 0 without an id."""
+    """Returns the hash by which the dedupe window knows an event, 0 without an id."""
     return 0 if event_id is None else xxh3_64_intdigest(event_id.encode()) or 1
 
 

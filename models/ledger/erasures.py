@@ -1,8 +1,8 @@
-"""Erased users in, whether an event of one may still be learnt out: hashes and moments, bounded. Stage 1.
+"""Keeps a bounded list of erased users and decides whether an event of theirs may still be learned. Stage 1.
 
-Kept as a log with positions, as the dedupe window is, so that a version can carry it up to any position while later
-batches are already admitted. A version holds 64 bits of a hash of the id, not the id: it can be told that somebody is
-on the list only by whoever has the id already.
+The list is a log with positions, as the dedupe window is, so that a version can carry it up to any position while later
+batches are already admitted. A version holds 64 bits of a hash of each id, not the id: only somebody who has the id
+already can find out whether it is on the list.
 """
 
 from __future__ import annotations
@@ -14,16 +14,24 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 LIMIT: Final = 100_000
-"""Erasures remembered, the latest ones: some 3 MB of a base. Beyond it, events from before the oldest are learnt again
-where somebody sends them or a model starts at the topic's beginning; they are gone from a topic that is not kept for
-ever long before."""
+"""Erasures remembered, the latest ones: some 3 MB of a base. Events of users erased before the oldest of them are
+learned again when somebody sends them again, or when a model starts at the beginning of the topic. Unless the topic is
+kept forever, they left it long before."""
 
 Entry = tuple[int, float]
 """Hash of the user id, and when it was erased, epoch seconds."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What an erasure removed from the model. `erased_at`: time of its record, epoch seconds."""
+    """What an erasure removed from the model.
+
+    Attributes:
+        id: the order's id.
+        erased_at: time of its record, epoch seconds.
+        user_row: rows of the user, 0 or 1.
+        interactions: interactions in its history.
+        dedupe_entries: its events in the dedupe window.
+    """
 
     id: str
     erased_at: float
@@ -33,7 +41,12 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Erasures:
-    """Who was erased and when. One thread adds; others may read what lies before a position they know of.
+    """Who was erased, and when. One thread adds; others may read entries before a position that they know.
+
+    Args:
+        entries: the last erasures of an earlier life.
+        stop: position after the last of them.
+        limit: erasures remembered.
 
     >>> erasures = Erasures()
     >>> erasures.add(user_hash("ann"), 100.0)
@@ -51,17 +64,17 @@ class Erasures:
 
     @property
     def position(self) -> int:
-        """Erasures ever added."""
+        """Number of erasures ever added."""
         first, log = self._kept
         return first + len(log)
 
     def add(self, user: int, at: float) -> None:
-        """A user, by hash, was erased at `at`, epoch seconds."""
+        """Adds a user, by hash, who was erased at `at` (epoch seconds)."""
         first, log = self._kept
         log.append((user, at))
         self._note(user, at)
         if len(log) > self._limit:
-            # A new list, since another thread may be reading the old one.
+            # A new list, because another thread may be reading the old one.
             gone = len(log) - self._limit + self._limit // 16
             self._kept = (first + gone, log[gone:])
             for forgotten, then in log[:gone]:
@@ -72,11 +85,11 @@ class Erasures:
         self.moments[user] = max(at, self.moments.get(user, at))
 
     def covers(self, user: int, moment: float) -> bool:
-        """Whether what this user did at `moment` was erased."""
+        """Whether an event of this user at `moment` (epoch seconds) was erased."""
         return moment < self.moments.get(user, float("-inf"))
 
     def since(self, start: int, stop: int) -> list[Entry]:
-        """What was added from position `start` up to `stop`, as far as it is remembered.
+        """Returns the entries from position `start` up to `stop`, as far as they are remembered.
 
         >>> Erasures([(1, 5.0), (2, 6.0)], stop=9).since(8, 9)
         [(2, 6.0)]
@@ -86,7 +99,7 @@ class Erasures:
 
 
 def user_hash(user_id: str) -> int:
-    """The hash by which admission and erasures know a user."""
+    """Returns the hash by which admission and erasures know a user."""
     return xxh3_64_intdigest(user_id.encode())
 
 

@@ -1,4 +1,4 @@
-"""Consumed records in, how far every partition was read and what proves it out. Stage 5."""
+"""Counts consumed records: how far each partition was read, the outcomes, and a digest that proves it. Stage 5."""
 
 from __future__ import annotations
 
@@ -25,10 +25,22 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True):
-    """A stretch of the stream that was consumed and is not in the learnt state. `id` is the order's.
+    """A stretch of the stream that was consumed and is not in the learned state.
 
-    `version` and `seq`: what the learnt state went back to. `events` were learnt before, `learnt` again by a replay.
-    `first`, `last`: positions of the dedupe window between which its events were accepted. `at`: epoch seconds.
+    Attributes:
+        id: the order's id.
+        at: when it was ordered, epoch seconds.
+        version: the version to which the learned state went back.
+        reason: why, in words.
+        actor: who ordered it.
+        state: what became of it.
+        detail: more about the state.
+        seq: number of that version.
+        events: events that had been learned.
+        learnt: of these, those that a replay learned again.
+        pieces: offsets that it covers.
+        first: position of the dedupe window at which its events began to be accepted.
+        last: position after the last of them.
     """
 
     id: str
@@ -47,13 +59,22 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct):
-    """Where every partition stands, and the oracles over what was consumed. In the same manifest as the state.
+    """Where every partition stands, with counts over the consumed records. Stored in the same manifest as the state.
 
-    offsets: topic -> partition -> the next offset to read. digest: sum of `record_hash` over every consumed record,
-    mod 2**64. outcomes: records by outcome. watermark: latest record time, epoch seconds. arrivals: position of the
-    dedupe window. erasures: position of the list of erased users. lost: records that were gone from the topic before
-    they could be read. quarantines: stretches that were consumed and are not learnt, oldest first.
-    adopted: name of the last wish that a learner go on from another model. rebuilt: the same, of a model made anew.
+    Attributes:
+        cluster: id of the Kafka cluster.
+        topics: topic -> its id in that cluster.
+        offsets: topic -> partition -> the next offset to read.
+        consumed: number of consumed records.
+        digest: sum of `batch_digest` over all of them, mod 2**64.
+        outcomes: records by outcome.
+        watermark: latest record time, epoch seconds.
+        arrivals: position of the dedupe window.
+        erasures: position of the list of erased users.
+        lost: records that had left the topic before they could be read.
+        adopted: name of the last request that the learner go on from another model.
+        rebuilt: name of the rebuild that the model comes from, "" for none.
+        quarantines: stretches that were consumed and are not learned, oldest first.
 
     >>> progress = Progress()
     >>> progress.advance("events", 0, [5, 6], 17.0)
@@ -76,7 +97,17 @@ class Progress(msgspec.Struct):
     quarantines: list[Quarantined] = msgspec.field(default_factory=list)
 
     def advance(self, topic: str, partition: int, offsets: Sequence[int] | Array, record_time: float) -> None:
-        """Records of one partition were consumed, in this order; ValueError when that would go back."""
+        """Counts records of one partition as consumed.
+
+        Args:
+            topic: their topic.
+            partition: their partition.
+            offsets: their offsets, ascending.
+            record_time: latest record time among them, epoch seconds.
+
+        Raises:
+            ValueError: the offsets lie before the next one to read.
+        """
         if not len(offsets):
             return
         places = self.offsets.setdefault(topic, {})
@@ -88,11 +119,11 @@ class Progress(msgspec.Struct):
         self.watermark = max(self.watermark, record_time)
 
     def count(self, outcome: str, number: int = 1) -> None:
-        """Add to the records of one outcome."""
+        """Adds to the records of one outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
 
     def copy(self) -> Progress:
-        """Its own copy, for a version, while the original moves on."""
+        """Returns a copy for a version, while the original moves on."""
         return msgspec.structs.replace(
             self,
             topics=dict(self.topics),
@@ -102,19 +133,15 @@ class Progress(msgspec.Struct):
         )
 
 
-def record_hash(topic: str, partition: int, offset: int) -> int:
-    """64-bit hash of one record's place, by the finalizer of splitmix64 (Steele, Lea and Flood 2014).
+def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:
+    """Sums 64-bit hashes of the places of records of one partition, mod 2**64.
 
-    The sum over all records does not depend on their order.
+    The hash of a place (topic, partition, offset) is the finalizer of splitmix64 (Steele, Lea and Flood 2014), applied
+    to partition xor the topic's hash, then to offset xor that result. The order of the records does not matter.
 
-    >>> record_hash("events", 0, 7) == batch_digest("events", 0, [7])
+    >>> batch_digest("events", 0, [7, 8]) == (batch_digest("events", 0, [8]) + batch_digest("events", 0, [7])) % 2**64
     True
     """
-    return batch_digest(topic, partition, [offset])
-
-
-def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:
-    """Sum of `record_hash` over many offsets of one partition, mod 2**64."""
     topic_hash = np.uint64(xxhash.xxh3_64_intdigest(topic.encode()))
     place = _mix(np.array([partition], np.uint64) ^ topic_hash)
     return int(_mix(np.asarray(offsets, np.uint64) ^ place).sum(dtype=np.uint64))

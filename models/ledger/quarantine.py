@@ -1,7 +1,7 @@
-"""A version to go back to in; which stretch of the stream is no longer learnt, and how the counts move, out. Stage 5.
+"""Quarantines a stretch of the stream: given a version to go back to, finds the offsets and moves the counts. Stage 5.
 
-Offsets and the digest stay: each record was consumed, once. What moves is the outcome of its events, from `learnt` to
-`quarantined`, and from there to `learnt` again by a replay or to `dropped` for good.
+Offsets and the digest stay, because each record was consumed once. The outcome of the events moves: from `learnt` to
+`quarantined`, and from there to `learnt` again by a replay, or to `dropped` for good.
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ import msgspec
 from models.ledger.progress import Piece, Progress, Quarantined
 
 REMEMBERED: Final = 64
-"""Quarantines listed; the oldest that hold nothing are forgotten first. Each is some 300 bytes of every manifest."""
+"""Quarantines listed, some 300 bytes of every manifest each. The oldest settled ones are forgotten first."""
 
 
 class OrderRefused(Exception):
-    """An order that cannot be carried out. The message is for the operator."""
+    """The order cannot be carried out. The message is for the operator."""
 
 
 def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Quarantined) -> Quarantined:
-    """Enter a quarantine of all that was learnt since `healthy`, the progress of the version `ask` names.
+    """Quarantines everything that was learned since a version.
 
-    others: topics that hold no events.
-    Raises Refused, and nothing has changed then.
+    Args:
+        progress: the learner's progress, which is changed.
+        healthy: the progress of the version to go back to.
+        others: topics that hold no events.
+        ask: the quarantine that is asked for; it names the version.
+
+    Returns:
+        The quarantine with its offsets and counts.
+
+    Raises:
+        OrderRefused: it cannot be done. Then nothing has changed.
 
     >>> now, then = Progress(offsets={"events": {0: 90}}, outcomes={"learnt": 80}), Progress()
     >>> then.offsets, then.outcomes = {"events": {0: 50}}, {"learnt": 45}
@@ -39,13 +48,13 @@ def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Qu
     for number, each in enumerate(after.quarantines):
         before = known.get(each.id)
         if each.state == "replayed" and (before is None or before.state != "replayed"):
-            # What the replay taught goes as well, so it is held again.
+            # The learned state loses what the replay taught, so these events are held again.
             _move(after, each, -1)
             after.quarantines[number] = msgspec.structs.replace(each, state="held", learnt=0)
     since = [each for each in after.quarantines if each.id not in known and each.state != "refused"]
     events = after.outcomes.get("learnt", 0) - healthy.outcomes.get("learnt", 0)
     if events < 0:
-        raise OrderRefused(f"version {ask.version} has learnt more than what is learnt now")
+        raise OrderRefused(f"version {ask.version} has learned more events than the learner has now")
     after.count("learnt", -events)
     after.count("quarantined", events)
     pieces = _without(_between(healthy, after, others), [piece for each in since for piece in each.pieces])
@@ -59,14 +68,14 @@ def hold(progress: Progress, healthy: Progress, others: Collection[str], ask: Qu
 def _check(progress: Progress, healthy: Progress, ask: Quarantined) -> None:
     here = {name: progress.topics.get(name) for name in healthy.offsets}
     if healthy.cluster != progress.cluster or here != {name: healthy.topics.get(name) for name in here}:
-        raise OrderRefused(f"version {ask.version} was learnt from another log than this")
+        raise OrderRefused(f"version {ask.version} was learned from another log than this")
     if healthy.rebuilt != progress.rebuilt:
-        raise OrderRefused(f"version {ask.version} is of another model: it was rebuilt since")
+        raise OrderRefused(f"version {ask.version} belongs to another model: it was rebuilt since")
     known = {each.id for each in healthy.quarantines}
     for each in progress.quarantines:
         if each.id not in known and each.state != "refused" and each.seq < ask.seq:
             raise OrderRefused(
-                f"version {ask.version} learnt what quarantine {each.id} holds: go back to {each.version} or further, "
+                f"version {ask.version} learned what quarantine {each.id} holds: go back to {each.version} or further, "
                 "or to a version since"
             )
     if sum(each.state == "held" for each in progress.quarantines) >= REMEMBERED:
@@ -74,13 +83,17 @@ def _check(progress: Progress, healthy: Progress, ask: Quarantined) -> None:
 
 
 def refuse(progress: Progress, ask: Quarantined, why: str) -> None:
-    """Enter an order that could not be carried out, so that whoever gave it learns of it."""
+    """Lists an order that could not be carried out, so that the one who gave it sees why."""
     refused = msgspec.structs.replace(ask, state="refused", detail=why)
     progress.quarantines = _bounded([*progress.quarantines, refused])
 
 
 def find(progress: Progress, quarantine: str) -> Quarantined:
-    """The quarantine of that id that is held. Raises Refused."""
+    """Returns the quarantine of that id, if it is held.
+
+    Raises:
+        OrderRefused: there is none, or it is settled already.
+    """
     for each in progress.quarantines:
         if each.id == quarantine:
             if each.state == "held":
@@ -90,12 +103,12 @@ def find(progress: Progress, quarantine: str) -> Quarantined:
 
 
 def replayed(progress: Progress, held: Quarantined, learnt: int, detail: str = "") -> None:
-    """Its events were read again and `learnt` of them accepted; the others count as dropped."""
+    """Settles a quarantine whose events were read again: `learnt` were accepted, the others count as dropped."""
     _enter(progress, msgspec.structs.replace(held, state="replayed", learnt=learnt, detail=detail), 1)
 
 
 def drop(progress: Progress, held: Quarantined, detail: str = "") -> None:
-    """Its events are given up for good.
+    """Settles a quarantine whose events are given up for good.
 
     >>> now = Progress(outcomes={"quarantined": 35}, quarantines=[Quarantined("q1", 7.0, "5-1-ab", events=35)])
     >>> drop(now, find(now, "q1"))
@@ -106,7 +119,7 @@ def drop(progress: Progress, held: Quarantined, detail: str = "") -> None:
 
 
 def lose_log(progress: Progress) -> None:
-    """The log is another one: what is held of the old one can never be read again."""
+    """Drops all held quarantines: the log is a new one, and nothing of the old one can be read again."""
     for each in list(progress.quarantines):
         if each.state == "held":
             drop(progress, each, "the log was replaced")
@@ -118,7 +131,7 @@ def _enter(progress: Progress, changed: Quarantined, sign: int) -> None:
 
 
 def _move(progress: Progress, each: Quarantined, sign: int) -> None:
-    """Out of quarantine with 1, back into it with -1."""
+    """Moves the counts out of quarantine with sign 1, back into it with -1."""
     progress.count("quarantined", -sign * each.events)
     progress.count("dropped", sign * (each.events - each.learnt))
     progress.count("learnt", sign * each.learnt)
@@ -135,7 +148,7 @@ def _between(healthy: Progress, now: Progress, others: Collection[str]) -> list[
 
 
 def _without(pieces: Iterable[Piece], gone: Iterable[Piece]) -> tuple[Piece, ...]:
-    """What is left of `pieces` without `gone`.
+    """Returns `pieces` without `gone`.
 
     >>> left = _without([Piece("e", 0, 0, 90)], [Piece("e", 0, 20, 30), Piece("e", 0, 80, 99), Piece("e", 1, 0, 99)])
     >>> [(piece.start, piece.stop) for piece in left]

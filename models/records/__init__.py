@@ -1,6 +1,7 @@
 """Bytes of a record of any topic in; an event, item facts, an order, a slate record or a rejection out. Stage 1."""
 
-from models.records.control import Drop, Erase, Order, Quarantine, Replay, decode_control, encode_control
+from models.records.content import content_vector
+from models.records.control import ORDER_KINDS, Drop, Erase, Order, Quarantine, Replay, decode_control, encode_control
 from models.records.events import (
     ALIASES,
     CART,
@@ -8,6 +9,7 @@ from models.records.events import (
     DISLIKE,
     FAVOURITE,
     IMPRESSION,
+    KINDS,
     MAX_EVENT_BYTES,
     PURCHASE,
     SEARCH,
@@ -34,7 +36,9 @@ __all__ = [
     "FAVOURITE",
     "FIELDS",
     "IMPRESSION",
+    "KINDS",
     "MAX_EVENT_BYTES",
+    "ORDER_KINDS",
     "PURCHASE",
     "REASONS",
     "SEARCH",
@@ -52,6 +56,7 @@ __all__ = [
     "Replay",
     "SlateRecord",
     "Times",
+    "content_vector",
     "decode",
     "decode_control",
     "decode_item",

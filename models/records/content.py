@@ -1,8 +1,8 @@
-"""What the shop says of an item in (an embedding, a title, tags), a small vector of bytes out. Stage 1.
+"""Embedding, title and tags of an item in; a small vector of bytes out. Stage 1.
 
 Vectors of any source are brought to one size by a random projection with a fixed seed (Johnson and Lindenstrauss,
-1984): cosines stay, within a standard deviation of 1 / sqrt(size). Words become vectors without any model by random
-indexing (Kanerva, Kristoferson, Holst, CogSci 2000): each word has fixed random signs, a text is their sum.
+1984): cosines are kept, with a standard deviation of 1 / sqrt(size). Words become vectors without any model by random
+indexing (Kanerva, Kristoferson, Holst, CogSci 2000): each word has fixed random signs, and a text is their sum.
 """
 
 from __future__ import annotations
@@ -20,50 +20,47 @@ from models.dimensions import CONTENT
 from models.records.queries import normalised
 
 MOST_WORDS: Final = 40
-"""Words of a title that count; what comes later is a description, and drowns the name."""
+"""Words of a title that count. Further ones are a description, and would drown the name."""
 
 TAG_WEIGHT: Final = 0.7
-"""Of tags beside a title or an embedding."""
+"""Weight of the tags next to the title or the embedding, which weighs 1."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-def content(
+def content_vector(
     title: str | None = None,
     tags: Sequence[str] = (),
     embedding: Sequence[float] | Array | None = None,
 ) -> bytes | None:
-    """A unit vector as CONTENT signed bytes; None where nothing is said. An embedding stands for the title.
+    """Returns a unit vector as CONTENT signed bytes, None when nothing is known of the item.
 
-    >>> near = lambda a, b: float(cosine(a, b))
-    >>> glass, goblet, cable = (content(t) for t in ("red wine glass", "white wine glass", "usb cable charger"))
-    >>> near(glass, goblet) > .5 > near(glass, cable)
+    Args:
+        title: its title, which counts only without an embedding.
+        tags: its tags.
+        embedding: a vector of any length from the shop's own model.
+
+    >>> titles = ("red wine glass", "white wine glass", "usb cable charger")
+    >>> glass, goblet, cable = (np.frombuffer(content_vector(title), np.int8) / 127 for title in titles)
+    >>> float(glass @ goblet) > 0.5 > float(glass @ cable)
     True
     """
-    name = projected(embedding) if embedding is not None else words(_WORD.findall(normalised(title or "")))
-    total = name + TAG_WEIGHT * _unit(words([f"#{normalised(tag)}" for tag in tags]))
+    name = projected(embedding) if embedding is not None else _word_vector(_WORD.findall(normalised(title or "")))
+    total = name + TAG_WEIGHT * _unit(_word_vector([f"#{normalised(tag)}" for tag in tags]))
     unit = _unit(total)
     return np.rint(unit * 127).astype(np.int8).tobytes() if unit.any() else None
 
 
-def cosine(one: bytes | None, other: bytes | None) -> float:
-    """Of two contents; 0 where one is not known."""
-    if one is None or other is None:
-        return 0.0
-    a, b = (_unit(np.frombuffer(part, np.int8).astype(np.float64)) for part in (one, other))
-    return float(a @ b)
-
-
 def projected(embedding: Sequence[float] | Array) -> Array:
-    """A vector of any length as a unit vector (CONTENT,); zero for one that is zero or not finite."""
+    """Projects a vector of any length to a unit vector (CONTENT,); to zero when it is zero or not finite."""
     source = np.asarray(embedding, np.float64)
     if not np.isfinite(source).all():
         return np.zeros(CONTENT)
     return _unit(_unit(source) @ _projection(len(source)))
 
 
-def words(texts: Iterable[str]) -> Array:
-    """The sum of the words' signs as a unit vector (CONTENT,); zero for none."""
+def _word_vector(texts: Iterable[str]) -> Array:
+    """Returns the sum of the words' signs as a unit vector (CONTENT,), zero without words."""
     total = np.zeros(CONTENT)
     for count, word in enumerate(texts):
         if count == MOST_WORDS:

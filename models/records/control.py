@@ -1,7 +1,7 @@
-"""In: one record of topic `control`. Out: what it orders, or a `Rejection`. Stage 1.
+"""A record of topic `control` in; the order that it holds, or a `Rejection`, out. Stage 1.
 
-Control is data: an order is a record, read under the same offsets as events, so that a restart repeats nothing of it,
-and a model that begins at the topic's beginning honours it too.
+Control is data: an order is a record, read under offsets like events. A restart therefore repeats no order, and a model
+that starts at the beginning of the topic carries out all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models.records.events import has_control
 from models.records.rejections import Rejection, describe, refusal, unparsable
 
 MAX_CONTROL_BYTES: Final = 65_536
-"""Bytes of one record; an order is a few hundred."""
+"""Most bytes of a record. An order has a few hundred."""
 
 _Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
 _User = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -33,7 +33,13 @@ _EXPECTED: Final = {
 
 
 class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_defaults=True):
-    """Forget a user. `id` names the receipt. What the user did before the record's time is not learnt any more."""
+    """Forget a user: events from before the record's time are no longer learned.
+
+    Attributes:
+        id: names the receipt.
+        user: the user's id.
+        actor: who gave the order.
+    """
 
     id: _Id
     user: _User
@@ -41,7 +47,14 @@ class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_def
 
 
 class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine", omit_defaults=True):
-    """Go back to what `version` had learnt, and hold the events since in a quarantine of this `id`."""
+    """Put the model back to a version, and hold the events since then in a quarantine.
+
+    Attributes:
+        id: names the quarantine.
+        version: the version to go back to.
+        actor: who gave the order.
+        reason: why, for people.
+    """
 
     id: _Id
     version: _Id
@@ -50,7 +63,7 @@ class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine"
 
 
 class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_defaults=True):
-    """Learn what `quarantine` holds after all."""
+    """Learn the events of a quarantine after all."""
 
     id: _Id
     quarantine: _Id
@@ -59,7 +72,7 @@ class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_d
 
 
 class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defaults=True):
-    """Give up what `quarantine` holds."""
+    """Give up the events of a quarantine."""
 
     id: _Id
     quarantine: _Id
@@ -68,16 +81,16 @@ class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defau
 
 
 Order = Erase | Quarantine | Replay | Drop
-"""Every kind of order. Another kind is another struct of this union, told apart by its tag in the field `kind`."""
+"""Every kind of order. A new kind is a new struct of this union, with a tag of its own in the field `kind`."""
 
-KINDS: Final = ("erase", "quarantine", "replay", "drop")
-"""Their tags. Closed: metric labels are made from it."""
+ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop")
+"""Tags of the orders. Closed: metric labels are made from it."""
 
 _decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 
 
 def decode_control(raw: bytes | None) -> Order | Rejection:
-    """The order in `raw`, or why there is none. Never raises on input. Unknown fields are ignored.
+    """Decodes an order, or says why there is none. Never raises on input. Ignores unknown fields.
 
     >>> decode_control(b'{"kind": "erase", "id": "5f", "user": "ann"}')
     Erase(id='5f', user='ann', actor='')
@@ -98,7 +111,7 @@ def decode_control(raw: bytes | None) -> Order | Rejection:
 
 
 def encode_control(order: Order) -> bytes:
-    """The record's JSON.
+    """Encodes an order as JSON.
 
     >>> encode_control(Erase("5f", "ann"))
     b'{"kind":"erase","id":"5f","user":"ann"}'
@@ -106,4 +119,4 @@ def encode_control(order: Order) -> bytes:
     return msgspec.json.encode(order)
 
 
-__all__ = ["KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]
+__all__ = ["ORDER_KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]

@@ -1,6 +1,6 @@
-"""In: the bytes of one record of topic `events`. Out: an `Event`, or a `Rejection` with path and reason. Stage 1.
+"""A record of topic `events` in; an `Event`, or a `Rejection` with path and reason, out. Stage 1.
 
-The one place that defines a valid interaction: the learner, `POST /events` and `sluicegate send` all decode here.
+The one place that defines a valid event: the learner, `POST /events` and `sluicegate send` all decode here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 KINDS: Final = ("click", "favourite", "cart", "purchase", "search", "impression", "unfavourite", "dislike", "return")
-"""Event types by code. The order is stored in versions: append only."""
+"""Event types by code. Versions store the codes: append only."""
 
 (CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETURN) = range(len(KINDS))
 
@@ -46,11 +46,11 @@ WEIGHTS: Final[dict[str, float]] = {
     "dislike": -1.0,
     "return": -1.0,
 }
-"""Default weight of each type: 1 + .3 * code for the positive ones, as the recipe has it."""
+"""Default weight of each type. Of the positive ones it is 1 + 0.3 * code."""
 
 MAX_WEIGHT: Final = 100.0
-"""Largest weight of a type, either way. A weight multiplies a gradient, so one that is not finite would end up in every
-vector; beyond some 10 a type drowns the others."""
+"""Largest weight of a type, positive or negative. A weight multiplies a gradient, so one that is not finite would end
+up in every vector; beyond some 10 a type drowns the others."""
 
 ALIASES: Final[dict[str, str]] = {
     "view": "click",
@@ -61,12 +61,12 @@ ALIASES: Final[dict[str, str]] = {
     "add_to_cart": "cart",
 }
 
-# Bytes of one event, whole. Real events are 100 to 500 bytes; the limit bounds what one record can cost to parse and
-# what travels to the dead letter, and is checked before anything is parsed.
 MAX_EVENT_BYTES: Final = 65_536
+"""Most bytes of an event. Real ones have 100 to 500. The limit bounds the cost of parsing a record and the size of a
+dead letter, and is checked before anything is parsed."""
 
 _Id = Annotated[str, Meta(min_length=1, max_length=256)]
-# Money and counts beyond these are typing errors, and would be the one value that every scaler is fitted to.
+# Money and counts beyond these are typing errors, and every scaler would be fitted to that one value.
 _Price = Annotated[float, Meta(ge=0, le=1e12)]
 _Quantity = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Context = Annotated[
@@ -90,9 +90,20 @@ _EXPECTED: Final = {
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One valid interaction. `kind` is a code of `KINDS`; `timestamp` is in epoch seconds.
+    """A valid event.
 
-    `item_id` is None only for a search that shows no item. `price` is per unit; a negative `quantity` is a correction.
+    Attributes:
+        kind: code of `KINDS`.
+        user_id: who.
+        item_id: which item; None only for a search that names none.
+        timestamp: when it happened, epoch seconds.
+        event_id: by which it is recognized when it is sent twice.
+        session_id: the shop's own id of the visit.
+        price: per unit.
+        quantity: how many; negative for a correction.
+        request_id: the slate that it followed.
+        query: what was searched for.
+        context: the shop's own fields, by name.
     """
 
     kind: int
@@ -123,11 +134,16 @@ class _Wire(msgspec.Struct, gc=False):
 
 
 class EventRules:
-    """What the shop's configuration says of events: accepted types, their aliases and weights, the size limit.
+    """The shop's configuration of events.
 
-    `types` are names of `KINDS` that are accepted; `aliases` map another spelling to one of `KINDS`; `weights` are per
-    name of `KINDS`, those left out keep their default. Raises ValueError for a name that is not in `KINDS`, and for a
-    weight that is not within plus or minus MAX_WEIGHT.
+    Args:
+        types: names of `KINDS` that are accepted.
+        aliases: other spellings, each of a name of `KINDS`. The standard ones stay in force.
+        weights: weight of a name of `KINDS`; names left out keep their default.
+        max_bytes: most bytes of an event.
+
+    Raises:
+        ValueError: a name is not in `KINDS`, or a weight is not within plus or minus MAX_WEIGHT.
 
     >>> rules = EventRules(aliases={"like": "favourite"})
     >>> rules.kinds["like"], rules.kinds["view"], rules.weights[1]
@@ -149,7 +165,7 @@ class EventRules:
         for name, weight in weights.items():
             if not abs(weight) <= MAX_WEIGHT:
                 raise ValueError(f"the weight of {name} is {weight}: choose a number from -100 to 100")
-        # Written out: the standard aliases stay when the shop adds its own, unless it maps the same word elsewhere.
+        # The standard aliases stay when the shop adds its own, unless it maps the same word elsewhere.
         spelling = {**ALIASES, **aliases, **{name: name for name in types}}
         self.kinds = {word: KINDS.index(name) for word, name in spelling.items() if name in types}
         self.weights = tuple(float(weights.get(name, WEIGHTS[name])) for name in KINDS)
@@ -158,13 +174,13 @@ class EventRules:
 
 _decoder: Final = msgspec.json.Decoder(_Wire)
 
-# Records that are parsed in one call. One of them that is not plain has all of them parsed one by one, which takes
-# twice as long; more together gain nothing.
 _TOGETHER: Final = 64
+"""Records parsed in one call. If one of them is not plain, all are parsed one by one, which takes twice as long; more
+together gain nothing."""
 
 
 def decode_many(raws: Sequence[bytes | None], rules: EventRules) -> list[Event | Rejection]:
-    """What `decode` makes of each, in half the time.
+    """Decodes each record as `decode` does, in half the time.
 
     >>> good = b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}'
     >>> decode_many([good, b"7", good], EventRules()) == [decode(raw, EventRules()) for raw in (good, b"7", good)]
@@ -182,12 +198,12 @@ def decode_many(raws: Sequence[bytes | None], rules: EventRules) -> list[Event |
 
 
 def _plain(raws: Sequence[bytes | None], most: int) -> list[_Wire] | None:
-    """The objects of records that are plain ASCII without escapes, each on one line; None when one of them is not."""
+    """Parses records that are plain ASCII without escapes, each on one line; None when one of them is not."""
     if None in raws:
         return None
     lines = b"\n".join(raws)  # type: ignore[arg-type]
-    # A line feed is no part of a JSON string. With as many lines as records each line is a record, and none is parsed
-    # together with what another one holds.
+    # A JSON string cannot hold a line feed. With as many lines as records, each line is one record, and none is parsed
+    # together with parts of another.
     if lines.count(b"\n") != len(raws) - 1 or not _names_no_control(lines):
         return None
     if len(lines) > most and max(map(len, filter(None, raws)), default=0) > most:
@@ -196,16 +212,16 @@ def _plain(raws: Sequence[bytes | None], most: int) -> list[_Wire] | None:
         wires = _decoder.decode_lines(lines)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return wires if len(wires) == len(raws) else None  # an empty line is passed over
+    return wires if len(wires) == len(raws) else None  # an empty line is skipped
 
 
 def _names_no_control(raw: bytes) -> bool:
-    """Whether JSON of these bytes holds no control character: plain ASCII without an escape cannot, but for DEL."""
+    """Whether JSON of these bytes holds no control character. Plain ASCII without escapes can hold none but DEL."""
     return raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
 
 
 def _made(wire: _Wire, rules: EventRules) -> Event | None:
-    """The event of a plain record; None when something about it needs a closer look."""
+    """Makes the event of a record of the right shape; None when something about it needs a closer look."""
     kind, timestamp = rules.kinds.get(wire.event_type), epoch_seconds(wire.timestamp)
     if kind is None or timestamp is None or (wire.item_id is None and _objectless(wire, kind) is not None):
         return None
@@ -225,9 +241,9 @@ def _made(wire: _Wire, rules: EventRules) -> Event | None:
 
 
 def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
-    """The event in `raw`, or why there is none. Never raises on input, whatever the bytes are.
+    """Decodes an event, or says why there is none. Never raises on input, whatever the bytes are.
 
-    Unknown fields are ignored, so that producers may add their own; the last of a repeated field counts.
+    Unknown fields are ignored, so that producers may add their own. Of a repeated field the last one counts.
 
     >>> decode(b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}', EventRules()).kind
     0
@@ -250,19 +266,19 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
 
 
 def _unmade(wire: _Wire, rules: EventRules) -> Rejection:
-    """Why a record of the right shape is no event."""
+    """Says why a record of the right shape is no event."""
     kind = rules.kinds.get(wire.event_type)
     if kind is None:
         return Rejection("unknown_type", "$.event_type", _EXPECTED["event_type"], describe(wire.event_type))
     if epoch_seconds(wire.timestamp) is None:
         return Rejection("bad_timestamp", "$.timestamp", TIMESTAMP, _found_time(wire.timestamp))
     problem = _objectless(wire, kind)
-    assert problem is not None, "`_made` refuses for no other reason"
+    assert problem is not None, "`_made` declines for no other reason"
     return problem
 
 
 def _misnamed(wire: _Wire) -> Rejection | None:
-    # `isprintable` is one pass in C over a known id; only what it doubts is looked at character by character.
+    # `isprintable` is one pass in C; only ids that it doubts are looked at character by character.
     names = (wire.user_id, wire.item_id, wire.event_id, wire.session_id, wire.request_id)
     if "".join(filter(None, names)).isprintable():
         return None
@@ -295,7 +311,7 @@ def _found_time(value: datetime | float) -> str:
 
 
 def encode(event: Event) -> bytes:
-    """The canonical JSON of an event: what `decode` reads back equal, without the fields that are absent.
+    """Encodes an event as canonical JSON, without absent fields; `decode` reads back an equal event.
 
     >>> encode(Event(0, "u", "i", 1569888000.0))
     b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000.0}'

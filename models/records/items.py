@@ -1,4 +1,4 @@
-"""In: key and value of one record of topic `items`. Out: `ItemFacts`, `Removed` or a `Rejection`. Stage 1."""
+"""Key and value of a record of topic `items` in; `ItemFacts`, `Removed` or a `Rejection` out. Stage 1."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from models.records.content import content
+from models.records.content import content_vector
 from models.records.events import has_control
 from models.records.rejections import Rejection, describe, refusal, unparsable
 
-# Bytes of one item record, whole. An embedding of 4,096 numbers written out in full takes about 80 KB.
 MAX_ITEM_BYTES: Final = 262_144
+"""Most bytes of an item record. An embedding of 4,096 numbers written out in full takes about 80 KB."""
 
 _Short = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -28,11 +28,9 @@ _EXPECTED: Final = {
 }
 
 
+# Not tracked by the garbage collector: strings and numbers make no cycles, and it would walk a whole catalogue.
 class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the shop says of an item now. Absent facts are None; `available` is true until the shop says otherwise.
-
-    Strings and numbers make no cycles: the collector, which would walk a whole catalogue, need not know of them.
-    """
+    """What the shop says of an item. Absent facts are None; an item is available until the shop says otherwise."""
 
     category: _Short | None = None
     price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
@@ -45,19 +43,19 @@ class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def content(self) -> bytes | None:
-        """What they say of the item, as a small vector: the embedding's or the title's words, and the tags."""
-        return content(self.title, self.tags, self.embedding)
+        """The item as a small vector: its embedding, or else the words of its title, and its tags."""
+        return content_vector(self.title, self.tags, self.embedding)
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """The shop took the item off: a record without a value."""
+    """The shop removed the item: a record without a value."""
 
 
 _decoder: Final = msgspec.json.Decoder(ItemFacts)
 
 
 def item_key(key: bytes | None) -> str | Rejection:
-    """The item id in a record's key.
+    """Decodes the item id in a record's key.
 
     >>> item_key(b"sku-1")
     'sku-1'
@@ -74,7 +72,7 @@ def item_key(key: bytes | None) -> str | Rejection:
 
 
 def decode_item(key: bytes | None, raw: bytes | None) -> ItemFacts | Removed | Rejection:
-    """The facts in one record, whose key is the item id. No value means removed. Never raises on input.
+    """Decodes a record whose key is the item id. A record without a value removes the item. Never raises on input.
 
     >>> decode_item(b"sku-1", b'{"price": 3}').price
     3.0
@@ -95,7 +93,7 @@ def decode_item(key: bytes | None, raw: bytes | None) -> ItemFacts | Removed | R
 
 
 def encode_item(facts: ItemFacts) -> bytes:
-    """The canonical JSON of item facts, without those that are absent.
+    """Encodes item facts as canonical JSON, without absent ones.
 
     >>> encode_item(ItemFacts(category="toys", price=3.0))
     b'{"category":"toys","price":3.0}'

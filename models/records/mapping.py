@@ -1,7 +1,7 @@
-"""In: a record of a topic that somebody else shaped. Out: our `Event`, None to pass over, or a `Rejection`. Stage 1.
+"""A record of a foreign topic in; our `Event`, None to skip it, or a `Rejection` out. Stage 1.
 
-What is found is written down as an event of ours and read by the same decoder, so that the same things are valid; a
-refusal names the place in their record.
+The values found are written as an event of ours and read by the same decoder, so that the same things are valid. A
+rejection names the place in the foreign record.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ FIELDS: Final = (
 NEEDED: Final = ("event_type", "user_id", "timestamp")
 
 KEY, TIME = "@key", "@time"
-"""In place of a path: the record's key, and the time Kafka has for the record."""
+"""In place of a path: the record's key, and Kafka's time of the record."""
 
 NO_EVENT: Final = "none"
-"""In place of a type: records of this word are no events."""
+"""In place of a type: records with this word are skipped."""
 
 UNITS: Final[dict[str, float]] = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
@@ -51,9 +51,13 @@ MISSING: Final = object()
 
 
 class Path:
-    """Where a value is in their record: names joined by dots, places of a list in brackets, odd names as ["a.b"].
+    """Where a value is in a foreign record.
 
-    Raises ValueError for a path that cannot be read.
+    Args:
+        text: names joined by dots, places of a list in brackets, unusual names as ["a.b"].
+
+    Raises:
+        ValueError: the path cannot be read.
 
     >>> Path("order.lines[0].sku").find({"order": {"lines": [{"sku": "tea"}]}})
     'tea'
@@ -82,7 +86,7 @@ class Path:
         return self._text
 
     def find(self, document: Any) -> Any:
-        """The value there, MISSING when there is none."""
+        """Returns the value in a document, MISSING when there is none."""
         for step in self._steps:
             if isinstance(step, int):
                 if not isinstance(document, list) or step >= len(document):
@@ -96,12 +100,18 @@ class Path:
 
 
 class EventMapping:
-    """How the records of one topic become events. Raises ValueError, in words of the settings, for what cannot work.
+    """Turns the records of one foreign topic into events.
 
-    `fields`: field of ours -> path in their record (or KEY, TIME). `types`: their word -> our type, or NO_EVENT; words
-    that are not in it have to be ours. `constants`: field of ours -> value, where their record does not say. `time`:
-    "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, or a format of strptime; `zone`: of times
-    that name none.
+    Args:
+        rules: the shop's configuration of events.
+        fields: our field -> path in the foreign record, or KEY, or TIME.
+        types: foreign word -> our type, or NO_EVENT. Words that are not listed must be types of ours.
+        constants: our field -> value, for fields that the foreign record does not have.
+        time: "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, or a format of strptime.
+        zone: time zone of times that name none.
+
+    Raises:
+        ValueError: the mapping cannot work; the message speaks of the settings.
 
     >>> fields = {"event_type": "what", "user_id": "who.id", "item_id": "sku", "timestamp": TIME}
     >>> shop = EventMapping(EventRules(), fields, types={"VIEWED": "click", "PING": "none"})
@@ -129,12 +139,18 @@ class EventMapping:
         self._time = Times(time, zone)
 
     def place(self, field: str) -> str:
-        """Where their record has a field of ours: what a refusal names."""
+        """Names the place of our field in the foreign record, for rejections."""
         path = self._paths.get(field)
         return str(path) if path is not None else f"constants.{field}"
 
     def event(self, raw: bytes | None, key: bytes | None, timestamp_ms: float) -> Event | Rejection | None:
-        """The event in a record: its value, its key, and Kafka's time for it in milliseconds. Never raises on input."""
+        """Makes an event of a record, or None to skip it. Never raises on input.
+
+        Args:
+            raw: the record's value.
+            key: its key.
+            timestamp_ms: Kafka's time of the record, epoch milliseconds.
+        """
         if raw is None:
             return Rejection("empty", "$", "a JSON object", "no value")
         if problem := unparsable(raw, self._rules.max_bytes):
@@ -173,7 +189,7 @@ class EventMapping:
         return self._in_their_words(answer, word) if isinstance(answer, Rejection) else answer
 
     def _too_large(self, ours: dict[str, Any]) -> Rejection:
-        """JSON may hold whole numbers of any length; what writes it down for our decoder takes 64 bits."""
+        """Rejects whole numbers beyond 64 bits: JSON may hold them, the encoder for our decoder does not take them."""
         for field, value in ours.items():
             try:
                 msgspec.json.encode(value)
@@ -192,9 +208,14 @@ class EventMapping:
 
 
 class Times:
-    """Times in a unit or format of theirs, as what our decoder reads. `zone`: of those that name none.
+    """Reads foreign times as a value for our decoder.
 
-    Raises ValueError for a unit or zone that is not known.
+    Args:
+        time: unit or format, as in `EventMapping`.
+        zone: time zone of times that name none.
+
+    Raises:
+        ValueError: the unit or the zone is not known.
 
     >>> Times("%d.%m.%Y %H:%M", "UTC").read("01.10.2019 04:00")
     1569902400.0
@@ -214,7 +235,7 @@ class Times:
             self.expected = "RFC 3339, or a number of seconds or milliseconds"
 
     def read(self, value: object) -> str | float | None:
-        """Epoch seconds, or what our decoder is to judge; None when it is not what was expected."""
+        """Returns epoch seconds, or a value that our decoder has to judge; None for anything unexpected."""
         number = _number(value)
         if self._divisor is not None:
             return None if number is None else number / self._divisor
@@ -223,7 +244,7 @@ class Times:
         if not isinstance(value, str):
             return None
         try:
-            # Without a zone in the text, the zone of the settings follows.
+            # Text without a zone gets the zone of the settings below.
             moment = datetime.strptime(value, self._format) if self._format else datetime.fromisoformat(value)  # noqa: DTZ007
             if self._format is None and (self._zone is None or moment.tzinfo is not None):
                 return value
@@ -251,12 +272,12 @@ def _from_record(what: str, key: bytes | None, timestamp_ms: float) -> object:
 
 
 def _plain(field: str, value: object) -> object:
-    """Ids that they have as whole numbers, as text; numbers that they have as text, as numbers."""
+    """Turns ids that are whole numbers into text, and numbers that are text into numbers."""
     if field in NUMBERS:
         number = _number(value) if isinstance(value, str) else None
         return value if number is None else number
     if field != "timestamp" and isinstance(value, int) and not isinstance(value, bool):
-        # Beyond this Python refuses to print them, and the decoder refuses ids of that length anyway.
+        # Python does not print longer numbers, and the decoder rejects ids of that length anyway.
         return str(value) if abs(value) < 10**256 else value
     return value
 

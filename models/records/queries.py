@@ -1,4 +1,4 @@
-"""What somebody typed into a search box in, the query that is remembered out. Stage 1."""
+"""Text of a search box in; the query as it is remembered out. Stage 1."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import unicodedata
 from typing import Final
 
 LONGEST: Final = 100
-"""Characters of a query that count: longer ones are pasted text, and never come again."""
+"""Characters of a query that count. Longer ones are pasted text and are never typed again."""
 
 
 def normalised(text: str) -> str:
-    """Case folded, without accents, spaces collapsed, at most LONGEST characters; "" when nothing is left.
+    """Folds case, drops accents, collapses spaces and cuts to LONGEST characters; "" when nothing is left.
 
     >>> normalised("  Café   CRÈME ")
     'cafe creme'
@@ -21,6 +21,6 @@ def normalised(text: str) -> str:
 
 
 def query_of(event: object) -> str | None:
-    """The normalised query of an event; None for one that has none, or nothing in it."""
+    """Returns the normalised query of an event, None when there is none or it is empty."""
     text = getattr(event, "query", None)
     return normalised(text) or None if text else None

@@ -1,4 +1,4 @@
-"""In: a record that cannot be used, the decoder's complaint. Out: a `Rejection` with path, expected, found. Stage 1."""
+"""An unusable record and the decoder's error in; a `Rejection` that says where, expected and found out. Stage 1."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ REASONS: Final = (
     "bad_timestamp",
     "unknown_type",
 )
-"""Every reason a record can be refused for. Closed: metric labels are made from it before the first record arrives."""
+"""Every reason for a rejection. Closed: metric labels are made from it before the first record arrives."""
 
-# What a rejection quotes of the offending value, in characters. It travels in a Kafka header and in HTTP answers.
 FOUND_LIMIT: Final = 80
+"""Most characters that a rejection quotes of a value. It travels in a Kafka header and in HTTP answers."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why a record was refused: a reason from `REASONS`, the JSON path, what belongs there, what was there.
+    """Why a record is no event.
+
+    Attributes:
+        reason: one of `REASONS`.
+        path: where, as a JSON path.
+        expected: what belongs there.
+        found: what was there.
 
     >>> str(Rejection("wrong_type", "$.price", "number", 'string "x"'))
     'wrong_type at $.price: expected number, found string "x"'
@@ -40,7 +46,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 def describe(value: object) -> str:
-    """A JSON value in words, bounded: its JSON type and the value itself.
+    """Describes a JSON value by its type and the value itself, in bounded length.
 
     >>> describe("x"), describe(None), describe(True), describe([1, 2]), describe(10**400)
     ('string "x"', 'null', 'boolean true', 'array of 2', 'integer of 401 digits')
@@ -51,7 +57,7 @@ def describe(value: object) -> str:
         case bool():
             return f"boolean {str(value).lower()}"
         case int():
-            # Beyond 4,300 digits Python refuses to print an integer at all.
+            # Python does not print integers of more than 4,300 digits.
             digits = value.bit_length() * 0.30103
             return f"integer {value}" if digits < FOUND_LIMIT else f"integer of {int(digits) + 1} digits"
         case float():
@@ -71,7 +77,7 @@ def _quoted(text: str) -> str:
 
 
 def unparsable(raw: bytes, limit: int) -> Rejection | None:
-    """Refusals that need no schema: empty, longer than `limit` bytes, not UTF-8. None when it may be parsed."""
+    """Rejects bytes that are empty, longer than `limit` or not UTF-8; None when they may be parsed."""
     if not raw:
         return Rejection("empty", "$", "a JSON object", "no bytes")
     if len(raw) > limit:
@@ -85,10 +91,15 @@ def unparsable(raw: bytes, limit: int) -> Rejection | None:
 
 
 def refusal(raw: bytes, error: Exception, expected: dict[str, str]) -> Rejection:
-    """Turn what the decoder raised on `raw` into a Rejection.
+    """Turns an error of the decoder into a rejection.
 
-    `expected` says in words what belongs at each top-level field; it wins over the decoder's own wording.
-    Anything else than the decoder's own errors is a defect of ours and is raised again.
+    Args:
+        raw: the record.
+        error: what the decoder raised.
+        expected: what belongs at each top-level field, in words that replace the decoder's own.
+
+    Raises:
+        Exception: `error` itself, when it is none of the decoder's: a defect of ours.
     """
     if isinstance(error, RecursionError):
         return Rejection("nesting", "$", "a flat JSON object", "values nested too deep to parse")
@@ -104,7 +115,7 @@ def _invalid(raw: bytes, message: str, expected: dict[str, str]) -> Rejection:
         field = message.split("`")[1]
         return Rejection("missing_field", f"$.{field}", expected.get(field, field), "nothing")
     wanted, _, where = message.partition(" - at `")
-    # Of a map's key the decoder says "key` in `$.context".
+    # For the key of a map the decoder writes "key` in `$.context".
     path = where.rstrip("`").rpartition("`")[2] or "$"
     found, path = _locate(raw, path)
     field = path.removeprefix("$.").split("[")[0].split(".")[0]
@@ -123,7 +134,7 @@ def _reason(wanted: str, field: str) -> str:
 
 
 def _locate(raw: bytes, path: str) -> tuple[str, str]:
-    """(the value at `path` in words, the path with the key of the map that the decoder leaves out)."""
+    """Returns the value at `path` in words, and the path with the map's key, which the decoder leaves out."""
     try:
         document: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""One record of topic `slates` in, a slate that was shown out, and back: the service writes them, the learner reads."""
+"""A record of topic `slates` in, the slate that was shown out, and back: the service writes, the learner reads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import msgspec
 from msgspec import Meta
 
 MAX_SLATE_BYTES: Final = 262_144
-"""Bytes of one record: 400 ids of 256 characters with their propensities are some 110 KB."""
+"""Most bytes of a record. 400 ids of 256 characters with their propensities are some 110 KB."""
 
 
 class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What was shown, by which version. `timestamp` in epoch seconds; `sequence` is the version's, 0 without one.
+    """A slate that was shown.
 
-    propensities: chance of each item at its place, only when chance took part (`explore` above 0).
+    Attributes:
+        request_id: by which events name it.
+        timestamp: when it was shown, epoch seconds.
+        items: ids, best first.
+        user_id: to whom.
+        model_version: id of the version that ranked it.
+        sequence: that version's number, 0 without one.
+        served_by: the contender that ordered it.
+        propensities: chance of each item at its place, only when chance took part.
+        explore: how much chance took part, 0 for none.
+        context: the shop's own fields, by name.
     """
 
     request_id: str
@@ -34,7 +44,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encode_slate(slate: SlateRecord) -> bytes:
-    """The record's JSON.
+    """Encodes a slate as JSON.
 
     >>> encode_slate(SlateRecord("5f", 1.0, ["tea"], sequence=7))
     b'{"request_id":"5f","timestamp":1.0,"items":["tea"],"sequence":7}'
@@ -43,7 +53,7 @@ def encode_slate(slate: SlateRecord) -> bytes:
 
 
 def decode_slate(raw: bytes | None) -> SlateRecord | None:
-    """The slate of a record, None for one that is none: a lost slate costs a figure and never a recommendation.
+    """Decodes a slate, None when the record is none: a lost slate costs a figure and never a recommendation.
 
     >>> decode_slate(b'{"request_id":"5f","timestamp":1.0,"items":["tea"]}').items
     ['tea']

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from models import gate
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
-from models.gate import decision as gate
 from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
 from models.referee import SAVED, SHARE, Alarms, Referee
 from models.replay.versions import KeptVersion

@@ -1,15 +1,15 @@
-"""A pool of candidates, best first, and a request's wishes in, the places of the page out. Stage 7.
+"""A pool of candidates, best first, and a request's wishes in; the places of the page out. Stage 7.
 
 The page is filled from the top. The value of a candidate at a place is
 
-    value = score - rotate * spread * log2(1 + exposure) - d / (1 - d) * spread * max over what stands above of likeness
+    value = score - rotate * spread * log2(1 + exposure) - d / (1 - d) * spread * max likeness to an item above
 
 which is maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998, with lambda = 1 - d), divided by lambda so
-that scores keep their unit; `spread`, the pool's best score less its worst, puts scores and likeness on one scale.
+that scores keep their unit. `spread`, the pool's best score less its worst, puts scores and likeness on one scale.
 1. A pinned item stands at its place.
-2. Of the first k places at least floor(share * k) are of boosted items, the best of them.
-3. Every other place goes to the highest value; or, when exploring, is drawn with chances proportional to
-   exp(value / (explore * spread)): Plackett-Luce, whose chance at each place, given those above, is the propensity.
+2. Of the first k places at least floor(share * k) go to boosted items, the best of them.
+3. Every other place goes to the highest value. When exploring, it is drawn with chances proportional to
+   exp(value / (explore * spread)): Plackett-Luce. The chance at each place, given those above, is the propensity.
 """
 
 from __future__ import annotations
@@ -22,21 +22,28 @@ import numpy as np
 from models.arrays import Array
 
 UNPROPOSED: Final = -5_000.0
-"""Scores below this are of candidates that the source in charge did not propose; its own are above -100."""
+"""Candidates that the source in charge did not propose have scores below this; its own are above -100."""
 
 MOST_DIVERSE: Final = 0.99
-"""A diversity of 1 would leave no weight to the score at all."""
+"""Largest diversity that counts: 1 would leave no weight to the score at all."""
 
 
 class Adjustment(NamedTuple):
-    """What a rule added to a score, under the name of the rule."""
+    """A value that a rule added to a score, and the name of the rule."""
 
     rule: str
     value: float
 
 
 class Place(NamedTuple):
-    """One place: the candidate's place in the pool, its score as shown, its chance, and what rules added."""
+    """A place of the page.
+
+    Attributes:
+        at: the candidate's place in the pool.
+        score: its score as shown.
+        propensity: chance with which it came here, given the places above.
+        adjustments: values that rules added to its score.
+    """
 
     at: int
     score: float
@@ -45,9 +52,16 @@ class Place(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What a request wishes beyond the best by score. (m,) arrays are over the pool.
+    """A request's wishes beyond the best by score, over a pool of m candidates.
 
-    pinned: place from 1 -> place in the pool. boosted: (m,) bool.
+    Attributes:
+        n: places of the page.
+        diversity: weight of likeness, 0 to 1.
+        pinned: place on the page, from 1 -> place in the pool.
+        boosted: (m,) bool, candidates of which the page has a share.
+        share: that share.
+        rotate: weight of rotation.
+        explore: temperature of exploring, in spreads of the page; 0 draws nothing.
     """
 
     n: int
@@ -74,10 +88,19 @@ def arrange(
     penalty: Array | None = None,
     random: np.random.Generator | None = None,
 ) -> list[Place]:
-    """At most `wishes.n` places. scores: (m,) descending; alike: (m, m) likeness of every two, 0 to 1.
+    """Fills a page.
 
-    penalty: (m,) spreads that rotation takes off. `alike` is needed for a diversity above 0, `random` for exploring.
-    The score shown is the value, moved just as far as it takes that no score rises down the page.
+    The score shown is the value, moved just as far as needed for no score to rise down the page.
+
+    Args:
+        scores: (m,) scores, descending.
+        wishes: what the request wishes.
+        alike: (m, m) likeness of every two candidates, 0 to 1; needed for a diversity above 0.
+        penalty: (m,) spreads that rotation takes off.
+        random: where chance comes from; needed for exploring.
+
+    Returns:
+        At most `wishes.n` places.
 
     >>> [(p.at, p.score) for p in arrange(np.array([3.0, 2.0, 1.0]), Wishes(2, pinned={1: 2}))]
     [(2, 3.0), (0, 3.0)]
@@ -89,7 +112,7 @@ def arrange(
 
 
 def spread(scores: Array) -> float:
-    """Best less worst of what was proposed; 1 when that is nothing.
+    """Returns the best score less the worst of the proposed candidates; 1 when that is nothing.
 
     >>> spread(np.array([4.0, 1.5, -10_003.0]))
     2.5
@@ -114,7 +137,7 @@ class _Page:
         self._weight = diversity / (1.0 - diversity) * unit
         self._rotation = np.zeros(len(scores)) if penalty is None else -wishes.rotate * unit * penalty
         self._heat = wishes.explore * unit
-        self._worst = np.zeros(len(scores))  # likeness to what stands above
+        self._worst = np.zeros(len(scores))  # largest likeness to an item above
         self._open = np.ones(len(scores), bool)
         self._open[list(wishes.pinned.values())] = False
         self._boosted = wishes.boosted if wishes.boosted is not None else np.zeros(len(scores), bool)
@@ -141,7 +164,7 @@ class _Page:
             return self._step(int(values.argmax()), 1.0, "boost" if owed else "")
         chances = np.exp((values - values.max()) / self._heat)
         chances /= chances.sum()
-        # Rounding may leave the sum of all chances below the number drawn: then it is the last one's.
+        # Rounding may leave the sum of all chances below the number drawn; then the last candidate is drawn.
         last = int(np.flatnonzero(allowed)[-1])
         at = min(int(np.searchsorted(np.cumsum(chances), self._random.random(), "right")), last)
         return self._step(at, float(chances[at]), "boost" if owed else "explore")
@@ -160,8 +183,9 @@ class _Page:
 
 
 def _levelled(steps: list[_Step]) -> list[Place]:
-    """Scores that never rise down the page. What was pinned moves to its neighbours; the others are lifted, if at all,
-    to the best of what stands below them.
+    """Levels scores so that none rises down the page.
+
+    A pinned item takes the level of its neighbours; another is lifted, if at all, to the best score below it.
     """
     levels = [step.value for step in steps]
     below = -np.inf

@@ -1,7 +1,7 @@
-"""A ranking with its features, and what rules added, in; contributions that add up to each score out. Stage 7.
+"""A ranking with its features and the adjustments of rules in; contributions that add up to each score out. Stage 7.
 
-The ranker is linear, so an item's score is the sum over features of standardised value times weight. A single source in
-charge has one contribution: its own score.
+The ranker is linear, so the score of an item is the sum over features of standardised value times weight. A single
+source in charge has one contribution: its own score.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import msgspec
 
 from models.features import EXPLAINED_NAMES
 from models.slate.arrangement import UNPROPOSED, Adjustment
-from models.slate.vocabulary import words
+from models.slate.vocabulary import meaning
 
 if TYPE_CHECKING:
     from models.recommender import Ranking  # Numba comes with it, and the API's schemas load this room
 
 ROUNDING: Final = 1e-3
-"""What single precision may leave between a score and the sum of its parts: a hundred terms of up to 40 have rounding
-errors of some 1e-4 together. What is more has another cause, and is named so."""
+"""Difference between a score and the sum of its parts that single precision explains: a hundred terms of up to 40 have
+rounding errors of some 1e-4 together. A larger difference has another cause and gets another name."""
 
 FILLER: Final = "popularity_middle"
 BELOW: Final = 10_000.0
-"""What a single source in charge does not propose is ordered by popularity, so far below
+"""Candidates that a single source in charge does not propose are ordered by popularity, so far below its own
 (models/kernels/ranking/prequential.py)."""
 
 
 class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One summand of a score, in words and as a number; `value` and `weight` are there where it is their product."""
+    """One summand of a score, in words and as a number. Where it is a product, `value` and `weight` are its factors."""
 
     name: str
     words: str
@@ -40,12 +40,18 @@ class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def contributions(ranking: Ranking, at: int, score: float) -> list[Contribution]:
-    """What makes up the score of the item at place `at` of a ranking, largest first; all add up to `score`."""
+    """Returns the contributions to a score, largest first. They add up to it.
+
+    Args:
+        ranking: the ranking.
+        at: the item's place in it.
+        score: the item's score.
+    """
     if ranking.features is None or ranking.weights is None or ranking.served_by != "ranker":
         return _single(ranking.served_by, score)
     values, weights = ranking.features[at].tolist(), ranking.weights.tolist()
     parts = [
-        Contribution(name, words(name), value * weight, value, weight)
+        Contribution(name, meaning(name), value * weight, value, weight)
         for name, value, weight in zip(EXPLAINED_NAMES, values, weights, strict=True)
         if value * weight
     ]
@@ -63,21 +69,21 @@ def _single(source: str, score: float) -> list[Contribution]:
 
 
 def alone(source: str, score: float) -> Contribution:
-    """The one contribution of what a single source gave.
+    """Returns the one contribution of a score that a single source gave.
 
     >>> alone("popular", 2.5).words
-    'popular of late, to fill the page'
+    'popular recently, to fill the page'
     """
-    return Contribution(source, words(source), score)
+    return Contribution(source, meaning(source), score)
 
 
 def adjusted(adjustments: Iterable[Adjustment]) -> list[Contribution]:
-    """What rules added, as contributions."""
+    """Returns adjustments as contributions."""
     return [_rule(adjustment) for adjustment in adjustments]
 
 
 def _rule(adjustment: Adjustment) -> Contribution:
-    return Contribution(adjustment.rule, words(adjustment.rule), adjustment.value)
+    return Contribution(adjustment.rule, meaning(adjustment.rule), adjustment.value)
 
 
 __all__ = ["Contribution", "adjusted", "alone", "contributions"]

@@ -1,4 +1,4 @@
-"""A request's filters and an item's facts in, whether the item may be shown out. Stage 7."""
+"""The filters of a request: which items it wants, by their facts. Stage 7."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from models.records import ItemFacts
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):
-    """What a request asks of items: a category, tags that must all or of which one must be there, bounds of the price.
+    """The items that a request wants. One without a price is in no price range, one without facts matches no filter.
 
-    Bounds are inclusive. An item without a price is in no price range, one without facts matches no filter.
+    Attributes:
+        category: the category, None for any.
+        tags_all: tags that an item must have.
+        tags_any: tags of which it must have one.
+        price_min: lowest price, inclusive.
+        price_max: highest price, inclusive.
     """
 
     category: str | None = None
@@ -26,7 +31,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def by_category(self) -> bool:
-        """Whether the category is all that is asked for."""
+        """Whether the category is the only filter."""
         return self.category is not None and self == Wanted(self.category)
 
     def matches(self, facts: ItemFacts | None) -> bool:

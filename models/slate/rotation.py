@@ -1,8 +1,8 @@
-"""What users were shown and when in, by how much each shown item goes down out. Stage 7.
+"""Rotates items that a user was shown already: remembers showings and moves their items down. Stage 7.
 
 The exposure of an item to a user is a sum over its showings, each halving every hour: one half for a place on a page,
-the other half when an impression says that it was seen. A showing counts no more once the user did something with the
-item after it. An item goes down by `log2(1 + exposure)` spreads of the page times what the request asks for.
+the other half when an impression says that it was seen. A showing no longer counts once the user did something with the
+item after it. An item goes down by `log2(1 + exposure)` spreads of the page, times the request's `rotate`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ import numpy as np
 from models.arrays import Array
 
 HALF_LIFE: Final = 3_600.0
-"""Seconds after which a showing counts half: a visit is minutes, and by tomorrow an offer may be looked at afresh."""
+"""Seconds after which a showing counts half: a visit takes minutes, and tomorrow an offer may be shown again."""
 
 ON_A_PAGE: Final = 0.5
 SEEN: Final = 0.5
-"""What a place on a page and an impression count; together one showing."""
+"""Exposure of a place on a page and of an impression; together they are one showing."""
 
 ITEMS_PER_USER: Final = 64
-"""Places remembered per user: six pages of ten. The page shown longest ago is forgotten first; of a longer one the
-places behind are not remembered."""
+"""Places remembered per user: six pages of ten. The page shown longest ago is forgotten first; a longer page is cut."""
 
 ENTRIES: Final = 200_000
-"""Places remembered of all users together, some 40 MB; the users asked for longest ago are forgotten first."""
+"""Places remembered of all users together, some 40 MB. The users seen longest ago are forgotten first."""
 
 
 class Showing(NamedTuple):
-    """What one answer showed a user. `time`, epoch seconds; 0 while only impressions told of it.
+    """What one answer showed a user.
 
-    `seen`: for each item when an impression said that it was seen, epoch seconds, 0 for not.
+    Attributes:
+        request_id: the answer's id.
+        time: when it was given, epoch seconds; 0 while only impressions are known.
+        items: ids of its items.
+        seen: for each item, when an impression said that it was seen, epoch seconds; 0 for not.
     """
 
     request_id: str
@@ -42,12 +45,12 @@ class Showing(NamedTuple):
 
     @property
     def since(self) -> float:
-        """When it was shown, or when it was seen first, epoch seconds."""
+        """When it was shown, or first seen, epoch seconds."""
         return self.time or min(self.seen, default=0.0)
 
 
 def page(request_id: str, items: Sequence[str], now: float, places: int = ITEMS_PER_USER) -> Showing:
-    """Items that stood on a page.
+    """Makes the showing of a page.
 
     >>> page("5f", ["tea", "mug"], 9.0)
     Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[0.0, 0.0])
@@ -57,12 +60,12 @@ def page(request_id: str, items: Sequence[str], now: float, places: int = ITEMS_
 
 
 def impression(request_id: str | None, item: str, then: float) -> Showing:
-    """An item that was seen; without a request_id it belongs to no page, and counts by itself."""
+    """Makes the showing of an item that was seen. Without a request_id it belongs to no page and counts by itself."""
     return Showing(request_id if request_id is not None else f"{item}@{then!r}", 0.0, [item], [then])
 
 
 def merged(one: Showing, other: Showing) -> Showing:
-    """What two told of one request. Where a page is known, an impression of what did not stand there says nothing.
+    """Merges two showings of one request. Where the page is known, impressions of other items are ignored.
 
     >>> merged(impression("5f", "tea", 11.0), page("5f", ["tea", "mug"], 9.0))
     Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[11.0, 0.0])
@@ -108,17 +111,23 @@ def remembered(known: Iterable[Showing], reported: Iterable[Showing], places: in
     return found
 
 
-def united(mine: Iterable[Showing], stored: Iterable[Showing]) -> list[Showing]:
-    """What two memories hold of a user, each request once."""
+def united(local: Iterable[Showing], stored: Iterable[Showing]) -> list[Showing]:
+    """Unites the showings that two memories hold of a user, each request once."""
     found = {showing.request_id: showing for showing in stored}
-    for showing in mine:
+    for showing in local:
         known = found.get(showing.request_id)
         found[showing.request_id] = showing if known is None else merged(showing, known)
     return list(found.values())
 
 
 def exposures(showings: Iterable[Showing], items: Sequence[str], touched: Mapping[str, float], now: float) -> Array:
-    """(items,) exposure of each item; `touched`: when the user last did something with an item.
+    """Returns the exposure of each item, (items,).
+
+    Args:
+        showings: what the user was shown.
+        items: ids of the items.
+        touched: item -> when the user last did something with it, epoch seconds.
+        now: epoch seconds.
 
     >>> shown = [page("5f", ["tea", "mug"], 100.0), impression("5e", "tea", 100.0)]
     >>> exposures(shown, ["tea", "mug", "pot"], {"mug": 105.0}, 3_700.0).tolist()
@@ -134,7 +143,11 @@ def exposures(showings: Iterable[Showing], items: Sequence[str], touched: Mappin
 
 
 class Showings:
-    """Remembers what was shown to whom, bounded. Times are arguments, epoch seconds. Not safe from several threads.
+    """Remembers the showings of users, in bounded memory. Not safe from several threads.
+
+    Args:
+        entries: places remembered of all users together.
+        per_user: places remembered of one user.
 
     >>> showings = Showings()
     >>> showings.add("ann", page("5f", ["tea", "mug"], 1.0))
@@ -168,7 +181,7 @@ class Showings:
         return list(self._users.get(user, ()))
 
     def users(self) -> list[str]:
-        """Whoever something is remembered of."""
+        """Returns the users of whom something is remembered."""
         return list(self._users)
 
     def forget(self, user: str) -> None:
@@ -181,7 +194,7 @@ def _places(showings: Iterable[Showing]) -> int:
 
 
 def decayed(exposure: float, seconds: float) -> float:
-    """What is left of an exposure after some seconds; a clock that went back takes nothing away.
+    """Returns what is left of an exposure after some seconds. A clock that went back takes nothing away.
 
     >>> decayed(1.0, 7_200.0)
     0.25
@@ -190,7 +203,7 @@ def decayed(exposure: float, seconds: float) -> float:
 
 
 def spreads(exposures: Array) -> Array:
-    """By how many spreads of the page items with these exposures go down.
+    """Returns by how many spreads of the page items with these exposures go down.
 
     >>> spreads(np.array([0.0, 1.0, 3.0])).tolist()
     [0.0, 1.0, 2.0]

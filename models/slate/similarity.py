@@ -1,8 +1,8 @@
-"""What is known of the items of a pool in, how alike every two of them are out. Stage 7.
+"""The facts and learned vectors of a pool's items in; the likeness of every two of them out. Stage 7.
 
-Likeness of two items, 0 to 1: the mean of what is known of both among
- a) the cosine of their learnt vectors, 0 where it is negative;
- b) the mean of: same category (1 or 0), same brand (1 or 0), shared share of their tags (Jaccard).
+Likeness is from 0 to 1, the mean of those of these two that are known of both items:
+ a) the cosine of their learned vectors, 0 where it is negative;
+ b) the mean of same category (1 or 0), same brand (1 or 0) and the share of tags in common (Jaccard).
 Two items of which nothing is known in common have likeness 0.
 """
 
@@ -18,15 +18,15 @@ from models.arrays import Array
 from models.records import ItemFacts
 
 MOST_TAGS: Final = 64
-"""Tags that are compared, the commonest of the pool: more would take as long as the ranking did."""
+"""Tags that are compared, the commonest of the pool. More would take as long as the ranking did."""
 
 UNKNOWN: Final = ItemFacts()
 
 
 class Traits(NamedTuple):
-    """What the items of a pool are compared by. m items, f factors, t tags; -1 stands for an unknown one."""
+    """What the items of a pool are compared by: m items, f factors, t tags. An unknown category or brand is -1."""
 
-    vectors: Array  # (m, f) f32 of length 1, or 0 when nothing was learnt
+    vectors: Array  # (m, f) f32 of length 1, or 0 when nothing was learned
     learnt: Array  # (m,) f64 1 or 0
     categories: Array  # (m,) i64
     brands: Array  # (m,) i64
@@ -35,7 +35,11 @@ class Traits(NamedTuple):
 
 
 def traits(vectors: Array, facts: Sequence[ItemFacts | None]) -> Traits:
-    """The traits of a pool. vectors: (m, f), zero rows for items without a learnt one.
+    """Gathers the traits of a pool.
+
+    Args:
+        vectors: (m, f) learned vectors, zero where nothing was learned.
+        facts: facts of the m items, None where there are none.
 
     >>> same = ItemFacts(category="tea", brand="B")
     >>> pool = traits(np.zeros((3, 2)), [same, same, ItemFacts(category="mugs", brand="B")])
@@ -74,36 +78,36 @@ def _tags(facts: Sequence[ItemFacts]) -> Array:
 
 
 def alike(pool: Traits) -> Array:
-    """(m, m) likeness of every two items of the pool, 0 to 1."""
+    """Returns (m, m) likeness of every two items of the pool, 0 to 1."""
     cosines = np.maximum(_products(pool.vectors), 0.0)
     both_learnt = np.outer(pool.learnt, pool.learnt)
-    said, weights = _by_facts(pool)
-    both_said = (weights > 0).astype(np.float64)
-    total = cosines * both_learnt + said / np.maximum(weights, 1.0)
-    return np.asarray(np.minimum(1.0, total / np.maximum(both_learnt + both_said, 1.0)))
+    agreement, weights = _by_facts(pool)
+    both_known = (weights > 0).astype(np.float64)
+    total = cosines * both_learnt + agreement / np.maximum(weights, 1.0)
+    return np.asarray(np.minimum(1.0, total / np.maximum(both_learnt + both_known, 1.0)))
 
 
 def _products(rows: Array) -> Array:
-    # Not by `@`: a BLAS library starts threads for it, which wait for each other while the machine is busy. On two busy
-    # cores a pool of 400 took 100 ms.
+    # Not by `@`: a BLAS library starts threads for it, which wait for each other on a busy machine. On two busy cores a
+    # pool of 400 took 100 ms.
     return np.asarray(np.einsum("ik,jk->ij", rows, rows))
 
 
 def _by_facts(pool: Traits) -> tuple[Array, Array]:
-    """(m, m) sums over the kinds of facts that both have, and (m, m) how many kinds those are."""
+    """Returns (m, m) sums of agreement over kinds of facts that both items have, and (m, m) numbers of these kinds."""
     m = len(pool.learnt)
-    said, weights = np.zeros((m, m)), np.zeros((m, m))
+    agreement, weights = np.zeros((m, m)), np.zeros((m, m))
     for codes in (pool.categories, pool.brands):
         known = codes >= 0
         both = np.outer(known, known)
-        said += (codes[:, None] == codes[None, :]) & both
+        agreement += (codes[:, None] == codes[None, :]) & both
         weights += both
     if pool.tags.shape[1]:
         shared = _products(pool.tags)
         both = np.outer(pool.sizes > 0, pool.sizes > 0)
-        said += shared / np.maximum(pool.sizes[:, None] + pool.sizes[None, :] - shared, 1.0)
+        agreement += shared / np.maximum(pool.sizes[:, None] + pool.sizes[None, :] - shared, 1.0)
         weights += both
-    return said, weights
+    return agreement, weights
 
 
 __all__ = ["Traits", "alike", "traits"]

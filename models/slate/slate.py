@@ -1,4 +1,4 @@
-"""In: stages of scored candidates and a request's rules. Out: the slate: what is shown, in which order. Stage 7."""
+"""Stages of scored candidates and a request's rules in; the slate, in order, out. Stage 7."""
 
 from __future__ import annotations
 
@@ -26,13 +26,19 @@ class Candidate(NamedTuple):
 
 
 Scored = tuple[str, float, str]
-"""What a slate takes as a candidate: a plain tuple will do where two hundred would have to be made."""
+"""A candidate as a plain tuple: cheaper where two hundred have to be made."""
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """One place of a slate. `rank` starts at 1. The score is what the source gave plus the adjustments.
+    """One place of a slate.
 
-    propensity: with which chance the item came to this place, given those above; 1 when nothing was drawn.
+    Attributes:
+        item_id: the item.
+        score: the source's score plus the adjustments.
+        rank: its place, from 1.
+        source: the source that proposed it.
+        adjustments: values that rules added.
+        propensity: chance with which it came here, given the places above; 1 when nothing was drawn.
     """
 
     item_id: str
@@ -44,7 +50,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> frozenset[str]:
-    """The items of a history that `exclude_seen` keeps off the slate.
+    """Returns the items of a history that `exclude_seen` keeps off the slate.
 
     >>> sorted(seen(["tea", "mug", "pot"], [0, 3, 1], "purchased"))
     ['mug']
@@ -57,7 +63,8 @@ def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> froz
 
 
 def ordered(candidates: Iterable[Scored]) -> Iterator[Scored]:
-    """Candidates in descending score as they came, equal scores by item id: the same slate on every replica.
+    """Orders candidates of equal score by item id, so that the slate is the same on every replica. They come in
+    descending score.
 
     >>> [c.item_id for c in ordered([Candidate("b", 1.0, ""), Candidate("a", 1.0, ""), Candidate("c", 0.5, "")])]
     ['a', 'b', 'c']
@@ -72,12 +79,16 @@ def ordered(candidates: Iterable[Scored]) -> Iterator[Scored]:
 
 
 def compose(stages: Iterable[Iterable[Scored]], n: int, allowed: Callable[[str], bool]) -> list[Shown]:
-    """The first `n` allowed items, each once: all of a stage before any of the next.
+    """Takes the first `n` allowed items, each once: all of a stage before any of the next.
 
-    `stages` are in order of preference and are read only as far as needed, so that a fallback (the category by
-    popularity, what is popular, the catalogue) costs nothing while the ranked candidates fill the page. Scores never
-    rise down the page: a later stage's scores are moved down to start at the last one before, their gaps kept.
-    Within a stage scores must not rise; equal ones are ordered by item id.
+    Stages are read only as far as needed, so that a fallback (the category by popularity, popular items, the catalogue)
+    costs nothing while the ranked candidates fill the page. Scores never rise down the page: those of a later stage are
+    moved down to start at the last one before, and keep their gaps.
+
+    Args:
+        stages: candidates in order of preference. Scores must not rise within a stage; equal ones are ordered by id.
+        n: items wanted.
+        allowed: whether an item may be shown.
 
     >>> ranked = [Candidate("tea", 2.0, "ranker"), Candidate("mug", 1.0, "repeat")]
     >>> popular = [Candidate("tea", 90.0, "popular"), Candidate("pot", 70.0, "popular")]
@@ -111,7 +122,14 @@ def arranged(
     penalty: Array | None = None,
     random: np.random.Generator | None = None,
 ) -> list[Shown]:
-    """The page that `wishes` make of a pool, as `compose` gave it; see models.slate.arrangement for the rules.
+    """Applies the wishes of a request to a pool; models.slate.arrangement has the rules.
+
+    Args:
+        pool: what `compose` returned, longer than the page.
+        wishes: what the request wishes.
+        alike: (m, m) likeness of every two items of the pool.
+        penalty: (m,) spreads that rotation takes off.
+        random: where chance comes from.
 
     >>> pool = compose([[Candidate("tea", 2.0, "ranker"), Candidate("mug", 1.0, "ranker")]], 9, lambda item: True)
     >>> [(s.item_id, s.score, s.adjustments) for s in arranged(pool, Wishes(2, pinned={1: 1}))]

@@ -1,4 +1,4 @@
-"""The name of a feature, a source or a rule in, what it means to people out."""
+"""What the names of features, sources and rules mean, in words for people. Stage 7."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ FEATURES: Final = {
     "machine_score_in_list": "the taste model prefers it to the other candidates",
     "machine_rank": "it is among the taste model's first",
     "popularity_short": "popular right now",
-    "popularity_middle": "popular of late",
+    "popularity_middle": "popular recently",
     "popularity_long": "popular for a long time",
-    "trend_short": "more popular now than of late",
-    "trend_long": "more popular of late than in the long run",
+    "trend_short": "more popular now than recently",
+    "trend_long": "more popular recently than in the long run",
     "popularity_in_list": "more popular than the other candidates",
     "item_age": "how long the item has been around",
     "item_rest": "how long nobody did anything with it",
     "top_short": "high in the list of what is popular right now",
-    "top_middle": "high in the list of what is popular of late",
+    "top_middle": "high in the list of what was popular recently",
     "top_long": "high in the list of what is popular for a long time",
     "own": "this user did something with it before",
     "own_since": "how long ago this user did something with it",
@@ -104,11 +104,11 @@ FEATURES: Final = {
     "untouched_content_mean": "new, described like the last items taken together",
     "untouched_chance": "how likely it is that this user now takes something nobody touched before",
 }
-"""Of the features of models/features.py."""
+"""Meanings of the features of models/features.py."""
 
 SOURCES: Final = {
     "popularity_short": "popular right now",
-    "popularity_middle": "popular of late",
+    "popularity_middle": "popular recently",
     "popularity_long": "popular for a long time",
     "own_recent": "the user's own recent items",
     "follows": "what others went on to from the last item",
@@ -117,36 +117,36 @@ SOURCES: Final = {
     "machine": "what the taste model expects next",
     "linear": "what the linear model expects next",
     "ranker": "the ranker's score",
-    "popular": "popular of late, to fill the page",
+    "popular": "popular recently, to fill the page",
     "catalogue": "in the catalogue, to fill the page",
-    "untouched": "new, and like what this user looks at",
+    "untouched": "new, and like the items this user looks at",
     "query": "what others took after the same search",
     "requested": "asked for by the request",
 }
-"""Of the contenders of models/recommender/prequential.py when one of them is in charge, and of what fills a page."""
+"""Meanings of the contenders of models/recommender/prequential.py and of what fills a page."""
 
 RULES: Final = {
-    "behind": "stands behind what was ranked",
+    "behind": "stands behind the ranked items",
     "rotation": "was shown to this user before and left alone",
-    "diversity": "too much like what stands above",
+    "diversity": "too much like an item above it",
     "boost": "lifted to its share of the page by the shop",
     "pinned": "moved to its place by the shop",
     "explore": "drawn to see how it does",
     "order": "stands above an item that a rule put below it",
-    "unproposed": "not proposed by the source in charge, so below what is",
-    "guard": "what is in charge takes more than the features into account",
+    "unproposed": "not proposed by the source in charge, so below the items that are",
+    "guard": "the source in charge takes more than the features into account",
     "rounding": "the ranker adds up in single precision",
 }
-"""Of what the rules of a slate add."""
+"""Meanings of the rules of a slate."""
 
 
-def words(name: str) -> str:
-    """What a name means; a name without words speaks for itself.
+def meaning(name: str) -> str:
+    """Returns what a name means; a name that is not listed, in plain words.
 
-    >>> words("own_last"), words("a_new_feature")
+    >>> meaning("own_last"), meaning("a_new_feature")
     ('the last thing this user touched', 'a new feature')
     """
     return FEATURES.get(name) or SOURCES.get(name) or RULES.get(name) or name.replace("_", " ")
 
 
-__all__ = ["FEATURES", "RULES", "SOURCES", "words"]
+__all__ = ["FEATURES", "RULES", "SOURCES", "meaning"]

@@ -1,4 +1,4 @@
-"""Paired numbers in; conclusions with bounds out. Pure numpy."""
+"""Paired numbers in; conclusions with bounds out."""
 
 from models.statistics.attribution import VERSIONS, Attribution
 from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Comparison, Standing, Window

@@ -1,8 +1,9 @@
-"""Slates that were shown and events that name a request in, what came of each version's slates out.
+"""Attributes events to the slates that they followed, and counts them by version.
 
-An event belongs to the slate whose request_id it carries, if its item stood there. Versions come each second, so they
-are counted in groups: a group takes slates until it has a thousand and the version changes. `current` and `previous`
-are the two newest groups, `older` is all before; an event whose slate is not known (any more) is `unknown`.
+An event belongs to the slate whose request_id it carries, if that slate held its item. A version comes each second, so
+versions are counted in groups: a group takes slates until it has a thousand and the version changes. `current` and
+`previous` are the two newest groups, `older` is everything before. An event whose slate is not known, or no longer, is
+`unknown`.
 """
 
 from __future__ import annotations
@@ -13,37 +14,42 @@ from typing import Final
 
 import xxhash
 
-from models.records import SlateRecord
-from models.records.events import KINDS
+from models.records import KINDS, SlateRecord
 
 WINDOW: Final = 50_000
 """Slates remembered, some 15 MB: eight minutes at 100 slates a second, most of a day at one."""
 
 WAITING: Final = 10_000
-"""Requests remembered whose events came before their slate, since the two travel in different topics."""
+"""Requests remembered whose events arrived before their slate: the two travel in different topics."""
 
 EACH: Final = 64
-"""Events remembered of each of them: a page of ten, clicked and bought, is twenty."""
+"""Events remembered of each such request: a page of ten items, all clicked and bought, makes twenty."""
 
 GROUP: Final = 1_000
-"""Slates of a group before the next version begins another: a rate of 3 % then has a standard error of half a per cent
-point, and a smaller group would say nothing."""
+"""Slates of a group before the next version begins another. A rate of 3 % then has a standard error of half a
+percentage point; a smaller group would say nothing."""
 
 VERSIONS: Final = ("current", "previous", "older", "unknown")
 
 
 @dataclass(slots=True)
 class Group:
-    """Slates of some versions in a row (`first` to `last` by sequence), and how many were followed by each kind."""
+    """Slates of some versions in a row.
+
+    Attributes:
+        first: sequence number of the first version.
+        last: sequence number of the last one.
+        slates: slates counted.
+        followed: of these, slates that an event of each kind followed, by code of the kind.
+    """
 
     first: int = 0
     last: int = 0
     slates: int = 0
-    items: int = 0
     followed: list[int] = field(default_factory=lambda: [0] * len(KINDS))
 
     def rate(self, kind: int) -> float:
-        """Share of the slates that at least one event of this kind followed; 0 while there is none."""
+        """Returns the share of the slates that at least one event of this kind followed, 0 without slates."""
         return self.followed[kind] / self.slates if self.slates else 0.0
 
 
@@ -55,7 +61,18 @@ class _Shown:
 
 
 class Attribution:
-    """Counts, bounded. `events[version][kind]` are counts for ever, groups those of their slates.
+    """Counts slates and the events that followed them, in bounded memory.
+
+    Args:
+        window: slates remembered.
+        group: slates of a group before the next version begins another.
+
+    Attributes:
+        current: the newest group.
+        previous: the group before it.
+        slates: slates counted since the start.
+        elsewhere: events whose item was not on the slate that they name.
+        events: events since the start, by group (one of VERSIONS) and code of the kind.
 
     >>> seen = Attribution()
     >>> seen.slate(SlateRecord("5f", 1.0, ["tea", "mug"], sequence=7))
@@ -70,20 +87,22 @@ class Attribution:
         self._waited: dict[str, list[tuple[int, str]]] = {}
         self.current, self.previous, self._older = Group(), Group(), Group()
         self.slates = 0
-        """Slates counted, ever."""
         self.elsewhere = 0
-        """Events whose item did not stand on the slate they name."""
         self.events = {version: [0] * len(KINDS) for version in VERSIONS}
 
     def slate(self, slate: SlateRecord, *, counted: bool = True) -> None:
-        """A slate was shown. counted=False: it is only remembered, as one whose events were counted in another life."""
+        """Remembers a slate that was shown.
+
+        Args:
+            slate: the slate.
+            counted: False for one that was counted before a restart.
+        """
         if slate.request_id in self._shown:
             return
         group = self._older
         if counted:
             group = self._group_of(slate.sequence)
             group.slates += 1
-            group.items += len(slate.items)
             self.slates += 1
         self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)))
         if len(self._shown) > self._window:
@@ -103,7 +122,16 @@ class Attribution:
         return group
 
     def event(self, request_id: str, kind: int, item: str) -> str:
-        """Count one event; returns which version's it is, "" when it waits for its slate or was elsewhere."""
+        """Counts an event.
+
+        Args:
+            request_id: the slate that it names.
+            kind: code of its kind.
+            item: id of its item.
+
+        Returns:
+            The group of the slate, one of VERSIONS; "" when the event waits for its slate, or its item was not there.
+        """
         shown = self._shown.get(request_id)
         if shown is None:
             self._wait(request_id, kind, item)
@@ -123,16 +151,16 @@ class Attribution:
         return "current" if group is self.current else "previous" if group is self.previous else "older"
 
     def _wait(self, request_id: str, kind: int, item: str) -> None:
-        mine = self._waiting.setdefault(request_id, [])
-        if len(mine) < EACH:
-            mine.append((kind, item))
+        events = self._waiting.setdefault(request_id, [])
+        if len(events) < EACH:
+            events.append((kind, item))
         else:
             self.events["unknown"][kind] += 1
         if len(self._waiting) > WAITING:
             self.age()
 
     def age(self) -> None:
-        """Time passed: events that waited for their slate since before the last call count as unknown."""
+        """Counts as unknown the events that have waited for their slate since before the last call."""
         for waiting in self._waited.values():
             for kind, _ in waiting:
                 self.events["unknown"][kind] += 1
@@ -140,7 +168,7 @@ class Attribution:
 
 
 def short(item: str) -> int:
-    """32 bits of an id's hash: one in four thousand million foreign items passes for one of a slate of one."""
+    """Returns 32 bits of an id's hash: one in four thousand million foreign items passes for a given one."""
     return xxhash.xxh32_intdigest(item.encode())
 
 

@@ -1,4 +1,4 @@
-"""Ranks of the same events under two models in; sums that say which is better, and how surely, out. Stage 6."""
+"""Compares two models by their ranks of the same events: sums that say which is better, and how surely. Stage 6."""
 
 from __future__ import annotations
 
@@ -14,43 +14,54 @@ DEPTH: Final = 20
 """Ranks that count, as in models/recommender/prequential.py."""
 
 RECIPROCAL_BOUND: Final = 0.5
-"""Differences of reciprocal rank are clipped here: beyond it lies only first place against nothing, and one half of the
+"""Differences of reciprocal rank are clipped here. Only first place against no place differs by more, and half the
 range makes the bound twice as sharp."""
 
 WINDOW: Final = 1_000
-"""Tested events of one window of the crash test: its null is about every moment: old merits must not cover a fall."""
+"""Tested events of one window of the crash test. It speaks of the present: old merits must not cover a fall."""
 
 
 class Bounds(NamedTuple):
-    """Mean differences of hit rate and reciprocal rank, and bounds that hold at all times with 1 - alpha together."""
+    """Lower and upper bounds of the mean differences of hit rate and reciprocal rank.
+
+    All of them hold at all times together, with probability 1 - alpha.
+    """
 
     hit: tuple[float, float]
     reciprocal: tuple[float, float]
 
     @property
     def worse(self) -> bool:
-        """Whether one of the two is below zero for certain."""
+        """Whether one of the two is shown to be below zero."""
         return self.hit[1] < 0.0 or self.reciprocal[1] < 0.0
 
     def above(self, margin: float) -> bool:
-        """Whether neither is below -margin, for certain."""
+        """Whether both are shown to be above -margin."""
         return self.hit[0] > -margin and self.reciprocal[0] > -margin
 
     @property
     def better(self) -> bool:
-        """Whether one of the two is above zero for certain and the other is not below."""
+        """Whether one of the two is shown to be above zero, and neither to be below."""
         return not self.worse and (self.hit[0] > 0.0 or self.reciprocal[0] > 0.0)
 
 
 class Comparison(msgspec.Struct):
-    """One model (`of`; "" for what is learnt up to now) against another, on the same tested events.
+    """One model against another, on the same tested events. A hit is an item within the first 20.
 
-    `hits`, `other_hits`: events whose item was within the first 20. `right`, `wrong`: of the current window, where only
-    this model had it and where only the other had it; `others`: where the other had it.
+    Attributes:
+        against: the other model, a version or the name of a source.
+        of: this model's version; "" for the challenger.
+        hit: differences of hits.
+        reciprocal: differences of reciprocal ranks.
+        hits: this model's hits.
+        other_hits: the other's.
+        right: events of the current window that only this model hit.
+        wrong: events of the current window that only the other hit.
+        others: events of the current window that the other hit.
 
     >>> comparison = Comparison("v1")
-    >>> for mine, other in ((1, 0), (30, 2), (4, 4)):
-    ...     comparison.add(mine, other)
+    >>> for rank, other in ((1, 0), (30, 2), (4, 4)):
+    ...     comparison.add(rank, other)
     >>> comparison.hits, comparison.other_hits, comparison.hit.total, comparison.right, comparison.wrong
     (2, 2, 0.0, 1, 1)
     >>> comparison.reciprocal.total
@@ -73,29 +84,34 @@ class Comparison(msgspec.Struct):
         return self.hit.n
 
     def add(self, rank: int, other: int) -> None:
-        """One tested event: the rank of its item under this model and the other, 0 for not proposed."""
-        mine, theirs = _hit(rank), _hit(other)
+        """Adds a tested event.
+
+        Args:
+            rank: rank of its item under this model, from 1; 0 when it was not proposed.
+            other: the same under the other model.
+        """
+        own, others = _hit(rank), _hit(other)
         if self.n % WINDOW == 0:
             self.right = self.wrong = self.others = 0
-        self.hits += mine
-        self.other_hits += theirs
-        self.right += mine > theirs
-        self.wrong += theirs > mine
-        self.others += theirs
-        self.hit.add(mine - theirs)
-        self.reciprocal.add(mine / max(rank, 1) - theirs / max(other, 1))
+        self.hits += own
+        self.other_hits += others
+        self.right += own > others
+        self.wrong += others > own
+        self.others += others
+        self.hit.add(own - others)
+        self.reciprocal.add(own / max(rank, 1) - others / max(other, 1))
 
     def bounds(self, alpha: float) -> Bounds:
-        """Intervals of both measures; alpha is shared between them."""
+        """Returns the bounds of both measures, which share alpha."""
         return Bounds(self.hit.interval(alpha / 2), self.reciprocal.interval(alpha / 2))
 
     def crashed(self) -> float:
-        """ln of the evidence that the other model is alone right more often, in this window."""
+        """Returns ln of the evidence that the other model is more often the only one to hit, in this window."""
         return crash.log_evidence(self.wrong, self.right)
 
     @property
     def fallen(self) -> float:
-        """Share of the other's hits in this window that this model lost.
+        """Share of the other's hits in this window that this model misses, less what it hits alone.
 
         >>> Comparison("v1", right=2, wrong=12, others=20).fallen
         0.5
@@ -103,7 +119,12 @@ class Comparison(msgspec.Struct):
         return (self.wrong - self.right) / max(self.others, 1)
 
     def margin(self, absolute: float, relative: float) -> float:
-        """How much worse counts as no worse: the larger of an absolute hit rate and a share of the other's."""
+        """Returns how much worse still counts as no worse.
+
+        Args:
+            absolute: a difference in hit rate.
+            relative: a share of the other's hit rate. The larger of the two counts.
+        """
         return max(absolute, relative * self.other_hits / max(self.n, 1))
 
 
@@ -112,10 +133,19 @@ def _hit(rank: int) -> int:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Quality of the last consumed records: how many, shares of them; `top_user`: events of the busiest of `users`.
+    """Quality of the last consumed records.
 
-    `hit`: share of the last tested events whose item was within the first 20, `usual`: of all before, fading.
-    `fallen`: so few that such labels are no evidence. `doubted`: since then it has not come back to about the usual.
+    Attributes:
+        records: how many they are.
+        bad: share of rejected records.
+        duplicate: share of duplicates.
+        unknown: share of tested events whose item nobody had touched.
+        top_user: share of the busiest user's events.
+        users: number of users.
+        hit: hit rate of the last tested events.
+        usual: hit rate of those before, fading.
+        fallen: `hit` is so low that such labels are no evidence.
+        doubted: since it fell it has not come back to about the usual.
     """
 
     records: int = 0
@@ -131,13 +161,21 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """All the learner knows of a version when it cuts it; None: not compared (yet).
+    """What the learner knows of a version when it cuts it. A comparison is None where nothing was compared yet.
 
-    `reference`: what is learnt against the last known good version. `champion`: against what is served. `probation`:
-    what is served against the reference. `learnt`: the learnt ranking against the best single source, whose name is
-    in `against`. `paused`: why versions are not compared, "" when they are. `lag`: seconds the learner is behind.
-    `exposed`: on how few items slates rest.
-    `alarms`: names of what the drift detectors saw within the last tested events. `applied`: events learnt.
+    models/gate/vocabulary.py explains the words.
+
+    Attributes:
+        reference: the challenger against the reference.
+        champion: the challenger against the champion.
+        probation: the champion against the reference.
+        learnt: the learned ranking against the baseline, whose name is in `against`.
+        paused: why versions are not compared, "" when they are.
+        window: quality of the last consumed records.
+        lag: seconds that the learner is behind the stream.
+        alarms: names of the drift detectors that raised an alarm within the last tested events.
+        applied: events learned.
+        exposed: on how few items slates rest.
     """
 
     reference: Comparison | None = None

@@ -1,11 +1,11 @@
-"""Paired differences, clipped, in; bounds of their running mean that hold at every moment at once out. Stage 6.
+"""Clipped paired differences in; bounds of their running mean that hold at every moment at once out. Stage 6.
 
 Empirical-Bernstein confidence sequence: Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric,
 nonasymptotic confidence sequences", Annals of Statistics 49(2), 2021, Theorem 4 with the stitched boundary of
 Theorem 1; for forecasters that learn and drift: Choe and Ramdas, "Comparing Sequential Forecasters", Operations
-Research 2023, Theorem 2. Nothing is assumed of how the differences depend on each other or change, so one may look
-after every event, stop when one likes, and the statement is about the average difference so far. That is why it is not
-a test that bets on the next difference: under drift such a test is right about some moment, wrong about the average.
+Research 2023, Theorem 2. Nothing is assumed of how the differences depend on each other or change: one may look after
+every event and stop at any time, and the statement is about the average difference so far. A test that bets on the next
+difference would not do: under drift it is right about some moment, and wrong about the average.
 """
 
 from __future__ import annotations
@@ -24,12 +24,18 @@ _K1: Final = (2.0**0.25 + 2.0**-0.25) / math.sqrt(2.0)
 _K2: Final = (math.sqrt(2.0) + 1.0) / 2.0
 
 FLOOR: Final = 10.0
-"""Least variance of interest, in squared bounds: below some ten discordant events nothing is claimed anyway. Larger
-costs power early, smaller costs it late."""
+"""Least variance of interest, in squared bounds: below some ten discordant events nothing is claimed anyway. A larger
+one costs power early, a smaller one late."""
 
 
 class Sums(msgspec.Struct):
-    """Paired differences so far: how many, their sum, and the sum of squares around the running mean before each.
+    """Paired differences so far.
+
+    Attributes:
+        bound: differences are clipped to plus or minus this.
+        n: how many there are.
+        total: their sum.
+        variance: sum of squares around the running mean before each.
 
     >>> sums = Sums()
     >>> for difference in (1.0, 0.0, -1.0, 1.0):
@@ -45,11 +51,14 @@ class Sums(msgspec.Struct):
 
     @property
     def mean(self) -> float:
-        """Mean difference, 0 before the first."""
+        """Mean difference, 0 without any."""
         return self.total / self.n if self.n else 0.0
 
     def add(self, difference: float) -> None:
-        """One more, clipped to the bound; what is no number is a defect of the caller. Raises ValueError.
+        """Adds a difference, clipped to the bound.
+
+        Raises:
+            ValueError: it is not finite, which is a defect of the caller.
 
         >>> sums = Sums(bound=0.5)
         >>> sums.add(3.0)
@@ -59,13 +68,15 @@ class Sums(msgspec.Struct):
         if not math.isfinite(difference):
             raise ValueError(f"a difference of {difference} can't be compared")
         clipped = min(self.bound, max(-self.bound, difference))
-        # Around the mean before it: the centre must not know the event it is about.
+        # Around the mean before it: the centre must not know the event that it judges.
         self.variance += (clipped - self.mean) ** 2
         self.n += 1
         self.total += clipped
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """(lower, upper): each side holds at all times together with probability 1 - alpha; the range when empty.
+        """Returns lower and upper bound of the mean; the whole range without differences.
+
+        Each side holds at all times together, with probability 1 - alpha.
 
         >>> low, high = interval(n=22_000, total=220.0, variance=2_200.0, alpha=0.01)
         >>> round(low, 4), round(high, 4)
@@ -77,7 +88,7 @@ class Sums(msgspec.Struct):
 
 
 def interval(n: int, total: float, variance: float, alpha: float, bound: float = 1.0) -> tuple[float, float]:
-    """The bounds of `Sums.interval`, never wider than the range of a clipped difference."""
+    """Computes the bounds of `Sums.interval`, never wider than the range of a clipped difference."""
     if n == 0:
         return -bound, bound
     reach = float(radius(variance, alpha, bound))
@@ -85,7 +96,12 @@ def interval(n: int, total: float, variance: float, alpha: float, bound: float =
 
 
 def radius(variance: Any, alpha: float, bound: float = 1.0) -> Any:
-    """How far the sum of differences may stray from the sum of their expectations; of one variance or an array.
+    """Returns how far the sum of differences may stray from the sum of their expectations.
+
+    Args:
+        variance: sum of squares around the running mean; one number or an array.
+        alpha: probability that the sum ever strays further, to one side.
+        bound: bound of a difference.
 
     >>> round(float(radius(200.0, 0.05)), 1) < round(float(radius(200.0, 0.01)), 1)
     True

@@ -1,6 +1,6 @@
-"""Two samples of scores in; how far their distributions lie apart, out. Stage 6.
+"""Two samples of scores in; the distance of their distributions out. Stage 6.
 
-Effect sizes, not p-values: scores of one list depend on each other, and with enough of them any difference is certain.
+Effect sizes, not p-values: scores of one list depend on each other, and with enough scores any difference is certain.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from models.arrays import Array
 
 BINS: Final = 10
 LEAST: Final = 1e-4
-"""Share that an empty bin counts as: an infinite index would say no more."""
+"""Share that an empty bin counts as. An infinite index would say no more."""
 
 
 def stability(before: Array, after: Array) -> float:
     """Population stability index: sum of (q - p) ln(q / p) over the deciles of `before`; 0 for equal samples.
 
-    Below .1 nothing has happened and above .25 much, by the custom of credit scoring (Yurdakul, "Statistical properties
-    of the population stability index", 2018); under no change it is about 9 (1/n + 1/m).
+    Below 0.1 nothing has happened and above 0.25 much, by the custom of credit scoring (Yurdakul, "Statistical
+    properties of the population stability index", 2018); under no change it is about 9 (1/n + 1/m).
 
     >>> same = np.arange(1_000.0)
     >>> stability(same, same), round(stability(same, same + 100.0), 3)

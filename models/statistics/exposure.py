@@ -1,7 +1,7 @@
-"""Slates that were shown in; on how few items the eyes of all users rest, out. Stage 6.
+"""Measures how concentrated exposure is: how few items fill most of the places that users were shown. Stage 6.
 
-A model that falls back on what is popular makes itself right: what all are shown, all click. Its hits say nothing of
-that, so it is read from what was shown.
+A model that falls back on popular items makes itself right, because users click what they are all shown. Its hits do
+not tell, so exposure is read from the slates.
 """
 
 from __future__ import annotations
@@ -17,21 +17,28 @@ import msgspec
 from models.statistics.attribution import short
 
 WINDOW: Final = 1_000
-"""Slates looked at: ten seconds of a busy shop, and shares with a standard error below a hundredth."""
+"""Slates of a window: ten seconds of a busy shop, and shares with a standard error below 0.01."""
 
 SEEN: Final = 10
-"""Places of a slate that count: what users look at."""
+"""Places of a slate that count: those that users look at."""
 
 HEAD: Final = 10
 """Items whose share is reported."""
 
 MEMORY: Final = 100
-"""Windows that the usual share is of, about; a window is looked at whenever it was renewed by a tenth."""
+"""Windows behind the usual share, about. A window counts whenever a tenth of it is new."""
 
 
 class Exposed(msgspec.Struct, frozen=True):
-    """Of the last `slates`: different `items` shown, share of the ten most shown (`top`, and what is `usual`), Gini
-    coefficient over the items shown (0: all alike), and `effective` items, exp of the entropy.
+    """Figures of a window.
+
+    Attributes:
+        slates: slates in it.
+        items: different items shown.
+        top: share of the ten items shown most.
+        usual: the same share in the windows before.
+        gini: Gini coefficient over the items shown; 0 when all are shown equally often.
+        effective: exp of the entropy: as many items shown equally often would be as varied.
     """
 
     slates: int = 0
@@ -43,7 +50,10 @@ class Exposed(msgspec.Struct, frozen=True):
 
 
 class Exposure:
-    """For one thread; `figures` is a value that others may read.
+    """Counts what slates show, for one thread. Others may read `figures`.
+
+    Args:
+        window: slates looked at.
 
     >>> shown = Exposure(window=4)
     >>> for slate in (["tea"], ["tea"], ["mug"], ["pot"]):
@@ -62,7 +72,7 @@ class Exposure:
         self.figures = Exposed()
 
     def slate(self, items: Sequence[str]) -> None:
-        """One slate, best first."""
+        """Adds a slate: ids, best first."""
         seen = tuple(map(short, items[:SEEN]))
         self._slates.append(seen)
         self._counts.update(seen)
@@ -74,14 +84,14 @@ class Exposure:
                     del self._counts[item]
 
     def look(self) -> Exposed:
-        """Figures of the window as it is."""
+        """Returns the figures of the present window."""
         counts, full = sorted(self._counts.values()), len(self._slates) >= self._window
         total = sum(counts)
         if not total:
             return self.figures
         top = sum(nlargest(HEAD, counts)) / total
         if full and self._fresh * 10 >= self._window:
-            # Slow to follow: what rises within minutes is a change, whatever it rises to.
+            # It follows slowly: a rise within minutes is a change, whatever it leads to.
             self._fresh, self._looks = 0, min(self._looks + 1, MEMORY)
             self._usual += (top - self._usual) / self._looks
         ranked = sum(place * count for place, count in enumerate(counts, 1))

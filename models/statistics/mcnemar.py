@@ -1,9 +1,9 @@
-"""Hits that only one of two models had in; evidence that one of them has crashed out. Stage 6.
+"""Sequential McNemar test: has one of two models collapsed? Looks at events that only one of them hit. Stage 6.
 
-A sequential McNemar test: of the events where exactly one model was right, each should be as often the one. The
-likelihood that one is right more often, mixed uniformly over how much, against one half is a non-negative martingale
-under "at most as often", so by Ville's inequality it ever reaches 1 / alpha with probability alpha at most. It assumes
-that of every single moment, not on average, which is why it watches short windows for a crash and promotes nothing.
+If the models are equally good, each should be the only one right equally often. The likelihood that one of them is
+right more often, mixed uniformly over how much, against one half is a non-negative martingale under "at most as often".
+By Ville's inequality it ever reaches 1 / alpha with probability alpha at most. It assumes that of every single moment,
+not on average; that is why it watches short windows for a crash and promotes nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import math
 
 
 def log_evidence(right: int, wrong: int) -> float:
-    """ln E for "the model that was alone right `right` times is the better one"; wrong: the other was alone right.
+    """Returns ln E of the evidence that a model is better than another.
+
+    Args:
+        right: events where only this model was right.
+        wrong: events where only the other was right.
 
     E = 2^(n+1) times the integral over 1/2 to 1 of t^right (1-t)^wrong, n = right + wrong. With integers it is a
-    binomial sum, so that no special function is needed.
+    binomial sum, so no special function is needed.
 
     >>> log_evidence(0, 0)
     0.0
@@ -31,7 +35,7 @@ def _log_beta(a: int, b: int) -> float:
 
 
 def _log_tail(most: int, trials: int) -> float:
-    """ln P(a fair coin shows at most `most` heads in `trials`), through whichever tail is the small one.
+    """Returns ln P(a fair coin shows at most `most` heads in `trials`), from the smaller of the two tails.
 
     >>> round(math.exp(_log_tail(1, 2)), 12), _log_tail(2, 2)
     (0.75, 0.0)
@@ -43,7 +47,7 @@ def _log_tail(most: int, trials: int) -> float:
 
 
 def _log_lower_tail(most: int, trials: int) -> float:
-    """The same for `most` below one half of `trials`: the terms fall geometrically from the last one down."""
+    """The same for `most` below half of `trials`: the terms fall geometrically from the last one down."""
     largest = math.lgamma(trials + 1) - math.lgamma(most + 1) - math.lgamma(trials - most + 1) - trials * math.log(2.0)
     term, total = 1.0, 1.0
     for heads in range(most, 0, -1):

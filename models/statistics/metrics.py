@@ -1,4 +1,4 @@
-"""Ranks and lists in, the figures of the field out: hit rate, reciprocal rank, NDCG, intervals, coverage, novelty.
+"""Ranks and lists in; the usual figures out: hit rate, reciprocal rank, NDCG, intervals, coverage, novelty.
 
 A rank of 0 is a miss. With one relevant item per ranking, hit rate is recall, and the ideal DCG is 1.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from models.arrays import Array
 
 DRAWS: Final = 2000
-"""Bootstrap samples. The ends of a 95 % interval then move by a few percent of its width from seed to seed."""
+"""Bootstrap samples. The ends of a 95 % interval then differ by a few percent of its width from seed to seed."""
 
 _TOGETHER: Final = 4_000_000  # numbers of one block of bootstrap draws: 32 MB
 
@@ -59,11 +59,12 @@ MEASURES: Final[dict[str, Callable[[Array, int], Array]]] = {
     "mrr": reciprocal_rank,
     "ndcg": discounted_gain,
 }
-"""What is averaged over the evaluated events, by name."""
+"""Figures that are averaged over the evaluated events, by name."""
 
 
 def standard_error(values: Array) -> float:
-    """Of the mean, events taken as independent. Events of one user are not, so it is somewhat too small.
+    """Returns the standard error of the mean. It takes events as independent; those of one user are not, so it is
+    somewhat too small.
 
     >>> standard_error(np.array([0.0, 1.0, 0.0, 1.0]))
     0.25
@@ -79,9 +80,15 @@ class Paired(NamedTuple):
 
 
 def paired(values: Array, base: int, seed: int, draws: int = DRAWS) -> list[Paired]:
-    """Every column of `values` (n, contenders) against column `base`, by a paired bootstrap over events (Efron 1979).
+    """Compares every contender with one of them, by a paired bootstrap over events (Efron 1979).
 
-    Every draw takes the same events for all columns. The ratio of a base of 0 is None.
+    Every draw takes the same events for all contenders. The ratio to a base of 0 is None.
+
+    Args:
+        values: (n, contenders) figure of each event.
+        base: column to compare with.
+        seed: of the draws.
+        draws: bootstrap samples.
 
     >>> same, half = paired(np.array([[1.0, 0.5], [1.0, 0.5]]), 0, seed=1)
     >>> half.ratio, half.difference.value
@@ -100,7 +107,7 @@ def paired(values: Array, base: int, seed: int, draws: int = DRAWS) -> list[Pair
 
 
 def _resampled_means(values: Array, generator: np.random.Generator, draws: int) -> Array:
-    """(draws, contenders). How often each event is drawn is multinomial: one product instead of gathering rows."""
+    """Returns means (draws, contenders). Counts of events are multinomial: one product instead of gathering rows."""
     count = len(values)
     if not count:
         return np.zeros((0, values.shape[1]))
@@ -124,7 +131,7 @@ def _interval(value: float | None, samples: Array) -> Interval:
 
 
 def coverage(lists: Sequence[Sequence[str]], catalogue: int) -> float:
-    """Share of a catalogue of so many items that is in at least one of the lists.
+    """Returns the share of a catalogue of so many items that is in at least one of the lists.
 
     >>> coverage([["a", "b"], ["b"]], 4)
     0.5
@@ -133,9 +140,9 @@ def coverage(lists: Sequence[Sequence[str]], catalogue: int) -> float:
 
 
 def personalisation(lists: Sequence[Sequence[str]], k: int) -> float | None:
-    """One minus the mean over all pairs of lists of (items in both) / k. None for fewer than two lists.
+    """Returns one minus the mean over all pairs of lists of (items in both) / k; None for fewer than two lists.
 
-    Counted by item: an item in c lists is shared by c (c - 1) / 2 pairs.
+    It counts by item: an item in c lists is shared by c (c - 1) / 2 pairs.
 
     >>> personalisation([["a", "b"], ["b", "c"]], 2)
     0.5
@@ -148,9 +155,15 @@ def personalisation(lists: Sequence[Sequence[str]], k: int) -> float | None:
 
 
 def novelty(lists: Sequence[Sequence[str]], counts: Mapping[str, int], total: int) -> float | None:
-    """Mean over what is shown of -log2(share of the events that named the item): bits (Zhou and others, PNAS 2010).
+    """Returns the mean over the shown items of -log2(share of the events that named the item), in bits (Zhou and
+    others, PNAS 2010); None when nothing is shown.
 
-    One is added to counts and total, so that an item nobody touched is finite. None when nothing is shown.
+    One is added to counts and total, so that an item nobody touched is finite.
+
+    Args:
+        lists: shown items.
+        counts: events by item.
+        total: events of all items.
 
     >>> novelty([["a", "b"]], {"a": 1}, 3)
     1.5
@@ -166,10 +179,14 @@ def novelty(lists: Sequence[Sequence[str]], counts: Mapping[str, int], total: in
 
 
 def pointwise(positive: Array, negative: Array) -> dict[str, float | None]:
-    """Predictions for what happened (target 1) and for one sampled item each (target 0) in, the classic figures out.
+    """Returns the classic figures of a classifier.
 
-    At or above 0.5 counts as predicted. Log loss takes the prediction, cut to [1e-6, 1 - 1e-6], as a probability. `auc`
-    is the share of pairs in which what happened scores higher, ties half.
+    A prediction of 0.5 or more counts as positive. Log loss takes the prediction, cut to [1e-6, 1 - 1e-6], as a
+    probability. `auc` is the share of pairs in which the positive one scores higher, ties count half.
+
+    Args:
+        positive: (n,) predictions of the events that happened (target 1).
+        negative: (n,) predictions of one sampled item for each of them (target 0).
 
     >>> found = pointwise(np.array([0.9, 0.4]), np.array([0.1, 0.6]))
     >>> found["accuracy"], found["precision"], found["recall"], found["f1"], found["auc"]
@@ -178,8 +195,8 @@ def pointwise(positive: Array, negative: Array) -> dict[str, float | None]:
     predicted = np.concatenate([positive, negative])
     target = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])
     true = float((positive >= 0.5).sum())
-    said = float((predicted >= 0.5).sum())
-    precision = true / said if said else None
+    claimed = float((predicted >= 0.5).sum())
+    precision = true / claimed if claimed else None
     recall = true / len(positive) if len(positive) else None
     chance = np.clip(predicted, 1e-6, 1 - 1e-6)
     losses = -np.where(target > 0, np.log(chance), np.log1p(-chance))
@@ -188,7 +205,7 @@ def pointwise(positive: Array, negative: Array) -> dict[str, float | None]:
         "accuracy": _mean((predicted >= 0.5) == (target > 0.5)),
         "precision": precision,
         "recall": recall,
-        "f1": 2 * true / (said + len(positive)) if said + len(positive) else None,
+        "f1": 2 * true / (claimed + len(positive)) if claimed + len(positive) else None,
         "mse": _mean((predicted - target) ** 2),
         "log_loss": _mean(losses),
         "auc": _mean((positive > negative) + 0.5 * (positive == negative)),

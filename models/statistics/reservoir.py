@@ -1,7 +1,8 @@
-"""Tested events in; a bounded sample that reaches far back, and what two versions find of it, out. Stage 6.
+"""Keeps a bounded sample of tested events that reaches far back, and asks two versions for them again. Stage 6.
 
-What is learnt today may cost what was learnt last week. Questions of every age are put to a candidate and to the last
-known good version; both have learnt the answers since, so what only the latter still knows was forgotten.
+Learning today may cost what was learned last week. Questions of every age are put to the candidate and to the
+reference. Both have learned the answers since, so the candidate has forgotten those that only the reference still
+knows.
 """
 
 from __future__ import annotations
@@ -17,18 +18,27 @@ SIZE: Final = 512
 """Questions kept, some 500 KB. Of 200 that the reference answers, 30 lost and 5 gained are far beyond chance."""
 
 LENGTH: Final = 20
-"""Interactions of a history that are kept, the newest: beyond them a list hardly changes."""
+"""Newest interactions of a history that are kept. Older ones hardly change a list."""
 
 SHORTEST: Final = 3
-"""Of fewer, what comes next is anybody's guess."""
+"""Interactions below which the next item cannot be guessed."""
 
 SLICE: Final = 4
-"""Questions put to each version: some 2 ms of a thread that takes a core from requests. All are asked within 128
+"""Questions put to each version: some 2 ms of a thread that competes with requests for a core. All are asked within 128
 versions, about two minutes of a busy shop."""
 
 
 class PastQuestion(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What was known of a user, newest first, and what came. Times in epoch seconds; `user` is a hash of the id."""
+    """A user's history at a moment, and the item that followed.
+
+    Attributes:
+        items: ids of the history, newest first.
+        times: their moments, epoch seconds.
+        kinds: codes of their kinds.
+        now: when the next event came, epoch seconds.
+        item: its item.
+        user: hash of the user's id.
+    """
 
     items: list[str]
     times: list[float]
@@ -39,7 +49,14 @@ class PastQuestion(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Found(NamedTuple):
-    """Of `asked` questions: those the reference answers, of these those the candidate does not, and the other way."""
+    """Answers to the questions of a reservoir.
+
+    Attributes:
+        asked: questions put to both versions.
+        known: those that the reference answers.
+        lost: of these, those that the candidate does not answer.
+        gained: those that only the candidate answers.
+    """
 
     asked: int = 0
     known: int = 0
@@ -55,9 +72,12 @@ class _Asked:
 
 
 class Reservoir:
-    """Ages stay spread on a logarithmic scale: about as many of the last minutes as of the hours and days before.
+    """Questions whose ages spread on a logarithmic scale: as many of the last minutes as of the hours and days before.
 
-    `erase` is for any thread, everything else for one.
+    Any thread may call `erase`; everything else is for one thread.
+
+    Args:
+        size: questions kept.
 
     >>> ages = Reservoir(size=4)
     >>> for second in range(1, 101):
@@ -79,28 +99,34 @@ class Reservoir:
 
     @property
     def questions(self) -> list[PastQuestion]:
-        """All of them, the oldest first."""
+        """All questions, oldest first."""
         return [each.question for each in self._asked]
 
     def add(self, question: PastQuestion) -> None:
-        """Take a question in; of too many, the one goes that its neighbours in age stand in for best."""
+        """Adds a question. Of too many, the one is dropped that its neighbours in age represent best."""
         with self._lock:
             # Questions of several partitions do not come in the order of their times.
             insort(self._asked, _Asked(question), key=lambda each: each.question.now)
             if len(self._asked) > self._size:
-                del self._asked[_superfluous([each.question.now for each in self._asked])]
+                del self._asked[_superfluous([question.now for question in self.questions])]
 
     def erase(self, users: Collection[int]) -> None:
-        """Forget what these users did, by the hashes of their ids."""
+        """Forgets the questions of users, given by the hashes of their ids."""
         with self._lock:
             self._asked = [each for each in self._asked if each.question.user not in users]
 
     def ask(
         self, reference: str, knows: Callable[[PastQuestion], bool], finds: Callable[[PastQuestion], bool]
     ) -> Found:
-        """Put the next SLICE of questions to both; what all that were put to this reference say.
+        """Puts the next SLICE of questions to both versions.
 
-        reference: its version, whose answers are remembered. A candidate's answers stand until it is their turn again.
+        Args:
+            reference: id of the reference, whose answers are remembered.
+            knows: whether the reference answers a question.
+            finds: whether the candidate does. Its answers count until the question's next turn.
+
+        Returns:
+            Counts over all questions that were put to this reference.
         """
         with self._lock:
             asked = self._asked
@@ -110,14 +136,14 @@ class Reservoir:
             if each.by != reference:
                 each.by, each.known = reference, knows(each.question)
             each.now = finds(each.question)
-        told = [each for each in asked if each.by == reference]
-        lost = sum(each.known and not each.now for each in told)
-        gained = sum(each.now and not each.known for each in told)
-        return Found(len(told), sum(each.known for each in told), lost, gained)
+        compared = [each for each in asked if each.by == reference]
+        lost = sum(each.known and not each.now for each in compared)
+        gained = sum(each.now and not each.known for each in compared)
+        return Found(len(compared), sum(each.known for each in compared), lost, gained)
 
 
 def _superfluous(times: list[float]) -> int:
-    """Place of the one, neither first nor last, whose neighbours lie closest for its age."""
+    """Returns the place of the question, neither first nor last, whose neighbours lie closest for its age."""
     newest = times[-1]
     gaps = [
         (after - before) / (newest - time + 1.0)

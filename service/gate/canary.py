@@ -34,7 +34,7 @@ class Findings(NamedTuple):
     """What the mechanical guards find in a version."""
 
     faults: tuple[str, ...]
-    """Reasons of `models.gate.decision.REASONS`; empty when there is no fault."""
+    """Reasons of `models.gate.REASONS`; empty when there is no fault."""
     detail: str
     """A sentence about the first fault."""
     numbers: dict[str, float]

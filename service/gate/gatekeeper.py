@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from models import gate
 from models.gate import Decision, Evidence, GateState, Request, Version, audit
-from models.gate import decision as gate
 from models.recommender import new_scratch
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema

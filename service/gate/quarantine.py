@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from models.gate import decision as gate
+from models import gate
 from models.records import Quarantine, encode_control
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
 from service.ingest import EventPublisher, KafkaUnavailable, Outgoing

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.gate import decision as gate
-from models.gate import policy_hash
+from models import gate
 from service.context import Context
 from service.gate import RevisionConflict
 from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, decode_body, invalid, operation, whole_number
@@ -161,7 +160,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "evidence": _evidence(keeper.evidence),
         "next_tick_seconds": ctx.settings.service.poll_interval,
         "policy": keeper.policy,
-        "policy_hash": policy_hash(keeper.policy),
+        "policy_hash": gate.policy_hash(keeper.policy),
         "store_error": keeper.store_error or None,
         "load_error": keeper.follower.load_error or None,
     }

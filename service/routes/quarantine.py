@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.gate import decision as gate
+from models import gate
 from models.ledger import Quarantined
 from models.records import Drop, Order, Quarantine, Replay, encode_control
 from models.snapshot import Damaged

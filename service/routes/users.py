@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.records.events import KINDS
+from models.records import KINDS
 from service.http import Problem, operation
 from service.routes.common import admit, answer, context
 

@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from models.records import IMPRESSION, Event, decode_slate
-from models.records.events import KINDS
+from models.records import IMPRESSION, KINDS, Event, decode_slate
 from models.statistics import VERSIONS, Attribution, Exposed, Exposure
 from streaming.consumer import KafkaSource
 from streaming.kafka import KafkaTrouble, Offsets, Record, RecordSource

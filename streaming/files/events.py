@@ -16,9 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from models.records import DISLIKE, Event, EventRules, ItemFacts, Rejection, Times, decode, decode_item
+from models.records import DISLIKE, KINDS, Event, EventRules, ItemFacts, Rejection, Times, decode, decode_item
 from models.records import FIELDS as EVENT_FIELDS
-from models.records.events import KINDS
 from streaming.files.hints import flags
 from streaming.files.rows import Bad, FileError, Row, RowFile
 

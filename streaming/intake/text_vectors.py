@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from models.records import ItemFacts
-from models.records.content import content
+from models.records import ItemFacts, content_vector
 
 Contents = Callable[[Sequence[ItemFacts]], list[bytes | None]]
 """Makes the content vectors of item facts, in their order; None for facts without content."""
@@ -54,7 +53,7 @@ def _by_model(model: Any) -> Contents:
         vectors = model.embed([items[at].title for at in titled]) if titled else []
         found = dict(zip(titled, vectors, strict=True))
         return [
-            content(None if at in found else facts.title, facts.tags, found.get(at, facts.embedding))
+            content_vector(None if at in found else facts.title, facts.tags, found.get(at, facts.embedding))
             for at, facts in enumerate(items)
         ]
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from models.evaluation import Stream
-from models.records import Event, EventRules, ItemFacts
-from models.records.events import KINDS
+from models.records import KINDS, Event, EventRules, ItemFacts
 from streaming.files import (
     NO_TYPE,
     SYNONYMS,

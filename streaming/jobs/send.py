@@ -15,8 +15,7 @@ from typing import Final
 
 import msgspec
 
-from models.records import ItemFacts, encode, encode_item
-from models.records.events import KINDS
+from models.records import KINDS, ItemFacts, encode, encode_item
 from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, identity, read_events
 from streaming.kafka import BrokerAway, Delivery, EventProducer
 from streaming.settings import Settings

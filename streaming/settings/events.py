@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from models.records import ALIASES, MAX_EVENT_BYTES, WEIGHTS, EventRules
-from models.records.events import KINDS
+from models.records import ALIASES, KINDS, MAX_EVENT_BYTES, WEIGHTS, EventRules
 from streaming.settings.base import Seconds, Section
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.gate.decision import GateState, Version
+from models.gate import GateState, Version
 from models.ledger.progress import Quarantined
 from models.records.control import Drop, Quarantine, Replay, decode_control
 from service.routes.quarantine import proposed

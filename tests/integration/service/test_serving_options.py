@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.records.items import ItemFacts
-from models.slate.vocabulary import words
+from models.slate.vocabulary import meaning
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Learner, Served, service, shop
@@ -229,7 +229,7 @@ def test_contributions_add_up_to_the_score_and_have_words(settings: Settings, ta
                     ask,
                     item,
                 )
-                assert all(part["words"] == words(part["name"]) != part["name"] for part in parts)
+                assert all(part["words"] == meaning(part["name"]) != part["name"] for part in parts)
                 # Nothing is left unexplained but what single precision leaves.
                 assert "guard" not in {part["name"] for part in parts}
                 for part in parts:

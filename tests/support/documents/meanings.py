@@ -102,7 +102,7 @@ BAD: Final = {
     "witness_reciprocal_rank": "as for the hit rate",
     "witness_squared_error": "rises without a change of taste: that estimator diverges",
 }
-"""By metric, without prefix: what a bad value looks like and what it means."""
+"""What a bad value looks like and what it means, by metric without prefix."""
 
 CLOSER: Final = (
     "alarms_total",

@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from models.gate import audit
-from models.gate.decision import Evidence, GateState, Policy, Version, decide
+from models.gate import Evidence, GateState, Policy, Version, audit, decide
 from models.ledger.admission import Admission
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender, new_state

@@ -30,7 +30,7 @@ from models.recommender.ranker import UNTOUCHED
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
-from models.records.content import content
+from models.records.content import content_vector
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests import naive
@@ -47,7 +47,7 @@ def catalogue(items=240):
             f"c{n % 6}" if n % 10 else None,
             f"b{n % 4}",
             1.0 + n if n % 5 else None,
-            content=content(f"{n} of kind {n % 7}") if n % 6 == 1 else None,
+            content=content_vector(f"{n} of kind {n % 7}") if n % 6 == 1 else None,
         )
         for n in range(items)
     }

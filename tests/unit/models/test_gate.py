@@ -8,9 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.gate import audit
-from models.gate import decision as gate
-from models.gate.decision import Band, Evidence, GateState, Policy, Request, Version, decide
+from models import gate
+from models.gate import Band, Evidence, GateState, Policy, Request, Version, audit, decide
 from models.statistics.comparison import Comparison, Standing, Window
 from models.statistics.confidence import Sums
 from models.statistics.exposure import Exposed
@@ -180,13 +179,20 @@ def chain(length: int) -> list[audit.AuditRecord]:
 
 def test_the_audit_is_a_chain_that_shows_what_was_tampered_with() -> None:
     records = chain(5)
-    assert audit.broken_link(records) is None
-    assert audit.broken_link(records[2:]) is None
-    assert audit.broken_link([*records[:2], *records[3:]]) == records[3]
-    forged = [*records]
-    forged[2] = msgspec.structs.replace(records[2], to_version="other")
-    assert audit.broken_link(forged) == forged[2]
-    assert audit.broken_link([*records[:2], audit.sealed(forged[2]), *records[3:]]) == records[3]
+    forged = msgspec.structs.replace(records[2], to_version="other")
+    decided_otherwise = "revision 3: says other, decided again v3"
+
+    def complaints(*entries: audit.AuditRecord) -> list[str]:
+        return audit.complaints([msgspec.json.encode(entry) for entry in entries])
+
+    assert [entry.revision for entry in records] == [1, 2, 3, 4, 5]
+    assert complaints(*records) == []
+    assert complaints(*records[2:]) == []
+    assert complaints(*records[:2], *records[3:]) == ["revision 4: does not follow the record before it"]
+    changed = complaints(*records[:2], forged, *records[3:])
+    assert changed == ["revision 3: was changed after it was written", decided_otherwise]
+    sealed_again = complaints(*records[:2], audit.sealed(forged), *records[3:])
+    assert sealed_again == [decided_otherwise, "revision 4: does not follow the record before it"]
 
 
 def test_an_audit_record_says_who_why_and_from_what_to_what() -> None:
@@ -387,6 +393,18 @@ def test_every_reason_has_its_line_in_the_page_of_the_gate() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
     for reason, text in gate.REASON_TEXTS.items():
         assert f"| `{reason}` | {text} |" in page
+
+
+def test_every_guard_names_its_text_its_thresholds_and_its_numbers() -> None:
+    window = Window(10_000, bad=0.1, top_user=0.1, users=9, hit=0.1, usual=0.1)
+    standing = Standing(window=window, exposed=Exposed(1_000, top=0.1, usual=0.1))
+    measured = gate.decide(GateState(), Evidence(NEW, OLD, standing=standing), POLICY, 0.0).numbers
+    measured |= dict.fromkeys(MEASURED, 0.0)
+    assert len({guard.reason for guard in gate.GUARDS}) == len(gate.GUARDS)
+    for guard in gate.GUARDS:
+        assert guard.text == gate.REASON_TEXTS[guard.reason]
+        assert set(guard.thresholds) <= set(Policy.__struct_fields__), guard.reason
+        assert set(guard.numbers) <= set(measured), guard.reason
 
 
 def crowd(top_user: float, users: int, **more: object) -> Evidence:

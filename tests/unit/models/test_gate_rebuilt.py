@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.gate.decision import Evidence, GateState, Policy, Request, Version, decide
+from models.gate import Evidence, GateState, Policy, Request, Version, decide
 from models.statistics.comparison import Comparison, Standing
 from models.statistics.confidence import Sums
 

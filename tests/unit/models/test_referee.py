@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
-from models.gate import guards
-from models.gate.decision import Policy
+from models.gate import Policy, comparisons
 from models.kernels.serving import answer
 from models.recommender.frozen import FrozenModel, recall
 from models.recommender.recommender import Recommender, new_state
@@ -156,8 +155,8 @@ def test_a_model_whose_ranker_is_ruined_is_found_worse_than_the_one_before_and_i
     standing = referee.standing(0.0, 4_500)
     assert standing.reference is not None
     assert standing.probation is not None
-    assert guards.harmed(standing.reference, Policy()) == ""
-    assert guards.harmed(standing.probation, Policy()) in {"harm", "crash"}
+    assert comparisons.harmed(standing.reference, Policy()) == ""
+    assert comparisons.harmed(standing.probation, Policy()) in {"harm", "crash"}
     assert standing.probation.of == "ruined"
     assert standing.probation.against == "good"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models import dimensions as dim
-from models.gate.decision import Policy
+from models.gate import Policy
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.types import RecommenderOptions
 from models.replay.replay import Pace, Replay

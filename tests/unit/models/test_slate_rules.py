@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.features import EXPLAINED_NAMES
 from models.records.items import ItemFacts
-from models.slate import vocabulary as words
+from models.slate import vocabulary
 from models.slate.arrangement import MOST_DIVERSE, Place, Wishes, arrange, spread
 from models.slate.filters import Wanted
 from models.slate.rotation import HALF_LIFE, Showing, Showings, exposures, impression, merged, page, spreads, united
@@ -299,10 +299,10 @@ def test_a_page_of_wishes_names_rules_that_have_words_and_keeps_what_compose_add
     assert [(shown.item_id, shown.score, shown.rank) for shown in page] == [("b", 3.0, 1), ("a", 3.0, 2)]
     assert [adjustment.rule for adjustment in page[0].adjustments] == ["behind"]
     rules = {"rotation", "diversity", "boost", "pinned", "explore", "order", "behind", "guard", "rounding"}
-    assert rules <= set(words.RULES)
+    assert rules <= set(vocabulary.RULES)
 
 
 def test_every_feature_of_the_ranker_has_words_for_people() -> None:
-    assert [name for name in EXPLAINED_NAMES if name not in words.FEATURES] == []
-    assert set(words.FEATURES) <= set(EXPLAINED_NAMES)
-    assert len(set(words.FEATURES.values())) == len(words.FEATURES)
+    assert [name for name in EXPLAINED_NAMES if name not in vocabulary.FEATURES] == []
+    assert set(vocabulary.FEATURES) <= set(EXPLAINED_NAMES)
+    assert len(set(vocabulary.FEATURES.values())) == len(vocabulary.FEATURES)

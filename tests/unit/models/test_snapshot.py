@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledger.progress import Progress, batch_digest, record_hash
+from models.ledger.progress import Progress, batch_digest
 from models.snapshot import chunks as format_
 from models.snapshot import encoding as snapshot
 from models.snapshot.chunks import Damaged, Part, read, write
@@ -20,6 +20,7 @@ from models.snapshot.manifest import Manifest, seal, unseal, verify
 from models.snapshot.migrations import MIGRATIONS, RELEARNED
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table
+from tests.support.oracles.ledger import record_hash
 
 
 def encode(*args, **kwargs):

@@ -26,7 +26,7 @@ def test_a_rate_is_the_share_of_slates_that_an_event_followed_however_many() -> 
     assert seen.current.rate(CLICK) == 0.5
     assert seen.current.rate(PURCHASE) == 0.25
     assert seen.events["current"][CLICK] == 4
-    assert (seen.slates, seen.current.items) == (4, 8)
+    assert (seen.slates, seen.current.slates) == (4, 4)
 
 
 def test_an_item_that_did_not_stand_on_the_slate_is_counted_apart() -> None:

@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
-from models.records.content import content, cosine
+from models.records.content import content_vector
 from models.records.items import ItemFacts
 from streaming.intake.text_vectors import MODELS, TextModelMissing, contents_by
+from tests.support.oracles.contents import cosine
 
 GLASS, GOBLET, CABLE = (
     ItemFacts(title=title) for title in ("red wine glass", "white wine goblet", "usb cable charger")
@@ -32,7 +33,7 @@ def test_an_embedding_of_the_shop_comes_before_the_text_model_and_tags_count_wit
     tagged = ItemFacts(title="red wine glass", tags=("kitchen",))
     nothing = ItemFacts()
     found = contents_by("wordllama")([given, tagged, nothing])
-    assert found[0] == content(embedding=(1.0, 0.0, 2.0))
+    assert found[0] == content_vector(embedding=(1.0, 0.0, 2.0))
     assert found[1] != contents_by("wordllama")([GLASS])[0]
     assert found[2] is None
 

@@ -1,0 +1,69 @@
+"""Picks a comparison out of the evidence and says what it shows: better, no worse, harm or nothing. Stage 6."""
+
+from __future__ import annotations
+
+import math
+
+from models.gate.evidence import Evidence, Policy
+from models.statistics import Comparison
+
+
+def against_reference(evidence: Evidence) -> Comparison | None:
+    """The challenger against the reference; None without a comparison with this very reference."""
+    found, reference = evidence.known.reference, evidence.reference
+    return found if found is not None and reference is not None and found.against == reference.id else None
+
+
+def against_champion(evidence: Evidence) -> Comparison | None:
+    """The challenger against the champion; None without a comparison with this very champion."""
+    found, champion = evidence.known.champion, evidence.serving
+    return found if found is not None and champion is not None and found.against == champion.id else None
+
+
+def champion_against_reference(evidence: Evidence) -> Comparison | None:
+    """The champion against the reference; None without a comparison of these two."""
+    found, reference, champion = evidence.known.probation, evidence.reference, evidence.serving
+    if found is None or reference is None or champion is None:
+        return None
+    return found if (found.of, found.against) == (champion.id, reference.id) else None
+
+
+def better(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether the model is shown to be better than the other.
+
+    >>> better(None, Policy()), better(Comparison("a"), Policy())
+    (False, False)
+    """
+    return comparison is not None and comparison.n > 0 and comparison.bounds(policy.alpha).better
+
+
+def as_good(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether the model is shown to be no worse than the other by more than the margin.
+
+    >>> as_good(None, Policy()), as_good(Comparison("a"), Policy())
+    (False, False)
+    """
+    if comparison is None or not comparison.n:
+        return False
+    return comparison.bounds(policy.alpha).above(comparison.margin(policy.margin, policy.margin_relative))
+
+
+def harmed(comparison: Comparison | None, policy: Policy) -> str:
+    """`harm` or `crash` when the model is shown to be worse than the other, "" otherwise.
+
+    >>> from models.statistics.confidence import Sums
+    >>> worse = Comparison("a", hit=Sums(n=2_000, total=-300.0, variance=300.0), right=5, wrong=40)
+    >>> fallen, drifted = Comparison("a", wrong=30, others=50), Comparison("a", wrong=30, others=200)
+    >>> [harmed(one, Policy()) for one in (worse, fallen, drifted, Comparison("a"))]
+    ['harm', 'crash', '', '']
+    """
+    if comparison is None:
+        return ""
+    if comparison.n and comparison.bounds(policy.alpha_harm).worse:
+        return "harm"
+    certain = comparison.crashed() >= -math.log(policy.alpha_crash)
+    # Where tastes drift, each model has minutes in which it is a little worse: the bounds have to judge those.
+    return "crash" if certain and comparison.fallen >= policy.fall else ""
+
+
+__all__ = ["against_champion", "against_reference", "as_good", "better", "champion_against_reference", "harmed"]
