@@ -68,7 +68,7 @@ def test_what_was_refused_is_read_back_byte_for_byte(kafka_settings: Settings) -
         assert letter.sha256 == hashlib.sha256(letter.value or b"").hexdigest()
 
 
-def test_of_a_long_record_the_beginning_the_length_and_the_hash_are_kept(kafka_settings: Settings) -> None:
+def test_the_beginning_the_length_and_the_hash_of_a_long_record_are_kept(kafka_settings: Settings) -> None:
     long = b"x" * (dead_letter.WHOLE + 1)
     refuse(kafka_settings, [long, b"y" * dead_letter.WHOLE])
     by_length = {letter.length: letter for letter in redrive.letters(kafka_settings)}

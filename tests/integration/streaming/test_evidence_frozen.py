@@ -1,4 +1,4 @@
-"""What the learner compares with follows the pointers in Redis, and is exactly the version they name."""
+"""The versions that the learner compares with follow the pointers in Redis, byte for byte."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def grown(taught: Learner) -> str:
     return taught.commit()
 
 
-def test_nobody_is_faced_before_something_is_served(taught: Learner) -> None:
+def test_there_is_nothing_to_compare_with_before_a_version_is_served(taught: Learner) -> None:
     ours = opponents(taught, Hand())
     ours.look()
     assert ours.current()[:2] == (None, None)
@@ -95,7 +95,7 @@ def test_tables_are_not_changed_while_the_learner_still_asks_them(taught: Learne
     assert reference.version == later
 
 
-def test_a_champion_is_faced_once_it_has_stood(taught: Learner) -> None:
+def test_a_champion_is_compared_once_it_has_been_served_for_a_while(taught: Learner) -> None:
     first, second = taught.commit(), grown(taught)
     point(taught, second, first)
     clock = Hand()

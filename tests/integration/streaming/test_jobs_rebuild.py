@@ -1,4 +1,4 @@
-"""A model learnt anew from a real topic: the same log, beside the live one, and only as far as it is wanted."""
+"""A model rebuilt from a real topic: from the same log, apart from the live chain, and since when it is asked for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rebuilt(ours: Installation, since: float = 0.0, steps: list[Step] | None = N
     return found, loaded.state
 
 
-def test_a_rebuilt_model_has_learnt_every_record_once_and_stands_beside_the_live_ones(ours: Installation) -> None:
+def test_a_rebuilt_model_has_learned_every_record_once_and_leaves_the_live_chain_alone(ours: Installation) -> None:
     steps: list[Step] = []
     found, state = rebuilt(ours, steps=steps)
     progress = found.progress
@@ -58,7 +58,7 @@ def test_a_rebuilt_model_has_learnt_every_record_once_and_stands_beside_the_live
     assert sum(each.end - each.first for each in found.reach) == len(ours.ledger)
 
 
-def test_a_rebuild_takes_the_place_of_the_one_before(ours: Installation) -> None:
+def test_a_rebuild_replaces_the_one_before(ours: Installation) -> None:
     beside = ours.store.under(adopting.PART)
     rebuilt(ours)
     found, _ = rebuilt(ours)
@@ -67,7 +67,7 @@ def test_a_rebuild_takes_the_place_of_the_one_before(ours: Installation) -> None
     assert kept == {found.version}
 
 
-def test_what_is_older_than_wanted_is_consumed_and_not_learnt(ours: Installation) -> None:
+def test_events_from_before_since_are_consumed_and_not_learned(ours: Installation) -> None:
     records = [each for each in ours.ledger.records() if each.event is not None and each.outcome == "learnt"]
     middle = sorted(each.event["timestamp"] for each in records if each.event is not None)[COUNT // 2]
     found, state = rebuilt(ours, since=middle)
@@ -78,7 +78,7 @@ def test_what_is_older_than_wanted_is_consumed_and_not_learnt(ours: Installation
     assert sum(counts(state, "user", "user").values()) == outcomes["learnt"]
 
 
-def test_who_was_erased_is_not_learnt_again(ours: Installation) -> None:
+def test_an_erased_user_is_not_learned_again(ours: Installation) -> None:
     user = next(iter(ours.ledger.per_user()))
     ours.post_order(encode_control(Erase("e1", user)), time.time())
     ours.flush()
@@ -111,7 +111,7 @@ def test_a_wish_that_cannot_be_fulfilled_is_withdrawn(ours: Installation, tmp_pa
     assert adopting.asked(ours.store) is None
 
 
-def test_what_is_in_quarantine_is_not_learnt_and_the_list_of_it_goes_along(ours: Installation) -> None:
+def test_quarantined_events_are_not_learned_and_the_list_of_quarantines_is_kept(ours: Installation) -> None:
     sent = [each for each in ours.ledger.records() if each.topic == ours.events and each.partition == 0]
     start, stop = sent[3].offset, sent[9].offset
     held = Quarantined("q1", 1.0, "9-1-ab", events=stop - start, pieces=(Piece(ours.events, 0, start, stop),), first=5)
@@ -148,7 +148,7 @@ def test_a_rebuild_that_is_ahead_of_the_learner_waits_for_it(ours: Installation)
     assert ours.store.under(adopting.PART).head() is None
 
 
-def test_a_model_that_has_not_heard_of_a_quarantine_is_not_adopted(ours: Installation) -> None:
+def test_a_model_from_before_a_quarantine_is_not_adopted(ours: Installation) -> None:
     found, _ = rebuilt(ours)
     head = found.progress.copy()
     wish = adopting.Adoption("w2", found.version, rebuilt=True)
@@ -163,7 +163,7 @@ def test_a_model_that_has_not_heard_of_a_quarantine_is_not_adopted(ours: Install
         adopting.model_of(ours.store, wish, head, {})
 
 
-def test_a_topic_of_another_shape_is_learnt_again_as_well(broker: str, redis_url: str, tmp_path: Path) -> None:
+def test_a_topic_of_another_shape_is_rebuilt_as_well(broker: str, redis_url: str, tmp_path: Path) -> None:
     theirs = f"t{uuid.uuid4().hex[:8]}.theirs"
     fields = {"user_id": "who", "item_id": "what", "event_type": "how", "timestamp": "@time"}
     mapping = [{"topic": theirs, "fields": fields, "types": {"seen": "click"}}]

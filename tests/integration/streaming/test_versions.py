@@ -1,4 +1,4 @@
-"""Learner, Redis, loader: what was cut is what is loaded, whatever died or broke in between."""
+"""Learner, Redis, loader: a loaded version equals the cut, after any crash or damage in between."""
 
 import sys
 import threading
@@ -78,7 +78,7 @@ def base_beside(checkpointer, learner, store):
     return last.id
 
 
-def test_nothing_is_loaded_where_nothing_ever_was(store):
+def test_an_empty_store_loads_nothing(store):
     assert load(store) is None
     assert load(store, "serving") is None
 
@@ -194,7 +194,7 @@ def break_chunk(store, id_, how):
 
 
 @pytest.mark.parametrize("how", ["flip", "short", "missing", "manifest", "no manifest"])
-def test_a_damaged_delta_leads_to_the_version_before_it_and_is_told(store, open_checkpointer, how):
+def test_a_damaged_delta_leads_to_the_version_before_it_and_is_reported(store, open_checkpointer, how):
     _, _, ids, digests = chain(open_checkpointer, 4)
     break_chunk(store, ids[2], how)
     loaded = load(store)
@@ -215,7 +215,7 @@ def test_a_damaged_base_is_walked_around_by_a_longer_chain(store, open_checkpoin
     assert set(loaded.skipped) == {with_base + BESIDE}
 
 
-def test_a_base_beside_the_chain_spares_what_is_before_it(store, open_checkpointer):
+def test_a_base_next_to_the_chain_makes_the_deltas_before_it_unnecessary(store, open_checkpointer):
     learner, checkpointer, ids, _ = chain(open_checkpointer, 3)
     with_base = base_beside(checkpointer, learner, store)
     assert store.head().id == with_base
@@ -299,7 +299,7 @@ def test_a_nan_is_never_committed_and_a_base_follows_when_it_is_gone(store, open
     assert load(store).state.digest() == Toy().learn(30).state.digest()
 
 
-def test_the_phases_and_the_listener_are_told(store, open_checkpointer):
+def test_hooks_see_the_phases_and_the_listener_sees_the_versions(store, open_checkpointer):
     heard = []
     _, checkpointer, ids, _ = chain(open_checkpointer, 2, on_committed=heard.append)
     eventually(lambda: [manifest.id for manifest in heard] == ids)

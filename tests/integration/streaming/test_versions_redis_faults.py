@@ -1,4 +1,4 @@
-"""Redis away, full, emptied or back to an older state while the learner lives: no version is lost, none is made up."""
+"""Redis away, full, emptied or back to an older state: no version is lost, and none appears that was not cut."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_after_a_failover_to_an_older_head_a_base_follows(store, checkpointer):
     assert loaded(store).state.digest() == Toy().learn(30).state.digest()
 
 
-def test_a_cut_made_while_redis_is_away_lands_when_it_is_back(redis, store, checkpointer):
+def test_a_cut_made_while_redis_is_away_is_committed_when_it_is_back(redis, store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
     assert checkpointer.flush(5.0)

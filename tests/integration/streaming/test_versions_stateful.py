@@ -1,4 +1,4 @@
-"""Any order of learning, cutting, dying, being taken over and damage: nothing is lost, nothing is learnt twice."""
+"""Any order of learning, cutting, dying, being taken over and damage: nothing is lost, nothing is learned twice."""
 
 import uuid
 

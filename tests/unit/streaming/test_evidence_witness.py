@@ -1,4 +1,4 @@
-"""River's own regressors judge a share of the events, hold up nothing, and show in metrics."""
+"""River's regressors judge a share of the events, hold up nothing, and appear in metrics."""
 
 import time
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def learnt_state():
     return state, events
 
 
-def test_both_default_witnesses_show_their_scores_beside_ours():
+def test_both_default_witnesses_show_their_scores():
     state, events = learnt_state()
     telemetry = LearnerTelemetry(CollectorRegistry())
     paths = ["facto.FMRegressor", "linear_model.LinearRegression"]
@@ -53,11 +53,11 @@ def test_a_batch_passes_by_while_the_one_before_is_judged():
     assert witnessing._offer is first
 
 
-def test_items_to_compare_with_are_those_the_machine_knows():
+def test_items_to_compare_with_come_from_the_pool_of_the_factorization_machine():
     state, _ = learnt_state()
     assert set(pool_of(state, 0)) <= {f"i{n}" for n in range(40)}
 
 
-def test_a_path_outside_river_is_refused_in_words():
+def test_a_path_outside_river_is_refused_with_a_message():
     with pytest.raises(UnknownWitnessError, match=r"river"):
         Witnesses(time.monotonic, declared(["os.system"]))

@@ -1,4 +1,4 @@
-"""Records become batches: what is learnt, what is written, what is refused, and what is counted."""
+"""Records become batches: events to learn, histories to write, refused records and counts."""
 
 import json
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def intake(cap: int = 600):
     ), refused
 
 
-def test_good_events_are_learnt_and_enter_the_history_in_order():
+def test_good_events_enter_the_batch_and_the_history_in_order():
     batch = intake()[0].prepare([[event(5), event(6, item="cup"), event(7, user="bob")]])
     assert [e.item_id for e in batch.events] == ["tea", "cup", "tea"]
     assert batch.histories == [
@@ -51,7 +51,7 @@ def test_good_events_are_learnt_and_enter_the_history_in_order():
     assert batch.arrivals == 3
 
 
-def test_searches_and_impressions_are_learnt_but_take_no_place_in_the_history():
+def test_searches_and_impressions_enter_the_batch_but_not_the_history():
     batch = intake()[0].prepare([[event(1, event_type="search", query="tea"), event(2, event_type="impression")]])
     assert len(batch.events) == 2
     assert batch.histories == []
@@ -67,7 +67,7 @@ def test_a_duplicate_a_late_and_a_future_event_are_counted_by_name_and_go_nowher
     assert batch.offsets[0][2] == [1, 2, 3, 4]  # consumed all the same
 
 
-def test_history_that_is_sent_on_purpose_is_never_late():
+def test_a_backfilled_event_is_never_late():
     old = event(1, timestamp=1_500_000_000, headers=[(BACKFILL, b"1")])
     assert len(intake()[0].prepare([[old]]).events) == 1
 
@@ -78,7 +78,7 @@ def test_a_capped_event_enters_neither_history_nor_weights():
     assert len(batch.events) == len(batch.histories[0]["ann"]) == 2
 
 
-def test_an_unusable_record_is_handed_to_the_dead_letter_and_the_next_one_is_learnt():
+def test_an_unusable_record_goes_to_the_dead_letter_and_the_next_one_enters_the_batch():
     taking, refused = intake()
     bad = event(1)._replace(value=b"\xff{")
     batch = taking.prepare([[bad, event(2)]])

@@ -1,4 +1,4 @@
-"""Records of another shape in the intake: learnt beside ours, with watermarks of their own, refused in their words."""
+"""Records of another shape in the intake: mapped to events, with watermarks of their own, or refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def theirs(offset: int, kind: str = "PRODUCT_VIEWED", **more: Any) -> Wire:
     return Wire("shop.activity", 2, offset, NOW, b"7", json.dumps(record | more).encode(), [])
 
 
-def test_their_records_are_learnt_beside_ours_and_have_watermarks_of_their_own(settings: Settings) -> None:
+def test_mapped_records_share_the_batch_and_have_watermarks_of_their_own(settings: Settings) -> None:
     refused: list[tuple[Record, Rejection]] = []
     intake = Intake(
         settings.events.rules(),
@@ -88,7 +88,7 @@ def test_the_document_shows_the_example_as_it_is() -> None:
         ({"topic": 7}, "mapping.0.topic (set in SLUICEGATE_MAPPING)"),
     ],
 )
-def test_a_mapping_that_is_wrong_is_named_with_its_place(change: dict[str, Any], says: str) -> None:
+def test_a_wrong_mapping_is_refused_with_the_place_of_the_error(change: dict[str, Any], says: str) -> None:
     (mapping,) = tomllib.loads((EXAMPLE / "sluicegate.toml").read_text())["mapping"]
     with pytest.raises(BadSettings) as caught:
         load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([mapping | change])})

@@ -1,4 +1,4 @@
-"""Titles as vectors: by words without any package, by the pre-trained model where its package is installed."""
+"""Titles as vectors: of words without any package, by the pre-trained model where its package is installed."""
 
 import sys
 
@@ -14,13 +14,13 @@ GLASS, GOBLET, CABLE = (
 )
 
 
-def test_words_alone_find_what_shares_a_word():
+def test_vectors_of_words_find_titles_that_share_a_word():
     glass, goblet, cable = contents_by("words")([GLASS, GOBLET, CABLE])
     assert cosine(glass, goblet) > 0.15 > cosine(glass, cable)
     assert contents_by("words")([]) == []
 
 
-def test_the_text_model_finds_what_means_nearly_the_same():
+def test_the_text_model_finds_titles_of_similar_meaning():
     pytest.importorskip("wordllama")
     glass, goblet, cable = contents_by("wordllama")([GLASS, GOBLET, CABLE])
     assert cosine(glass, goblet) > 0.35

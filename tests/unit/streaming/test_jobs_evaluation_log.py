@@ -1,4 +1,4 @@
-"""Logs as shops have them: columns and types of other names, rows out of order, and what is said of each."""
+"""Logs as shops have them: columns and types of other names, rows out of order, and the errors for each."""
 
 import gzip
 import json
@@ -60,7 +60,7 @@ def test_columns_with_other_names_are_listed_with_the_flags_that_name_them(tmp_p
     assert [(event.user_id, event.item_id, event.kind) for event in found.stream.events] == [("13085", "85048", 3)]
 
 
-def test_a_file_without_types_is_told_how_to_give_all_rows_one(tmp_path: Path) -> None:
+def test_the_error_for_a_file_without_types_says_how_to_give_all_rows_one(tmp_path: Path) -> None:
     path = written(tmp_path, log(f"u,i,{LATE}", head="user_id,item_id,timestamp"))
     with pytest.raises(FileError, match="or give all rows one type, for example with --type click"):
         read_stream(path, Layout(), RULES)
@@ -110,7 +110,7 @@ def test_a_bound_on_ratings_that_no_column_has_is_an_error(tmp_path: Path) -> No
     assert len(read_stream(path, Layout({"stars": "rating"}, min_rating=4), RULES).stream.events) == 1
 
 
-def test_bad_rows_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_bad_rows_are_reported_and_the_rest_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, log(f"click,u,i,{LATE}", "click,u,i,tomorrow", f"click,,i,{LATE}", "click,u"))
     found = read_stream(path, Layout(), RULES)
     assert (len(found.stream.events), found.refused) == (1, 3)
@@ -131,7 +131,7 @@ def test_a_limit_takes_the_first_events_of_the_file(tmp_path: Path) -> None:
     assert [event.item_id for event in found.stream.events] == ["i0", "i1", "i2", "i3"]
 
 
-def test_a_file_of_json_with_other_names_is_told_them(tmp_path: Path) -> None:
+def test_the_error_for_json_with_other_names_suggests_flags(tmp_path: Path) -> None:
     line = json.dumps({"event_type": "click", "visitor": "u", "stock": "i", "timestamp": LATE})
     with pytest.raises(FileError) as raised:
         read_stream(written(tmp_path, line + "\n"), Layout(), RULES)
@@ -155,7 +155,7 @@ def test_facts_come_from_the_catalogue_and_from_the_columns_of_an_items_first_ro
     assert stream.facts == {"a": ItemFacts(category="games", price=3.0), "b": ItemFacts(category="tools", price=4.0)}
 
 
-def test_times_of_a_format_of_their_own_are_read_when_it_is_said(tmp_path: Path) -> None:
+def test_times_of_another_format_are_read_when_the_layout_names_it(tmp_path: Path) -> None:
     path = written(tmp_path, "event_type,user_id,item_id,timestamp\nclick,ann,tea,01.10.2019 04:00\n")
     with pytest.raises(FileError, match=r"--time '%d\.%m\.%Y %H:%M'") as caught:
         read_stream(path, Layout(), RULES)

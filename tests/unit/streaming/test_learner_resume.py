@@ -1,4 +1,4 @@
-"""Whether a log is the one our offsets belong to: a topic we have not read yet makes no other log of it."""
+"""A term compares Kafka's log with the one its offsets belong to; a topic it never read does not make it another."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_a_version_from_before_there_were_orders_is_of_the_same_log() -> None:
 @pytest.mark.parametrize(
     "was", [held(events="z", items="b"), held("other", events="a", items="b"), held(events="a", items="b", control="z")]
 )
-def test_a_topic_made_anew_or_another_cluster_is_another_log(was: Progress) -> None:
+def test_a_recreated_topic_or_another_cluster_is_another_log(was: Progress) -> None:
     with pytest.raises(LogReplaced, match="--reset-offsets"):
         look(NOW, was)
 
 
-def test_what_is_held_of_a_log_that_was_replaced_is_given_up() -> None:
+def test_events_held_from_a_replaced_log_are_given_up() -> None:
     was = held(events="z", items="b")
     was.quarantines = [Quarantined("q", 1.0, "v", events=3)]
     progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")

@@ -1,4 +1,4 @@
-"""The grace period begins with the first signal and is shared by those who close."""
+"""The grace period begins with the first signal and is shared by the parts that close."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from streaming.learner.stopping import PATIENCE, Stop
 from tests.conftest import eventually
 
 
-def test_what_remains_counts_from_the_first_signal():
+def test_the_remaining_seconds_count_from_the_first_signal():
     now = [100.0]
     stop = Stop(20.0, lambda: now[0])
     assert stop.remaining() == PATIENCE

@@ -1,4 +1,4 @@
-"""What the learner tells Prometheus, by value, on a registry of its own."""
+"""The learner's metrics, by value, on a registry of their own, and the server that shows them."""
 
 import http.client
 
@@ -29,7 +29,7 @@ def test_every_label_set_is_there_from_the_start():
     assert value(telemetry, "witness_hit_rate", contender="river.x") == 0
 
 
-def test_totals_of_a_loaded_state_are_not_counted_as_news():
+def test_totals_of_a_loaded_state_do_not_count_as_increments():
     telemetry = LearnerTelemetry(CollectorRegistry())
     telemetry.ceilings(totals(evicted_items=500, refused=3))
     assert value(telemetry, "evictions_total", space="item") == 0
@@ -41,7 +41,7 @@ def test_totals_of_a_loaded_state_are_not_counted_as_news():
 
 
 @pytest.mark.parametrize(
-    ("path", "trouble", "status", "said"),
+    ("path", "trouble", "status", "body"),
     [
         ("/metrics", "", 200, "sluicegate_events_total"),
         ("/livez", "loading", 200, "ok"),
@@ -50,7 +50,7 @@ def test_totals_of_a_loaded_state_are_not_counted_as_news():
         ("/other", "", 404, "/metrics"),
     ],
 )
-def test_the_small_server_shows_metrics_and_health(path, trouble, status, said):
+def test_the_small_server_shows_metrics_and_health(path, trouble, status, body):
     telemetry = LearnerTelemetry(CollectorRegistry())
     server = MetricsServer(telemetry.registry, "127.0.0.1", 0, lambda: trouble)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
@@ -58,7 +58,7 @@ def test_the_small_server_shows_metrics_and_health(path, trouble, status, said):
         connection.request("GET", path)
         answer = connection.getresponse()
         assert answer.status == status
-        assert said in answer.read().decode()
+        assert body in answer.read().decode()
     finally:
         connection.close()
         server.close()

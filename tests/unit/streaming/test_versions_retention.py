@@ -51,7 +51,7 @@ def test_an_old_version_that_is_served_keeps_its_base_and_its_deltas():
     assert {"v9", "v14", "v20.base"} <= set(gone)
 
 
-def test_without_a_base_nothing_goes():
+def test_without_a_base_nothing_is_unlinked():
     versions = {f"v{seq}": version(seq) for seq in range(5, 9)}
     assert unneeded(versions, {"v8"}) == []
 
@@ -63,7 +63,7 @@ def test_without_a_base_nothing_goes():
     st.integers(0, 3000),
 )
 @settings(deadline=None)
-def test_what_a_pointer_names_can_always_be_rebuilt(count, bases, named, history):
+def test_versions_that_pointers_name_can_always_be_rebuilt(count, bases, named, history):
     versions = chain(count, [seq for seq in bases if seq <= count])
     pointers = {f"v{seq}" for seq in named if seq <= count} | {f"v{count}"}
     kept = versions.keys() - unneeded(versions, pointers, history_bytes=history)
