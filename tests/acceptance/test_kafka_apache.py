@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource
 
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka import stuck_producer
-from streaming.kafka.errors import BrokerAway, OffsetsGone
-from streaming.kafka.producer import EventProducer
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone
+from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
@@ -119,3 +123,77 @@ def test_records_under_way_when_the_broker_dies_do_not_keep_later_ones_from_it(
         assert not taken(producer)
         kafka.start()
         eventually(lambda: taken(producer), timeout=60.0)
+
+
+def limit(admin: KafkaAdminClient, topic: str, **options: str) -> None:
+    """Configure the topic; the broker has it in force when this returns."""
+    named = {name.replace("_", "."): value for name, value in options.items()}
+    admin.alter_configs([ConfigResource("TOPIC", topic, named)])
+
+    def in_force() -> bool:
+        found = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")["topic"][topic]
+        return all(str(found[name]["value"]) == value for name, value in named.items())
+
+    eventually(in_force)
+
+
+def outcomes(deliveries: list[Delivery]) -> list[str]:
+    """What became of each: "taken", or the name of the error and its kind."""
+
+    def outcome(delivery: Delivery) -> str:
+        try:
+            delivery.wait(20.0)
+        except KafkaTrouble as error:
+            return f"{type(error).__name__} {getattr(error, 'kind', '')}".strip()
+        return "taken"
+
+    return [outcome(delivery) for delivery in deliveries]
+
+
+def test_a_record_beyond_the_limit_of_its_topic_fails_alone(
+    producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient
+) -> None:
+    source.assign({})
+    limit(admin, events, max_message_bytes="4000")
+    values = [secrets.token_bytes(8_000) if n % 9 == 4 else b"%d" % n for n in range(90)]
+    # Together, so that large and small ones share batches, and those of other partitions are under way meanwhile.
+    found = outcomes([producer.send("events", f"user-{n % 7}", value) for n, value in enumerate(values)])
+    assert found == ["RecordRefused too_large" if n % 9 == 4 else "taken" for n in range(90)]
+    assert outcomes([producer.send("events", "user-1", b"90")]) == ["taken"]
+    assert producer.renewals == 0
+    records = read(source, 81)
+    assert source.poll(0.5, 100) == []
+    written = [int(record.value or b"") for record in records]
+    assert sorted(written) == [n for n in range(91) if n % 9 != 4]
+    for user in range(7):  # in order, as if the large ones had never been
+        own = [
+            int(record.value or b"") for record in records if record.key == b"user-%d" % user and record.value != b"90"
+        ]
+        assert own == sorted(own)
+
+
+def test_records_with_a_time_that_the_broker_does_not_take_fail_alone(
+    producer: EventProducer, source: KafkaSource, events: str, admin: KafkaAdminClient
+) -> None:
+    source.assign({})
+    limit(admin, events, message_timestamp_before_max_ms="60000")
+    now = time.time()
+    times = [now - 3600.0 * (n % 5 == 2) for n in range(50)]
+    sent = [producer.send("events", f"user-{n % 7}", b"%d" % n, timestamp=at) for n, at in enumerate(times)]
+    assert outcomes(sent) == ["RecordRefused timestamp" if n % 5 == 2 else "taken" for n in range(50)]
+    old = [producer.send("events", f"user-{n % 7}", b"x", timestamp=now - 3600.0) for n in range(50)]
+    assert outcomes(old) == ["RecordRefused timestamp"] * 50
+    assert sorted(int(record.value or b"") for record in read(source, 40)) == [n for n in range(50) if n % 5 != 2]
+
+
+def test_a_clock_that_was_wrong_for_a_moment_costs_no_later_record(
+    producer: EventProducer, events: str, admin: KafkaAdminClient
+) -> None:
+    limit(admin, events, message_timestamp_before_max_ms="0")  # no record is as young as that
+    refused = producer.send("events", "user", b"{}")
+    assert outcomes([refused]) == ["ClockRefused"]
+    assert refused.error is not None
+    assert refused.error.retriable
+    limit(admin, events, message_timestamp_before_max_ms=str(2**63 - 1))
+    eventually(lambda: outcomes([producer.send("events", "user", b"{}")]) == ["taken"])
+    assert producer.renewals == 0
