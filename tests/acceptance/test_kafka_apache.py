@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import ConfigResource
 
 from streaming.consumer.consumer import KafkaSource
+from streaming.jobs.send import Options, Sender
 from streaming.kafka import stuck_producer
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone
 from streaming.kafka.producer import Delivery, EventProducer
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
+from tests.acceptance.conftest import limit
 from tests.conftest import eventually
 from tests.integration.commands.test_send import *  # noqa: F403
 from tests.integration.streaming.test_consumer import *  # noqa: F403
@@ -125,18 +128,6 @@ def test_records_under_way_when_the_broker_dies_do_not_keep_later_ones_from_it(
         eventually(lambda: taken(producer), timeout=60.0)
 
 
-def limit(admin: KafkaAdminClient, topic: str, **options: str) -> None:
-    """Configure the topic; the broker has it in force when this returns."""
-    named = {name.replace("_", "."): value for name, value in options.items()}
-    admin.alter_configs([ConfigResource("TOPIC", topic, named)])
-
-    def in_force() -> bool:
-        found = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")["topic"][topic]
-        return all(str(found[name]["value"]) == value for name, value in named.items())
-
-    eventually(in_force)
-
-
 def outcomes(deliveries: list[Delivery]) -> list[str]:
     """What became of each: "taken", or the name of the error and its kind."""
 
@@ -197,3 +188,25 @@ def test_a_clock_that_was_wrong_for_a_moment_costs_no_later_record(
     limit(admin, events, message_timestamp_before_max_ms=str(2**63 - 1))
     eventually(lambda: outcomes([producer.send("events", "user", b"{}")]) == ["taken"])
     assert producer.renewals == 0
+
+
+def test_a_line_that_kafka_refuses_for_good_is_one_refused_line_of_the_file(
+    events: str, source: KafkaSource, admin: KafkaAdminClient, kafka_settings: Settings, tmp_path: Path
+) -> None:
+    limit(admin, events, max_message_bytes="4000")
+    lines = [
+        {"event_type": "search", "user_id": f"u{n % 3}", "query": "tea", "timestamp": time.time()} for n in range(20)
+    ]
+    for bad in (4, 11):
+        lines[bad]["context"] = {f"k{n}": secrets.token_urlsafe(150) for n in range(30)}
+    file = tmp_path / "shop.ndjson"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = kafka_settings.model_copy(update={"data_dir": tmp_path})
+    source.assign({})
+    with EventProducer(settings) as producer:
+        report = Sender(settings, file, Options()).run(producer)
+    assert (report.sent, report.refused, report.complete) == (18, 2, True)
+    assert report.by_type == {"search": 18}
+    assert [row.line for row in report.refusals] == [5, 12]
+    assert all("max.message.bytes" in row.reason for row in report.refusals)
+    assert len(read(source, 18)) == 18
