@@ -16,6 +16,7 @@ from models.records import Quarantine, encode_control
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
 from service.ingest import EventPublisher, KafkaUnavailable, Outgoing
 from service.runtime import logs
+from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
 
 TRIES: Final = 8
@@ -40,7 +41,7 @@ class AutoQuarantine:
         try:
             note(self._keeper.ask, lambda: self._keeper.revision, order)
             self._intake.send("control", [Outgoing("", encode_control(order))])
-        except (RevisionConflict, StoreUnavailable, KafkaUnavailable) as error:
+        except (RevisionConflict, StoreUnavailable, KafkaUnavailable, RecordRefused) as error:
             logs.warn("quarantine not ordered", quarantine=order.id, version=order.version, detail=str(error))
 
 

@@ -16,7 +16,7 @@ from models.records import IMPRESSION, Event, EventRules, Rejection, decode_many
 from models.slate import Showing, impression
 from service.http import EventOutcome
 from service.runtime import Breaker, logs
-from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Role
+from streaming.kafka import Delivery, EventProducer, KafkaTrouble, RecordRefused, Role
 from streaming.settings import Settings
 
 PATIENCE: Final = 5.0
@@ -114,34 +114,41 @@ class EventPublisher:
             self._away(not producer.answers(LOOK))
             self._stop.wait(LOOK)
 
-    def send(self, role: Role, records: Sequence[Outgoing]) -> list[bool]:
-        """Send records, and wait until Kafka has them.
-
-        Args:
-            role: Which topic.
-            records: The records, in their order.
+    def send(self, role: Role, records: Sequence[Outgoing]) -> list[KafkaTrouble | None]:
+        """Write records and wait for their outcomes.
 
         Returns:
-            For each record whether Kafka has it.
+            For each record why Kafka does not have it; None when it has it.
 
         Raises:
-            KafkaUnavailable: Kafka has none of them.
+            KafkaUnavailable: Kafka has none of them, and may take them later.
+            RecordRefused: Kafka refuses all of them for good.
         """
+        troubles = self._deliver(role, records)
+        refused = [trouble for trouble in troubles if isinstance(trouble, RecordRefused)]
+        if refused and len(refused) == len(troubles):
+            raise refused[0]
+        return troubles
+
+    def _deliver(self, role: Role, records: Sequence[Outgoing]) -> list[KafkaTrouble | None]:
+        """As `send`, but that all are refused for good is no error."""
         producer = self._producer
         if producer is None or not self._breaker.allows(time.monotonic()):
             raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
         limit = time.monotonic() + PATIENCE
-        deliveries, trouble = _hand_over(producer, role, records)
-        troubles = [_wait(delivery, limit) for delivery in deliveries]
-        taken = [not each for each in troubles] + [False] * (len(records) - len(deliveries))
-        if any(taken):
+        troubles = [_wait(handed, limit) for handed in _hand_over(producer, role, records)]
+        taken = not all(troubles)
+        refused = any(isinstance(trouble, RecordRefused) for trouble in troubles)
+        later = [trouble for trouble in troubles if trouble is not None and not isinstance(trouble, RecordRefused)]
+        if taken or refused:  # a record that is refused for what it is shows that Kafka is there
             self._breaker.succeeded()
             self.error = ""
-        elif records:
+        elif later:
             self._breaker.failed(time.monotonic())
-            self.error = trouble or troubles[-1]
-            raise KafkaUnavailable(self.error)
-        return taken
+            self.error = str(later[-1])
+        if later and not taken:
+            raise KafkaUnavailable(str(later[-1]))
+        return troubles
 
     def send_events(self, raw: Sequence[bytes], rules: EventRules | None = None) -> list[EventOutcome]:
         """Decode events and send the valid ones.
@@ -162,35 +169,50 @@ class EventPublisher:
             for index, event in enumerate(decoded)
             if isinstance(event, Event)
         ]
-        taken = self.send("events", [record for _, record in good]) if good else []
+        troubles = self._deliver("events", [record for _, record in good]) if good else []
         outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
-        for (index, _), done in zip(good, taken, strict=True):
-            outcomes[index].outcome = "accepted" if done else UNSENT
+        for (index, record), trouble in zip(good, troubles, strict=True):
+            if isinstance(trouble, RecordRefused):
+                outcomes[index] = _not_taken(index, record, trouble)
+                continue
+            outcomes[index].outcome = UNSENT if trouble else "accepted"
             event = decoded[index]
-            if done and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
+            if trouble is None and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
                 seen = impression(event.request_id, event.item_id, event.timestamp)
                 self.impressions.append((event.user_id, seen))
         return outcomes
 
 
-def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> tuple[list[Delivery], str]:
-    """The records handed over, up to the first one that was refused, and why it was refused."""
-    deliveries: list[Delivery] = []
+def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> list[Delivery | KafkaTrouble]:
+    """Hand over each record; once Kafka does not take one for now, the rest of them is not tried."""
+    handed: list[Delivery | KafkaTrouble] = []
     for record in records:
         try:
-            deliveries.append(producer.send(role, record.key, record.value))
+            handed.append(producer.send(role, record.key, record.value))
+        except RecordRefused as error:
+            handed.append(error)
         except KafkaTrouble as error:
-            return deliveries, str(error)
-    return deliveries, ""
+            return handed + [error] * (len(records) - len(handed))
+    return handed
 
 
-def _wait(delivery: Delivery, limit: float) -> str:
-    """Why Kafka does not have a record by `limit` (monotonic seconds); "" when it has."""
+def _wait(handed: Delivery | KafkaTrouble, limit: float) -> KafkaTrouble | None:
+    """Why Kafka does not have it by `limit`, monotonic seconds; None when it has."""
+    if isinstance(handed, KafkaTrouble):
+        return handed
     try:
-        delivery.wait(max(0.0, limit - time.monotonic()))
+        handed.wait(max(0.0, limit - time.monotonic()))
     except KafkaTrouble as error:
-        return str(error)
-    return ""
+        return error
+    return None
+
+
+def _not_taken(index: int, record: Outgoing, trouble: RecordRefused) -> EventOutcome:
+    """The outcome of a valid event that Kafka refuses for good."""
+    size = f"{len(record.value or b'')} bytes"
+    if trouble.kind == "too_large":
+        return EventOutcome(index, "rejected", "oversize", "$", "at most max.message.bytes of its topic in Kafka", size)
+    return EventOutcome(index, "rejected", "bad_value", "$", f"a record that Kafka takes ({trouble})", size)
 
 
 def _refused(index: int, event: Event | Rejection) -> EventOutcome:

@@ -13,6 +13,7 @@ from service.context import Context
 from service.http import BadKeys, Caller, Problem
 from service.runtime import logs
 from service.serving import TableSet
+from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
 
 JSON = "application/json"
@@ -57,6 +58,14 @@ def away(detail: str) -> Problem:
         "Send the same request again in a few seconds; with an event_id nothing counts twice.",
         headers={"Retry-After": "5"},
     )
+
+
+def refused(error: RecordRefused, value: bytes | None) -> Problem:
+    """The problem of a record that Kafka refuses for good."""
+    if error.kind == "too_large" and value is not None:
+        step = "Send less in one record, or raise max.message.bytes of the topic."
+        return Problem("too-large", f"{error}; it has {len(value)} bytes.", step)
+    return Problem("invalid", f"{error}.", "Sending it again is useless: look at the configuration of the topic.")
 
 
 def store_away(error: StoreUnavailable) -> Problem:

@@ -14,8 +14,9 @@ from models.records import Erase, Rejection, decode_control, encode_control
 from service.context import Context
 from service.http import Problem, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, away, context, store_away
+from service.routes.common import admit, answer, away, context, refused, store_away
 from service.runtime import logs
+from streaming.kafka import RecordRefused
 from streaming.live import erasures
 from streaming.store import StoreUnavailable
 
@@ -83,6 +84,8 @@ async def _erase(request: Request, user_id: str) -> Response:
         await run_in_threadpool(ctx.intake.send, "control", [Outgoing("", value)])
     except KafkaUnavailable as error:
         raise away(str(error)) from None
+    except RecordRefused as error:
+        raise refused(error, None) from None
     ctx.erasures.forget([user_id])
     await run_in_threadpool(_note, ctx, order.id)
     logs.say("erasure ordered", erasure=order.id, actor=caller.name)

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from models.records import ItemFacts, Rejection, Removed, decode_item
 from service.http import Problem, invalid, operation, whole_number
 from service.ingest import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, away, context
+from service.routes.common import admit, answer, away, context, refused
+from streaming.kafka import RecordRefused
 
 router = APIRouter(tags=["items"])
 
@@ -103,4 +104,6 @@ async def _send(request: Request, item_id: str, value: bytes | None) -> Response
         await run_in_threadpool(context(request).intake.send, "items", [Outgoing(item_id, value)])
     except KafkaUnavailable as error:
         raise away(str(error)) from None
+    except RecordRefused as error:
+        raise refused(error, value) from None
     return answer({"request_id": request.scope["request_id"], "item_id": item_id, "outcome": "accepted"}, 202)

@@ -20,8 +20,9 @@ from models.snapshot import Damaged
 from service.context import Context
 from service.http import GateAsk, Problem, decode_body, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, away, context, store_away
+from service.routes.common import admit, answer, away, context, refused, store_away
 from service.routes.gate import put_to_gate
+from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
@@ -94,6 +95,8 @@ async def _give(request: Request, order: Order, note: gate.Request, revision: in
         await run_in_threadpool(ctx.intake.send, "control", [Outgoing("", encode_control(order))])
     except KafkaUnavailable as error:
         raise away(str(error)) from None
+    except RecordRefused as error:
+        raise refused(error, None) from None
 
 
 def _listed(ctx: Context) -> list[Quarantined]:

@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ import msgspec
 
 from models.records import KINDS, ItemFacts, encode, encode_item
 from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, identity, read_events
-from streaming.kafka import BrokerAway, Delivery, EventProducer
+from streaming.kafka import BrokerAway, Delivery, EventProducer, KafkaTrouble, RecordRefused
 from streaming.settings import Settings
 
 NOTE_INTERVAL: Final = 1.0
@@ -131,7 +132,7 @@ class Sender:
         self.state = SendProgress() if options.restart or options.dry_run else load_state(self._path)
         self.report = Report(str(file), resumed_at=self.state.rows, dry_run=options.dry_run)
         self._types: Counter[str] = Counter()
-        self._flying: deque[tuple[int, list[Delivery]]] = deque()
+        self._flying: deque[tuple[int, Shown | RowRefused | Passed, list[Delivery | RecordRefused]]] = deque()
         self._rows: RowFile | None = None
         self._noted = self._acknowledged = time.monotonic()
 
@@ -163,7 +164,7 @@ class Sender:
                 self._land(producer, wait=True)
             finally:
                 self.report.seconds = time.monotonic() - began
-                self.report.by_type = dict(sorted(self._types.items()))
+                self.report.by_type = dict(sorted((+self._types).items()))
                 if producer is not None:
                     _save(self._path, self.state)
         return self.report
@@ -178,7 +179,7 @@ class Sender:
         # Rows done by an earlier run are read all the same, so that the facts of their items count as sent.
         rows = itertools.islice(enumerate(outcomes, 1), self.state.rows, None)
         for row, outcome in rows:
-            self._flying.append((row, self._one(outcome, producer)))
+            self._flying.append((row, outcome, self._one(outcome, producer)))
             if len(self._flying) % 256 == 0 or self._options.rate is not None:
                 self._land(producer)
                 tick()
@@ -187,14 +188,14 @@ class Sender:
                 return
         self.report.complete = True
 
-    def _one(self, outcome: Shown | RowRefused | Passed, producer: EventProducer | None) -> list[Delivery]:
+    def _one(
+        self, outcome: Shown | RowRefused | Passed, producer: EventProducer | None
+    ) -> list[Delivery | RecordRefused]:
         if isinstance(outcome, Passed):
             self.report.passed += 1
             return []
         if isinstance(outcome, RowRefused):
-            self.report.refused += 1
-            if len(self.report.refusals) < SHOWN_REFUSALS:
-                self.report.refusals.append(outcome)
+            self._refuse(outcome)
             return []
         event = outcome.event
         self.report.sent += 1
@@ -202,7 +203,7 @@ class Sender:
         self._types[KINDS[event.kind]] += 1
         if producer is None:
             return []
-        deliveries = []
+        deliveries: list[Delivery | RecordRefused] = []
         if outcome.facts is not None and event.item_id is not None:
             item_id, facts = event.item_id, encode_item(outcome.facts)
             deliveries.append(self._patiently(lambda: producer.send("items", item_id, facts), producer))
@@ -212,11 +213,18 @@ class Sender:
         )
         return deliveries
 
-    def _patiently(self, send: Callable[[], Delivery], producer: EventProducer) -> Delivery:
-        """Send, waiting while the buffer is full and the broker still takes records."""
+    def _refuse(self, row: RowRefused) -> None:
+        self.report.refused += 1
+        if len(self.report.refusals) < SHOWN_REFUSALS:
+            self.report.refusals.append(row)
+
+    def _patiently(self, send: Callable[[], Delivery], producer: EventProducer) -> Delivery | RecordRefused:
+        """Send, waiting while the buffer is full and the broker still takes something."""
         while True:
             try:
                 return send()
+            except RecordRefused as refused:
+                return refused
             except BrokerAway as away:
                 if away.kind != "full":
                     raise
@@ -226,16 +234,19 @@ class Sender:
     def _land(self, producer: EventProducer | None, *, wait: bool = False) -> None:
         """Take the rows that the broker has from the front, and save how far that is."""
         while self._flying:
-            row, deliveries = self._flying[0]
-            if not all(delivery.done() for delivery in deliveries):
+            row, outcome, deliveries = self._flying[0]
+            under_way = [each for each in deliveries if isinstance(each, Delivery) and not each.done()]
+            if under_way:
                 if not (wait or len(self._flying) > IN_FLIGHT):
                     break
-                self._await(deliveries)
+                self._await(under_way)
                 continue
-            for delivery in deliveries:
-                if delivery.error is not None:
-                    raise delivery.error
+            errors = [each.error if isinstance(each, Delivery) else each for each in deliveries]
+            for error in errors:
+                if error is not None and not isinstance(error, RecordRefused):
+                    raise error
             self._flying.popleft()
+            self._count_refused(outcome, errors)
             self.state.rows = row
             self._acknowledged = time.monotonic()
         if time.monotonic() - self._acknowledged > PATIENCE:
@@ -245,10 +256,21 @@ class Sender:
             _save(self._path, self.state)
             self._noted = time.monotonic()
 
+    def _count_refused(self, outcome: Shown | RowRefused | Passed, errors: Sequence[KafkaTrouble | None]) -> None:
+        """Count a row as refused where Kafka refuses its event, or the facts sent before it, for good."""
+        refused = next((error for error in errors if error is not None), None)
+        if refused is None or not isinstance(outcome, Shown):
+            return
+        self._refuse(RowRefused(outcome.line, str(refused)))
+        if errors[-1] is not None:  # the event; facts go before it
+            self.report.sent -= 1
+            self._types[KINDS[outcome.event.kind]] -= 1
+
     @staticmethod
-    def _await(deliveries: list[Delivery]) -> None:
+    def _await(deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            delivery.wait(PATIENCE)
+            with suppress(RecordRefused):
+                delivery.wait(PATIENCE)
 
     def _pace(self, began: float) -> None:
         if self._options.rate is not None:

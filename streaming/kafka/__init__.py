@@ -3,6 +3,7 @@
 from streaming.kafka.client import client_arguments, open_client
 from streaming.kafka.errors import (
     BrokerAway,
+    ClockRefused,
     KafkaTrouble,
     NotAllowed,
     OffsetsGone,
@@ -30,6 +31,7 @@ __all__ = [
     "ROLES",
     "ROLES_READ",
     "BrokerAway",
+    "ClockRefused",
     "Delivery",
     "EventProducer",
     "KafkaTrouble",

@@ -5,7 +5,8 @@ KafkaTrouble
 |-- NotAllowed             the broker refuses our login or the operation
 |   `-- Untrusted          its certificate is not trusted
 |-- UnusableFile           a certificate, key, password or token file
-|-- RecordRefused          the broker never takes this record
+|-- RecordRefused(kind)    the broker never takes this record
+|-- ClockRefused           the broker does not take the time of our clock: try again when it is right
 |-- TopicMissing(topic)    the topic does not exist (yet)
 |-- OffsetsGone(...)       retention removed the offset, or the log was truncated
 `-- TopicRecreated(...)    the topic was deleted and created again
@@ -14,7 +15,7 @@ KafkaTrouble
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from kafka import errors as kafka_errors
 
@@ -52,7 +53,21 @@ class UnusableFile(KafkaTrouble):
 
 
 class RecordRefused(KafkaTrouble):
-    """The broker will never take this record or request: it is too large or not valid. Sending it again is useless."""
+    """The broker will never take this record or request. Sending it again is useless.
+
+    Attributes:
+        kind: `too_large`, `timestamp` or `invalid`.
+    """
+
+    def __init__(self, message: str, kind: Literal["too_large", "timestamp", "invalid"] = "invalid") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ClockRefused(KafkaTrouble):
+    """The broker does not take records with the time of this machine's clock. It will, when the clock is right."""
+
+    retriable = True
 
 
 class TopicMissing(KafkaTrouble):
@@ -104,15 +119,22 @@ _LOGIN_REFUSED: Final = (
 )
 _DENIED: Final = (kafka_errors.AuthorizationError,)
 _UNREACHED: Final = (kafka_errors.KafkaConnectionError, kafka_errors.NodeNotReadyError)
+_TOO_LARGE: Final = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 _REFUSED: Final = (
+    *_TOO_LARGE,
     kafka_errors.InvalidRecordError,
     kafka_errors.InvalidTimestampError,
     kafka_errors.InvalidTopicError,
-    kafka_errors.MessageSizeTooLargeError,
-    kafka_errors.RecordListTooLargeError,
+    kafka_errors.PolicyViolationError,
     kafka_errors.UnsupportedCompressionTypeError,
     kafka_errors.UnsupportedVersionError,
 )
+
+NOT_APPENDED: Final = (*_REFUSED, kafka_errors.TopicAuthorizationFailedError)
+"""Errors of kafka-python after which nothing of the refused batch is in the log."""
+
+OF_SINGLE_RECORDS: Final = (kafka_errors.InvalidRecordError, kafka_errors.InvalidTimestampError)
+"""Those of them that concern some records of a batch."""
 
 
 def hopeless(error: Exception) -> bool:
@@ -146,7 +168,7 @@ def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
     if topic and _is(error, (kafka_errors.UnknownTopicOrPartitionError,)):
         return TopicMissing(topic, bootstrap)
     if _is(error, _REFUSED):
-        return RecordRefused(f"Kafka at {bootstrap} does not take this: {error}")
+        return _refusal(error, bootstrap, topic)
     if _is(error, (kafka_errors.KafkaTimeoutError,)):
         return BrokerAway(
             f"no Kafka broker answers at {bootstrap} in time ({error}): is it running, is kafka.bootstrap right?",
@@ -155,3 +177,14 @@ def trouble(error: Exception, bootstrap: str, topic: str = "") -> KafkaTrouble:
     return BrokerAway(
         f"Kafka at {bootstrap} cannot be used now: {error}", "connection" if _is(error, _UNREACHED) else "other"
     )
+
+
+def _refusal(error: Exception, bootstrap: str, topic: str) -> RecordRefused:
+    of = f" of topic {topic!r}" if topic else ""
+    if _is(error, _TOO_LARGE):
+        text = f"Kafka at {bootstrap} does not take a record of this size: see max.message.bytes{of}"
+        return RecordRefused(text, "too_large")
+    if _is(error, (kafka_errors.InvalidTimestampError,)):
+        text = f"Kafka at {bootstrap} does not take the time of this record: see message.timestamp.*.max.ms{of}"
+        return RecordRefused(text, "timestamp")
+    return RecordRefused(f"Kafka at {bootstrap} does not take this: {error}")

@@ -38,11 +38,17 @@ _LAST_WORDS: Final = (
 )
 _ASKING: Final = "EventProducer.answers: nobody notices that a producer is stuck while its broker answers"
 _ABANDONING: Final = "EventProducer: a stuck client that was replaced keeps its thread, its sockets and its records"
+_REFUSING: Final = (
+    "EventProducer: one record that the broker refuses fails the records around it, and ends the producer until it is "
+    "replaced"
+)
+_BROKEN: Final = "EventProducer: a client in which nothing can be sent any more is never replaced"
 _DECODING: Final = "KafkaSource: records are decoded one by one in Python, which takes three times as long"
 
 _FETCHED: Final = "kafka.consumer.fetcher.Fetcher.PartitionRecords"
 _BATCH: Final = "kafka.record.default_records.DefaultRecordBatch"
 _MANAGER: Final = "kafka.net.manager.KafkaConnectionManager"
+_TRANSACTIONS: Final = "kafka.producer.transaction_manager.TransactionManager"
 _CONNECTION: Final = "kafka.net.connection.KafkaConnection"
 
 USED: Final[tuple[Internal, ...]] = (
@@ -64,6 +70,28 @@ USED: Final[tuple[Internal, ...]] = (
     Internal("kafka.producer.sender.Sender", "wakeup", _ASKING),
     Internal("kafka.producer.sender.Sender", "force_close", _ABANDONING),
     Internal("kafka.producer.sender.Sender", "join", _ABANDONING),
+    Internal("kafka.producer.sender.Sender", "is_alive", _BROKEN),
+    Internal("kafka.KafkaProducer", "_transaction_manager", _REFUSING),
+    Internal(_TRANSACTIONS, "has_fatal_error", _BROKEN),
+    *(
+        Internal(_TRANSACTIONS, name, _REFUSING)
+        for name in (
+            "ERROR_CLASS_FATAL",
+            "ERROR_CLASS_NEEDS_EPOCH_BUMP",
+            "ERROR_CLASS_NEEDS_PRODUCER_ID_RESET",
+            "ERROR_CLASS_RETRIABLE",
+            "_supports_epoch_bump",
+            "classify_batch_error",
+            "producer_id_and_epoch",
+            "set_sequence_number",
+        )
+    ),
+    *(Internal("kafka.producer.sender.Sender", name, _REFUSING) for name in ("_can_split", "_dispatch_error")),
+    *(
+        Internal("kafka.producer.producer_batch.ProducerBatch", name, _REFUSING)
+        for name in ("base_sequence", "in_retry", "record_count", "topic_partition")
+    ),
+    Internal("kafka.producer.transaction_manager.ProducerIdAndEpoch", "match", _REFUSING),
     Internal("kafka.KafkaConsumer", "_fetcher", _DECODING),
     Internal("kafka.consumer.fetcher.Fetcher", "PartitionRecords", _DECODING),
     Internal(_FETCHED, "_unpack_records", _DECODING),
@@ -179,6 +207,60 @@ def request_metadata(producer: Any) -> Any:
     asked = producer._metadata.request_update()
     producer._sender.wakeup()
     return asked
+
+
+def fail_refused_records_alone(
+    producer: Any, refusals: tuple[type[Exception], ...], of_single_records: tuple[type[Exception], ...]
+) -> None:
+    """Let a record that the broker refuses fail alone, and the producer continue.
+
+    kafka-python treats every refusal as the end of an idempotent producer: all records in it fail with the error of
+    the one, and so does every later one. That is not needed: the broker appended nothing, and has no other batch of
+    that partition under way, so the next batch may take the sequence numbers of the refused one.
+
+    Args:
+        producer: An idempotent KafkaProducer without transactions, before its first record.
+        refusals: Errors of the broker that say that nothing of a batch was appended.
+        of_single_records: Those that concern some records of a batch: it is split until they stand alone.
+    """
+    manager, sender = producer._transaction_manager, producer._sender
+    classify, dispatch, can_split = manager.classify_batch_error, sender._dispatch_error, sender._can_split
+    others_are_valid = False
+
+    def classify_refusal(error: Exception, batch: Any, log_start_offset: int = -1) -> Any:
+        found = classify(error, batch, log_start_offset=log_start_offset)
+        if found != manager.ERROR_CLASS_FATAL or not isinstance(error, refusals):
+            return found
+        if batch.in_retry():  # an earlier attempt may have been appended: only other numbers are safe
+            bump, reset = manager.ERROR_CLASS_NEEDS_EPOCH_BUMP, manager.ERROR_CLASS_NEEDS_PRODUCER_ID_RESET
+            return bump if manager._supports_epoch_bump() else reset
+        if manager.producer_id_and_epoch.match(batch):
+            manager.set_sequence_number(batch.topic_partition, batch.base_sequence)
+        return manager.ERROR_CLASS_RETRIABLE  # the batch fails, and nothing else happens
+
+    def dispatch_refusal(batch: Any, exception: Exception, partition_response: Any) -> None:
+        nonlocal others_are_valid
+        named = len(getattr(partition_response, "record_errors", None) or ())
+        others_are_valid = 0 < named < batch.record_count
+        # Where the broker names all records, the library replaces its error with a vaguer one for each.
+        all_alike = named == batch.record_count and isinstance(exception, of_single_records)
+        dispatch(batch, exception, None if all_alike else partition_response)
+
+    def can_split_refused(batch: Any, error: type[Exception]) -> bool:
+        if can_split(batch, error):
+            return True
+        # Asked about a batch that is too large, the library looks at all else: records in it, time left.
+        separable = others_are_valid and not batch.in_retry() and issubclass(error, of_single_records)
+        return separable and bool(can_split(batch, kafka_errors.MessageSizeTooLargeError))
+
+    manager.classify_batch_error = classify_refusal
+    sender._dispatch_error = dispatch_refusal
+    sender._can_split = can_split_refused
+
+
+def is_broken(producer: Any) -> bool:
+    """Whether a producer can never send again: it has met an error that ends it, or its thread has ended."""
+    return bool(producer._transaction_manager.has_fatal_error()) or not producer._sender.is_alive()
 
 
 def abandon(producer: Any, timeout: float) -> None:

@@ -15,10 +15,18 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from streaming.kafka.client import client_arguments, compression, open_client
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, trouble
-from streaming.kafka.internals import abandon, request_metadata
+from streaming.kafka.errors import (
+    NOT_APPENDED,
+    OF_SINGLE_RECORDS,
+    BrokerAway,
+    ClockRefused,
+    KafkaTrouble,
+    RecordRefused,
+    trouble,
+)
+from streaming.kafka.internals import abandon, fail_refused_records_alone, is_broken, request_metadata
 from streaming.kafka.records import BACKFILL
-from streaming.kafka.stuck_producer import StuckProducerWatch
+from streaming.kafka.stuck_producer import LOOK, StuckProducerWatch
 from streaming.kafka.topics import Role
 from streaming.settings import Settings
 
@@ -40,6 +48,9 @@ LEAVE: Final = 1.0
 ANSWER: Final = 0.5
 """Seconds a broker has to answer whether it is there, while records fail."""
 
+REOPEN: Final = 2.0
+"""Seconds to find a broker for the client that replaces an unusable one: the sender of a record waits for it."""
+
 MAX_REQUEST: Final = 1 << 20
 """Bytes of the largest record. A dead letter holds up to 256 KiB of the original, and its reasons in headers."""
 
@@ -50,10 +61,11 @@ OVERHEAD: Final = 256
 class Delivery:
     """The outcome of one record, which is known later."""
 
-    __slots__ = ("_future", "bootstrap", "topic")
+    __slots__ = ("_future", "_our_time", "bootstrap", "topic")
 
-    def __init__(self, future: Any, bootstrap: str, topic: str) -> None:
+    def __init__(self, future: Any, bootstrap: str, topic: str, *, our_time: bool = False) -> None:
         self._future, self.bootstrap, self.topic = future, bootstrap, topic
+        self._our_time = our_time
 
     def done(self) -> bool:
         """Whether the outcome is known."""
@@ -63,7 +75,13 @@ class Delivery:
     def error(self) -> KafkaTrouble | None:
         """Why the broker does not have the record; None when it has it, or when the outcome is not known yet."""
         failure = self._future.exception if self._future.is_done else None
-        return trouble(failure, self.bootstrap, self.topic) if failure is not None else None
+        return self._trouble(failure) if failure is not None else None
+
+    def _trouble(self, failure: Exception) -> KafkaTrouble:
+        found = trouble(failure, self.bootstrap, self.topic)
+        if self._our_time and isinstance(found, RecordRefused) and found.kind == "timestamp":
+            return ClockRefused(f"{found}. It is the time of this machine's clock: is that right?")
+        return found
 
     def wait(self, timeout: float) -> tuple[int, int]:
         """Wait for the outcome, at most `timeout` seconds.
@@ -75,18 +93,20 @@ class Delivery:
             BrokerAway: The broker has not taken it in time.
             NotAllowed: The broker refuses us.
             RecordRefused: The broker will never take this record.
+            ClockRefused: The broker does not take the time of our clock.
             TopicMissing: The topic does not exist.
         """
         try:
             metadata = self._future.get(timeout=timeout)
         except kafka_errors.KafkaError as error:
-            raise trouble(error, self.bootstrap, self.topic) from error
+            raise self._trouble(error) from error
         return metadata.partition, metadata.offset
 
 
 class EventProducer:
     """Writes records: batched, compressed, acknowledged by all replicas, each once (idempotent). Thread-safe.
 
+    A record that the broker refuses fails alone. A client that cannot be used any more is replaced at the next send.
     At most `kafka.producer_buffer` bytes wait in memory.
 
     Args:
@@ -107,21 +127,22 @@ class EventProducer:
         self.failures = 0
         """Records that the broker did not take, since the start."""
         self.renewals = 0
-        """Times that the client was stuck and was replaced."""
+        """Times that the client could not be used any more and was replaced."""
         self._client_id = client_id
         # Every outcome is known after the delivery time-out (see `_open`) and the look that finds it due.
         self._patience = 2 * settings.kafka.request_timeout + 1.0
         self._watch = StuckProducerWatch(self._patience)
         self._replacing = threading.Lock()
-        self._producer: Any = self._open()
+        self._producer: Any = self._open(settings.kafka.bootstrap_timeout)
 
-    def _open(self) -> Any:
+    def _open(self, bootstrap_timeout: float) -> Any:
         kafka = self._settings.kafka
         timeout_ms = int(kafka.request_timeout * 1000)
+        arguments = client_arguments(kafka, self._client_id) | {"bootstrap_timeout_ms": int(bootstrap_timeout * 1000)}
         try:
-            return open_client(
+            opened = open_client(
                 KafkaProducer,
-                **client_arguments(kafka, self._client_id),
+                **arguments,
                 metrics_enabled=False,
                 acks="all",
                 enable_idempotence=True,
@@ -135,6 +156,8 @@ class EventProducer:
             )
         except kafka_errors.KafkaError as error:
             raise trouble(error, self._bootstrap) from error
+        fail_refused_records_alone(opened, NOT_APPENDED, OF_SINGLE_RECORDS)
+        return opened
 
     @property
     def waiting(self) -> int:
@@ -168,7 +191,7 @@ class EventProducer:
             BrokerAway: The buffer is full (kind `full`), or Kafka does not tell the topic's partitions.
             RecordRefused: The record is larger than 1 MiB.
         """
-        self._replace_when_stuck()
+        self._replace_when_unusable()
         raw_key = key.encode() if isinstance(key, str) else key
         size = len(raw_key or b"") + len(value or b"") + OVERHEAD
         self._reserve(size)
@@ -192,19 +215,26 @@ class EventProducer:
             raise
         future.add_callback(lambda _: self._release(size, watch))
         future.add_errback(lambda error: self._release(size, watch, error))
-        return Delivery(future, self._bootstrap, topic)
+        return Delivery(future, self._bootstrap, topic, our_time=timestamp is None)
 
-    def _replace_when_stuck(self) -> None:
-        """Replace a stuck client. What waits in the old one fails, and its senders send it again."""
+    def _replace_when_unusable(self) -> None:
+        """Replace a broken or stuck client. What waits in the old one fails, and its senders send it again."""
         if not self._replacing.acquire(blocking=False):
             return
         try:
-            if self._watch.due(time.monotonic(), lambda: self.answers(ANSWER)):
-                stuck, self._producer = self._producer, self._open()
-                self._watch = StuckProducerWatch(self._patience)
+            broken = is_broken(self._producer)
+            if self._watch.due(time.monotonic(), lambda: self.answers(ANSWER), broken=broken):
+                unusable, self._producer = (
+                    self._producer,
+                    self._open(min(REOPEN, self._settings.kafka.bootstrap_timeout)),
+                )
+                self._watch = StuckProducerWatch(self._patience, time.monotonic() + LOOK)
                 self.renewals += 1
-                log.warning("Kafka at %s answers but takes no records from us: connected again", self._bootstrap)
-                abandon(stuck, LEAVE)
+                reason = (
+                    "this client had failed for good" if broken else "the broker answers but took no records from us"
+                )
+                log.warning("connected to Kafka at %s again: %s", self._bootstrap, reason)
+                abandon(unusable, LEAVE)
         finally:
             self._replacing.release()
 

@@ -1,4 +1,4 @@
-"""Notices a producer that is stuck: its broker answers, and it still delivers nothing.
+"""Notices a producer that must be replaced: it is broken, or its broker answers and it still delivers nothing.
 
 kafka-python's idempotent producer can stay that way after an outage in which batches under way expired.
 """
@@ -22,6 +22,7 @@ class StuckProducerWatch:
 
     Args:
         patience: Seconds within which the outcome of a record is known.
+        not_before: When to look for the first time: the producer may be the successor of one that was replaced.
 
     >>> watch, answers = StuckProducerWatch(30.0), lambda: True
     >>> watch.handed(9.0)
@@ -30,15 +31,15 @@ class StuckProducerWatch:
     (False, False, False, True)
     >>> watch.handed(20.0)
     >>> watch.settled(20.1, failed=False)
-    >>> watch.due(40.0, answers)
-    False
+    >>> watch.due(40.0, answers), watch.due(40.0, answers, broken=True), watch.due(40.1, answers, broken=True)
+    (False, True, False)
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, not_before: float = 0.0) -> None:
         self._patience = patience
         self._failing = False
         self._under_way = 0
-        self._moved_at = self._look_at = 0.0
+        self._moved_at, self._look_at = 0.0, not_before
         self._answering_since: float | None = None
         self._lock = threading.Lock()
 
@@ -58,7 +59,7 @@ class StuckProducerWatch:
             if not failed:
                 self._answering_since = None
 
-    def due(self, now: float, answers: Callable[[], bool]) -> bool:
+    def due(self, now: float, answers: Callable[[], bool], *, broken: bool = False) -> bool:
         """Whether the producer must be replaced.
 
         It is suspect when its last record failed, or when it reported no outcome for longer than `patience`.
@@ -66,11 +67,14 @@ class StuckProducerWatch:
         Args:
             now: The present.
             answers: Asks the broker whether it is there; called at most once in `LOOK` seconds.
+            broken: The producer says itself that it can send nothing any more; it is replaced without further proof.
         """
         silent = self._under_way > 0 and now - self._moved_at > self._patience
-        if not (self._failing or silent) or now < self._look_at:
+        if not (broken or self._failing or silent) or now < self._look_at:
             return False
         self._look_at = now + LOOK
+        if broken:
+            return True
         if not answers():
             self._answering_since = None
             return False

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
 
+from tests.conftest import eventually
 from tests.support.oracles.gated import MADE_UP, PURCHASES, Scene
 from tests.support.processes.apache_kafka import ApacheKafka
 from tests.support.processes.harness import Installation
@@ -106,3 +109,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         for number, installation in enumerate(item.stash.get(_OPENED, [])):
             report.sections.append((f"installation {number}", f"{installation.standing()}\n{installation.logs()}"))
     return report
+
+
+def limit(admin: KafkaAdminClient, topic: str, **options: str) -> None:
+    """Configure the topic; the broker has it in force when this returns."""
+    named = {name.replace("_", "."): value for name, value in options.items()}
+    admin.alter_configs([ConfigResource("TOPIC", topic, named)])
+
+    def in_force() -> bool:
+        found = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")["topic"][topic]
+        return all(str(found[name]["value"]) == value for name, value in named.items())
+
+    eventually(in_force)

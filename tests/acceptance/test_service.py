@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 
-from tests.acceptance.conftest import Open
+from tests.acceptance.conftest import Open, limit
 from tests.support.processes.apache_kafka import ApacheKafka
 from tests.support.processes.harness import Installation
 from tests.support.processes.redis_server import RedisServer
@@ -142,6 +146,58 @@ def test_the_service_answers_while_kafka_is_away(open_installation: Open, kafka:
         "events are taken again",
         service,
     )
+
+
+def large(user: str) -> dict[str, Any]:
+    """A valid event of some 7 kB that hardly compresses."""
+    context = {f"k{n}": secrets.token_urlsafe(180) for n in range(30)}
+    return {"event_type": "search", "user_id": user, "query": "tea", "timestamp": time.time(), "context": context}
+
+
+def test_what_kafka_refuses_for_good_is_one_rejected_event_and_the_rest_is_taken(
+    open_installation: Open, kafka: ApacheKafka
+) -> None:
+    ours = open_installation()
+    _, service = learnt_and_served(ours)
+    small = click("user-1", SHOP.item(1, 1)).event
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    with closing(admin):
+        limit(admin, ours.settings.topic("events"), max_message_bytes="4000")
+        status, answer = service.ask("POST", "/events", [small, large("user-1"), small], timeout=20)
+        assert (status, [each["outcome"] for each in answer["outcomes"]]) == (202, ["accepted", "rejected", "accepted"])
+        assert (answer["outcomes"][1]["reason"], answer["unavailable"]) == ("oversize", 0)
+        assert "max.message.bytes" in answer["outcomes"][1]["expected"]
+        status, problem = service.ask("POST", "/events", large("user-1"), timeout=20)
+        assert (status, problem["errors"][0]["reason"]) == (422, "oversize")
+        assert "again" not in problem["next"]
+        with ThreadPoolExecutor(20) as pool:
+            many = [large("user-2") if n % 10 == 0 else small for n in range(40)]
+            found = list(pool.map(lambda event: service.ask("POST", "/events", event, timeout=20)[0], many))
+        assert found == [422 if n % 10 == 0 else 202 for n in range(40)]
+        limit(admin, ours.settings.topic("items"), max_message_bytes="1000")
+        facts = {"embedding": [secrets.randbelow(10**9) / 1e9 for _ in range(1024)]}
+        status, problem = service.ask("PUT", "/items/tea", facts, timeout=20)
+        assert (status, "again" in problem["next"]) == (413, False)
+        assert service.ask("PUT", "/items/tea", {"category": "drinks"}, timeout=20)[0] == 202
+        assert service.ask("POST", "/events", small, timeout=20)[0] == 202
+        assert service.metrics()["sluicegate_kafka_away"] == 0
+
+
+def test_a_clock_out_of_bounds_stops_the_intake_only_as_long_as_it_is_wrong(
+    open_installation: Open, kafka: ApacheKafka
+) -> None:
+    ours = open_installation()
+    _, service = learnt_and_served(ours)
+    event = click("user-1", SHOP.item(1, 1)).event
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    with closing(admin):
+        limit(admin, ours.settings.topic("events"), message_timestamp_before_max_ms="0")
+        status, problem = service.ask("POST", "/events", event, timeout=20)
+        assert (status, "clock" in problem["detail"]) == (503, True)
+        limit(admin, ours.settings.topic("events"), message_timestamp_before_max_ms=str(2**63 - 1))
+        ours.wait(
+            lambda: service.ask("POST", "/events", event, timeout=20)[0] == 202, "events are taken again", service
+        )
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])

@@ -8,14 +8,22 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+from kafka.producer.producer_batch import ProducerBatch
+from kafka.producer.transaction_manager import ProducerIdAndEpoch, TransactionManager
+from kafka.record.memory_records import MemoryRecordsBuilder
 
 from streaming.kafka import internals
+from streaming.kafka.errors import NOT_APPENDED, OF_SINGLE_RECORDS
 from streaming.kafka.internals import USED, Internal
 
 STREAMING = Path(internals.__file__).parents[1]
+PART = TopicPartition("events", 2)
 FILES = [path for room in ("kafka", "consumer") for path in sorted((STREAMING / room).glob("*.py"))]
 
 
@@ -93,3 +101,65 @@ def test_every_private_name_in_the_file_is_listed() -> None:
 def test_no_other_file_uses_private_names(path: Path) -> None:
     if path != Path(internals.__file__):
         assert list(private(path.read_text(encoding="utf-8"), of_self=False)) == []
+
+
+def idempotent(version: tuple[int, int]) -> TransactionManager:
+    """The state of an idempotent producer that has sent a batch of three records as numbers 4, 5 and 6."""
+    manager = TransactionManager(api_version=version)
+    manager.set_producer_id_and_epoch(ProducerIdAndEpoch(7, 0))
+    manager.set_sequence_number(PART, 7)
+    sender = SimpleNamespace(_dispatch_error=lambda *_: None, _can_split=lambda *_: False)
+    producer = SimpleNamespace(_transaction_manager=manager, _sender=sender)
+    internals.fail_refused_records_alone(producer, NOT_APPENDED, OF_SINGLE_RECORDS)
+    return manager
+
+
+def sent(*, again: bool) -> ProducerBatch:
+    """That batch; `again`: for the second time."""
+    builder = MemoryRecordsBuilder(2, 0, 1 << 16)
+    batch = ProducerBatch(PART, builder)
+    for number in range(3):
+        batch.try_append(None, None, b"%d" % number, [])
+    builder.set_producer_state(7, 0, 4, False)
+    if again:
+        batch.retry()
+    return batch
+
+
+def test_the_next_batch_takes_the_numbers_of_a_refused_one() -> None:
+    manager = idempotent((4, 1))
+    found = manager.classify_batch_error(kafka_errors.MessageSizeTooLargeError(None), sent(again=False))
+    assert found == manager.ERROR_CLASS_RETRIABLE
+    assert manager.sequence_number(PART) == 4
+    assert not manager.has_fatal_error()
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ((4, 1), TransactionManager.ERROR_CLASS_NEEDS_EPOCH_BUMP),
+        ((2, 4), TransactionManager.ERROR_CLASS_NEEDS_PRODUCER_ID_RESET),
+    ],
+)
+def test_numbers_that_an_earlier_attempt_may_have_used_up_are_not_taken_again(
+    version: tuple[int, int], found: str
+) -> None:
+    manager = idempotent(version)
+    assert manager.classify_batch_error(kafka_errors.InvalidTimestampError(None), sent(again=True)) == found
+    assert manager.sequence_number(PART) == 7
+
+
+def test_the_numbers_of_another_epoch_stay_as_they_are() -> None:
+    manager = idempotent((4, 1))
+    manager.set_producer_id_and_epoch(ProducerIdAndEpoch(7, 1))
+    manager.set_sequence_number(PART, 2)
+    refusal = kafka_errors.TopicAuthorizationFailedError("events")
+    assert manager.classify_batch_error(refusal, sent(again=False)) == manager.ERROR_CLASS_RETRIABLE
+    assert manager.sequence_number(PART) == 2
+
+
+def test_what_ends_a_producer_still_ends_it() -> None:
+    manager = idempotent((4, 1))
+    for error in (kafka_errors.ClusterAuthorizationFailedError(None), kafka_errors.UnknownError(None)):
+        assert manager.classify_batch_error(error, sent(again=False)) == manager.ERROR_CLASS_FATAL
+    assert manager.sequence_number(PART) == 7
