@@ -9,8 +9,8 @@ import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
-from models.dimensions import BLOCKS, FEATURES
-from models.features import EXPLAINED_NAMES
+from models.dimensions import BLOCKS
+from models.features import EXPLAINED_NAMES, FEATURES
 from models.recommender.scratch import Scratch
 
 

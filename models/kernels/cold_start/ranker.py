@@ -20,7 +20,6 @@ from models.dimensions import (
     COST_HITS,
     COST_RANKS,
     FLOOR,
-    FRESH_FEATURES,
     FRESH_RATE,
     GATE_PRIOR,
     GATE_TERMS,
@@ -31,10 +30,12 @@ from models.dimensions import (
     WINDOW,
     WINDOW_DECAY,
 )
+from models.features import FRESH_FEATURES
 from models.kernels.cold_start.candidates import gather
 from models.kernels.cold_start.features import compute
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
+from models.kernels.core.softmax import largest, log_sum_exp
 from models.kernels.ranking.fallback import HIT
 from models.kernels.ranking.listwise import descend, remember
 from models.kernels.ranking.prequential import rank_of
@@ -66,26 +67,6 @@ def standardise(own, count, moments):
         for at in range(count):
             value = (own.features[at, f] - centre) * scale
             own.features[at, f] = min(np.float32(CLIP), max(np.float32(-CLIP), value))
-
-
-@kernel
-def largest(scores, count):
-    """The largest of the first `count` scores, 0 for none."""
-    best = np.float64(scores[0]) if count > 0 else 0.0
-    for at in range(1, count):
-        best = max(best, np.float64(scores[at]))
-    return best
-
-
-@kernel
-def spread(scores, count):
-    """log sum exp of the first `count` scores; 0 for none."""
-    if count == 0:
-        return 0.0
-    best, total = largest(scores, count), 0.0
-    for at in range(count):
-        total += math.exp(scores[at] - best)
-    return best + math.log(total)
 
 
 @kernel
@@ -151,8 +132,8 @@ def rank(served, scratch, now, extra, only):
     measure(own, count)
     standardise(own, count, served.fresh_moments)
     score(own, listed, served.fresh_ranker.weight, count)
-    own.odds[1] = spread(own.scores, count)
-    touched = spread(listed.scores[RANKER], start)
+    own.odds[1] = log_sum_exp(own.scores, count)
+    touched = log_sum_exp(listed.scores[RANKER], start)
     best = largest(listed.scores[RANKER], start)
     set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
     own.odds[0] = gate(own, listed, served.fresh_gate.weight)
