@@ -118,12 +118,6 @@ MOMENT_STEP: Final = 0.002
 CLIP: Final = 4.0
 """Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""
 
-FEATURES: Final = 77
-"""Features per candidate, named in models/features.py."""
-
-FACT_FEATURES: Final = 7
-"""The last of them, from models/kernels/ranking/item_features.py: contents, query, refusals and looks."""
-
 LENGTHS: Final = 6
 """Buckets of the number of known events: 0, 1, 2-4, 5-19, 20-99, 100 and more."""
 
@@ -163,9 +157,6 @@ FRESH: Final = 400
 
 LISTED: Final = CANDIDATES + FRESH
 """Places of a list: touched candidates, then untouched ones."""
-
-FRESH_FEATURES: Final = 20
-"""Features of an untouched item, named in models/features.py."""
 
 GATE_TERMS: Final = 6
 """What the log odds of an untouched item depend on, per bucket (models/kernels/cold_start/ranker.py, `gate`)."""

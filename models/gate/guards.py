@@ -83,8 +83,9 @@ class Case(NamedTuple):
 
 
 def one_user(case: Case) -> bool:
-    """Whether one user caused too many of the last events. That user is also who the model is tested on, so no evidence
-    outvotes this guard.
+    """Whether one user caused too many of the last events.
+
+    That user is also who the model is tested on, so no evidence outvotes this guard.
 
     >>> def stream(**shares): return Case(Evidence(standing=Standing(window=Window(1_000, **shares))), Policy())
     >>> one_user(stream(top_user=0.3, users=99)), one_user(stream(top_user=0.3, users=10))
@@ -94,8 +95,10 @@ def one_user(case: Case) -> bool:
 
 
 def few_hits(case: Case) -> bool:
-    """Whether events are found far less often than usual. Where every model misses, one is as good as another, so only
-    being better outvotes it, and only on labels that say something.
+    """Whether events are found far less often than usual.
+
+    Where every model misses, one is as good as another, so only being better outvotes it, and only on labels that say
+    something.
 
     >>> def stream(**shares): return Case(Evidence(standing=Standing(window=Window(1_000, **shares))), Policy())
     >>> few_hits(stream(hit=0.01, usual=0.4, fallen=True, doubted=True))
@@ -119,8 +122,9 @@ def bad_records(case: Case) -> bool:
 
 
 def duplicates(case: Case) -> bool:
-    """Whether too many of the last records were duplicates. A shop whose exporter always sends everything twice is not
-    held forever, because evidence outvotes it.
+    """Whether too many of the last records were duplicates.
+
+    A shop whose exporter always sends everything twice is not held forever, because evidence outvotes it.
     """
     return case.full and case.window.duplicate > case.policy.duplicate and not case.as_good
 
@@ -170,8 +174,10 @@ def widened(band: Band, norm: float) -> Band:
 
 
 def shift(case: Case) -> bool:
-    """Whether a detector saw hits fall. When tastes change, a model that went on learning is soon better than a frozen
-    one and outvotes this guard; where labels are garbage, it is not.
+    """Whether a detector saw hits fall.
+
+    When tastes change, a model that went on learning is soon better than a frozen one and outvotes this guard; where
+    labels are garbage, it is not.
 
     >>> [shift(Case(Evidence(standing=Standing(alarms=alarms)), Policy())) for alarms in (("hit_rate",), ())]
     [True, False]
@@ -183,8 +189,9 @@ def shift(case: Case) -> bool:
 
 
 def lists_changed(case: Case) -> bool:
-    """Whether the candidate's lists share too little with the champion's. Versions a second apart agree; weights that
-    were made up, or a feature that changed its unit, do not.
+    """Whether the candidate's lists share too little with the champion's.
+
+    Versions a second apart agree; weights that were made up, or a feature that changed its unit, do not.
 
     >>> known = Standing(applied=50_000)
     >>> [lists_changed(Case(Evidence(standing=known, numbers={"overlap": part}), Policy())) for part in (0.1, 0.9)]
@@ -230,8 +237,10 @@ def forgetting(case: Case) -> bool:
 
 
 def concentrated(case: Case) -> bool:
-    """Whether slates rest on far fewer items than usual. Being as good does not outvote it, because users click what
-    they are all shown. A share that lasts becomes usual, in some 10,000 slates.
+    """Whether slates rest on far fewer items than usual.
+
+    Being as good does not outvote it, because users click what they are all shown. A share that lasts becomes usual, in
+    some 10,000 slates.
 
     >>> from models.statistics import Exposed
     >>> def shown(top): return Evidence(standing=Standing(exposed=Exposed(1_000, top=top, usual=0.2)))

@@ -172,8 +172,9 @@ def _once_as_good(evidence: Evidence, policy: Policy, until_then: str, reason: s
 
 
 def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
-    """Replaces a frozen champion by a candidate that is shown to be better, or by the last of several in a row that
-    are shown to be no worse.
+    """Replaces a frozen champion by a better candidate, or by the last of several that are no worse.
+
+    Better and no worse are what the evidence has shown; no worse has to be shown several times in a row.
     """
     found = against_champion(evidence)
     if found is None or found.n < policy.least_tested:

@@ -47,8 +47,10 @@ def answer(served, scratch, items, times, kinds, now, extra, only, query, conten
 
 @kernel
 def explain(listed, union, extra, places, sources, named):
-    """For each place: the single source that ranks it highest, UNTOUCHED for an item that none can propose, QUERY for
-    one that the query's memory holds; and which of `extra` stands there, -1 for an item that only the sources name.
+    """For each place.
+
+    The single source that ranks it highest, UNTOUCHED for an item that none can propose, QUERY for one that the query's
+    memory holds; and which of `extra` stands there, -1 for an item that only the sources name.
 
     extra: rows as the request named them, -1 for an unknown one. Writes over what only `answer` needs.
     """

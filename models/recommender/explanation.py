@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.arrays import Array
-from models.dimensions import FEATURES
-from models.features import EXPLAINED_NAMES
+from models.features import EXPLAINED_NAMES, FEATURES
 from models.recommender.scratch import Scratch
 
 

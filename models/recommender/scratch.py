@@ -8,6 +8,7 @@ import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
+from models.features import FEATURES, FRESH_FEATURES
 
 COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
@@ -158,22 +159,22 @@ def _listed() -> Listed:
     return Listed(
         np.zeros(dim.LISTED, np.int32),
         np.zeros(dim.LISTED, np.int32),
-        np.zeros((dim.CANDIDATES, dim.FEATURES), f4),
+        np.zeros((dim.CANDIDATES, FEATURES), f4),
         np.zeros((dim.CONTENDERS, dim.LISTED), f4),
-        np.zeros(dim.FEATURES, f4),
-        np.zeros(dim.FEATURES, f4),
-        np.zeros(dim.FEATURES),
-        np.zeros(dim.FEATURES),
-        np.zeros(dim.FEATURES),
-        np.zeros(dim.FEATURES, f4),
-        np.zeros(dim.FEATURES, f4),
+        np.zeros(FEATURES, f4),
+        np.zeros(FEATURES, f4),
+        np.zeros(FEATURES),
+        np.zeros(FEATURES),
+        np.zeros(FEATURES),
+        np.zeros(FEATURES, f4),
+        np.zeros(FEATURES, f4),
         np.zeros(dim.CANDIDATES, f4),
         np.zeros(4, np.int64),
     )
 
 
 def _fresh() -> Fresh:
-    f4, size = np.float32, dim.FRESH_FEATURES
+    f4, size = np.float32, FRESH_FEATURES
     return Fresh(
         np.zeros((dim.FRESH, size), f4),
         np.zeros(dim.FRESH, f4),

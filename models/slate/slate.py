@@ -63,8 +63,9 @@ def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> froz
 
 
 def ordered(candidates: Iterable[Scored]) -> Iterator[Scored]:
-    """Orders candidates of equal score by item id, so that the slate is the same on every replica. They come in
-    descending score.
+    """Orders candidates of equal score by item id, so that the slate is the same on every replica.
+
+    They come in descending score.
 
     >>> [c.item_id for c in ordered([Candidate("b", 1.0, ""), Candidate("a", 1.0, ""), Candidate("c", 0.5, "")])]
     ['a', 'b', 'c']

@@ -1,5 +1,6 @@
-"""Rows that changed in, from kernels (models/kernels/core/marks.py has the layout) or Python; what a version carries
-out.
+"""Rows that changed in, from kernels (models/kernels/core/marks.py has the layout) or Python.
+
+What a version carries out.
 """
 
 from __future__ import annotations

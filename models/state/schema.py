@@ -7,6 +7,7 @@ one statistics row and some eighty memory slots, and a slot is a row of 8 bytes,
 from __future__ import annotations
 
 from models import dimensions as dim
+from models.features import FEATURES, FRESH_FEATURES
 from models.state.tables import Column, Schema, Space, Table
 
 VERSION = 3
@@ -33,14 +34,14 @@ def _ref(space: str, name: str = "item") -> Column:
 
 
 def _memory(name: str, keys: str, width: int) -> Table:
-    return Table(name, keys, (_ref(keys, "other"), _sum("count")), width=width, owner="item")
+    return Table(name, keys, (_ref(keys, "other"), _sum("count")), width=width)
 
 
 ITEM_TABLES = (
     # q: vector as context and as target; the sums are AdaGrad's, one per row.
-    Table("item_factors", "item", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum")), owner="item"),
+    Table("item_factors", "item", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum"))),
     # g: second vector, of an item as context alone; apart, because only context changes it.
-    Table("item_last", "item", (_vector("g"), _sum("g_sum")), owner="item"),
+    Table("item_last", "item", (_vector("g"), _sum("g_sum"))),
     Table(
         "item_stats",
         "item",
@@ -55,9 +56,8 @@ ITEM_TABLES = (
             _sum("returns", "u4"),  # positive events by users who had the item in their ring
             _sum("events", "u4"),  # every accepted event: the oracle against learning twice
         ),
-        owner="item",
     ),
-    Table("item_totals", "item", (_sum("lag"), _sum("forward"), _sum("backward")), owner="item"),
+    Table("item_totals", "item", (_sum("lag"), _sum("forward"), _sum("backward"))),
     _memory("lag_memory", "item", dim.LAG_SLOTS),
     _memory("forward_memory", "item", dim.WINDOW_SLOTS),
     _memory("backward_memory", "item", dim.WINDOW_SLOTS),
@@ -71,12 +71,11 @@ ITEM_TABLES = (
             Column("arrived", "u4", merge="max"),  # epoch seconds
             Column("listed", "u1"),
         ),
-        owner="item",
     ),
     # What the shop says of an item, as a unit vector in bytes; all zero where it says nothing.
-    Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,)),), owner="item"),
-    Table("item_signals", "item", (_sum("shown"), _sum("liked"), _sum("refused")), owner="item"),
-    Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False, owner="item"),
+    Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,)),)),
+    Table("item_signals", "item", (_sum("shown"), _sum("liked"), _sum("refused"))),
+    Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False),
 )
 
 CATEGORY_TABLES = (
@@ -100,17 +99,17 @@ MODEL_TABLES = (
     Table("clock", "model", (_sum("applied", "i8"), _sum("lists", "i8"), Column("pooled", "i4"))),
     Table("top_items", "model", (_ref("item"), Column("key", "f8")), width=3 * dim.TOP),
     Table("pool", "model", (_ref("item"),), width=dim.POOL),
-    Table("moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FEATURES),
-    Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FEATURES),
+    Table("moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=FEATURES),
+    Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
-    Table("curvature", "model", (Column("inverse", "f8", (dim.FEATURES,)),), width=dim.FEATURES, served=False),
+    Table("curvature", "model", (Column("inverse", "f8", (FEATURES,)),), width=FEATURES, served=False),
     Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
     Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION) for name in ("hits", "ranks"))),
-    Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=dim.FRESH_FEATURES),
-    Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.FRESH_FEATURES),
+    Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=FRESH_FEATURES),
+    Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),
     Table("fresh_gate", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
-    Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=dim.FEATURES + 1),
+    Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=FEATURES + 1),
     Table(
         "race",
         "model",
@@ -162,19 +161,15 @@ USER_TABLES = (
         "user",
         (_sum("pushed", "u4"), _sum("events", "u4"), Column("last", "u4", merge="max")),
         served=False,
-        live=True,
-        owner="user",
     ),
     # The search whose result is still to come.
-    Table("user_query", "user", (_ref("query", "query"), Column("time", "u4")), served=False, owner="user"),
+    Table("user_query", "user", (_ref("query", "query"), Column("time", "u4")), served=False),
     Table(
         "user_ring",
         "user",
         (_ref("item"), Column("time", "u4"), Column("kind", "u1")),
         width=dim.RING,
         served=False,
-        live=True,
-        owner="user",
     ),
 )
 

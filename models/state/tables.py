@@ -7,15 +7,10 @@ finite checks, so a new column is one line here and no migration elsewhere.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from models.arrays import Array
-
-Owner = Literal["user", "item", "model"]
 Merge = Literal["sum", "max", "min", "latest", "logaddexp"]
 
 MODEL = "model"
@@ -24,9 +19,16 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array of a table: `shape` is per row, `refers` names the key space its row numbers point into.
+    """One array of a table.
 
-    `merge` is how two learners' values, which started from a common base, become one.
+    Attributes:
+        name: Unique within the table.
+        dtype: Of numpy.
+        shape: Per row.
+        default: The value of a row that nobody has written.
+        refers: The key space whose row numbers it holds; None for values.
+        merge: How values of two learners from a common base would become one. No code merges; versions carry it in the
+            hash of all declarations.
     """
 
     name: str
@@ -41,8 +43,12 @@ class Column:
 class Table:
     """Rows of columns: key number k owns rows k*width to (k+1)*width - 1.
 
-    `served`: part of what the service loads. `live`: facts and histories, which never roll back. `owner`: whose
-    erasure or removal clears the rows.
+    Attributes:
+        name: Unique within a schema.
+        keys: Its key space; to remove a key clears its rows.
+        columns: What a row holds.
+        width: Rows of one key.
+        served: Whether the service loads it too.
     """
 
     name: str
@@ -50,8 +56,6 @@ class Table:
     columns: tuple[Column, ...]
     width: int = 1
     served: bool = True
-    live: bool = False
-    owner: Owner = "model"
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError when there is none."""
@@ -121,28 +125,8 @@ class Schema:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def merge(rule: Merge, base: Array, mine: Array, theirs: Array) -> Array:
-    """One column of two learners that started from `base`: element by element, by the column's rule.
-
-    >>> merge("sum", np.array([2]), np.array([5]), np.array([3]))
-    array([6])
-    """
-    return MERGES[rule](base, mine, theirs)
-
-
-MERGES: dict[Merge, Callable[[Array, Array, Array], Array]] = {
-    "sum": lambda base, mine, theirs: mine + theirs - base,
-    "max": lambda _, mine, theirs: np.maximum(mine, theirs),
-    "min": lambda _, mine, theirs: np.minimum(mine, theirs),
-    "latest": lambda base, mine, theirs: np.where(mine == base, theirs, mine),
-    "logaddexp": lambda base, mine, theirs: np.logaddexp(
-        mine, theirs + np.log1p(-np.exp(np.minimum(base - theirs, 0)))
-    ),
-}
-
-
 def _camel(name: str) -> str:
     return "".join(part.title() for part in name.split("_"))
 
 
-__all__ = ["MODEL", "Column", "Schema", "Space", "Table", "merge"]
+__all__ = ["MODEL", "Column", "Schema", "Space", "Table"]

@@ -63,8 +63,9 @@ MEASURES: Final[dict[str, Callable[[Array, int], Array]]] = {
 
 
 def standard_error(values: Array) -> float:
-    """Returns the standard error of the mean. It takes events as independent; those of one user are not, so it is
-    somewhat too small.
+    """Returns the standard error of the mean.
+
+    It takes events as independent; those of one user are not, so it is somewhat too small.
 
     >>> standard_error(np.array([0.0, 1.0, 0.0, 1.0]))
     0.25
@@ -155,9 +156,9 @@ def personalisation(lists: Sequence[Sequence[str]], k: int) -> float | None:
 
 
 def novelty(lists: Sequence[Sequence[str]], counts: Mapping[str, int], total: int) -> float | None:
-    """Returns the mean over the shown items of -log2(share of the events that named the item), in bits (Zhou and
-    others, PNAS 2010); None when nothing is shown.
+    """Returns the mean self-information of the shown items, in bits; None when nothing is shown.
 
+    The mean over the shown items of -log2(share of the events that named the item) (Zhou and others, PNAS 2010).
     One is added to counts and total, so that an item nobody touched is finite.
 
     Args:

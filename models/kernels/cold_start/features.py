@@ -1,12 +1,14 @@
 """Untouched candidates and tables in, what is known of each without a single interaction out.
 
-Each group of features is one function; their order is that of `FRESH_NAMES` in models/features.py.
+Each group of features is one function, as declared in models/features.py. A group leaves out what it cannot know: the
+row is zero before.
 """
 
 import math
 
 import numpy as np
 
+from models import features as feature
 from models.dimensions import NO_PRICE
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
@@ -21,21 +23,20 @@ _LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a ye
 
 @kernel
 def category_features(x, history, kinds, waiting, taken, steps, category_of, item, applied):
-    """x[0..7]: the category against the history's, its popularity, and how often its untouched items are taken."""
-    x[0:8] = 0
+    """The category against the history's, its popularity, and how often its untouched items are taken."""
     category = category_of[item]
     if category < 0:
         return
-    x[5] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
-    x[6] = log_share(step_share(steps, category))
-    x[7] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
+    x[feature.UNTOUCHED_CATEGORY_POPULARITY] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
+    x[feature.UNTOUCHED_CATEGORY_FOLLOWS] = log_share(step_share(steps, category))
+    x[feature.UNTOUCHED_CATEGORY_TAKEN] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
     at = find(history.category_keys, history.category_slots, category)
     if at >= 0:
-        x[0] = category_of[history.items[0]] == category
-        x[1] = history.category_sums[at, 0]
-        x[2] = math.log1p(history.category_sums[at, 1])
-        x[3] = math.log1p(history.category_sums[at, 2])
-        x[4] = at == 1
+        x[feature.UNTOUCHED_CATEGORY_SAME] = category_of[history.items[0]] == category
+        x[feature.UNTOUCHED_CATEGORY_SHARE] = history.category_sums[at, 0]
+        x[feature.UNTOUCHED_CATEGORY_COUNT] = math.log1p(history.category_sums[at, 1])
+        x[feature.UNTOUCHED_CATEGORY_THIS_SESSION] = math.log1p(history.category_sums[at, 2])
+        x[feature.UNTOUCHED_CATEGORY_SECOND] = at == 1
 
 
 @kernel
@@ -49,15 +50,18 @@ def compute(served, scratch, now):
     start = listed.counts[0]
     for place in range(listed.counts[3] - start):
         item, x = listed.items[start + place], own.features[place]
+        x[:] = 0
         category_features(
             x, history, kinds, lists.waiting, lists.taken, work.steps, stats.category, item, served.clock.applied[0]
         )
-        price_features(x[8:12], stats.log_price, item, last_price, mean, _STEEP)
-        brand_features(x[12:15], history, stats.brand, item, x[0])
-        x[15] = factorization.score(
+        price_features(x, feature.UNTOUCHED_PRICE, stats.log_price, item, last_price, mean, _STEEP)
+        brand_features(x, feature.UNTOUCHED_BRAND, history, stats.brand, item, x[feature.UNTOUCHED_CATEGORY_SAME])
+        x[feature.UNTOUCHED_MACHINE_SCORE] = factorization.score(
             item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
         )
-        x[16] = math.log1p(min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE))
-        x[17] = 1.0 / (1.0 + own.places[place])
-        x[18] = nearness(served.item_content.v, item, work.contents[0])
-        x[19] = nearness(served.item_content.v, item, work.contents[1])
+        x[feature.UNTOUCHED_CATALOGUE_AGE] = math.log1p(
+            min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE)
+        )
+        x[feature.UNTOUCHED_NEWEST] = 1.0 / (1.0 + own.places[place])
+        x[feature.UNTOUCHED_CONTENT_LAST] = nearness(served.item_content.v, item, work.contents[0])
+        x[feature.UNTOUCHED_CONTENT_MEAN] = nearness(served.item_content.v, item, work.contents[1])

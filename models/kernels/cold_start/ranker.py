@@ -20,7 +20,6 @@ from models.dimensions import (
     COST_HITS,
     COST_RANKS,
     FLOOR,
-    FRESH_FEATURES,
     FRESH_RATE,
     GATE_PRIOR,
     GATE_TERMS,
@@ -31,10 +30,12 @@ from models.dimensions import (
     WINDOW,
     WINDOW_DECAY,
 )
+from models.features import FRESH_FEATURES
 from models.kernels.cold_start.candidates import gather
 from models.kernels.cold_start.features import compute
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
+from models.kernels.core.softmax import largest, log_sum_exp
 from models.kernels.ranking.fallback import HIT
 from models.kernels.ranking.listwise import descend, remember
 from models.kernels.ranking.prequential import rank_of
@@ -69,26 +70,6 @@ def standardise(own, count, moments):
 
 
 @kernel
-def largest(scores, count):
-    """The largest of the first `count` scores, 0 for none."""
-    best = np.float64(scores[0]) if count > 0 else 0.0
-    for at in range(1, count):
-        best = max(best, np.float64(scores[at]))
-    return best
-
-
-@kernel
-def spread(scores, count):
-    """log sum exp of the first `count` scores; 0 for none."""
-    if count == 0:
-        return 0.0
-    best, total = largest(scores, count), 0.0
-    for at in range(count):
-        total += math.exp(scores[at] - best)
-    return best + math.log(total)
-
-
-@kernel
 def gate(own, listed, weights):
     """Log odds that the next item is an untouched one: own.terms (GATE_TERMS,) weighed by the buckets' weights."""
     odds = GATE_PRIOR
@@ -100,9 +81,11 @@ def gate(own, listed, weights):
 
 @kernel
 def set_terms(own, history, firsts, count, best, touched):
-    """Terms of the gate: one; log of how many untouched candidates there are; the decayed share of the last ten events,
-    and the last event alone, in which the user was the first to touch the item; how far the untouched candidates stand
-    above the ranker's zero on average (log mean exp); the log chance of the best touched candidate among its kind.
+    """Terms of the gate.
+
+    One; log of how many untouched candidates there are; the decayed share of the last ten events, and the last event
+    alone, in which the user was the first to touch the item; how far the untouched candidates stand above the ranker's
+    zero on average (log mean exp); the log chance of the best touched candidate among its kind.
 
     best, touched: largest score, and log sum exp of the scores, of touched candidates.
     """
@@ -151,8 +134,8 @@ def rank(served, scratch, now, extra, only):
     measure(own, count)
     standardise(own, count, served.fresh_moments)
     score(own, listed, served.fresh_ranker.weight, count)
-    own.odds[1] = spread(own.scores, count)
-    touched = spread(listed.scores[RANKER], start)
+    own.odds[1] = log_sum_exp(own.scores, count)
+    touched = log_sum_exp(listed.scores[RANKER], start)
     best = largest(listed.scores[RANKER], start)
     set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
     own.odds[0] = gate(own, listed, served.fresh_gate.weight)

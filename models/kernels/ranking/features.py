@@ -1,25 +1,20 @@
 """Candidates and tables in, FEATURES numbers per candidate out: the same function learns and serves.
 
-Each group of features is one function; their order is that of `FEATURE_NAMES` in models/features.py.
+Each group of features is one function, as declared in models/features.py. A group leaves out what it cannot know: the
+row is zero before.
 """
 
 import math
 
 import numpy as np
 
+from models import features as feature
 from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels.core import vectors
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
 from models.kernels.ranking.item_features import fact_features, set_contents
-from models.kernels.ranking.taste_features import (
-    AFFINITY_EVEN,
-    AFFINITY_EVEN_LISTED,
-    AFFINITY_FADING,
-    AFFINITY_FADING_LISTED,
-    context_features,
-    set_means,
-)
+from models.kernels.ranking.taste_features import set_means, taste_features
 from models.kernels.retrieval import candidates as c
 from models.kernels.retrieval import factorization
 from models.kernels.retrieval import prefetch as ahead
@@ -47,43 +42,42 @@ def log_share(share):
 
 @kernel
 def popularity_features(x, sums, stats, item, applied, now):
-    """x[0..13]: machine's score and rank, three popularities and trends, age, rest, list ranks."""
-    x[0] = sums[c.MACHINE_SCORE]
-    x[2] = inverse(sums[c.RANK_MACHINE])
-    x[3] = log_popularity(stats.key[item, 0], RATE_SHORT, applied)
-    x[4] = log_popularity(stats.key[item, 1], RATE_MIDDLE, applied)
-    x[5] = log_popularity(stats.key[item, 2], RATE_LONG, applied)
-    x[6] = x[3] - x[4]
-    x[7] = x[4] - x[5]
-    x[9] = math.log1p(max(now - np.int64(stats.first[item]), 0))
-    x[10] = math.log1p(max(now - np.int64(stats.last[item]), 0))
-    x[11] = inverse(sums[c.RANK_SHORT])
-    x[12] = inverse(sums[c.RANK_MIDDLE])
-    x[13] = inverse(sums[c.RANK_LONG])
+    """Machine's score and rank, three popularities and trends, age, rest, list ranks."""
+    x[feature.MACHINE_SCORE] = sums[c.MACHINE_SCORE]
+    x[feature.MACHINE_RANK] = inverse(sums[c.RANK_MACHINE])
+    x[feature.POPULARITY_SHORT] = log_popularity(stats.key[item, 0], RATE_SHORT, applied)
+    x[feature.POPULARITY_MIDDLE] = log_popularity(stats.key[item, 1], RATE_MIDDLE, applied)
+    x[feature.POPULARITY_LONG] = log_popularity(stats.key[item, 2], RATE_LONG, applied)
+    x[feature.TREND_SHORT] = x[feature.POPULARITY_SHORT] - x[feature.POPULARITY_MIDDLE]
+    x[feature.TREND_LONG] = x[feature.POPULARITY_MIDDLE] - x[feature.POPULARITY_LONG]
+    x[feature.ITEM_AGE] = math.log1p(max(now - np.int64(stats.first[item]), 0))
+    x[feature.ITEM_REST] = math.log1p(max(now - np.int64(stats.last[item]), 0))
+    x[feature.TOP_SHORT] = inverse(sums[c.RANK_SHORT])
+    x[feature.TOP_MIDDLE] = inverse(sums[c.RANK_MIDDLE])
+    x[feature.TOP_LONG] = inverse(sums[c.RANK_LONG])
 
 
 @kernel
 def own_features(x, sums):
-    """x[14..29]: the user's own history with the item."""
-    x[14:30] = 0
+    """The user's own history with the item."""
     if sums[c.COUNT] > 0:
-        x[14] = 1
-        x[15] = math.log1p(sums[c.SINCE]) - 8
-        x[16] = math.log1p(sums[c.DISTINCT] - 1) - 2
-        x[17] = 0.8 ** sums[c.POSITION]
-        x[18] = math.log(sums[c.COUNT])
-        x[19] = math.log1p(sums[c.CARTS])
-        x[20] = math.log1p(sums[c.PURCHASES])
-        x[21] = sums[c.POSITION] == 0
-        x[22] = sums[c.POSITION] == 1
-        x[23] = sums[c.BREAKS] == 0
-        x[24] = sums[c.KIND] == PURCHASE
-        x[25] = _overdue(sums)
-        x[28] = math.log1p(sums[c.BREAKS])
-        x[29] = sums[c.KIND]
+        x[feature.OWN] = 1
+        x[feature.OWN_SINCE] = math.log1p(sums[c.SINCE]) - 8
+        x[feature.OWN_DISTINCT] = math.log1p(sums[c.DISTINCT] - 1) - 2
+        x[feature.OWN_RECENCY] = 0.8 ** sums[c.POSITION]
+        x[feature.OWN_COUNT] = math.log(sums[c.COUNT])
+        x[feature.OWN_CARTS] = math.log1p(sums[c.CARTS])
+        x[feature.OWN_PURCHASES] = math.log1p(sums[c.PURCHASES])
+        x[feature.OWN_LAST] = sums[c.POSITION] == 0
+        x[feature.OWN_BEFORE_LAST] = sums[c.POSITION] == 1
+        x[feature.OWN_THIS_SESSION] = sums[c.BREAKS] == 0
+        x[feature.OWN_PURCHASED_LAST] = sums[c.KIND] == PURCHASE
+        x[feature.OWN_OVERDUE] = _overdue(sums)
+        x[feature.OWN_SESSIONS_AGO] = math.log1p(sums[c.BREAKS])
+        x[feature.OWN_KIND] = sums[c.KIND]
     if sums[c.NEAR] > 0:
-        x[26] = math.log1p(4 * sums[c.AFTER])
-        x[27] = math.log1p(4 * sums[c.NEAR])
+        x[feature.OWN_FOLLOWS] = math.log1p(4 * sums[c.AFTER])
+        x[feature.OWN_NEAR] = math.log1p(4 * sums[c.NEAR])
 
 
 @kernel
@@ -98,43 +92,42 @@ def _overdue(sums):
 
 @kernel
 def memory_features(x, sums):
-    """x[30..41]: what the memories say."""
-    x[30] = log_share(sums[c.N1])
-    x[31] = sums[c.N1]
-    x[32] = inverse(sums[c.RANK_N1])
-    x[33] = log_share(sums[c.N1B])
-    x[34] = log_share(sums[c.N2])
-    x[35] = sums[c.N2]
-    x[36] = inverse(sums[c.RANK_N2])
-    x[37] = sums[c.SUPPORT]
-    x[38] = log_share(sums[c.LARGEST])
-    x[39] = sums[c.NB]
-    x[40] = log_share(sums[c.NB])
-    x[41] = math.log(sums[c.COS] + 0.0005) if sums[c.COS] > 0 else _NO_COSINE
+    """What the memories say."""
+    x[feature.FOLLOWS_LOG] = log_share(sums[c.N1])
+    x[feature.FOLLOWS] = sums[c.N1]
+    x[feature.FOLLOWS_RANK] = inverse(sums[c.RANK_N1])
+    x[feature.FOLLOWS_BEFORE_LOG] = log_share(sums[c.N1B])
+    x[feature.WINDOW_LOG] = log_share(sums[c.N2])
+    x[feature.WINDOW] = sums[c.N2]
+    x[feature.WINDOW_RANK] = inverse(sums[c.RANK_N2])
+    x[feature.WINDOW_SUPPORT] = sums[c.SUPPORT]
+    x[feature.WINDOW_LARGEST] = log_share(sums[c.LARGEST])
+    x[feature.BACKWARD] = sums[c.NB]
+    x[feature.BACKWARD_LOG] = log_share(sums[c.NB])
+    x[feature.COSINE_LOG] = math.log(sums[c.COS] + 0.0005) if sums[c.COS] > 0 else _NO_COSINE
 
 
 @kernel
 def category_features(x, sums, history, category_of, keys, steps, item, applied):
-    """x[42..50]: the candidate's category against the history's; 0 for an item without one.
+    """The candidate's category against the history's; 0 for an item without one.
 
     keys: (categories,) popularity. steps: (CATEGORY_NEXT, 2) categories that follow the last item's, and their share.
     """
-    x[42:51] = 0
     category = category_of[item]
     if category < 0:
         return
-    x[46] = log_popularity(keys[category], RATE_MIDDLE, applied)
-    x[47] = x[4] - x[46]
-    x[48] = log_share(step_share(steps, category))
-    x[49] = inverse(sums[c.RANK_CATEGORY])
+    x[feature.CATEGORY_POPULARITY] = log_popularity(keys[category], RATE_MIDDLE, applied)
+    x[feature.CATEGORY_ITEM_SHARE] = x[feature.POPULARITY_MIDDLE] - x[feature.CATEGORY_POPULARITY]
+    x[feature.CATEGORY_FOLLOWS] = log_share(step_share(steps, category))
+    x[feature.CATEGORY_RANK] = inverse(sums[c.RANK_CATEGORY])
     at = find(history.category_keys, history.category_slots, category)
     if at < 0:
         return
-    x[42] = category_of[history.items[0]] == category
-    x[43] = history.category_sums[at, 0]
-    x[44] = math.log1p(history.category_sums[at, 1])
-    x[45] = math.log1p(history.category_sums[at, 2])
-    x[50] = at == 1
+    x[feature.CATEGORY_SAME] = category_of[history.items[0]] == category
+    x[feature.CATEGORY_SHARE] = history.category_sums[at, 0]
+    x[feature.CATEGORY_COUNT] = math.log1p(history.category_sums[at, 1])
+    x[feature.CATEGORY_THIS_SESSION] = math.log1p(history.category_sums[at, 2])
+    x[feature.CATEGORY_SECOND] = at == 1
 
 
 @kernel
@@ -160,20 +153,21 @@ def set_steps(steps, category, others, counts, totals):
 
 
 @kernel
-def price_features(x, prices, item, last_price, mean_price, steepness):
-    """x[0..3]: distance in log price to the last item and to the mean of the history, difference, nearness; 0 where a
-    price is unknown. `steepness`: nearness is e to the minus this times the distance.
+def price_features(x, places, prices, item, last_price, mean_price, steepness):
+    """Log price against the last item's and the history's mean; nothing where a price is unknown.
+
+    places: of distance, distance to the mean, difference and nearness, which is exp(-steepness * distance).
     """
-    x[:4] = 0
     price = prices[item]
     if price == NO_PRICE:
         return
+    distance, distance_mean, difference, same = places
     if last_price != NO_PRICE:
-        x[0] = abs(price - last_price)
-        x[2] = price - last_price
-        x[3] = math.exp(-steepness * abs(price - last_price))
+        x[distance] = abs(price - last_price)
+        x[difference] = price - last_price
+        x[same] = math.exp(-steepness * abs(price - last_price))
     if mean_price != NO_PRICE:
-        x[1] = abs(price - mean_price)
+        x[distance_mean] = abs(price - mean_price)
 
 
 @kernel
@@ -184,8 +178,7 @@ def dots(q, a, b):
 
 @kernel
 def similarity_features(x, history, q, g, norms, item):
-    """x[55..58]: cosine of vectors to the last item, maximum and mean over the last eight; inner product with last."""
-    x[55:59] = 0
+    """Cosine of vectors to the last item, maximum and mean over the last eight; inner product with last."""
     count = min(history.counts[0], _SIMILAR)
     if count == 0:
         return
@@ -197,24 +190,27 @@ def similarity_features(x, history, q, g, norms, item):
         best = max(best, cosine)
         total += cosine
         if at == 0:
-            x[55] = cosine
-            x[58] = product + vectors.dot(q, item, g[history.items[0]])
-    x[56] = best
-    x[57] = total / count
+            x[feature.SIMILAR_LAST] = cosine
+            x[feature.SIMILAR_TRANSITION] = product + vectors.dot(q, item, g[history.items[0]])
+    x[feature.SIMILAR_BEST] = best
+    x[feature.SIMILAR_MEAN] = total / count
 
 
 @kernel
-def brand_features(x, history, brand_of, item, same_category):
-    """x[0..2]: the brand against the history's, and both brand and category (`same_category`) of the last item."""
-    x[:3] = 0
+def brand_features(x, places, history, brand_of, item, same_category):
+    """The brand against the history's; nothing for an item without one.
+
+    places: of same as the last item's, decayed share of the history, same brand and category (`same_category`).
+    """
     brand = brand_of[item]
     if brand < 0:
         return
     at = find(history.brand_keys, history.brand_slots, brand)
     if at >= 0:
-        x[0] = brand_of[history.items[0]] == brand
-        x[1] = history.brand_sums[at, 0]
-        x[2] = x[0] * same_category
+        same, share, both = places
+        x[same] = brand_of[history.items[0]] == brand
+        x[share] = history.brand_sums[at, 0]
+        x[both] = x[same] * same_category
 
 
 @kernel
@@ -271,6 +267,7 @@ def compute(served, scratch, now):
         if at + _AHEAD < listed.counts[0]:
             ahead.candidate(stats, factors, last, served.item_content.v, served.item_signals, listed.items[at + _AHEAD])
         x, sums = listed.features[at], union.sums[listed.entries[at]]
+        x[:] = 0
         sums[c.MACHINE_SCORE] = factorization.score(
             item, stats.category[item], factors.bias, factors.q, categories.bias, categories.q, work.z
         )
@@ -278,12 +275,10 @@ def compute(served, scratch, now):
         own_features(x, sums)
         memory_features(x, sums)
         category_features(x, sums, history, stats.category, kinds.key, work.steps, item, applied)
-        price_features(x[51:55], stats.log_price, item, last_price, mean, _STEEP)
+        price_features(x, feature.PRICE, stats.log_price, item, last_price, mean, _STEEP)
         similarity_features(x, history, factors.q, last.g, work.norms, item)
-        brand_features(x[59:62], history, stats.brand, item, x[42])
-        context_features(x, sums, history, stats, factors, last, categories, work.means, item)
+        brand_features(x, feature.BRAND, history, stats.brand, item, x[feature.CATEGORY_SAME])
+        taste_features(x, sums, history, stats, factors, last, categories, work.means, item)
         fact_features(x, sums, history, work.contents, served.item_content.v, served.item_signals, item)
-    within_list(listed.features, listed.counts[0], 0, 1)
-    within_list(listed.features, listed.counts[0], 4, 8)
-    within_list(listed.features, listed.counts[0], AFFINITY_FADING, AFFINITY_FADING_LISTED)
-    within_list(listed.features, listed.counts[0], AFFINITY_EVEN, AFFINITY_EVEN_LISTED)
+    for source, target in feature.WITHIN_LIST:
+        within_list(listed.features, listed.counts[0], source, target)

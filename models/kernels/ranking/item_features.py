@@ -1,18 +1,13 @@
-"""Candidates and what is known beside their events in, the last seven features out: contents, query, refusals, looks.
-
-`FEATURE_NAMES` in models/features.py has their order, models/kernels/ranking/features.py the features before them.
-"""
+"""Candidates and facts besides their events in, features of contents, query, refusals and impressions out."""
 
 import math
 
 import numpy as np
 
-from models.dimensions import CONTENT, CONTEXT_DECAY, FACT_FEATURES, FEATURES, WINDOW
+from models import features as feature
+from models.dimensions import CONTENT, CONTEXT_DECAY, WINDOW
 from models.kernels.core.compile import kernel, scoring
 from models.kernels.retrieval import candidates as c
-
-FIRST = FEATURES - FACT_FEATURES
-_CONTENT_LAST, _CONTENT_MEAN, _QUERY_LOG, _QUERY, OWN_REFUSED, _REFUSED, _CLICKED = range(FIRST, FEATURES)
 
 
 @kernel
@@ -65,12 +60,12 @@ def refused_by(history, item):
 
 @kernel
 def fact_features(x, sums, history, contents, vectors, signals, item):
-    """x[FIRST..FEATURES - 1]. contents: as `set_contents` fills it. signals: the table of looks, likes and refusals."""
-    x[_CONTENT_LAST] = nearness(vectors, item, contents[0])
-    x[_CONTENT_MEAN] = nearness(vectors, item, contents[1])
-    x[_QUERY_LOG] = math.log(sums[c.QUERY] + 0.003)
-    x[_QUERY] = sums[c.QUERY]
-    x[OWN_REFUSED] = refused_by(history, item) if sums[c.COUNT] == 0 else 0.0
-    x[_REFUSED] = math.log1p(4.0 * signals.refused[item] / (signals.liked[item] + 1.0))
+    """contents: as `set_contents` fills it. signals: the table of impressions, likes and refusals."""
+    x[feature.CONTENT_LAST] = nearness(vectors, item, contents[0])
+    x[feature.CONTENT_MEAN] = nearness(vectors, item, contents[1])
+    x[feature.QUERY_LOG] = math.log(sums[c.QUERY] + 0.003)
+    x[feature.QUERY] = sums[c.QUERY]
+    x[feature.OWN_REFUSED] = refused_by(history, item) if sums[c.COUNT] == 0 else 0.0
+    x[feature.REFUSED] = math.log1p(4.0 * signals.refused[item] / (signals.liked[item] + 1.0))
     shown = signals.shown[item]
-    x[_CLICKED] = math.log((signals.liked[item] + 1.0) / (shown + 2.0)) if shown > 0 else 0.0
+    x[feature.CLICKED] = math.log((signals.liked[item] + 1.0) / (shown + 2.0)) if shown > 0 else 0.0

@@ -9,11 +9,12 @@ import math
 
 import numpy as np
 
-from models.dimensions import BLOCK_RATE, CLIP, FEATURES, LENGTHS, MOMENT_STEP, RANK_RATE, RANK_START
+from models.dimensions import BLOCK_RATE, CLIP, LENGTHS, MOMENT_STEP, RANK_RATE, RANK_START
+from models.features import FEATURES, SCALED
 from models.kernels.core.compile import kernel, scoring
 from models.kernels.core.marks import mark
+from models.kernels.core.softmax import softmax
 from models.kernels.ranking import newton
-from models.kernels.ranking.item_features import OWN_REFUSED
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
 
@@ -75,17 +76,14 @@ def remember(listed, moments, clock):
 
 @kernel
 def standardise(listed, mean, square):
-    """Raw features to standardised and clipped ones, in place; a constant one becomes 0.
-
-    Whether the user refused the item is no less than clipped: the first refusal of all must count, and by its moments
-    it would be a constant until a list with it was learnt.
-    """
+    """Raw features to standardised and clipped ones, in place; a constant one becomes 0."""
     for f in range(FEATURES):
         variance = square[f] - mean[f] * mean[f]
         listed.centre[f] = mean[f]
         listed.scale[f] = 1.0 / math.sqrt(variance) if variance > _CONSTANT else 0.0
-    listed.centre[OWN_REFUSED] = 0.0
-    listed.scale[OWN_REFUSED] = CLIP
+    for place, scale in SCALED:
+        listed.centre[place] = 0.0
+        listed.scale[place] = scale
     for at in range(listed.counts[0]):
         for f in range(listed.centre.shape[0]):
             x = (listed.features[at, f] - listed.centre[f]) * listed.scale[f]
@@ -100,21 +98,6 @@ def score(features, count, weights, out):
         for f in range(features.shape[1]):
             total += features[at, f] * weights[f]
         out[at] = total
-
-
-@kernel
-def set_chances(scores, count, chances):
-    """Softmax of `scores`; False when it is not finite."""
-    best = scores[0]
-    for at in range(1, count):
-        best = max(best, scores[at])
-    total = np.float32(0)
-    for at in range(count):
-        chances[at] = math.exp(scores[at] - best)
-        total += chances[at]
-    for at in range(count):
-        chances[at] /= total
-    return math.isfinite(total)
 
 
 @scoring
@@ -143,7 +126,7 @@ def descend(weights, totals, marks, start, gradient, rate):
 def train(listed, ranker, curvature, scores, target):
     """One listwise step: `target` is the place of the item that came."""
     count = listed.counts[0]
-    if not set_chances(scores, count, listed.chances):
+    if not softmax(scores, count, listed.chances):
         return
     listed.chances[target] -= 1
     set_gradient(listed.features, count, listed.chances, listed.gradient)

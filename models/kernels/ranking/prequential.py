@@ -6,6 +6,7 @@ beyond 20 count as misses. Hit and reciprocal rank are summed for ever and with 
 
 import numpy as np
 
+from models import features as feature
 from models.dimensions import (
     ABSENT,
     CONTENDERS,
@@ -40,9 +41,9 @@ def set_sources(listed, union):
     scores, features = listed.scores, listed.features
     for at in range(listed.counts[0]):
         sums = union.sums[listed.entries[at]]
-        scores[SHORT, at] = features[at, 3]
-        scores[MIDDLE, at] = features[at, 4]
-        scores[LONG, at] = features[at, 5]
+        scores[SHORT, at] = features[at, feature.POPULARITY_SHORT]
+        scores[MIDDLE, at] = features[at, feature.POPULARITY_MIDDLE]
+        scores[LONG, at] = features[at, feature.POPULARITY_LONG]
         scores[OWN, at] = -sums[c.DISTINCT] if sums[c.COUNT] > 0 else ABSENT
         scores[LAG, at] = sums[c.N1] if sums[c.N1] > 0 else ABSENT
         scores[FORWARD, at] = sums[c.N2] if sums[c.N2] > 0 else ABSENT
@@ -81,8 +82,9 @@ def rank_of(scores, count, target):
 
 @scoring
 def reaching(scores, count, least):
-    """How many of the first `count` scores are `least` or more. Counted in f32, as wide as what is compared: exact to
-    2**24, and four times as many a step as in i64.
+    """How many of the first `count` scores are `least` or more.
+
+    Counted in f32, as wide as what is compared: exact to 2**24, and four times as many a step as in i64.
     """
     total = np.float32(0)
     for at in range(count):

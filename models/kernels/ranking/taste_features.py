@@ -1,4 +1,4 @@
-"""A whole history and the tables in, eight numbers per candidate out: x[62..69]. The machine's sight of the long run.
+"""A whole history and the tables in, the features of lasting taste out: the machine's sight of the long run.
 
 The factorization machine's context forgets after some ten events. The same vectors, averaged over the whole history,
 stand for a user's lasting taste (after FISM: Kabbur, Ning, Karypis, KDD 2013), which a vector per user would otherwise
@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from models import features as feature
 from models.dimensions import LONG_DECAY
 from models.kernels.core.compile import kernel
 from models.kernels.core.vectors import add
@@ -16,8 +17,6 @@ from models.kernels.retrieval import candidates as c
 from models.kernels.retrieval import factorization
 
 FADING, EVEN = 0, 1  # rows of the means
-AFFINITY_FADING, AFFINITY_FADING_LISTED, AFFINITY_EVEN, AFFINITY_EVEN_LISTED = 62, 63, 64, 65
-_BACK, _RETURNS, _OWN_RETURNS, _WINDOW_LONG = 66, 67, 68, 69
 
 
 @kernel
@@ -49,20 +48,19 @@ def return_rate(stats, item):
 
 
 @kernel
-def context_features(x, sums, history, stats, factors, last, categories, means, item):
+def taste_features(x, sums, history, stats, factors, last, categories, means, item):
     """The machine's score in both long contexts, its step from the candidate back to the last item, return rates."""
-    x[AFFINITY_FADING : _OWN_RETURNS + 1] = 0
-    x[_RETURNS] = return_rate(stats, item)
-    x[_WINDOW_LONG] = math.log(sums[c.LONG] + 0.003)
+    x[feature.RETURNS] = return_rate(stats, item)
+    x[feature.WINDOW_LONG_LOG] = math.log(sums[c.LONG] + 0.003)
     if sums[c.COUNT] > 0:
-        x[_OWN_RETURNS] = x[_RETURNS]
+        x[feature.OWN_RETURNS] = x[feature.RETURNS]
     if history.counts[0] == 0:
         return
     kind = stats.category[item]
-    x[AFFINITY_FADING] = factorization.score(
+    x[feature.AFFINITY_FADING] = factorization.score(
         item, kind, factors.bias, factors.q, categories.bias, categories.q, means[FADING]
     )
-    x[AFFINITY_EVEN] = factorization.score(
+    x[feature.AFFINITY_EVEN] = factorization.score(
         item, kind, factors.bias, factors.q, categories.bias, categories.q, means[EVEN]
     )
-    x[_BACK] = factorization.dot(last.g, item, factors.q[history.items[0]])
+    x[feature.TRANSITION_BACK] = factorization.dot(last.g, item, factors.q[history.items[0]])

@@ -7,6 +7,7 @@ d loss / d w_j = sum_i (softmax(s)_i - [i chosen]) x_ij.
 import math
 
 from models.kernels.core.compile import kernel
+from models.kernels.core.softmax import softmax
 from models.kernels.regression.examples import WEIGHT, fill, remember, standardise
 from models.kernels.regression.optimizers import POWER, RATE, RULE, descend, rate_at
 
@@ -34,7 +35,8 @@ def learn(rows, whole, settings, work, offsets, entries, values, chosen, scores,
     Values are standardised by the moments as they were before the list, which then join them.
     """
     score(rows, work, offsets, entries, values, scores)
-    finite = _to_slopes(scores, chosen)
+    finite = softmax(scores, scores.shape[0], scores)
+    scores[chosen] -= 1.0  # d loss / d score
     for at in range(values.shape[0]):
         finite = finite and math.isfinite(values[at])
     if not finite:
@@ -46,21 +48,6 @@ def learn(rows, whole, settings, work, offsets, entries, values, chosen, scores,
         for feature in range(count):
             slopes[work.rows[feature]] += scores[at] * work.values[1, feature]
     _step(rows, whole, settings, work, offsets, entries, values, slopes)
-
-
-@kernel
-def _to_slopes(scores, chosen):
-    """Scores to d loss / d score, in place; False if they are no numbers."""
-    best = scores[0]
-    for at in range(scores.shape[0]):
-        best = max(best, scores[at])
-    total = 0.0
-    for at in range(scores.shape[0]):
-        scores[at] = math.exp(scores[at] - best)
-        total += scores[at]
-    for at in range(scores.shape[0]):
-        scores[at] = scores[at] / total - (1.0 if at == chosen else 0.0)
-    return math.isfinite(total)
 
 
 @kernel

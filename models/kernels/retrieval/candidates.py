@@ -133,10 +133,13 @@ def add_followers(union, others, counts, totals, row, column):
 
 
 @kernel
-def add_window(union, history, others, counts, totals, forward):
-    """The window memory of each of the last ten items, summed with decay."""
+def add_window(union, history, others, counts, totals, events, decay, column):
+    """The window memories of the last `events` items, summed into a column with weight decay**q.
+
+    Forward memories (column N2) also count how many of them name the item, and keep the largest term.
+    """
     weight = 1.0
-    for q in range(min(history.counts[0], WINDOW)):
+    for q in range(min(history.counts[0], events)):
         row = history.items[q]
         if q + _AHEAD < history.counts[0]:
             ahead.window(others, counts, history.items[q + _AHEAD])
@@ -148,29 +151,11 @@ def add_window(union, history, others, counts, totals, forward):
             if at < 0:
                 continue
             value = counts[slot] * norm
-            if forward:
-                union.sums[at, N2] += value
+            union.sums[at, column] += value
+            if column == N2:
                 union.sums[at, SUPPORT] += 1
                 union.sums[at, LARGEST] = max(union.sums[at, LARGEST], value)
-            else:
-                union.sums[at, NB] += value
-        weight *= WINDOW_DECAY
-
-
-@kernel
-def add_long_window(union, history, others, counts, totals):
-    """The forward memories of the last 64 items, with slow decay, for candidates only: it proposes none itself."""
-    weight = 1.0
-    for q in range(min(history.counts[0], LONG_WINDOW)):
-        row = history.items[q]
-        if q + _AHEAD < history.counts[0]:
-            ahead.window(others, counts, history.items[q + _AHEAD])
-        norm = np.float32(weight / (totals[row] + 2.0))
-        for slot in range(row * WINDOW_SLOTS, (row + 1) * WINDOW_SLOTS):
-            at = find(union.keys, union.slots, others[slot]) if others[slot] >= 0 else np.int64(-1)
-            if at >= 0:
-                union.sums[at, LONG] += counts[slot] * norm
-        weight *= LONG_WINDOW_DECAY
+        weight *= decay
 
 
 @kernel
@@ -347,8 +332,8 @@ def gather(served, scratch, now, extra, only):
         if history.counts[0] > 1:
             add_followers(union, lag.other, lag.count, totals.lag, history.items[1], N1B)
         forward, backward = served.forward_memory, served.backward_memory
-        add_window(union, history, forward.other, forward.count, totals.forward, True)
-        add_window(union, history, backward.other, backward.count, totals.backward, False)
+        add_window(union, history, forward.other, forward.count, totals.forward, WINDOW, WINDOW_DECAY, N2)
+        add_window(union, history, backward.other, backward.count, totals.backward, WINDOW, WINDOW_DECAY, NB)
         pick_best(union, N1, LAG_SLOTS, RANK_N1)
         pick_best(union, N2, _N2_PICKS, RANK_N2)
         pick_best(union, NB, _NB_PICKS, PICKED)
@@ -373,6 +358,9 @@ def gather(served, scratch, now, extra, only):
         union.counts[1] = 0
         union.sums[: union.counts[0], PICKED] = 0
     add_given(union, served.item_fresh.listed, extra, 1)
-    add_long_window(union, history, served.forward_memory.other, served.forward_memory.count, totals.forward)
+    union.counts[1] = 1  # the long window proposes no item itself
+    memory = served.forward_memory
+    add_window(union, history, memory.other, memory.count, totals.forward, LONG_WINDOW, LONG_WINDOW_DECAY, LONG)
+    union.counts[1] = 0
     set_cosines(union, stats.key, applied)
     collect(union, scratch.listed)

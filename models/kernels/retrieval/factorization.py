@@ -27,6 +27,7 @@ from models.kernels.core import vectors
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import draw, mix
 from models.kernels.core.marks import mark
+from models.kernels.core.softmax import softmax
 
 _LEAST = 1e-4  # gradients of the softmax below this change nothing worth a row in the next version
 
@@ -157,17 +158,10 @@ def draw_negatives(work, target, pool, pooled, recent, written, random):
 @kernel
 def set_slopes(scores, count, weight):
     """Scores in, d loss / d score of the softmax with the first as target out, in place; False if not finite."""
-    best = scores[0]
-    for at in range(1, count):
-        best = max(best, scores[at])
-    total = np.float32(0)
-    for at in range(count):
-        scores[at] = math.exp(scores[at] - best)
-        total += scores[at]
-    if not math.isfinite(total):
+    if not softmax(scores, count, scores):
         return False
     for at in range(count):
-        scores[at] = weight * (scores[at] / total - (1 if at == 0 else 0))
+        scores[at] = weight * (scores[at] - (1 if at == 0 else 0))
     return True
 
 

@@ -87,8 +87,20 @@ def tally(history, category_of, brand_of):
     total, weight = 0.0, 1.0
     for q in range(history.counts[0]):
         total += weight
-        _tally_category(history, category_of[history.items[q]], weight, history.sessions[q])
-        _tally_brand(history, brand_of[history.items[q]], weight)
+        category, brand = category_of[history.items[q]], brand_of[history.items[q]]
+        if category >= 0:
+            at = _add(history.category_keys, history.category_slots, history.category_sums, history.counts[2], category)
+            if at == history.counts[2]:
+                history.category_rows[at] = category
+                history.counts[2] = at + 1
+            history.category_sums[at, 0] += weight
+            history.category_sums[at, 1] += 1
+            if history.sessions[q] == 0:
+                history.category_sums[at, 2] += 1
+        if brand >= 0:
+            at = _add(history.brand_keys, history.brand_slots, history.brand_sums, history.counts[3], brand)
+            history.counts[3] = max(history.counts[3], at + 1)
+            history.brand_sums[at, 0] += weight
         weight *= WINDOW_DECAY
     for at in range(history.counts[2]):
         history.category_sums[at, 0] /= total
@@ -97,30 +109,11 @@ def tally(history, category_of, brand_of):
 
 
 @kernel
-def _tally_category(history, category, weight, session):
-    if category < 0:
-        return
-    at = find(history.category_keys, history.category_slots, category)
+def _add(keys, slots, sums, count, key):
+    """The place of `key` among `count` others; `count`, with sums of 0, when it is not one of them."""
+    at = find(keys, slots, key)
     if at < 0:
-        at = history.counts[2]
-        history.counts[2] = at + 1
-        put(history.category_keys, history.category_slots, category, at)
-        history.category_rows[at] = category
-        history.category_sums[at, :] = 0
-    history.category_sums[at, 0] += weight
-    history.category_sums[at, 1] += 1
-    if session == 0:
-        history.category_sums[at, 2] += 1
-
-
-@kernel
-def _tally_brand(history, brand, weight):
-    if brand < 0:
-        return
-    at = find(history.brand_keys, history.brand_slots, brand)
-    if at < 0:
-        at = history.counts[3]
-        history.counts[3] = at + 1
-        put(history.brand_keys, history.brand_slots, brand, at)
-        history.brand_sums[at, 0] = 0
-    history.brand_sums[at, 0] += weight
+        at = count
+        put(keys, slots, key, at)
+        sums[at, :] = 0
+    return at

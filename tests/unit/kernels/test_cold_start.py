@@ -93,7 +93,7 @@ def test_the_lists_hold_exactly_what_entered_and_has_not_left_newest_first():
     for space, count in (("item", 60), ("category", 5)):
         for n in range(count):
             state.add(space, str(n))
-    served, twin = state.served, naive.Untouched()
+    served, twin = state.served, naive.cold_start.Untouched()
     for turn in range(2000):
         item, category = rng.randrange(60), rng.randrange(-1, 5)
         if rng.random() < 0.5:
@@ -149,7 +149,9 @@ def test_untouched_candidates_are_the_newest_of_the_lists_that_fit(learnt):
         served, extra = prepare(learnt, past, scratch, NOW, [150, 3])
         fresh_candidates.gather(served, scratch, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
-        expected = naive.untouched_candidates(served, [event[0] for event in past], [150, 3], lists(learnt.state))
+        expected = naive.cold_start.untouched_candidates(
+            served, [event[0] for event in past], [150, 3], lists(learnt.state)
+        )
         assert scratch.listed.items[start:end].tolist() == expected
         assert not set(expected) & set(scratch.listed.items[:start].tolist())
 
@@ -163,7 +165,7 @@ def test_features_of_untouched_items_equal_their_slow_twin(learnt):
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         for place, item in enumerate(scratch.listed.items[start:end].tolist()):
             found = dict(zip(FRESH_NAMES, scratch.fresh.features[place].tolist(), strict=True))
-            expected = naive.untouched_features(served, past, item, NOW)
+            expected = naive.cold_start.untouched_features(served, past, item, NOW)
             expected["newest"] = found["newest"]
             assert found == pytest.approx({name: expected.get(name, 0.0) for name in FRESH_NAMES}, abs=1e-3)
 
@@ -175,7 +177,7 @@ def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
         served.caution.hits[0] = served.caution.ranks[0] = 0
         fresh.rank(served, scratch, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
-        chances = naive.softmax(scratch.listed.scores[RANKER, :end].astype(float).tolist())
+        chances = naive.core.softmax(scratch.listed.scores[RANKER, :end].astype(float).tolist())
         odds = float(scratch.fresh.odds[0])
         assert sum(chances[start:]) == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4)
         best = max(range(start, end), key=lambda at: chances[at]) - start
@@ -203,7 +205,7 @@ def test_training_raises_the_item_that_came_and_the_gate():
         served, extra = prepare(recommender, past, scratch, NOW)
         fresh.rank(served, scratch, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
-        ranks.append(naive.rank_of(scratch.fresh.scores[: end - start].tolist(), 7))
+        ranks.append(naive.ranking.rank_of(scratch.fresh.scores[: end - start].tolist(), 7))
         odds.append(float(scratch.fresh.odds[0]))
         tables = (served.fresh_ranker, served.fresh_gate, served.fresh_moments, served.fresh)
         fresh.train(scratch.listed, scratch.fresh, *tables, start + 7)

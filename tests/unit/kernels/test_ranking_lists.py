@@ -44,7 +44,7 @@ def prepare(learnt, request, scratch, now):
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, np.zeros(0, np.int32), False)
     features.compute(served, scratch, now)
-    return naive.history(request)
+    return naive.retrieval.history(request)
 
 
 NOW = 1_600_200_000
@@ -55,7 +55,7 @@ def test_every_source_proposes_exactly_its_best(learnt, requests):
     for request in requests:
         past = prepare(learnt, request, scratch, NOW)
         items = [event[0] for event in past]
-        sums = naive.sources(served, items)
+        sums = naive.retrieval.sources(served, items)
         expected = set(items)
         expected |= set(sums["n1"]) | set(sums["n1b"])
         for name, size in (("n2", 60), ("nb", 30)):
@@ -72,8 +72,10 @@ def compare_features(learnt, request, scratch):
     past = prepare(learnt, request, scratch, NOW)
     for place in range(0, int(scratch.listed.counts[0]), 5):
         item = int(scratch.listed.items[place])
-        expected = naive.own_features(past, item, NOW) | naive.other_features(learnt.state.served, past, item, NOW)
-        expected |= naive.fact_features(learnt.state.served, request, past, item)
+        expected = naive.ranking.own_features(past, item, NOW) | naive.ranking.other_features(
+            learnt.state.served, past, item, NOW
+        )
+        expected |= naive.ranking.fact_features(learnt.state.served, request, past, item)
         found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
         for name in FEATURE_NAMES:
             if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
@@ -100,7 +102,7 @@ def test_ranks_within_sources_are_ranks(learnt, requests):
     served, scratch = learnt.state.served, new_scratch()
     past = prepare(learnt, requests[1], scratch, NOW)
     own = {event[0] for event in past}
-    sums = naive.sources(served, [event[0] for event in past])
+    sums = naive.retrieval.sources(served, [event[0] for event in past])
     best = sorted((value for j, value in sums["n1"].items() if j not in own), reverse=True)
     for place in range(int(scratch.listed.counts[0])):
         row = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
@@ -116,7 +118,8 @@ def test_the_machines_context_is_that_of_its_twin(learnt, requests):
     served, scratch = learnt.state.served, new_scratch()
     for request in requests[:6]:
         past = prepare(learnt, request, scratch, NOW)
-        assert scratch.work.z == pytest.approx(naive.context(served, [event[0] for event in past]), abs=1e-4)
+        z = naive.retrieval.context(served, [event[0] for event in past])
+        assert scratch.work.z == pytest.approx(z, abs=1e-4)
 
 
 def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
@@ -151,7 +154,7 @@ def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
     def loss(q):
         weights = np.array([1, 0.8, 0.64]) / 2.44
         z = weights @ q[[9, 10, 11]]
-        return -np.log(naive.softmax((q[:4] @ z).tolist())[0])
+        return -np.log(naive.core.softmax((q[:4] @ z).tolist())[0])
 
     for row in (0, 1, 9, 11):
         slope = np.zeros(dim.FACTORS)
@@ -214,7 +217,7 @@ def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
     for _ in range(60):
         ranking.set_weights(scratch.listed, scratch.history, ranker.weight, NOW)
         ranking.score(scratch.listed.features, scratch.listed.counts[0], scratch.listed.weights, out)
-        ranks.append(naive.rank_of(out[: scratch.listed.counts[0]].tolist(), target))
+        ranks.append(naive.ranking.rank_of(out[: scratch.listed.counts[0]].tolist(), target))
         ranking.train(scratch.listed, ranker, curvature, out, target)
     assert ranks[-1] == 1
 
@@ -224,9 +227,9 @@ def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(l
     for request in requests[1:8]:
         past = prepare(learnt, request, scratch, NOW)
         items = [event[0] for event in past]
-        z = naive.context(served, items)
+        z = naive.retrieval.context(served, items)
         pool = [int(item) for item in served.pool.item[: served.clock.pooled[0]] if item not in items]
-        ranked = sorted(pool, key=lambda item: -naive.machine_score(served, z, item))[: dim.POOL_TOP]
+        ranked = sorted(pool, key=lambda item: -naive.retrieval.machine_score(served, z, item))[: dim.POOL_TOP]
         listed = scratch.listed.items[: scratch.listed.counts[0]].tolist()
         ranks = [scratch.union.sums[scratch.listed.entries[listed.index(j)], candidates.RANK_MACHINE] for j in ranked]
         assert ranks == list(range(1, len(ranked) + 1))
@@ -238,7 +241,7 @@ def test_return_rates_count_who_had_the_item():
     learnt.learn_events(events, [event.timestamp for event in events], facts())
     keys = learnt.state.keys
     rows = [(keys["user"].rows[event.user_id], keys["item"].rows[event.item_id]) for event in events]
-    every, held = naive.returns(rows)
+    every, held = naive.retrieval.returns(rows)
     stats = learnt.state.served.item_stats
     for item in range(len(keys["item"])):
         assert (int(stats.positives[item]), int(stats.returns[item])) == (every[item], held[item])
@@ -252,7 +255,7 @@ def test_a_category_lists_its_most_popular_items():
     learnt.learn_events(events, [event.timestamp for event in events], catalogue)
     items, served = learnt.state.keys["item"].rows, learnt.state.served
     touches = [(items[event.item_id], int(served.item_stats.category[items[event.item_id]])) for event in events]
-    assert min(map(len, naive.category_lists(touches, 1000).values())) > dim.CATEGORY_TOP
-    for category, expected in naive.category_lists(touches, dim.CATEGORY_TOP).items():
+    assert min(map(len, naive.retrieval.category_lists(touches, 1000).values())) > dim.CATEGORY_TOP
+    for category, expected in naive.retrieval.category_lists(touches, dim.CATEGORY_TOP).items():
         listed = served.category_top.item[category * dim.CATEGORY_TOP : (category + 1) * dim.CATEGORY_TOP]
         assert set(listed.tolist()) == expected

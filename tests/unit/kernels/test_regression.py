@@ -13,7 +13,7 @@ from models.estimators.feature_rows import FeatureRows
 from models.estimators.listwise import ListwiseRanker
 from models.kernels.regression import losses
 from models.kernels.regression.examples import bucket
-from tests import naive_regressors as naive
+from tests.naive import regression as naive
 from tests.support.oracles.initial_vectors import start_from
 
 SCHEDULE = optim.schedulers.InverseScaling(0.1, 0.4)

@@ -140,7 +140,7 @@ def _memories(recommender):
         name: {
             (owner, other): amount
             for owner in range(count)
-            for other, amount in naive.row(getattr(served, name), owner, width).items()
+            for other, amount in naive.retrieval.row(getattr(served, name), owner, width).items()
         }
         for name, width in widths.items()
     }

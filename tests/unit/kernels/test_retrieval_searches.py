@@ -83,7 +83,7 @@ def test_the_memory_holds_what_was_taken_with_each_query_or_within_a_session_of_
             expected[text][event.item_id] += 1
     served, ids = recommender.state.served, recommender.state.keys["item"].ids
     for text, row in recommender.state.keys["query"].rows.items():
-        found = naive.row(served.query_memory, row, dim.QUERY_SLOTS)
+        found = naive.retrieval.row(served.query_memory, row, dim.QUERY_SLOTS)
         assert {ids[item]: count for item, count in found.items()} == dict(expected[text])
         assert served.query_stats.total[row] == sum(expected[text].values())
 
@@ -131,7 +131,7 @@ def test_candidates_of_a_query_are_its_whole_memory():
             zip(scratch.union.items[:count].tolist(), scratch.union.sums[:count, candidates.QUERY], strict=True)
         )
         total = float(served.query_stats.total[row])
-        memory = naive.row(served.query_memory, row, dim.QUERY_SLOTS)
+        memory = naive.retrieval.row(served.query_memory, row, dim.QUERY_SLOTS)
         assert found == pytest.approx({item: amount / (total + 1) for item, amount in memory.items()}, rel=1e-5)
     candidates.clear(scratch.union)
     candidates.add_query(scratch.union, served.query_memory, served.query_stats, np.int64(-1))

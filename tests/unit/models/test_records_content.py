@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import dimensions as dim
-from models.features import FEATURE_NAMES
+from models.features import CONTENT_LAST, FEATURE_NAMES
 from models.kernels.ranking import item_features as features_facts
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
@@ -55,7 +55,7 @@ def test_the_features_are_cosines_with_the_last_item_and_with_the_last_ten():
         scratch.history.items[: len(items)] = items
         scratch.history.counts[0] = len(items)
         features_facts.set_contents(scratch.history, vectors, scratch.work.contents)
-        last, mean = naive.contents(vectors, items)
+        last, mean = naive.ranking.contents(vectors, items)
         assert scratch.work.contents == pytest.approx(np.array([last, mean]), abs=1e-5)
         for item in (0, 3, 19):
             expected = float(vectors[item].astype(float) @ mean) / 127
@@ -83,4 +83,4 @@ def test_an_untouched_item_that_is_described_like_the_last_one_comes_before_othe
         ranking = recommender.rank([f"{kind}-500"], [now], [0], now + 20, limit=1000)
         fresh = [item for item in ranking.items if item.endswith("-new")]
         assert fresh[0] == f"{kind}-new"
-    assert FEATURE_NAMES[features_facts.FIRST] == "content_last"
+    assert FEATURE_NAMES[CONTENT_LAST] == "content_last"

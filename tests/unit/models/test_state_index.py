@@ -38,7 +38,7 @@ def found(keys: Keys, ids: list[str]) -> list[int]:
 @settings(deadline=None)
 def test_slots_hold_what_a_plain_list_of_pairs_holds(steps, spread):
     """Few slots and hashes that crowd on fewer: every chain wraps round, and every gap is closed within one."""
-    slots, twin = np.zeros((16, 2), np.int64), naive.Pairs()
+    slots, twin = np.zeros((16, 2), np.int64), naive.core.Pairs()
     for put, hashed, row in steps:
         key = (hashed % spread) * (1 << 40) - 7 * (hashed % 3)
         if put and twin.find(key) < 0 and len(twin.pairs) < 15:

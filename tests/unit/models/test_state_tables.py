@@ -1,7 +1,6 @@
 """Tables: what changed is what a cut carries, and a state rebuilt from cuts has the same bytes."""
 
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from models.state.marks import Marks
 from models.state.state import State
 from models.state.table_data import write_rows
-from models.state.tables import Column, Schema, Space, Table, merge
+from models.state.tables import Column, Schema, Space, Table
 
 SCHEMA = Schema(
     1,
@@ -104,23 +103,6 @@ def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypat
         state.tables["weights"].mark(np.array([row], np.int32))
     assert state.cut().tables["weights"].rows.tolist() == rows
     assert state.cut().tables["weights"].rows.tolist() == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"), [("sum", 7.0), ("max", 5.0), ("min", 4.0), ("latest", 5.0), ("logaddexp", None)]
-)
-def test_each_merge_rule_joins_two_learners(rule, expected):
-    base, mine, theirs = np.array([2.0]), np.array([5.0]), np.array([4.0])
-    if expected is None:
-        expected = np.log(np.exp(5.0) + np.exp(4.0) - np.exp(2.0))
-    assert merge(rule, base, mine, theirs)[0] == pytest.approx(expected)
-
-
-def test_merging_an_untouched_column_changes_nothing():
-    base = np.array([2.0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # log(0) is the exact answer here
-        assert merge("logaddexp", base, np.array([3.0]), base)[0] == 3.0
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
