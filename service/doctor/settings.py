@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from service.doctor.findings import Finding
-from service.http import ApiKeys, BadKeys
+from service.http import ApiKeys, BadKeys, is_loopback
 from streaming.settings import Settings, in_force
 
 FILES: Final = ("cafile", "certfile", "keyfile", "password_file")
@@ -57,7 +56,7 @@ def _keys(settings: Settings) -> Finding:
         keys = ApiKeys(service.keys, service.keys_file, trusted=False)
     except BadKeys as error:
         return Finding(check, "failure", str(error), "write one ROLE:SHA256-HEX a line (docs/operations.md)")
-    if _loopback(service.host):
+    if is_loopback(service.host.strip("[]")):
         return Finding(check, "ok", f"{len(keys)} keys, listening on this machine only")
     if service.insecure:
         text = f"anybody who reaches {service.host} may read, send events and move the gate"
@@ -68,25 +67,14 @@ def _keys(settings: Settings) -> Finding:
     return Finding(check, "ok", f"{len(keys)} keys, listening on {service.host}")
 
 
-def _loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`.
-
-    >>> _loopback("127.0.0.1"), _loopback("localhost"), _loopback("0.0.0.0"), _loopback("kafka")
-    (True, True, False, False)
-    """
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _clear(settings: Settings) -> Iterator[Finding]:
     kafka, redis, check = settings.kafka, settings.redis, "settings.transport"
-    remote = [s.rpartition(":")[0] for s in kafka.bootstrap.split(",") if not _loopback(s.rpartition(":")[0])]
+    hosts = [server.rpartition(":")[0].strip("[]") for server in kafka.bootstrap.split(",")]
+    remote = [host for host in hosts if not is_loopback(host)]
     if remote and kafka.security_protocol == "SASL_PLAINTEXT" and kafka.sasl_mechanism == "PLAIN":
         text = f"Kafka's password goes to {remote[0]} in the clear"
         yield Finding(check, "warning", text, "use SASL_SSL, or at least SCRAM")
     host = redis.url.partition("://")[2].rpartition("@")[2].partition("/")[0].rpartition(":")[0]
     password = redis.password is not None or redis.password_file is not None or "@" in redis.url
-    if redis.url.startswith("redis://") and password and not _loopback(host):
+    if redis.url.startswith("redis://") and password and not is_loopback(host.strip("[]")):
         yield Finding(check, "warning", f"Redis's password goes to {host} in the clear", "use a rediss:// address")

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -247,10 +247,3 @@ def _runnable(binary: Path, what: str) -> Path:
     if not os.access(binary, os.X_OK):
         raise EmbeddedError(f"{binary} may not be executed by this user: chmod +x it, or set the address of your own")
     return binary
-
-
-@contextlib.contextmanager
-def servers(folder: Path) -> Iterator[tuple[Child, Child]]:
-    """(broker, redis), both running, both stopped at the end."""
-    with broker(folder) as kafka, redis(folder / "redis") as store:
-        yield kafka, store
