@@ -123,6 +123,14 @@ def test_an_offset_beyond_the_log_is_named_and_the_end_itself_is_fine(
     assert "the log is shorter than it was" in str(gone)
 
 
+def test_an_offset_before_the_beginning_of_the_log_is_named(source: KafkaSource, events: str) -> None:
+    # The embedded broker deletes nothing; Apache Kafka trims a log in tests/acceptance/test_log_changes.py.
+    with pytest.raises(OffsetsGone) as caught:
+        source.assign({events: {2: -1}})
+    gone = caught.value
+    assert (gone.topic, gone.partition, gone.wanted, gone.first) == (events, 2, -1, 0)
+
+
 def create_again(admin: KafkaAdminClient, topic: str) -> None:
     """Delete a topic and make it again; a broker may take a moment to forget the old one."""
     admin.delete_topics([topic])
