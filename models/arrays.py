@@ -1,4 +1,4 @@
-"""The type of every array, and a question about row numbers."""
+"""The type of every array, and whether row numbers are one run."""
 
 from __future__ import annotations
 

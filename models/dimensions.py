@@ -1,7 +1,7 @@
 """Sizes and rates of the recommender, with their origin. Compiled code takes them as constants.
 
 Unless another reason is given, a number was chosen on development streams; moving a size by a factor of two changes
-hit rates by less than .01, which is about two standard errors there (docs/decisions.md, Recommender).
+hit rates by less than 0.01, which is about two standard errors there (docs/decisions.md, Recommender).
 """
 
 from typing import Final
@@ -10,15 +10,15 @@ FACTORS: Final = 32
 """Numbers per vector of the factorization machine. Half as many lose quality, 64 gain nothing after ranking."""
 
 RING: Final = 128
-"""Events remembered per user. 64 costs .008 hit rate on MovieLens; memory is 9 bytes each."""
+"""Events remembered per user. 64 costs 0.008 hit rate on MovieLens; memory is 9 bytes each."""
 
 WINDOW: Final = 10
 """Recent events that stand as context: for the window memories and for the factorization machine. 20 cost twice the
 time and bytes of a version, and gain less than half a standard error (docs/decisions.md)."""
 
 LONG_WINDOW: Final = 64
-"""Recent events whose window memories are summed for candidates that are there already: 3,200 look-ups a list. Without
-it MovieLens' reciprocal rank is .0015 lower."""
+"""Recent events whose window memories are summed for existing candidates: 3,200 look-ups a list. Without it MovieLens'
+reciprocal rank is 0.0015 lower."""
 
 LONG_WINDOW_DECAY: Final = 0.97
 """Weight of the q-th last event in that sum: half after 23."""
@@ -42,9 +42,9 @@ CONTEXT_DECAY: Final = 0.8
 """Weight of the q-th last event in the factorization machine's context, normalised to sum 1."""
 
 EARLIER_STEPS: Final = 0.5
-"""Weight, beside CONTEXT_DECAY, of the vectors that belong to context alone, for all events but the last. At 0 hit rate
-on MovieLens is .006 lower, reciprocal rank .003; at 1 little more is gained, and the machine alone loses on Online
-Retail."""
+"""Weight, on top of CONTEXT_DECAY, of the vectors that belong to context alone, for all events but the last. At 0 hit
+rate on MovieLens is 0.006 lower, reciprocal rank 0.003; at 1 little more is gained, and the machine alone loses on
+Online Retail."""
 
 LONG_DECAY: Final = 0.95
 """Weight of the q-th last event in the fading mean of the whole history: half after 14 events."""
@@ -69,8 +69,8 @@ CATEGORY_NEXT: Final = 20
 """Categories remembered as followers of a category."""
 
 POOL: Final = 1024
-"""Items that the factorization machine ranks as a whole: its cost does not grow with the catalogue. 4,096 cost 60
-microseconds a list more; the machine alone then ranks better, what is served does not."""
+"""Items that the factorization machine ranks as a whole: its cost does not grow with the catalogue. 4,096 cost 60 µs
+a list more; the machine alone then ranks better, the served list does not."""
 
 POOL_PROBES: Final = 8
 """Random members compared when the pool is full; the least popular leaves."""
@@ -85,7 +85,7 @@ NEGATIVES: Final = 22
 """Negatives per event, half from the pool and half from the recent items. 30 and 60 gain nothing after ranking."""
 
 FACTOR_RATE: Final = 0.1
-"""AdaGrad step of the factorization machine. .2 costs .007 hit rate on MovieLens."""
+"""AdaGrad step of the factorization machine. 0.2 costs 0.007 hit rate on MovieLens."""
 
 FACTOR_DECAY: Final = 1e-4
 """L2 penalty on vectors."""
@@ -97,20 +97,20 @@ RANK_RATE: Final = 0.05
 """AdaGrad step of the linear regressor."""
 
 BLOCK_RATE: Final = 0.015
-"""AdaGrad step of the ranker's weights per bucket. At .05 they follow every list: worse log loss on all streams."""
+"""AdaGrad step of the ranker's weights per bucket. At 0.05 they follow every list: worse log loss on all streams."""
 
 NEWTON_SPREAD: Final = 0.1
 """Variance of the ranker's shared weights before the first list. A tenth or five times as much loses little."""
 
 NEWTON_FORGET: Final = 0.9998
 """Weight of past lists per new one in the ranker's curvature: it remembers 5,000. 1 is as good on steady streams but
-stops learning for ever; .999 is worse on all."""
+stops learning in the end; 0.999 is worse on all."""
 
 RANK_START: Final = 0.01
 """Initial AdaGrad sum of both: bounds the first steps at half a standard deviation."""
 
 RANK_PRIOR: Final = 0.3
-"""Initial ranker weight on log popularity and on the two forward memories."""
+"""Prior of log popularity and of the two forward memories: they order candidates before the first list is learned."""
 
 MOMENT_STEP: Final = 0.002
 """Least step of the running feature means: they remember some 500 lists."""
@@ -128,11 +128,11 @@ BLOCKS: Final = 1 + LENGTHS + GAPS
 """Weight vectors of the ranker: one for all, one per bucket."""
 
 NO_PRICE: Final = -1000.0
-"""Log price of an item whose price nobody told us."""
+"""Log price of an item whose price is unknown."""
 
 UNION: Final = 2048
 """Items that the sources of one request can name together: 10 windows of 2 * 50 neighbours, lists and history stay
-below 1,900. What comes after a full union is not looked at."""
+below 1,900. Items named after the union is full are dropped."""
 
 CANDIDATES: Final = 1024
 """Items that one request can rank."""
@@ -144,7 +144,7 @@ CLICK, FAVOURITE, CART, PURCHASE, SEARCH, IMPRESSION, UNFAVOURITE, DISLIKE, RETU
 """Event type codes, as in models/records/events.py: up to PURCHASE positive, from UNFAVOURITE on negative."""
 
 SHORT, MIDDLE, LONG, OWN, LAG, FORWARD, COSINE, MACHINE, LINEAR, RANKER, SERVED = range(11)
-"""Contenders: what can order candidates and is scored. Below LINEAR they are single sources."""
+"""Contenders, each of which can order candidates and is scored. Below LINEAR they are single sources."""
 
 CONTENDERS: Final = 11
 SOURCES: Final = 8
@@ -153,22 +153,22 @@ ABSENT: Final = -1e30
 """Score of a candidate that a source does not propose."""
 
 FRESH: Final = 400
-"""Untouched items that one request can rank beside the touched ones: a category page's extra rows fit."""
+"""Untouched items that one request can rank next to the touched ones: a category page's extra rows fit."""
 
 LISTED: Final = CANDIDATES + FRESH
 """Places of a list: touched candidates, then untouched ones."""
 
 GATE_TERMS: Final = 6
-"""What the log odds of an untouched item depend on, per bucket (models/kernels/cold_start/ranker.py, `gate`)."""
+"""Terms of the log odds of an untouched item, per bucket (models/kernels/cold_start/ranker.py, `gate`)."""
 
 FRESH_RATE: Final = 0.05
 """AdaGrad step of the ranker of untouched items and of its gate."""
 
 GATE_PRIOR: Final = -4.0
-"""Log odds that the next item is an untouched one, before the first list was learnt: one in fifty."""
+"""Log odds that the next item is an untouched one, before the first list is learned: one in fifty."""
 
 CAUTION: Final = 3.0
-"""Log odds taken off untouched items at the start, and CAUTION_MOST at most. What they cost decides later."""
+"""Log odds taken off untouched items at the start, and CAUTION_MOST at most; later by what they cost touched ones."""
 
 CAUTION_MOST: Final = 8.0
 
@@ -179,21 +179,22 @@ would ever stand on a page that holds 20 touched ones; without a bound REES46 lo
 and wins three times as many on untouched ones (docs/decisions.md)."""
 
 CONTENT: Final = 64
-"""Numbers of an item's content vector, one byte each. A random projection to so many keeps a cosine to within .12
-(standard deviation), to half as many within .18."""
+"""Numbers of an item's content vector, one byte each. A random projection to so many keeps a cosine to within 0.12
+(standard deviation), to half as many within 0.18."""
 
 QUERY_SLOTS: Final = 20
 """Items remembered per search query."""
 
 SIGNALS: Final = 1000.0
-"""Looks, likes and refusals of an item after which all three are halved: old ones fade."""
+"""Impressions, likes and refusals of an item after which all three are halved: old ones fade."""
 
 REFUSAL_PRIOR: Final = -0.3
-"""Initial ranker weight on being refused, by everybody and by this user: it must count before it was ever learnt."""
+"""Prior of the two features of refusals, by everybody and by this user: they must count before they are learned."""
 
 REPEL: Final = 0.3
-"""Of a negative event's weight: what steps the factorization machine away from its item. One dislike tells little of
-the context it stands in: at 1 the machine loses .009 hit rate on MovieLens with its low ratings, at .3 .005."""
+"""Share of a negative event's weight with which the factorization machine steps away from its item. One dislike says
+little of its context: at 1 the machine loses 0.009 hit rate on MovieLens with its low ratings, at 0.3 0.005."""
 
 LOOK_COST: Final = 0.01
-"""Touches that an impression takes from an item's popularity: what one in a hundred clicks on stays where it is."""
+"""Touches that an impression takes from an item's popularity: an item with one click per hundred impressions keeps its
+place."""

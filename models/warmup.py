@@ -1,4 +1,4 @@
-"""Nothing in, every kernel compiled and cached out: `python -m models.warmup`.
+"""Compiles every kernel and fills the cache: `python -m models.warmup`.
 
 Run by `make setup` and in the image, so that the first event and the first request meet compiled code.
 """
@@ -37,14 +37,17 @@ def warm() -> None:
 
 
 def warm_serving() -> None:
-    """The same for what answers requests: half of it, which a service need not wait longer for."""
+    """Run the entry points that answer requests: half of the kernels, all that a service waits for."""
     state = State(SCHEMA, _FEW.ceilings(), served_only=True)
     state.apply(state.full())
     Recommender(state).rank(["item"], [1.5e9], [0], 1.5e9)
 
 
 def warm_learning() -> None:
-    """What serving begins with last, the untouched items, and what it does not have: the changes of one event."""
+    """Compile the kernels that serving compiles last, for untouched items, and those it lacks, for one event's changes.
+
+    Together with `warm_serving`, which runs at the same time, that is everything but the outermost call.
+    """
     own, query, second = Recommender(new_state(_FEW)), np.int64(-1), np.int64(1_500_000_000)
     fresh.rank(own.state.served, new_scratch(), second, np.zeros(0, np.int32), False)
     batch, state = own.rows([_Event()], [1.5e9]), own.state
@@ -53,7 +56,7 @@ def warm_learning() -> None:
 
 
 def warm_apart() -> None:
-    """`warm` with the two halves of the kernels compiled in a process each: they meet in the cache of compiled code."""
+    """Compile the two halves in a process each, then run `warm` on the cache that both filled."""
     if (cpu_count() or 1) > 1:
         halves: tuple[Callable[[], None], ...] = (warm_serving, warm_learning)
         processes = [get_context("spawn").Process(target=half) for half in halves]

@@ -1,6 +1,6 @@
 """A batch of events in, tested ranks and changed rows out: the one compiled call of the learner. Stages 3 and 4.
 
-Events are handled strictly one after the other: each is first ranked (if it was picked for that), then learnt.
+Events are handled strictly one after the other: each is first ranked, if it was picked for that, then learned.
 """
 
 import math
@@ -52,19 +52,19 @@ from models.kernels.retrieval.pool import enter
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
 LEAST_TRAINED = 1.0 / 64.0
-MOST_TRAINED = 1.0 / 8.0  # of an old stream: training on more gains little by then (docs/decisions.md)
-MOST_YOUNG = 1.0 / 2.0  # of a slow one, up to the last of the numbers that follow
+MOST_TRAINED = 1.0 / 8.0  # of an old stream: to train on more gains little by then (docs/decisions.md)
+MOST_YOUNG = 1.0 / 2.0  # of a slow stream, up to the last of YOUNG
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
 # Seconds of record time over which the rate fades. A backlog is read partition by partition, 1 MiB or some 7,600
-# records of each: over far fewer the rate would be that of one partition first and endless then. Over more, a stream
-# that slows down from 10,000 a second is taken for a fast one for longer than the 26 s until it is told as below 400.
+# records of each: over far fewer, the rate would first be that of one partition and then endless. Over more, a stream
+# that slows down from 10,000 a second would count as fast for longer than the 26 s that it now takes to fall below 400.
 _FADING = 8.0
-# Of a log price: two thirds up or two fifths down. A sale counts as it is, and a feed in the wrong unit moves a price
-# by a twentieth an event and not by half, so that it no longer ruins what prices say (docs/decisions.md).
+# Of a log price: two thirds up or two fifths down. A sale counts in full, and a feed in the wrong unit moves a price by
+# a twentieth an event and not by half, so that it does not ruin the price features (docs/decisions.md).
 _LEAP = 0.5
-# Seconds. Far more than partitions, read in turns, lie apart while following the log; smaller, and time would jump to
-# and fro between them; larger, and one wrong clock distorts the rate for longer.
+# Seconds. Far more than the distance of partitions that are read in turns at the end of the log. If smaller, time would
+# jump to and fro between them; if larger, one wrong clock would distort the rate for longer.
 _FARTHEST_BEHIND = 3600.0
 _PICKED = 0
 
@@ -74,8 +74,8 @@ def watch_clock(progress, record_time):
     """Records a second: each counts 1 / _FADING and fades by e in _FADING seconds of record time.
 
     Time is the latest record time so far, and a record behind it counts as no time passed, because partitions are read
-    one after the other. A record more than an hour behind sets time back to itself: otherwise one record with a time
-    far ahead would make all that follow look simultaneous, and the rate infinite, for ever.
+    one after the other. A record more than an hour behind sets time back: otherwise one record with a time far ahead
+    would make all later ones look simultaneous, and the rate infinite.
     """
     passed = record_time - progress.watermark[0]
     if passed > 0 or passed < -_FARTHEST_BEHIND:
@@ -91,8 +91,8 @@ def training_share(applied, rate):
 
     All of the first 5,000 events, half up to 20,000, a quarter up to 80,000; 50 lists a second if that is more, but
     at most one event in 2 up to 80,000 and one in 8 then, and at least one in 64. Without that bound a history replayed
-    with its old, slow timestamps would train on every event (docs/decisions.md has what it gains). Depends on nothing
-    but the event's number and the records before it, so a replay, however cut into batches, decides the same.
+    with its old, slow timestamps would train on every event (docs/decisions.md has the gain). Depends on the event's
+    number and the records before it alone, so a replay, however cut into batches, decides the same.
     """
     young = 1.0 if applied < YOUNG[0] else 0.5 if applied < YOUNG[1] else 0.25 if applied < YOUNG[2] else 0.0
     most = MOST_YOUNG if applied < YOUNG[2] else MOST_TRAINED
@@ -109,8 +109,8 @@ def testing_share(rate):
 def pick(applied, rate, seed, every):
     """Whether the list of event number `applied` trains, and whether the event is tested: (bool, bool).
 
-    One draw decides both, so that the lists ranked for the one serve the other: ranking is what costs. What trains does
-    not depend on what is tested. `every` > 0 tests each `every`-th event instead.
+    One draw decides both, so that a list ranked for one serves the other, because ranking is the cost. Training does
+    not depend on testing. `every` > 0 tests each `every`-th event instead.
     """
     drawn, trained = share(seed, applied, _PICKED), training_share(applied, rate)
     if every > 0:
@@ -120,14 +120,17 @@ def pick(applied, rate, seed, every):
 
 @kernel
 def rank(served, private, scratch, user, item, query, now, trains, tests, out):
-    """Rank the event's item before it is learnt; test and train as told. A tested event fills out (1 + CONTENDERS,)."""
+    """Rank the event's item before it is learned; test and train if asked.
+
+    A tested event fills out (1 + CONTENDERS,).
+    """
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
     cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
     pushed = np.int64(private.user.pushed[user])
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
     history_.counts[4] = query
-    only = np.bool_(False)  # typed as what a request hands on: the word itself would have all of it compiled once more
+    only = np.bool_(False)  # of the type that a request hands on: the literal would compile everything once more
     candidates.gather(served, scratch, now, listed.entries[:0], only)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
@@ -158,7 +161,7 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, out):
 
 @kernel
 def count_event(stats, users, user, item, second):
-    """The oracles: integer counts per item and per user of all events applied."""
+    """Count the event for its item and its user: exact counts, against which tests hold the rest."""
     users.events[user] += 1
     users.last[user] = max(users.last[user], second)
     mark(users.marks, user)
@@ -169,7 +172,7 @@ def count_event(stats, users, user, item, second):
 
 @kernel
 def birth(stats, factors, kinds, category_factors, item, second, seed):
-    """What an item, and its category, start from at their first event."""
+    """Initialise an item, and its category, at their first event."""
     if stats.events[item] == 1:
         stats.first[item] = second
         if factors.q_sum[item] == 0:  # otherwise its vector was imported
@@ -197,7 +200,7 @@ def note_price(stats, item, price):
 
 @kernel
 def learn_memories(totals, lag, forward, backward, past, item):
-    """Lag-1, window and category memories: what came after what."""
+    """Add the item to the lag-1 and window memories of the items before it."""
     weight = 1.0
     for q in range(min(past.counts[0], WINDOW)):
         row = past.items[q]
@@ -234,7 +237,7 @@ def learn_category(nexts, stats, source, target):
 
 @kernel
 def learn_popularity(stats, tops, kinds, lists, item, second, applied):
-    """Keys of the item and its category, and the lists they may enter."""
+    """Update the keys of the item and its category, and the lists that they may enter."""
     rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
     for life in range(3):
         key = popularity.grown(stats.key[item, life], rates[life], applied)
@@ -258,7 +261,7 @@ def learn_popularity(stats, tops, kinds, lists, item, second, applied):
 
 @kernel
 def draw(work, item, factors, stats, pool, pooled, recent, progress):
-    """Draw the negatives of an event before its memories are learnt, so that their rows are here when they are used."""
+    """Draw the negatives of an event before its memories are learned, so that their rows are in the cache when used."""
     count = factorization.draw_negatives(work, item, pool, pooled, recent, progress.recent[0], progress.random)
     for at in range(1, count):
         ahead.vector(factors, work.items[at])
@@ -268,19 +271,19 @@ def draw(work, item, factors, stats, pool, pooled, recent, progress):
 
 @kernel
 def learn_factors(past, work, category_of, factors, last, categories, progress, item, weight, negatives):
-    """One step of the factorization machine, away from the item when the weight is negative; counts what is refused."""
+    """One step of the factorization machine, away from the item if the weight is negative; counts refused steps."""
     count = factorization.set_context(past, category_of, factors, last, categories, work.z)
     if weight < 0:
-        learnt = factorization.repel(item, np.float32(-REPEL * weight), category_of, factors, categories, work)
+        learned = factorization.repel(item, np.float32(-REPEL * weight), category_of, factors, categories, work)
     else:
-        learnt = factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
-    if not learnt:
+        learned = factorization.step(past, count, negatives, weight, category_of, factors, last, categories, work)
+    if not learned:
         progress.refused[0] += 1
 
 
 @kernel
 def count_return(stats, ring, user, item):
-    """Whether this positive event's user had the item: marks were set when the event was counted."""
+    """Count a positive event, and whether its user had the item. `count_event` has marked the row."""
     held = np.uint64(0)
     for at in range(user * RING, (user + 1) * RING, LANES):
         held |= equal(ring.item, at, item)
@@ -290,7 +293,7 @@ def count_return(stats, ring, user, item):
 
 @kernel
 def note_recent(recent, progress, item):
-    """Write the item over the oldest of the recent ones."""
+    """Overwrite the oldest of the recent items."""
     at = progress.recent[0] % recent.item.shape[0]
     recent.item[at] = item
     mark(recent.marks, at)
@@ -368,9 +371,9 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
 def learn(served, private, batch, scratch, every, out):
     """Test, then learn, the events of a batch in order; returns how many were tested.
 
-    batch: the fields of `Batch`; `query` is overwritten by what is in force. every: see pick. out: (events,
-    2 + CONTENDERS) i32, one row per tested event: its place in the batch; whether the user knew the item (1), did not
-    (0), nobody had touched it (-1) or it was not even in the catalogue (-2); the rank by contender.
+    batch: an `EventBatch`; `query` is overwritten by the query in force. every: see pick. out: (events, 2 + CONTENDERS)
+    i32, one row per tested event: its place in the batch; 1 if the user knew the item, 0 if not, -1 if nobody had
+    touched it, -2 if it was not even in the catalogue; the rank by contender.
     """
     tested = 0
     for at in range(batch.user.shape[0]):

@@ -27,10 +27,10 @@ def best_source(scores, count, at):
 
 @kernel
 def answer(served, scratch, items, times, kinds, now, extra, only, query, contender):
-    """Rank for a history (newest first, rows of -1 unknown) as seen at `now`; returns how many candidates there are.
+    """Rank for a history (newest first, rows of -1 unknown) at time `now`; returns how many candidates there are.
 
     extra: rows that must be among them; only: whether there are no others. query: row of the search this answers, -1
-    for none. contender: who orders them, or -1 for whoever is chosen. Scores are in scratch.listed.scores[SERVED].
+    for none. contender: orders them, -1 for the one in charge. Scores are in scratch.listed.scores[SERVED].
     """
     listed = scratch.listed
     history.take(scratch.history, items, times, kinds, now)
@@ -47,12 +47,11 @@ def answer(served, scratch, items, times, kinds, now, extra, only, query, conten
 
 @kernel
 def explain(listed, union, extra, places, sources, named):
-    """For each place.
+    """Fill, for each place, its source and which of `extra` stands there (-1: an item that only the sources name).
 
-    The single source that ranks it highest, UNTOUCHED for an item that none can propose, QUERY for one that the query's
-    memory holds; and which of `extra` stands there, -1 for an item that only the sources name.
-
-    extra: rows as the request named them, -1 for an unknown one. Writes over what only `answer` needs.
+    The source is the single one that ranks the place highest, UNTOUCHED for an item that none can propose, QUERY for an
+    item in the query's memory. extra: rows as the request named them, -1 for an unknown one. Overwrites scratch of
+    `answer`.
     """
     _mark_named(listed, union, extra)
     for at in range(places.shape[0]):

@@ -1,4 +1,4 @@
-"""Declarations in; tables of arrays, ids, rows, ceilings and copies out. Holds all learned state and learns nothing."""
+"""Holds all learned state: declared tables of arrays, ids and their rows, ceilings, copies. It learns nothing."""
 
 from models.state.ceilings import Ceilings, Limits
 from models.state.copies import combined, duplicate

@@ -1,7 +1,7 @@
-"""A new id in, whether it gets a row and who makes room for it out: unbounded ids, bounded memory.
+"""Decides whether a new id gets a row, and which ids make room for it: unbounded ids, bounded memory.
 
 When a key space is full, a sixteenth of it is evicted at once: items with the least long-term popularity, users who
-were idle longest. A count sketch (Cormode and Muthukrishnan, 2005) can hold items back until their n-th event.
+have been idle longest. A count sketch (Cormode and Muthukrishnan, 2005) can hold items back until their n-th event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ _EVICTED = {"item": "evicted_items", "user": "evicted_users", "query": "evicted_
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a new item is admitted: at its n-th event."""
+    """When a new item is admitted.
+
+    Attributes:
+        admit_after: Events that must name an item before it gets a row.
+
+    Raises:
+        ValueError: `admit_after` is not 1 to LONGEST_WAIT.
+    """
 
     admit_after: int = 1
 
@@ -45,7 +52,17 @@ class Ceilings:
         self._limits = limits
 
     def room(self, user_id: str, item_id: str | None, pending: bool, query: str | None = None) -> bool:
-        """Make room for new ids; False when that needs an eviction and events before this one are not yet learnt."""
+        """Make room for the ids of an event.
+
+        Args:
+            user_id: Its user.
+            item_id: Its item, when that is to get a row.
+            pending: Whether events before this one are not learned yet.
+            query: Its search.
+
+        Returns:
+            False when room needs an eviction and events are pending: those must be learned first.
+        """
         wanted = (("item", item_id), ("user", user_id), ("query", query))
         full = [space for space, key in wanted if self._lacks_room(space, key)]
         if full and pending:
@@ -59,7 +76,7 @@ class Ceilings:
         return key is not None and keys.full and key not in keys.rows
 
     def room_untouched(self) -> bool:
-        """Make room for a catalogue item: other untouched ones give way, a touched one never does."""
+        """Make room for a catalogue item. Untouched items give way, touched ones never do; False when none can."""
         keys = self._state.keys["item"]
         if not keys.full:
             return True
@@ -74,7 +91,7 @@ class Ceilings:
         self._release_first(space, rows)
 
     def _release_first(self, space: str, rows: Array) -> None:
-        """Release one chunk of `rows`: the untouched that arrived first, then the least popular; the idlest users."""
+        """Release one chunk of `rows`: untouched items by arrival, then the least popular; the idlest users."""
         keys = self._state.keys[space]
         chunk = max(1, keys.space.ceiling // CHUNK)
         idle = rows[np.lexsort([order[rows] for order in self._activity(space)])[:chunk]]
@@ -82,7 +99,7 @@ class Ceilings:
         self._count(_EVICTED[space], len(idle))
 
     def _activity(self, space: str) -> tuple[Array, ...]:
-        # What is evicted first is least; the last key counts most, as np.lexsort has it.
+        # The smallest are evicted first; the last key counts most, as in np.lexsort.
         if space == "user":
             return (self._state.tables["user"].columns["last"],)
         if space == "query":
@@ -100,14 +117,14 @@ class Ceilings:
         self._state.remove(space, ids)
 
     def ready(self, item_id: str) -> bool:
-        """Whether a new item gets its row at this event: enough events before it named the item."""
+        """Whether a new item gets its row at this event, because enough events before it named the item."""
         if self._limits.admit_after <= 1:
             return True
         counts = self._state.tables["sketch"].columns["count"]
         return int(counts[_cells(item_id)].min()) + 1 >= self._limits.admit_after
 
     def defer(self, item_id: str) -> None:
-        """Remember that an event named an item which gets no row yet."""
+        """Count an event that named an item without a row."""
         sketch, cells = self._state.tables["sketch"], _cells(item_id)
         counts = sketch.columns["count"]
         counts[cells] = np.minimum(counts[cells], LONGEST_WAIT - 1) + 1
@@ -115,7 +132,7 @@ class Ceilings:
         self._count("deferred", 1)
 
     def place(self, space: str, key: str | None) -> int:
-        """The row of a category or brand; -1 for none, or when there is no room for another."""
+        """The row of a category or brand, a new one if needed; -1 without a key, or when there is no room."""
         if key is None or not key:
             return -1
         keys = self._state.keys[space]

@@ -1,4 +1,4 @@
-"""One state in, another with the same ids, rows and order of free rows out. Stage 7."""
+"""Copies states: one whole, or one assembled from the model of one state and the users of another. Stage 7."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from models.state.keys import KeyChanges
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import MODEL
 
+USER: Final = "user"
+
 
 def duplicate(state: State) -> State:
-    """A second state that hands out the same rows and shares no memory. What was marked as changed is not marked there.
+    """A second state that hands out the same rows and shares no memory. No row of it is marked as changed.
 
     >>> from models.state.tables import Column, Schema, Space, Table
     >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
@@ -36,17 +38,15 @@ def duplicate(state: State) -> State:
     return twin
 
 
-__all__ = ["combined", "duplicate"]
+def combined(model: State, live: State | None) -> State:
+    """A new state from the model of one and the users of another.
 
+    Items that only `live` knows get a row while the ceiling leaves room. Neither state is changed; for a moment all
+    three are in memory. No row is marked: the next version must be a base.
 
-USER: Final = "user"
-
-
-def combined(learnt: State, live: State | None) -> State:
-    """A new state: everything but users from `learnt`, users from `live` (none: it has no users).
-
-    Items that `live` knows and `learnt` does not get a row while the ceiling leaves room. Neither is changed; for a
-    moment all three are in memory. No row is marked: the next version must be a base.
+    Args:
+        model: Gives everything but users.
+        live: Gives the users; None for a state without users.
 
     >>> from models.recommender.recommender import new_state
     >>> one, other = new_state(), new_state()
@@ -55,12 +55,12 @@ def combined(learnt: State, live: State | None) -> State:
     >>> list(state.keys["item"].rows), list(state.keys["user"].rows)
     (['mug', 'tea'], ['ann'])
     """
-    ceilings = {name: keys.space.ceiling for name, keys in learnt.keys.items()}
-    state = State(learnt.schema, ceilings)
-    whole = learnt.full()
-    mine = {name for name, data in learnt.tables.items() if data.table.keys == USER}
+    ceilings = {name: keys.space.ceiling for name, keys in model.keys.items()}
+    state = State(model.schema, ceilings)
+    whole = model.full()
+    of_users = {name for name, data in model.tables.items() if data.table.keys == USER}
     keys = {name: changes for name, changes in whole.keys.items() if name != USER}
-    state.apply(Changes(True, keys, {name: part for name, part in whole.tables.items() if name not in mine}))
+    state.apply(Changes(True, keys, {name: part for name, part in whole.tables.items() if name not in of_users}))
     if live is not None:
         for item in live.keys["item"].rows:
             if item not in state.keys["item"].rows and not state.keys["item"].full:
@@ -88,3 +88,6 @@ def _rows(live: State, into: State, space: str) -> Array:
     known = into.keys[space].rows
     found = [known.get(key, -1) if key is not None else -1 for key in live.keys[space].ids]
     return np.array([*found, -1], np.int32)
+
+
+__all__ = ["combined", "duplicate"]

@@ -1,8 +1,7 @@
-"""Ids and their rows in, the rows of a request's ids out: beside the dict of a key space, where requests are answered.
+"""Finds the rows of a request's ids: a second map next to the dict of a key space, where requests are answered.
 
-A dict takes .5 microseconds for an id that was not asked for lately, of a million ids one: four reads, each of which
-waits for the one before. An `Index` takes .05, as the reads of a request wait together
-(models/kernels/core/hash_index.py).
+For an id out of a million that was not asked for recently, a dict takes 0.5 µs: four reads, each of which waits for the
+one before. An `Index` takes 0.05 µs, because the reads of a request wait together (models/kernels/core/hash_index.py).
 """
 
 from __future__ import annotations
@@ -19,20 +18,19 @@ LEAST: Final = 1_024
 """Slots of an empty index."""
 
 LOAD: Final = 0.625
-"""Share of the slots that is used at most: beyond it a search for an id that is not there looks at five and more. 16
-bytes a slot, which is 26 to 51 an id."""
+"""Largest share of used slots: beyond it a search for an unknown id looks at five slots and more. A slot is 16 bytes,
+which makes 26 to 51 bytes an id."""
 
 CHUNK: Final = 4_096
-"""Ids hashed in one go, .3 ms, in which no request of this process is answered."""
+"""Ids hashed in one go, 0.3 ms, in which no request of this process is answered."""
 
 
 class Index:
     """Rows by the 64-bit hash of their id, as Python hashes strings: SipHash with a key of the process's own.
 
-    That two ids have one hash is not looked for. Among a million ids it happens once in 37 million processes, an id
-    nobody knows meets a known one's hash once in 18 million million look-ups, and nobody without the key can bring it
-    about. What it does: one item has another's score on a page. To compare the ids would be the read from memory that
-    the index is there to save.
+    Two ids with one hash are not told apart. Among a million ids that happens once in 37 million processes; an unknown
+    id meets a known one's hash once in 18 million million look-ups; and nobody without the key can bring it about. The
+    effect: one item has another's score on a page. To compare ids would be the read from memory that the index saves.
 
     >>> index = Index()
     >>> index.put(["tea", "mug"], [0, 1])
@@ -51,7 +49,7 @@ class Index:
         return self._slots.nbytes
 
     def put(self, keys: Sequence[str], rows: Sequence[int]) -> None:
-        """Store the rows of keys that are not there."""
+        """Store the rows of new keys."""
         self._grow(self._used + len(keys))
         for start in range(0, len(keys), CHUNK):
             part = slice(start, start + CHUNK)
@@ -59,12 +57,12 @@ class Index:
         self._used += len(keys)
 
     def remove(self, keys: Sequence[str], rows: Sequence[int]) -> None:
-        """Forget keys, each of which is there with its row."""
+        """Remove keys, each of which is stored with its row."""
         remove(self._slots, _hashes(keys), np.array(rows, np.int64))
         self._used -= len(keys)
 
     def find(self, keys: Sequence[str]) -> Array:
-        """(n,) i32 rows, -1 for a key that is not there. Reads only, so several threads may ask at once."""
+        """(n,) i32 rows, -1 for an unknown key. Reads only, so several threads may ask at once."""
         rows = np.empty(len(keys), np.int32)
         find_all(self._slots, _hashes(keys), rows)
         return rows

@@ -1,4 +1,4 @@
-"""String ids in, the rows they have out: one key space of a state, with its free rows and what changed since a cut."""
+"""Gives string ids their rows: one key space of a state, with its free rows and the changes since the last cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.state.index import Index
 from models.state.tables import Space
 
 FEW_IDS: Final = 16
-"""Ids below which the dict is asked and not the index, whose call alone takes as long."""
+"""Below so many ids the dict is asked, because the call of the index alone takes as long."""
 
 
 class KeyChanges(NamedTuple):
@@ -27,7 +27,9 @@ class KeyChanges(NamedTuple):
 class Keys:
     """String ids of one space and their rows. A freed row is used again only after it was cleared.
 
-    `indexed`: with an index beside the dict, for who is asked for many ids at once.
+    Args:
+        space: What the ids name, and how many there may be.
+        indexed: Whether to keep an `Index` next to the dict, for a process that is asked for many ids at once.
     """
 
     def __init__(self, space: Space, *, indexed: bool = False) -> None:
@@ -43,7 +45,7 @@ class Keys:
 
     @property
     def capacity(self) -> int:
-        """Rows ever handed out, free ones included: what the arrays must hold."""
+        """Rows ever handed out, free ones included: the arrays must hold so many."""
         return len(self.ids)
 
     @property

@@ -1,6 +1,5 @@
-"""Rows that changed in, from kernels (models/kernels/core/marks.py has the layout) or Python.
-
-What a version carries out.
+"""Collects the rows that changed, for the next version. Kernels mark them (models/kernels/core/marks.py has the layout)
+and Python does.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Marks:
         return self.array[int(self.array[LIST]) :]
 
     def grow(self, rows: int) -> None:
-        """Hold `rows` rows, what is marked included."""
+        """Hold `rows` rows; marks are kept."""
         bits, listed, count = self._bits, self._listed, self.array[COUNT]
         self._lay_out(rows)
         self.array[COUNT] = count
@@ -75,9 +74,9 @@ class Marks:
 
 
 def _set(bits: Array) -> Array:
-    """Numbers of the bits that are set, (n,) i32 ascending: takes memory by how many, not by how many rows there are.
+    """Numbers of the set bits, (n,) i32 ascending. Memory grows with them, not with the rows of the table.
 
-    bits: (n,) u8, the lowest one first.
+    bits: (n,) u8, lowest bit first.
 
     >>> _set(np.array([0, 5, 0, 128], np.uint8))
     array([ 8, 10, 31], dtype=int32)

@@ -1,4 +1,4 @@
-"""Nothing in, the declaration of all learnt state out: key spaces, tables, columns, and who sees them.
+"""Declares all learned state: key spaces, tables, columns, and which of them the service loads.
 
 Item state is split by how it changes, because a version carries whole rows: an event changes some fifty factor rows,
 one statistics row and some eighty memory slots, and a slot is a row of 8 bytes, not a part of a row of 400.
@@ -49,7 +49,7 @@ ITEM_TABLES = (
             Column("key", "f8", (3,), default=dim.NEVER, merge="logaddexp"),  # log of the decayed count, per half-life
             Column("first", "u4", merge="min"),  # epoch seconds
             Column("last", "u4", merge="max"),
-            Column("log_price", "f4", default=dim.NO_PRICE),  # running mean, step .1
+            Column("log_price", "f4", default=dim.NO_PRICE),  # running mean, step 0.1
             _ref("category", "category"),
             _ref("brand", "brand"),
             _sum("positives", "u4"),
@@ -72,7 +72,7 @@ ITEM_TABLES = (
             Column("listed", "u1"),
         ),
     ),
-    # What the shop says of an item, as a unit vector in bytes; all zero where it says nothing.
+    # The content of an item as a unit vector in bytes; all zero where the shop gives none.
     Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,)),)),
     Table("item_signals", "item", (_sum("shown"), _sum("liked"), _sum("refused"))),
     Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False),
@@ -123,7 +123,7 @@ MODEL_TABLES = (
         ),
         width=dim.CONTENDERS,
     ),
-    # Per single source, for hit and reciprocal rank: leads of what was served, and of the ranker, before it.
+    # Per single source, for hit and reciprocal rank: by how much the served list, and the ranker, led it.
     Table(
         "guard",
         "model",
@@ -139,15 +139,15 @@ MODEL_TABLES = (
         (
             Column("random", "u8"),  # state of the generator
             Column("seed", "u8"),
-            _sum("recent", "i8"),  # items ever written to `recent`
+            _sum("recent", "i8"),  # items ever written to the table `recent`
             Column("watermark", "f8", merge="max"),  # latest record time, seconds
-            Column("interval", "f8", default=0.02),  # seconds between records, of late
-            _sum("cold", "i8"),  # tested events whose item nobody had touched before
+            Column("interval", "f8", default=0.02),  # seconds between recent records
+            _sum("cold", "i8"),  # tested events whose item was untouched
             _sum("evicted_items", "i8"),
             _sum("evicted_users", "i8"),
             _sum("evicted_queries", "i8"),
             _sum("deferred", "i8"),
-            _sum("refused", "i8"),  # steps of the factorization machine that were no numbers
+            _sum("refused", "i8"),  # steps of the factorization machine that were not finite
             _sum("unplaced", "i8"),  # categories and brands beyond their ceiling
         ),
         served=False,
@@ -162,7 +162,7 @@ USER_TABLES = (
         (_sum("pushed", "u4"), _sum("events", "u4"), Column("last", "u4", merge="max")),
         served=False,
     ),
-    # The search whose result is still to come.
+    # The last search, while its result is still to come.
     Table("user_query", "user", (_ref("query", "query"), Column("time", "u4")), served=False),
     Table(
         "user_ring",
@@ -174,4 +174,4 @@ USER_TABLES = (
 )
 
 SCHEMA = Schema(VERSION, SPACES, (*ITEM_TABLES, *CATEGORY_TABLES, *QUERY_TABLES, *MODEL_TABLES, *USER_TABLES), __name__)
-globals().update(SCHEMA.classes)  # numba's cache recognises the views by these names
+globals().update(SCHEMA.classes)  # numba's cache knows the views by these names

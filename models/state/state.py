@@ -1,4 +1,4 @@
-"""A schema in, the whole state of a model out: its key spaces and tables together, what changed, and taking it over."""
+"""The whole state of a model: its key spaces and tables together, its changes, and those it takes over from another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TableChanges(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What one version carries: a whole state (`base`) or what changed since the version before."""
+    """The content of one version: a whole state (`base`), or the changes since the version before."""
 
     base: bool
     keys: dict[str, KeyChanges]
@@ -42,7 +42,7 @@ class Changes(NamedTuple):
 
 
 class State:
-    """Every key space and table of a model: one process learns it, or follows its served part.
+    """Every key space and table of a model, in the process that learns it or in one that follows its served part.
 
     >>> from models.state.tables import Column, Schema, Space, Table
     >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
@@ -75,7 +75,7 @@ class State:
         return row
 
     def reserve(self, space: str) -> None:
-        """Let every table of the space hold all rows handed out."""
+        """Make every table of the space large enough for all rows handed out."""
         capacity = self.keys[space].capacity
         for data in self.tables.values():
             needed = capacity * data.table.width
@@ -85,7 +85,7 @@ class State:
                 self._views = None
 
     def remove(self, space: str, keys: Iterable[str]) -> Array:
-        """Free the rows of `keys`, back to defaults, after every reference to them was removed. Returns the rows."""
+        """Remove every reference to `keys`, free their rows and set them to defaults. Returns the rows."""
         rows = np.array([self.keys[space].rows[key] for key in keys], np.int32)
         self._sweep(space, rows)
         for row in rows:
@@ -94,13 +94,13 @@ class State:
         return rows
 
     def _sweep(self, space: str, rows: Array) -> None:
-        gone = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
-        gone[rows] = True
+        removed = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
+        removed[rows] = True
         for data in self.tables.values():
             for column in data.table.columns:
                 if column.refers == space:
                     values = data.columns[column.name]
-                    hits = gone[values]
+                    hits = removed[values]
                     if hits.any():
                         values[hits] = -1
                         data.mark(np.flatnonzero(hits.reshape(len(values), -1).any(axis=1)).astype(np.int32))
@@ -137,7 +137,7 @@ class State:
         return cast("Any", self.schema.classes[name])(*members)
 
     def cut(self) -> Changes:
-        """Copies of all that changed since the last cut, whose marks are cleared."""
+        """Copies of all changes since the last cut. Clears their marks."""
         keys = {name: space.take_changes() for name, space in self.keys.items() if name != MODEL}
         tables = {}
         for name, data in self.tables.items():
@@ -155,7 +155,7 @@ class State:
         return Changes(True, keys, tables)
 
     def apply(self, changes: Changes) -> None:
-        """Take over what another state cut, in the order in which it was cut. Tables unknown here are passed over."""
+        """Take over the cuts of another state, in their order. Skips tables that this state does not have."""
         for name, fresh in changes.keys.items():
             if name in self.keys:
                 known = self.keys[name].capacity
@@ -169,12 +169,12 @@ class State:
                     write_rows(self.tables[name].columns[column], part.rows, values)
 
     def nbytes(self) -> int:
-        """Bytes of every table and index as allocated; ids are not in it."""
+        """Bytes allocated for tables and indexes; ids do not count."""
         indexes = sum(keys.index.nbytes for keys in self.keys.values() if keys.index is not None)
         return indexes + sum(data.nbytes for data in self.tables.values())
 
     def digest(self) -> str:
-        """SHA-256 over every id and every used row: equal for two states if and only if their bytes are."""
+        """SHA-256 over every id and every used row: equal if and only if the bytes of two states are."""
         sha = hashlib.sha256()
         for name, keys in sorted(self.keys.items()):
             sha.update(repr((name, keys.ids)).encode())

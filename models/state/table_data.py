@@ -1,4 +1,4 @@
-"""A declared table in, its arrays out: they grow, lie on pages and cache lines of their own, and know what changed."""
+"""The arrays of a declared table: they grow, lie on pages and cache lines of their own, and know which rows changed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
 
 CACHE_LINE: Final = 64
-"""Bytes a processor fetches at once. Where it is another number, rows only take a little longer to arrive."""
+"""Bytes a processor fetches at once. If the number differs, rows only take a little longer to arrive."""
 
 MAPPED: Final = 1 << 18
-"""Bytes from which an array gets pages of its own, which go back to the system when it grows and moves; smaller ones
-come from the heap, where what a larger array left behind would stay as a hole. Far lower, each small table is a map."""
+"""Bytes from which an array gets pages of its own, which go back to the system when it grows and moves. Smaller ones
+come from the heap, where a large array would leave a hole. If far lower, each small table would be a map of its own."""
 
 
 class TableData:
@@ -62,11 +62,11 @@ class TableData:
 
     def read(self, rows: Array | slice) -> dict[str, Array]:
         """Copies of those rows, column by column."""
-        whole = isinstance(rows, slice)  # of which numpy makes no copy by itself
+        whole = isinstance(rows, slice)  # numpy makes no copy of a slice by itself
         return {name: values[rows].copy() if whole else values[rows] for name, values in self.columns.items()}
 
     def clear(self, rows: Array) -> None:
-        """Back to the columns' defaults."""
+        """Set rows to the columns' defaults."""
         for column in self.table.columns:
             self.columns[column.name][rows] = column.default
 
@@ -74,14 +74,14 @@ class TableData:
 def _filled(column: Column, rows: int) -> Array:
     shape, dtype = (rows, *column.shape), np.dtype(column.dtype)
     array = _zeros(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
-    # Zeros are not written: what nobody fills (contents where no shop says a word) then takes no memory.
+    # Zeros are not written, so that a column nobody fills (contents, where the shop gives none) takes no memory.
     if column.default != 0:
         array[...] = column.default
     return array
 
 
 def _zeros(size: int) -> Array:
-    """`size` bytes from the beginning of a cache line on: a vector of 128 bytes then lies in two of them, not three."""
+    """`size` zero bytes that begin at a cache line: a vector of 128 bytes then lies in two of them, not three."""
     if size >= MAPPED:
         pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with suppress(OSError, AttributeError):  # where there are no huge pages, rows only take longer to arrive
@@ -93,7 +93,7 @@ def _zeros(size: int) -> Array:
 
 
 def write_rows(target: Array, rows: Array, values: Array) -> None:
-    """target[rows] = values, without holding the interpreter where there is much to copy."""
+    """target[rows] = values. Releases the interpreter lock where there is much to copy."""
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
         target[rows] = values
         return
@@ -105,7 +105,7 @@ def write_rows(target: Array, rows: Array, values: Array) -> None:
 
 
 def _fixed(array: Array) -> Array:
-    # What was read from a version is read-only: one compiled signature serves all when everything is.
+    # Arrays read from a version are read-only: when all are, one compiled signature serves.
     view = array.view()
     view.flags.writeable = False
     return view

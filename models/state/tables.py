@@ -1,7 +1,7 @@
-"""Nothing in, declarations out: what a table, a column, a key space is, and how kernels see all of them.
+"""Declares tables, columns and key spaces, and the named tuples through which kernels see them.
 
-All learnt state is tables of numpy columns. One declaration drives allocation, ceilings, deltas, loading, erasure and
-finite checks, so a new column is one line here and no migration elsewhere.
+All learned state is tables of numpy columns. One declaration drives allocation, ceilings, deltas, loading, erasure and
+finite checks, so a new column is one line in schema.py and no migration elsewhere.
 """
 
 from __future__ import annotations
@@ -67,9 +67,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A key space: string ids of one kind, at most `ceiling` of them at a time.
+    """A key space: string ids of one kind.
 
-    `asked`: requests name many of its ids at once, so who serves it keeps an index of them (models/state/index.py).
+    Attributes:
+        name: What its ids name.
+        ceiling: Ids at a time, at most.
+        served: Whether the service loads it too.
+        asked: Whether requests name many of its ids at once; the service then keeps an index (models/state/index.py).
     """
 
     name: str
@@ -81,8 +85,12 @@ class Space:
 class Schema:
     """All tables and key spaces, and the named tuples through which kernels see them.
 
-    `module` is where those named tuples can be imported from, which numba's cache needs to recognise them:
-    ``SCHEMA = Schema(..., module=__name__); globals().update(SCHEMA.classes)``.
+    Args:
+        version: Of the stored layout.
+        spaces: Key spaces; MODEL is added.
+        tables: In the order in which kernels see them.
+        module: Where the named tuples can be imported from, by which numba's cache recognises them:
+            ``SCHEMA = Schema(..., module=__name__); globals().update(SCHEMA.classes)``.
     """
 
     def __init__(self, version: int, spaces: Sequence[Space], tables: Sequence[Table], module: str) -> None:
@@ -113,7 +121,7 @@ class Schema:
                 assert column.refers is None or column.refers in self.spaces, f"{table.name}.{column.name}"
 
     def with_ceilings(self, ceilings: dict[str, int]) -> dict[str, Space]:
-        """The key spaces with some ceilings set anew; KeyError for a space that does not exist."""
+        """The key spaces, some with another ceiling; KeyError for a space that does not exist."""
         spaces = dict(self.spaces)
         for name, ceiling in ceilings.items():
             spaces[name] = replace(spaces[name], ceiling=ceiling)

@@ -36,7 +36,7 @@ class Optimizer:
 
 
 class Scaler:
-    """Every value ever learnt is kept; the mean and the deviation are computed afresh."""
+    """Every value ever learned is kept; the mean and the deviation are computed afresh."""
 
     def __init__(self) -> None:
         self.values = defaultdict(list)

@@ -1,4 +1,4 @@
-"""A history and the lists of untouched items in, those that may fit it out."""
+"""A history and the lists of untouched items in, the untouched candidates out."""
 
 import numpy as np
 
@@ -11,17 +11,17 @@ from models.kernels.ranking.item_features import nearness
 from models.kernels.retrieval.candidates import entry
 
 _LAST, _RECENT, _FOLLOWING, _NEWEST = 120, 40, 20, 20  # items taken per list
-_LOOKED_AT, _DESCRIBED, _LIKE = 300, 40, 0.1  # newest compared by what they say, most taken, least cosine
-_CATEGORIES, _STEPS, _POPULAR = 4, 2, 5  # lists taken: of the history, of what follows it, of what is popular
+_LOOKED_AT, _DESCRIBED, _LIKE = 300, 40, 0.1  # newest items compared by content, most taken, least cosine
+_CATEGORIES, _STEPS, _POPULAR = 4, 2, 5  # lists: of the history's categories, of those that follow, of popular ones
 
 
 @kernel
 def gather(served, scratch, extra, only):
     """Append untouched items to scratch.listed, behind the touched candidates: listed.counts[3] is the end.
 
-    Newest of the last category, of the next three distinct ones of the history, of the two categories that mostly
-    follow the last one (or, for a stranger, of those of what is popular), of the whole catalogue; of its newest 300 the
-    40 described most like the history; and those of `extra`. only: whether these alone.
+    Those of `extra`; then the newest of the last category, of the next three distinct ones of the history, of the two
+    categories that mostly follow the last one (or, without a history, of popular items' categories) and of the whole
+    catalogue; then, of its newest 300, the 40 whose content is most like the history. only: whether `extra` alone.
     """
     history, items, kinds = scratch.history, served.item_fresh, served.category_fresh
     scratch.listed.counts[3] = scratch.listed.counts[0]
@@ -71,7 +71,7 @@ def _walk(scratch, items, which, head, size):
 
 @kernel
 def _add_described(scratch, items, head, vectors):
-    """Of the newest of the catalogue, those that are described most like the history's last ten items."""
+    """Of the newest of the catalogue, those whose content is most like that of the history's last ten items."""
     union, mean = scratch.union, scratch.work.contents[1]
     if not mean.any():
         return

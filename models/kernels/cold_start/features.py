@@ -1,4 +1,4 @@
-"""Untouched candidates and tables in, what is known of each without a single interaction out.
+"""Untouched candidates and tables in, FRESH_FEATURES numbers per candidate out: none needs an interaction.
 
 Each group of features is one function, as declared in models/features.py. A group leaves out what it cannot know: the
 row is zero before.

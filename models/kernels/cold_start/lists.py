@@ -1,7 +1,7 @@
-"""An item that entered the catalogue or was touched in, the lists of what nobody has touched yet out.
+"""An item that entered the catalogue or was touched in, the lists of untouched items out.
 
 Each category, and the catalogue as a whole, keeps its untouched items in a doubly linked list, newest first: an item
-enters when its facts arrive, leaves at its first interaction, and no list is ever scanned to its end.
+enters when its facts arrive and leaves at its first interaction. No list is ever scanned to its end.
 """
 
 from models.dimensions import NEVER
@@ -87,8 +87,8 @@ def take(items, kinds, all_, category, item):
 
 @kernel
 def is_cold(items, stats, item):
-    """-1: in the catalogue and untouched; -2: nobody had even told of it; 0: touched."""
+    """-1: in the catalogue and untouched; -2: not even in the catalogue; 0: touched."""
     if items.listed[item] == 1:
         return -1
-    # An item whose popularity was imported has no events of ours, and still is not new.
+    # An item with imported popularity has no events here, and still is not new.
     return -2 if stats.events[item] == 0 and stats.key[item, 2] <= NEVER else 0

@@ -1,12 +1,12 @@
-"""The touched candidates of a request in, untouched ones beside them on one scale out.
+"""The touched candidates of a request in, untouched ones next to them on one scale out.
 
-Untouched items have a listwise ranker of their own, because what tells them apart is what the shop says of them; a
-logistic gate says how likely the next item is one of them:
+Untouched items have a listwise ranker of their own, because only their facts tell them apart. A logistic gate says how
+likely the next item is one of them:
 
     score(j) = x_j . w - log sum exp(untouched scores) + gate + log sum exp(touched scores) + caution
 
 so that without caution the softmax over all candidates gives an untouched item P(untouched) P(j | untouched). The
-caution is what keeps the touched ones their place: see `account`.
+caution protects the places of the touched items: see `account`.
 """
 
 import math
@@ -81,11 +81,9 @@ def gate(own, listed, weights):
 
 @kernel
 def set_terms(own, history, firsts, count, best, touched):
-    """Terms of the gate.
-
-    One; log of how many untouched candidates there are; the decayed share of the last ten events, and the last event
-    alone, in which the user was the first to touch the item; how far the untouched candidates stand above the ranker's
-    zero on average (log mean exp); the log chance of the best touched candidate among its kind.
+    """Terms of the gate: one; log of the number of untouched candidates; the decayed share of the last ten events in
+    which the user was the first to touch the item; the same for the last event alone; the log mean exp of the untouched
+    candidates' scores; the log chance of the best touched candidate among the touched ones.
 
     best, touched: largest score, and log sum exp of the scores, of touched candidates.
     """
@@ -119,7 +117,7 @@ def score(own, listed, weights, count):
 
 @kernel
 def rank(served, scratch, now, extra, only):
-    """Gather, score and put beside the touched candidates all untouched ones: listed.scores from counts[0] on.
+    """Gather and score the untouched candidates, into listed.scores from counts[0] on, next to the touched ones.
 
     Comes after the touched candidates have their scores; no single source proposes an untouched item. extra, only: as
     for the touched ones.
@@ -145,7 +143,7 @@ def rank(served, scratch, now, extra, only):
     for at in range(count):
         for who in range(SOURCES):
             listed.scores[who, start + at] = ABSENT
-        # What popularity, as the last resort of every single source, makes of them: after all that was ever touched.
+        # Popularity, the last resort of every single source, puts them behind all touched items.
         listed.scores[MIDDLE, start + at] = FLOOR - 1 - 0.001 * own.places[at]
         listed.scores[LINEAR, start + at] = ABSENT
         listed.scores[RANKER, start + at] = own.scores[at] + offset
@@ -153,7 +151,7 @@ def rank(served, scratch, now, extra, only):
 
 @kernel
 def train(listed, own, ranker, gate_table, moments, fresh, target):
-    """One step: the ranker towards an untouched `target`, the gate towards whether it is one. -1: neither is known."""
+    """One step: the ranker towards an untouched `target`, the gate towards whether it is untouched. -1: no target."""
     count = listed.counts[3] - listed.counts[0]
     if count == 0:
         return
@@ -192,8 +190,8 @@ def _train_gate(own, listed, table, came):
 def account(caution, listed, target):
     """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
 
-    Integral control: an event that costs nothing lowers the caution a little, one that costs a hit raises it by much,
-    so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
+    Integral control: an event that costs nothing lowers the caution a little, an event that costs a hit raises it a
+    lot, so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
     """
     alone = rank_of(listed.scores[RANKER], listed.counts[0], target)
     beside = rank_of(listed.scores[RANKER], listed.counts[3], target)

@@ -1,11 +1,12 @@
-"""A Python function in, a compiled one out: the only module that knows numba, and hands on what vectors.py builds with.
+"""A Python function in, a compiled one out: the only module that knows numba.
 
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
 their meaning (neither ``nnan`` nor ``ninf`` is granted).
 
-numba's cache looks at the file of a function only, not at those it calls or takes constants from. So everything that
-shapes compiled code is hashed into the cache's folder: an edited constant or table can never meet old machine code.
+numba's cache looks at the file of a function only, not at those it calls or takes constants from. So the folder of the
+cache is named by a hash of everything that shapes compiled code: old machine code never meets an edited constant or
+table.
 """
 
 import hashlib
@@ -29,9 +30,11 @@ _DECLARES_TUPLES = re.compile(r"\bNamedTuple\b|\bnamedtuple\b|\bSchema\(")
 def shaping_files(models: Path) -> list[Path]:
     """Every file below the package folder `models` that compiled code depends on, in order of its path.
 
-    Found by walking: each file that defines kernels, all that those files import, however far, and each file that
+    Found by walking: each file that defines kernels, all files that those import, directly or not, and each file that
     declares a named tuple, because numba knows the tuples that kernels take by name and not by their fields.
-    Raises ImportError when an import leads to no file.
+
+    Raises:
+        ImportError: An import leads to no file.
     """
     sources = {path: path.read_text(encoding="utf-8") for path in models.rglob("*.py")}
     kernels, door = models / "kernels", f"from {__name__} import"
@@ -67,10 +70,10 @@ def fingerprint(models: Path) -> str:
 
 
 def _folder() -> Path:
-    """Where caches are kept when NUMBA_CACHE_DIR is not set: beside the sources, or with the user's other caches.
+    """The folder of all caches: NUMBA_CACHE_DIR, else next to the sources, else with the user's other caches.
 
-    Never numba's own choice, which has no fingerprint: after an update it runs old machine code on new tables, and that
-    is memory corruption and not an error.
+    Never numba's own choice, which has no fingerprint: after an update it would run old machine code on new tables, and
+    that is memory corruption and not an error.
     """
     if config.CACHE_DIR:
         return Path(config.CACHE_DIR)
@@ -88,14 +91,14 @@ config.CACHE_DIR = str(_folder() / fingerprint(_MODELS))
 
 _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
-# Arrays come from outside and none is made inside, so kernels are compiled without numba's reference counting: a call
-# that hands on a view of all tables would otherwise touch a hundred atomic counters (it cost ten times the arithmetic).
+# Kernels get every array as an argument and allocate none, so they are compiled without numba's reference counting: a
+# call that hands on a view of all tables would otherwise touch a hundred atomic counters, ten times the arithmetic.
 _OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
 
 kernel = njit(**_OPTIONS)
 scoring = njit(fastmath=_SCORING, **_OPTIONS)
 
-# What vectors.py builds instructions with. `intrinsic` as Any, because it takes the typing context from the signature.
+# For vectors.py, which builds instructions. `intrinsic` as Any, because it takes the typing context from the signature.
 intrinsic: Any = _intrinsic
 ir: Any = vars(cgutils)["ir"]
 

@@ -1,13 +1,14 @@
-"""Hashes of ids in, their rows out: an open-addressing map that is asked for many ids at once.
+"""Hashes of ids in, their rows out: an open-addressing map for many look-ups at once.
 
-A look-up in a map of a million ids waits for memory, some 80 ns where the map does not fit the cache. Here those of a
-whole request wait together: every slot is asked for before the first is read, and hash and row lie in one cache line.
+A look-up in a map of a million ids waits for memory, some 80 ns where the map does not fit the cache. Here the look-ups
+of a whole request wait together: every slot is prefetched before the first is read, and hash and row share a cache
+line.
 """
 
 from models.kernels.core.compile import kernel, prefetch
 
 HASH, ROW = 0, 1  # of a slot: the id's hash, and its row plus one, 0 where the slot is free
-_AHEAD = 16  # slots between what is asked for and what is read: as many lines as a core waits for at once
+_AHEAD = 16  # slots between prefetch and read: as many cache lines as a core waits for at once
 
 
 @kernel
@@ -32,7 +33,7 @@ def _insert(slots, hashed, value):
 
 @kernel
 def remove(slots, hashes, rows):
-    """Take out rows (n,), which are stored for hashes (n,); what is not there is passed over."""
+    """Remove rows (n,), stored for hashes (n,); pairs that are not stored are skipped."""
     mask = slots.shape[0] - 1
     for each in range(hashes.shape[0]):
         at = hashes[each] & mask
@@ -44,7 +45,7 @@ def remove(slots, hashes, rows):
 
 @kernel
 def _close(slots, gap):
-    """Free a slot and move up what stands behind it and would no longer be found (Knuth, TAOCP 3, algorithm 6.4R)."""
+    """Free a slot and move up those behind it that would no longer be found (Knuth, TAOCP 3, algorithm 6.4R)."""
     mask = slots.shape[0] - 1
     at = gap
     while True:
@@ -81,7 +82,7 @@ def _find(slots, hashed, mask):
 
 @kernel
 def move(slots, wider):
-    """Store all that is in `slots` in another, empty map."""
+    """Store all pairs of `slots` in another, empty map."""
     for at in range(slots.shape[0]):
         if slots[at, ROW] != 0:
             _insert(wider, slots[at, HASH], slots[at, ROW])

@@ -27,7 +27,7 @@ def draw(random, bound):
 
 @kernel
 def share(seed, number, stream):
-    """A number in [0, 1) that depends on nothing but its arguments: how a share of events is picked."""
+    """A number in [0, 1) that depends on its arguments alone, to pick a share of events."""
     value = mix(np.uint64(seed) + _GOLDEN * np.uint64(2 * number + stream + 1))
     return np.float64(value >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
@@ -46,7 +46,7 @@ def find(keys, slots, key):
 
 @kernel
 def put(keys, slots, key, slot):
-    """Store `slot` for a `key` that is not there. The map must not be full."""
+    """Store `slot` for a new `key`. The map must not be full."""
     mask = keys.shape[0] - 1
     at = ((np.int64(key) * 2654435761) >> 12) & mask
     while keys[at] != -1:

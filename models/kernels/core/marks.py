@@ -1,8 +1,8 @@
-"""A row that changed in, its mark out: what the next version must carry.
+"""A changed row in, its mark for the next version out.
 
-One array a table, because every array that kernels hand on costs compile time. marks (n,) u4: [COUNT] how many rows are
-marked; [LIST] the place where their numbers begin; from BITS on one bit per row; from there to the end room for their
-numbers. More rows than that may be marked: then the bits alone are complete, and a cut scans them.
+A table has one array for its marks, because every array that kernels hand on costs compile time. marks (n,) u4: [COUNT]
+how many rows are marked; [LIST] the place where their numbers begin; from BITS on one bit per row; then, to the end,
+room for their numbers. If more rows are marked than fit, only the bits are complete, and a cut scans them.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ COUNT, LIST, BITS = range(3)
 
 @kernel
 def mark(marks, row):
-    """Remember that `row` changed since the last cut; twice is once."""
+    """Mark `row` as changed since the last cut, once."""
     word, bit = BITS + (row >> 5), np.uint32(1) << np.uint32(row & 31)
     if marks[word] & bit:
         return

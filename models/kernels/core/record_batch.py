@@ -1,4 +1,4 @@
-"""The bytes of one of Kafka's record batches in, where the parts of each record lie out.
+"""The bytes of a Kafka record batch in, the places of each record's parts out.
 
 Record: length, attributes (1 byte), timestamp delta, offset delta, key length, key, value length, value, number of
 headers, headers; every number a zigzag varint, lengths of -1 for null (Kafka's message format, version 2).
@@ -9,7 +9,7 @@ import numpy as np
 from models.kernels.core.compile import kernel
 
 OFFSET, TIME, KEY, KEY_END, VALUE, VALUE_END, HEADERS = range(7)
-"""Columns: deltas to the batch's first offset and time, places of the parts (-1: null) and of the number of headers."""
+"""Columns: deltas to the batch's first offset and time; places of the parts, -1 for null; place of the header count."""
 
 COLUMNS = 7
 _LONGEST = 70  # bits of a varint: ten groups of seven
@@ -42,9 +42,9 @@ def _part(data, at, end):
 
 @kernel
 def locate(data, at, out):
-    """Fill out (records, COLUMNS) i64 for the records from data[at] on; how many could be read.
+    """Fill out (records, COLUMNS) i64 for the records from data[at] on; returns how many could be read.
 
-    data: (n,) u8. Fewer than there are rows when the data is cut or its lengths contradict each other.
+    data: (n,) u8. Fewer than `out` has rows if the data is cut or its lengths contradict each other.
     """
     for row in range(out.shape[0]):
         length, at = _number(data, at)

@@ -1,6 +1,6 @@
-"""Rows of bytes in, written to their places out: how a delta is applied while requests are answered.
+"""Rows of bytes in, the same at their places in a table out: applies a delta while requests are answered.
 
-numpy's fancy assignment holds the interpreter for as long as it copies; this does not.
+numpy's fancy assignment holds the interpreter lock while it copies; this does not.
 """
 
 from models.kernels.core.compile import kernel

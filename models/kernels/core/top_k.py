@@ -24,7 +24,7 @@ def offer(heap, keys, count, size, place, key):
 
 @kernel
 def _before(heap, keys, a, b):
-    # Whether a is the worse of the two: smaller, or equal and later.
+    # Whether a is worse than b: smaller, or equal and later.
     return keys[a] < keys[b] or (keys[a] == keys[b] and heap[a] > heap[b])
 
 

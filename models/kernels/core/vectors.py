@@ -1,8 +1,8 @@
-"""Rows of arrays in, vector instructions out: what LLVM does not find by itself in a loop of 32 or 50 steps.
+"""Rows of arrays in, vector instructions out, where LLVM does not find them in a loop of 32 or 50 steps.
 
 A loop over one row is too short for the vectoriser: its checks (do the arrays overlap, how many are left over) cost
 more than the arithmetic. Here a row of FACTORS numbers, or 16 neighbours of a memory, is one value of a vector type,
-which LLVM cuts to whatever the processor has. Sums are reassociated; NaN and infinity keep their meaning.
+which LLVM cuts to the registers of the processor. Sums are reassociated; NaN and infinity keep their meaning.
 """
 
 from typing import Any
@@ -206,7 +206,7 @@ def least(_typing: Any, others: Any, counts: Any, start: Any) -> Any:
 
 @intrinsic
 def at_most(_typing: Any, others: Any, counts: Any, start: Any, limit: Any) -> Any:
-    """Which of the same values are at most `limit`: bit k for lane k."""
+    """Which of the values of `least` are at most `limit`: bit k for lane k."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         used = _used(context, builder, signature, args)
@@ -218,7 +218,7 @@ def at_most(_typing: Any, others: Any, counts: Any, start: Any, limit: Any) -> A
 
 @intrinsic
 def first(_typing: Any, bits: Any) -> Any:
-    """The place of the lowest bit that is set; 64 when none is."""
+    """The place of the lowest set bit; 64 if there is none."""
 
     def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
@@ -228,7 +228,7 @@ def first(_typing: Any, bits: Any) -> Any:
 
 @intrinsic
 def fetch(_typing: Any, a: Any, row: Any, bytes_: Any) -> Any:
-    """Ask for the cache line at `bytes_` within a[row], which will be changed soon. Never fails, changes nothing."""
+    """Prefetch the cache line at `bytes_` within a[row], for a write. Never fails, changes nothing."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         row_ = _pointer(context, builder, signature.args[0], args[0], args[1], signature.args[1])

@@ -1,8 +1,8 @@
-"""The ranks of one tested event in, who is served from now on out: the ranker, unless a single source is ahead.
+"""The ranks of one tested event in, the contender to serve from now on out: the ranker, unless a source is ahead.
 
-For each source and both measures two paired sums run along, each with the sum of its squared differences as noise: what
-was served minus the source, and the ranker minus the source. `lead / sqrt(noise)` is then a lead in standard errors.
-What is controlled is what is promised: what was served may not fall behind any source by more than about one of them.
+For each source and both measures two paired sums run along, each with the sum of its squared differences as noise: the
+served list minus the source, and the ranker minus the source. `lead / sqrt(noise)` is a lead in standard errors. The
+promise is what is controlled: the served list falls behind no source by more than about one standard error.
 """
 
 import math
@@ -11,19 +11,19 @@ from models.dimensions import RANKER, SOURCES
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
 
-SERVED_FADE = 0.9998  # per tested event: a lead of long ago gives no licence to fall behind today
-RANKER_FADE = 0.999  # the ranker's form of late: about 1,000 tested events
+SERVED_FADE = 0.9998  # per tested event: an old lead gives no licence to fall behind today
+RANKER_FADE = 0.999  # the ranker's recent form: about 1,000 tested events
 BEHIND = 1.0  # standard errors behind a source at which that source takes over
 AHEAD = 1.0  # both measures' leads together, in standard errors, that bring the ranker back
-_NOT_BEHIND = -0.5  # and in neither measure may any source be this far ahead of it: no flapping
-_WORSE = 0.5  # a source in charge gives way to one that served is behind by this much more
+_NOT_BEHIND = -0.5  # and no source may be this far ahead of it in either measure: no flapping
+_WORSE = 0.5  # a source in charge gives way to another if the served list is this much further behind that one
 _FIRST = 1.0  # squared difference before the first event: a handful of events proves nothing
 HIT = 20
 
 
 @kernel
 def utility(rank, measure):
-    """Measure 0: whether the rank is within 20; measure 1: one over it if so."""
+    """Measure 0: 1 for a rank within 20, else 0; measure 1: one over the rank if within 20, else 0."""
     if rank <= 0 or rank > HIT:
         return 0.0
     return 1.0 if measure == 0 else 1.0 / rank
@@ -31,7 +31,7 @@ def utility(rank, measure):
 
 @kernel
 def add(sums, squares, source, measure, fade, difference):
-    """One paired difference into a fading sum and the fading sum of squares."""
+    """Add one paired difference to a fading sum and the fading sum of squares."""
     sums[source, measure] = fade * sums[source, measure] + difference
     squares[source, measure] = fade * squares[source, measure] + difference * difference
 
@@ -56,20 +56,20 @@ def errors(sums, squares, source, measure):
 
 @kernel
 def behind(guard, source):
-    """How far what was served leads before the source, in the measure where it leads least."""
+    """By how much the served list leads the source, in the measure where it leads least."""
     return min(errors(guard.lead, guard.noise, source, 0), errors(guard.lead, guard.noise, source, 1))
 
 
 @kernel
 def form(guard, source):
-    """The ranker's recent leads before the source, both measures together."""
+    """The ranker's recent leads over the source, both measures together."""
     first = errors(guard.ranker_lead, guard.ranker_noise, source, 0)
     return first + errors(guard.ranker_lead, guard.ranker_noise, source, 1)
 
 
 @kernel
 def least_form(guard):
-    """The ranker's least recent lead before any source in any measure."""
+    """The smallest of the ranker's recent leads over any source in any measure."""
     least = math.inf
     for source in range(SOURCES):
         for measure in range(2):
@@ -79,7 +79,7 @@ def least_form(guard):
 
 @kernel
 def decide(guard, now):
-    """Who is served next, when `now` was so far."""
+    """The contender to serve next, after `now`."""
     worst = 0
     for source in range(1, SOURCES):
         if behind(guard, source) < behind(guard, worst):
@@ -96,7 +96,7 @@ def decide(guard, now):
 
 @kernel
 def choose(guard, ranks, chosen):
-    """Weigh one tested event and put the right one in charge."""
+    """Weigh one tested event and put the right contender in charge."""
     now = chosen.contender[0]
     weigh(guard, ranks, now)
     best = decide(guard, now)

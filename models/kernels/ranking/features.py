@@ -21,7 +21,7 @@ from models.kernels.retrieval import prefetch as ahead
 from models.kernels.retrieval.popularity import RATE_LONG, RATE_MIDDLE, RATE_SHORT, log_popularity
 
 _STEEP = 30.0  # of the nearness in price: it halves at a difference of 2.3 %
-_AHEAD = 6  # candidates between what is asked for and what is read
+_AHEAD = 6  # candidates between prefetch and read
 _SHARE = 0.003  # added to a share before its logarithm is taken
 _NO_SHARE = math.log(_SHARE)
 _NO_COSINE = math.log(0.0005)
@@ -36,7 +36,7 @@ def inverse(rank):
 
 @kernel
 def log_share(share):
-    """log(share + .003). Most candidates are named by few sources, so most shares are 0 and need no logarithm."""
+    """log(share + 0.003). Most candidates are named by few sources, so most shares are 0 and need no logarithm."""
     return math.log(share + _SHARE) if share > 0 else _NO_SHARE
 
 
@@ -92,7 +92,7 @@ def _overdue(sums):
 
 @kernel
 def memory_features(x, sums):
-    """What the memories say."""
+    """The sums of the memories, their logs and ranks."""
     x[feature.FOLLOWS_LOG] = log_share(sums[c.N1])
     x[feature.FOLLOWS] = sums[c.N1]
     x[feature.FOLLOWS_RANK] = inverse(sums[c.RANK_N1])
@@ -109,7 +109,7 @@ def memory_features(x, sums):
 
 @kernel
 def category_features(x, sums, history, category_of, keys, steps, item, applied):
-    """The candidate's category against the history's; 0 for an item without one.
+    """The candidate's category against the history's; nothing for an item without one.
 
     keys: (categories,) popularity. steps: (CATEGORY_NEXT, 2) categories that follow the last item's, and their share.
     """
@@ -132,7 +132,10 @@ def category_features(x, sums, history, category_of, keys, steps, item, applied)
 
 @kernel
 def step_share(steps, category):
-    """The share of `category` among what followed the last item's; 0 for none. steps: as `set_steps` fills them."""
+    """The share of `category` among the categories after the last item's; 0 for none.
+
+    steps: as `set_steps` fills them.
+    """
     found = 0.0
     for at in range(CATEGORY_NEXT):
         if steps[at, 0] == category:
@@ -142,7 +145,7 @@ def step_share(steps, category):
 
 @kernel
 def set_steps(steps, category, others, counts, totals):
-    """Fill steps (CATEGORY_NEXT, 2): what followed `category` (-1: nothing did), as share of all that did."""
+    """Fill steps (CATEGORY_NEXT, 2): categories that followed `category` (-1: none), and their share of all steps."""
     steps[:, 0] = -1
     if category < 0:
         return

@@ -42,7 +42,7 @@ def _normalise(vector):
 
 @scoring
 def nearness(vectors, item, vector):
-    """Cosine of an item's content and a unit vector; 0 where either is not known."""
+    """Cosine of an item's content and a unit vector; 0 if either is unknown."""
     total = np.float32(0)
     for k in range(vector.shape[0]):
         total += np.float32(vectors[item, k]) * vector[k]
@@ -51,7 +51,7 @@ def nearness(vectors, item, vector):
 
 @kernel
 def refused_by(history, item):
-    """Whether this user ever refused the item. Who touched it again since has it in the history."""
+    """1.0 if this user ever refused the item. An item touched again since is in the history."""
     for at in range(history.counts[1]):
         if history.cancelled[at] == item:
             return 1.0

@@ -124,7 +124,7 @@ def descend(weights, totals, marks, start, gradient, rate):
 
 @kernel
 def train(listed, ranker, curvature, scores, target):
-    """One listwise step: `target` is the place of the item that came."""
+    """One listwise step towards the candidate at `target`."""
     count = listed.counts[0]
     if not softmax(scores, count, listed.chances):
         return
@@ -149,7 +149,7 @@ def train(listed, ranker, curvature, scores, target):
 
 @kernel
 def score_linear(listed, weights, out):
-    """The pointwise regressor's expectation that each candidate is the one: features . weights + intercept."""
+    """The pointwise regressor's expectation that each candidate is the target: features . weights + intercept."""
     score(listed.features, listed.counts[0], weights, out)
     for at in range(listed.counts[0]):
         out[at] += weights[FEATURES]
@@ -157,7 +157,7 @@ def score_linear(listed, weights, out):
 
 @kernel
 def train_linear(listed, linear, scores, target):
-    """One squared-error step: 1 for the target, 0 for the others, who together weigh as much as the target."""
+    """One squared-error step: 1 for the target, 0 for the others, which together weigh as much."""
     count = listed.counts[0]
     if count < 2:
         return

@@ -1,9 +1,9 @@
 """A gradient and an inverse curvature in, one online Newton step out.
 
 Hazan, Agarwal, Kale, "Logarithmic regret algorithms for online convex optimization", Machine Learning 2007, with
-forgetting: A <- lambda A + g g', w <- w - A^-1 g. The inverse is kept itself, by the formula of Sherman and Morrison.
-Features of a list are strongly correlated (four popularities, three memories): a step per coordinate shares one
-finding among all of them and overshoots, this one does not (docs/decisions.md).
+forgetting: A <- lambda A + g g', w <- w - A^-1 g. The formula of Sherman and Morrison updates the inverse itself.
+Features of a list are strongly correlated (four popularities, three memories): a step per coordinate attributes one
+finding to all of them and overshoots, this one does not (docs/decisions.md).
 """
 
 import math
@@ -39,7 +39,7 @@ def contract(inverse, direction, product):
 
 @kernel
 def bound(inverse):
-    """No variance above the first one: what never shows itself would otherwise grow without end by forgetting."""
+    """Keep variances at the first one or below: by forgetting, that of a feature never seen would grow without end."""
     for f in range(inverse.shape[0]):
         if inverse[f, f] > NEWTON_SPREAD:
             scale = math.sqrt(NEWTON_SPREAD / inverse[f, f])
@@ -50,7 +50,7 @@ def bound(inverse):
 
 @kernel
 def step(weights, inverse, gradient, direction):
-    """One step of weights (n,) f32, in place; False, and nothing changes, when the gradient is no number."""
+    """One step of weights (n,) f32, in place; False, and nothing changes, if the gradient is not finite."""
     product = times(inverse, gradient, direction)
     if not math.isfinite(product):
         return False

@@ -1,7 +1,7 @@
 """Candidates and a target in, the target's rank under every contender out.
 
 Rank = 1 + candidates with a strictly higher score + ties, which count against the contender; 0 = not proposed. Ranks
-beyond 20 count as misses. Hit and reciprocal rank are summed for ever and with fading memory.
+beyond 20 count as misses. Hit and reciprocal rank have two sums each: over all events, and with fading memory.
 """
 
 import numpy as np
@@ -66,7 +66,7 @@ def set_rankers(listed, history, moments, linear, ranker, now):
 
 @kernel
 def serve(scores, count, chosen):
-    """scores[SERVED]: the chosen contender's, then popularity for what it does not propose."""
+    """scores[SERVED]: the chosen contender's, and popularity, below them, for candidates that it does not propose."""
     for at in range(count):
         value = scores[chosen, at]
         scores[SERVED, at] = value if value > ABSENT else scores[MIDDLE, at] + _BELOW
@@ -82,9 +82,8 @@ def rank_of(scores, count, target):
 
 @scoring
 def reaching(scores, count, least):
-    """How many of the first `count` scores are `least` or more.
-
-    Counted in f32, as wide as what is compared: exact to 2**24, and four times as many a step as in i64.
+    """How many of the first `count` scores are `least` or more. Counted in f32, as wide as the scores: exact to 2**24,
+    and four times as many a step as in i64.
     """
     total = np.float32(0)
     for at in range(count):
@@ -94,7 +93,7 @@ def reaching(scores, count, least):
 
 @kernel
 def rank_with_rest(scores, rest, count, target):
-    """Rank, ties against it, as the contender would be served: what it proposes, then all others ordered by `rest`."""
+    """Rank, ties against it, as the contender would be served: its proposals, then all others ordered by `rest`."""
     if target < 0:
         return 0
     if scores[target] > ABSENT:
@@ -119,7 +118,7 @@ def find_target(listed, item):
 def test(listed, target, race, out):
     """Rank the target under every contender, into out[1:], and add it to the running sums.
 
-    A source is judged by what would be shown if it were served: what it proposes, then popularity.
+    A source is judged by the list that it would serve: its proposals, then popularity.
     """
     for who in range(CONTENDERS):
         count = listed.counts[3] if who >= RANKER else listed.counts[0]
@@ -137,7 +136,7 @@ def test(listed, target, race, out):
 
 @kernel
 def test_cold(listed, target, out):
-    """Ranks of an untouched item, which no single source proposes, into out; the running scores leave it out."""
+    """Ranks of an untouched item, into out. No single source proposes it, and the running scores leave it out."""
     out[:] = 0
     out[1 + RANKER] = rank_of(listed.scores[RANKER], listed.counts[3], target)
     out[1 + SERVED] = rank_of(listed.scores[SERVED], listed.counts[3], target)

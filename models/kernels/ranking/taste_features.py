@@ -1,8 +1,8 @@
 """A whole history and the tables in, the features of lasting taste out: the machine's sight of the long run.
 
 The factorization machine's context forgets after some ten events. The same vectors, averaged over the whole history,
-stand for a user's lasting taste (after FISM: Kabbur, Ning, Karypis, KDD 2013), which a vector per user would otherwise
-have to hold; and they need nothing but the history, so a service without user rows computes the same.
+stand for a user's lasting taste (after FISM: Kabbur, Ning, Karypis, KDD 2013) in place of a vector per user. They need
+the history alone, so a service without user rows computes the same.
 """
 
 import math

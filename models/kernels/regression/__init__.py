@@ -1,1 +1,1 @@
-"""Examples in; predictions or one training step out. Used by models.estimators alone."""
+"""Examples in; predictions or one training step out. For models.estimators alone."""

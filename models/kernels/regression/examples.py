@@ -1,7 +1,7 @@
-"""Features of one example in, as row numbers and values; the same standardised, with finite checks, out.
+"""Row numbers and values of an example's features in, standardised values and finite checks out.
 
-`Rows` is the state of a regressor that belongs to features, a row each; `Work` is scratch for one example. Numeric rows
-are standardised by the running mean and variance of the values they were learnt with (Welford, Technometrics 1962).
+`Rows` is the state of a regressor, a row per feature; `Work` is scratch for one example. Numeric rows are standardised
+by the running mean and variance of the values learned so far (Welford, Technometrics 1962).
 """
 
 import math
@@ -17,33 +17,33 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 WEIGHT, STAMP, REST = 0, 1, 2
-"""Columns of `Rows.table`: the weight, the number of the last example that touched the row (0 for never), then what the
-model keeps besides: the machine its factors, the linear regressor what a weight has paid of the L1 penalty."""
+"""Columns of `Rows.table`: the weight, the number of the last example that touched the row (0 for never), then the
+model's own: the factors of the machine, or how much of the L1 penalty a weight of the linear regressor has paid."""
 
 CATEGORY = -1.0
-"""In place of the count of values in `Rows.moments`: a row that is no number to be standardised."""
+"""In place of the count of values in `Rows.moments`: the row is a category and is not standardised."""
 
 
 class Rows(NamedTuple):
-    """What is known of each feature. A row is one stretch of memory: a feature costs one miss of the cache."""
+    """The state of each feature. A row is one stretch of memory: a feature costs one miss of the cache."""
 
     table: Any  # (rows, 2 + m) f64
     memory: Any  # (rows, n) f64 of the optimizers
-    moments: Any  # (rows, 3) f64: values learnt, their mean, the sum of squares about it; (0, 3) without scaling
+    moments: Any  # (rows, 3) f64: values learned, their mean, the sum of squares about it; (0, 3) without scaling
 
 
 class Whole(NamedTuple):
-    """What is known of the model as a whole."""
+    """The state of the model as a whole."""
 
     numbers: Any  # (2,) f64: intercept, accumulated L1 penalty
-    counts: Any  # (2,) i64: examples learnt, examples refused
+    counts: Any  # (2,) i64: examples learned, examples refused
 
 
 class Work(NamedTuple):
     """Scratch for one example of up to `len(rows)` features."""
 
     rows: Any  # (n,) i64
-    values: Any  # (2, n) f64: as they came, as they are used
+    values: Any  # (2, n) f64: as given, as used
     vectors: Any  # (3, columns of a row) f64
 
 
@@ -55,7 +55,7 @@ def bucket(field, number, rows):
 
 @kernel
 def fill(work, entries, values, start, stop):
-    """One example's features to the scratch, those without a row left out; returns how many."""
+    """Copy one example's features to the scratch, without those that have no row; returns how many."""
     count = 0
     for at in range(start, stop):
         if entries[at] >= 0:
@@ -67,7 +67,7 @@ def fill(work, entries, values, start, stop):
 
 @kernel
 def fill_fields(rows, work, fields, values, at):
-    """One example of integer fields (n, m) to the scratch; values (n, m), or (0, m) where all are 1."""
+    """Copy one example of integer fields (n, m) to the scratch. values: (n, m), or (0, m) if all are 1."""
     for field in range(fields.shape[1]):
         work.rows[field] = bucket(field, fields[at, field], rows.table.shape[0])
         work.values[0, field] = values[at, field] if values.shape[0] else 1.0
@@ -76,7 +76,7 @@ def fill_fields(rows, work, fields, values, at):
 
 @kernel
 def foresee(rows, fields, at):
-    """Begin to fetch the rows of example `at`, if there is one: they come while the one before it is learnt."""
+    """Prefetch the rows of example `at`, if there is one, while the one before it is learned."""
     if at < fields.shape[0]:
         last = rows.table.shape[1] - 1
         for field in range(fields.shape[1]):
@@ -87,7 +87,7 @@ def foresee(rows, fields, at):
 
 @kernel
 def drop_unseen(rows, work, count):
-    """Leave out rows that were never learnt; returns how many features are left."""
+    """Leave out rows that were never learned; returns how many features are left."""
     kept = 0
     for at in range(count):
         if rows.table[work.rows[at], STAMP] > 0:
@@ -98,7 +98,7 @@ def drop_unseen(rows, work, count):
 
 @kernel
 def standardise(rows, work, count):
-    """Values to what the model uses, by the moments as they stand; a value that is no number counts as absent."""
+    """Standardise values by the present moments; a value that is not finite counts as absent."""
     for at in range(count):
         value, row = work.values[0, at], work.rows[at]
         if not math.isfinite(value):
@@ -110,7 +110,7 @@ def standardise(rows, work, count):
 
 @kernel
 def standardise_next(rows, work, count):
-    """The same by the moments as they will be once the example is learnt; False if any of them is no number."""
+    """Standardise values by the moments after this example; False if a value or a moment is not finite."""
     for at in range(count):
         value, row = work.values[0, at], work.rows[at]
         if not math.isfinite(value):
@@ -126,7 +126,7 @@ def standardise_next(rows, work, count):
 
 @kernel
 def remember(rows, work, count, number):
-    """Take over moments and stamps: the example, number `number`, is being learnt."""
+    """Update moments and stamps with the example, number `number`, that is being learned."""
     for at in range(count):
         row = work.rows[at]
         rows.table[row, STAMP] = number

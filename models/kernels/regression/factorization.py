@@ -31,15 +31,15 @@ LOSS, CLIP, INTERCEPT_RATE, INTERCEPT_POWER, L1_WEIGHT, L2_WEIGHT, L1_FACTOR, L2
 WEIGHT_RULE = 9
 FACTOR_RULE = WEIGHT_RULE + RULE
 SETTINGS = FACTOR_RULE + RULE
-"""Numbers in the array of settings: at the places above, then both optimizers. PLACE: where the factors' memory
-begins in a row of `Rows.memory`, behind that of the weight."""
+"""Numbers in the array of settings: the places above, then both optimizers. PLACE: where the factors' memory begins in
+a row of `Rows.memory`, after that of the weight."""
 
 _TOTAL, _SQUARES, _GRADIENT = 0, 1, 2  # rows of the scratch's vectors
 
 
 @kernel
 def draw_vector(table, row, seed, spread):
-    """The factors of a row: normal enough numbers (twelve uniforms minus six) that depend on nothing but the seed."""
+    """The factors of a row: normal enough numbers (twelve uniforms minus six) that depend on the seed alone."""
     state = mix(np.uint64(seed))
     for at in range(REST, table.shape[1]):
         total = 0.0
@@ -52,7 +52,7 @@ def draw_vector(table, row, seed, spread):
 
 @kernel
 def draw_vectors(table, seed, spread):
-    """Every row of the table anew, by seed and row number."""
+    """Draw every row of the table, by seed and row number."""
     for row in range(table.shape[0]):
         draw_vector(table, row, mix(np.uint64(seed)) + np.uint64(row), spread)
 
@@ -76,7 +76,7 @@ def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
 
 @kernel
 def predict(rows, whole, settings, work, offsets, entries, values, out):
-    """out[i]: the prediction for example i. Entries below zero are features nobody has learnt, which add nothing."""
+    """out[i]: the prediction for example i. Entries below zero are unknown features, which add nothing."""
     for at in range(out.shape[0]):
         count = fill(work, entries, values, offsets[at], offsets[at + 1])
         standardise(rows, work, count)
@@ -85,7 +85,7 @@ def predict(rows, whole, settings, work, offsets, entries, values, out):
 
 @kernel
 def predict_fields(rows, whole, settings, work, fields, values, out):
-    """The same for integer fields; rows that nobody has learnt add nothing."""
+    """The same for integer fields; rows that were never learned add nothing."""
     for at in range(out.shape[0]):
         count = drop_unseen(rows, work, fill_fields(rows, work, fields, values, at))
         standardise(rows, work, count)
@@ -94,7 +94,7 @@ def predict_fields(rows, whole, settings, work, fields, values, out):
 
 @kernel
 def _score(table, intercept, work, count):
-    """The raw score; and the squares of |sum v x| and of all |v x|, for the check that a step stays finite."""
+    """The raw score, and the squares of |sum v x| and of all |v x|, which bound the step."""
     total, squares, width = work.vectors[_TOTAL], work.vectors[_SQUARES], table.shape[1] - REST
     total[:] = 0.0
     squares[:] = 0.0
@@ -120,7 +120,7 @@ def _learn_example(rows, whole, settings, work, count, target, weight):
         return
     score, together, apart = _score(rows.table, whole.numbers[0], work, count)
     slope = clipped(slope_at(settings[LOSS], score, target), settings[CLIP]) * weight
-    # Every gradient of the step is at most this in size; its square must be finite too, for AdaGrad and Adam.
+    # No gradient of the step is larger; the square must be finite too, for AdaGrad and Adam.
     bound = abs(slope) * (1.0 + largest(work, count) * (1.0 + math.sqrt(together) + math.sqrt(apart)))
     if not math.isfinite(score + bound * bound):
         whole.counts[1] += 1
@@ -155,7 +155,7 @@ def _step(rows, whole, settings, work, count, slope):
 
 @kernel
 def _descend_plainly(table, row, along, across, work):
-    """The step of SGD without L1 in one pass over the row; the gradient's two parts come multiplied by the rate."""
+    """The step of SGD without L1, in one pass over the row. along, across: parts of the gradient, times the rate."""
     total = work.vectors[_TOTAL]
     for k in range(table.shape[1] - REST):
         table[row, REST + k] -= along * total[k] + across * table[row, REST + k]

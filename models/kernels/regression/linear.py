@@ -1,7 +1,7 @@
 """Examples in, predictions or one step of the linear regressor per example out.
 
 p(x) = b + sum_j w_j x_j. The L1 penalty is cumulative (Tsuruoka, Tsujii, Ananiadou, ACL 2009, section 3.3): a weight is
-moved towards zero by what it has not paid yet when its feature comes, and stops at zero.
+moved towards zero by the part that it has not paid yet when its feature comes, and stops at zero.
 """
 
 import math
@@ -24,7 +24,7 @@ from models.kernels.regression.optimizers import POWER, RATE, RULE, descend, rat
 LOSS, CLIP, INTERCEPT_RATE, INTERCEPT_POWER, L1, L2 = range(6)
 WEIGHT_RULE = 6
 SETTINGS = WEIGHT_RULE + RULE
-"""Numbers in the array of settings: at the places above, then the optimizer."""
+"""Numbers in the array of settings: the places above, then the optimizer."""
 
 
 @kernel
@@ -45,7 +45,7 @@ def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
 
 @kernel
 def predict(rows, whole, settings, work, offsets, entries, values, out):
-    """out[i]: the prediction for example i. Entries below zero are features nobody has learnt, which add nothing."""
+    """out[i]: the prediction for example i. Entries below zero are unknown features, which add nothing."""
     for at in range(out.shape[0]):
         count = fill(work, entries, values, offsets[at], offsets[at + 1])
         standardise(rows, work, count)
@@ -54,7 +54,7 @@ def predict(rows, whole, settings, work, offsets, entries, values, out):
 
 @kernel
 def predict_fields(rows, whole, settings, work, fields, values, out):
-    """The same for integer fields; rows that nobody has learnt add nothing."""
+    """The same for integer fields; rows that were never learned add nothing."""
     for at in range(out.shape[0]):
         count = drop_unseen(rows, work, fill_fields(rows, work, fields, values, at))
         standardise(rows, work, count)
@@ -76,7 +76,9 @@ def _learn_example(rows, whole, settings, work, count, target, weight):
         return
     score = _score(rows.table, whole.numbers[0], work, count)
     slope = clipped(slope_at(settings[LOSS], score, target) * weight, settings[CLIP])
-    bound = abs(slope) * (1.0 + largest(work, count))  # of every gradient; squared, because AdaGrad and Adam square it
+    bound = abs(slope) * (
+        1.0 + largest(work, count)
+    )  # of every gradient; its square too must be finite, for AdaGrad and Adam
     if not math.isfinite(score + bound * bound):
         whole.counts[1] += 1
         return

@@ -14,7 +14,7 @@ from models.kernels.regression.optimizers import POWER, RATE, RULE, descend, rat
 CLIP, L2 = range(2)
 WEIGHT_RULE = 2
 SETTINGS = WEIGHT_RULE + RULE
-"""Numbers in the array of settings: at the places above, then the optimizer."""
+"""Numbers in the array of settings: the places above, then the optimizer."""
 
 
 @kernel
@@ -30,9 +30,9 @@ def score(rows, work, offsets, entries, values, out):
 
 @kernel
 def learn(rows, whole, settings, work, offsets, entries, values, chosen, scores, slopes):
-    """Candidate `chosen` was taken of this list. slopes: (rows,) f64 of zeros, and so again afterwards.
+    """Learn that candidate `chosen` was taken from this list. slopes: (rows,) f64, zeros before and after.
 
-    Values are standardised by the moments as they were before the list, which then join them.
+    Values are standardised by the moments before the list, which the list then updates.
     """
     score(rows, work, offsets, entries, values, scores)
     finite = softmax(scores, scores.shape[0], scores)

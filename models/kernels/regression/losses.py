@@ -1,4 +1,4 @@
-"""A raw score and a target in; the slope of the loss there, and the prediction the score stands for, out.
+"""A raw score and a target in, the slope of the loss and the prediction out.
 
 Squared: (p - y)^2, slope 2 (p - y), River's convention. Logistic: log(1 + exp(-p y)) with y in {-1, 1}, slope
 -y / (1 + exp(p y)); its prediction is the probability 1 / (1 + exp(-p)).
@@ -22,13 +22,13 @@ def slope_at(loss, score, target):
 
 @kernel
 def prediction(loss, score):
-    """What a raw score predicts: itself, or a probability."""
+    """The prediction of a raw score: itself, or a probability."""
     return score if loss == SQUARED else _share(score)
 
 
 @kernel
 def _share(score):
-    # The exponential of a positive number could overflow; of a negative one it only underflows to zero.
+    # The exponential of a positive number could overflow; that of a negative one only underflows to zero.
     if score >= 0:
         return 1.0 / (1.0 + math.exp(-score))
     grown = math.exp(score)

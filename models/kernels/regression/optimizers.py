@@ -1,4 +1,4 @@
-"""Parameters of one row, their gradient and their optimizer's memory in; the row after one step out.
+"""A row of parameters, its gradient and its optimizer's memory in, the row after one step out.
 
 SGD: p -= rate g. AdaGrad (Duchi, Hazan, Singer, JMLR 2011): p -= rate g / sqrt(sum g^2 + eps). Adam (Kingma, Ba, ICLR
 2015, the form before section 2.1): m and v with the bias corrections of the row's own step count. Memory belongs to a
@@ -11,8 +11,8 @@ from models.kernels.core.compile import kernel
 
 SGD, ADAGRAD, ADAM = 0, 1, 2
 
-# An optimizer as six numbers, somewhere in an array of settings (one array is quicker to hand to compiled code than a
-# tuple of thirty numbers). The step at event t is rate / (t + 1) ** power, power 0 being a constant rate.
+# An optimizer is six numbers in an array of settings (one array is handed to compiled code sooner than a tuple of
+# thirty numbers). The step at event t is rate / (t + 1) ** power, power 0 being a constant rate.
 KIND, RATE, POWER, EPS, BETA_1, BETA_2 = range(6)
 RULE = 6
 

@@ -1,4 +1,4 @@
-"""A history and the sources' tables in, the united candidates with what each source says of them out.
+"""A history and the sources' tables in, the union of their candidates with the sums of each source out.
 
 Every item that a source names gets one entry of the union and a row of sums; the best of each source become
 candidates. Work depends on the history and the memories' widths, not on the catalogue.
@@ -32,14 +32,14 @@ from models.kernels.retrieval import factorization
 from models.kernels.retrieval import prefetch as ahead
 from models.kernels.retrieval.popularity import RATE_LONG, log_popularity, order
 
-# Columns of the union's sums. Ranks start at 1; 0 says that the source does not name the item.
+# Columns of the union's sums. Ranks start at 1; 0: the source does not name the item.
 N1, N1B, N2, NB, SUPPORT, LARGEST, COS = range(7)
 POSITION, DISTINCT, COUNT, CARTS, PURCHASES, SINCE, OLDEST, BREAKS, KIND, AFTER, NEAR = range(7, 18)
 RANK_MACHINE, RANK_N1, RANK_N2, RANK_SHORT, RANK_MIDDLE, RANK_LONG, RANK_CATEGORY, PICKED, MACHINE_SCORE = range(18, 27)
 LONG = 27
 QUERY = 28
 
-_AHEAD, _POOL_AHEAD = 2, 8  # rows between what is asked for and what is read: some 200 ns of work
+_AHEAD, _POOL_AHEAD = 2, 8  # rows between prefetch and read: some 200 ns of work
 
 _N2_PICKS, _NB_PICKS, _COS_PICKS = 60, 30, 40
 _NEXT_PICKS, _NEXT_CATEGORIES, _NEXT_EVENTS = 12, 3, 10
@@ -54,7 +54,7 @@ def clear(union):
 
 @kernel
 def entry(union, item):
-    """The entry of `item`, made when there is none; -1 when the union is full or closed."""
+    """The entry of `item`, a new one if needed; -1 if the union is full or closed to new ones."""
     at = find(union.keys, union.slots, item)
     if at >= 0:
         return at
@@ -102,7 +102,7 @@ def add_own(union, history, now):
 
 @kernel
 def add_successors(union, history):
-    """What this user touched right after, and near, earlier touches of the last item."""
+    """Items that this user touched right after, and near, earlier touches of the last item."""
     count = history.counts[0]
     weight = 1.0
     for p in range(1, count):
@@ -162,7 +162,8 @@ def add_window(union, history, others, counts, totals, events, decay, column):
 def pick_best(union, column, size, rank_column):
     """The best `size` entries by one column become candidates; their rank is noted unless rank_column is PICKED.
 
-    Own items are candidates anyway. Where users do not come back to an item they would fill every source's list.
+    Own items are left out, because they are candidates anyway, and where users do not come back to an item they would
+    fill every source's list.
     """
     count = 0
     for at in range(union.counts[0]):
@@ -203,7 +204,7 @@ def _cosine(union, at, keys, applied):
 
 @kernel
 def set_cosines(union, keys, applied):
-    """The cosine of every candidate, also of those that other sources named."""
+    """The cosine of every candidate, including those that only other sources named."""
     for at in range(union.counts[0]):
         if union.sums[at, PICKED] == 1 and union.sums[at, COS] == 0 and union.sums[at, N2] + union.sums[at, NB] > 0:
             _cosine(union, at, keys, applied)
@@ -211,7 +212,7 @@ def set_cosines(union, keys, applied):
 
 @kernel
 def add_query(union, memory, stats, query):
-    """What was taken after the same search: all of it."""
+    """All items that were taken after the same search."""
     if query < 0:
         return
     norm = np.float32(1.0 / (stats.total[query] + 1.0))
@@ -314,16 +315,17 @@ def add_given(union, listed, extra, picked):
 
 @kernel
 def gather(served, scratch, now, extra, only):
-    """All of it. extra: (m,) i32 further rows that must be candidates. The history must have been read and tallied.
+    """Gather all candidates, into scratch.union and scratch.listed. The history must have been read and tallied.
 
-    only: whether `extra` alone are candidates, in their order; the sources still say of them what they would otherwise.
+    extra: (m,) i32 further rows that must be candidates. only: whether `extra` alone are candidates, in their order;
+    the sources' sums of them are the same.
     """
     history, union, work = scratch.history, scratch.union, scratch.work
     stats, totals = served.item_stats, served.item_totals
     applied = served.clock.applied[0]
     clear(union)
     if only:
-        add_given(union, served.item_fresh.listed, extra, 0)  # first of all, so that a full union lacks others
+        add_given(union, served.item_fresh.listed, extra, 0)  # first, so that a full union lacks others
     add_own(union, history, now)
     if history.counts[0] > 0:
         add_successors(union, history)
@@ -339,7 +341,7 @@ def gather(served, scratch, now, extra, only):
         pick_best(union, NB, _NB_PICKS, PICKED)
         pick_cosine(union, stats.key, applied)
     if only:
-        union.counts[1] = 1  # what follows is asked for its ranks alone
+        union.counts[1] = 1  # the sources below only rank the items that are there
     add_query(union, served.query_memory, served.query_stats, history.counts[4])
     add_tops(union, served.top_items.item, served.top_items.key)
     add_categories(union, history, stats.category, served.category_top.item, served.category_top.key)

@@ -1,7 +1,7 @@
-"""Pairs of items that met in a history in, bounded memories of neighbours out.
+"""Pairs of items from one history in, bounded memories of neighbours out.
 
-A memory is `width` slots per item. A hit adds its weight; a miss takes the smallest slot, which hands on half its
-count (after space-saving, Metwally, Agrawal, El Abbadi, ICDT 2005, which hands on all of it).
+A memory is `width` slots per item. A hit adds its weight; a miss takes over the smallest slot with half of its count
+(after space-saving, Metwally, Agrawal, El Abbadi, ICDT 2005, where it keeps the whole count).
 """
 
 import math
@@ -37,14 +37,14 @@ def _find(others, start, width, item):
         return -1
     bits = np.uint64(0)
     for at in range(0, width, LANES):
-        place = min(at, width - LANES)  # the last step may see again what the one before it saw
+        place = min(at, width - LANES)  # the last step may overlap the one before it
         bits |= vectors.equal(others, start + place, item) << np.uint64(place)
     return vectors.first(bits) if bits else -1
 
 
 @kernel
 def _smallest(others, counts, start, width):
-    """The place of the smallest count, of the first such; a free slot is smaller than all."""
+    """The first place of the smallest count; a free slot is smaller than all."""
     if width < LANES:
         return _smallest_of_few(others, counts, start, width)
     limit = np.float32(math.inf)

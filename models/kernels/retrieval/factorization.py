@@ -1,7 +1,7 @@
 """Context and candidates in, scores and one step of the sequence-aware factorization machine out.
 
-z = sum_q v_q G[r_q] + w_q (Q[r_q] + QC[cat r_q]) over the last 10 events; w_q = .8^q / sum .8^q,
-v_0 = 1, v_q = .5 .8^q
+z = sum_q v_q G[r_q] + w_q (Q[r_q] + QC[cat r_q]) over the last 10 events; w_q = 0.8^q / sum 0.8^q,
+v_0 = 1, v_q = 0.5 * 0.8^q
 s_j = b_j + bc[cat j] + z . (Q_j + QC[cat j])
 Vectors Q are shared between context and target (Kabbur, Ning, Karypis, KDD 2013), G belong to context alone: the step
 from an item to what follows (Rendle, Freudenthaler, Schmidt-Thieme, WWW 2010), here of earlier items too. Loss: softmax
@@ -29,12 +29,12 @@ from models.kernels.core.hashing import draw, mix
 from models.kernels.core.marks import mark
 from models.kernels.core.softmax import softmax
 
-_LEAST = 1e-4  # gradients of the softmax below this change nothing worth a row in the next version
+_LEAST = 1e-4  # gradients of the softmax below this are not worth a row in the next version
 
 
 @kernel
 def initialise(q, row, seed):
-    """A new vector: twelve uniforms minus six are normal enough, and depend on nothing but seed and row."""
+    """A new vector: twelve uniforms minus six are normal enough, and depend on seed and row alone."""
     state = mix(np.uint64(seed) + np.uint64(row))
     for k in range(FACTORS):
         total = 0.0
@@ -87,7 +87,7 @@ def score(item, category, biases, vectors_, category_biases, category_vectors, z
 
 @kernel
 def descend(q, sums, row, gradient, weight):
-    """One AdaGrad step of a vector along weight * gradient, with decay; none when its square is no number."""
+    """One AdaGrad step of a vector along weight * gradient, with decay; none if its square is not finite."""
     square = vectors.square(weight, gradient, np.float32(FACTOR_DECAY), q, row) / np.float32(FACTORS)
     if not math.isfinite(square):
         return
@@ -105,7 +105,7 @@ def descend_bias(bias, sums, row, slope):
 
 @kernel
 def descend_targets(count, category_of, factors, categories, work):
-    """One step of each target's vectors and biases; work.scores are d loss / d score, the least of them passed over."""
+    """One step of each target's vectors and biases. work.scores are d loss / d score; the smallest are skipped."""
     for at in range(count):
         item, slope = work.items[at], work.scores[at]
         if abs(slope) < _LEAST:
@@ -167,9 +167,9 @@ def set_slopes(scores, count, weight):
 
 @kernel
 def step(history, count, negatives, weight, category_of, factors, last, categories, work):
-    """Learn that `work.items[0]` came and the others did not, in context `work.z` of `count` events.
+    """Learn `work.items[0]` against the other items, in context `work.z` of `count` events.
 
-    False when scores or gradient are no numbers: then nothing changes.
+    False if scores or gradient are not finite: then nothing changes.
     """
     for at in range(negatives):
         item = work.items[at]
@@ -207,7 +207,7 @@ def _set_gradient(negatives, category_of, vectors_, category_vectors, work):
 def repel(item, weight, category_of, factors, categories, work):
     """A negative event: one logistic step of the item's score towards zero probability, in context `work.z`.
 
-    False, and nothing changes, when the score is no number.
+    False, and nothing changes, if the score is not finite.
     """
     value = score(item, category_of[item], factors.bias, factors.q, categories.bias, categories.q, work.z)
     slope = np.float32(weight / (1.0 + math.exp(-value)))

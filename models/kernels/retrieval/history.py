@@ -1,7 +1,7 @@
-"""A user's ring, or a list from outside, in; the history that learns and serves, newest first, out.
+"""A user's ring, or a list from a request, in; the history that learns and serves, newest first, out.
 
-Impressions and searches are no history. A negative event takes back every older event of the same item and is none
-itself. Both rules are applied on reading, so that a list from the service and the learner's ring mean the same.
+Impressions and searches do not count. A negative event takes back every older event of the same item and does not count
+either. Both rules are applied on reading, so that a request's list and the learner's ring mean the same.
 """
 
 from models.dimensions import IMPRESSION, RING, SEARCH, SESSION_GAP, UNFAVOURITE, WINDOW_DECAY
@@ -12,7 +12,7 @@ from models.kernels.core.marks import mark
 
 @kernel
 def admit(history, item, second, kind):
-    """Append an older event to the history, unless it is none."""
+    """Append an older event to the history, if it counts."""
     if item < 0 or kind in (SEARCH, IMPRESSION):
         return
     cancelled = history.counts[1]
@@ -34,7 +34,7 @@ def admit(history, item, second, kind):
 
 @kernel
 def count_sessions(history, now):
-    """How many pauses above half an hour lie between now and each event."""
+    """Count the pauses above half an hour between now and each event."""
     before, breaks = now, 0
     for q in range(history.counts[0]):
         if before - history.times[q] > SESSION_GAP:
@@ -58,7 +58,7 @@ def recall(history, items, times, kinds, user, pushed, now, limit):
 
 @kernel
 def take(history, items, times, kinds, now):
-    """Read a list from outside, newest first; rows of -1 are unknown items."""
+    """Read a request's list, newest first; rows of -1 are unknown items."""
     history.counts[0] = 0
     history.counts[1] = 0
     for at in range(items.shape[0]):

@@ -10,7 +10,7 @@ from models.kernels.core.marks import mark
 def enter(pool, clock, slots, keys, item, random):
     """Let `item` into the pool; when it is full, the least popular of eight random members leaves.
 
-    keys: (items, 3) popularity, of which the long one counts. slots: where each item sits, -1 if it does not.
+    keys: (items, 3) popularity, of which the long one counts. slots: the place of each item, -1 if it has none.
     """
     if slots.slot[item] >= 0:
         return

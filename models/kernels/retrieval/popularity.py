@@ -18,7 +18,7 @@ RATE_LONG = math.log(2) / HALF_LIVES[2]
 
 @kernel
 def log_popularity(key, rate, applied):
-    """Log of the decayed count, floored: unknown items are equally unknown."""
+    """Log of the decayed count, at least FLOOR: unknown items are equally unknown."""
     return max(FLOOR, key - rate * applied)
 
 
@@ -31,7 +31,7 @@ def grown(key, rate, applied):
 
 @kernel
 def enlist(items, keys, marks, start, size, item, key):
-    """Keep the `size` largest keys in rows start to start + size: the item is in, enters, or stays out."""
+    """Keep the `size` largest keys in rows start to start + size: update, add or leave out the item."""
     least, least_key = -1, key
     for at in range(start, start + size):
         if items[at] == item:

@@ -1,8 +1,8 @@
-"""The next events of a batch in; nothing out, but their rows are on the way to the cache when their turn comes.
+"""Prefetches the rows of the next events and candidates, so that they are in the cache when their turn comes.
 
-The tables are far larger than the cache, and what an event needs is known in steps: its user's row tells where the
-newest of the ring is, the ring tells which memories change. So each event is looked at three times before its turn.
-Nothing here is read for a result: learning is the same without it.
+The tables are far larger than the cache, and the rows of an event are known in steps: its user's row says where the
+ring has its newest, the ring says which memories change. So each event is looked at three times before its turn. No
+result depends on it: learning is the same without.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from models.dimensions import FACTORS, RING, WINDOW, WINDOW_SLOTS
 from models.kernels.core.compile import kernel
 from models.kernels.core.vectors import fetch
 
-_LINE = 64  # bytes the processor fetches at once
+_LINE = 64  # bytes that the processor fetches at once
 _ROW = 4 * WINDOW_SLOTS  # bytes of one side of a window memory
 _VECTOR = 4 * FACTORS
-_FAR, _NEAR, _NEXT = 6, 4, 2  # events ahead: each step waits for what the one before has fetched
+_FAR, _NEAR, _NEXT = 6, 4, 2  # events ahead: each step needs the rows of the one before
 
 
 @kernel
 def look(owners, ring, stats, totals, slots, factors, backward, forward, user, item, at):
-    """Ask for what the events after number `at` of the batch will change.
+    """Prefetch the rows that the events after number `at` of the batch will change.
 
-    user, item: rows by event. The tables one by one: handing on all of them takes ten times as long to compile.
+    user, item: rows by event. Takes the tables one by one: to hand on all of them takes ten times as long to compile.
     """
     count = user.shape[0]
     if at + _FAR < count:
@@ -63,7 +63,7 @@ def _ring(pushed, ring, user):
     if newest >= 0:
         at = user * RING + newest % RING
         fetch(ring.time, at, 0)
-        fetch(ring.time, max(at - WINDOW + 1, user * RING), 0)  # what lies beyond the ring's seam is left to chance
+        fetch(ring.time, max(at - WINDOW + 1, user * RING), 0)  # rows beyond the ring's seam are left to chance
         fetch(ring.kind, at, 0)
 
 
@@ -82,7 +82,10 @@ def _memories(pushed, ring_item, totals, backward, forward, user, item):
 
 @kernel
 def window(others, counts, item):
-    """Ask for an item's row of a window memory. 200 bytes lie in four lines or five: the last byte is asked for too."""
+    """Prefetch an item's row of a window memory.
+
+    200 bytes lie in four lines or five, so the last byte is fetched too.
+    """
     for place in range(0, _ROW, _LINE):
         fetch(others, item * WINDOW_SLOTS, place)
         fetch(counts, item * WINDOW_SLOTS, place)
@@ -92,7 +95,7 @@ def window(others, counts, item):
 
 @kernel
 def vector(factors, item):
-    """Ask for an item's row of the factorization machine."""
+    """Prefetch an item's row of the factorization machine."""
     for place in range(0, _VECTOR, _LINE):
         fetch(factors.q, item, place)
     fetch(factors.q, item, _VECTOR - 4)
@@ -103,19 +106,19 @@ def vector(factors, item):
 
 @kernel
 def category(stats, item):
-    """Ask for an item's category."""
+    """Prefetch an item's category."""
     fetch(stats.category, item, 0)
 
 
 @kernel
 def given(listed, item):
-    """Ask for whether an item is an untouched one."""
+    """Prefetch whether an item is untouched."""
     fetch(listed, item, 0)
 
 
 @kernel
 def candidate(stats, factors, last, contents, signals, item):
-    """Ask for all that the features of a candidate are made of."""
+    """Prefetch the rows behind the features of a candidate."""
     fetch(stats.category, item, 0)
     fetch(stats.key, item, 0)
     fetch(stats.first, item, 0)
@@ -136,7 +139,7 @@ def candidate(stats, factors, last, contents, signals, item):
 
 @kernel
 def scored(category_of, biases, vectors, item):
-    """Ask for what the factorization machine's score of an item is made of."""
+    """Prefetch the rows behind the factorization machine's score of an item."""
     fetch(category_of, item, 0)
     fetch(biases, item, 0)
     for place in range(0, _VECTOR, _LINE):

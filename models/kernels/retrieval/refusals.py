@@ -1,4 +1,4 @@
-"""A negative event in, what earlier positive ones had added taken back out: popularity, memories, counts of signals."""
+"""A negative event in; popularity, memories and signals without the share of earlier positive events out."""
 
 import math
 
@@ -20,12 +20,12 @@ from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
 from models.kernels.retrieval import popularity
 
-_MOST = 0.5  # of an item's popularity: what one event can take, so that one user cannot sink an item
+_MOST = 0.5  # share of an item's popularity that one event can take, so that one user cannot sink an item
 
 
 @kernel
 def note(signals, item, kind, weight):
-    """Count how often an item was shown, liked and refused; halve all three before old ones outweigh new ones."""
+    """Count impressions, likes and refusals of an item; halve all three before old ones outweigh new ones."""
     if kind == IMPRESSION:
         signals.shown[item] += 1
     elif kind <= PURCHASE:
@@ -42,7 +42,7 @@ def note(signals, item, kind, weight):
 
 @kernel
 def shrunk(key, rate, applied, weight):
-    """The key after `weight` touches of now are taken away, at most half of all."""
+    """The key after `weight` present touches are taken away, at most half of all."""
     if key <= NEVER:
         return key
     return key + math.log1p(-min(_MOST, weight * math.exp(min(rate * applied - key, 50.0))))
@@ -50,9 +50,8 @@ def shrunk(key, rate, applied, weight):
 
 @kernel
 def take_popularity(stats, tops, lists, item, applied, weight):
-    """Lower the item's three popularities, also where lists hold them.
-
-    A list can then lack an item that has come to stand above its last one, until that is touched again.
+    """Lower the item's three popularities, also in the lists. A list can then lack an item that is now more popular
+    than its last one, until that item is touched again.
     """
     rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
     for life in range(3):
@@ -73,7 +72,7 @@ def _relist(lists, start, size, item, key):
 
 @kernel
 def remove(others, counts, marks, row, width, item, weight):
-    """Take at most `weight` from the pair (row, item) of a memory, down to 0 at most; returns how much it was."""
+    """Take at most `weight` from the pair (row, item) of a memory, not below 0; returns how much was taken."""
     for at in range(row * width, (row + 1) * width):
         if others[at] == item:
             taken = min(counts[at], weight)
@@ -85,7 +84,7 @@ def remove(others, counts, marks, row, width, item, weight):
 
 @kernel
 def take_memories(totals, lag, forward, backward, past, item):
-    """Take from the memories what the user's latest touch of the item had added, as far as `past` reaches back."""
+    """Take back from the memories the user's latest touch of the item, as far as `past` reaches."""
     start = -1
     for q in range(past.counts[0] - 1, -1, -1):
         if past.items[q] == item:

@@ -1,6 +1,6 @@
-"""A search in, what was taken after it remembered out: a bounded memory from queries to items.
+"""A search in, the items taken after it out: a bounded memory from queries to items.
 
-A search without an item waits: what the same user takes within a session of it was found by it.
+A search without an item waits: items that the same user takes within a session count as found by it.
 """
 
 import numpy as np
@@ -30,14 +30,14 @@ def wait(pending, user, query, second):
 
 @kernel
 def touch(stats, query, second):
-    """A query was used: the one that was not for longest is evicted first."""
+    """Note the use of a query: the one unused for longest is evicted first."""
     stats.last[query] = max(stats.last[query], second)
     mark(stats.marks, query)
 
 
 @kernel
 def learn(memory, stats, query, item, weight):
-    """One more item that was taken after a query."""
+    """Add an item that was taken after a query."""
     add(memory.other, memory.count, memory.marks, query, QUERY_SLOTS, item, weight)
     stats.total[query] += weight
     mark(stats.marks, query)

@@ -1,4 +1,4 @@
-"""Catalogue items that nobody has touched: their lists, their ranker and the gate against slow twins, and promises."""
+"""Untouched catalogue items: lists, ranker and gate against slow twins, and what is promised of them."""
 
 import math
 import random
@@ -67,12 +67,12 @@ def _options(settings):
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
-def learnt(request):
+def learned(request):
     return taught(request.param)
 
 
 def lists(state):
-    """What the linked lists hold: per category row, and -1 for the catalogue, rows newest first; both ways agree."""
+    """Rows of the linked lists, newest first, by category row, -1 for the catalogue. Both directions must agree."""
     served = state.served
     items = served.item_fresh
     found = {}
@@ -88,7 +88,7 @@ def lists(state):
     return found
 
 
-def test_the_lists_hold_exactly_what_entered_and_has_not_left_newest_first():
+def test_the_lists_hold_exactly_the_items_that_entered_and_did_not_leave_newest_first():
     rng, state = random.Random(3), new_state(RecommenderOptions(items=60, users=2, categories=5, brands=2))
     for space, count in (("item", 60), ("category", 5)):
         for n in range(count):
@@ -109,12 +109,12 @@ def test_the_lists_hold_exactly_what_entered_and_has_not_left_newest_first():
             assert waiting == [len(twin.lists().get(category, [])) for category in range(5)]
 
 
-def test_an_item_waits_until_its_first_interaction(learnt):
+def test_an_item_waits_until_its_first_interaction(learned):
     touched = {event.item_id for event in stream(1500, 1) + stream(1500, 2) if event.kind not in (4, 5)}
-    rows, listed = learnt.state.keys["item"].rows, learnt.state.served.item_fresh.listed
+    rows, listed = learned.state.keys["item"].rows, learned.state.served.item_fresh.listed
     assert all(listed[rows[f"i{n}"]] == 1 for n in range(60, 240))
     assert {item for item, row in rows.items() if not listed[row]} <= touched
-    assert sorted(row for row in lists(learnt.state)[-1]) == np.flatnonzero(listed[: len(rows)]).tolist()
+    assert sorted(row for row in lists(learned.state)[-1]) == np.flatnonzero(listed[: len(rows)]).tolist()
 
 
 def prepare(recommender, past, scratch, now, extra=()):
@@ -136,30 +136,30 @@ NOW = 1_600_200_000
 
 
 def histories(recommender):
-    """Of a stranger, of somebody without categories, and of users of several lengths, as (row, time, kind)."""
+    """Histories of a new user and of users of several lengths, as (row, time, kind)."""
     rng = random.Random(9)
     yield []
     for count in (1, 3, 30):
         yield [(rng.randrange(60), NOW - 700 * q, 0) for q in range(count)]
 
 
-def test_untouched_candidates_are_the_newest_of_the_lists_that_fit(learnt):
+def test_untouched_candidates_are_the_newest_of_the_lists_that_fit(learned):
     scratch = new_scratch()
-    for past in histories(learnt):
-        served, extra = prepare(learnt, past, scratch, NOW, [150, 3])
+    for past in histories(learned):
+        served, extra = prepare(learned, past, scratch, NOW, [150, 3])
         fresh_candidates.gather(served, scratch, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         expected = naive.cold_start.untouched_candidates(
-            served, [event[0] for event in past], [150, 3], lists(learnt.state)
+            served, [event[0] for event in past], [150, 3], lists(learned.state)
         )
         assert scratch.listed.items[start:end].tolist() == expected
         assert not set(expected) & set(scratch.listed.items[:start].tolist())
 
 
-def test_features_of_untouched_items_equal_their_slow_twin(learnt):
+def test_features_of_untouched_items_equal_their_slow_twin(learned):
     scratch = new_scratch()
-    for past in histories(learnt):
-        served, extra = prepare(learnt, past, scratch, NOW)
+    for past in histories(learned):
+        served, extra = prepare(learned, past, scratch, NOW)
         fresh_candidates.gather(served, scratch, extra, False)
         fresh_features.compute(served, scratch, NOW)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
@@ -170,10 +170,10 @@ def test_features_of_untouched_items_equal_their_slow_twin(learnt):
             assert found == pytest.approx({name: expected.get(name, 0.0) for name in FRESH_NAMES}, abs=1e-3)
 
 
-def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
+def test_the_chances_of_all_untouched_items_sum_to_the_gate(learned):
     scratch = new_scratch()
-    for past in histories(learnt):
-        served, extra = prepare(learnt, past, scratch, NOW)
+    for past in histories(learned):
+        served, extra = prepare(learned, past, scratch, NOW)
         served.caution.hits[0] = served.caution.ranks[0] = 0
         fresh.rank(served, scratch, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
@@ -184,9 +184,9 @@ def test_the_gate_gives_the_untouched_their_chance_between_them(learnt):
         assert best == int(np.argmax(scratch.fresh.features[: end - start] @ scratch.fresh.weights))
 
 
-def test_contributions_of_an_untouched_item_add_up_to_its_score(learnt):
+def test_contributions_of_an_untouched_item_add_up_to_its_score(learned):
     scratch = new_scratch()
-    ranking = learnt.rank(
+    ranking = learned.rank(
         ["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, 1000, by="ranker", explain=True, scratch=scratch
     )
     assert {UNTOUCHED} < set(ranking.sources)
@@ -197,7 +197,7 @@ def test_contributions_of_an_untouched_item_add_up_to_its_score(learnt):
     assert total == pytest.approx(float(scratch.listed.scores[RANKER, last]), abs=1e-4)
 
 
-def test_training_raises_the_item_that_came_and_the_gate():
+def test_training_raises_the_target_and_the_gate():
     recommender, scratch = taught(4), new_scratch()
     past = next(one for one in histories(recommender) if len(one) == 3)
     ranks, odds = [], []
@@ -213,7 +213,7 @@ def test_training_raises_the_item_that_came_and_the_gate():
     assert odds[-1] > odds[0]
 
 
-def test_the_caution_holds_what_untouched_items_cost_to_its_share():
+def test_the_caution_bounds_the_hits_that_untouched_items_cost():
     """Hits of touched items are lost more rarely the higher the caution: in the long run as often as allowed."""
     rng, state = random.Random(5), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
     listed, lost = new_scratch().listed, 0
@@ -231,8 +231,8 @@ def test_the_caution_holds_what_untouched_items_cost_to_its_share():
 
 
 @pytest.mark.parametrize("past", [[], ["i7"], ["i7", "i13", "i1", "nobody knows"]], ids=["stranger", "one", "some"])
-def test_an_item_nobody_touched_is_ranked_for_everybody(learnt, past):
-    ranking = learnt.rank(past, [NOW - 60.0 * q for q in range(len(past))], [0] * len(past), NOW, limit=1000)
+def test_untouched_items_are_ranked_for_everybody(learned, past):
+    ranking = learned.rank(past, [NOW - 60.0 * q for q in range(len(past))], [0] * len(past), NOW, limit=1000)
     untouched = [item for item, source in zip(ranking.items, ranking.sources, strict=True) if source == UNTOUCHED]
     assert untouched
     assert all(int(item[1:]) >= 60 for item in untouched)
@@ -272,7 +272,7 @@ def test_cold_targets_are_ranked_apart_and_leave_the_race_alone():
     assert (tested.ranks[:, RANKER] > 0).any()
 
 
-def test_catalogue_rows_never_push_out_what_somebody_touched():
+def test_catalogue_rows_never_push_out_touched_items():
     settings = RecommenderOptions(items=32, users=20, categories=8, brands=8)
     recommender = Recommender(new_state(settings), settings)
     touched = {f"i{n}" for n in range(30)}
@@ -291,7 +291,7 @@ def test_catalogue_rows_never_push_out_what_somebody_touched():
     assert "one more" not in recommender.state.keys["item"].rows
 
 
-def test_what_is_not_available_or_removed_is_no_candidate():
+def test_unavailable_and_removed_items_are_no_candidates():
     recommender = taught(6)
     shown = catalogue()["i101"]
     assert _among(recommender, "i101")
@@ -324,13 +324,13 @@ def test_one_by_one_equals_in_batches_with_a_catalogue(settings):
     assert len(digests) == 1
 
 
-def test_a_service_ranks_untouched_items_as_the_learner_does(learnt):
+def test_a_service_ranks_untouched_items_as_the_learner_does(learned):
     follower = State(SCHEMA, ROOMY.ceilings(), served_only=True)
-    follower.apply(learnt.state.full())
+    follower.apply(learned.state.full())
     service = Recommender(follower, ROOMY)
     for past in ([], ["i7"], ["i8", "i2"]):
         arguments = past, [NOW - 9.0] * len(past), [0] * len(past), NOW
-        ours, theirs = service.rank(*arguments, limit=1000), learnt.rank(*arguments, limit=1000)
+        ours, theirs = service.rank(*arguments, limit=1000), learned.rank(*arguments, limit=1000)
         assert (ours.items, ours.sources, ours.scores.tobytes()) == (
             theirs.items,
             theirs.sources,

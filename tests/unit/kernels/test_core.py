@@ -24,7 +24,7 @@ def test_selection_equals_sorting(scores, size):
 
 @given(st.lists(st.integers(0, 2**31 - 2), unique=True, max_size=200))
 @settings(deadline=None)
-def test_the_map_finds_what_was_put_and_nothing_else(keys):
+def test_the_map_finds_the_stored_keys_and_no_others(keys):
     table, slots = np.full(512, -1, np.int32), np.zeros(512, np.int32)
     for slot, key in enumerate(keys):
         assert hashing.find(table, slots, key) == -1
@@ -40,7 +40,7 @@ def test_hashed_shares_are_even_and_independent():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_chances_are_a_softmax_and_know_when_they_are_not(dtype):
+def test_softmax_equals_its_twin_in_place_too_and_reports_what_is_not_finite(dtype):
     scores, chances = np.array([1.0, 3.0, -2.0, 99.0], dtype), np.zeros(3, dtype)
     assert softmax.softmax(scores, 3, chances)
     assert chances.tolist() == pytest.approx(naive.core.softmax([1.0, 3.0, -2.0]), rel=1e-5)

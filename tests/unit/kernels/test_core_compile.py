@@ -1,4 +1,4 @@
-"""Machine code of other sources is never run: every cache folder carries what shaped the code in it."""
+"""Machine code of other sources is never run: the name of a cache folder is a hash of the sources behind it."""
 
 import os
 import shutil
@@ -10,20 +10,20 @@ import pytest
 
 from models.kernels.core import compile as compiling
 
-SAY = "from models.kernels.core import compile; print(compile.config.CACHE_DIR)"
+PRINT = "from models.kernels.core import compile; print(compile.config.CACHE_DIR)"
 
 
 @pytest.mark.parametrize("chosen", [None, "/tmp/chosen"])
 def test_the_cache_folder_names_its_sources_whether_or_not_one_was_chosen(chosen) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environ |= {"NUMBA_CACHE_DIR": chosen} if chosen else {}
-    said = subprocess.run([sys.executable, "-c", SAY], env=environ, capture_output=True, text=True, check=True)
-    folder = Path(said.stdout.strip())
+    printed = subprocess.run([sys.executable, "-c", PRINT], env=environ, capture_output=True, text=True, check=True)
+    folder = Path(printed.stdout.strip())
     assert folder.name == compiling.fingerprint(compiling._MODELS)
     assert folder.parent == Path(chosen or Path(compiling.__file__).parent / "__pycache__")
 
 
-def test_where_the_sources_cannot_be_written_beside_the_cache_is_the_users(monkeypatch, tmp_path) -> None:
+def test_the_cache_is_the_users_if_the_folder_of_the_sources_cannot_be_written(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(compiling.config, "CACHE_DIR", "")
     monkeypatch.setattr(compiling, "__file__", str(tmp_path / "a file, not a folder" / "compile.py"))
     (tmp_path / "a file, not a folder").touch()
@@ -82,8 +82,8 @@ print(*sorted(sys.modules[name].__file__ for name in names))
 
 
 def test_every_module_that_holds_a_kernel_or_a_tuple_of_one_is_a_shaping_file() -> None:
-    """Asked of the running interpreter, which knows nothing of how the files are found."""
+    """Asks a running interpreter, independently of how the files are found."""
     command = [sys.executable, "-c", COMPILED]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert len(told) > 30
-    assert {Path(file) for file in told} <= set(compiling.shaping_files(compiling._MODELS))
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert len(printed) > 30
+    assert {Path(file) for file in printed} <= set(compiling.shaping_files(compiling._MODELS))

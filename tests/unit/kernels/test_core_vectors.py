@@ -45,7 +45,7 @@ def test_sums_over_a_row_are_those_of_numpy(rows):
     assert out == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_number_that_is_none_stays_none(rows):
+def test_nan_and_infinity_stay_what_they_are(rows):
     a, b, z = rows
     for bad in (math.nan, math.inf):
         a[2, 7] = bad
@@ -54,7 +54,7 @@ def test_a_number_that_is_none_stays_none(rows):
         assert not np.isfinite(out).any()
 
 
-def test_only_the_row_that_is_named_changes(rows):
+def test_only_the_named_row_changes(rows):
     a, b, z = rows
     before, total = a.copy(), np.ones(FACTORS, np.float32)
     changes(a, 3, b, 2, z, np.float32(0.9), np.float32(-0.1), total)

@@ -53,7 +53,7 @@ def test_newton_steps_are_those_of_the_inverted_curvature(rng):
     assert np.diag(inverse).max() <= dim.NEWTON_SPREAD * (1 + 1e-9)
 
 
-def test_a_newton_step_along_no_number_changes_nothing():
+def test_a_newton_step_along_a_gradient_that_is_not_finite_changes_nothing():
     weights, inverse, direction = np.zeros(3, np.float32), np.eye(3), np.zeros(3)
     assert not newton.step(weights, inverse, np.array([1, np.nan, 0], np.float32), direction)
     assert weights.tolist() == [0, 0, 0]
@@ -61,7 +61,7 @@ def test_a_newton_step_along_no_number_changes_nothing():
 
 
 def test_the_guard_decides_like_its_twin(rng):
-    """Forms of the ranker and the sources come and go, so that every rule is used."""
+    """The quality of the ranker and the sources comes and goes, so that every rule is used."""
     state, twin = (
         new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4)),
         naive.ranking.Guard(dim.MIDDLE),

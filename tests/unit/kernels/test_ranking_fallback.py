@@ -1,4 +1,4 @@
-"""What is served never loses to a single source, on streams made to defeat a ranker."""
+"""The served list never loses to a single source, on streams made to defeat a ranker."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ EVENTS, FIRST = 6000, 1000
 SETTINGS = RecommenderOptions(items=5000, users=EVENTS + 1, categories=8, brands=8, test_every=1)
 
 
-# Nothing can be known of these, so whichever source is ahead is ahead by chance: of eight, two standard errors ahead of
-# any ninth in every other run.
+# Nothing can be predicted here, so the best source is ahead by chance: of eight, two standard errors ahead of any ninth
+# in every other run.
 UNKNOWABLE = {"noise"}
 
 
@@ -43,9 +43,9 @@ def test_at_every_thousand_served_is_within_two_standard_errors_of_the_best_sour
 
 
 @pytest.mark.parametrize("measure", [hits, reciprocal_ranks])
-def test_not_even_event_by_event_is_served_far_behind(tested, measure):
-    # The paired error is many times smaller, for sources that mostly agree. Three and not two: the best of eight is
-    # picked after the fact, and that at five places.
+def test_event_by_event_the_served_list_is_not_far_behind_either(tested, measure):
+    # The paired error is many times smaller, because sources mostly agree. Three and not two: the best of eight is
+    # picked after the fact, at five places.
     places, ranks = tested
     for end in range(2 * FIRST, EVENTS + 1, FIRST):
         gains = measure(ranks[places < end])
@@ -55,7 +55,7 @@ def test_not_even_event_by_event_is_served_far_behind(tested, measure):
 
 @pytest.mark.parametrize("measure", [hits, reciprocal_ranks])
 @pytest.mark.parametrize("name", UNKNOWABLE)
-def test_where_nothing_can_be_known_served_is_as_good_as_the_usual_source(name, measure):
+def test_where_nothing_can_be_predicted_the_served_list_is_as_good_as_the_usual_source(name, measure):
     _, ranks = passed_through(name)
     gains = measure(ranks)
     usual, served = np.median(gains[:, : dim.SOURCES].mean(axis=0)), gains[:, dim.SERVED]

@@ -1,4 +1,4 @@
-"""Candidates, features, the factorization machine and the rankers against their slow twins, on a learnt state."""
+"""Candidates, features, the factorization machine and the rankers against slow twins, on a learned state."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from tests.support.streams.shop import ShopFacts, facts, stream
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed{seed}")
-def learnt(request):
+def learned(request):
     events = stream(1500, request.param)
     recommender = Recommender(new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8), request.param))
     recommender.learn_events(events, [event.timestamp for event in events], facts())
@@ -26,19 +26,19 @@ def learnt(request):
 
 
 @pytest.fixture(scope="module")
-def requests(learnt):
-    """Histories as (item row, time, kind), newest first, of 30 users and of a stranger."""
-    ring, users = learnt.state.private.user_ring, learnt.state.private.user
+def requests(learned):
+    """Histories as (item row, time, kind), newest first, of 30 users and of a new one."""
+    ring, users = learned.state.private.user_ring, learned.state.private.user
     found = [[]]
-    for user in range(len(learnt.state.keys["user"])):
+    for user in range(len(learned.state.keys["user"])):
         pushed = int(users.pushed[user])
         places = [user * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
         found.append([(int(ring.item[at]), int(ring.time[at]), int(ring.kind[at])) for at in places])
     return found
 
 
-def prepare(learnt, request, scratch, now):
-    served = learnt.state.served
+def prepare(learned, request, scratch, now):
+    served = learned.state.served
     columns = np.array(request, np.int64).reshape(-1, 3).T
     history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
     history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
@@ -50,10 +50,10 @@ def prepare(learnt, request, scratch, now):
 NOW = 1_600_200_000
 
 
-def test_every_source_proposes_exactly_its_best(learnt, requests):
-    served, scratch = learnt.state.served, new_scratch()
+def test_every_source_proposes_exactly_its_best(learned, requests):
+    served, scratch = learned.state.served, new_scratch()
     for request in requests:
-        past = prepare(learnt, request, scratch, NOW)
+        past = prepare(learned, request, scratch, NOW)
         items = [event[0] for event in past]
         sums = naive.retrieval.sources(served, items)
         expected = set(items)
@@ -68,39 +68,39 @@ def test_every_source_proposes_exactly_its_best(learnt, requests):
         assert len(found) == scratch.listed.counts[0]
 
 
-def compare_features(learnt, request, scratch):
-    past = prepare(learnt, request, scratch, NOW)
+def compare_features(learned, request, scratch):
+    past = prepare(learned, request, scratch, NOW)
     for place in range(0, int(scratch.listed.counts[0]), 5):
         item = int(scratch.listed.items[place])
         expected = naive.ranking.own_features(past, item, NOW) | naive.ranking.other_features(
-            learnt.state.served, past, item, NOW
+            learned.state.served, past, item, NOW
         )
-        expected |= naive.ranking.fact_features(learnt.state.served, request, past, item)
+        expected |= naive.ranking.fact_features(learned.state.served, request, past, item)
         found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
         for name in FEATURE_NAMES:
             if not name.endswith(("_rank", "_in_list")) and not name.startswith("top_"):
                 assert found[name] == pytest.approx(expected.get(name, 0.0), abs=2e-3), name
 
 
-def test_every_feature_is_what_its_twin_says(learnt, requests):
+def test_every_feature_equals_its_twin(learned, requests):
     scratch = new_scratch()
     for request in requests[:8]:
-        compare_features(learnt, request, scratch)
+        compare_features(learned, request, scratch)
 
 
-def test_every_feature_of_a_history_out_of_order_is_what_its_twin_says(learnt, requests):
+def test_every_feature_of_a_history_out_of_order_equals_its_twin(learned, requests):
     """Accepted late events stand before newer ones, and clocks may run ahead of ours."""
     scratch, rng = new_scratch(), np.random.default_rng(8)
     for request in requests[1:8]:
         times = rng.permutation([time for _, time, _ in request])
         times[0] = NOW + 200
         mixed = [(item, int(time), kind) for (item, _, kind), time in zip(request, times, strict=True)]
-        compare_features(learnt, mixed, scratch)
+        compare_features(learned, mixed, scratch)
 
 
-def test_ranks_within_sources_are_ranks(learnt, requests):
-    served, scratch = learnt.state.served, new_scratch()
-    past = prepare(learnt, requests[1], scratch, NOW)
+def test_ranks_within_sources_are_ranks(learned, requests):
+    served, scratch = learned.state.served, new_scratch()
+    past = prepare(learned, requests[1], scratch, NOW)
     own = {event[0] for event in past}
     sums = naive.retrieval.sources(served, [event[0] for event in past])
     best = sorted((value for j, value in sums["n1"].items() if j not in own), reverse=True)
@@ -114,16 +114,16 @@ def test_ranks_within_sources_are_ranks(learnt, requests):
             assert row["follows_rank"] == 0
 
 
-def test_the_machines_context_is_that_of_its_twin(learnt, requests):
-    served, scratch = learnt.state.served, new_scratch()
+def test_the_machines_context_is_that_of_its_twin(learned, requests):
+    served, scratch = learned.state.served, new_scratch()
     for request in requests[:6]:
-        past = prepare(learnt, request, scratch, NOW)
+        past = prepare(learned, request, scratch, NOW)
         z = naive.retrieval.context(served, [event[0] for event in past])
         assert scratch.work.z == pytest.approx(z, abs=1e-4)
 
 
 def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
-    """Finite differences of -log softmax against the change that a tiny first step makes."""
+    """Finite differences of -log softmax against the change of a tiny first step."""
     rng = np.random.default_rng(5)
     state = new_state(RecommenderOptions(items=20, users=4, categories=4, brands=4))
     for n in range(12):
@@ -167,7 +167,7 @@ def test_one_step_of_the_machine_follows_the_gradient_of_its_loss():
         assert cosine < -0.99, row
 
 
-def test_a_step_whose_gradient_is_no_number_changes_nothing():
+def test_a_step_whose_gradient_is_not_finite_changes_nothing():
     state = new_state(RecommenderOptions(items=20, users=4, categories=4, brands=4))
     for n in range(12):
         state.add("item", f"i{n}")
@@ -183,21 +183,21 @@ def test_a_step_whose_gradient_is_no_number_changes_nothing():
     assert state.digest() == before
 
 
-def test_the_rankers_score_is_the_sum_of_its_contributions(learnt):
+def test_the_rankers_score_is_the_sum_of_its_contributions(learned):
     scratch = new_scratch()
-    learnt.rank(["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, by="ranker", scratch=scratch)
+    learned.rank(["i3", "i9"], [NOW - 9, NOW - 50], [0, 3], NOW, by="ranker", scratch=scratch)
     for place in range(0, int(scratch.listed.counts[0]), 7):
         values, weights = explained(scratch, np.array([place]))
         total = float(values[0] @ weights)
         assert total == pytest.approx(float(scratch.listed.scores[dim.RANKER, place]), abs=1e-4)
 
 
-def test_standardising_is_shift_scale_and_clip(learnt, requests):
+def test_standardising_is_shift_scale_and_clip(learned, requests):
     scratch = new_scratch()
-    prepare(learnt, requests[2], scratch, NOW)
+    prepare(learned, requests[2], scratch, NOW)
     count = int(scratch.listed.counts[0])
     raw = scratch.listed.features[:count].astype(float)
-    moments = learnt.state.served.moments
+    moments = learned.state.served.moments
     ranking.standardise(scratch.listed, moments.mean, moments.square)
     spread = np.sqrt(np.maximum(moments.square - moments.mean**2, 0))
     expected = np.where(spread > 1e-4, (raw - moments.mean) / np.maximum(spread, 1e-4), 0).clip(-dim.CLIP, dim.CLIP)
@@ -206,10 +206,10 @@ def test_standardising_is_shift_scale_and_clip(learnt, requests):
     assert scratch.listed.features[:count] == pytest.approx(expected, abs=2e-2)
 
 
-def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
-    served, scratch = learnt.state.served, new_scratch()
+def test_training_raises_the_rank_of_the_target(learned, requests):
+    served, scratch = learned.state.served, new_scratch()
     state = new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4))
-    prepare(learnt, requests[3], scratch, NOW)
+    prepare(learned, requests[3], scratch, NOW)
     ranking.standardise(scratch.listed, served.moments.mean, served.moments.square)
     ranker, curvature = state.served.ranker, state.private.curvature
     out, target = np.zeros(dim.CANDIDATES, np.float32), 4
@@ -222,10 +222,10 @@ def test_training_raises_the_chance_of_the_item_that_came(learnt, requests):
     assert ranks[-1] == 1
 
 
-def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(learnt, requests):
-    served, scratch = learnt.state.served, new_scratch()
+def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(learned, requests):
+    served, scratch = learned.state.served, new_scratch()
     for request in requests[1:8]:
-        past = prepare(learnt, request, scratch, NOW)
+        past = prepare(learned, request, scratch, NOW)
         items = [event[0] for event in past]
         z = naive.retrieval.context(served, items)
         pool = [int(item) for item in served.pool.item[: served.clock.pooled[0]] if item not in items]
@@ -237,12 +237,12 @@ def test_the_machine_proposes_the_best_of_the_pool_that_the_user_does_not_have(l
 
 def test_return_rates_count_who_had_the_item():
     events = [event for event in stream(1500, 3, users=4) if event.kind <= dim.PURCHASE]
-    learnt = Recommender(new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8)))
-    learnt.learn_events(events, [event.timestamp for event in events], facts())
-    keys = learnt.state.keys
+    learned = Recommender(new_state(RecommenderOptions(items=100, users=50, categories=8, brands=8)))
+    learned.learn_events(events, [event.timestamp for event in events], facts())
+    keys = learned.state.keys
     rows = [(keys["user"].rows[event.user_id], keys["item"].rows[event.item_id]) for event in events]
     every, held = naive.retrieval.returns(rows)
-    stats = learnt.state.served.item_stats
+    stats = learned.state.served.item_stats
     for item in range(len(keys["item"])):
         assert (int(stats.positives[item]), int(stats.returns[item])) == (every[item], held[item])
     assert any(0 < held[item] < every[item] for item in every)
@@ -251,9 +251,9 @@ def test_return_rates_count_who_had_the_item():
 def test_a_category_lists_its_most_popular_items():
     catalogue = {f"i{n}": ShopFacts(f"c{n % 2}", None, None) for n in range(120)}
     events = [event for event in stream(2500, 4, items=120) if event.kind <= dim.PURCHASE]
-    learnt = Recommender(new_state(RecommenderOptions(items=200, users=50, categories=8, brands=8)))
-    learnt.learn_events(events, [event.timestamp for event in events], catalogue)
-    items, served = learnt.state.keys["item"].rows, learnt.state.served
+    learned = Recommender(new_state(RecommenderOptions(items=200, users=50, categories=8, brands=8)))
+    learned.learn_events(events, [event.timestamp for event in events], catalogue)
+    items, served = learned.state.keys["item"].rows, learned.state.served
     touches = [(items[event.item_id], int(served.item_stats.category[items[event.item_id]])) for event in events]
     assert min(map(len, naive.retrieval.category_lists(touches, 1000).values())) > dim.CATEGORY_TOP
     for category, expected in naive.retrieval.category_lists(touches, dim.CATEGORY_TOP).items():

@@ -72,7 +72,7 @@ def test_a_price_in_the_wrong_unit_counts_as_one_that_rose_by_two_thirds():
 
 
 @pytest.mark.parametrize("width", [6, 16, 20, dim.LAG_SLOTS, dim.WINDOW_SLOTS])
-def test_a_memory_keeps_what_its_twin_keeps(rng, width):
+def test_a_memory_keeps_the_pairs_of_its_twin(rng, width):
     memory = naive.retrieval.Memory(width)
     others, counts = np.full(2 * width, -1, np.int32), np.zeros(2 * width, np.float32)
     for _ in range(60 * width):
@@ -99,7 +99,7 @@ EVENTS = st.lists(st.tuples(st.integers(-1, 6), st.integers(0, 9), st.integers(0
 
 @given(EVENTS)
 @settings(deadline=None)
-def test_a_list_from_outside_and_the_ring_are_one_history(steps):
+def test_a_list_from_a_request_and_the_ring_are_one_history(steps):
     now, when = 1_000_000, 1_000_000
     events = []
     for item, pause, kind in steps:

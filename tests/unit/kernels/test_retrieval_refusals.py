@@ -1,4 +1,4 @@
-"""Negative feedback: what a refusal, a return or a look without a click takes back, and that the item falls."""
+"""Negative feedback: a refusal, a return or an impression without a click takes back, and lowers the item."""
 
 import math
 import random
@@ -45,7 +45,7 @@ def test_an_item_that_people_refuse_falls_for_everybody(kind):
         assert rank_of(recommender, third, by) > 2, by
 
 
-def test_the_factorization_machine_steps_away_from_what_is_refused():
+def test_the_factorization_machine_steps_away_from_refused_items():
     recommender = taught()
     before = recommender.rank(["i1"], [NOW], [0], NOW, limit=1000, by="machine")
     refuse(recommender, before.items[0], DISLIKE, 25)
@@ -55,8 +55,8 @@ def test_the_factorization_machine_steps_away_from_what_is_refused():
     assert scores[before.items[0]] - scores[before.items[1]] < gap - 0.1 * dim.REPEL
 
 
-def test_a_user_who_refused_an_item_gets_it_later_than_others_do():
-    """In a shop where nobody comes back to what he refused."""
+def test_an_item_ranks_lower_for_a_user_who_refused_it():
+    """In a shop where nobody comes back to a refused item."""
     rng, recommender, now = random.Random(7), Recommender(new_state(ROOMY), ROOMY), START
     refused, events = {f"u{n}": set() for n in range(60)}, []
     for turn in range(3000):
@@ -74,7 +74,7 @@ def test_a_user_who_refused_an_item_gets_it_later_than_others_do():
         assert with_it.items.index(item) > without.items.index(item)
 
 
-def test_looks_without_a_click_lower_an_item():
+def test_impressions_without_a_click_lower_an_item():
     recommender, now = taught(5), NOW
     both = [ShopEvent(0, f"v{n}", item, now + n) for n in range(20) for item in ("i40", "i41")]
     recommender.learn_events(both, [event.timestamp for event in both], facts())
@@ -87,7 +87,7 @@ def test_looks_without_a_click_lower_an_item():
     assert popular.index(ignored) > popular.index(other)
 
 
-def test_popularity_falls_by_what_the_events_had_added_and_never_by_more_than_half():
+def test_popularity_falls_by_the_share_of_the_events_and_never_by_more_than_half():
     applied, rate = 1000, popularity.RATE_MIDDLE
     key = dim.NEVER
     for touch in (900, 950, 990):
@@ -110,7 +110,7 @@ def test_a_list_shows_the_lower_popularity_of_an_item_it_holds():
         assert [float(tops.key[life * dim.TOP + at]) for at in places] == [float(stats.key[row, life])]
 
 
-def test_a_return_takes_from_the_memories_what_the_purchase_had_added():
+def test_a_return_takes_the_purchase_out_of_the_memories():
     for seed in range(5):
         recommender = taught(seed, 400)
         past = [ShopEvent(0, "new one", f"i{n}", NOW + 10 * n) for n in (11, 12, 13)]
@@ -125,7 +125,7 @@ def test_a_return_takes_from_the_memories_what_the_purchase_had_added():
             full = {owner for owner, _ in before[name]}
             for pair, count in pairs.items():
                 if pair[1] == _row(recommender, "i55") or pair[0] == _row(recommender, "i55"):
-                    # What a full row handed on to the newcomer stays with it.
+                    # The half count that a full row handed on to the newcomer stays.
                     assert count <= before[name].get(pair, 0.0) + 1e-5 or pair[0] in full
 
 
@@ -163,8 +163,8 @@ def test_signals_are_counts_that_fade():
 
 
 @pytest.mark.parametrize("kind", [UNFAVOURITE, DISLIKE, RETURN])
-def test_the_first_refusal_of_all_lowers_the_item_for_this_user_in_the_ranker_s_own_order(kind):
-    """Nobody ever refused anything, so no list has told the ranker what a refusal is."""
+def test_the_first_refusal_of_all_lowers_the_item_for_this_user_in_the_rankers_order(kind):
+    """Nobody refused anything before, so the ranker has never seen a refusal in a list."""
     events = [event for event in stream(1500, 2) if event.kind < UNFAVOURITE]
     recommender = Recommender(new_state(ROOMY), ROOMY)
     recommender.learn_events(events, [event.timestamp for event in events], facts())

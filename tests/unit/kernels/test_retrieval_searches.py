@@ -1,4 +1,4 @@
-"""Searches: what is taken after one is remembered, within bounds, and comes first when it is searched again."""
+"""Searches: items taken after one are remembered, within bounds, and come first when it is repeated."""
 
 import random
 from collections import defaultdict
@@ -56,7 +56,7 @@ def test_a_long_query_is_cut():
     assert len(normalised("ab " * 1000)) <= LONGEST
 
 
-def test_what_was_taken_after_a_search_comes_first_when_it_is_searched_again():
+def test_items_taken_after_a_search_come_first_when_it_is_repeated():
     recommender = learn(searchers())
     now = START + 5e6
     for wanted in range(6):
@@ -69,7 +69,7 @@ def test_what_was_taken_after_a_search_comes_first_when_it_is_searched_again():
     assert recommender.rank([], [], [], now, query="never searched", limit=200).items == plain.items
 
 
-def test_the_memory_holds_what_was_taken_with_each_query_or_within_a_session_of_it():
+def test_the_memory_holds_the_items_taken_with_each_query_or_within_a_session_of_it():
     events, expected, last = searchers(300), defaultdict(lambda: defaultdict(float)), {}
     recommender = learn(events)
     for event in events:
@@ -101,7 +101,7 @@ def test_a_search_is_forgotten_after_half_an_hour_or_when_another_one_comes():
     assert searches.in_force(pending, -1, 0, 210) == 2
 
 
-def test_queries_are_bounded_and_the_least_used_of_late_go():
+def test_queries_are_bounded_and_the_least_recently_used_go():
     events = [ShopEvent(CLICK, "ann", f"i{n % 9}", START + n, query=f"text {n}") for n in range(400)]
     events = [e for pair in zip(events, (e._replace(query="kept") for e in events), strict=True) for e in pair]
     recommender = learn(events)

@@ -1,4 +1,4 @@
-"""The small kernels as plain Python: what they compute is in their text and not in how numba reads it."""
+"""The small kernels as plain Python: their results come from their text and not from how numba reads it."""
 
 import os
 import subprocess

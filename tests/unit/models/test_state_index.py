@@ -1,4 +1,4 @@
-"""The index of a key space: it finds what the dict beside it finds, whatever was put in, taken out and put in again."""
+"""The index of a key space finds the same rows as the dict next to it, after any order of additions and removals."""
 
 import sys
 
@@ -36,7 +36,7 @@ def found(keys: Keys, ids: list[str]) -> list[int]:
 
 @given(STEPS, st.sampled_from([3, 8, 64]))
 @settings(deadline=None)
-def test_slots_hold_what_a_plain_list_of_pairs_holds(steps, spread):
+def test_slots_hold_the_same_pairs_as_a_plain_list(steps, spread):
     """Few slots and hashes that crowd on fewer: every chain wraps round, and every gap is closed within one."""
     slots, twin = np.zeros((16, 2), np.int64), naive.core.Pairs()
     for put, hashed, row in steps:
@@ -101,7 +101,7 @@ def test_an_index_grows_with_its_ids_and_forgets_none():
     assert index.find(ids).tolist() == [-1 if number % 2 == 0 else number for number in range(count)]
 
 
-def test_only_who_serves_keeps_an_index_and_of_the_items_alone():
+def test_only_a_service_keeps_an_index_and_only_of_items():
     served, learning = State(SCHEMA, served_only=True), State(SCHEMA)
     assert [name for name, keys in served.keys.items() if keys.index is not None] == ["item"]
     assert all(keys.index is None for keys in learning.keys.values())
@@ -115,7 +115,7 @@ class Event:
 
 @pytest.fixture
 def both() -> tuple[Recommender, Recommender]:
-    """A recommender that has learnt of fifty items, and one over what a service holds of it."""
+    """A recommender that has learned fifty items, and a service's one over its served state."""
     settings_ = RecommenderOptions(items=200)
     learner = Recommender(new_state(settings_), settings_)
     events = [Event(f"i{number % 50}", 1e9 + number) for number in range(150)]
@@ -132,16 +132,16 @@ def test_given_items_are_ranked_by_an_index_as_they_are_by_a_dict(both, only):
     given_ = [f"i{number}" for number in range(20, 45)] + ["nobody knows it", "i21"]
     asked = (history, [1e9 + 200.0 - at for at in range(len(history))], [0] * len(history), 1e9 + 300.0)
     ids = list(served.state.keys["item"].ids)
-    mine, theirs = (each.rank(*asked, extra=given_, only=only) for each in (learner, served))
-    assert mine.items == theirs.items
-    assert mine.sources == theirs.sources
-    assert mine.scores.tolist() == theirs.scores.tolist()
-    assert len(mine.items) == len(set(mine.items))
-    assert (set(mine.items) == set(given_) - {"nobody knows it"}) is only
+    of_dict, of_index = (each.rank(*asked, extra=given_, only=only) for each in (learner, served))
+    assert of_dict.items == of_index.items
+    assert of_dict.sources == of_index.sources
+    assert of_dict.scores.tolist() == of_index.scores.tolist()
+    assert len(of_dict.items) == len(set(of_dict.items))
+    assert (set(of_dict.items) == set(given_) - {"nobody knows it"}) is only
     assert served.state.keys["item"].ids == ids, "asking added a row"
 
 
-def test_what_is_ranked_bears_the_id_of_its_row(both):
+def test_ranked_items_bear_the_ids_of_their_rows(both):
     """Names come from the request where it names an item: they must be those that the rows bear."""
     _, served = both
     given_ = [f"i{number}" for number in (33, 7, 48, 2, 19)]

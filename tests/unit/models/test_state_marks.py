@@ -11,7 +11,7 @@ from models.state.marks import Marks
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("capacity", [1 << 18, 40])
-def test_what_is_taken_is_what_was_marked_once_each_and_in_order(seed: int, capacity: int) -> None:
+def test_marked_rows_are_taken_once_each_and_in_order(seed: int, capacity: int) -> None:
     rng = np.random.default_rng(seed)
     rows, marks, expected = 50, Marks(50, capacity), set[int]()
     for _ in range(300):

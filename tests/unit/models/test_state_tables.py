@@ -1,4 +1,4 @@
-"""Tables: what changed is what a cut carries, and a state rebuilt from cuts has the same bytes."""
+"""Tables: a cut carries the changed rows, and a state rebuilt from cuts has the same bytes."""
 
 import sys
 
