@@ -1,4 +1,4 @@
-"""Settings, metrics, rules, panels, results in; docs/configuration.md, metrics.md, the figures of operations.md out.
+"""Writes docs/configuration.md, docs/metrics.md and the figures of docs/operations.md from the code and results.
 
 Run `python -m tests.support.documents.pages` after changing a setting or a metric; a test holds the pages to the code.
 """
@@ -26,7 +26,7 @@ from tests.support.documents.sizes import operations
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
-# Why a default is what it is, where the description alone does not say so.
+# Reasons of defaults, where the description alone does not give them.
 REASONS = {
     "kafka.partitions": "The learner reads all of them, so more of them gain it nothing; producers spread over them.",
     "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
@@ -87,7 +87,7 @@ REASONS = {
 
 
 def words(annotation: Any) -> str:
-    """A type as a reader of the page would say it."""
+    """Returns a type in the words of a reader."""
     origin = get_origin(annotation)
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
@@ -103,7 +103,7 @@ def words(annotation: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A default as one would write it in the file; an empty one as nothing."""
+    """Returns a default as it would stand in the file; "" for an empty one."""
     if value is None or value in ("", (), {}):
         return ""
     if isinstance(value, bool):
@@ -116,7 +116,7 @@ def shown(value: Any) -> str:
 
 
 def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """(dotted key, type, default, meaning and reason) of every setting."""
+    """Yields (dotted key, type, default, meaning and reason) of every setting."""
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if isinstance(value, BaseModel):
@@ -127,7 +127,7 @@ def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, st
 
 
 def configuration() -> str:
-    """The page docs/configuration.md."""
+    """Returns the page docs/configuration.md."""
     settings = Settings()
     lines = [
         "# Configuration",
@@ -141,7 +141,7 @@ def configuration() -> str:
         "each value came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
         "",
     ]
-    # Its defaults are shown; what has none must be given, so it is made without being checked.
+    # Shows its defaults. Fields without one must be given, so it is constructed without validation.
     mapping = MappingSettings.model_construct(topic=None, fields=None)
     parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, ""), ("[[mapping]]", mapping, "mapping.")]
     for key in type(settings).model_fields:
@@ -161,7 +161,7 @@ def configuration() -> str:
 
 
 class Metric(NamedTuple):
-    """A metric of ours: its name as scraped, and each label with the values it can have."""
+    """A metric of ours: its name as scraped, and the range of each label."""
 
     name: str
     kind: str
@@ -170,12 +170,12 @@ class Metric(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name as the code says it: without prefix."""
+        """The name in the code: without prefix."""
         return self.name.removeprefix("sluicegate_")
 
 
 def metric_rows(registry: CollectorRegistry) -> list[Metric]:
-    """Every metric of ours in a registry."""
+    """Returns every metric of ours in a registry."""
     rows = []
     for collector in registry._collector_to_names:
         name, kind = getattr(collector, "_name", None), getattr(collector, "_type", "")
@@ -186,7 +186,7 @@ def metric_rows(registry: CollectorRegistry) -> list[Metric]:
 
 
 def label_ranges(collector: Any) -> dict[str, str]:
-    """What each label of a metric can be: in words where that depends on the installation, else what is initialised."""
+    """Returns the range of each label: in words where it depends on the installation, else the initialised values."""
     found = {}
     for place, label in enumerate(getattr(collector, "_labelnames", ())):
         values = dict.fromkeys(labels[place] for labels in getattr(collector, "_metrics", {}))
@@ -195,7 +195,7 @@ def label_ranges(collector: Any) -> dict[str, str]:
 
 
 def registries() -> dict[str, CollectorRegistry]:
-    """The registry of each process, by the words that name it."""
+    """Returns the registry of each process, by the name of the process."""
     learner = CollectorRegistry()
     LearnerTelemetry(learner, labels(Settings()))
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
@@ -210,11 +210,11 @@ UNITS = (
     ("_rate", "share"),
     ("_hit_difference", "share"),
 )
-"""Unit by the end of a name; longer ends first. What is not here counts things, or is 0 or 1."""
+"""Unit by the end of a name, longer ends first. Other metrics count things, or are 0 or 1."""
 
 
 def unit(name: str) -> str:
-    """The unit of a metric.
+    """Returns the unit of a metric.
 
     >>> unit("sluicegate_model_bytes"), unit("sluicegate_lease_held")
     ('B', '')
@@ -231,7 +231,7 @@ RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 
 
 def asks_for(query: str, metric: str) -> bool:
-    """Whether a query reads a metric, itself or through a recorded series.
+    """Whether a query reads a metric, directly or through a recorded series.
 
     >>> asks_for("sluicegate:served_late:ratio_rate5m > 1", "sluicegate_event_to_served_seconds")
     True
@@ -241,12 +241,12 @@ def asks_for(query: str, metric: str) -> bool:
 
 
 def alerts_on(metric: str) -> list[str]:
-    """Names of the alerts that read a metric."""
+    """Returns the names of the alerts that read a metric."""
     return [rule["alert"] for rule in RULES if "alert" in rule and asks_for(rule["expr"], metric)]
 
 
 def panels_of(metric: str) -> list[str]:
-    """`Dashboard: title` of the panels that show a metric; one that stands on two dashboards is named once."""
+    """Returns `Dashboard: title` of the panels that show a metric; a panel on two dashboards is named once."""
     found: dict[str, str] = {}
     for dashboard, rows in build.ROWS.items():
         for panel in (panel for _, panels in rows for panel in panels):
@@ -256,21 +256,21 @@ def panels_of(metric: str) -> list[str]:
 
 
 def bad(metric: Metric) -> str:
-    """What a bad value means. KeyError says where that is to be written."""
+    """Returns what a bad value means. Raises KeyError, which says where to write that."""
     if metric.key not in BAD:
         raise KeyError(f"say in BAD of tests/support/documents/meanings.py what a bad value of {metric.key!r} means")
     return BAD[metric.key]
 
 
 def seen_in(metric: Metric) -> str:
-    """The alerts and panels of a metric, or that it is for looking closer."""
+    """Returns the alerts and panels of a metric, or that it is for a closer look."""
     alerts = ", ".join(f"[{name}](runbook.md#{name.lower()})" for name in alerts_on(metric.name))
     panels = "; ".join(panels_of(metric.name))
-    return "<br>".join(part for part in (alerts, panels) if part) or "for looking closer"
+    return "<br>".join(part for part in (alerts, panels) if part) or "for a closer look"
 
 
 def metrics() -> str:
-    """The page docs/metrics.md."""
+    """Returns the page docs/metrics.md."""
     lines = [
         "# Metrics",
         "",
@@ -281,8 +281,8 @@ def metrics() -> str:
         "`time()`. Both also export the standard `process_*` metrics. `deploy/prometheus/alerts.yml` has alerts on",
         "them, each with its section in the [runbook](runbook.md); `deploy/grafana/dashboards` has three dashboards.",
         "",
-        "The last column names the alerts that go by a metric and the panels that show it, with their dashboard; a few",
-        "metrics have neither, because another one tells of the same trouble first.",
+        "The last column names the alerts that read a metric and the panels that show it, with their dashboard. A few",
+        "metrics have neither, because another one shows the same trouble first.",
         "",
     ]
     for process, registry in registries().items():

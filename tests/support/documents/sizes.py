@@ -1,4 +1,4 @@
-"""Results of benchmarks in, the figures of docs/operations.md out: what an installation needs, as it was measured."""
+"""Writes the figures of docs/operations.md from the results of benchmarks: what an installation needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 class Figure(NamedTuple):
-    """A row: what it is, and where the results of a benchmark hold it, as key.key."""
+    """A row: its name, and where the results of a benchmark hold its value, as key.key."""
 
     words: str
     file: str
@@ -37,7 +37,7 @@ RESULTS = DOCS.parent / "benchmarks" / "results"
 
 
 def sizes() -> str:
-    """The table."""
+    """Returns the table."""
     results = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in {row.file for row in FIGURES}}
     rows = [f"| {row.words} | {shown(results[row.file], row)} | `python -m benchmarks {row.file}` |" for row in FIGURES]
     machine = results["pipeline"]["machine"]
@@ -52,14 +52,14 @@ def sizes() -> str:
 
 
 def shown(result: Any, row: Figure) -> str:
-    """The value of a row with its unit."""
+    """Returns the value of a row with its unit."""
     for key in row.path.split("."):
         result = result[key]
     return f"{result:,.{row.digits}f} {row.unit}".strip()
 
 
 def operations() -> str:
-    """The page docs/operations.md: as it stands, with the figures of the results."""
+    """Returns the page docs/operations.md as it is, with the figures of the results."""
     before, opening, rest = (DOCS / "operations.md").read_text().partition(OPENING)
     _, closing, after = rest.partition(CLOSING)
     return f"{before}{opening}\n\n{sizes()}\n\n{closing}{after}"
