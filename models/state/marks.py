@@ -1,5 +1,6 @@
-"""Collects the rows that changed, for the next version. Kernels mark them (models/kernels/core/marks.py has the layout)
-and Python does.
+"""Collects the rows that changed, for the next version.
+
+Kernels mark them (models/kernels/core/marks.py has the layout) and Python does.
 """
 
 from __future__ import annotations

@@ -81,9 +81,11 @@ def gate(own, listed, weights):
 
 @kernel
 def set_terms(own, history, firsts, count, best, touched):
-    """Terms of the gate: one; log of the number of untouched candidates; the decayed share of the last ten events in
-    which the user was the first to touch the item; the same for the last event alone; the log mean exp of the untouched
-    candidates' scores; the log chance of the best touched candidate among the touched ones.
+    """Terms of the gate.
+
+    One; log of the number of untouched candidates; the decayed share of the last ten events in which the user was the
+    first to touch the item; the same for the last event alone; the log mean exp of the untouched candidates' scores;
+    the log chance of the best touched candidate among the touched ones.
 
     best, touched: largest score, and log sum exp of the scores, of touched candidates.
     """

@@ -82,8 +82,9 @@ def rank_of(scores, count, target):
 
 @scoring
 def reaching(scores, count, least):
-    """How many of the first `count` scores are `least` or more. Counted in f32, as wide as the scores: exact to 2**24,
-    and four times as many a step as in i64.
+    """How many of the first `count` scores are `least` or more.
+
+    Counted in f32, as wide as the scores: exact to 2**24, and four times as many a step as in i64.
     """
     total = np.float32(0)
     for at in range(count):

@@ -50,8 +50,9 @@ def shrunk(key, rate, applied, weight):
 
 @kernel
 def take_popularity(stats, tops, lists, item, applied, weight):
-    """Lower the item's three popularities, also in the lists. A list can then lack an item that is now more popular
-    than its last one, until that item is touched again.
+    """Lower the item's three popularities, also in the lists.
+
+    A list can then lack an item that is now more popular than its last one, until that item is touched again.
     """
     rates = (popularity.RATE_SHORT, popularity.RATE_MIDDLE, popularity.RATE_LONG)
     for life in range(3):

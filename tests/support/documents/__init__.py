@@ -1,1 +1,1 @@
-"""Pages written from the code, and the numbers they quote."""
+"""Pages written from the code, and the figures that they quote."""

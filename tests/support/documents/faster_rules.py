@@ -18,7 +18,7 @@ AGE = re.compile(r"(time\(\) - (?:max|min)\(\w+(?: > 0)?\) > )(\d+)\b")
 
 
 def divided(duration: str, factor: float) -> str:
-    """A duration as Prometheus writes it, divided.
+    """Divides a duration as Prometheus writes it.
 
     >>> divided("5m", 60), divided("30s", 60), divided("0m", 60)
     ('5000ms', '500ms', '0ms')
@@ -27,7 +27,7 @@ def divided(duration: str, factor: float) -> str:
 
 
 def faster_query(query: str, factor: float) -> str:
-    """A query with its windows and ages divided. ValueError for an age it does not understand.
+    """Divides the windows and ages of a query. Raises ValueError for an age that it does not understand.
 
     >>> faster_query("rate(a[5m]) > 0.05 and time() - max(b) > 120", 60)
     'rate(a[5000ms]) > 0.05 and time() - max(b) > 2'
@@ -39,7 +39,7 @@ def faster_query(query: str, factor: float) -> str:
 
 
 def faster_rules(text: str, factor: float) -> dict[str, Any]:
-    """The rule file with every duration divided."""
+    """Divides every duration of a rule file."""
     rules: dict[str, Any] = yaml.safe_load(text)
     for group in rules["groups"]:
         for rule in group["rules"]:
@@ -50,7 +50,7 @@ def faster_rules(text: str, factor: float) -> dict[str, Any]:
 
 
 def faster_settings(text: str, factor: float, targets: dict[str, list[str]], rules: str) -> dict[str, Any]:
-    """Prometheus's settings with the intervals divided, `targets` by job name, and another rule file.
+    """Divides the intervals of Prometheus's settings, and sets `targets` by job name and another rule file.
 
     The key is left out: on loopback the service asks for none.
     """

@@ -28,7 +28,7 @@ from tests.support.documents.meanings import BAD, RANGES
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Why a default is what it is, where the description alone does not say so.
+# Reasons of defaults, where the description alone does not give them.
 REASONS = {
     "kafka.partitions": "The learner reads all of them, so more do not make it faster; producers spread over them.",
     "kafka.replication": "The embedded broker and a single node have one; set 3 on a cluster.",
@@ -118,7 +118,7 @@ def shown(value: Any) -> str:
 
 
 def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """(dotted key, type, default, meaning and reason) of every setting."""
+    """Yields (dotted key, type, default, meaning and reason) of every setting."""
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if isinstance(value, BaseModel):
@@ -129,7 +129,7 @@ def settings_rows(section: BaseModel, above: str = "") -> Iterator[tuple[str, st
 
 
 def configuration() -> str:
-    """The page docs/configuration.md."""
+    """Returns the page docs/configuration.md."""
     settings = Settings()
     lines = [
         "# Configuration",
@@ -143,7 +143,7 @@ def configuration() -> str:
         "force and where each came from; it never prints a secret. Durations are in seconds, sizes in bytes.",
         "",
     ]
-    # Its defaults are shown; what has none must be given, so it is made without being checked.
+    # Shows its defaults. Fields without one must be given, so it is constructed without validation.
     mapping = MappingSettings.model_construct(topic=None, fields=None)
     parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, ""), ("[[mapping]]", mapping, "mapping.")]
     for key in type(settings).model_fields:
@@ -177,7 +177,7 @@ class Metric(NamedTuple):
 
 
 def metric_rows(registry: CollectorRegistry) -> list[Metric]:
-    """Every metric of ours in a registry."""
+    """Returns every metric of ours in a registry."""
     rows = []
     for collector in registry._collector_to_names:
         name, kind = getattr(collector, "_name", None), getattr(collector, "_type", "")
@@ -197,7 +197,7 @@ def label_ranges(collector: Any) -> dict[str, str]:
 
 
 def registries() -> dict[str, CollectorRegistry]:
-    """The registry of each process, by the words that name it."""
+    """Returns the registry of each process, by the name of the process."""
     learner = CollectorRegistry()
     LearnerTelemetry(learner, labels(Settings()))
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
@@ -212,11 +212,11 @@ UNITS = (
     ("_rate", "share"),
     ("_hit_difference", "share"),
 )
-"""Unit by the end of a name; longer ends first. What is not here counts things, or is 0 or 1."""
+"""Unit by the end of a name, longer ends first. Other metrics count things, or are 0 or 1."""
 
 
 def unit(name: str) -> str:
-    """The unit of a metric.
+    """Returns the unit of a metric.
 
     >>> unit("sluicegate_model_bytes"), unit("sluicegate_lease_held")
     ('B', '')
@@ -233,7 +233,7 @@ RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 
 
 def asks_for(query: str, metric: str) -> bool:
-    """Whether a query reads a metric, itself or through a recorded series.
+    """Whether a query reads a metric, directly or through a recorded series.
 
     >>> asks_for("sluicegate:served_late:ratio_rate5m > 1", "sluicegate_event_to_served_seconds")
     True
@@ -243,12 +243,12 @@ def asks_for(query: str, metric: str) -> bool:
 
 
 def alerts_on(metric: str) -> list[str]:
-    """Names of the alerts that read a metric."""
+    """Returns the names of the alerts that read a metric."""
     return [rule["alert"] for rule in RULES if "alert" in rule and asks_for(rule["expr"], metric)]
 
 
 def panels_of(metric: str) -> list[str]:
-    """`Dashboard: title` of the panels that show a metric; one that stands on two dashboards is named once."""
+    """Returns `Dashboard: title` of the panels that show a metric; a panel on two dashboards is named once."""
     found: dict[str, str] = {}
     for dashboard, rows in build.ROWS.items():
         for panel in (panel for _, panels in rows for panel in panels):
@@ -272,7 +272,7 @@ def seen_in(metric: Metric) -> str:
 
 
 def metrics() -> str:
-    """The page docs/metrics.md."""
+    """Returns the page docs/metrics.md."""
     lines = [
         "# Metrics",
         "",

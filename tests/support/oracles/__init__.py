@@ -1,1 +1,1 @@
-"""What must be true in the end, computed another way."""
+"""Results that must hold in the end, computed in another way."""

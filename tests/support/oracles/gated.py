@@ -1,4 +1,4 @@
-"""In: an installation and a stream. Out: what its gate does, asked over HTTP, and what its users see meanwhile."""
+"""Plays a stream to an installation, and watches over HTTP what its gate does and what its users see."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.support.streams.streams import Planned, Shop
 SHOP = Shop(seed=31)
 # Seconds of record time between events: 500 a second, of which some 50 are tested.
 INTERVAL = 0.002
-# Events a second that are sent: four times as fast as they were made.
+# Events sent per second: four times as fast as they were made.
 RATE = 2_000.0
-# The reference moves after this many compared events, so that a test need not wait for minutes.
+# The reference moves after so many compared events, so that a test need not wait for minutes.
 TESTED = 400
 GATE = {
     "gate__least_tested": TESTED,
@@ -31,8 +31,7 @@ GATE = {
     "gate__margin": 0.02,
     "learner__version_interval": 0.5,
     "learner__batch_size": 500,
-    # Sent many times as fast as they were made, events leave a learner on two cores no time to compare versions on all
-    # that it tests; at the pace of a shop they do.
+    # At many times a shop's pace a learner on two cores cannot compare versions on all events that it tests.
     "learner__evidence_share": 1.0,
 }
 
@@ -43,27 +42,27 @@ SLICE = 20_000
 
 # Share of the clean hit rate below which users notice.
 NOTICED = 0.9
-# Seconds that a stream begins in the past: late, but not so late that the gate waits.
+# Seconds that a stream begins in the past: late, but not late enough for the gate to wait.
 PAST = 600.0
 
 _learnt: dict[tuple[str, int, int, int], State] = {}
 
 
 class Stream:
-    """The events of a shop, one after the other, of the last minutes; `interval`: seconds between two."""
+    """Yields the events of a shop over the last minutes, one after the other, `interval` seconds apart."""
 
     def __init__(self, shop: Shop | Market | Journey, interval: float = INTERVAL) -> None:
         self.shop, self.interval = shop, interval
         self.sent, self.start = 0, time.time() - PAST
 
     def clean(self, count: int) -> list[Planned]:
-        """The next events as the shop's users make them. Where two slices meet, everybody begins a new visit."""
+        """Returns the next events of the shop's users. Where two slices meet, everybody begins a new visit."""
         made = self.shop.stream(count, self.start, self.sent, self.interval)
         self.sent += count
         return made
 
     def past(self, count: int) -> list[Planned]:
-        """What happened before: `count` events at 500 a second, whatever the interval; only before `clean`."""
+        """Returns `count` earlier events at 500 per second, whatever the interval; only before `clean`."""
         assert self.sent == 0, "the stream has begun"
         planned = self.shop.stream(count, self.start - count * INTERVAL, 0, INTERVAL)
         self.sent, self.start = count, self.start - count * self.interval
@@ -85,7 +84,7 @@ class Scene(NamedTuple):
     known: bool
 
     def noticed(self, clean: float) -> float:
-        """Hit rate below which users notice, where `clean` is what it was."""
+        """Returns the hit rate below which users notice a loss from `clean`."""
         return NOTICED * clean - (0.0 if self.known else 2.0 * (clean * (1.0 - clean) / ASKED) ** 0.5)
 
 
@@ -116,14 +115,14 @@ def status(service: Process) -> dict[str, Any]:
 
 
 def decisions(service: Process) -> list[dict[str, Any]]:
-    """The newest decisions, newest first."""
+    """Returns the newest decisions, newest first."""
     code, body = service.get("/gate/decisions?limit=200")
     assert code == 200, body
     return list(body["decisions"])
 
 
 def moves(service: Process) -> list[dict[str, Any]]:
-    """Decisions that changed what is served."""
+    """Returns the decisions that changed the champion."""
     return [each for each in decisions(service) if each["action"] in {"promote", "rollback"}]
 
 
@@ -132,7 +131,7 @@ def rollbacks(service: Process) -> list[dict[str, Any]]:
 
 
 def order(service: Process, verb: str, **more: object) -> dict[str, Any]:
-    """An operator's request, repeated while the gate is faster."""
+    """Makes an operator's request, and repeats it while the gate decides in between."""
     while True:
         body = {"reason": "acceptance", "revision": status(service)["revision"], **more}
         code, answer = service.ask("POST", f"/gate/{verb}", body)
@@ -148,10 +147,10 @@ def holds(service: Process) -> list[dict[str, Any]]:
 
 
 def grown(ours: Installation, stream: Stream, events: int = 30_000) -> str:
-    """A shop that has run for a while: the version it has come to, served and last known good; learnt here."""
+    """A shop that has run for a while: a version learned here is champion and reference."""
     ours.send_facts(stream.shop.facts(), stream.start)
     planned = stream.past(events)
-    # Equal for all tests of a shop but for the minutes between them.
+    # Equal for all tests of a shop, but for the minutes between them.
     key = type(stream.shop).__name__, stream.shop.seed, len(stream.shop.facts()), events
     if key not in _learnt:
         _learnt[key] = learnt(ours, stream.shop.facts(), planned)
@@ -159,7 +158,7 @@ def grown(ours: Installation, stream: Stream, events: int = 30_000) -> str:
 
 
 def endless(stream: Stream, most: int = 200_000) -> Iterator[Planned]:
-    """Clean events for as long as somebody takes them."""
+    """Yields clean events for as long as somebody takes them."""
     for _ in range(most // SLICE):
         yield from stream.clean(SLICE)
 
@@ -170,7 +169,7 @@ def consumed(ours: Installation) -> int:
 
 
 class Look(NamedTuple):
-    """What was served at one moment: events consumed by then, its hit rate, and that of the newest version."""
+    """A look at one moment: events consumed by the champion, its hit rate, and that of the newest version."""
 
     consumed: int
     served: float
@@ -178,7 +177,7 @@ class Look(NamedTuple):
 
 
 class Watch(threading.Thread):
-    """Measures what is served, and what a gate that always promotes would serve, on clean questions."""
+    """Measures the champion, and what a gate that always promotes would serve, on clean questions."""
 
     def __init__(self, ours: Installation, service: Process, probe: Probe) -> None:
         super().__init__(name="watch", daemon=True)
@@ -188,7 +187,7 @@ class Watch(threading.Thread):
         self.looks: list[Look] = []
 
     def run(self) -> None:
-        """The thread: a look each half second."""
+        """Runs the thread: a look every half second."""
         while not self._enough.wait(0.5):
             found = status(self._service)
             served, head = self._rate(found["serving"]), self._rate(found["head"])
@@ -200,14 +199,14 @@ class Watch(threading.Thread):
         return self._rates[version]
 
     def finish(self) -> list[Look]:
-        """All looks."""
+        """Returns all looks."""
         self._enough.set()
         self.join()
         return self.looks
 
 
 def longest(looks: Iterable[Look], low: float) -> int:
-    """Events of the longest stretch in which what is served stayed below `low`."""
+    """Returns the events of the longest stretch in which the champion stayed below `low`."""
     most = begun = 0
     for before, look in pairwise(looks):
         if look.served >= low:
@@ -219,7 +218,7 @@ def longest(looks: Iterable[Look], low: float) -> int:
 
 
 def run(ours: Installation, planned: list[Planned], *alive: Process, rate: float = RATE) -> None:
-    """Send events at a steady rate, and wait until they are learnt."""
+    """Sends events at a steady rate, and waits until they are learned."""
     feed = ours.feed(planned, rate)
     ours.wait(lambda: not feed.is_alive(), "the stretch is sent", *alive, timeout=300.0)
     feed.finish()

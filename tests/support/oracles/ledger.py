@@ -1,7 +1,7 @@
-"""In: what Kafka acknowledged and what must become of it. Out: the digest and the counts every version must show.
+"""Keeps what Kafka acknowledged, and computes the digest and the counts that every version must show.
 
-The other side of the two oracles: nothing here runs the learner's code. Of the hash of a record's place, which defines
-the digest, this is a second implementation, on plain integers.
+Nothing here runs the learner's code. The hash of a record's place, which defines the digest, is implemented a second
+time, on plain integers.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import xxhash
 from tests.support.streams.streams import LEARNT
 
 NO_ACTION = ("search", "impression")
-"""Types that are no action of the user towards an item, and so are not in the history."""
+"""Types that are no action of a user on an item, so the history does not hold them."""
 
 Offsets = Mapping[str, Mapping[int, int]]
-"""topic -> partition -> next offset: what lies below it counts."""
+"""topic -> partition -> next offset. Records below it count."""
 
 
 class Sent(NamedTuple):
-    """One acknowledged record and the outcome it must have; `event` is None for a record that is no event."""
+    """An acknowledged record and the outcome that it must have. `event` is None for a record that is no event."""
 
     topic: str
     partition: int
@@ -52,19 +52,19 @@ def record_hash(topic: str, partition: int, offset: int) -> int:
 
 
 class Ledger:
-    """Everything the producer side got acknowledged. Safe to add to from the producer's thread."""
+    """All records that were acknowledged to the producer. The producer's thread may add to it."""
 
     def __init__(self) -> None:
         self._sent: list[Sent] = []
         self._lock = threading.Lock()
 
     def add(self, topic: str, partition: int, offset: int, event: Mapping[str, Any] | None, outcome: str) -> None:
-        """One record was acknowledged at this place."""
+        """Adds a record that was acknowledged at this place."""
         with self._lock:
             self._sent.append(Sent(topic, partition, offset, event, outcome))
 
     def forget(self, topic: str, below: Mapping[int, int]) -> int:
-        """The log lost what lies below these offsets before it was read: it no longer counts. How many that were."""
+        """Forgets records below these offsets, which the log lost before they were read. Returns their number."""
         with self._lock:
             kept = [each for each in self._sent if each.topic != topic or each.offset >= below.get(each.partition, 0)]
             lost = len(self._sent) - len(kept)
@@ -76,7 +76,7 @@ class Ledger:
             return len(self._sent)
 
     def records(self, below: Offsets | None = None) -> list[Sent]:
-        """What was sent, or only what lies below these offsets; a partition they do not name has nothing below."""
+        """Returns the records sent, or only those below these offsets; of a partition that they do not name, none."""
         with self._lock:
             sent = list(self._sent)
         if below is None:
@@ -84,26 +84,27 @@ class Ledger:
         return [each for each in sent if each.offset < below.get(each.topic, {}).get(each.partition, 0)]
 
     def digest(self, below: Offsets | None = None) -> int:
-        """Sum of the hashes of all places, mod 2**64."""
+        """Returns the sum of the hashes of all places, mod 2**64."""
         return sum(record_hash(each.topic, each.partition, each.offset) for each in self.records(below)) % (1 << 64)
 
     def outcomes(self, below: Offsets | None = None) -> dict[str, int]:
-        """Records by the outcome they must have."""
+        """Returns the number of records by the outcome that they must have."""
         return dict(Counter(each.outcome for each in self.records(below)))
 
     def per_item(self, below: Offsets | None = None) -> dict[str, int]:
-        """Learnt events by item."""
+        """Returns the number of learned events by item."""
         return dict(Counter(event["item_id"] for event in self._learnt(below) if event.get("item_id")))
 
     def per_user(self, below: Offsets | None = None) -> dict[str, int]:
-        """Learnt events by user, searches without an item included."""
+        """Returns the number of learned events by user, including searches without an item."""
         return dict(Counter(event["user_id"] for event in self._learnt(below)))
 
     def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
-        """The items of a user's newest learnt actions, newest first: what the service must read. For one partition."""
-        mine = [each for each in self.records(below) if each.event is not None and each.event["user_id"] == user]
-        mine.sort(key=lambda each: each.offset, reverse=True)
-        acted = [each.event for each in mine if each.outcome == LEARNT and each.event is not None]
+        """Returns the items of a user's newest learned actions, newest first, as the service must read them. For one
+        partition."""
+        own = [each for each in self.records(below) if each.event is not None and each.event["user_id"] == user]
+        own.sort(key=lambda each: each.offset, reverse=True)
+        acted = [each.event for each in own if each.outcome == LEARNT and each.event is not None]
         return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][
             :newest
         ]

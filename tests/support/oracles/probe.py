@@ -1,4 +1,4 @@
-"""In: clean events of a made-up shop. Out: how often a version's first 20 hold what the user did next."""
+"""Measures how often the first 20 of a version hold the next item of a user, on clean events of a made-up shop."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from models.state.state import State
 from tests.support.streams.streams import Planned
 
 POSITIVE = ("click", "favourite", "cart", "purchase")
-# Events a history holds, newest first, and events that are asked for.
+# Events of a history, newest first, and number of questions.
 LENGTH, ASKED = 20, 500
 DEPTH = 20
 
 
 class Question(NamedTuple):
-    """A history, newest first, and what came next."""
+    """A history, newest first, and the item that followed."""
 
     items: list[str]
     times: list[float]
@@ -28,14 +28,14 @@ class Question(NamedTuple):
 
 
 class Probe:
-    """Clean traffic that nothing learns from: the same questions for every version."""
+    """Questions from clean traffic that nothing learns from, the same for every version."""
 
     def __init__(self, shop: object, planned: list[Planned]) -> None:
         self.questions = questions(planned)[-ASKED:]
         assert len(self.questions) == ASKED, f"{len(self.questions)} questions: give more events of {shop}"
 
     def hit_rate(self, state: State) -> float:
-        """Share of the questions whose answer holds what came next."""
+        """Returns the share of the questions whose answer holds the item that followed."""
         recommender, scratch = Recommender(state), new_scratch()
         hits = 0
         for asked in self.questions:
@@ -45,7 +45,7 @@ class Probe:
 
 
 def questions(planned: list[Planned]) -> list[Question]:
-    """Every positive event on another item than the one before, as a question about what its user does next."""
+    """Makes a question of every positive event on another item than the one before."""
     past: dict[str, list[tuple[str, float, int]]] = defaultdict(list)
     found = []
     for each in planned:

@@ -1,6 +1,6 @@
-"""In: a slice of the demo's purchases. Out: what each contender made of it, and how that stands against the record.
+"""Runs a slice of the demo's purchases, and compares each contender's figures with the record.
 
-`python -m tests.support.oracles.quality_slice` writes the record anew, after a change that is meant to move figures.
+`python -m tests.support.oracles.quality_slice` writes the record again, after a change that is meant to move figures.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ERRORS: Final = 2.0
 """Standard errors of the paired difference that count as noise."""
 
 LEAST: Final = 0.003
-"""A loss below this is none: rounding on another machine moves a few ranks, and the paired error is then tiny."""
+"""Smallest loss that counts: rounding on another machine moves a few ranks, and the paired error is then tiny."""
 
 
 class Loss(NamedTuple):
-    """A contender that ranks worse than it did."""
+    """A contender that ranks worse than the record."""
 
     contender: str
     measure: str
@@ -48,7 +48,7 @@ class Loss(NamedTuple):
 
 
 def slice_stream() -> Stream:
-    """The last LINES purchases as the learner would get them, facts of all products first."""
+    """Returns the last LINES purchases as the learner would get them, facts of all products first."""
     bought = purchases(LINES, LAST)
     rules = EventRules()
     facts = {item: ItemFacts(**known) for item, known in bought.facts.items()}
@@ -60,7 +60,7 @@ def _event(fields: dict[str, Any], rules: EventRules) -> Any:
 
 
 def measured() -> dict[str, Any]:
-    """The figures of now: per contender the means, and for those watched the rank of each evaluated event."""
+    """Returns today's figures: means of each contender, and of the watched ones the rank of each evaluated event."""
     stream = slice_stream()
     own = run_recommender(stream, PLAN, time.perf_counter)
     kept = late(own.tested.places, len(stream.events))
@@ -80,7 +80,8 @@ def _means(ranks: Array) -> dict[str, float]:
 
 
 def losses(recorded: dict[str, Any], now: dict[str, Any]) -> list[Loss]:
-    """What ranks worse than recorded, beyond the noise: event by event, so that what is the same cancels out.
+    """Returns the contenders that rank worse than recorded, beyond the noise. Events are paired, so equal ranks cancel
+    out.
 
     >>> ranks = [1, 2, 0, 5] * 50
     >>> one = {"ranks": {name: ranks for name in WATCHED}}
@@ -101,7 +102,7 @@ def losses(recorded: dict[str, Any], now: dict[str, Any]) -> list[Loss]:
 
 
 def main() -> None:
-    """Write the record."""
+    """Writes the record."""
     now = measured()
     before = json.loads(RECORD.read_text()) if RECORD.exists() else now
     if before["evaluated"] == now["evaluated"]:

@@ -1,4 +1,4 @@
-"""Nothing in. Out: an event with what the recommender reads of one, and no more."""
+"""An event with the fields that the recommender reads, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder and a port in, a running single-node Apache Kafka (KRaft) out; needs Java 17 and, the first time, Maven.
+"""Runs a single-node Apache Kafka (KRaft). Needs Java 17 and, the first time, Maven.
 
 `python -m tests.support.processes.apache_kafka` prints the bootstrap address and runs one until Ctrl-C.
 """
@@ -49,7 +49,7 @@ broker.session.timeout.ms=3000
 
 
 def libraries(cache: Path | None = None) -> Path:
-    """The folder with Kafka's jars, filled by Maven on first use (43 MB, under a minute)."""
+    """Returns the folder with Kafka's jars; Maven fills it on first use (43 MB, under a minute)."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sluicegate"
     home = (cache or default) / f"kafka-{VERSION}"
     home.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _download(home: Path, libs: Path) -> None:
 
 
 class ApacheKafka(Installed):
-    """One broker; `kill` leaves a log that `start` recovers."""
+    """A broker. `kill` leaves a log that `start` recovers."""
 
     patience = START_SECONDS
     farewell = 30.0
@@ -94,7 +94,7 @@ class ApacheKafka(Installed):
 
     @property
     def bootstrap(self) -> str:
-        """The address clients connect to."""
+        """The address that clients connect to."""
         return f"127.0.0.1:{self.port}"
 
     address = bootstrap
@@ -127,7 +127,7 @@ class ApacheKafka(Installed):
 
 
 def brokers_known(port: int) -> int:
-    """How many brokers a Metadata request (version 1, no topics) names; 0 while nothing answers.
+    """Returns the number of brokers that a Metadata request (version 1, no topics) names; 0 while nothing answers.
 
     Asked in eight lines of the protocol itself, so that a broker that is starting fills no client's log.
     """

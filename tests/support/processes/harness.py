@@ -1,4 +1,4 @@
-"""In: a Kafka and a Redis. Out: one installation of ours on them: topics, real processes, and what was sent and learnt.
+"""An installation on a Kafka and a Redis: topics, real processes, and a ledger of the events that were sent.
 
 Each installation has a namespace of its own, so that many of them share one broker and one Redis.
 """
@@ -28,15 +28,15 @@ from tests.support.streams.traffic import Traffic
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Versions five times a second and small batches, so that a kill strikes a commit often even where a backlog is learnt;
-# the rest as it is set in production.
+# Versions five times a second and small batches, so that a kill often strikes a commit, even with a backlog to learn;
+# the rest as in production.
 FAST = {
     "learner__version_interval": 0.2,
     "learner__batch_size": 200,
     "witness__estimators": "",
     "kafka__refresh_interval": 1,
 }
-# Users whose history in Redis is held against the ledger, each with a pass over all of it.
+# Users whose history in Redis is compared with the ledger; each takes a pass over all of it.
 HISTORIES = 10
 # Lines of each process's log that a failed test shows.
 LOG_LINES = 30
@@ -60,11 +60,11 @@ class Installation(Traffic):
         self.store = Store.for_service(self.settings)
 
     def learner(self, *, wait: bool = True, **settings: object) -> Process:
-        """Start `python -m streaming`; with `wait`, return when it is ready (learning or standing by)."""
+        """Starts `python -m streaming`; with `wait`, returns when it is ready (learning or standing by)."""
         return self._start("learner", ["streaming"], "learner__metrics_port", wait, settings)
 
     def service(self, *, wait: bool = True, **settings: object) -> Process:
-        """Start `python -m service`; with `wait`, return when /readyz says it answers."""
+        """Starts `python -m service`; with `wait`, returns when /readyz says that it answers."""
         return self._start("service", ["service"], "service__port", wait, settings)
 
     def _start(self, name: str, module: list[str], port_key: str, wait: bool, settings: dict[str, object]) -> Process:
@@ -81,7 +81,7 @@ class Installation(Traffic):
     def wait(
         self, condition: Callable[[], bool], what: str, *alive: Process, timeout: float = PATIENCE, pause: float = 0.05
     ) -> None:
-        """Poll until the condition holds; fails at once, with the log, when a process that must live has died."""
+        """Polls until the condition holds. Fails at once, with the log, when a process that must live has died."""
 
         def holds() -> bool:
             for process in alive:
@@ -94,7 +94,7 @@ class Installation(Traffic):
             raise Late(f"{late}\n{self.standing()}") from None
 
     def close(self) -> None:
-        """Kill what runs; nothing of this installation stays behind but its topics and keys."""
+        """Kills all processes. Only topics and keys of this installation remain."""
         for process in self.processes:
             process.resume()
             process.kill()
@@ -102,12 +102,12 @@ class Installation(Traffic):
         self.store.close()
 
     def logs(self) -> str:
-        """The end of each process's log."""
+        """Returns the end of each process's log."""
         tails = ("\n".join(each.log.read_text(errors="replace").splitlines()[-LOG_LINES:]) for each in self.processes)
         return "\n".join(f"--- {each.log.name}\n{tail}" for each, tail in zip(self.processes, tails, strict=True))
 
     def head(self) -> Manifest | None:
-        """The manifest of the newest version; None while there is none, or none can be read."""
+        """Returns the manifest of the newest version; None while there is none, or none can be read."""
         try:
             pointer = self.store.head()
             return self.store.manifest(pointer.id) if pointer is not None else None
@@ -115,7 +115,7 @@ class Installation(Traffic):
             return None
 
     def learnt(self) -> bool:
-        """Whether the newest version has consumed exactly what the ledger holds."""
+        """Whether the newest version has consumed exactly the records of the ledger."""
         head = self.head()
         return (
             head is not None
@@ -124,7 +124,7 @@ class Installation(Traffic):
         )
 
     def wait_learnt(self, *alive: Process, timeout: float = PATIENCE) -> Manifest:
-        """Wait until everything acknowledged is in the newest version; its manifest."""
+        """Waits until everything acknowledged is in the newest version, and returns its manifest."""
         self.flush()
         self.wait(self.learnt, "everything sent is in the newest version", *alive, timeout=timeout)
         head = self.head()
@@ -132,19 +132,19 @@ class Installation(Traffic):
         return head
 
     def standing(self) -> str:
-        """In one line, where the newest version stands against the ledger."""
+        """Compares the newest version with the ledger, in one line."""
         head = self.head()
         found = "no version" if head is None else f"version {head.id}: {head.progress}"
         return f"{found}; the ledger has {len(self.ledger)} records, {self.ledger.outcomes()}"
 
     def load(self, which: str = "head") -> versions.Loaded:
-        """The state of a version, loaded as the learner would."""
+        """Returns the state of a version, loaded as the learner would."""
         loaded = versions.load(self.store, which, SCHEMA, served_only=False)
         assert loaded is not None, "there is no version"
         return loaded
 
     def verify(self) -> None:
-        """The newest version has consumed each record once and learnt each event once; histories hold each once."""
+        """Asserts that the newest version consumed and learned everything once, and that histories hold it once."""
         loaded = self.load()
         progress = loaded.manifest.progress
         assert progress.consumed == len(self.ledger), self.standing()
@@ -168,13 +168,13 @@ class Installation(Traffic):
 
 
 def counts(state: State, space: str, table: str) -> dict[str, int]:
-    """Events by id as the learning kernel counted them; ids with none are left out."""
+    """Returns the events by id as the learning kernel counted them, without ids that have none."""
     column = state.tables[table].columns["events"]
     return {key: int(column[row]) for key, row in state.keys[space].rows.items() if column[row]}
 
 
 def differences(one: State, other: State) -> list[str]:
-    """The columns, as table.column, in which two states do not hold the same bytes; key spaces by their name."""
+    """Returns the columns, as table.column, and the key spaces in which the bytes of two states differ."""
     found = [name for name, keys in one.keys.items() if keys.ids != other.keys[name].ids]
     for name, data in one.tables.items():
         used = one.keys[data.table.keys].capacity * data.table.width
@@ -185,12 +185,12 @@ def differences(one: State, other: State) -> list[str]:
 
 
 def variables(settings: Mapping[str, object]) -> dict[str, str]:
-    """Settings as environment variables: `learner__lease_ttl=2` is SLUICEGATE_LEARNER__LEASE_TTL=2."""
+    """Returns settings as environment variables: `learner__lease_ttl=2` is SLUICEGATE_LEARNER__LEASE_TTL=2."""
     return {f"SLUICEGATE_{name.upper()}": str(value) for name, value in settings.items() if value is not None}
 
 
 def _clean_environment() -> dict[str, str]:
-    """Our environment without settings of ours, and with the kernels that `make setup` compiled."""
+    """Returns our environment without settings of ours, and with the kernels that `make setup` compiled."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".venv" / "kernels"))
     return environ

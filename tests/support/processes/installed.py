@@ -1,4 +1,4 @@
-"""An installed server and a folder in, a process whose data outlive it out: what Kafka and redis-server share."""
+"""The base of Kafka and redis-server in tests: an installed server whose data outlive its process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.processes.processes import Missing, Server, wait_until
 
 
 class Installed(ABC):
-    """One server whose data outlive `stop`, `kill` and `start` as long as the folder does.
+    """A server whose data outlive `stop`, `kill` and `start`, as long as the folder exists.
 
     Used as a context manager it starts on entry and stops on exit; without a folder it makes and removes its own.
     """
 
     patience = 30.0
-    """Seconds to start; far above what an idle machine takes."""
+    """Seconds to start, far more than an idle machine needs."""
     farewell = 20.0
     """Seconds to shut down cleanly."""
 
@@ -35,11 +35,11 @@ class Installed(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """What clients connect to."""
+        """The address that clients connect to."""
 
     @abstractmethod
     def prepare(self) -> Server:
-        """Write what the server reads at its start; returns it, not yet started."""
+        """Writes the files that the server reads at its start, and returns the server, not started yet."""
 
     @property
     def alive(self) -> bool:

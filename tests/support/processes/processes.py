@@ -1,4 +1,4 @@
-"""A command line in, a server process out that cannot outlive the test run and can be killed without warning."""
+"""Starts server processes that cannot outlive the test run and can be killed without warning."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Missing(RuntimeError):
 
 
 class Late(AssertionError):
-    """A condition that was waited for did not come about in time."""
+    """A condition did not come true in time."""
 
 
 def program(name: str, package: str) -> str:
-    """The full path of a program, or `Missing` with the package that brings it."""
+    """Returns the full path of a program. Raises `Missing` with the package that has it."""
     path = which(name)
     if path is None:
         raise Missing(f"'{name}' was not found. On Debian and Ubuntu: apt-get install {package}")

@@ -1,4 +1,4 @@
-"""Targets in, a running Prometheus with our alert rules that scrapes them out; needs Debian's package prometheus."""
+"""Runs a Prometheus with our alert rules that scrapes given targets. Needs Debian's package prometheus."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PERIOD = 0.5
 
 
 class Prometheus:
-    """Scrapes with the shipped settings and rules, only faster; `query` asks it. A context manager."""
+    """A Prometheus with the shipped settings and rules, only faster. A context manager."""
 
     def __init__(self, folder: Path, targets: dict[str, list[str]], factor: float = 1.0) -> None:
-        """`targets`: addresses by job name. Every duration of the rules is divided by `factor`."""
+        """Takes `targets`, addresses by job name. Divides every duration of the rules by `factor`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         rules = folder / "alerts.yml"
@@ -45,24 +45,24 @@ class Prometheus:
             return False
 
     def query(self, promql: str) -> list[dict[str, Any]]:
-        """The samples of an instant query whose value is a number; raises HTTPError for one that is not PromQL."""
+        """Returns the samples of an instant query whose value is a number. Raises HTTPError when it is not PromQL."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": promql})
         with urllib.request.urlopen(url, timeout=5) as answer:
             found = json.load(answer)["data"]["result"]
         return [sample for sample in found if not math.isnan(float(sample["value"][1]))]
 
     def rules(self) -> list[dict[str, Any]]:
-        """Every alert rule, with its health and last error."""
+        """Returns every alert rule, with its health and last error."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=5) as answer:
             groups = json.load(answer)["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
     def firing(self) -> set[str]:
-        """Alerts that fire now."""
+        """Returns the alerts that fire now."""
         return {rule["name"] for rule in self.rules() if rule.get("state") == "firing"}
 
     def fired(self, seconds: float) -> set[str]:
-        """Alerts that fired at any moment of the last `seconds`."""
+        """Returns the alerts that fired at any moment of the last `seconds`."""
         window = f"{round(1000 * seconds)}ms"
         found = self.query(f'count by (alertname) (count_over_time(ALERTS{{alertstate="firing"}}[{window}]))')
         return {sample["metric"]["alertname"] for sample in found}

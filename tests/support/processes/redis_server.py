@@ -1,4 +1,4 @@
-"""A folder and a port in, a running redis-server with an append-only file out; needs Debian's redis-server.
+"""Runs a redis-server with an append-only file. Needs Debian's redis-server.
 
 `python -m tests.support.processes.redis_server` prints the URL and runs one until Ctrl-C.
 """
@@ -16,7 +16,7 @@ from tests.support.processes.processes import Server, program
 
 
 class RedisServer(Installed):
-    """One Redis with an append-only file.
+    """A Redis with an append-only file.
 
     Every acknowledged write is in the kernel's page cache, so a killed process loses none (a killed machine could
     lose the last second: `appendfsync everysec`).
@@ -37,7 +37,7 @@ class RedisServer(Installed):
 
     @property
     def url(self) -> str:
-        """The address clients connect to."""
+        """The address that clients connect to."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     address = url

@@ -1,4 +1,4 @@
-"""In: a module of ours and its environment. Out: the learner or the service as a process to ask and to kill."""
+"""Starts the learner or the service as a process that a test can ask and kill."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.processes.processes import Server, wait_until
 
-# Seconds in which anything asked for must have happened; each wait returns as soon as it has.
+# Most seconds of a wait; each returns as soon as its condition holds.
 PATIENCE = 60.0
 
 
 class Process(Server):
-    """The learner or the service as a process of its own: killed, paused, asked to stop, and asked what it shows."""
+    """The learner or the service as a process of its own, to kill, to pause, to stop and to ask."""
 
     def __init__(self, name: str, command: list[str], port: int, log: Path, env: Mapping[str, str]) -> None:
         super().__init__(name, command, port, log, lambda _: True, env)
 
     @property
     def code(self) -> int | None:
-        """Exit status, None while it runs; negative for a signal."""
+        """Exit status; None while it runs, negative for a signal."""
         assert self._process is not None, f"{self.name} was never started or already reaped"
         return self._process.poll()
 
     def wait_exit(self, timeout: float = PATIENCE) -> int:
-        """The exit status, once it has ended."""
+        """Waits for the end and returns the exit status."""
         wait_until(lambda: self.code is not None, f"the end of {self.name}", timeout)
         assert self.code is not None
         return self.code
 
     def said(self, words: str) -> bool:
-        """Whether its log holds these words."""
+        """Whether its log holds this text."""
         return words in self.log.read_text(errors="replace")
 
     def pause(self) -> None:
-        """SIGSTOP: the process stands still without knowing."""
+        """SIGSTOP: the process stops without noticing."""
         self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -50,15 +50,15 @@ class Process(Server):
         self.signal(signal.SIGCONT)
 
     def terminate(self) -> None:
-        """SIGTERM, and no waiting."""
+        """SIGTERM, without waiting."""
         self.signal(signal.SIGTERM)
 
     def get(self, path: str, timeout: float = 5.0) -> tuple[int, Any]:
-        """(status, body) of a GET: parsed when it is JSON. Status 0: nothing answers."""
+        """Sends a GET and returns (status, body), parsed when it is JSON. Status 0: nothing answers."""
         return self.ask("GET", path, timeout=timeout)
 
     def ask(self, method: str, path: str, body: Any = None, timeout: float = 5.0) -> tuple[int, Any]:
-        """(status, body) of a request with a JSON body."""
+        """Sends a request with a JSON body and returns (status, body)."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}{path}", data, method=method)
         if data is not None:
@@ -72,7 +72,7 @@ class Process(Server):
             return 0, None
 
     def metrics(self) -> dict[str, float]:
-        """Every sample of /metrics: `name` or `name{label=value}` to its value; empty while nothing answers."""
+        """Returns the samples of /metrics by `name` or `name{label=value}`; none while nothing answers."""
         status, text = self.get("/metrics")
         if status != 200:
             return {}

@@ -1,4 +1,4 @@
-"""Folders and docs/operations.md in, an Apache Kafka and a Redis with TLS, logins and rights out; needs openssl."""
+"""Runs an Apache Kafka and a Redis with TLS, logins and the rights of docs/operations.md. Needs openssl."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LISTENER = "listener.name.secure"
 
 
 class Certificates:
-    """An authority and a certificate of 127.0.0.1 that it signed, as PEM files in a folder."""
+    """An authority, and a certificate of 127.0.0.1 that it signed, as PEM files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,14 +59,14 @@ def _fresh(key: Path) -> tuple[object, ...]:
 
 
 def openssl(*words: object) -> None:
-    """Run openssl; its words when it fails."""
+    """Runs openssl, and raises with its output when it fails."""
     command = [program("openssl", "openssl"), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 class SecuredKafka(ApacheKafka):
-    """A broker with two doors: one with TLS, a login and rights, and an open one for the test, which may do all."""
+    """A broker with two listeners: one with TLS, logins and rights, and an open one for the test, which may do all."""
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
         self.secure_port = free_port()
@@ -77,15 +77,15 @@ class SecuredKafka(ApacheKafka):
 
     @property
     def secure(self) -> str:
-        """Address of the door with TLS and a login."""
+        """Address of the listener with TLS and logins."""
         return f"127.0.0.1:{self.secure_port}"
 
     def admin(self) -> Any:
-        """A client that may do all; the caller closes it."""
+        """Returns a client that may do all. The caller closes it."""
         return KafkaAdminClient(bootstrap_servers=self.bootstrap)
 
     def add_scram_users(self) -> None:
-        """Learner, service and a stranger without rights, for both SCRAM mechanisms."""
+        """Creates learner, service and a stranger without rights, for both SCRAM mechanisms."""
         admin = self.admin()
         try:
             wanted = [
@@ -99,7 +99,7 @@ class SecuredKafka(ApacheKafka):
             admin.close()
 
     def grant(self, namespace: str) -> None:
-        """The rights that docs/operations.md lists, for the topics of a namespace."""
+        """Grants the rights that docs/operations.md lists, for the topics of a namespace."""
         admin = self.admin()
         try:
             wanted = [
@@ -122,7 +122,7 @@ def _resource(kind: str, name: str) -> ResourcePattern:
 
 
 def documented_rights(namespace: str) -> list[tuple[str, str, str, str]]:
-    """(user, operation, topic or group, its name in this namespace) of each row of the table."""
+    """Returns (user, operation, topic or group, its name in this namespace) of each row of the table."""
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (topic|group) `([\w.]+)` \|$", OPERATIONS.read_text(), re.MULTILINE)
     assert rows, "docs/operations.md lists no rights"
     return [
@@ -148,7 +148,7 @@ def _properties(secure_port: int, certificates: Certificates) -> dict[str, str]:
         f"{LISTENER}.scram-sha-512.sasl.jaas.config": f"{JAAS}.scram.ScramLoginModule required;",
         f"{LISTENER}.oauthbearer.sasl.jaas.config": f"{JAAS}.oauthbearer.OAuthBearerLoginModule required;",
         f"{LISTENER}.oauthbearer.sasl.server.callback.handler.class": unsecured,
-        # Logins by token end after 3 s, so that what lasts longer has to log in anew.
+        # Logins by token end after 3 s, so that a longer connection has to log in again.
         f"{LISTENER}.oauthbearer.connections.max.reauth.ms": "3000",
         f"{LISTENER}.ssl.keystore.type": "PEM",
         f"{LISTENER}.ssl.keystore.location": str(certificates.keystore),
@@ -156,7 +156,7 @@ def _properties(secure_port: int, certificates: Certificates) -> dict[str, str]:
 
 
 class SecuredRedis(RedisServer):
-    """A Redis with two doors: one with TLS, and an open one for the test; its users are those of docs/operations.md."""
+    """A Redis with two ports: one with TLS, and an open one for the test. Its users are those of docs/operations.md."""
 
     def __init__(self, folder: Path, certificates: Certificates, namespace: str) -> None:
         super().__init__(folder)
@@ -165,7 +165,7 @@ class SecuredRedis(RedisServer):
 
     @property
     def secure(self) -> str:
-        """Address of the door with TLS."""
+        """Address of the port with TLS."""
         return f"rediss://127.0.0.1:{self.secure_port}/0"
 
     def _command(self) -> list[str]:
@@ -178,7 +178,7 @@ class SecuredRedis(RedisServer):
 
 
 def documented_users(namespace: str) -> str:
-    """The ACL file of docs/operations.md, for a namespace, and a user who may do next to nothing."""
+    """Returns the ACL file of docs/operations.md, for a namespace, with a user who may do next to nothing."""
     lines = [line for line in OPERATIONS.read_text().splitlines() if line.startswith("user sluicegate-")]
     assert len(lines) == 2, "docs/operations.md has the ACLs of learner and service"
     text = "\n".join([*lines, f"user {STRANGER} on >PASSWORD -@all +@connection ~nothing"]) + "\n"

@@ -1,4 +1,4 @@
-"""In: events and settings. Out: versions in Redis, written by the real checkpointer, and a real service on a port."""
+"""Writes versions into Redis with the real checkpointer, and runs a real service on a port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ START = 1_700_000_000.0
 
 
 class Learner:
-    """The learner without its topic: learns what it is given, and commits a version when told."""
+    """The learner without its topic: learns given events, and commits a version on request."""
 
     def __init__(self, settings: Settings, clock: float | None = None) -> None:
         self.store = Store.for_learner(settings)
@@ -47,7 +47,7 @@ class Learner:
         self._facts = 0
 
     def learn(self, events: Sequence[tuple[str, str]], kind: int = 0, query: str | None = None) -> None:
-        """Learn (user, item) events, and write them into the users' histories."""
+        """Learns (user, item) events, and writes them into the users' histories."""
         real = []
         entries: dict[str, list[tuple[int, int, float, int, str]]] = {}
         first = self.progress.consumed
@@ -60,7 +60,7 @@ class Learner:
         self.progress.advance("events", 0, list(range(first, first + len(real))), self.now)
 
     def describe(self, items: dict[str, ItemFacts | None]) -> None:
-        """Say what items are; None removes one."""
+        """Sets the facts of items; None removes one."""
         changes = []
         for item, told in items.items():
             changes.append((0, self._facts, item, told))
@@ -69,7 +69,7 @@ class Learner:
         self.recommender.describe([(item, told) for item, told in items.items() if told is not None])
 
     def commit(self, standing: Standing | None = None) -> str:
-        """Write a version, with what it says of how it stands; returns its id."""
+        """Writes a version with a standing, and returns its id."""
         evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2}
         if standing is not None:
             evidence["standing"] = msgspec.to_builtins(standing)
@@ -79,13 +79,13 @@ class Learner:
         return self.checkpointer.last.id
 
     def close(self) -> None:
-        """Stop its threads."""
+        """Stops its threads."""
         self.checkpointer.close()
         self.store.close()
 
 
 def shop(users: int = 20, items: int = 30, rounds: int = 3) -> list[tuple[str, str]]:
-    """Events with a known taste: user n likes items that equal n modulo 5."""
+    """Returns events with a known taste: user n likes items that equal n modulo 5."""
     return [
         (f"user-{user}", f"item-{(user + 5 * turn * (user + 1)) % items}")
         for turn in range(rounds)
@@ -95,7 +95,7 @@ def shop(users: int = 20, items: int = 30, rounds: int = 3) -> list[tuple[str, s
 
 @contextlib.contextmanager
 def learner(settings: Settings) -> Iterator[Learner]:
-    """A learner that is closed again."""
+    """Yields a learner and closes it."""
     made = Learner(settings)
     try:
         yield made
@@ -121,13 +121,13 @@ class Served:
         return self.http.post(path, **more)
 
     def items(self, path: str, **more: Any) -> list[str]:
-        """The item ids of a slate."""
+        """Returns the item ids of a slate."""
         answer = self.get(path, **more)
         assert answer.status_code == 200, answer.text
         return [item["item_id"] for item in answer.json()["items"]]
 
     def sample(self, name: str, **labels: str) -> float:
-        """The value of a metric."""
+        """Returns the value of a metric."""
         found = self.context.telemetry.registry.get_sample_value(name, labels)
         assert found is not None, f"no sample {name} {labels}"
         return float(found)
@@ -135,7 +135,7 @@ class Served:
 
 @contextlib.contextmanager
 def service(settings: Settings, **how: Any) -> Iterator[Served]:
-    """A service, answering when the block begins and gone when it ends."""
+    """Runs a service: it answers when the block begins, and is gone when it ends."""
     app = create_app(settings, **how)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -162,19 +162,19 @@ def service(settings: Settings, **how: Any) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def connected(settings: Settings, **how: Any) -> Iterator[Served]:
-    """The same once its producer is connected. The topics must exist."""
+    """Runs a service whose producer is connected. The topics must exist."""
     with service(settings, **how) as running:
         eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
         yield running
 
 
 def changed(settings: Settings, **sections: dict[str, Any]) -> Settings:
-    """The settings with some values of some sections replaced."""
+    """Returns the settings with some values of some sections replaced."""
     return settings.model_copy(
         update={name: getattr(settings, name).model_copy(update=values) for name, values in sections.items()}
     )
 
 
 def ids(answer: httpx.Response) -> Iterable[str]:
-    """The item ids of an answer."""
+    """Returns the item ids of an answer."""
     return [item["item_id"] for item in answer.json()["items"]]

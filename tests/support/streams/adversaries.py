@@ -1,4 +1,4 @@
-"""In: a seed. Out: streams made to defeat a learnt ranker, as the recommender reads them; no facts, no categories."""
+"""Makes streams that defeat a learned ranker, as the recommender reads them, without facts or categories."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _zipf(rng: np.random.Generator, items: int, power: float, n: int) -> Ints:
 
 
 def stationary(rng: np.random.Generator, n: int) -> list[ShopEvent]:
-    """Nothing but a fixed popularity: whoever learns more than that only adds noise."""
+    """A fixed popularity and nothing else: learning more only adds noise."""
     return _events(rng.integers(0, 200, n), _zipf(rng, 500, 1.0, n))
 
 
 def flat(rng: np.random.Generator, n: int) -> list[ShopEvent]:
-    """The same with less to tell the items apart."""
+    """The same, with items that differ less."""
     return _events(rng.integers(0, 200, n), _zipf(rng, 300, 0.5, n))
 
 
@@ -40,7 +40,7 @@ def strangers(rng: np.random.Generator, n: int) -> list[ShopEvent]:
 
 
 def one_user(rng: np.random.Generator, n: int) -> list[ShopEvent]:
-    """All events are one user's."""
+    """All events come from one user."""
     return _events(np.zeros(n, np.int64), _zipf(rng, 500, 1.0, n))
 
 
@@ -63,7 +63,7 @@ def cycles(rng: np.random.Generator, n: int) -> list[ShopEvent]:
 
 
 def drift(rng: np.random.Generator, n: int) -> list[ShopEvent]:
-    """Popularity is dealt anew every 1,500 events."""
+    """Popularity is dealt again every 1,500 events."""
     orders = [rng.permutation(500) for _ in range(n // 1500 + 1)]
     drawn = _zipf(rng, 500, 1.0, n)
     items = np.array([orders[at // 1500][item] for at, item in enumerate(drawn)])
@@ -71,7 +71,7 @@ def drift(rng: np.random.Generator, n: int) -> list[ShopEvent]:
 
 
 def noise(rng: np.random.Generator, n: int) -> list[ShopEvent]:
-    """Any of 100 items, evenly: nothing can be learnt."""
+    """Any of 100 items, evenly: nothing can be learned."""
     return _events(rng.integers(0, 200, n), rng.integers(0, 100, n))
 
 

@@ -1,7 +1,7 @@
-"""In: events, an installation. Out: a version that learnt them, served and last known good before a process starts.
+"""Puts a version that learned given events into an installation: champion and reference before a process starts.
 
-A shop that has run for a while, made in seconds: the same models learn the same events here, without Kafka, and the
-version they make is put into Redis as a learner would; the first decision about it is the gate's own.
+This makes a shop that has run for a while in seconds: the same models learn the same events here, without Kafka, and
+their version is put into Redis as a learner would. The first decision about it is the gate's own.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from streaming.store.store import Store
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import Planned
 
-# Events learnt at once.
+# Events learned at once.
 TOGETHER = 1_000
 
 
 def learnt(ours: Installation, said: Mapping[str, dict[str, Any]], planned: Sequence[Planned]) -> State:
-    """What is learnt from what a shop says of its items and these events, as the installation's own learner would."""
+    """Learns facts of items and events as the installation's own learner would."""
     settings = recommender_settings(ours.settings)
     state = new_state(settings, ours.settings.recommender.seed)
     recommender = Recommender(state, settings)
@@ -45,14 +45,14 @@ def learnt(ours: Installation, said: Mapping[str, dict[str, Any]], planned: Sequ
 
 
 def decoded(planned: Planned, rules: EventRules) -> Event:
-    """The event, through its bytes: AssertionError when it is refused."""
+    """Returns the event as decoded from its bytes. Raises AssertionError when it is rejected."""
     event = decode(msgspec.json.encode(planned.event), rules)
     assert not isinstance(event, Rejection), event
     return event
 
 
 def committed(ours: Installation, state: State, progress: Progress, admission: Admission | None = None) -> str:
-    """Put a state into Redis as head, the way a learner does; the version's id. No learner may run."""
+    """Puts a state into Redis as head, as a learner does, and returns the version's id. No learner may run."""
     store = Store.for_learner(ours.settings)
     lease = store.acquire_lease("by hand", 30.0)
     assert lease is not None, "a learner runs"
@@ -70,9 +70,9 @@ def committed(ours: Installation, state: State, progress: Progress, admission: A
 
 
 def begun(ours: Installation, state: State) -> str:
-    """An installation that has learnt this, and read nothing of its topics: the version's id, which is served.
+    """Starts an installation with this state and none of its topics read; returns the id of the champion.
 
-    The ranking has proved itself before: it is served from the first request on, not the best single source.
+    The learned ranking is proven already, so it is served from the first request on, not the baseline.
     """
     version = committed(ours, state, Progress())
     manifest = ours.store.manifest(version)

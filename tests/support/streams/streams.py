@@ -1,4 +1,4 @@
-"""In: a seed. Out: a typed stream of a made-up shop whose tastes are known, and the facts of its items.
+"""Makes a typed stream of a made-up shop whose tastes are known, and the facts of its items.
 
 Every user likes two categories, every item of a category has a usual successor, and each type of event follows from the
 one before: a cart after a click, a return after a purchase. So what a good model finds is known before it learns.
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-# Epoch seconds at which a stream begins when nothing else is said. Past, because Kafka refuses records of the future; a
-# whole minute, so that the cap per minute is exact.
+# Epoch seconds at which a stream begins by default. In the past, because Kafka refuses records of the future; a whole
+# minute, so that the cap per minute is exact.
 EPOCH = 1_735_689_600.0
 # Seconds between two records. 500 a second is what a busy shop has; the busiest of 200 users stays below the cap of 600
 # a minute, and the learner tests and trains the share of events that it does under load.
@@ -26,7 +26,7 @@ LEARNT, DUPLICATE, LATE, FUTURE, CAPPED = "learnt", "duplicate", "late", "future
 
 
 class Planned(NamedTuple):
-    """One record to send: its event, its Kafka timestamp in epoch seconds, and what must become of it."""
+    """A record to send: its event, its Kafka timestamp in epoch seconds, and the outcome that it must have."""
 
     event: dict[str, Any]
     record_time: float
@@ -35,7 +35,7 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class Shop:
-    """Sizes of the made-up shop, and what each of its users likes: `tastes[user]` is (first, second) category."""
+    """A made-up shop: its sizes, and the tastes of its users. `tastes[user]` is (first, second) category."""
 
     users: int = 200
     categories: int = 12
@@ -49,15 +49,15 @@ class Shop:
         object.__setattr__(self, "tastes", tastes)
 
     def item(self, category: int, place: int) -> str:
-        """Id of the item at a place of its category; places wrap round, so the last is followed by the first."""
+        """Returns the id of the item at a place of its category. Places wrap around: the first follows the last."""
         return f"item-{category}-{place % self.per_category}"
 
     def category_of(self, item: str) -> int:
-        """The category that an item id of this shop names."""
+        """Returns the category of an item id of this shop."""
         return int(item.split("-")[1])
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """Item facts by item id, as topic `items` carries them."""
+        """Returns item facts by item id, as topic `items` carries them."""
         return {
             self.item(category, place): {
                 "category": f"category-{category}",
@@ -70,7 +70,7 @@ class Shop:
         }
 
     def stream(self, count: int, start: float = EPOCH, first: int = 0, interval: float = INTERVAL) -> list[Planned]:
-        """`count` records of all nine types, in order of time. The same arguments give the same stream.
+        """Returns `count` records of all nine types, in order of time. The same arguments give the same stream.
 
         `first` numbers the records, so that slices of one shop follow one another: `start` is when number 0 was due.
         """
@@ -88,7 +88,7 @@ class Shop:
 
 
 class _Visitor:
-    """A user's way through the shop: where they are, and what they may do next."""
+    """A user on the way through the shop."""
 
     def __init__(self, shop: Shop, user: str, rng: random.Random) -> None:
         self._shop, self.user, self._rng = shop, user, rng
@@ -96,7 +96,7 @@ class _Visitor:
         self._session = 0
 
     def act(self) -> dict[str, Any]:
-        """The next event, without user and time."""
+        """Returns the next event, without user and time."""
         follow = _FOLLOW.get(self._did)
         kind = self._rng.choices(list(follow), list(follow.values()))[0] if follow else "click"
         if kind == "click":
@@ -131,7 +131,7 @@ class _Visitor:
         return event
 
 
-# What a user does after what, with weights; a click moves on to another item, everything else stays with this one.
+# What a user does after an event, with weights. A click moves on to another item, everything else stays with this one.
 _FOLLOW: dict[str, dict[str, float]] = {
     "click": {"click": 60, "favourite": 8, "cart": 12, "impression": 8, "search": 6, "dislike": 2, "purchase": 4},
     "favourite": {"click": 80, "cart": 12, "unfavourite": 8},
@@ -142,7 +142,7 @@ _FOLLOW: dict[str, dict[str, float]] = {
 
 
 def with_refusals(planned: list[Planned], seed: int) -> Iterator[Planned]:
-    """The stream with events in between that are valid and must not be learnt: duplicates, late ones, future ones.
+    """Adds events to a stream that are valid and must not be learned: duplicates, late ones, future ones.
 
     A duplicate comes up to a thousand records after its original, so that a kill may come between them; it has the same
     user, hence the same partition.
@@ -163,7 +163,7 @@ def with_refusals(planned: list[Planned], seed: int) -> Iterator[Planned]:
 
 
 def robot(count: int, cap: int, start: float = EPOCH, item: str = "item-0-0") -> list[Planned]:
-    """One user who clicks `count` times within one minute: the first `cap` are learnt, the others capped."""
+    """Returns one user's `count` clicks within a minute: the first `cap` are learned, the others capped."""
     return [
         Planned(
             {"event_type": "click", "user_id": "robot", "item_id": item, "timestamp": start + number / count},

@@ -1,4 +1,4 @@
-"""A small model whose bytes are easy to follow, and a learner of it, for tests of what happens to versions."""
+"""A small model whose bytes are easy to follow, and a learner for it, for tests of versions."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Toy:
 
     @classmethod
     def of(cls, loaded) -> Toy:
-        """Goes on where a loaded version ends."""
+        """Continues where a loaded version ends."""
         return cls(loaded.state, loaded.manifest.progress.copy(), loaded.arrivals)
 
     @property
     def next(self) -> int:
-        """The offset that is due."""
+        """The next offset to learn."""
         return self.progress.offsets.get("events", {}).get(0, 0)
 
     def learn(self, until: int) -> Toy:
-        """Every offset from the one that is due up to `until`."""
+        """Learns every offset from the next one up to `until`."""
         for offset in range(self.next, until):
             self._learn(offset)
         return self
@@ -71,7 +71,7 @@ class Toy:
 
 
 class Heard:
-    """Hooks that remember."""
+    """Hooks that remember their calls."""
 
     def __init__(self) -> None:
         self.phases, self.manifests, self.failures, self.errors = [], [], [], []

@@ -1,6 +1,6 @@
-"""In: planned records. Out: records in Kafka, and a ledger of those it acknowledged. Uses kafka-python directly.
+"""Writes planned records to Kafka, and keeps a ledger of those that it acknowledged. Uses kafka-python directly.
 
-Nothing here goes through our own producer, so that the ledger is a witness of its own.
+Nothing here goes through our own producer, so that the ledger is independent of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.streams.streams import LEARNT, Planned
 
 
 class Feed(threading.Thread):
-    """Sends records at a steady rate beside the test; `finish` waits for the last acknowledgement."""
+    """Sends records at a steady rate while the test runs. `finish` waits for the last acknowledgement."""
 
     def __init__(self, traffic: Traffic, planned: Iterable[Planned], rate: float) -> None:
         super().__init__(name="feed", daemon=True)
@@ -30,7 +30,7 @@ class Feed(threading.Thread):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """The thread: sends until the plan is used up or `finish` was called."""
+        """Runs the thread: sends until the plan is used up or `finish` is called."""
         begun = time.monotonic()
         try:
             for number, each in enumerate(self._planned):
@@ -41,7 +41,7 @@ class Feed(threading.Thread):
             self._error = error
 
     def finish(self) -> None:
-        """Stop sending; everything sent is acknowledged and in the ledger when this returns."""
+        """Stops sending. When this returns, everything sent is acknowledged and in the ledger."""
         self._enough.set()
         self.join()
         if self._error is not None:
@@ -61,11 +61,11 @@ class Traffic:
         self._failures: list[BaseException] = []
 
     def admin(self) -> Any:
-        """A Kafka admin client; the caller closes it."""
+        """Returns a Kafka admin client. The caller closes it."""
         return KafkaAdminClient(bootstrap_servers=self._bootstrap)
 
     def create_topics(self) -> None:
-        """All topics, kept for ever: streams carry times of the past, which retention would remove."""
+        """Creates all topics, kept forever: streams carry times of the past, which retention would remove."""
         kept = {"retention.ms": "-1"}
         admin = self.admin()
         try:
@@ -84,7 +84,7 @@ class Traffic:
             admin.close()
 
     def post(self, planned: Planned) -> None:
-        """Hand one event to the producer; the ledger knows of it when the broker does."""
+        """Hands an event to the producer. The ledger gets it when the broker acknowledges it."""
         event = planned.event
         self.post_raw(
             json.dumps(event).encode(), event["user_id"].encode(), planned.record_time, event, planned.outcome
@@ -93,20 +93,20 @@ class Traffic:
     def post_raw(
         self, value: bytes | None, key: bytes, record_time: float, event: Mapping[str, Any] | None, outcome: str
     ) -> None:
-        """Hand any bytes to the producer as a record of topic events."""
+        """Hands bytes to the producer as a record of topic events."""
         self._post(self.events, value, key, record_time, event, outcome)
 
     def post_fact(self, item: str, facts: Mapping[str, Any] | None, record_time: float) -> None:
-        """Hand one record of topic items to the producer; no facts: removed."""
+        """Hands a record of topic items to the producer; without facts the item is removed."""
         value = None if facts is None else json.dumps(facts).encode()
         self._post(self.items, value, item.encode(), record_time, None, "fact")
 
     def post_order(self, value: bytes, record_time: float) -> None:
-        """Hand one record of topic control to the producer."""
+        """Hands a record of topic control to the producer."""
         self._post(self.settings.topic("control"), value, b"", record_time, None, "fact")
 
     def send_facts(self, facts: Mapping[str, Mapping[str, Any]], record_time: float) -> None:
-        """Post the facts of many items and wait for the acknowledgements."""
+        """Posts the facts of many items and waits for the acknowledgements."""
         for item, fields in facts.items():
             self.post_fact(item, fields, record_time)
         self.flush()
@@ -132,7 +132,7 @@ class Traffic:
         self._acknowledged += 1  # only the producer's one thread counts
 
     def flush(self) -> None:
-        """Wait until everything posted is acknowledged; raises what the producer met."""
+        """Waits until everything posted is acknowledged. Raises the producer's error."""
         if self._producer is not None:
             self._producer.flush(timeout=PATIENCE)
         # The last callbacks may run after `flush` has returned.
@@ -141,19 +141,19 @@ class Traffic:
             raise self._failures[0]
 
     def send(self, planned: Iterable[Planned]) -> None:
-        """Post all of them and wait for the acknowledgements."""
+        """Posts all of them and waits for the acknowledgements."""
         for each in planned:
             self.post(each)
         self.flush()
 
     def feed(self, planned: Iterable[Planned], rate: float) -> Feed:
-        """Start sending beside the test, `rate` records a second."""
+        """Starts sending while the test runs, `rate` records per second."""
         feed = Feed(self, planned, rate)
         feed.start()
         return feed
 
     def enter_copies(self) -> int:
-        """Enter into the ledger what the log of events holds twice; how many records that were.
+        """Adds records to the ledger that the log of events holds twice, and returns their number.
 
         A producer whose acknowledgement died with the broker sends its batch again, and a broker killed at that moment
         may keep both: the log is the truth of what there is to consume, each event still has to be learnt once.
@@ -179,7 +179,7 @@ class Traffic:
             consumer.close()
 
     def read(self, topic: str, count: int, timeout: float = PATIENCE) -> list[Any]:
-        """The first `count` records of a topic, by a bare consumer."""
+        """Returns the first `count` records of a topic, read by a bare consumer."""
         records: list[Any] = []
         consumer = KafkaConsumer(
             bootstrap_servers=self._bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
@@ -198,11 +198,11 @@ class Traffic:
         return records
 
     def renew_producer(self) -> None:
-        """Forget what the producer knows of the topics: they were changed."""
+        """Makes the producer forget the topics, because they were changed."""
         self.close_producer()
         self._producer = None
 
     def close_producer(self) -> None:
-        """Leave the broker."""
+        """Disconnects from the broker."""
         if self._producer is not None:
             self._producer.close(timeout=2)

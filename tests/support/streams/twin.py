@@ -1,4 +1,4 @@
-"""In: a planned stream. Out: what the models alone make of it, without Kafka, Redis, processes or versions."""
+"""Learns a planned stream with the models alone, without Kafka, Redis, processes or versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.streams.streams import LEARNT, Planned
 
 
 def directly(settings: Settings, planned: list[Planned], facts: Mapping[str, Mapping[str, Any]]) -> Recommender:
-    """What the models alone make of the stream: decoded, and those learnt that must be."""
+    """Decodes the stream, and learns the events that must be learned."""
     mine = recommender_settings(settings)
     recommender = Recommender(new_state(mine, settings.recommender.seed), mine)
     known = {item: ItemFacts(**fields) for item, fields in facts.items()}

@@ -1,4 +1,4 @@
-"""The address of a service and its keys in, the example shop as a process and its address out."""
+"""Runs the example shop as a process, for a service at a given address with its keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).resolve().parents[3] / "examples" / "webshop" / "shop.p
 
 @contextlib.contextmanager
 def webshop(service: str, port: int, shop_key: str, public_key: str) -> Iterator[str]:
-    """The shop, answering when the block begins and gone when it ends."""
+    """Runs the shop: it answers when the block begins, and is gone when it ends."""
     environ = {**os.environ, "SLUICEGATE": service, "SHOP_KEY": shop_key, "PUBLIC_KEY": public_key}
     command = [sys.executable, str(PROGRAM), "--port", str(port)]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Compose file, Prometheus and Grafana files in, a complaint for each that does not fit the project out."""
+"""The files for Compose, Prometheus and Grafana fit the project."""
 
 from __future__ import annotations
 

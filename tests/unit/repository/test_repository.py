@@ -1,4 +1,4 @@
-"""The repository in, a complaint per broken promise out: purity, prose against code, requirements, changelog."""
+"""The repository keeps its promises: purity, prose against code, requirements, changelog."""
 
 from __future__ import annotations
 
