@@ -62,6 +62,11 @@ class Connection(asyncio.Protocol):
         if done is not None:
             done(0, time.perf_counter())
 
+    @property
+    def open(self) -> bool:
+        """Whether another request can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def close(self) -> None:
         """Close the connection."""
         if self._transport is not None:

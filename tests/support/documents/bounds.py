@@ -106,6 +106,18 @@ FIGURES: Final = (
     ),
     Figure("recovery", "compile from cold", "compile from cold, in two processes", "compile_from_cold_s"),
     Figure("versions", "to Redis, bases included", "to Redis, bases included"),
+    Figure("soak", "events lost", "events lost", digits=0),
+    Figure("soak", "events that Kafka never took", "events that Kafka never took", digits=0),
+    Figure("soak", "events learned twice", "events learned twice", digits=0),
+    Figure("soak", "histories that are not those of the log", "histories that are not those of the log", digits=0),
+    Figure("soak", "failed requests beyond the stated", "failed requests beyond the stated", digits=0),
+    Figure("soak", "processes that ended by themselves", "processes that ended by themselves", digits=0),
+    Figure("soak", "slowest recovery", "slowest recovery from a fault"),
+    Figure("soak", "learner: memory grows at least", "the learner's memory, lower bound of its slope"),
+    Figure("soak", "service: memory grows at least", "the services' memory, lower bound of its slope"),
+    Figure("soak", "p99 before faults", "p99 before a fault"),
+    Figure("soak", "p99 during faults", "p99 while a fault lasts"),
+    Figure("soak", "p99 after faults", "p99 after a recovery"),
     Figure("learning", "times as fast as river", "speed, of River's `FMRegressor`", "six_fields/ratio_spread/river"),
     Figure("learning", "times as fast as vw", "speed, of Vowpal Wabbit", "six_fields/ratio_spread/vw"),
     Figure(
@@ -174,14 +186,18 @@ UNITS: Final = {"us": "µs", "x": "times", "1/s": "requests/s", "": ""}
 def overview() -> str:
     """Every figure that has a bound, with what it must and what it should reach."""
     rows = []
-    for row in FIGURES:
+    for row in (row for row in FIGURES if row.benchmark in names()):
         (found,) = [figure for figure in result(row.benchmark)["figures"] if figure["name"] == row.name]
         unit = UNITS.get(found["unit"], found["unit"])
-        value = spread(row.benchmark, row.path, row.digits) if row.path else number(found["value"], row.digits)
+        value = spread(row.benchmark, row.path, row.digits) if row.path else _alone(found["value"], row.digits)
         bounds = ["-" if found[key] is None else f"{found[key]:,g}" for key in ("must", "goal")]
         reached = found["reached"] if found["reached"] != "neither" else "**neither**"
         rows.append((f"[`{row.benchmark}`](#{row.benchmark})", row.words, f"{value} {unit}".strip(), *bounds, reached))
     return table(("benchmark", "figure", "measured", "must", "goal", "reaches"), rows)
+
+
+def _alone(value: float | None, digits: int) -> str:
+    return "-" if value is None else number(value, digits)
 
 
 def runs() -> str:

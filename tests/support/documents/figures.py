@@ -24,6 +24,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "freshness": tables.freshness,
     "recovery": tables.recovery,
     "versions": tables.versions,
+    "soak": tables.soak,
     "learning": tables.learning,
     "step": tables.step,
     "ranking": tables.ranking,

@@ -49,6 +49,7 @@ ALLOWED: Final = {
     "500 events/s": "rate of a workload",
     "500 or 2,000 events/s": "rates of a workload",
     "200 requests/s": "rate of a workload",
+    "5,000 events/s": "rate that a workload begins with",
 }
 """Numbers that were not measured, by how `measured` returns them, and what they are."""
 

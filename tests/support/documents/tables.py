@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tests.support.documents.results import at, duration, number, percent, spread, table
+from tests.support.documents.results import at, duration, names, number, percent, spread, table
 
 ITEMS = ("10000", "100000", "1000000")
 STREAMS: Final = {
@@ -119,6 +119,54 @@ def versions() -> str:
         for phase in ("cut", "encode", "upload", "commit")
     ]
     return table(("what", "measured"), [*written, *phases])
+
+
+def soak() -> str:
+    """What each fault did, how memory went, and the load that was carried."""
+    if "soak" not in names():
+        return "No result is stored yet."
+    faults = [
+        (
+            each["what"],
+            _minutes(each["at_s"]),
+            "not in time" if each["recovered_s"] is None else number(each["recovered_s"]),
+            *(_known(each["latency_ms"][part]["p99"]) for part in ("before", "during", "after")),
+        )
+        for each in at("soak", "faults")
+    ]
+    memory = [
+        (
+            f"the {name}" if name == "learner" else "the two services",
+            f"{_known(found['slope_mib_per_hour'])} ({' to '.join(map(_known, found['interval_95']))})",
+            _known(found["peak_mib"], 0),
+        )
+        for name, found in at("soak", "memory").items()
+    ]
+    requests, used = at("soak", "requests"), at("soak", "processor")
+    details = at("soak", "audit/details")
+    carried, asked = (number(at("soak", f"{kind}_per_second"), 0) for kind in ("events", "requests"))
+    lost, twice, sent = at("soak", "lost"), at("soak", "twice"), number(details["events_sent"], 0)
+    sentences = (
+        f"{at('soak', 'minutes'):.0f} minutes at {carried} events/s and {asked} requests/s.",
+        f"Of {sent} events {lost} were lost and {twice} learned twice.",
+        f"Of {number(requests['asked'], 0)} requests {requests['failed']} failed;",
+        f"the other service answered {number(requests['answered_by_the_other'], 0)}.",
+        f"The soak took {number(used['soak'])} of {used['cores']} cores,",
+        f"everything else on the machine {number(used['others'])}.",
+    )
+    return "\n\n".join([
+        " ".join(sentences),
+        table(("fault", "at, min", "recovered in, s", "p99 before, ms", "p99 during, ms", "p99 after, ms"), faults),
+        table(("resident memory of", "slope, MiB/h (95 %)", "peak, MiB"), memory),
+    ])
+
+
+def _minutes(seconds: float) -> str:
+    return number(seconds / 60)
+
+
+def _known(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else number(value, digits)
 
 
 EXAMPLES: Final = (
