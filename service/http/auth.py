@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -172,20 +171,6 @@ def parse(entry: str) -> tuple[str, str]:
     return role, known
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0"), is_loopback("shop.example")
-    (True, True, False, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _stamp(file: Path) -> _Stamp | None:
     """What changes when the file, its place in the folder or the right to read it changes; None without a file."""
     try:
@@ -203,4 +188,4 @@ def _key(headers: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-__all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest", "is_loopback"]
+__all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest"]

@@ -120,7 +120,7 @@ def test_errors_of_every_kind_are_problem_documents(served: Served) -> None:
     problem(served.get("/no/such/path"), 404)
     wrong = served.http.put("/popular")
     problem(wrong, 405)
-    assert wrong.headers["allow"] == "GET"
+    assert wrong.headers["allow"] == "GET, HEAD"
     for query, path in (
         ("n=0", "n"),
         ("n=201", "n"),
