@@ -1,9 +1,13 @@
 """A request in; its caller and a typed ask, or a problem document, out."""
 
+from service.http.address import checked, identifier
 from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
-from service.http.auth import ApiKeys, BadKeys, Caller, is_loopback
+from service.http.auth import ApiKeys, BadKeys, Caller
+from service.http.bodies import NDJSON, content_type
 from service.http.cors import Origins
 from service.http.edge import Edge
+from service.http.local import check as check_local
+from service.http.local import is_loopback
 from service.http.openapi import operation
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
@@ -25,6 +29,7 @@ from service.http.schemas import (
 
 __all__ = [
     "MAX_CANDIDATES",
+    "NDJSON",
     "NEXT",
     "NOBODY",
     "TITLES",
@@ -50,9 +55,13 @@ __all__ = [
     "Tags",
     "ask_from_body",
     "ask_from_query",
+    "check_local",
+    "checked",
+    "content_type",
     "decode_body",
     "decode_query",
     "filters_from_query",
+    "identifier",
     "invalid",
     "is_loopback",
     "operation",

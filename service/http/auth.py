@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from service.http.problems import Problem
 
 ROLES: Final = ("read", "events", "beacon", "admin")
 """What a key may do: read, send events and item facts, send a page's events, change the gate. `admin` may do all."""
+
+_Stamp = tuple[int, int, int, int]
 
 
 class BadKeys(ValueError):
@@ -46,24 +47,30 @@ class ApiKeys:
             entries: Keys as ROLE:SHA256-HEX.
             file: A file with one entry per line; `#` begins a comment.
             trusted: Whether only this machine can send requests, or the operator gave --insecure. Then a role for which
-                no key is configured is open. A key of one role does not close the others.
+                no key is configured is open. A key of one role does not close the others. A role that needed a key
+                once stays closed until the process ends, whatever becomes of the file.
 
         Raises:
-            BadKeys: An entry or the file cannot be used.
+            BadKeys: An entry or the file cannot be used, or the file has no entry.
         """
         self._entries = tuple(entries)
         self._file = file
         self._trusted = trusted
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: _Stamp | None = None
         self._looked = float("-inf")
-        self._keys = [parse(entry) for entry in self._entries] + self._from_file()
+        self._keys: list[tuple[str, str]] = []
+        self._closed: set[str] = set()
+        """Roles that need a key; none is ever taken out."""
+        self.trouble = ""
+        """Why the key file was not read; "" while the keys in force are those in the file."""
+        self._read()
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def is_open(self, role: str) -> bool:
         """Whether `role` needs no key."""
-        return self._trusted and all(known != role for known, _ in self._keys)
+        return self._trusted and role not in self._closed
 
     def refresh(self, now: float) -> None:
         """Read the key file again if it changed, checking at most once a second.
@@ -72,15 +79,23 @@ class ApiKeys:
             now: Monotonic seconds.
 
         Raises:
-            BadKeys: The file has become unusable. It is raised once; keys that worked still work.
+            BadKeys: The file has become unusable or empty. It is raised once; the keys that were in force still are.
         """
         if self._file is None or now - self._looked < 1.0:
             return
         self._looked = now
         stamp = _stamp(self._file)
         if stamp != self._stamp:
-            self._stamp = stamp
-            self._keys = [parse(entry) for entry in self._entries] + self._from_file()
+            try:
+                self._read()
+            except BadKeys as error:
+                self.trouble = str(error)
+                raise
+
+    def _read(self) -> None:
+        self._keys = [parse(entry) for entry in self._entries] + self._from_file()
+        self._closed.update(role for role, _ in self._keys)
+        self.trouble = ""
 
     def _from_file(self) -> list[tuple[str, str]]:
         if self._file is None:
@@ -91,7 +106,11 @@ class ApiKeys:
         except (OSError, UnicodeDecodeError) as error:
             raise BadKeys(f"cannot read the key file {self._file}: {error}") from error
         stripped = (line.split("#", 1)[0].strip() for line in lines)
-        return [parse(line) for line in stripped if line]
+        found = [parse(line) for line in stripped if line]
+        if not found:
+            # Somebody who names a file wants keys: no key at all is an accident, such as a file that is being written.
+            raise BadKeys(f"the key file {self._file} has no entry: write one ROLE:SHA256-HEX a line")
+        return found
 
     def _caller(self, headers: Mapping[str, str]) -> Caller | None:
         key = _key(headers)
@@ -152,26 +171,13 @@ def parse(entry: str) -> tuple[str, str]:
     return role, known
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0"), is_loopback("shop.example")
-    (True, True, False, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
+def _stamp(file: Path) -> _Stamp | None:
+    """What changes when the file, its place in the folder or the right to read it changes; None without a file."""
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _key(headers: Mapping[str, str]) -> str:
@@ -182,4 +188,4 @@ def _key(headers: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-__all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest", "is_loopback"]
+__all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest"]

@@ -59,7 +59,7 @@ class Origins:
                 "Add the origin to service.beacon_origins; only POST /events is open to pages.",
                 headers={"Vary": "Origin"},
             )
-            await problem.response(PATH)(scope, receive, send)
+            await problem.response(PATH, scope.get("prefix", ""))(scope, receive, send)
             return
         headers = [
             (b"vary", b"Origin"),

@@ -6,8 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.address import prepare
+from service.http.bodies import bounded
 from service.http.problems import Problem
 from service.runtime import logs
 
@@ -39,18 +42,32 @@ CSP_DATA: Final = b"default-src 'none'; frame-ancestors 'none'"
 class Edge:
     """Makes sure that each request gets an answer and is counted, whatever happens inside."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, limit: int) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, limit: int, prefix: str = "") -> None:
+        """Wrap `app`.
+
+        Args:
+            app: What answers.
+            telemetry: Where requests are counted.
+            limit: Most bytes of a body.
+            prefix: The path under which a proxy shows this service; "" for none.
+        """
         self._app = app
         self._telemetry = telemetry
         self._limit = limit
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection of the server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope["request_id"] = os.urandom(8).hex()
-        meter = _Meter(self._telemetry, scope)
+        # The server keeps its own: it leaves the body out when it sees HEAD there.
+        inner = dict(scope)
+        headless = scope["method"] == "HEAD"
+        if headless:
+            inner["method"] = "GET"
+        request_id = inner["request_id"] = os.urandom(8).hex()
+        meter = _Meter(self._telemetry, inner, scope["method"])
 
         async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -60,22 +77,38 @@ class Edge:
                 message["headers"] = [
                     *message["headers"],
                     *(header for header in HEADERS if header[0] not in set_already),
-                    (b"content-security-policy", _policy(scope["path"]) if kind.startswith(b"text/html") else CSP_DATA),
+                    (b"content-security-policy", _policy(inner["path"]) if kind.startswith(b"text/html") else CSP_DATA),
                     (b"x-request-id", request_id.encode()),
                 ]
+            elif headless:
+                if meter.headless:
+                    return
+                # The answer to HEAD ends here, also that of a stream.
+                meter.headless, message = True, {"type": "http.response.body"}
             await send(message)
 
         try:
-            bounded = receive if scope["method"] == "GET" else _bounded(scope, receive, self._limit)
-            await self._app(scope, bounded, safe)
+            await self._answer(inner, receive, safe)
+        except ClientDisconnect:
+            pass  # the client broke its upload off: nobody waits for an answer, and nothing is wrong here
         except Exception:
             # The last place where a defect can become an answer instead of a broken connection.
-            logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(scope))
+            logs.fault("request failed", request_id=request_id, method=scope["method"], route=_route(inner))
             if not meter.status:
-                await self._apologise(scope, receive, safe, request_id)
+                await self._apologise(inner, receive, safe, request_id)
             meter.status = 500
         finally:
             meter.ended()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            prepare(scope, self._prefix)
+        except Problem as problem:
+            await problem.response(scope["path"], self._prefix)(scope, receive, send)
+            return
+        # A GET without a body need not be watched, and most requests are.
+        watched = receive if scope["method"] == "GET" else bounded(scope, receive, self._limit)
+        await self._app(scope, watched, send)
 
     @staticmethod
     async def _apologise(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -85,18 +118,21 @@ class Edge:
             "Try again. If it happens again, look for the request_id in the service's log.",
             request_id=request_id,
         )
-        await problem.response(scope["path"])(scope, receive, send)
+        await problem.response(scope["path"], scope.get("prefix", ""))(scope, receive, send)
 
 
 class _Meter:
     """Counts and times one request. A stream counts when it begins, because it lasts as long as a page watches."""
 
-    def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
+    def __init__(self, telemetry: Telemetry, scope: Scope, method: str) -> None:
         self._telemetry, self._scope = telemetry, scope
+        self._method = method if method in METHODS else "other"
         self._started = time.perf_counter()
         self._streams = False
         self.status = 0
         """Status of the answer; 0 before it begins."""
+        self.headless = False
+        """Whether an answer without a body has ended."""
         telemetry.in_progress.inc()
 
     def began(self, status: int, kind: bytes) -> None:
@@ -116,34 +152,12 @@ class _Meter:
 
     def _count(self) -> None:
         self._telemetry.in_progress.dec()
-        method = self._scope["method"] if self._scope["method"] in METHODS else "other"
         seconds = time.perf_counter() - self._started
-        self._telemetry.answered(method, _route(self._scope), self.status or 499, seconds)
+        self._telemetry.answered(self._method, _route(self._scope), self.status or 499, seconds)
 
 
 def _policy(path: str) -> bytes:
     return CSP_DOCS if path == "/docs" else CSP_PAGES
-
-
-def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """A `receive` that raises Problem 413 instead of delivering more than `limit` bytes of body."""
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    length = int(declared) if declared.isdigit() else 0
-    taken = 0
-
-    async def bounded() -> Message:
-        nonlocal taken
-        message = await receive() if length <= limit else None
-        taken += len(message.get("body", b"")) if message is not None else length
-        if message is None or taken > limit:
-            raise Problem(
-                "too-large",
-                f"The body has more than {limit} bytes, the most that is accepted.",
-                "Send less at a time: in several requests, or as a file with `sluicegate send`.",
-            )
-        return message
-
-    return bounded
 
 
 def _route(scope: Scope) -> str:

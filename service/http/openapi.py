@@ -76,7 +76,8 @@ def operation(
         }
     content = {"schema": {"$ref": _REF.format(name=answer.__name__)}} if answer is not None else {"schema": {}}
     found: dict[int | str, dict[str, Any]] = {status: {"description": "", "content": {"application/json": content}}}
-    for kind in (*problems, *(("unauthorized", "forbidden") if needs else ())):
+    bodies = ("unsupported-type",) if body is not None or ndjson else ()
+    for kind in (*problems, *bodies, *(("unauthorized", "forbidden") if needs else ())):
         code, title = TITLES[kind]
         reference = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
         found[code] = {"description": title, "content": {MEDIA_TYPE: reference}}

@@ -17,6 +17,9 @@ LISTS: Final = frozenset({
 })  # fmt: skip
 """Parameters that may be repeated, or hold several values separated by commas."""
 
+MAX_PARAMETERS: Final = 2_000
+"""Parameters of one query: more than the longest lists of all parameters together."""
+
 
 def decode_body(raw: bytes, kind: type[T]) -> T:
     """Decode a JSON body.
@@ -32,6 +35,8 @@ def decode_body(raw: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), kind) from None
+    except UnicodeDecodeError as error:
+        raise invalid("$", "UTF-8", error.reason) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise Problem(
             "bad-request", f"The body is not JSON: {error}.", "Send a JSON object; /docs has the schema."
@@ -58,7 +63,11 @@ def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
     if not raw:
         return msgspec.convert(known, kind)
     values: dict[str, Any] = dict(known)
-    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=2_000):
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise invalid("query", f"at most {MAX_PARAMETERS} parameters", "more") from None
+    for name, value in pairs:
         if name in LISTS:
             values.setdefault(name, []).extend(part for part in value.split(",") if part)
         elif name == "context":
@@ -71,9 +80,14 @@ def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
         else:
             values[name] = value
     try:
-        return msgspec.convert(values, kind, strict=False)
+        found = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), kind, "query") from None
+    for name, value in values.items():
+        # The text "null" would count as a value that was not sent.
+        if getattr(found, name) is None and value is not None:
+            raise invalid(f"query.{name}", "a value", repr(value))
+    return found
 
 
 def _misfit(message: str, kind: Any, root: str = "$") -> Problem:

@@ -21,6 +21,7 @@ TITLES: Final = {
     "method-not-allowed": (405, "This path does not take that method"),
     "conflict": (409, "Somebody else changed it first"),
     "too-large": (413, "The request is too large"),
+    "unsupported-type": (415, "The body is of a kind that is not read here"),
     "invalid": (422, "The request is not valid"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Something failed here"),
@@ -58,14 +59,14 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.extra = extra
 
-    def body(self, instance: str = "") -> bytes:
-        """The document as JSON.
+    def body(self, instance: str = "", prefix: str = "") -> bytes:
+        """The document as JSON. `prefix`: the path under which a proxy shows this service.
 
         >>> Problem("not-found", "No item 'x'.", "Check the id.").body()[:40]
         b'{"type":"/docs/problems#not-found","titl'
         """
         document = {
-            "type": f"/docs/problems#{self.kind}",
+            "type": f"{prefix}/docs/problems#{self.kind}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
@@ -75,9 +76,9 @@ class Problem(Exception):
         }
         return msgspec.json.encode(document)
 
-    def response(self, instance: str = "") -> Response:
-        """The answer that carries the document."""
-        return Response(self.body(instance), self.status, self.headers, MEDIA_TYPE)
+    def response(self, instance: str = "", prefix: str = "") -> Response:
+        """The answer that carries the document; `instance` and `prefix` as in `body`."""
+        return Response(self.body(instance and f"{prefix}{instance}", prefix), self.status, self.headers, MEDIA_TYPE)
 
 
 def invalid(path: str, expected: str, found: str, **extra: Any) -> Problem:
@@ -101,17 +102,20 @@ def invalid(path: str, expected: str, found: str, **extra: Any) -> Problem:
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem document."""
 
+    def answered(problem: Problem, request: Request) -> Response:
+        return problem.response(request.scope["path"], request.scope.get("prefix", ""))
+
     def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return error.response(request.scope["path"])
+        return answered(error, request)
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return from_status(error, request.scope["path"]).response(request.scope["path"])
+        return answered(from_status(error, request.scope["path"]), request)
 
     def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return from_validation(error).response(request.scope["path"])
+        return answered(from_validation(error), request)
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(HTTPException, http)
@@ -127,11 +131,14 @@ def from_status(error: HTTPException, path: str) -> Problem:
         "not-found": f"No route matches {path}.",
         "method-not-allowed": f"{path} exists, but not with this method.",
     }
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
     return Problem(
         kind,
         details.get(kind, str(error.detail)),
         NEXT.get(kind, "See /docs for what this path takes."),
-        headers=error.headers,
+        headers=headers,
     )
 
 

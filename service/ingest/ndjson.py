@@ -5,19 +5,20 @@ from __future__ import annotations
 import msgspec
 
 from models.records import Rejection, unparsable
-from service.http import Problem
-
-NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+from service.http import NDJSON, Problem, content_type
 
 
-def split(raw: bytes, content_type: str) -> list[bytes]:
+def split(raw: bytes, header: str) -> list[bytes]:
     """Split a body into the bytes of each event. Raises Problem when it is empty or no JSON at all.
+
+    Args:
+        raw: The body.
+        header: Its header Content-Type.
 
     >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
     ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in NDJSON:
+    if content_type(header)[0] in NDJSON:
         lines = [line for line in raw.split(b"\n") if line.strip()]
         return lines or _unusable(unparsable(b"", 1))
     start = raw.lstrip()[:1]

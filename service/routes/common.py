@@ -10,13 +10,16 @@ from fastapi import Request
 from starlette.responses import Response
 
 from service.context import Context
-from service.http import BadKeys, Caller, Problem
+from service.http import BadKeys, Caller, Problem, check_local, is_loopback
 from service.runtime import logs
 from service.serving import TableSet
 from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
 
 JSON = "application/json"
+
+LOCAL_NAME = "local"
+"""Name of a caller who needs no key."""
 
 
 def context(request: Request) -> Context:
@@ -26,14 +29,21 @@ def context(request: Request) -> Context:
 
 
 def admit(request: Request, role: str, also: str = "") -> Caller:
-    """The caller, if they have the role `role` or `also`. Raises Problem 401 or 403."""
+    """The caller, if they have the role `role` or `also`.
+
+    Raises:
+        Problem: 401 or 403, 415 for a body without a key that is no JSON.
+    """
     ctx = context(request)
     try:
         ctx.keys.refresh(time.monotonic())
     except BadKeys as error:
         logs.warn("key file not read", detail=str(error))
     try:
-        return ctx.keys.admit(request.headers, role, also)
+        caller = ctx.keys.admit(request.headers, role, also)
+        if caller.name == LOCAL_NAME:
+            check_local(request.method, request.headers, loopback=is_loopback(ctx.settings.service.host))
+        return caller
     except Problem:
         ctx.telemetry.refused_keys.inc()
         raise
@@ -41,7 +51,7 @@ def admit(request: Request, role: str, also: str = "") -> Caller:
 
 def limited(request: Request, caller: Caller, tokens: float = 1.0) -> float:
     """Seconds this caller must wait before the next request; 0 when they need not."""
-    who = caller.name if caller.name != "local" else request.client.host if request.client else "local"
+    who = caller.name if caller.name != LOCAL_NAME else request.client.host if request.client else "local"
     return context(request).buckets.take(who, tokens, time.monotonic())
 
 

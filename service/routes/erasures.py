@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from models.records import Erase, Rejection, decode_control, encode_control
 from service.context import Context
-from service.http import Problem, invalid, operation
+from service.http import Problem, identifier, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused, store_away
 from service.runtime import logs
@@ -39,7 +39,7 @@ NOT_ERASED: Final = (
 @router.delete("/users/{user_id}", **operation(status=202, needs="admin", problems=("invalid", "unavailable")))
 async def delete_user(request: Request) -> Response:
     """Erase a user everywhere, for good. The answer names the receipt that says when that is done."""
-    return await _erase(request, request.path_params["user_id"])
+    return await _erase(request, identifier(request.scope, "user_id"))
 
 
 @router.delete(
@@ -60,7 +60,7 @@ async def delete_user_named(request: Request) -> Response:
 async def get_erasure(request: Request) -> Response:
     """What an erasure removed, and whether a version that may still hold the user is kept."""
     admit(request, "admin")
-    receipt = request.path_params["erasure_id"]
+    receipt = identifier(request.scope, "erasure_id")
     found: dict[str, Any] = {}
     if RECEIPT.fullmatch(receipt):
         found = await run_in_threadpool(_receipt, context(request), receipt)
@@ -89,7 +89,9 @@ async def _erase(request: Request, user_id: str) -> Response:
     ctx.erasures.forget([user_id])
     await run_in_threadpool(_note, ctx, order.id)
     logs.say("erasure ordered", erasure=order.id, actor=caller.name)
-    return answer({"erasure_id": order.id, "status": "accepted", "receipt": f"/erasures/{order.id}"}, 202)
+    return answer(
+        {"erasure_id": order.id, "status": "accepted", "receipt": f"{request.scope['prefix']}/erasures/{order.id}"}, 202
+    )
 
 
 def _note(ctx: Context, receipt: str) -> None:

@@ -42,6 +42,7 @@ def _document(ctx: Context) -> dict[str, Any]:
             "items": "their facts are the last known ones: Redis does not answer" if ctx.catalogue.stale else "ok",
             "kafka": ctx.intake.error or "ok",
             "served_version": keeper.follower.load_error or "ok",
+            "keys": "the key file cannot be used; the keys before it are in force" if ctx.keys.trouble else "ok",
         }
 
 

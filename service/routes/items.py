@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import ItemFacts, Rejection, Removed, decode_item
-from service.http import Problem, invalid, operation, whole_number
+from service.http import Problem, identifier, invalid, operation, whole_number
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused
 from streaming.kafka import RecordRefused
@@ -60,7 +60,7 @@ async def get_item(request: Request) -> Response:
     """The facts of an item, and whether the model knows it."""
     admit(request, "read")
     ctx = context(request)
-    item_id = request.path_params["item_id"]
+    item_id = identifier(request.scope, "item_id")
     facts = ctx.catalogue.get(item_id)
     with ctx.tables.hold() as tables:
         learned = tables is not None and item_id in tables.state.keys["item"].rows
@@ -80,7 +80,7 @@ async def get_item(request: Request) -> Response:
 async def put_item(request: Request) -> Response:
     """Set the facts of an item. They replace all earlier ones, and are in force within a second of the answer."""
     admit(request, "events")
-    item_id, raw = request.path_params["item_id"], await request.body()
+    item_id, raw = identifier(request.scope, "item_id"), await request.body()
     decoded = decode_item(item_id.encode(), raw)
     if isinstance(decoded, Rejection):
         raise invalid(decoded.path, decoded.expected, decoded.found, reason=decoded.reason)
@@ -91,7 +91,7 @@ async def put_item(request: Request) -> Response:
 async def delete_item(request: Request) -> Response:
     """Remove an item: it is gone from every answer within a second, whichever version is served."""
     admit(request, "events")
-    item_id = request.path_params["item_id"]
+    item_id = identifier(request.scope, "item_id")
     decoded = decode_item(item_id.encode(), None)
     if isinstance(decoded, Rejection):
         raise invalid(decoded.path, decoded.expected, decoded.found, reason=decoded.reason)

@@ -18,7 +18,7 @@ from models.ledger import Quarantined
 from models.records import Drop, Order, Quarantine, Replay, encode_control
 from models.snapshot import Damaged
 from service.context import Context
-from service.http import GateAsk, Problem, decode_body, invalid, operation
+from service.http import GateAsk, Problem, decode_body, identifier, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused, store_away
 from service.routes.gate import put_to_gate
@@ -78,7 +78,7 @@ async def drop(request: Request) -> Response:
 
 async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response:
     caller, ask = admit(request, "admin"), decode_body(await request.body(), GateAsk)
-    name = request.path_params["quarantine"]
+    name = identifier(request.scope, "quarantine")
     _must_be_held(await run_in_threadpool(_listed, context(request)), name)
     kind = Replay if what == "replay" else Drop
     order = kind(f"{what}-{secrets.token_hex(6)}", name, caller.name, ask.reason)

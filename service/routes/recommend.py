@@ -26,6 +26,7 @@ from service.http import (
     ask_from_query,
     decode_query,
     filters_from_query,
+    identifier,
     operation,
 )
 from service.routes.common import JSON, admit, context, degraded
@@ -66,7 +67,8 @@ async def recommend_user(request: Request) -> Response:
     """A slate for a user, best item first. An unknown user gets a slate that is good for anybody."""
     admit(request, "read")
     now = context(request).clock()
-    return await _recommend(request, ask_from_query(request.scope["query_string"], now, **request.path_params), now)
+    user_id = identifier(request.scope, "user_id")
+    return await _recommend(request, ask_from_query(request.scope["query_string"], now, user_id=user_id), now)
 
 
 @router.get(
@@ -108,7 +110,7 @@ async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
     admit(request, "read")
     ctx, ask = context(request), decode_query(request.scope["query_string"], Ask)
-    item_id = request.path_params["item_id"]
+    item_id = identifier(request.scope, "item_id")
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
         if not _known(view, item_id):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from models.records import KINDS
-from service.http import Problem, operation
+from service.http import Problem, identifier, operation
 from service.routes.common import admit, answer, context
 
 router = APIRouter(tags=["users"])
@@ -17,7 +17,7 @@ async def get_user(request: Request) -> Response:
     """The user's last interactions, newest first; none for an unknown user."""
     admit(request, "read")
     ctx = context(request)
-    user_id = request.path_params["user_id"]
+    user_id = identifier(request.scope, "user_id")
     history, read = await ctx.histories.get(user_id)
     if not read:
         raise Problem(

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
-Seconds = Annotated[float, Field(gt=0)]
+LONGEST: Final = 10 * 366 * 86_400
+"""Seconds of the longest duration: ten years. Waits of centuries overflow the clocks of the system."""
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
+Wait = Annotated[float, Field(gt=0, le=86_400)]
+"""Seconds that a call or a thread may wait: at most a day, far below what counters of milliseconds hold."""
+SecondsOrNone = Annotated[float, Field(ge=0, le=LONGEST)]
+"""A duration that 0 switches off."""
 
 
 class Section(BaseModel):
     """A frozen part of the tree that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class PasswordSection(Section):

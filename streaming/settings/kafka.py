@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from streaming.settings.base import PasswordSection, Seconds
+from streaming.settings.base import PasswordSection, Wait
 
 
 class KafkaSettings(PasswordSection):
@@ -51,11 +51,11 @@ class KafkaSettings(PasswordSection):
     check_hostname: bool = Field(
         default=True, description="Whether a broker's certificate must name the host we called."
     )
-    bootstrap_timeout: Seconds = Field(default=30.0, description="Seconds to find the first broker before giving up.")
-    request_timeout: Seconds = Field(
+    bootstrap_timeout: Wait = Field(default=30.0, description="Seconds to find the first broker before giving up.")
+    request_timeout: Wait = Field(
         default=15.0, description="Seconds one request may take; every blocking call is bounded."
     )
-    refresh_interval: Seconds = Field(
+    refresh_interval: Wait = Field(
         default=30.0, description="Seconds between checks for new partitions; at most 60.", le=60
     )
     producer_buffer: int = Field(
@@ -68,6 +68,8 @@ class KafkaSettings(PasswordSection):
         named = [server.strip() for server in servers.split(",") if server.strip()]
         for server in named:
             host, _, port = server.rpartition(":")
+            if "@" in server:
+                raise ValueError("write brokers as host:port alone; a login belongs into username and password_file")
             if not host or not port.isdigit():
                 raise ValueError(f"{server!r} is not host:port")
         if not named:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streaming.settings.base import Port, Seconds, Section
+from streaming.settings.base import Port, Seconds, SecondsOrNone, Section, Wait
 
 
 class LearnerSettings(Section):
@@ -15,13 +15,11 @@ class LearnerSettings(Section):
     instance: str = Field(
         default="", description="Name of this learner; a restart under the same name takes its lease back at once."
     )
-    lease_ttl: Seconds = Field(
+    lease_ttl: Wait = Field(
         default=4.0, description="Seconds a silent learner keeps the lease before a standby takes over."
     )
-    lease_renewal: Seconds = Field(
-        default=1.0, description="Seconds between renewals of the lease; well below lease_ttl."
-    )
-    version_interval: Seconds = Field(
+    lease_renewal: Wait = Field(default=1.0, description="Seconds between renewals of the lease; well below lease_ttl.")
+    version_interval: Wait = Field(
         default=1.0,
         description="Seconds between versions: how much a crash repeats, and how fresh the served version is.",
     )
@@ -39,10 +37,8 @@ class LearnerSettings(Section):
     evidence_bytes: int = Field(
         default=1 << 30, ge=0, description="Bytes of versions kept for comparison; beyond it the gate has no evidence."
     )
-    poll_timeout: Seconds = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
-    shutdown_grace: Seconds = Field(
-        default=20.0, description="Seconds from SIGTERM to the exit, last version included."
-    )
+    poll_timeout: Wait = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
+    shutdown_grace: Wait = Field(default=20.0, description="Seconds from SIGTERM to the exit, last version included.")
     slate_window: int = Field(
         default=50_000, ge=0, le=10_000_000, description="Slates kept to attribute events to; 0: none are read."
     )
@@ -105,15 +101,13 @@ class UpdateSettings(Section):
 class RebuildSettings(Section):
     """Learning a new model from the topics, at intervals."""
 
-    every: float = Field(
+    every: SecondsOrNone = Field(
         default=0.0,
-        ge=0,
         description="Seconds between two rebuilds that the learner starts as a second process; 0: none. "
         "`sluicegate rebuild` runs one at any time.",
     )
-    reach: float = Field(
+    reach: SecondsOrNone = Field(
         default=0.0,
-        ge=0,
         description="Seconds back from its start that such a rebuild learns from; 0: all that the topics hold.",
     )
 

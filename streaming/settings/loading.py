@@ -24,6 +24,13 @@ __all__ = ["DELIMITER", "PREFIX", "BadSettings", "Settings", "in_force", "leaves
 PREFIX: Final = "SLUICEGATE_"
 DELIMITER: Final = "__"
 
+NO_SETTINGS: Final = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}KEY"})
+"""Variables that commands read as options: the settings file, and the key that a client sends."""
+
+_MASK: Final = "********"
+_USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_PARAMETER: Final = re.compile(r"(?<=[?&;])([^=&;#\s]+)=[^&;#\s]*")
+
 
 class BadSettings(ValueError):
     """The configuration cannot be used. The message names the key, where it was set, and what to do."""
@@ -80,7 +87,7 @@ def _keys(tree: Mapping[str, Any], section: type[BaseModel], above: str) -> Iter
 
 def _from_environment(environ: Mapping[str, str], tree: dict[str, Any], origin: dict[str, str]) -> None:
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == f"{PREFIX}CONFIG":
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         path = name[len(PREFIX) :].lower().split(DELIMITER)
         field = _field(path)
@@ -146,7 +153,7 @@ def _complaint(problem: Mapping[str, Any], origin: Mapping[str, str]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{dotted}{where} is not a setting{_nearest(dotted)}"
     # The value itself is left out: it may be a password.
-    return f"{dotted or 'settings'}{where}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{dotted or 'settings'}{where}: {masked(problem['msg'].removeprefix('Value error, '))}"
 
 
 def in_force(settings: Settings) -> list[tuple[str, str, str]]:
@@ -163,11 +170,25 @@ def _shown(settings: Settings, dotted: str) -> str:
     for part in dotted.split("."):
         value = getattr(value, part)
     if isinstance(value, SecretStr):
-        return "********"
-    if dotted == "redis.url":
-        # A password may be part of the address.
-        return re.sub(r"://([^:@/]*):[^@]*@", r"://\1:********@", value)
-    return "" if value is None else value if isinstance(value, str) else _plain(value)
+        return _MASK
+    if dotted == "service.keys":
+        return _plain([_key_shown(entry) for entry in value])
+    return "" if value is None else masked(value if isinstance(value, str) else _plain(value))
+
+
+def masked(text: str) -> str:
+    """The text without what may be secret in the addresses in it: login and values of parameters.
+
+    >>> masked("rediss://shop:hunter2@redis:6379/0?password=hunter2&db=1")
+    'rediss://********@redis:6379/0?password=********&db=********'
+    """
+    return _PARAMETER.sub(rf"\1={_MASK}", _USERINFO.sub(f"{_MASK}@", text))
+
+
+def _key_shown(entry: str) -> str:
+    """Role and beginning of the hash; nothing of an entry that may be the key itself."""
+    known = re.fullmatch(r"\s*([a-z]+):([0-9a-fA-F]{8})[0-9a-fA-F]{56}\s*", entry)
+    return f"{known[1]}:{known[2].lower()}{_MASK}" if known else _MASK
 
 
 def _plain(value: Any) -> str:

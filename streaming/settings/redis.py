@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from streaming.settings.base import PasswordSection, Seconds
+from streaming.settings.base import PasswordSection, Wait
 
 
 class RedisSettings(PasswordSection):
@@ -24,8 +24,8 @@ class RedisSettings(PasswordSection):
     check_hostname: bool = Field(
         default=True, description="Whether the server's certificate must name the host we called."
     )
-    learner_timeout: Seconds = Field(default=5.0, description="Seconds one Redis call of the learner may take.")
-    service_timeout: Seconds = Field(
+    learner_timeout: Wait = Field(default=5.0, description="Seconds one Redis call of the learner may take.")
+    service_timeout: Wait = Field(
         default=0.25,
         lt=1,
         description="Seconds one Redis call of the service may take; a slower Redis means answers without it.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from models.records import EventRules
-from streaming.settings.base import Port, Seconds, Section
+from streaming.settings.base import Port, Section, Wait
 
 
 class ServiceSettings(Section):
@@ -29,7 +29,7 @@ class ServiceSettings(Section):
     max_events_per_request: int = Field(
         default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
     )
-    rate_limit: float = Field(default=0.0, ge=0, description="Requests a second per key; 0: no limit.")
+    rate_limit: float = Field(default=0.0, ge=0, le=1e6, description="Requests a second per key; 0: no limit.")
     beacon_origins: tuple[str, ...] = Field(
         default=(), description="Origins of pages that may send events with a beacon key, as https://shop.example."
     )
@@ -38,15 +38,15 @@ class ServiceSettings(Section):
         description="Event types that a beacon key may send.",
     )
     beacon_rate: float = Field(
-        default=500.0, gt=0, description="Requests a second per beacon key; more is answered 429."
+        default=500.0, gt=0, le=1e6, description="Requests a second per beacon key; more is answered 429."
     )
     beacon_client_rate: float = Field(
-        default=5.0, gt=0, description="Requests a second per beacon key and address; twice as many at once."
+        default=5.0, gt=0, le=1e6, description="Requests a second per beacon key and address; twice as many at once."
     )
     beacon_max_bytes: int = Field(
         default=16 << 10, ge=256, description="Bytes of a request with a beacon key; more is answered 413."
     )
-    poll_interval: Seconds = Field(default=0.2, description="Seconds between checks for a new serving version.")
+    poll_interval: Wait = Field(default=0.2, description="Seconds between checks for a new serving version.")
     slate_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."
     )

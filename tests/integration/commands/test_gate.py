@@ -7,6 +7,7 @@ import json
 from typer.testing import CliRunner, Result
 
 from service.cli.main import app
+from service.http.auth import digest
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Learner, Served, changed, service
@@ -77,3 +78,18 @@ def test_mistakes_are_one_line_and_no_stack_trace(settings: Settings) -> None:
     with service(settings) as served:
         stale = gate(served, "freeze", "--reason", "late", "--revision", "7")
         assert (stale.exit_code, "revision 0" in stale.output) == (1, True)
+
+
+def test_the_key_of_an_operator_may_stand_in_the_environment(settings: Settings) -> None:
+    keys = (f"read:{digest('r-key')}", f"admin:{digest('a-key')}")
+    with service(changed(settings, service={"keys": keys})) as served:
+
+        def run(*words: str, key: str) -> Result:
+            return CliRunner().invoke(app, ["gate", *words, "--url", served.base], env={"SLUICEGATE_KEY": key})
+
+        assert run("status", key="r-key").exit_code == 0
+        assert run("freeze", "--reason", "sale", key="a-key").exit_code == 0
+        assert run("status", "--key", "wrong", key="r-key").exit_code == 1
+        for key in ("", "wrong"):
+            refused = run("status", key=key)
+            assert (refused.exit_code, "needs a key with role read" in refused.output) == (1, True)

@@ -14,7 +14,7 @@ import pytest
 
 from models.records import events, rejections
 from service.gate import gatekeeper
-from service.http.auth import digest
+from service.http.auth import ApiKeys, BadKeys, digest
 from service.http.problems import TITLES
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.topics import ensure_topics
@@ -120,7 +120,7 @@ def test_errors_of_every_kind_are_problem_documents(served: Served) -> None:
     problem(served.get("/no/such/path"), 404)
     wrong = served.http.put("/popular")
     problem(wrong, 405)
-    assert wrong.headers["allow"] == "GET"
+    assert wrong.headers["allow"] == "GET, HEAD"
     for query, path in (
         ("n=0", "n"),
         ("n=201", "n"),
@@ -277,10 +277,46 @@ def test_a_key_file_is_read_again_when_it_changes(settings: Settings, tmp_path: 
         file.write_text(f"read:{digest('new')}\nadmin:{digest('root')}\n", encoding="utf-8")
         eventually(lambda: served.get("/model", headers={"x-api-key": "new"}).status_code == 200)
         assert served.get("/model", headers={"x-api-key": "old"}).status_code == 401
-        file.write_text("nonsense", encoding="utf-8")
-        time_of_change = time.monotonic()
-        eventually(lambda: time.monotonic() - time_of_change > 1.1)
-        assert served.get("/model", headers={"x-api-key": "new"}).status_code == 200
+
+
+def test_no_edit_of_the_key_file_opens_a_role(settings: Settings, tmp_path: Path) -> None:
+    file, entry = tmp_path / "keys", f"admin:{digest('a-key')}\nread:{digest('r-key')}\n"
+    file.write_text(entry, encoding="utf-8")
+    with service(changed(settings, service={"keys_file": file})) as served:
+        keys = served.context.keys
+
+        def looked_again() -> None:
+            keys._looked = float("-inf")
+
+        def admitted(path: str, **headers: str) -> bool:
+            looked_again()
+            return served.get(path, headers=headers).status_code != 401
+
+        for damage in ("", "# nobody\n", "nonsense\n", f"{entry}nonsense\n", None):
+            if damage is None:
+                file.unlink()
+            else:
+                file.write_text(damage, encoding="utf-8")
+            assert not admitted("/model"), damage
+            assert not admitted("/erasures/x"), damage
+            assert admitted("/model", **{"x-api-key": "r-key"}), damage
+            assert "in force" in served.get("/readyz").json()["keys"], damage
+        # A sound file without the role revokes its keys; the role stays closed.
+        file.write_text(f"events:{digest('e-key')}\n", encoding="utf-8")
+        for key in ("", "a-key", "r-key", "e-key"):
+            looked_again()
+            assert served.get("/erasures/x", headers={"x-api-key": key}).status_code in {401, 403}
+        assert not admitted("/model")
+        assert served.get("/readyz").json()["keys"] == "ok"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# read:\n"])
+def test_a_key_file_without_a_key_does_not_start_a_service(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text, encoding="utf-8")
+    for trusted in (True, False):
+        with pytest.raises(BadKeys, match="has no entry"):
+            ApiKeys((), file, trusted=trusted)
 
 
 def test_pages_load_nothing_from_outside(served: Served) -> None:

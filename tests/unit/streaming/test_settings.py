@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from service.cli.main import app
 from streaming.kafka.client import client_arguments
 from streaming.kafka.errors import UnusableFile
 from streaming.settings.loading import BadSettings, Settings, in_force, leaves, load_settings
@@ -64,7 +66,7 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
         ("[learner]\nbatch_size = 'many'", {}, "learner.batch_size (set in"),
         ("", {"SLUICEGATE_EVENTS__ALIASES": "{"}, "SLUICEGATE_EVENTS__ALIASES must be JSON"),
         ("[events.aliases]\nlike = 'fav'", {}, "unknown event type 'fav'"),
-        ("[events.weights]\nclick = nan", {}, "the weight of click is nan"),
+        ("[events.weights]\nclick = nan", {}, "events.weights.click (set in"),
         ("[events.weights]\nreturn = -1000", {}, "choose a number from -100 to 100"),
         ("", {"SLUICEGATE_EVENTS__WEIGHTS": '{"cart": -101}'}, "the weight of cart is -101"),
         ("[kafka]\nsecurity_protocol = 'SASL_SSL'", {}, "needs sasl_mechanism and username"),
@@ -106,9 +108,69 @@ def test_secrets_are_in_no_representation_and_in_no_error(tmp_path: Path) -> Non
     settings = load_settings(None, environ)
     assert "hunter2" not in repr(settings) + str(settings) + str(in_force(settings))
     assert settings.kafka.secret() == "hunter2"
-    with pytest.raises(BadSettings) as caught:
-        load_settings(None, environ | {"SLUICEGATE_KAFKA__PASSWORD_FILE": "x"})
-    assert "hunter2" not in str(caught.value)
+    mistakes = {
+        "KAFKA__PASSWORD_FILE": "x",
+        "KAFKA__BOOTSTRAP": "user:hunter2@kafka:9092",
+        "KAFKA__TOKEN_URL": "http://user:hunter2@identity.example/token",
+        "REDIS__URL": "http://user:hunter2@redis",
+        "SERVICE__BEACON_ORIGINS": "https://user:hunter2@shop.example",
+    }
+    for name, value in mistakes.items():
+        with pytest.raises(BadSettings) as caught:
+            load_settings(None, environ | {f"SLUICEGATE_{name}": value})
+        assert "hunter2" not in str(caught.value)
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS__URL", f"redis://user:{SECRET}@host:6379/0"),
+        ("REDIS__URL", f"redis://{SECRET}@host:6379/0"),
+        ("REDIS__URL", f"redis://:a@{SECRET}@host:6379/0"),
+        ("REDIS__URL", f"redis://host:6379/0?username=u&password={SECRET}"),
+        ("REDIS__URL", f"unix:///run/redis.sock?db=1;password={SECRET}"),
+        ("REDIS__PASSWORD", SECRET),
+        ("KAFKA__PASSWORD", SECRET),
+        ("KAFKA__TOKEN_URL", f"https://client:{SECRET}@identity.example/token"),
+        ("KAFKA__TOKEN_URL", f"https://identity.example/token?client_secret={SECRET}#x"),
+        ("SERVICE__KEYS", f"admin:{SECRET}"),
+        ("SERVICE__KEYS", SECRET),
+        ("SERVICE__KEYS", f"admin:{'ab' * 32},read:{SECRET}"),
+    ],
+)
+def test_config_prints_no_secret_wherever_it_stands(name: str, value: str) -> None:
+    settings = load_settings(None, {f"SLUICEGATE_{name}": value})
+    printed = CliRunner().invoke(app, ["config"], env={f"SLUICEGATE_{name}": value})
+    assert printed.exit_code == 0
+    assert SECRET not in str(in_force(settings)) + printed.output
+    assert "********" in printed.output
+
+
+def test_config_still_says_which_server_and_whose_keys() -> None:
+    url = f"rediss://shop:{SECRET}@redis.example:6379/3"
+    environ = {"SLUICEGATE_REDIS__URL": url, "SLUICEGATE_SERVICE__KEYS": f"admin:{'AB' * 32}"}
+    values = {path: value for path, value, _ in in_force(load_settings(None, environ))}
+    assert values["redis.url"] == "rediss://********@redis.example:6379/3"
+    assert values["service.keys"] == '["admin:abababab********"]'
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "-1"])
+def test_every_number_of_seconds_and_every_rate_is_finite_and_bounded(value: str) -> None:
+    floats = [dotted for dotted in leaves() if isinstance(_default(dotted), float)]
+    assert {"learner.version_interval", "kafka.request_timeout", "rebuild.every", "service.rate_limit"} <= set(floats)
+    for dotted in floats:
+        with pytest.raises(BadSettings, match=dotted.replace(".", r"\.")):
+            load_settings(None, {f"SLUICEGATE_{dotted.replace('.', '__').upper()}": value})
+
+
+def _default(dotted: str) -> object:
+    found: object = Settings()
+    for part in dotted.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def test_a_password_file_is_read_when_a_client_is_made(tmp_path: Path) -> None:

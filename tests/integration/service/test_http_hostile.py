@@ -1,0 +1,228 @@
+"""Requests that no good client sends: foreign pages, broken uploads, odd bodies and addresses; over real HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from service.http.auth import digest
+from streaming.kafka.topics import ensure_topics
+from streaming.settings.loading import Settings
+from tests.conftest import eventually
+from tests.integration.service.test_http import event, in_topic, problem
+from tests.support.processes.serving import Served, changed, connected, service
+
+LIMIT = 64 << 10
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """A service without keys whose topics exist."""
+    ensure_topics(settings)
+    with connected(changed(settings, service={"max_body_bytes": LIMIT})) as running:
+        yield running
+
+
+def raw(served: Served, request: bytes, patience: float = 10.0) -> bytes:
+    """What the service answers to these bytes, up to the end of the connection."""
+    with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2])), timeout=patience) as link:
+        link.sendall(request)
+        answer = b""
+        while part := link.recv(65_536):
+            answer += part
+        return answer
+
+
+def counted(served: Served, **labels: str) -> float:
+    return served.context.telemetry.registry.get_sample_value("sluicegate_http_requests_total", labels) or 0.0
+
+
+def test_without_keys_a_foreign_page_reads_and_writes_nothing(served: Served) -> None:
+    port = served.base.rpartition(":")[2]
+    own = f"http://127.0.0.1:{port}"
+    refused: list[dict[str, str]] = [
+        {"host": "evil.example"},
+        {"host": f"evil.example:{port}"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "localhost.evil.example"},
+        {"host": "192.168.1.7:8000"},
+        {"host": "[::1"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": f"https://127.0.0.1:{int(port) - 1}"},
+        {"origin": f"{own}.evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
+    ]
+    for headers in refused:
+        problem(served.get("/model", headers=headers), 403)
+        problem(served.post("/events", json=event(), headers=headers), 403)
+        problem(served.post("/gate/freeze", json={"reason": "r", "revision": 0}, headers=headers), 403)
+    accepted: list[dict[str, str]] = [
+        {},
+        {"host": "localhost"},
+        {"host": f"LOCALHOST:{port}"},
+        {"host": f"[::1]:{port}"},
+        {"origin": own},
+        {"origin": own, "sec-fetch-site": "same-origin"},
+        {"origin": "http://127.0.0.1:1", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+    ]
+    for headers in accepted:
+        assert served.get("/model", headers=headers).status_code == 200, headers
+        assert served.post("/events", json=event(), headers=headers).status_code == 202, headers
+    assert served.get("/livez", headers={"host": "10.0.0.1"}).status_code == 200
+
+
+def test_without_keys_only_json_is_taken(served: Served) -> None:
+    body = json.dumps(event())
+    for kind in ("text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data"):
+        problem(served.post("/events", content=body, headers={"content-type": kind}), 415)
+        problem(served.http.put("/items/tea", content=b"{}", headers={"content-type": kind}), 415)
+    for kind in ("application/json", "Application/JSON; charset=utf-8", "application/x-ndjson"):
+        assert served.post("/events", content=body, headers={"content-type": kind}).status_code == 202
+
+
+def test_with_a_key_the_headers_of_pages_do_not_matter(settings: Settings) -> None:
+    with service(changed(settings, service={"keys": (f"admin:{digest('k')}", f"read:{digest('r')}")})) as served:
+        headers = {"x-api-key": "r", "host": "reco.shop.example", "origin": "https://shop.example"}
+        assert served.get("/model", headers=headers).status_code == 200
+
+
+def test_a_body_of_another_kind_or_coding_is_415_and_says_what_is_read(served: Served) -> None:
+    form = served.post(
+        "/events", content=b"event_type=click", headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    assert "application/json" in problem(form, 415)["next"]
+    for path in ("/recommend", "/gate/thaw"):
+        problem(served.post(path, content=b"<a/>", headers={"content-type": "application/xml"}), 415)
+    problem(served.post("/events", content=b"{}", headers={"content-type": "application/json; charset=latin-1"}), 415)
+    for coding in ("br", "deflate", "zstd", "gzip, gzip"):
+        headers = {"content-type": "application/json", "content-encoding": coding}
+        answer = served.post("/events", content=b"x", headers=headers)
+        assert coding in problem(answer, 415)["detail"]
+        assert answer.headers["accept-encoding"] == "gzip"
+
+
+def test_a_gzip_body_is_read_within_the_limit(served: Served, settings: Settings) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    many = [event(event_id=f"g{number}") for number in range(300)]
+    body = gzip.compress(json.dumps(many).encode())
+    assert served.post("/events", content=body, headers=headers).json()["accepted"] == 300
+    pieces = (body[start : start + 100] for start in range(0, len(body), 100))
+    assert served.post("/events", content=pieces, headers=headers).json()["accepted"] == 300
+    assert len(in_topic(settings, "events", 600)) == 600
+    bomb = gzip.compress(b" " * (200 * LIMIT))
+    assert len(bomb) < LIMIT
+    problem(served.post("/events", content=bomb, headers=headers), 413)
+    exact = json.dumps(event()).encode().ljust(LIMIT)
+    assert served.post("/events", content=gzip.compress(exact), headers=headers).status_code == 202
+    problem(served.post("/events", content=gzip.compress(exact + b" "), headers=headers), 413)
+    for broken in (b"{}", body[:-9], body + b"more", body[:40] + b"\0" * 40, gzip.compress(b"") * 3):
+        found = problem(served.post("/events", content=broken, headers=headers), 422)
+        assert found["errors"][0]["path"] == "$"
+
+
+def test_head_answers_like_get_without_a_body(served: Served) -> None:
+    for path in ("/livez", "/readyz", "/", "/docs", "/metrics", "/model", "/popular?n=3", "/static/page.css", "/no"):
+        got, head = served.get(path), served.http.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert "x-request-id" in head.headers
+    assert served.http.head("/stream").status_code == 200
+    eventually(lambda: served.sample("sluicegate_http_streams") == 0)
+    eventually(lambda: counted(served, method="HEAD", route="/livez", code="200") == 1)
+    assert served.http.head("/events").status_code == 405
+    assert served.post("/popular").headers["allow"] == "GET, HEAD"
+    answer = raw(served, b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_an_upload_that_is_broken_off_is_no_error_of_ours(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    head = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+    for line in (b"POST /events", b"POST /recommend", b"PUT /items/tea", b"POST /gate/freeze"):
+        with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2]))) as link:
+            link.sendall(line + b" HTTP/1.1\r\n" + head + b'{"event_type"')
+            eventually(lambda: served.sample("sluicegate_http_requests_in_progress") > 0)
+        eventually(lambda: served.sample("sluicegate_http_requests_in_progress") == 0)
+    assert counted(served, method="POST", route="/events", code="499") == 1
+    assert counted(served, method="PUT", route="/items/{item_id}", code="499") == 1
+    assert "request failed" not in capfd.readouterr().err
+
+
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/recommend/{id}"),
+        ("GET", "/recommend?user_id={id}"),
+        ("GET", "/users/{id}"),
+        ("GET", "/items/{id}"),
+        ("GET", "/items/{id}/similar"),
+        ("PUT", "/items/{id}"),
+        ("DELETE", "/items/{id}"),
+        ("DELETE", "/users/{id}"),
+        ("DELETE", "/users?user_id={id}"),
+        ("GET", "/erasures/{id}"),
+        ("POST", "/gate/quarantine/{id}/drop"),
+    ],
+)
+def test_what_is_no_id_is_422_on_every_route(served: Served, method: str, path: str) -> None:
+    body = {"reason": "r", "revision": 0} if "gate" in path else {}
+    for wrong in (LONG, "a%FFb", "%C3%28", "%ED%A0%80"):
+        problem(served.http.request(method, path.format(id=wrong), json=body), 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/recommend/ann?n=null", "query.n"),
+        ("/recommend/ann?price_min=null", "query.price_min"),
+        ("/popular?price_max=NULL", "query.price_max"),
+        ("/popular?exclude=" + ",".join(["a"] * 1_001), "query.exclude"),
+        ("/popular?" + "&".join(f"tags_any=t{number}" for number in range(2_001)), "query"),
+        ("/items?limit=null", "query.limit"),
+        ("/popular?category=%FF", "query"),
+        ("/items?category=%FF", "query"),
+    ],
+)
+def test_a_query_that_does_not_fit_is_422_and_names_the_place(served: Served, path: str, where: str) -> None:
+    assert problem(served.get(path), 422)["errors"][0]["path"] == where
+
+
+def test_bytes_that_are_no_utf_8_are_422_in_every_body(served: Served) -> None:
+    headers = {"content-type": "application/json"}
+    asks: list[tuple[str, str, bytes]] = [
+        ("POST", "/recommend", b'{"user_id":"a\xff"}'),
+        ("POST", "/events", json.dumps(event(user_id="?")).encode().replace(b"?", b"\xff")),
+        ("PUT", "/items/tea", b'{"title":"\xff"}'),
+        ("POST", "/gate/freeze", b'{"reason":"\xff","revision":0}'),
+        ("POST", "/gate/quarantine", b'{"reason":"\xff","revision":0}'),
+    ]
+    for method, path, body in asks:
+        problem(served.http.request(method, path, content=body, headers=headers), 422)
+
+
+def test_ids_with_a_slash_are_one_part_of_the_path(served: Served, settings: Settings) -> None:
+    odd, encoded = "tea/green/50%2F", "tea%2Fgreen%2f50%252F"
+    assert served.http.put(f"/items/{encoded}", json={"price": 3}).json()["item_id"] == odd
+    assert served.http.delete(f"/items/{encoded}").json()["item_id"] == odd
+    assert [key for key, _ in in_topic(settings, "items", 2)] == [odd.encode()] * 2
+    assert served.get(f"/users/{encoded}").json()["user_id"] == odd
+    assert served.get(f"/recommend/{encoded}?n=1").json()["user_id"] == odd
+    assert repr(odd) in problem(served.get(f"/items/{encoded}"), 404)["detail"]
+    assert repr(odd) in problem(served.get(f"/items/{encoded}/similar"), 404)["detail"]
+    erased = served.http.delete(f"/users/{encoded}")
+    assert erased.status_code == 202
+    assert in_topic(settings, "control", 1)[0][1] is not None
+    assert odd in (in_topic(settings, "control", 1)[0][1] or b"").decode()
+    problem(served.get("/items/a/b"), 404)
+    labels = {"method": "PUT", "route": "/items/{item_id}", "code": "202"}
+    eventually(lambda: counted(served, **labels) == 1)
