@@ -8,8 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from models.records import EXPECTED as TIMESTAMP
-from models.records import epoch_seconds
-from models.records.events import KINDS
+from models.records import KINDS, epoch_seconds
 from models.slate import Seen, Wanted
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
