@@ -235,7 +235,12 @@ def test_contributions_add_up_to_the_score_and_have_words(settings: Settings, ta
                 for part in parts:
                     if "value" in part:
                         assert part["value"] * part["weight"] == pytest.approx(part["contribution"])
-        plain, explained = page(made, n=20), page(made, n=20, explain=True)
+        # Scores depend on the second that is asked in: two equal pages around the explained one are of its second.
+        for _ in range(20):
+            plain, explained, after = page(made, n=20), page(made, n=20, explain=True), page(made, n=20)
+            if plain == after:
+                break
+        assert plain == after
         assert [(i["item_id"], i["score"]) for i in plain] == [(i["item_id"], i["score"]) for i in explained]
         assert "contributions" not in plain[0]
         names = {part["name"] for part in explained[0]["contributions"]}
