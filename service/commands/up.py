@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from service.local import EmbeddedError, Stack, choose_port, default_folder, running
+from service.local import EmbeddedError, Stack, choose_port, default_folder, held, running
 from streaming.settings import Settings, load_settings
 
 WATCH = 0.5
@@ -61,22 +61,28 @@ def register(app: typer.Typer) -> None:
         settings = load_settings(config, os.environ)
         place = folder or default_folder()
         try:
-            chosen = choose_port(
-                port if port is not None else _configured_port(settings), settings.service.port, typer.echo
-            )
-            environ = {**os.environ, **_keys(settings, place)}
-            if config is not None:
-                environ["SLUICEGATE_CONFIG"] = str(config.resolve())
-            stack = Stack(settings, place, environ, chosen, host or settings.service.host)
-            with running(stack, typer.echo):
-                typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
-                if embedded := _embedded(stack):
-                    typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
-                wait_for_stop(stack)
-                typer.echo("stopping: the learner writes its last version")
+            with held(place) as note:
+                wanted = port if port is not None else _configured_port(settings)
+                chosen = choose_port(wanted, settings.service.port, typer.echo)
+                note(chosen)
+                _run(settings, place, config, host, chosen)
         except EmbeddedError as error:
             typer.echo(f"sluicegate up: {error}", err=True)
             raise typer.Exit(1) from None
+
+
+def _run(settings: Settings, place: Path, config: Path | None, host: str | None, port: int) -> None:
+    """Run everything until asked to stop. Raises EmbeddedError."""
+    environ = {**os.environ, **_keys(settings, place)}
+    if config is not None:
+        environ["SLUICEGATE_CONFIG"] = str(config.resolve())
+    stack = Stack(settings, place, environ, port, host or settings.service.host)
+    with running(stack, typer.echo):
+        typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
+        if embedded := _embedded(stack):
+            typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
+        wait_for_stop(stack)
+        typer.echo("stopping: the learner writes its last version")
 
 
 def _keys(settings: Settings, place: Path) -> dict[str, str]:

@@ -74,7 +74,7 @@ def _clear(settings: Settings) -> Iterator[Finding]:
     if remote and kafka.security_protocol == "SASL_PLAINTEXT" and kafka.sasl_mechanism == "PLAIN":
         text = f"Kafka's password goes to {remote[0]} in the clear"
         yield Finding(check, "warning", text, "use SASL_SSL, or at least SCRAM")
-    host = redis.url.partition("://")[2].rpartition("@")[2].partition("/")[0].rpartition(":")[0]
+    host = redis.url.partition("://")[2].rpartition("@")[2].partition("/")[0].partition(",")[0].rpartition(":")[0]
     password = redis.password is not None or redis.password_file is not None or "@" in redis.url
-    if redis.url.startswith("redis://") and password and not is_loopback(host.strip("[]")):
+    if redis.url.startswith(("redis://", "redis+sentinel://")) and password and not is_loopback(host.strip("[]")):
         yield Finding(check, "warning", f"Redis's password goes to {host} in the clear", "use a rediss:// address")

@@ -150,7 +150,7 @@ class PageFeed:
             "baseline": keeper.state.baseline,
             "recovering": keeper.state.recovering,
             "head": keeper.follower.head.id if keeper.follower.head is not None else None,
-            "store_error": keeper.store_error or None,
+            "store_error": keeper.store_error or keeper.refusal or None,
             "load_error": keeper.follower.load_error or None,
         }
 

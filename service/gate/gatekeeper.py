@@ -29,7 +29,7 @@ from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import TableSet, TableSets
 from streaming.settings import Settings
-from streaming.store import Store, StoreUnavailable, VersionGone
+from streaming.store import Pointer, Store, StoreUnavailable, VersionGone
 from streaming.versions import NoSoundVersion
 
 STORE_RETRY: Final = 0.5
@@ -80,13 +80,14 @@ class Gatekeeper:
         self.follower = Follower(tables, schema, telemetry, clock)
         self.store_error = ""
         """Why Redis did not answer; empty when it did."""
+        self.refusal = ""
+        """Which command Redis refused in the last tick, and why; empty when it took all of them."""
         self.kernels = "not compiled yet"
         self.evidence = Evidence()
         """The evidence of the last decision."""
         self.numbers: dict[str, float] = {}
         """The numbers of the last decision."""
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
-        self.revision = 0
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
@@ -96,6 +97,11 @@ class Gatekeeper:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gatekeeper", daemon=True)
+
+    @property
+    def revision(self) -> int:
+        """The gate's revision in Redis, as it was read last."""
+        return self.state.revision
 
     # The thread
 
@@ -115,13 +121,18 @@ class Gatekeeper:
             try:
                 if self.kernels != "ok":
                     self._compile()
+                self._store.leave_replica()
                 decision = self.tick()
+                self.refusal = ""
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
                     self.moved(decision)
             except StoreUnavailable as error:
                 wait = STORE_RETRY
-                self._store_failed(error)
+                if error.kind == "other":  # Redis answers: what it refused is a fault here, no outage
+                    self._refused(error)
+                else:
+                    self._store_failed(error)
             except Exception:
                 # The thread must outlive any defect: requests go on with the tables that are loaded.
                 wait = STORE_RETRY
@@ -139,6 +150,12 @@ class Gatekeeper:
         if not self.store_error:
             logs.warn("store unavailable", detail=str(error))
         self.store_error = str(error)
+
+    def _refused(self, error: StoreUnavailable) -> None:
+        self._telemetry.load_failures.inc()
+        if not self.refusal:
+            logs.warn("Redis refused a command of the gate", detail=str(error))
+        self.refusal = str(error)
 
     def _store_answered(self) -> None:
         self._telemetry.store_up.set(1)
@@ -179,23 +196,35 @@ class Gatekeeper:
         self._store_answered()
         # A freeze must not wait until a version is loaded.
         waits = request is None or request.verb not in gate.UNSEEN_VERBS
+        gone = self._dropped(pointers)
         followed = self.follower.follow(pointers, load=waits)
         if request is None and not followed:
             # The served version could not be loaded here; another replica may be fine, so this one does not decide.
             return None
         active = self._tables.active
-        champion = version_of(active.manifest) if active is not None and "serving" in pointers else None
+        champion = version_of(active.manifest) if active is not None and ("serving" in pointers or gone) else None
         decision = self._judge(self.reader.evidence(pointers, champion, request))
         if decision is None and waits and self.evidence.reference is not None:
             # In a tick that moved nothing: no version waits for the copy.
             self.follower.keep(self.evidence.reference)
         return decision
 
+    def _dropped(self, pointers: dict[str, Pointer]) -> bool:
+        """Drop the serving pointer when its version is gone, so that no replica can load it; whether it was."""
+        serving, active = pointers.get("serving"), self._tables.active
+        if serving is None or (active is not None and active.id == serving.id):
+            return False
+        if not isinstance(self._store.manifests([serving.id])[serving.id], VersionGone):
+            return False
+        del pointers["serving"]
+        return True
+
     def _read_gate(self) -> None:
         record = self._store.gate()
-        self.revision = record.revision
         if record.state:
             self.state = msgspec.json.decode(record.state, type=GateState)
+        # An emptied Redis knows no state: ours goes on, at the revision that the next decision must be made at.
+        self.state = msgspec.structs.replace(self.state, revision=record.revision)
         self._telemetry.gate(self.state)
         self._tables.serve_baseline(self.state.baseline)
 

@@ -30,6 +30,10 @@ class EmbeddedError(Exception):
     """An embedded server could not be started or has died. The message says which, why, and what to do."""
 
 
+PRIVATE: Final = 0o077
+"""Rights that files of child processes do not give: any to other users."""
+
+
 class Child:
     """One server process: started by `start`, answering once `start` returns, gone after `stop`.
 
@@ -67,8 +71,9 @@ class Child:
             raise EmbeddedError(
                 f"port {self.port} for the embedded {self.name} is in use: stop what uses it or name another"
             )
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("wb") as log:
+            os.fchmod(log.fileno(), 0o600)  # logs name users and items
             self._process = subprocess.Popen(
                 _bound_to_parent(self._command),
                 stdin=subprocess.DEVNULL,
@@ -77,6 +82,7 @@ class Child:
                 cwd=self.log.parent,
                 env=self._env,
                 start_new_session=True,
+                umask=PRIVATE,
             )
         try:
             self._await_ready(time.monotonic() + deadline)
@@ -187,7 +193,7 @@ def redis(folder: Path, port: int = 0) -> Child:
     Port 0 picks a free one. Raises EmbeddedError when the `demo` extra is not installed.
     """
     port = port or free_port()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {
         "bind": "127.0.0.1",
         "port": port,

@@ -16,6 +16,7 @@ from pathlib import Path
 from service.local import embedded
 from service.local.embedded import Child, EmbeddedError
 from service.local.fetch import fetch
+from service.local.folder import make_private
 from streaming.settings import Settings
 
 START_DEADLINE = 60.0
@@ -63,7 +64,7 @@ class Stack:
 
     def start(self, say: Callable[[str], None]) -> None:
         """Start everything and wait until it answers. Raises EmbeddedError with the reason and the end of the log."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private(self.folder)
         if self.embeds_kafka:
             broker = self._run(embedded.broker(self.folder))
             self.bootstrap = broker.address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import Request
@@ -70,6 +70,10 @@ def away(detail: str) -> Problem:
     )
 
 
+NO_ANSWER: Final = frozenset({"timeout", "connection", "loading"})
+"""Kinds of error after which the same request may work in a moment."""
+
+
 def refused(error: RecordRefused, value: bytes | None) -> Problem:
     """The problem of a record that Kafka refuses for good."""
     if error.kind == "too_large" and value is not None:
@@ -79,7 +83,18 @@ def refused(error: RecordRefused, value: bytes | None) -> Problem:
 
 
 def store_away(error: StoreUnavailable) -> Problem:
-    """The problem of a request that needs Redis while Redis does not answer."""
+    """The problem of a request that needs Redis while Redis does not answer, or not as it should."""
+    if error.kind == "other":
+        # Redis is there: to send the same again changes nothing.
+        detail = f"Redis refused a command: {error}."
+        return Problem("internal", detail, "Look at what else writes to this Redis; the service's log has the request.")
+    if error.kind not in NO_ANSWER:
+        return Problem(
+            "unavailable",
+            f"Redis cannot be used now: {error}.",
+            "Try again once that is put right; /recommend keeps answering meanwhile.",
+            headers={"Retry-After": "5"},
+        )
     return Problem(
         "unavailable",
         f"Redis does not answer: {error}.",

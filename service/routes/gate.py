@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ router = APIRouter(tags=["gate"])
 
 PAGE_LIMIT: Final = 500
 """Most decisions of one page."""
+
+CURSOR: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+"""Id of an entry of a stream in Redis."""
 
 GateAskT = TypeVar("GateAskT", bound=GateAsk)
 
@@ -50,6 +54,8 @@ async def decisions(request: Request) -> Response:
     ctx = context(request)
     limit = whole_number(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
     before = request.query_params.get("before") or None
+    if before is not None and not CURSOR.fullmatch(before):
+        raise invalid("query.before", "the `next` of the page before", repr(before)[:40])
     found = await run_in_threadpool(_stored, ctx, limit, before)
     return answer(found)
 
@@ -150,7 +156,6 @@ def _state(ctx: Context) -> dict[str, object]:
     with ctx.tables.hold() as tables:
         serving = tables.id if tables is not None else None
     return {
-        "revision": keeper.revision,
         **msgspec.to_builtins(keeper.state),
         "serving": serving,
         "head": keeper.follower.head.id if keeper.follower.head is not None else None,
@@ -161,7 +166,7 @@ def _state(ctx: Context) -> dict[str, object]:
         "next_tick_seconds": ctx.settings.service.poll_interval,
         "policy": keeper.policy,
         "policy_hash": gate.policy_hash(keeper.policy),
-        "store_error": keeper.store_error or None,
+        "store_error": keeper.store_error or keeper.refusal or None,
         "load_error": keeper.follower.load_error or None,
     }
 

@@ -75,7 +75,8 @@ class Histories:
         try:
             answer = await self._within_budget(task)
         except (StoreUnavailable, TimeoutError) as error:
-            self._breaker.failed(time.monotonic(), certainly=isinstance(error, StoreUnavailable))
+            if not isinstance(error, StoreUnavailable) or error.kind != "other":  # "other" is about this user's key
+                self._breaker.failed(time.monotonic(), certainly=isinstance(error, StoreUnavailable))
             self._telemetry.history_failures.inc()
             return None
         self._breaker.succeeded()

@@ -4,6 +4,7 @@ from streaming.settings.events import EventSettings
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
+from streaming.settings.redis import SentinelAddress, sentinels
 from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
@@ -12,6 +13,7 @@ __all__ = [
     "EventSettings",
     "KafkaSettings",
     "LearnerSettings",
+    "SentinelAddress",
     "ServiceSettings",
     "Settings",
     "TopicRole",
@@ -19,4 +21,5 @@ __all__ = [
     "brief",
     "in_force",
     "load_settings",
+    "sentinels",
 ]

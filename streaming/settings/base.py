@@ -50,9 +50,12 @@ class PasswordSection(Section):
         """
         if self.password is not None:
             return self.password.get_secret_value()
-        if self.password_file is None:
-            return None
-        secret = self.password_file.read_text().split("\n", 1)[0].strip()
-        if not secret:
-            raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(self.password_file))
-        return secret
+        return None if self.password_file is None else first_line(self.password_file)
+
+
+def first_line(file: Path) -> str:
+    """The password in a file. Raises OSError when it cannot be read, or its first line is empty."""
+    secret = file.read_text().split("\n", 1)[0].strip()
+    if not secret:
+        raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(file))
+    return secret

@@ -31,14 +31,14 @@ KINDS: Final[tuple[Kind, ...]] = (
 ADVICE: Final[dict[Kind, str]] = {
     "timeout": "Redis did not answer in time; look at its load and at the network",
     "connection": "Redis can't be reached; is it running, and is redis.url right (rediss:// for TLS)?",
-    "readonly": "this Redis is a replica; point redis.url at the primary",
+    "readonly": "this Redis is a replica; redis.url is resolved again, and must lead to the primary",
     "loading": "Redis is still loading its data; it will answer when it is done",
     "oom": "Redis is full; raise maxmemory, or free what else lives in it",
     "misconf": "Redis can't write to its disk; see its log",
     "auth": "Redis refused our name, password or rights; see redis.username, redis.password_file and the rights that "
     "docs/operations.md lists",
     "tls": "no safe connection to Redis; see redis.cafile, redis.check_hostname, and if redis.url names its TLS port",
-    "other": "Redis answered with an error",
+    "other": "Redis answers, and refused this command",
 }
 
 

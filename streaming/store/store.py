@@ -8,19 +8,19 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, Final, Self
 
 import redis
-import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
-from streaming.settings import Settings
+from streaming.settings import Settings, sentinels
 from streaming.store.commands import Argument
+from streaming.store.connections import connect, connect_async, moved, tls
 from streaming.store.errors import Kind, StoreUnavailable
 from streaming.store.gate import GateCommands
 from streaming.store.keyspace import Keyspace
@@ -55,12 +55,15 @@ KINDS_BY_WORD: Final[dict[str, Kind]] = {
     "WRONGPASS": "auth",
 }
 
+WRONG_SERVER: Final[frozenset[Kind]] = frozenset({"readonly", "loading"})
+"""Errors of a server that is alive and not the primary, or not yet: another one may stand behind the name by now."""
+
 
 class Store(LeaseCommands, GateCommands):
     """One Redis as one role sees it. Thread-safe.
 
     Args:
-        url: redis://, rediss:// or unix:// address.
+        url: Address as setting redis.url has it.
         namespace: Prefix of every key.
         timeout: Seconds one answer may take.
         retries: Times that a command is sent again, with up to a second between.
@@ -80,7 +83,7 @@ class Store(LeaseCommands, GateCommands):
     ) -> None:
         self.key = Keyspace(namespace)
         self.clock = clock
-        self._client = redis.Redis.from_url(
+        self._client = connect(
             url,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
@@ -157,6 +160,12 @@ class Store(LeaseCommands, GateCommands):
         self.call("PING")
         return self.clock() - started
 
+    def leave_replica(self) -> None:
+        """Drop the connections of this process if they lead to a replica. A process that only reads would keep them."""
+        with suppress(StoreUnavailable):
+            # Changes nothing, and only a primary takes it. `named_errors` sees the refusal.
+            self.call("HDEL", self.key("gate"), "-")
+
     def memory(self) -> tuple[int, int]:
         """(bytes that Redis uses, bytes that it may use; 0 for no limit)."""
         with named_errors():
@@ -183,7 +192,7 @@ class QuickStore:
 
     def __init__(self, settings: Settings, timeout: float) -> None:
         self.key = Keyspace(settings.namespace)
-        self._client: Any = redis.asyncio.Redis.from_url(
+        self._client: Any = connect_async(
             settings.redis.url,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
@@ -217,7 +226,13 @@ def _options(settings: Settings) -> dict[str, Any]:
     section = settings.redis
     with _named("redis.password_file", section.password_file):
         connection: dict[str, Any] = {"username": section.username, "password": section.secret()}
-    if section.url.startswith("rediss://"):
+    with _named("redis.sentinel_password_file", section.sentinel_password_file):
+        if sentinels(section.url) is not None:
+            connection |= {
+                "sentinel_username": section.sentinel_username,
+                "sentinel_password": section.sentinel_secret(),
+            }
+    if tls(settings):
         files = {"ssl_ca_certs": section.cafile, "ssl_certfile": section.certfile, "ssl_keyfile": section.keyfile}
         # redis-py opens them at each connection, and its error names no file.
         for setting in ("cafile", "certfile", "keyfile"):
@@ -246,7 +261,10 @@ def named_errors() -> Iterator[None]:
     try:
         yield
     except (redis.exceptions.RedisError, OSError) as error:
-        raise StoreUnavailable(_kind(error), str(error) or type(error).__name__) from error
+        kind = _kind(error)
+        if kind in WRONG_SERVER:
+            moved()
+        raise StoreUnavailable(kind, str(error) or type(error).__name__) from error
 
 
 def _kind(error: Exception) -> Kind:

@@ -105,6 +105,11 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
             body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
             # Until the service has found the broker it says 503 and when to try again.
             eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED, timeout=20)
+            second = start("up", "--port", "0", "--folder", str(tmp_path))
+            said = second.communicate(timeout=30)[0]
+            assert second.returncode == 1
+            assert f"in use by another `sluicegate up` (pid {up.pid}, port {port})" in said
+            assert shared(tmp_path) == []
         eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
         up.send_signal(signal.SIGTERM)
         assert up.wait(40) == 0
@@ -112,6 +117,11 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
     assert "admin key (shown once" in texts[0]
     assert "admin key" not in texts[1]
     assert len((tmp_path / "keys").read_text().split(":")[1].strip()) == 64
+
+
+def shared(folder: Path) -> list[str]:
+    """Files and folders, `folder` too, that give any right to another user."""
+    return [str(path) for path in [folder, *folder.rglob("*")] if path.stat().st_mode & 0o077]
 
 
 def post(port: int, path: str, body: object) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.local import embedded
+from service.local import embedded, held
 from tests.conftest import eventually
 
 
@@ -34,6 +34,19 @@ def test_redis_keeps_its_data_across_a_restart(tmp_path: Path) -> None:
         assert ask(child.port, b"SET a 1").startswith(b"+OK")
     with embedded.redis(tmp_path) as child:
         assert ask(child.port, b"GET a") == b"$1\r\n1\r\n"
+
+
+def test_a_folder_is_private_and_for_one_process_at_a_time(tmp_path: Path) -> None:
+    place = tmp_path / "new"
+    with held(place) as note:
+        note(8000)
+        with pytest.raises(embedded.EmbeddedError, match=rf"pid {os.getpid()}, port 8000\)"), held(place):
+            pass
+        with embedded.redis(place / "redis") as child:
+            assert ask(child.port, b"SET a 1").startswith(b"+OK")
+        assert [str(path) for path in [place, *place.rglob("*")] if path.stat().st_mode & 0o077] == []
+    with held(place):
+        pass
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
