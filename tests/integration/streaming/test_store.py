@@ -143,6 +143,17 @@ def test_a_lease_that_ran_out_goes_to_the_next_and_the_zombie_is_told(store):
     assert taken.epoch == 2
     assert not store.renew(zombie)
     store.release(zombie)
+    assert store.call("GET", store.key("lease")) == taken.token.encode()
+    assert store.renew(taken)
+
+
+def test_a_zombie_whose_epoch_another_learner_was_given_too_stays_out(store):
+    zombie = store.acquire_lease("a", 4.0)
+    store.call("DEL", store.key("lease"), store.key("epoch"), store.key("owner"))
+    taken = store.acquire_lease("b", 0.05)
+    assert taken.epoch == zombie.epoch
+    eventually(lambda: not store.call("EXISTS", store.key("lease")))
+    assert not store.renew(zombie)
     assert store.renew(taken)
 
 
@@ -169,6 +180,17 @@ def test_the_holder_stops_before_its_lease_can_be_taken(redis_url, namespace):
     now[0] = 102.0
     assert store.renew(lease)
     assert lease.valid(105.4)
+    store.close()
+
+
+def test_a_lease_counts_from_before_it_was_asked_for(redis_url, namespace):
+    moments = iter(range(100, 200))
+    store = Store(redis_url, namespace, timeout=2.0, retries=1, clock=lambda: float(next(moments)))
+    lease = store.acquire_lease("a", 60.0)
+    assert lease.renewed_at == 100.0
+    before = float(next(moments))
+    assert store.renew(lease)
+    assert lease.renewed_at == before + 1.0
     store.close()
 
 

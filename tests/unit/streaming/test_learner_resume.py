@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from models.ledger.progress import Progress, Quarantined
+from streaming.kafka.errors import OffsetsGone
 from streaming.kafka.records import RecordSource
 from streaming.learner.resume import LogReplaced, Resumption
 from streaming.settings.loading import load_settings
@@ -26,6 +27,19 @@ class Log:
 
     def topic_ids(self) -> dict[str, str]:
         return dict(self.topics)
+
+
+class Shortened:
+    """A log whose oldest record of partition 0 is at offset 8, and that ends at 20."""
+
+    def __init__(self) -> None:
+        self.assigned: dict[int, int] = {}
+
+    def assign(self, offsets: dict[str, dict[int, int]]) -> None:
+        wanted = offsets["events"][0]
+        if not 8 <= wanted <= 20:
+            raise OffsetsGone("events", 0, wanted, 8, 20)
+        self.assigned = dict(offsets["events"])
 
 
 NOW = Log("c", events="a", items="b", control="d")
@@ -61,3 +75,30 @@ def test_events_held_from_a_replaced_log_are_given_up() -> None:
     progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
     assert progress.offsets == {}
     assert (progress.quarantines[0].state, progress.outcomes["dropped"]) == ("dropped", 3)
+
+
+def begin(log: Shortened, offset: int, **settings: str) -> tuple[Progress, float]:
+    """What an assignment at that offset leaves: the progress, and the records counted as lost."""
+    nowhere = Store("redis://127.0.0.1:1/0", "none", timeout=0.1, retries=0)
+    registry = CollectorRegistry()
+    progress = Progress("c", NOW.topics, {"events": {0: offset}}, offset)
+    Resumption(load_settings(None, settings), nowhere, LearnerTelemetry(registry)).assign(
+        cast("RecordSource", log), progress
+    )
+    return progress, registry.get_sample_value("sluicegate_records_lost_total") or 0.0
+
+
+def test_records_that_are_gone_stop_the_learner_unless_the_settings_accept_the_loss() -> None:
+    with pytest.raises(OffsetsGone, match="on_lost_offsets"):
+        begin(Shortened(), 5)
+
+
+def test_an_accepted_loss_is_counted_and_reading_goes_on_at_the_oldest_record() -> None:
+    log = Shortened()
+    progress, lost = begin(log, 5, SLUICEGATE_LEARNER__ON_LOST_OFFSETS="earliest")
+    assert (progress.lost, lost, progress.offsets, log.assigned) == (3, 3.0, {"events": {0: 8}}, {0: 8})
+
+
+def test_an_offset_beyond_the_log_is_never_accepted() -> None:
+    with pytest.raises(OffsetsGone):
+        begin(Shortened(), 21, SLUICEGATE_LEARNER__ON_LOST_OFFSETS="earliest")
