@@ -67,7 +67,9 @@ def report(recoveries: list[float], seed: int) -> None:
         "kills": KILLS,
         "seed": seed,
         "measured": len(recoveries),
-        "recovery_s": {f"p{q:g}": round(float(np.percentile(recoveries, q)), 2) for q in (50, 90, 99, 99.9, 100)},
+        "recovery_s": {
+            f"p{q:g}": round(float(np.percentile(recoveries, q)), 2) for q in (50, 90, 99, 99.9, 100) if recoveries
+        },
     }
     print(json.dumps(figures))
     if os.environ.get("KILLS_RESULT"):
