@@ -141,7 +141,7 @@ def _write(store: Store, recommender: Any, later: list[Event], known: Mapping[st
     keeper = Checkpointer(store, lease, SCHEMA)
     progress = Progress(cluster=NAMESPACE, topics={"events": NAMESPACE})
     progress.advance("events", 0, list(range(len(later))), time.time())
-    keeper.cut(recommender.state, progress, Admission(AdmissionRules()), {}, force=True)
+    keeper.cut(recommender.state, progress, Admission(AdmissionRules()), dict, force=True)
     keeper.flush(60.0)
     keeper.close()
 

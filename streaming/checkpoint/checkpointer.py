@@ -115,7 +115,7 @@ class Checkpointer:
         state: State,
         progress: Progress,
         admission: Admission,
-        evidence: dict[str, Any],
+        evidence: Callable[[], dict[str, Any]],
         *,
         served_by: str = "",
         receipts: Sequence[Receipt] = (),
@@ -127,7 +127,8 @@ class Checkpointer:
             state: Its marks of changed rows are cleared.
             progress: How far the state has read; copied.
             admission: The dedupe window and the list of erased users.
-            evidence: Carried by the version as it is.
+            evidence: Returns what the version carries as it is; called only when there will be a version, because it
+                costs time and hands each question out once.
             served_by: The contender that answers with this version.
             receipts: Erasures that the version is the first to hold.
             force: Cut although the pause after a slow upload is not over, for the last version before the end.
@@ -142,7 +143,7 @@ class Checkpointer:
         # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
         if parent is not None and progress == parent.progress and not self.bases.owed(started):
             return False
-        draft = self._draft(parent, progress.copy(), evidence, served_by)
+        draft = self._draft(parent, progress.copy(), evidence(), served_by)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)
         self._rebase = False

@@ -173,7 +173,7 @@ def _write(checkpointer: Checkpointer, model: Model, outcome: ImportOutcome, rec
         model.state,
         model.progress,
         model.admission,
-        evidence,
+        lambda: evidence,
         served_by=model.recommender.chosen,
         receipts=receipts,
         force=True,

@@ -240,7 +240,7 @@ def _learn_all(
 def _write(checkpointer: Checkpointer, model: Model, evidence: dict[str, Any]) -> str:
     """Write a base; its id. Raises NotRebuiltError."""
     chosen = model.recommender.chosen
-    checkpointer.cut(model.state, model.progress, model.admission, evidence, served_by=chosen, force=True)
+    checkpointer.cut(model.state, model.progress, model.admission, lambda: evidence, served_by=chosen, force=True)
     if not checkpointer.flush(UPLOAD_SECONDS) or checkpointer.last is None:
         raise NotRebuiltError("Redis did not take the model: nothing has changed, look at its log and memory")
     return checkpointer.last.id

@@ -86,7 +86,7 @@ class VersionCutter:
             model.state,
             model.progress,
             model.admission,
-            self._evidence(),
+            self._evidence,
             served_by=model.recommender.chosen,
             receipts=self._parts.receipts.waiting,
             force=last,

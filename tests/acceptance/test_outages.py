@@ -19,8 +19,8 @@ from tests.support.streams.streams import LEARNT, Planned
 
 # Short enough that a test can see several tries; in production it is half a minute.
 BROKER = {"kafka__bootstrap_timeout": 2, "kafka__request_timeout": 3}
-# Seconds over which the processor time of an idle learner is measured, and the share of one core it may take.
-WATCHED, IDLE = 3.0, 0.15
+# How many seconds the processor time of an idle learner is measured, one by one, and the share of a core it may take.
+WATCHED, IDLE = 4, 0.15
 
 
 def test_a_learner_started_without_a_broker_waits_and_then_learns(open_installation: Open, kafka: ApacheKafka) -> None:
@@ -34,6 +34,13 @@ def test_a_learner_started_without_a_broker_waits_and_then_learns(open_installat
     stop(ours, learner)
 
 
+def share_of_a_core(ours: Installation, learner: Process) -> float:
+    """Processor time per second that a process uses, over one second."""
+    used, begun = learner.cpu(), time.monotonic()
+    ours.wait(lambda: time.monotonic() - begun >= 1.0, "time to measure", learner)
+    return (learner.cpu() - used) / (time.monotonic() - begun)
+
+
 def test_a_broker_that_goes_away_costs_no_processor_time_and_learning_resumes(
     open_installation: Open, kafka: ApacheKafka
 ) -> None:
@@ -44,10 +51,8 @@ def test_a_broker_that_goes_away_costs_no_processor_time_and_learning_resumes(
     ours.wait_learnt(learner)
     kafka.kill()
     ours.wait(lambda: learner.metrics()["sluicegate_kafka_away"] == 1, "it tells that Kafka is away", learner)
-    # From here on: before, it still learnt, and wrote a version of, what had come last.
-    used, begun = learner.cpu(), time.monotonic()
-    ours.wait(lambda: time.monotonic() - begun >= WATCHED, "time to measure", learner)
-    share = (learner.cpu() - used) / (time.monotonic() - begun)
+    # The least of several: a collection of garbage falls into one of them, a loop that spins into all.
+    share = min(share_of_a_core(ours, learner) for _ in range(WATCHED))
     print(f"{share:.1%} of a core while the broker is away")
     assert share < IDLE, f"{share:.0%} of a core while the broker is away"
     kafka.start()

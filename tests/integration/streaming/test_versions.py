@@ -47,9 +47,14 @@ def open_checkpointer(store):
 
 
 def cut(checkpointer, learner, **options):
-    assert eventually(lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, {}, **options))
+    assert eventually(lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, dict, **options))
     assert checkpointer.flush(10.0)
     return checkpointer.last
+
+
+def unasked():
+    """Evidence of a version that is not cut: it hands questions out once, so asking for it would lose them."""
+    raise AssertionError("evidence was collected, and no version carries it")
 
 
 def load(store, which="head", served_only=False, schema=toy.SCHEMA):
@@ -111,7 +116,7 @@ def test_a_run_with_restarts_ends_in_the_same_bytes_as_one_without(store, open_c
 
 def test_a_cut_without_anything_new_is_no_version(open_checkpointer):
     learner, checkpointer, _, _ = chain(open_checkpointer, 1)
-    assert not checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+    assert not checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True)
 
 
 @pytest.mark.parametrize("point", FAILPOINTS)
@@ -126,7 +131,7 @@ def test_death_at_any_step_repeats_or_loses_nothing(store, open_checkpointer, po
     checkpointer.bases.interval = -1.0
     learner.learn(30)
     with dead_threads():
-        checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+        checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True)
         assert eventually(
             lambda: not all(thread.is_alive() for thread in (checkpointer._thread, checkpointer.bases.thread))
         )
@@ -275,11 +280,11 @@ def test_a_fenced_learner_stops_writing_and_says_so(store, open_checkpointer):
     learner, old, _, _ = chain(open_checkpointer, 1)
     open_checkpointer(load(store).manifest)
     learner.learn(20)
-    old.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+    old.cut(learner.state, learner.progress, learner.admission, dict, force=True)
     assert not old.flush(5.0)
     assert old.fenced
     assert old._hooks.failures == ["fenced"]
-    assert not old.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+    assert not old.cut(learner.state, learner.progress, learner.admission, dict, force=True)
     assert store.head().seq == 1
 
 
@@ -289,7 +294,7 @@ def test_a_nan_is_never_committed_and_a_base_follows_when_it_is_gone(store, open
     sound = values[0, 0]
     values[0, 0] = float("nan")
     learner.state.tables["weights"].mark(np.array([0]))
-    checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+    checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True)
     assert not checkpointer.flush(5.0)
     assert checkpointer._hooks.failures == ["not_finite"]
     assert store.head().id == ids[-1]
@@ -350,9 +355,9 @@ def test_cuts_become_coarser_when_uploads_take_more_than_a_fifth_of_the_time(sto
     checkpointer, learner = open_checkpointer(failpoint=slow, clock=lambda: now[0]), Toy()
 
     def try_cut():
-        return checkpointer.cut(learner.state, learner.progress, learner.admission, {})
+        return checkpointer.cut(learner.state, learner.progress, learner.admission, dict)
 
-    assert eventually(lambda: checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, {}))
+    assert eventually(lambda: checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, dict))
     assert checkpointer.flush(5.0)
     learner.learn(20)
     now[0] = 4.9
@@ -366,13 +371,14 @@ def test_cuts_become_coarser_when_uploads_take_more_than_a_fifth_of_the_time(sto
 def test_a_cut_while_another_is_under_way_is_skipped_and_loses_nothing(store, open_checkpointer):
     hold, learner = threading.Event(), Toy()
     checkpointer = open_checkpointer(failpoint=lambda name: hold.wait(10.0) if name == "commit.4" else None)
-    assert checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, {})
-    assert not checkpointer.cut(learner.learn(20).state, learner.progress, learner.admission, {}, force=True)
+    assert checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, dict)
+    assert not checkpointer.cut(learner.learn(20).state, learner.progress, learner.admission, unasked, force=True)
     hold.set()
     assert checkpointer.flush(5.0)
     assert load(store).manifest.progress.offsets == {"events": {0: 10}}
     cut(checkpointer, learner, force=True)
     assert load(store).state.digest() == learner.state.digest()
+    assert not checkpointer.cut(learner.state, learner.progress, learner.admission, unasked)
 
 
 def test_two_states_that_follow_one_chain_fetch_its_deltas_once(store, open_checkpointer):

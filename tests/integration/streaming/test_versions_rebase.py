@@ -40,7 +40,7 @@ def open_checkpointer(store: Store) -> Iterator[Callable[..., Checkpointer]]:
 
 def cut(checkpointer: Checkpointer, learner: Toy) -> None:
     assert eventually(
-        lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True), timeout=5.0
+        lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True), timeout=5.0
     )
 
 

@@ -32,7 +32,7 @@ def checkpointer(store):
 
 
 def cut(checkpointer, learner):
-    return checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True)
+    return checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True)
 
 
 def failures(checkpointer):

@@ -46,7 +46,9 @@ class Versions(RuleBasedStateMachine):
     @rule(base=st.booleans())
     def cut(self, base):
         self.checkpointer.bases.interval = -1.0 if base else 1e9
-        took = self.checkpointer.cut(self.learner.state, self.learner.progress, self.learner.admission, {}, force=True)
+        took = self.checkpointer.cut(
+            self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
+        )
         assert self.checkpointer.flush(10.0) or not took
         eventually(lambda: not self.checkpointer.bases.busy)
         self.durable = max(self.durable, self.learner.next if took else 0)
@@ -66,7 +68,9 @@ class Versions(RuleBasedStateMachine):
         keys = self.store.call("KEYS", self.store.key("*"))
         self.store.call("DEL", *keys)
         self.checkpointer._look()
-        took = self.checkpointer.cut(self.learner.state, self.learner.progress, self.learner.admission, {}, force=True)
+        took = self.checkpointer.cut(
+            self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
+        )
         assert took
         assert self.checkpointer.flush(10.0)
         self.durable, self.served = self.learner.next, ""

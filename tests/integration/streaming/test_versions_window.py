@@ -35,7 +35,7 @@ def checkpointer(store: Store) -> Iterator[Checkpointer]:
 
 def cut(checkpointer: Checkpointer, learner: Toy) -> None:
     assert eventually(
-        lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, {}, force=True), timeout=5.0
+        lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True), timeout=5.0
     )
     assert checkpointer.flush(10.0)
 

@@ -73,7 +73,8 @@ class Learner:
         evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2}
         if standing is not None:
             evidence["standing"] = msgspec.to_builtins(standing)
-        assert self.checkpointer.cut(self.recommender.state, self.progress, self.admission, evidence, force=True)
+        state, progress = self.recommender.state, self.progress
+        assert self.checkpointer.cut(state, progress, self.admission, lambda: evidence, force=True)
         assert self.checkpointer.flush(30.0)
         assert self.checkpointer.last is not None
         return self.checkpointer.last.id

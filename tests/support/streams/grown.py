@@ -59,7 +59,7 @@ def committed(ours: Installation, state: State, progress: Progress, admission: A
     checkpointer = Checkpointer(store, lease, SCHEMA)
     try:
         known = admission or Admission(admission_rules(ours.settings))
-        assert checkpointer.cut(state, progress, known, {}, force=True)
+        assert checkpointer.cut(state, progress, known, dict, force=True)
         assert checkpointer.flush(30.0)
         assert checkpointer.last is not None
         return checkpointer.last.id
