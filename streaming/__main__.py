@@ -20,7 +20,7 @@ from models.snapshot import Damaged
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
 from streaming.jobs.rebuild_schedule import scheduled_rebuilds
-from streaming.kafka import topics_read
+from streaming.kafka import UNREADABLE, topics_read
 from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
 from streaming.settings import BadSettings, Settings, load_settings
 from streaming.telemetry import Labels, LearnerTelemetry
@@ -39,7 +39,7 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
 
     Args:
         config: Settings file; None for the environment alone.
-        reset_offsets: Keep the model, but start at the beginning of a log that was replaced.
+        reset_offsets: Keep the model, and read a topic that was created again from its beginning.
 
     Returns:
         The exit code.
@@ -55,7 +55,14 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
+    stop.end_in_time(_give_up)
     return _learn(settings, stop, reset_offsets, config)
+
+
+def _give_up() -> None:
+    log.critical("not closed within learner.shutdown_grace: what is in no version is learned again next time")
+    logging.shutdown()
+    os._exit(FAILED)
 
 
 def _fetch_river(settings: Settings) -> None:
@@ -72,6 +79,7 @@ def labels(settings: Settings) -> Labels:
         failures=FAILURES,
         topics=tuple(topics_read(settings)),
         witnesses=tuple(declared(settings.witness.estimators)),
+        unreadable=UNREADABLE,
     )
 
 
@@ -118,7 +126,7 @@ def main() -> None:
     parser.add_argument(
         "--reset-offsets",
         action="store_true",
-        help="keep the model, but start at the beginning of a log that was replaced",
+        help="keep the model, and read a topic that was created again from its beginning",
     )
     arguments = parser.parse_args()
     sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets))

@@ -44,6 +44,7 @@ class Labels(NamedTuple):
     failures: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     witnesses: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 class LearnerTelemetry:
@@ -95,6 +96,9 @@ class LearnerTelemetry:
             "consumer_record_timestamp_seconds", "Record time of the last record learned.", "topic", "partition"
         )
         self.kafka_away = metrics.gauge("kafka_away", "1 while Kafka leaves this process's questions unanswered.")
+        self.unreadable = metrics.gauge(
+            "unreadable_partitions", "Partitions whose next batch cannot be read, by what is wrong.", "reason"
+        )
         self.arrival = metrics.histogram(
             "event_to_history_seconds", "From a record's time to its place in the user's history.", ARRIVAL_BUCKETS
         )
@@ -269,6 +273,8 @@ class LearnerTelemetry:
             self.version_size.labels(kind)
         for failure in labels.failures:
             self.version_failures.labels(failure)
+        for reason in labels.unreadable:
+            self.unreadable.labels(reason)
         for topic in labels.topics:
             self.consumed.labels(topic)
         for contender in labels.contenders:

@@ -29,6 +29,14 @@ LEARNING: Rows = (
                 alerts=("KafkaAway",),
             ),
             Panel(
+                "Cannot be read",
+                "Partitions whose next batch cannot be read, by what is wrong. The others go on.",
+                "short",
+                (("sum by (reason) (sluicegate_unreadable_partitions)", "{{reason}}"),),
+                limit=1,
+                alerts=("DataUnreadable",),
+            ),
+            Panel(
                 "Headroom before retention",
                 "Records between the beginning of the log and our offset. Near 0 with lag, records are lost unread.",
                 "short",

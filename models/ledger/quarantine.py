@@ -118,10 +118,16 @@ def drop(progress: Progress, held: Quarantined, detail: str = "") -> None:
     _enter(progress, msgspec.structs.replace(held, state="dropped", learnt=0, detail=detail), 1)
 
 
-def lose_log(progress: Progress) -> None:
-    """Drops all held quarantines: the log is a new one, and nothing of the old one can be read again."""
+def lose_log(progress: Progress, topics: Collection[str] | None = None) -> None:
+    """Drops held quarantines whose log was replaced: nothing of it can be read again.
+
+    Args:
+        progress: the learner's progress, which is changed.
+        topics: topics whose log was replaced; None for all.
+    """
     for each in list(progress.quarantines):
-        if each.state == "held":
+        covered = {piece.topic for piece in each.pieces}
+        if each.state == "held" and (topics is None or not covered or not covered.isdisjoint(topics)):
             drop(progress, each, "the log was replaced")
 
 

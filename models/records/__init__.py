@@ -1,7 +1,17 @@
 """Bytes of a record of any topic in; an event, item facts, an order, a slate record or a rejection out. Stage 1."""
 
 from models.records.content import content_vector
-from models.records.control import ORDER_KINDS, Drop, Erase, Order, Quarantine, Replay, decode_control, encode_control
+from models.records.control import (
+    MAX_CONTROL_BYTES,
+    ORDER_KINDS,
+    Drop,
+    Erase,
+    Order,
+    Quarantine,
+    Replay,
+    decode_control,
+    encode_control,
+)
 from models.records.events import (
     ALIASES,
     CART,
@@ -20,11 +30,11 @@ from models.records.events import (
     decode_many,
     encode,
 )
-from models.records.items import ItemFacts, Removed, decode_item, encode_item, item_key
+from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
 from models.records.mapping import FIELDS, EventMapping, Times
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, Rejection, unparsable
-from models.records.slates import SlateRecord, decode_slate, encode_slate
+from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
 __all__ = [
@@ -37,7 +47,10 @@ __all__ = [
     "FIELDS",
     "IMPRESSION",
     "KINDS",
+    "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",
+    "MAX_ITEM_BYTES",
+    "MAX_SLATE_BYTES",
     "ORDER_KINDS",
     "PURCHASE",
     "REASONS",

@@ -119,4 +119,14 @@ def encode_control(order: Order) -> bytes:
     return msgspec.json.encode(order)
 
 
-__all__ = ["ORDER_KINDS", "Drop", "Erase", "Order", "Quarantine", "Replay", "decode_control", "encode_control"]
+__all__ = [
+    "MAX_CONTROL_BYTES",
+    "ORDER_KINDS",
+    "Drop",
+    "Erase",
+    "Order",
+    "Quarantine",
+    "Replay",
+    "decode_control",
+    "encode_control",
+]

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from models.records.rejections import REASONS, Rejection, describe, refusal, unparsable
+from models.records.rejections import REASONS, Rejection, describe, refusal, unparsable, unwrapped
 from models.records.timestamps import EXPECTED as TIMESTAMP
 from models.records.timestamps import epoch_seconds
 
@@ -252,6 +252,11 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     """
     if raw is None:
         return Rejection("empty", "$", "a JSON object", "no value")
+    if raw[:1] == b"\0" and len(raw) <= rules.max_bytes:
+        unwrapped_raw = unwrapped(raw)
+        if isinstance(unwrapped_raw, Rejection):
+            return unwrapped_raw
+        raw = unwrapped_raw
     # Plain ASCII within the limit, which is nearly every record, skips the calls.
     plain = _names_no_control(raw)
     if (len(raw) > rules.max_bytes or not raw or not plain) and (problem := unparsable(raw, rules.max_bytes)):

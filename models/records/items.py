@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from models.records.content import content_vector
 from models.records.events import has_control
-from models.records.rejections import Rejection, describe, refusal, unparsable
+from models.records.rejections import Rejection, describe, refusal, unparsable, unwrapped
 
 MAX_ITEM_BYTES: Final = 262_144
 """Most bytes of an item record. An embedding of 4,096 numbers written out in full takes about 80 KB."""
@@ -86,6 +86,11 @@ def decode_item(key: bytes | None, raw: bytes | None) -> ItemFacts | Removed | R
         return Removed()
     if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
         return problem
+    if raw[:1] == b"\0":
+        unwrapped_raw = unwrapped(raw)
+        if isinstance(unwrapped_raw, Rejection):
+            return unwrapped_raw
+        raw = unwrapped_raw
     try:
         return _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from models.records.events import Event, EventRules, decode
-from models.records.rejections import Rejection, describe, unparsable
+from models.records.rejections import Rejection, describe, unparsable, unwrapped
 
 FIELDS: Final = (
     "event_type",
@@ -40,6 +40,10 @@ KEY, TIME = "@key", "@time"
 
 NO_EVENT: Final = "none"
 """In place of a type: records with this word are skipped."""
+
+NOTHING: Final = "@nothing"
+"""In place of a word: records without a value, or with nothing at the path of the type, as a delete in a change stream
+has. It can be mapped to NO_EVENT only."""
 
 UNITS: Final[dict[str, float]] = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
@@ -105,7 +109,7 @@ class EventMapping:
     Args:
         rules: the shop's configuration of events.
         fields: our field -> path in the foreign record, or KEY, or TIME.
-        types: foreign word -> our type, or NO_EVENT. Words that are not listed must be types of ours.
+        types: foreign word, or NOTHING -> our type, or NO_EVENT. Words that are not listed must be types of ours.
         constants: our field -> value, for fields that the foreign record does not have.
         time: "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, or a format of strptime.
         zone: time zone of times that name none.
@@ -118,6 +122,9 @@ class EventMapping:
     >>> shop.event(b'{"what": "VIEWED", "who": {"id": 7}, "sku": "tea"}', None, 1.7e12).user_id
     '7'
     >>> shop.event(b'{"what": "PING"}', None, 1.7e12) is None
+    True
+    >>> changes = EventMapping(EventRules(), fields, types={"@nothing": "none"})
+    >>> changes.event(None, b"7", 1.7e12) is changes.event(b'{"what": null}', b"7", 1.7e12) is None
     True
     >>> str(shop.event(b'{"what": "VIEWED", "who": {"id": true}, "sku": "tea"}', None, 1.7e12))[:31]
     'wrong_type at $.who.id: expecte'
@@ -137,6 +144,7 @@ class EventMapping:
         _check_types(self._types, rules)
         self._paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
         self._time = Times(time, zone)
+        self._skips_nothing = NOTHING in self._types
 
     def place(self, field: str) -> str:
         """Names the place of our field in the foreign record, for rejections."""
@@ -151,8 +159,15 @@ class EventMapping:
             key: its key.
             timestamp_ms: Kafka's time of the record, epoch milliseconds.
         """
+        if not raw and self._skips_nothing:
+            return None
         if raw is None:
             return Rejection("empty", "$", "a JSON object", "no value")
+        if raw[:1] == b"\0" and len(raw) <= self._rules.max_bytes:
+            unwrapped_raw = unwrapped(raw)
+            if isinstance(unwrapped_raw, Rejection):
+                return unwrapped_raw
+            raw = unwrapped_raw
         if problem := unparsable(raw, self._rules.max_bytes):
             return problem
         try:
@@ -161,6 +176,8 @@ class EventMapping:
             return Rejection("nesting", "$", "a JSON object", "values nested too deep to parse")
         except msgspec.DecodeError as error:
             return Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))
+        if document is None and self._skips_nothing:
+            return None
         ours: dict[str, Any] = dict(self._constants)
         for field, path in self._paths.items():
             found = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document)
@@ -170,6 +187,8 @@ class EventMapping:
 
     def _read(self, ours: dict[str, Any]) -> Event | Rejection | None:
         word = ours.get("event_type")
+        if word is None and self._skips_nothing:
+            return None
         if isinstance(word, str | int) and not isinstance(word, bool):
             ours["event_type"] = self._types.get(str(word), str(word))
             if ours["event_type"] == NO_EVENT:
@@ -308,10 +327,12 @@ def _check_names(fields: Mapping[str, str], constants: Mapping[str, str | float]
 
 
 def _check_types(types: Mapping[str, str], rules: EventRules) -> None:
+    if types.get(NOTHING, NO_EVENT) != NO_EVENT:
+        raise ValueError(f'types: "{NOTHING}" can only be mapped to {NO_EVENT}: such a record names no event')
     for word, name in types.items():
         if name != NO_EVENT and name not in rules.kinds:
             known = ", ".join([*rules.kinds, f"and {NO_EVENT} to pass records over"])
             raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
-__all__ = ["FIELDS", "KEY", "NO_EVENT", "TIME", "UNITS", "EventMapping", "Path", "Times"]
+__all__ = ["FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "UNITS", "EventMapping", "Path", "Times"]

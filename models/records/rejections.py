@@ -22,6 +22,9 @@ REASONS: Final = (
 FOUND_LIMIT: Final = 80
 """Most characters that a rejection quotes of a value. It travels in a Kafka header and in HTTP answers."""
 
+REGISTRY_PREFIX: Final = 5
+"""Bytes that serializers of a schema registry write before a value: zero, and the number of its schema."""
+
 
 class Rejection(msgspec.Struct, frozen=True):
     """Why a record is no event.
@@ -88,6 +91,29 @@ def unparsable(raw: bytes, limit: int) -> Rejection | None:
         except UnicodeDecodeError as error:
             return Rejection("not_json", "$", "UTF-8", f"byte 0x{raw[error.start]:02x} at position {error.start}")
     return None
+
+
+def unwrapped(raw: bytes) -> bytes | Rejection:
+    r"""Returns the JSON of a record that a serializer of a schema registry wrote, or says that it holds none.
+
+    Such a record begins with a zero byte, which no JSON does, and the number of its schema in four bytes. What follows
+    is JSON, or else Avro or Protobuf.
+
+    Args:
+        raw: a record that begins with a zero byte.
+
+    >>> unwrapped(b'\0\0\0\0\7{"a": 1}')
+    b'{"a": 1}'
+    >>> unwrapped(b'\0\0\0\0\7\2a').found
+    'a record of a schema registry (schema 7) that is no JSON: Avro or Protobuf'
+    """
+    if raw[REGISTRY_PREFIX : REGISTRY_PREFIX + 1] == b"{":
+        return raw[REGISTRY_PREFIX:]
+    if len(raw) <= REGISTRY_PREFIX:
+        return Rejection("not_json", "$", "a JSON object", "a zero byte")
+    schema = int.from_bytes(raw[1:REGISTRY_PREFIX], "big")
+    found = f"a record of a schema registry (schema {schema}) that is no JSON: Avro or Protobuf"
+    return Rejection("not_json", "$", "a JSON object", found)
 
 
 def refusal(raw: bytes, error: Exception, expected: dict[str, str]) -> Rejection:

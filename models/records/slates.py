@@ -68,4 +68,4 @@ def decode_slate(raw: bytes | None) -> SlateRecord | None:
         return None
 
 
-__all__ = ["SlateRecord", "decode_slate", "encode_slate"]
+__all__ = ["MAX_SLATE_BYTES", "SlateRecord", "decode_slate", "encode_slate"]

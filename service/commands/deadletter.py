@@ -80,13 +80,15 @@ def again(
     except KafkaTrouble as trouble:
         broken(trouble)
     if as_json:
-        report = {"sent": done.sent, "cut": done.cut, "by_reason": done.by_reason, "complete": done.done}
-        typer.echo(json.dumps(report | {"dry_run": dry_run}))
+        counts = {"sent": done.sent, "cut": done.cut, "refused": done.refused, "by_reason": done.by_reason}
+        typer.echo(json.dumps(counts | {"complete": done.done, "dry_run": dry_run}))
         return
     reasons = ", ".join(f"{count} {name}" for name, count in sorted(done.by_reason.items()))
     typer.echo(f"{'would send' if dry_run else 'sent'} {done.sent}" + (f" ({reasons})" if reasons else ""))
     if done.cut:
         typer.echo(f"{done.cut} cannot be sent: only their beginning was kept, or their topic is not ours")
+    if done.refused:
+        typer.echo(f"{done.refused} cannot be sent: Kafka refuses them for good (max.message.bytes of their topic?)")
     if not done.done:
         typer.echo("more are left: run it again")
 

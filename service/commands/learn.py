@@ -15,7 +15,8 @@ def register(app: typer.Typer) -> None:
     def learn(
         config: Annotated[Path | None, typer.Option(help="Settings file (TOML).")] = None,
         reset_offsets: Annotated[
-            bool, typer.Option(help="Keep the learned state, but start at the beginning of a log that was replaced.")
+            bool,
+            typer.Option(help="Keep the learned state, and read a topic that was created again from its beginning."),
         ] = False,
     ) -> None:
         """Consume events and learn from each one; a second learner stands by."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Final
 
+from models.records import MAX_CONTROL_BYTES, MAX_ITEM_BYTES, MAX_SLATE_BYTES
 from service.doctor.findings import Finding, State, seconds_text
 from service.doctor.redis import Newest
-from streaming.consumer import LogFacts, TopicFacts, bounds, inspect_log
+from streaming.consumer import CODECS, LogFacts, TopicFacts, bounds, inspect_log, missing_codecs
+from streaming.intake import WHOLE
 from streaming.kafka import KafkaTrouble, Offsets, Role, parted
 from streaming.settings import Settings
 
@@ -22,8 +23,8 @@ RetentionHeadroomLow."""
 STALE: Final = 120.0
 """Seconds without a new version while records wait and a learner holds the lease, as in the alert VersionStale."""
 
-CODECS: Final = {"lz4": "lz4", "zstd": "zstandard", "snappy": "snappy"}
-"""Codecs besides gzip that a producer may have used, and the module that reads each."""
+ENVELOPE: Final = 4096
+"""Bytes for all of a batch of one record but its value: header of the batch, key, headers of a dead letter."""
 
 NEEDED: Final[tuple[Role, ...]] = ("events", "items", "control")
 """Roles whose topics the learner reads: without them it learns nothing."""
@@ -35,18 +36,27 @@ def examine_log(settings: Settings, newest: Newest | None) -> Iterator[Finding]:
     try:
         facts = inspect_log(settings)
     except (KafkaTrouble, OSError) as error:
-        yield Finding("kafka.reachable", "failure", str(error), _reach(settings))
+        yield Finding("kafka.reachable", "failure", str(error), _reach(settings, error))
         for check in ("kafka.topics", "kafka.offsets"):
             yield Finding(check, "skipped", "Kafka does not answer")
         return
     where = f"{facts.brokers} broker(s) of cluster {facts.cluster} at {settings.kafka.bootstrap}"
-    yield Finding("kafka.reachable", "ok", f"{where}, speaking as version {facts.version}")
+    if facts.unreached:
+        named = "; ".join(f"{name} ({why})" for name, why in facts.unreached.items())
+        text = f"{where}; not reached at the address by which they name themselves: {named}"
+        yield Finding(
+            "kafka.reachable", "failure", text, "set advertised.listeners of these brokers to what is known here"
+        )
+    else:
+        yield Finding("kafka.reachable", "ok", f"{where}, speaking as version {facts.version}")
     yield from _topics(settings, facts)
     yield from _offsets(settings, facts, newest)
 
 
-def _reach(settings: Settings) -> str:
+def _reach(settings: Settings, error: Exception) -> str:
     kafka = settings.kafka
+    if "advertised.listeners" in str(error):
+        return "its text says how; then run this again"
     if kafka.security_protocol == "PLAINTEXT":
         return (
             f"start a broker at {kafka.bootstrap}, or set kafka.bootstrap; `sluicegate up` embeds one. "
@@ -58,19 +68,16 @@ def _reach(settings: Settings) -> str:
 
 
 def _codecs() -> Iterator[Finding]:
-    missing = [codec for codec, module in CODECS.items() if find_spec(module) is None]
-    readable = ", ".join(["gzip", *(codec for codec in CODECS if codec not in missing)])
+    missing = {each.codec: each.package for each in missing_codecs()}
+    readable = ", ".join(codec for codec in CODECS[1:] if codec not in missing)
     if not missing:
         yield Finding("kafka.codecs", "ok", f"batches compressed with {readable} can be read")
         return
-    # snappy is not among our dependencies: few producers use it, and it needs a C library.
-    state: State = "warning" if missing == ["snappy"] else "failure"
-    packages = " ".join({"zstd": "zstandard", "snappy": "python-snappy"}.get(codec, codec) for codec in missing)
     yield Finding(
         "kafka.codecs",
-        state,
+        "failure",
         f"batches compressed with {readable} can be read, {', '.join(missing)} cannot",
-        f"if a producer uses it: pip install {packages}",
+        f"pip install {' '.join(missing.values())}: a single such batch stops its partition",
     )
 
 
@@ -83,15 +90,18 @@ def _topics(settings: Settings, facts: LogFacts) -> Iterator[Finding]:
             mend = "`sluicegate learn` creates it at its start, if the broker lets it; or create it yourself"
             yield Finding(check, state, f"topic {settings.topic(role)!r} does not exist", mend)
         else:
-            yield from _topic(check, role, topic, facts, _collecting(settings))
+            yield from _topic(check, role, topic, facts, settings)
 
 
-def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts, needed: float) -> Iterator[Finding]:
+def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts, settings: Settings) -> Iterator[Finding]:
     policy = topic.options.get("cleanup.policy", "delete")
     text = f"{topic.name!r}: {topic.partitions} partitions, {topic.replicas} replica(s), cleanup {policy}"
     retention = _retention(topic)
     text += f", kept {seconds_text(retention)}" if retention is not None and "delete" in policy else ""
-    complaints = list(_complaints(role, topic, facts, policy, retention, needed))
+    complaints = [
+        *_complaints(role, topic, facts, policy, retention, _collecting(settings)),
+        *_size(role, topic, settings),
+    ]
     yield (
         Finding(check, "ok", text)
         if not complaints
@@ -128,6 +138,28 @@ def _complaints(
             "one broker holds the only copy",
             f"raise its replication with kafka-reassign-partitions.sh ({topic.name})",
         )
+
+
+def _size(role: Role, topic: TopicFacts, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Compare the longest batch that the topic takes with the longest record that we accept for it."""
+    taken, (accepted, name) = topic.options.get("max.message.bytes", ""), _longest(settings)[role]
+    if taken.isdigit() and int(taken) < accepted + ENVELOPE:
+        effect = "a longer dead letter is cut to 1 KiB" if role == "deadletter" else "longer ones are refused"
+        yield (
+            f"it takes at most {taken} bytes (max.message.bytes), and {name} may have {accepted}: {effect}",
+            f"kafka-configs.sh --alter --topic {topic.name} --add-config max.message.bytes={accepted + ENVELOPE}"
+            + (", or lower events.max_bytes" if role == "events" else ""),
+        )
+
+
+def _longest(settings: Settings) -> dict[Role, tuple[int, str]]:
+    return {
+        "events": (settings.events.max_bytes, "an event"),
+        "items": (MAX_ITEM_BYTES, "the facts of an item"),
+        "control": (MAX_CONTROL_BYTES, "an order"),
+        "slates": (MAX_SLATE_BYTES, "a slate"),
+        "deadletter": (WHOLE, "a dead letter"),
+    }
 
 
 def _retention(topic: TopicFacts) -> float | None:

@@ -163,15 +163,21 @@ def port_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def broker(folder: Path, port: int = 0) -> Child:
+def broker(folder: Path, port: int = 0, advertised: str = "") -> Child:
     """An embedded Kafka-protocol broker (Tansu) that keeps nothing on disk; `folder` holds its log file.
 
-    Port 0 picks a free one. Raises EmbeddedError when the `demo` extra is not installed.
+    Port 0 picks a free one. `advertised`: host:port by which it names itself, where that is another. Raises
+    EmbeddedError when the `demo` extra is not installed.
     """
     port = port or free_port()
     url = f"tcp://127.0.0.1:{port}"
     command = [str(_broker_binary()), "broker", "--storage-engine", "memory://tansu/"]
-    command += ["--kafka-listener-url", url, "--kafka-advertised-listener-url", url]
+    command += [
+        "--kafka-listener-url",
+        url,
+        "--kafka-advertised-listener-url",
+        f"tcp://{advertised}" if advertised else url,
+    ]
     return Child("Kafka broker", command, port, folder / "broker.log", port_taken)
 
 

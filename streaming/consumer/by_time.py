@@ -17,8 +17,8 @@ from streaming.kafka import Offsets, Record
 from streaming.settings import Settings
 
 WAITING: Final = 400_000
-"""Records that may wait for their turn, some hundreds of MB. Beyond it the oldest is handed out, although a partition
-that is still silent might hold an older one."""
+"""Records that may wait for their turn, some hundreds of MB; one counts once more for each KiB. Beyond it the oldest is
+handed out, although a partition that is still silent might hold an older one."""
 
 POLLED: Final = 20_000
 """Records of one poll, at most."""
@@ -154,8 +154,9 @@ class RecordsByTime:
             self.disordered += bool(self._silent)
             at, place = heapq.heappop(self._heads)
             waiting = self._waiting[place]
-            yield waiting.popleft()
-            self._count -= 1
+            record = waiting.popleft()
+            self._count -= _weight(record)
+            yield record
             if waiting:
                 self._push(max(at, waiting[0].timestamp), place)
             elif place in self._open:
@@ -181,7 +182,7 @@ class RecordsByTime:
             if not self._waiting[place]:
                 self._push(records[0].timestamp, place)
             self._waiting[place].extend(records)
-            self._count += len(records)
+            self._count += sum(map(_weight, records))
         return bool(polled)
 
     def _push(self, at: int, place: Place) -> None:
@@ -196,6 +197,10 @@ class RecordsByTime:
             for part, end in parts.items()
             if positions[topic][part] < end
         }
+
+
+def _weight(record: Record) -> int:
+    return 1 + (len(record.value or b"") >> 10)
 
 
 __all__ = ["Reach", "RecordsByTime"]

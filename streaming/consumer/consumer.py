@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
@@ -20,6 +20,7 @@ from kafka.structs import OffsetAndMetadata
 from streaming.consumer.record_batches import read_batches_compiled
 from streaming.kafka import (
     BrokerAway,
+    DataUnreadable,
     KafkaTrouble,
     NotAllowed,
     Offsets,
@@ -50,7 +51,24 @@ EDGES_ASKED: Final = 5
 MIRROR: Final = 2.0
 """Seconds a mirror commit may take, connecting included. It is for tools; nothing of ours waits longer for it."""
 
+AGAIN: Final = 5.0
+"""Seconds after which a batch that could not be read is fetched again."""
+
 T = TypeVar("T")
+
+
+class _SetAside(NamedTuple):
+    """A partition that is not fetched from, because its next batch cannot be read.
+
+    Attributes:
+        error: Why not.
+        position: Its next offset; beyond it, the batch was read after all.
+        until: When to try again, in monotonic seconds.
+    """
+
+    error: DataUnreadable
+    position: int
+    until: float
 
 
 class KafkaSource:
@@ -75,6 +93,7 @@ class KafkaSource:
         self._ids: dict[str, str] = {}
         self._first = first
         self._awaited: dict[TopicPartition, int] = {}
+        self._set_aside: dict[TopicPartition, _SetAside] = {}
         self._timeout_ms = int(settings.kafka.request_timeout * 1000)
         self._members: dict[str, Any] = {}
         self._mirror_lock = threading.Lock()
@@ -172,7 +191,7 @@ class KafkaSource:
         for part, offset in start.items():
             if offset < first[part]:
                 raise OffsetsGone(part.topic, part.partition, offset, first[part], end[part])
-        self._awaited = {}
+        self._awaited, self._set_aside = {}, {}
         if doubtful:
             self._past_the_end(doubtful, first)
         self._awaited = {part: end[part] for part in parts if part.topic == self._first}
@@ -192,6 +211,8 @@ class KafkaSource:
 
     def _seek(self, start: Mapping[TopicPartition, int]) -> None:
         self._consumer.assign(sorted(start))
+        # A partition that stays assigned stays paused.
+        self._consumer.resume(*self._consumer.paused())
         for part, offset in start.items():
             self._consumer.seek(part, offset)
         if self._awaited:
@@ -204,7 +225,8 @@ class KafkaSource:
         limit = time.monotonic() + PROBE
         unsettled = dict(doubtful)
         while unsettled:
-            self._poll(0.1, 1)
+            with contextlib.suppress(DataUnreadable):  # the answer to a fetch has the watermark all the same
+                self._poll(0.1, 1)
             for part, offset in list(unsettled.items()):
                 highwater = self._consumer.highwater(part)
                 if highwater is not None and highwater < offset:
@@ -226,11 +248,27 @@ class KafkaSource:
             OffsetsGone: The log no longer holds our offset.
             TopicRecreated: A topic was deleted and created again.
             NotAllowed: The broker refuses us.
+            DataUnreadable: The next batch of a partition cannot be read. Call again: the other partitions go on, and
+                this one is tried again after AGAIN seconds.
         """
+        self._retry_set_aside()
         polled = list(self._poll(timeout_s, max_records).values())
         if self._awaited:
             self._look_at_first()
         return polled
+
+    @property
+    def unreadable(self) -> list[DataUnreadable]:
+        """Why partitions are not read, for each whose next batch cannot be read; as of the last poll."""
+        return [each.error for _, each in sorted(self._set_aside.items())]
+
+    def _retry_set_aside(self) -> None:
+        for part, each in list(self._set_aside.items()):
+            if self._position(part) != each.position:
+                del self._set_aside[part]
+            elif time.monotonic() >= each.until:
+                self._set_aside[part] = _SetAside(each.error, each.position, time.monotonic() + AGAIN)
+                self._consumer.resume(part)
 
     def _look_at_first(self) -> None:
         """Resume the other topics once the first is read. Only the watermark of a fetch says where it ends."""
@@ -251,6 +289,11 @@ class KafkaSource:
             self._gone(error)
         except kafka_errors.LogTruncationError as error:
             self._gone(error)
+        except DataUnreadable as error:
+            part = TopicPartition(error.topic, error.partition)
+            self._set_aside[part] = _SetAside(error, self._position(part), time.monotonic() + AGAIN)
+            self._consumer.pause(part)
+            raise
         except kafka_errors.KafkaError as error:
             raise trouble(error, self._settings.bootstrap) from error
         return polled

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka import ROLES, Offsets, Role, administration, topic_options
+from streaming.kafka import ROLES, Offsets, Role, address_text, administration, topic_options, unreachable
 from streaming.settings import Settings
 
 
@@ -31,12 +31,16 @@ class TopicFacts(NamedTuple):
 
 
 class LogFacts(NamedTuple):
-    """A cluster and our topics by role. A role whose topic does not exist is left out."""
+    """A cluster and our topics by role. A role whose topic does not exist is left out.
+
+    `unreached`: brokers that cannot be reached at the address by which they name themselves, and why.
+    """
 
     cluster: str
     brokers: int
     version: str
     topics: dict[Role, TopicFacts]
+    unreached: Mapping[str, str] = {}
 
 
 def inspect_log(settings: Settings) -> LogFacts:
@@ -50,7 +54,12 @@ def inspect_log(settings: Settings) -> LogFacts:
         described = {found["name"]: found for found in admin.describe_topics(list(names.values()))} if names else {}
         options = topic_options(admin, list(names.values())) if names else {}
     topics = {role: _facts(described[name], options.get(name, {})) for role, name in names.items()}
-    return LogFacts(str(cluster["cluster_id"]), len(brokers), version, topics)
+    unreached = {
+        address_text(each["host"], each["port"]): why
+        for each in brokers
+        if (why := unreachable(each["host"], each["port"])) is not None
+    }
+    return LogFacts(str(cluster["cluster_id"]), len(brokers), version, topics, unreached)
 
 
 def _facts(found: Mapping[str, Any], options: Mapping[str, str]) -> TopicFacts:

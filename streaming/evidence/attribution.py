@@ -17,7 +17,7 @@ from typing import Final
 from models.records import IMPRESSION, KINDS, Event, decode_slate
 from models.statistics import VERSIONS, Attribution, Exposed, Exposure
 from streaming.consumer import KafkaSource
-from streaming.kafka import KafkaTrouble, Offsets, Record, RecordSource
+from streaming.kafka import DataUnreadable, KafkaTrouble, Offsets, Record, RecordSource
 from streaming.live import ShowingsWriter
 from streaming.settings import Settings
 from streaming.store import Commands
@@ -78,6 +78,7 @@ class SlateAttributor:
         self._offered: deque[Named] = deque()
         self._shown = {name: [0] * len(KINDS) for name in VERSIONS}
         self._next: dict[int, int] = {}
+        self._last_unreadable = ""
         self._stop = threading.Event()
         self.following = threading.Event()
         """Set once slates are read: from then on none is missed."""
@@ -123,7 +124,7 @@ class SlateAttributor:
             aged = time.monotonic()
             self.following.set()
             while not self._stop.is_set():
-                for records in source.poll(POLL, TOGETHER):
+                for records in self._polled(source):
                     self._take(records, counted_from)
                 self._attribute()
                 if self._showings is not None:
@@ -135,6 +136,15 @@ class SlateAttributor:
                 self._show()
         finally:
             source.close()
+
+    def _polled(self, source: RecordSource) -> Sequence[Sequence[Record]]:
+        try:
+            return source.poll(POLL, TOGETHER)
+        except DataUnreadable as error:  # the other partitions go on
+            if str(error) != self._last_unreadable:
+                self._last_unreadable = str(error)
+                self._report(error)
+            return []
 
     def _begin(self, source: RecordSource) -> dict[int, int]:
         """Go back by the window.

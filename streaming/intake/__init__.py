@@ -1,7 +1,7 @@
 """Polled records in; prepared batches, histories in Redis and dead letters out. Stage 1."""
 
 from streaming.intake.catalogue import KnownItems
-from streaming.intake.dead_letter import DeadLetter, decode
+from streaming.intake.dead_letter import WHOLE, DeadLetter, decode
 from streaming.intake.dead_letter_writer import DeadLetterWriter
 from streaming.intake.history_stage import ARRIVAL_SAMPLES, HistoryStage, Passed
 from streaming.intake.intake import Intake, Ordered, PreparedBatch
@@ -10,6 +10,7 @@ from streaming.intake.text_vectors import Contents, TextModelMissing, contents_b
 
 __all__ = [
     "ARRIVAL_SAMPLES",
+    "WHOLE",
     "Contents",
     "DeadLetter",
     "DeadLetterWriter",

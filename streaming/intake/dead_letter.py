@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from models.records import Rejection
-from streaming.kafka import BACKFILL, Record, is_backfill
+from streaming.kafka import BACKFILL, Cut, Record, is_backfill
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
@@ -55,6 +55,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
 def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
     """The dead letter of a record that was just refused."""
     value = record.value
+    length, sha256 = (
+        (value.length, value.sha256)
+        if isinstance(value, Cut)
+        else (len(value or b""), hashlib.sha256(value or b"").hexdigest())
+    )
     return DeadLetter(
         reason=rejection.reason,
         path=rejection.path,
@@ -66,8 +71,8 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         timestamp=record.timestamp / 1000,
         key=record.key,
         value=value if value is None or len(value) <= WHOLE else value[:HEAD],
-        length=len(value or b""),
-        sha256=hashlib.sha256(value or b"").hexdigest(),
+        length=length,
+        sha256=sha256,
         backfill=is_backfill(record),
     )
 

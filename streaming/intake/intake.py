@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import msgspec
+
 from models.ledger import Admission, user_hash
 from models.records import (
     IMPRESSION,
@@ -27,7 +29,7 @@ from models.records import (
     item_key,
 )
 from streaming.intake.text_vectors import Contents
-from streaming.kafka import Record, is_backfill
+from streaming.kafka import Cut, Record, is_backfill
 from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
@@ -209,4 +211,6 @@ class Intake:
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.count("rejected")
         batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
+        if isinstance(record.value, Cut) and rejection.reason == "oversize":
+            rejection = msgspec.structs.replace(rejection, found=f"{record.value.length} bytes")
         self._refuse(record, rejection)

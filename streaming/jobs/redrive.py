@@ -6,6 +6,7 @@ the first ended, also when the two were for different reasons.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -16,8 +17,10 @@ from models.records import Event
 from models.records import encode as encode_event
 from streaming.consumer import KafkaSource
 from streaming.intake import DeadLetter, decode
-from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, Role, TopicMissing
+from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, RecordRefused, Role, TopicMissing
 from streaming.settings import Settings
+
+log = logging.getLogger(__name__)
 
 REDRIVEN: Final = "sluicegate-redriven"
 """Header of a record that was sent again: topic/partition/offset of the original."""
@@ -36,12 +39,14 @@ class Redriven(msgspec.Struct):
         sent: Letters that were sent again.
         cut: Letters that were passed over: only their head was kept, their topic is no longer read, or its mapping
             still refuses them.
+        refused: Letters that Kafka refuses for good, such as one beyond `max.message.bytes` of its topic.
         by_reason: Letters that were sent again, by reason.
         done: Whether none is left; False when `limit` ended the run.
     """
 
     sent: int = 0
     cut: int = 0
+    refused: int = 0
     by_reason: dict[str, int] = msgspec.field(default_factory=dict)
     done: bool = True
 
@@ -99,7 +104,7 @@ def redrive(
         dry_run: Count only.
 
     Raises:
-        KafkaTrouble: The broker is away or refuses a record. Letters sent until then count as sent.
+        KafkaTrouble: The broker is away or refuses us. Letters sent until then count as sent.
     """
     done = Redriven()
     try:
@@ -121,7 +126,7 @@ class _Run:
         self._topic = settings.topic("deadletter")
         # Next offset of the dead-letter topic, by reason and partition.
         self._reached: dict[str, dict[int, int]] = {}
-        self._pending: list[tuple[int, str, int, Delivery]] = []
+        self._pending: list[tuple[int, str, int, Delivery | RecordRefused]] = []
         # A learner that crashed may have written a letter twice: the place of the original shows it.
         self._origins: set[tuple[str, int, int]] = set()
 
@@ -161,12 +166,16 @@ class _Run:
         self._done.by_reason[letter.reason] = self._done.by_reason.get(letter.reason, 0) + 1
         if dry_run:
             return
-        delivery = self._producer.send(
-            *sendable,
-            timestamp=letter.timestamp,
-            backfill=letter.backfill,
-            headers=[(REDRIVEN, "/".join(map(str, origin)).encode())],
-        )
+        delivery: Delivery | RecordRefused
+        try:
+            delivery = self._producer.send(
+                *sendable,
+                timestamp=letter.timestamp,
+                backfill=letter.backfill,
+                headers=[(REDRIVEN, "/".join(map(str, origin)).encode())],
+            )
+        except RecordRefused as refused:
+            delivery = refused
         self._pending.append((record.partition, letter.reason, record.offset, delivery))
 
     def _sendable(self, letter: DeadLetter) -> tuple[Role, bytes | None, bytes | None] | None:
@@ -182,12 +191,16 @@ class _Run:
         return None if role is None else (role, key, letter.value)
 
     def _remember(self) -> None:
-        """Commit how far each reason has come, up to the last letter that the broker confirmed."""
+        """Commit how far each reason has come, up to the last letter that the broker confirmed or refused for good."""
         failure: KafkaTrouble | None = None
         changed: dict[str, dict[int, int]] = {}
         for partition, reason, offset, delivery in self._pending:
             try:
+                if isinstance(delivery, RecordRefused):
+                    raise delivery
                 delivery.wait(OUTCOME)
+            except RecordRefused as refused:
+                self._count_refused(reason, offset, refused)
             except KafkaTrouble as trouble:
                 failure = trouble
                 break
@@ -198,3 +211,12 @@ class _Run:
                 raise KafkaTrouble("sent, but Kafka did not record how far: another run sends some of them twice")
         if failure is not None:
             raise failure
+
+    def _count_refused(self, reason: str, offset: int, refused: RecordRefused) -> None:
+        """Count a letter as refused: sending it again is useless, and those after it must not wait."""
+        log.warning("the letter at offset %d of %s cannot be sent again: %s", offset, self._topic, refused)
+        self._done.refused += 1
+        self._done.sent -= 1
+        self._done.by_reason[reason] -= 1
+        if not self._done.by_reason[reason]:
+            del self._done.by_reason[reason]

@@ -1,9 +1,11 @@
 """Opens clients of Kafka, names their errors, creates topics and writes records. Stage 0."""
 
-from streaming.kafka.client import client_arguments, open_client
+from streaming.kafka.client import address_text, client_arguments, open_client, unreachable
 from streaming.kafka.errors import (
+    UNREADABLE,
     BrokerAway,
     ClockRefused,
+    DataUnreadable,
     KafkaTrouble,
     NotAllowed,
     OffsetsGone,
@@ -14,7 +16,7 @@ from streaming.kafka.errors import (
     trouble,
 )
 from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import BACKFILL, Offsets, Record, RecordSource, is_backfill
+from streaming.kafka.records import BACKFILL, Cut, Offsets, Record, RecordSource, is_backfill
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -30,8 +32,11 @@ __all__ = [
     "BACKFILL",
     "ROLES",
     "ROLES_READ",
+    "UNREADABLE",
     "BrokerAway",
     "ClockRefused",
+    "Cut",
+    "DataUnreadable",
     "Delivery",
     "EventProducer",
     "KafkaTrouble",
@@ -45,6 +50,7 @@ __all__ = [
     "TopicMissing",
     "TopicRecreated",
     "UnusableFile",
+    "address_text",
     "administration",
     "client_arguments",
     "ensure_topics",
@@ -54,4 +60,5 @@ __all__ = [
     "topic_options",
     "topics_read",
     "trouble",
+    "unreachable",
 ]

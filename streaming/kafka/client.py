@@ -29,6 +29,9 @@ T = TypeVar("T")
 PROBE: Final = 5.0
 """Seconds one attempt to connect may take."""
 
+ADVERTISED_PROBE: Final = 2.0
+"""Seconds one attempt to connect to an address that a broker advertises may take."""
+
 PAUSE: Final = 0.2
 """Seconds between two rounds of attempts."""
 
@@ -47,7 +50,7 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
         The client, connected.
 
     Raises:
-        BrokerAway: No broker answers within `bootstrap_timeout_ms`.
+        BrokerAway: No broker answers within `bootstrap_timeout_ms`, or at the address by which it names itself.
         NotAllowed: A broker refuses the login. This ends the search at once.
         Untrusted: A broker's certificate is not trusted, or it wants one of ours.
         UnusableFile: A certificate, key or authority cannot be read.
@@ -63,7 +66,7 @@ def open_client(kind: Callable[..., T], **arguments: Any) -> T:
         return hopeless(error) or isinstance(error, kafka_errors.InvalidReceiveError)
 
     try:
-        return open_watched(kind, arguments, failed)
+        return open_watched(kind, arguments, failed, lambda brokers: _check_advertised(brokers, arguments))
     except Exception as error:
         if failures:
             raise _explained(_telling(failures, limit), arguments) from error
@@ -113,6 +116,46 @@ def _await_listener(arguments: dict[str, Any]) -> None:
                 "connection",
             )
         time.sleep(PAUSE)
+
+
+def _check_advertised(brokers: Sequence[tuple[str, int]], arguments: dict[str, Any]) -> None:
+    """Raise BrokerAway unless one of the brokers can be reached at the address by which it names itself.
+
+    Everything after the first question goes there; the address that we were given may be another.
+    """
+    servers = arguments["bootstrap_servers"]
+    if not brokers or any(address_text(*each) in servers for each in brokers):
+        return
+    unreached = {address_text(*each): error for each in brokers if (error := unreachable(*each)) is not None}
+    if len(unreached) < len(brokers):
+        return
+    names = ", ".join(f"{name} ({error})" for name, error in unreached.items())
+    raise BrokerAway(
+        f"the broker at {','.join(servers)} answers, and names itself {names} (its advertised.listeners), where this "
+        "machine cannot reach it: set advertised.listeners of the broker to a name and port that can be reached from "
+        "here, or make that name known here",
+        "connection",
+    )
+
+
+def address_text(host: str, port: int) -> str:
+    """Host and port as `kafka.bootstrap` has them.
+
+    >>> address_text("kafka", 9092), address_text("::1", 9092)
+    ('kafka:9092', '[::1]:9092')
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unreachable(host: str, port: int) -> str | None:
+    """Why no connection to this address can be made; None when one can."""
+    try:
+        socket.create_connection((host, port), ADVERTISED_PROBE).close()
+    except socket.gaierror as error:
+        return f"this name does not resolve: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:  # a label of a name that is too long is a UnicodeError
+        return str(error)
+    return None
 
 
 def _greet(server: str, trust: ssl.SSLContext | None, timeout: float) -> None:

@@ -8,6 +8,7 @@ KafkaTrouble
 |-- RecordRefused(kind)    the broker never takes this record
 |-- ClockRefused           the broker does not take the time of our clock: try again when it is right
 |-- TopicMissing(topic)    the topic does not exist (yet)
+|-- DataUnreadable(kind)   what the log holds there cannot be read: the broker is there, and waiting may not help
 |-- OffsetsGone(...)       retention removed the offset, or the log was truncated
 `-- TopicRecreated(...)    the topic was deleted and created again
 """
@@ -15,7 +16,7 @@ KafkaTrouble
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from kafka import errors as kafka_errors
 
@@ -80,6 +81,39 @@ class TopicMissing(KafkaTrouble):
             f"topic {topic!r} does not exist on {bootstrap}: create it, or let `sluicegate up` or `send` do so"
         )
         self.topic = topic
+
+
+UNREADABLE: Final = ("codec", "checksum", "format", "records")
+"""Kinds of `DataUnreadable`. Closed: metric labels are made from it."""
+
+
+class DataUnreadable(KafkaTrouble):
+    """The next batch of a partition cannot be read. The broker is there, and other partitions may go on.
+
+    Args:
+        kind: One of `UNREADABLE`.
+        part: The partition: an object with `topic` and `partition`.
+        offset: First offset of the batch.
+        reason: What is wrong, and how to fix it.
+        following: Offset after the batch, where it is known.
+
+    Attributes:
+        topic: Name of the topic.
+        partition: Its partition.
+    """
+
+    def __init__(self, kind: str, part: Any, offset: int, reason: str, following: int | None = None) -> None:
+        after = "the offset after it" if following is None else f"offset {following}"
+        skip = (
+            ""
+            if kind == "codec"
+            else f". To go on without it: delete the records before {after} with kafka-delete-records.sh, and set "
+            "learner.on_lost_offsets to earliest"
+        )
+        super().__init__(
+            f"the batch at offset {offset} of {part.topic}[{part.partition}] cannot be read: {reason}{skip}"
+        )
+        self.kind, self.topic, self.partition, self.offset = kind, str(part.topic), int(part.partition), offset
 
 
 class OffsetsGone(KafkaTrouble):

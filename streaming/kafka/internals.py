@@ -6,11 +6,25 @@ looks every one of them up on the installed classes, and finds uses that are not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 from kafka import errors as kafka_errors
+
+from streaming.kafka.errors import DataUnreadable
+
+POLL_BYTES: Final = 32 << 20
+"""Decompressed bytes after which a poll hands out what it has. Ordinary records do not come near it: 5,000 events are a
+few MB. It bounds memory where a megabyte of a topic holds a gigabyte of spaces."""
+
+STEP: Final = 32
+"""Records that are decoded between two looks at that."""
+
+UNUSED: Final = 1.0
+"""Seconds to close a client that is of no use."""
 
 T = TypeVar("T")
 
@@ -36,6 +50,7 @@ _OPENING: Final = (
 _LAST_WORDS: Final = (
     "open_client: the reason that a broker gives before it hangs up is lost, so a wrong password is not named"
 )
+_ADVERTISED: Final = "open_client: a name that a broker advertises and nobody here can resolve is not named"
 _ASKING: Final = "EventProducer.answers: nobody notices that a producer is stuck while its broker answers"
 _ABANDONING: Final = "EventProducer: a stuck client that was replaced keeps its thread, its sockets and its records"
 _REFUSING: Final = (
@@ -44,6 +59,9 @@ _REFUSING: Final = (
 )
 _BROKEN: Final = "EventProducer: a client in which nothing can be sent any more is never replaced"
 _DECODING: Final = "KafkaSource: records are decoded one by one in Python, which takes three times as long"
+_BOUNDING: Final = "KafkaSource: one poll may take all memory, where a small batch holds very large records"
+_NAMING: Final = "KafkaSource: a batch that cannot be read is told as trouble with the broker"
+_LEGACY: Final = "KafkaSource: records that were written by clients from before Kafka 0.11 cannot be read"
 
 _FETCHED: Final = "kafka.consumer.fetcher.Fetcher.PartitionRecords"
 _BATCH: Final = "kafka.record.default_records.DefaultRecordBatch"
@@ -59,6 +77,8 @@ USED: Final[tuple[Internal, ...]] = (
     Internal("kafka.net.compat.KafkaNetClient", "close", _OPENING),
     Internal(_MANAGER, "get_connection", _OPENING),
     Internal(_MANAGER, "bootstrapped", _OPENING),
+    Internal(_MANAGER, "cluster", _ADVERTISED),
+    Internal("kafka.cluster.ClusterMetadata", "brokers", _ADVERTISED),
     Internal(_MANAGER, "close", _OPENING),
     Internal(_CONNECTION, "init_future", _OPENING),
     Internal(_CONNECTION, "connection_made", _LAST_WORDS),
@@ -102,15 +122,27 @@ USED: Final[tuple[Internal, ...]] = (
     Internal(_FETCHED, "check_crcs", _DECODING),
     Internal(_FETCHED, "leader_epoch", _DECODING),
     Internal(_FETCHED, "next_fetch_offset", _DECODING),
+    Internal(_FETCHED, "record_iterator", _BOUNDING),
+    Internal(_FETCHED, "take", _BOUNDING),
+    Internal(_FETCHED, "_maybe_raise_next_inline_exception", _BOUNDING),
+    Internal(_FETCHED, "_next_inline_exception", _BOUNDING),
+    Internal("kafka.consumer.fetcher.Fetcher", "_append", _BOUNDING),
+    Internal("kafka.consumer.fetcher.Fetcher", "_parse_fetched_data", _NAMING),
+    Internal("kafka.record.memory_records.MemoryRecords", "has_next", _NAMING),
+    Internal("kafka.record.memory_records.MemoryRecords", "size_in_bytes", _NAMING),
+    *(
+        Internal("kafka.record.legacy_records.LegacyRecordBatch", name, _LEGACY)
+        for name in ("KEY_OFFSET_V0", "KEY_OFFSET_V1", "_read_key_value", "compression_type", "magic", "validate_crc")
+    ),
     Internal(_FETCHED, "drain", _DECODING),
     Internal("kafka.record.memory_records.MemoryRecords", "next_batch", _DECODING),
     *(
         Internal(_BATCH, name, _DECODING)
         for name in (
-            "_maybe_uncompress",
             "_buffer",
             "_pos",
             "base_offset",
+            "compression_type",
             "first_timestamp",
             "has_producer_id",
             "is_control_batch",
@@ -131,7 +163,12 @@ USED: Final[tuple[Internal, ...]] = (
 # -- opening a client -------------------------------------------------------------------------------------------------
 
 
-def open_watched(kind: Callable[..., T], arguments: dict[str, Any], failed: Callable[[Exception], bool]) -> T:
+def open_watched(
+    kind: Callable[..., T],
+    arguments: dict[str, Any],
+    failed: Callable[[Exception], bool],
+    check: Callable[[list[tuple[str, int]]], None] = lambda _: None,
+) -> T:
     """Make a client and hear of each connection that fails while it looks for a broker.
 
     kafka-python starts its network thread before it looks for a broker, and leaves it running when there is none.
@@ -140,9 +177,11 @@ def open_watched(kind: Callable[..., T], arguments: dict[str, Any], failed: Call
         kind: Class of kafka-python: consumer, producer or admin client.
         arguments: Its keyword arguments.
         failed: Called with the error of each such connection, on the network thread. True ends the search.
+        check: Called with the host and port of each broker as the brokers name themselves; raises when they are of no
+            use. That error is the cause of any other.
 
     Returns:
-        The client. When `kind` raises, its network client is closed first.
+        The client. When `kind` or `check` raises, its network client is closed first.
     """
     network = getattr(kind, "DEFAULT_CONFIG")["kafka_client"]  # noqa: B009 - the type of `kind` does not know it
     started: list[Any] = []
@@ -152,12 +191,36 @@ def open_watched(kind: Callable[..., T], arguments: dict[str, Any], failed: Call
         _watch_connections(started[-1]._manager, failed)
         return started[-1]
 
-    try:
-        return kind(**arguments, kafka_client=watched)
-    except BaseException:
+    def check_all() -> None:
         for client in started:
-            client.close()
+            check([(each.host, each.port) for each in client._manager.cluster.brokers()])
+
+    try:
+        opened = kind(**arguments, kafka_client=watched)
+    except BaseException as error:
+        try:
+            if isinstance(error, kafka_errors.KafkaError):
+                check_all()
+        finally:
+            for client in started:
+                client.close()
         raise
+    try:
+        check_all()
+    except BaseException:
+        _close_unused(opened)
+        raise
+    return opened
+
+
+def _close_unused(client: Any) -> None:
+    """Close a client that nothing was done with, without waiting for a broker."""
+    if hasattr(client, "_sender"):
+        abandon(client, UNUSED)
+    elif hasattr(client, "_fetcher"):
+        client.close(autocommit=False, timeout_ms=int(UNUSED * 1000))
+    else:
+        client.close()
 
 
 def _watch_connections(manager: Any, failed: Callable[[Exception], bool]) -> None:
@@ -279,12 +342,16 @@ def abandon(producer: Any, timeout: float) -> None:
 # -- consumer ---------------------------------------------------------------------------------------------------------
 
 
-def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[Any]]) -> bool:
+def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[int, Sequence[Any]]]]) -> bool:
     """Let a consumer with `isolation_level="read_committed"` hand out the records that `decode` makes.
+
+    One poll hands out little more than POLL_BYTES. A batch that cannot be read raises DataUnreadable at its poll, after
+    the records before it were handed out, and is fetched again at the next poll.
 
     Args:
         consumer: A KafkaConsumer, before its first poll.
-        decode: Called with a TopicPartition and a record batch of kafka-python; returns records with an `offset`.
+        decode: Called with a TopicPartition and a record batch of kafka-python; yields decompressed bytes, and the
+            records in them, each with an `offset`.
 
     Returns:
         False where the consumer has no such place to hook in; it then decodes by itself, more slowly.
@@ -293,29 +360,68 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[Any]]) -
     inherited: Any = getattr(fetcher, "PartitionRecords", None)
     if fetcher is None or not hasattr(inherited, "_unpack_records"):
         return False
+    polled = 0
 
     class Records(inherited):  # type: ignore[misc]
         """The records of one fetch of one partition."""
 
+        def __init__(self, fetch_offset: int, part: Any, batches: Any, **options: Any) -> None:
+            super().__init__(fetch_offset, part, batches, **options)
+            if batches.size_in_bytes() and not batches.has_next():
+                raise DataUnreadable("format", part, fetch_offset, "its length is not that of a batch")
+
+        def take(self, n: int) -> list[Any]:
+            """The next records, `n` at most, and fewer when the poll has enough bytes."""
+            self._maybe_raise_next_inline_exception()
+            taken: list[Any] = []
+            try:
+                while len(taken) < n and self.record_iterator is not None and polled < POLL_BYTES:
+                    taken.extend(itertools.islice(self.record_iterator, min(STEP, n - len(taken))))
+            except DataUnreadable as error:
+                if not taken:
+                    raise
+                self._next_inline_exception = error
+            return taken
+
         def _unpack_records(self, part: Any, batches: Any, *_: Any) -> Iterator[Any]:
-            following = None
+            # Without `drain`, the library would ask this iterator again and again, which has ended with its error.
+            try:
+                yield from self._unpacked(part, batches)
+            except DataUnreadable:
+                self.drain()
+                raise
+            except (kafka_errors.CorruptRecordError, struct.error) as error:
+                self.drain()
+                why = f"its header is no header of a batch ({error})"
+                raise DataUnreadable("format", part, self.next_fetch_offset, why) from error
+            self.drain()
+
+        def _unpacked(self, part: Any, batches: Any) -> Iterator[Any]:
+            nonlocal polled
+            following: int | None = None
             for batch in iter(batches.next_batch, None):
-                if self.check_crcs and not batch.validate_crc():
-                    raise kafka_errors.CorruptRecordError(
-                        f"the batch at offset {batch.base_offset} of {part} fails its checksum"
-                    )
+                self._check(part, batch)
                 following = batch.next_offset if batch.magic == 2 else None
                 if batch.magic == 2:
                     self.leader_epoch = batch.leader_epoch
                     if self._has_no_data(batch):
-                        self.next_fetch_offset = following
+                        self.next_fetch_offset = batch.next_offset
                         continue
-                for record in decode(part, batch):
-                    self.next_fetch_offset = record.offset + 1
-                    yield record
+                for size, records in decode(part, batch):
+                    polled += size
+                    for record in records:
+                        self.next_fetch_offset = record.offset + 1
+                        yield record
             if following is not None:  # compaction may have removed the last record of a batch
                 self.next_fetch_offset = following
-            self.drain()
+
+        def _check(self, part: Any, batch: Any) -> None:
+            if batch.magic not in {0, 1, 2}:
+                why = f"its format {batch.magic} is unknown to this release"
+                raise DataUnreadable("format", part, self.next_fetch_offset, why)
+            if self.check_crcs and not batch.validate_crc():
+                why = "it fails its checksum, so it was damaged on its way or on the broker's disk"
+                raise DataUnreadable("checksum", part, batch.base_offset, why, _following(batch))
 
         def _has_no_data(self, batch: Any) -> bool:
             """Whether a batch ends a transaction, or belongs to one that was aborted."""
@@ -327,11 +433,44 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[Any]]) -
                     return True
             return bool(batch.is_control_batch)
 
+    append, parse = fetcher._append, fetcher._parse_fetched_data
+
+    def append_bounded(drained: Any, part: Any, most: int, update_offsets: bool) -> int:
+        nonlocal polled
+        if not drained:
+            polled = 0
+        appended = int(append(drained, part, most, update_offsets))
+        return appended if polled < POLL_BYTES else most  # the library then ends the poll
+
+    def parse_readable(fetch: Any) -> Any:
+        if fetch.partition_data.error_code == kafka_errors.CorruptRecordError.errno:
+            why = "the broker finds it damaged on its disk"
+            raise DataUnreadable("checksum", fetch.topic_partition, fetch.fetched_offset, why)
+        return parse(fetch)
+
     fetcher.PartitionRecords = Records
+    fetcher._append, fetcher._parse_fetched_data = append_bounded, parse_readable
     return True
 
 
-def payload(batch: Any) -> tuple[bytes, int]:
-    """The decompressed bytes of a batch of format 2, and where its first record begins in them."""
-    batch._maybe_uncompress()
-    return bytes(batch._buffer), batch._pos
+def _following(batch: Any) -> int | None:
+    return int(batch.next_offset) if batch.magic == 2 else None
+
+
+def compressed(batch: Any) -> tuple[int, bytes]:
+    """Number of the codec of a batch, and its records as they are compressed."""
+    if batch.magic == 2:
+        return int(batch.compression_type), bytes(memoryview(batch._buffer)[batch._pos :])
+    if not batch.compression_type:
+        return 0, b""
+    _, value = batch._read_key_value(batch.KEY_OFFSET_V1 if batch.magic else batch.KEY_OFFSET_V0)
+    return int(batch.compression_type), value or b""
+
+
+def legacy_records(batch: Any) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
+    """Offset, time in epoch milliseconds, key and value of each record of a batch in a format before 2."""
+    try:
+        for record in batch:
+            yield record.offset, record.timestamp, record.key, record.value
+    except (kafka_errors.KafkaError, AssertionError, struct.error) as error:
+        raise ValueError(str(error)) from error

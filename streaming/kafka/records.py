@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
+
+from streaming.kafka.errors import DataUnreadable
 
 Offsets = dict[str, dict[int, int]]
 """topic -> partition -> next offset."""
+
+
+class Cut(bytes):
+    """The beginning of a value that is too long to be loaded, and longer than any record that is valid.
+
+    Attributes:
+        length: Bytes of the whole value.
+        sha256: Its SHA-256, in hexadecimal.
+
+    >>> cut = Cut(b"the beginning", 1 << 30, "5f")
+    >>> cut[:3], cut.length
+    (b'the', 1073741824)
+    """
+
+    length: int
+    sha256: str
+
+    def __new__(cls, head: bytes, length: int, sha256: str) -> Self:
+        """A value that has `head` at its beginning."""
+        made = super().__new__(cls, head)
+        made.length, made.sha256 = length, sha256
+        return made
 
 
 class Record(Protocol):
@@ -51,6 +75,8 @@ class RecordSource(Protocol):
     def lag(self) -> Offsets: ...
     def backlog(self, timeout_s: float) -> Offsets | None: ...
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]]) -> bool: ...
+    @property
+    def unreadable(self) -> Sequence[DataUnreadable]: ...
     def close(self) -> None: ...
 
 

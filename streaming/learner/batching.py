@@ -44,6 +44,11 @@ class BatchTrainer:
         self._telemetry.batch_waiting.set(self._events)
 
     @property
+    def waiting(self) -> bool:
+        """Whether a training would learn anything."""
+        return bool(self._collected)
+
+    @property
     def due(self) -> bool:
         """Whether it is time to train: by the clock, by the count, or because an order must not wait."""
         if not self._collected:

@@ -46,7 +46,7 @@ CLOSING = 7.0
 """Seconds of the grace period kept for closing everything, giving the lease back and leaving the broker."""
 
 HAND_OVER = 5.0
-"""Seconds to save a model's last version before another model replaces it."""
+"""Seconds to save the last version of a term that ends before the process does."""
 
 RETRY = 1.0
 """Seconds between attempts to reach a broker or a Redis that is away."""
@@ -104,6 +104,7 @@ class Learner:
     epoch: int = 0
     displaced: bool = False
     _pause: threading.Event = field(default_factory=threading.Event)
+    _running: Term | None = None
 
     @classmethod
     def connected(
@@ -120,6 +121,9 @@ class Learner:
 
     def ready(self) -> str:
         """The state that keeps this process from being ready, "" when nothing does."""
+        running = self._running
+        if running is not None and running.cannot_read:
+            return f"cannot read: {running.cannot_read}"
         return "" if self.state in {"learning", "standing by"} else self.state
 
     def run(self) -> int:
@@ -186,36 +190,61 @@ class Learner:
         assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop)
         with contextlib.closing(source), assembly.parts(leadership, source, start) as parts:
             self.state = "learning"
-            term = Term(start.model, parts, self.stop)
+            term = self._running = Term(start.model, parts, self.stop)
             try:
-                term.run()
-            except AdoptionDue:
-                self._hand_over(term, parts)
-                return
-            self.state = "stopping"
-            self._write_last_version(term, parts)
+                self._run(term, parts)
+            finally:
+                self._running = None
 
-    def _hand_over(self, term: Term, parts: Parts) -> None:
-        """Another model replaces this one: save what it has learned and not yet saved, if Redis takes it soon."""
-        log.info("the term ends: another model is to be adopted")
-        parts.live_writer.flush()
-        parts.checkpointer.flush(HAND_OVER)
-        term.cut(last=True)
-        parts.checkpointer.flush(HAND_OVER)
+    def _run(self, term: Term, parts: Parts) -> None:
+        """Steps 4 and 5."""
+        try:
+            term.run()
+        except AdoptionDue:
+            log.info("the term ends: another model is to be adopted")
+            self._save_before_next_term(term, parts)
+            return
+        except (OffsetsGone, TopicRecreated) as error:
+            # What was learned until now must not be read again: it may be gone from the log.
+            term.learn_collected()
+            self._save_before_next_term(term, parts)
+            if not self._accepted(error):
+                raise
+            log.warning("the term ends, as the settings accept: %s", error)
+            return
+        self.state = "stopping"
+        self._write_last_version(term, parts)
+
+    def _accepted(self, error: OffsetsGone | TopicRecreated) -> bool:
+        """Whether a new term may go on, which counts the loss or starts the topic again at its beginning."""
+        learner = self.settings.learner
+        if isinstance(error, OffsetsGone):
+            return learner.on_lost_offsets == "earliest" and error.wanted < error.first
+        return learner.on_new_log == "restart"
+
+    def _save_before_next_term(self, term: Term, parts: Parts) -> None:
+        """The term ends before the process does: save what it has learned, if Redis takes it soon."""
+        limit = time.monotonic() + HAND_OVER
+        if not self._save(term, parts, lambda: limit - time.monotonic()):
+            log.warning("the last version of the term is not in Redis: events since the one before are learned again")
 
     def _write_last_version(self, term: Term, parts: Parts) -> None:
         """Step 5: everything polled is learned; within the grace period it is in Redis too."""
-        saved = False
-        while not saved and self.stop.remaining() > CLOSING and not parts.checkpointer.fenced:
-            parts.live_writer.flush()
-            parts.checkpointer.flush(self.stop.remaining() - CLOSING)
-            saved = term.cut(last=True) and parts.checkpointer.flush(max(0.0, self.stop.remaining() - CLOSING))
-            self._pause.wait(0.0 if saved else 0.1)
-        if saved:
+        if self._save(term, parts, lambda: self.stop.remaining() - CLOSING):
             last = parts.checkpointer.last
             log.info("last version: %s", last.id if last else "none was needed")
         else:
             log.error("the last version is not in Redis: the events since the one before are learned again next time")
+
+    def _save(self, term: Term, parts: Parts, left: Callable[[], float]) -> bool:
+        """Write a version of everything that is learned; whether that succeeded while `left` seconds were left."""
+        saved = False
+        while not saved and left() > 0.0 and not parts.checkpointer.fenced:
+            parts.live_writer.flush()
+            parts.checkpointer.flush(max(0.0, left()))
+            saved = term.cut(last=True) and parts.checkpointer.flush(max(0.0, left()))
+            self._pause.wait(0.0 if saved else 0.1)
+        return saved
 
     def _until_there(self, call: Callable[[], T]) -> T | None:
         """The answer of `call`, tried again while the other side is away; None when asked to stop first."""

@@ -11,11 +11,12 @@ import logging
 import math
 import queue
 import threading
+from collections.abc import Sequence
 
 from models.ledger import Admission
 from models.records import Rejection
 from streaming.intake import HistoryStage, Passed, PreparedBatch, intake_of
-from streaming.kafka import BrokerAway, Record, TopicMissing
+from streaming.kafka import UNREADABLE, BrokerAway, DataUnreadable, Record, TopicMissing
 from streaming.learner.lag import LagReporter
 from streaming.learner.parts import Parts
 from streaming.learner.stopping import Stop
@@ -50,9 +51,15 @@ class Poller:
         self._histories = HistoryStage(parts.live_writer, self._hand_over, self._over, stop.is_set)
         self._intake = intake_of(parts.settings, admission, parts.contents, self._refuse)
         self._lag = LagReporter(parts)
+        self._unreadable: frozenset[str] = frozenset()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self.ended = False
         """Whether `next` returned the last batch: the intake was asked to stop, and all it polled was handed over."""
+
+    @property
+    def cannot_read(self) -> str:
+        """What the log holds that cannot be read; "" when there is nothing."""
+        return min(self._unreadable, default="")
 
     def start(self) -> None:
         """Start both threads."""
@@ -106,14 +113,32 @@ class Poller:
 
     def _poll(self) -> None:
         parts, learner = self._parts, self._parts.settings.learner
-        polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
+        try:
+            polled = parts.source.poll(learner.poll_timeout, learner.batch_size)
+        except DataUnreadable:
+            # The broker is there, and the other partitions go on.
+            parts.telemetry.kafka_away.set(0)
+            polled = []
         parts.telemetry.polled.set(parts.wall())
+        self._report_unreadable(parts.source.unreadable)
         if polled:
             parts.telemetry.kafka_away.set(0)
             batch = self._intake.prepare(polled)
             batch.letters = parts.dead_letters.accepted
             self._histories.put(batch)
         self._lag.report()
+
+    def _report_unreadable(self, found: Sequence[DataUnreadable]) -> None:
+        texts = frozenset(map(str, found))
+        if texts == self._unreadable:
+            return
+        for text in texts - self._unreadable:
+            log.error("cannot read: %s", text)
+        if not texts:
+            log.info("everything in the log can be read again")
+        self._unreadable = texts
+        for kind in UNREADABLE:
+            self._parts.telemetry.unreadable.labels(kind).set(sum(each.kind == kind for each in found))
 
     def _refuse(self, record: Record, rejection: Rejection) -> None:
         while not self._parts.dead_letters.write(record, rejection):

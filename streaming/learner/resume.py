@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class LogReplaced(Exception):
     def __init__(self, was: str, found: str) -> None:
         super().__init__(
             f"the offsets of the newest version belong to {was}, Kafka has {found}. If the topic was recreated on "
-            "purpose, start once with --reset-offsets: the model is kept, and the new log is read from its beginning"
+            "purpose, start once with --reset-offsets: the model is kept, and a topic that is new is read from its "
+            "beginning"
         )
 
 
@@ -91,7 +93,14 @@ class Resumption:
         return source
 
     def check_log(self, source: RecordSource, progress: Progress) -> None:
-        """Compare the log with the one `progress` is of. After a replaced log that is accepted, reading starts at 0."""
+        """Compare the log with the one `progress` is of.
+
+        Where another log is accepted, a topic that was created again is read from its beginning, and so is every topic
+        of another cluster. The other topics continue at their offsets: they would be learned twice.
+
+        Raises:
+            LogReplaced: Kafka holds another log, and the settings say to fail then.
+        """
         cluster, topics = source.cluster_id(), source.topic_ids()
         # A topic that the version does not know yet is no sign of another log: it is read from its beginning.
         known = {name: topics[name] for name in progress.topics if name in topics}
@@ -100,10 +109,18 @@ class Resumption:
         if progress.cluster and was != found:
             if not self.reset_offsets and self.settings.learner.on_new_log == "fail":
                 raise LogReplaced(str(was), str(found))
-            log.warning("Kafka holds another log (%s, before %s): the model is kept, reading starts at 0", found, was)
+            replaced = {
+                name for name, id_ in still_read.items() if cluster != progress.cluster or topics.get(name, id_) != id_
+            }
+            log.warning(
+                "Kafka holds another log (%s, before %s): the model is kept, and %s read from the beginning",
+                found,
+                was,
+                ", ".join(sorted(replaced)) or "nothing is",
+            )
             self.telemetry.new_logs.inc()
-            quarantine.lose_log(progress)
-            progress.offsets, progress.consumed, progress.digest = {}, 0, 0
+            _forget(progress, replaced)
+            no_longer_read |= {name: id_ for name, id_ in still_read.items() if name not in replaced | topics.keys()}
         progress.cluster, progress.topics = cluster, no_longer_read | topics
 
     def assign(self, source: RecordSource, progress: Progress) -> None:
@@ -121,6 +138,15 @@ class Resumption:
                 progress.offsets[gone.topic][gone.partition] = gone.first
             else:
                 return
+
+
+def _forget(progress: Progress, replaced: Collection[str]) -> None:
+    """Forget the offsets of topics whose log is gone. With all of them, the counts begin again as well."""
+    quarantine.lose_log(progress, replaced)
+    for name in replaced:
+        progress.offsets.pop(name, None)
+    if not progress.offsets:
+        progress.consumed, progress.digest = 0, 0
 
 
 __all__ = ["LogReplaced", "Resumption", "Start"]

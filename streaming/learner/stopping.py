@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 PATIENCE = 60.0
 """Seconds left when nobody asked to stop: closing is bounded even then."""
+
+MARGIN = 0.5
+"""Seconds before the end of the grace period in which a process that still has not ended is made to."""
 
 
 class Stop(threading.Event):
@@ -37,6 +41,16 @@ class Stop(threading.Event):
         if self._asked is None:
             return PATIENCE
         return max(0.0, self._asked + self._grace - self._clock())
+
+    def end_in_time(self, end: Callable[[], None]) -> None:
+        """Call `end` right before the grace period is over, on a thread of its own: the process ends whatever hangs."""
+
+        def watch() -> None:
+            self.wait()
+            time.sleep(max(0.0, self.remaining() - MARGIN))
+            end()
+
+        threading.Thread(target=watch, name="grace", daemon=True).start()
 
     def share(self, most: float) -> float:
         """Seconds one part may take to close: `most` or a quarter of what remains, the lesser; at least 0.1."""

@@ -64,6 +64,16 @@ class Term:
         finally:
             self._poller.close()
 
+    @property
+    def cannot_read(self) -> str:
+        """What the log holds that cannot be read; "" when there is nothing. For any thread."""
+        return self._poller.cannot_read
+
+    def learn_collected(self) -> None:
+        """Learn what was collected for a batch and waits for its time, in mode batch."""
+        if self._batching is not None and self._batching.waiting:
+            self._train(self._batching)
+
     def cut(self, *, last: bool = False) -> bool:
         """Cut a version; False when Redis or Kafka must first take what belongs before it."""
         return self._cutter.cut(last=last)

@@ -56,8 +56,8 @@ class LearnerSettings(Section):
     )
     on_new_log: Literal["fail", "restart"] = Field(
         default="fail",
-        description="When cluster or topic is another one: stop with an error, or keep the state and start at offset "
-        "0.",
+        description="When cluster or topic is another one: stop with an error, or keep the state and read what is new "
+        "from its beginning.",
     )
 
 

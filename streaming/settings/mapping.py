@@ -15,7 +15,11 @@ class MappingSettings(Section):
     fields: dict[str, str] = Field(
         description="Field of ours -> path in their record (`a.b[0].c`), or @key, or @time for Kafka's time of it."
     )
-    types: dict[str, str] = Field(default={}, description="Their word -> our event type, or none to skip such records.")
+    types: dict[str, str] = Field(
+        default={},
+        description="Their word -> our event type, or none to skip such records; @nothing = none skips records without "
+        "a value or a type.",
+    )
     constants: dict[str, str | float] = Field(
         default={}, description="Field of ours -> value, where their records have none."
     )

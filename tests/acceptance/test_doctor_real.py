@@ -37,17 +37,25 @@ def test_a_running_installation_is_well_and_what_is_committed_is_told(open_insta
     assert "no learner holds the lease" in look(ours)["redis.versions"].text
 
 
-def test_a_retention_below_a_day_is_a_warning_that_names_the_command(open_installation: Open) -> None:
+def test_a_retention_below_a_day_and_a_limit_below_ours_are_warnings_that_name_the_command(
+    open_installation: Open,
+) -> None:
     ours = open_installation()
     admin = ours.admin()
     try:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ours.events, {"retention.ms": "3600000"})])
+        admin.alter_configs([
+            ConfigResource(
+                ConfigResourceType.TOPIC, ours.events, {"retention.ms": "3600000", "max.message.bytes": "20000"}
+            )
+        ])
     finally:
         admin.close()
     ours.wait(lambda: look(ours)["kafka.topic.events"].state == "warning", "the broker tells the new retention")
     found = look(ours)["kafka.topic.events"]
     assert "kept 60 min" in found.text
     assert f"--topic {ours.events} --add-config retention.ms=" in found.mend
+    assert "at most 20000 bytes (max.message.bytes), and an event may have 65536: longer ones are refused" in found.text
+    assert f"--topic {ours.events} --add-config max.message.bytes=" in found.mend
 
 
 def test_records_that_retention_removed_before_they_were_learnt_are_counted(open_installation: Open) -> None:

@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from streaming.consumer.consumer import KafkaSource
+from streaming.jobs.redrive import Redriven, redrive
 from streaming.jobs.send import Options, Sender
 from streaming.kafka import stuck_producer
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone
@@ -23,6 +24,7 @@ from tests.integration.commands.test_send import *  # noqa: F403
 from tests.integration.streaming.test_consumer import *  # noqa: F403
 from tests.integration.streaming.test_consumer import read, send
 from tests.integration.streaming.test_dead_letters import *  # noqa: F403
+from tests.integration.streaming.test_dead_letters import refuse
 from tests.support.processes.apache_kafka import ApacheKafka
 
 
@@ -210,3 +212,14 @@ def test_a_line_that_kafka_refuses_for_good_is_one_refused_line_of_the_file(
     assert [row.line for row in report.refusals] == [5, 12]
     assert all("max.message.bytes" in row.reason for row in report.refusals)
     assert len(read(source, 18)) == 18
+
+
+def test_a_letter_that_kafka_refuses_for_good_does_not_stop_the_redrive(
+    kafka_settings: Settings, admin: KafkaAdminClient
+) -> None:
+    long = b"{" + secrets.token_hex(5_000).encode()
+    refuse(kafka_settings, [b"{", long, b"{1"])
+    limit(admin, kafka_settings.topic("events"), max_message_bytes="4000")
+    done = redrive(kafka_settings)
+    assert (done.sent, done.refused, done.by_reason) == (2, 1, {"not_json": 2})
+    assert redrive(kafka_settings) == Redriven()

@@ -132,6 +132,34 @@ def test_with_on_lost_offsets_earliest_the_loss_is_counted_and_learning_goes_on(
     assert learner.metrics()["sluicegate_records_lost_total"] == lost
 
 
+def test_a_running_learner_that_loses_records_saves_what_it_learned_and_goes_on(open_installation: Open) -> None:
+    ours = open_installation(partitions=1, learner__on_lost_offsets="earliest", learner__version_interval=60)
+    stream = endless(19)
+    learner = ours.learner()
+    ours.send(islice(stream, 500))
+    consumed = f"sluicegate_records_consumed_total{{topic={ours.events}}}"
+    ours.wait(lambda: learner.metrics().get(consumed) == 500, "everything is read", learner)
+    assert ours.head() is None, "the next version is due in a minute"
+    learner.pause()
+    ours.send(islice(stream, 300))
+    admin = ours.admin()
+    try:
+        admin.delete_records({TopicPartition(ours.events, 0): 700})
+    finally:
+        admin.close()
+    learner.resume()
+    lost = "sluicegate_records_lost_total"
+    ours.wait(lambda: learner.metrics().get(lost) == 200, "the loss is counted", learner)
+    ours.wait(lambda: learner.metrics().get(consumed) == 600, "what is left is read", learner)
+    head = ours.head()
+    assert head is not None
+    assert (head.progress.offsets[ours.events], head.progress.consumed) == ({0: 500}, 500)
+    stop(ours, learner)
+    last = ours.head()
+    assert last is not None
+    assert (last.progress.offsets[ours.events], last.progress.consumed, last.progress.lost) == ({0: 800}, 600, 200)
+
+
 def test_added_partitions_are_read_from_their_beginning(open_installation: Open) -> None:
     ours = open_installation(partitions=2)
     stream = endless(18)

@@ -287,3 +287,26 @@ def test_a_malformed_record_harms_none_of_those_it_is_parsed_with(seed: int, at:
 @given(json_values)
 def test_a_value_in_words_is_short(value: Any) -> None:
     assert len(describe(value)) < 600
+
+
+PREFIX = b"\x00\x00\x00\x00\x07"
+"""What the serializers of a schema registry write before a record: zero, and the number of the schema."""
+
+
+def test_the_prefix_of_a_schema_registry_is_skipped() -> None:
+    assert decode(PREFIX + raw(), RULES) == accepted(raw())
+    assert decode_many([raw(), PREFIX + raw()], RULES) == [accepted(raw())] * 2
+    refusal = decode(PREFIX + raw(user_id=7), RULES)
+    assert isinstance(refusal, Rejection)
+    assert (refusal.reason, refusal.path) == ("wrong_type", "$.user_id")
+
+
+@pytest.mark.parametrize("value", [b"\x02\x06ann", b"\x00", b"{" + b"\xff", b"{", b""])
+def test_a_record_of_a_schema_registry_that_is_no_json_is_refused(value: bytes) -> None:
+    refusal = decode(PREFIX + value, RULES)
+    assert isinstance(refusal, Rejection)
+    assert refusal.reason == "not_json"
+
+
+def test_avro_is_named_with_its_schema() -> None:
+    assert "schema registry (schema 7)" in str(decode(PREFIX + b"\x02\x06ann", RULES))

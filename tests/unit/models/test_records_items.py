@@ -67,3 +67,9 @@ def test_each_kind_of_bad_item_has_its_reason_and_path(key: Any, value: bytes, r
     rejection = decode_item(key, value)
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.path) == (reason, path)
+
+
+def test_the_prefix_of_a_schema_registry_is_skipped_or_named() -> None:
+    prefix = b"\x00\x00\x00\x00\x07"
+    assert decode_item(b"i", prefix + b'{"price":3}') == ItemFacts(price=3.0)
+    assert "schema registry (schema 7)" in str(decode_item(b"i", prefix + b"\x02\x06tea"))

@@ -199,3 +199,54 @@ def test_a_path_says_where_it_points() -> None:
         '$["x.y"].z',
         "$[0].a",
     ]
+
+
+CHANGES: dict[str, Any] = {
+    "fields": {
+        "event_type": "payload.after.kind",
+        "user_id": "payload.after.user",
+        "item_id": "payload.after.sku",
+        "timestamp": "@time",
+    },
+    "time": "auto",
+}
+DELETE: dict[str, Any] = {"payload": {"before": {"kind": "click"}, "after": None, "op": "d"}}
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"null", DELETE, {"payload": None}, {}])
+def test_deletes_and_tombstones_of_a_change_stream_are_skipped_where_the_mapping_says_so(raw: Any) -> None:
+    refused = read(raw, **(CHANGES | {"types": {}}))
+    assert isinstance(refused, Rejection)
+    assert refused.reason in {"empty", "missing_field"}
+    assert read(raw, **(CHANGES | {"types": {"@nothing": "none"}})) is None
+
+
+def test_skipping_what_names_no_event_skips_no_event_and_no_fault() -> None:
+    how = CHANGES | {"types": {"@nothing": "none", "bought": "purchase"}}
+    row = {"kind": "bought", "user": "ann", "sku": "tea"}
+    assert read({"payload": {"after": row}}, **how) == Event(3, "ann", "tea", NOW)
+    for wrong in (row | {"user": None}, row | {"kind": "sold"}, row | {"kind": ["bought"]}):
+        assert isinstance(read({"payload": {"after": wrong}}, **how), Rejection)
+
+
+def test_an_operation_can_be_the_type() -> None:
+    fields = {**CHANGES["fields"], "event_type": "payload.op"}
+    how = CHANGES | {"fields": fields, "types": {"c": "purchase", "d": "none", "@nothing": "none"}}
+    row = {"user": "ann", "sku": "tea"}
+    assert read({"payload": {"after": row, "op": "c"}}, **how) == Event(3, "ann", "tea", NOW)
+    assert read(DELETE, **how) is read(None, **how) is None
+
+
+def test_nothing_can_only_be_skipped() -> None:
+    with pytest.raises(ValueError, match='"@nothing" can only be mapped to none'):
+        EventMapping(EventRules(), **(CHANGES | {"types": {"@nothing": "click"}}))
+
+
+PREFIX = b"\x00\x00\x00\x00\x07"
+
+
+def test_the_prefix_of_a_schema_registry_is_skipped_or_named() -> None:
+    plain = json.dumps(record()).encode()
+    assert read(PREFIX + plain) == read(plain)
+    assert str(read(PREFIX + b"\x02\x0eann")).endswith("schema registry (schema 7) that is no JSON: Avro or Protobuf")
+    assert str(read(b"\x00{")) == "not_json at $: expected a JSON object, found a zero byte"

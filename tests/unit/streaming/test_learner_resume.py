@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from models.ledger.progress import Progress, Quarantined
+from models.ledger.progress import Piece, Progress, Quarantined
 from streaming.kafka.errors import OffsetsGone
 from streaming.kafka.records import RecordSource
 from streaming.learner.resume import LogReplaced, Resumption
@@ -75,6 +75,28 @@ def test_events_held_from_a_replaced_log_are_given_up() -> None:
     progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
     assert progress.offsets == {}
     assert (progress.quarantines[0].state, progress.outcomes["dropped"]) == ("dropped", 3)
+
+
+def test_only_the_topic_that_was_created_again_is_read_from_its_beginning() -> None:
+    was = Progress("c", {"events": "a", "items": "z", "control": "d"}, {"events": {0: 5}, "items": {0: 7}}, 12, 99)
+    was.quarantines = [Quarantined("q", 1.0, "v", events=3, pieces=(Piece("events", 0, 1, 4),))]
+    progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
+    assert progress.offsets == {"events": {0: 5}}, "events would be learned twice"
+    assert (progress.topics, progress.consumed, progress.digest) == (NOW.topics, 12, 99)
+    assert progress.quarantines[0].state == "held", "its events can still be read"
+
+
+def test_on_another_cluster_every_topic_is_read_from_its_beginning() -> None:
+    was = Progress("other", NOW.topics, {"events": {0: 5}, "items": {0: 7}}, 12, 99)
+    progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
+    assert (progress.offsets, progress.consumed, progress.digest, progress.cluster) == ({}, 0, 0, "c")
+
+
+def test_a_topic_under_another_name_is_read_from_its_beginning_and_the_old_one_continues_when_it_comes_back() -> None:
+    was = Progress("c", {"clicks": "e", "items": "b"}, {"clicks": {0: 5}, "items": {0: 7}}, 12)
+    progress = look(NOW, was, SLUICEGATE_LEARNER__ON_NEW_LOG="restart")
+    assert progress.offsets == {"clicks": {0: 5}, "items": {0: 7}}
+    assert progress.topics == {"clicks": "e", **NOW.topics}
 
 
 def begin(log: Shortened, offset: int, **settings: str) -> tuple[Progress, float]:

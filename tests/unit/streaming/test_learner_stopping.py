@@ -1,8 +1,10 @@
 """The grace period begins with the first signal and is shared by the parts that close."""
 
+import time
+
 import pytest
 
-from streaming.learner.stopping import PATIENCE, Stop
+from streaming.learner.stopping import MARGIN, PATIENCE, Stop
 from tests.conftest import eventually
 
 
@@ -31,3 +33,13 @@ def test_a_signal_handler_can_ask_while_its_own_thread_waits():
     stop = Stop(20.0, lambda: 0.0)
     stop.ask(15, None)
     eventually(stop.is_set)
+
+
+def test_a_process_that_hangs_is_ended_right_before_its_grace_period_is_over():
+    ended = []
+    stop = Stop(MARGIN + 0.2, time.monotonic)
+    stop.end_in_time(lambda: ended.append(stop.remaining()))
+    stop.set()
+    assert not ended
+    eventually(lambda: ended)
+    assert 0.0 < ended[0] <= MARGIN
