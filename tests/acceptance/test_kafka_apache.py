@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.jobs.redrive import Redriven, redrive
+from streaming.jobs import redrive as letters_again
 from streaming.jobs.send import Options, Sender
 from streaming.kafka import stuck_producer
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, OffsetsGone
@@ -220,6 +220,6 @@ def test_a_letter_that_kafka_refuses_for_good_does_not_stop_the_redrive(
     long = b"{" + secrets.token_hex(5_000).encode()
     refuse(kafka_settings, [b"{", long, b"{1"])
     limit(admin, kafka_settings.topic("events"), max_message_bytes="4000")
-    done = redrive(kafka_settings)
+    done = letters_again.redrive(kafka_settings)
     assert (done.sent, done.refused, done.by_reason) == (2, 1, {"not_json": 2})
-    assert redrive(kafka_settings) == Redriven()
+    assert letters_again.redrive(kafka_settings) == letters_again.Redriven()

@@ -148,16 +148,20 @@ def test_a_running_learner_that_loses_records_saves_what_it_learned_and_goes_on(
     finally:
         admin.close()
     learner.resume()
-    lost = "sluicegate_records_lost_total"
-    ours.wait(lambda: learner.metrics().get(lost) == 200, "the loss is counted", learner)
-    ours.wait(lambda: learner.metrics().get(consumed) == 600, "what is left is read", learner)
+    ours.wait(lambda: learner.metrics()["sluicegate_records_lost_total"] > 0, "the loss is counted", learner)
     head = ours.head()
     assert head is not None
-    assert (head.progress.offsets[ours.events], head.progress.consumed) == ({0: 500}, 500)
-    stop(ours, learner)
+    saved = head.progress.consumed
+    # A fetch that was under way may still have been answered.
+    assert 500 <= saved < 700
+    assert head.progress.offsets[ours.events] == {0: saved}
+    ours.wait(lambda: learner.metrics().get(consumed) == saved + 100, "what is left is read", learner)
+    learner.terminate()
+    assert learner.wait_exit() == 0
     last = ours.head()
     assert last is not None
-    assert (last.progress.offsets[ours.events], last.progress.consumed, last.progress.lost) == ({0: 800}, 600, 200)
+    found = last.progress
+    assert (found.offsets[ours.events], found.consumed, found.lost) == ({0: 800}, saved + 100, 700 - saved)
 
 
 def test_added_partitions_are_read_from_their_beginning(open_installation: Open) -> None:
