@@ -74,6 +74,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # service/app.py believes the configured ones
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GRACE,
             limit_concurrency=CONNECTIONS,
