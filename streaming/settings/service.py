@@ -27,6 +27,9 @@ class ServiceSettings(Section):
     max_body_bytes: int = Field(
         default=4 << 20, ge=1_024, description="Bytes of a request body; a larger one is answered 413."
     )
+    connections_per_address: int = Field(
+        default=512, ge=8, le=2_000, description="Connections of one address at once; proxies may have all there are."
+    )
     max_events_per_request: int = Field(
         default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
     )

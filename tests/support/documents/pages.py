@@ -58,6 +58,7 @@ REASONS = {
     "service.max_body_bytes": "10,000 events of 400 bytes.",
     "service.max_events_per_request": "One request must not hold up the others.",
     "service.proxies": "Anybody can send the header; only your own proxies say the truth.",
+    "service.connections_per_address": "A shop's server needs a few dozen; beyond it the one that waited longest ends.",
     "service.root_path": "Pages need none of it: their links are relative.",
     "service.rate_limit": "A balancer usually limits already; here it is by key.",
     "kafka.bootstrap_timeout": "A broker that restarts is back in less; beyond it waiting in silence helps nobody.",
