@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from service.http import ApiKeys, BadKeys, is_loopback
-from service.runtime import logs, take_short_turns
+from service.runtime import Doorkeeper, logs, room, take_short_turns
 from streaming.settings import BadSettings, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ GRACE: Final = 8
 parts take to stop (service/context.py) that is less than 20 s; Docker and Kubernetes kill after 30 s."""
 KEEP_ALIVE: Final = 75
 """Seconds an idle connection is kept: longer than load balancers usually do, so that the balancer closes first."""
-CONNECTIONS: Final = 2_048
-"""Connections and requests at once; beyond that the server answers 503 by itself."""
+CONNECTIONS: Final = 2_000
+"""Connections at once; beyond that, the one that has waited longest for its client makes room."""
+REQUESTS: Final = 2_048
+"""Requests at once; beyond that the server answers 503 by itself. Connections count too, so this is more."""
 SWITCH: Final = 0.0005
 """Seconds after which a thread that holds the interpreter lock gives it up. With the default, 5 ms, every request that
 meets the thread which loads a version would wait that long."""
@@ -65,18 +67,27 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
         return _refuse(error)
     sys.setswitchinterval(SWITCH)
     take_short_turns()
+    closed = app.state.context.telemetry.connections_closed
+    keeper = Doorkeeper(
+        room(CONNECTIONS),
+        settings.service.connections_per_address,
+        settings.service.proxies,
+        lambda reason: closed[reason].inc(),
+    )
     server = _Server(
         app.state.context.live.close,
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=keeper.protocol(),
+            ws="none",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # service/app.py believes the configured ones
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GRACE,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=REQUESTS,
         ),
     )
     address = "http://{}:{}".format(*listener.getsockname()[:2])

@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import assemble
 from service.http import Edge, Origins, openapi, problems
@@ -52,7 +53,10 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
-            Middleware(Edge, telemetry=telemetry, limit=settings.service.max_body_bytes),
+            Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.service.proxies)),
+            Middleware(
+                Edge, telemetry=telemetry, limit=settings.service.max_body_bytes, prefix=settings.service.root_path
+            ),
             Middleware(Origins, origins=settings.service.beacon_origins),
         ],
         redirect_slashes=False,
@@ -60,7 +64,7 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     app.state.context = context
     for routes in ROUTERS:
         app.include_router(routes.router)
-    app.openapi = openapi.installed(app)  # type: ignore[method-assign]
+    app.openapi = openapi.installed(app, settings.service.root_path)  # type: ignore[method-assign]
     problems.install(app)
     telemetry.initialise([pair for routes in ROUTERS for pair in templates(routes.router.routes)])
     return app

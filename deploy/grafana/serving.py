@@ -85,6 +85,7 @@ SERVING: Rows = (
                 (
                     ("sum(rate(sluicegate_rate_limited_total[$__rate_interval]))", "rate limited"),
                     ("sum(rate(sluicegate_auth_failures_total[$__rate_interval]))", "not permitted"),
+                    ("sum(rate(sluicegate_http_connections_closed_total[$__rate_interval]))", "connections closed"),
                 ),
             ),
         ),

@@ -84,8 +84,8 @@ def operation(
     return {"openapi_extra": extra, "responses": found, "status_code": status}
 
 
-def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """A replacement for `app.openapi` that adds our types and the ways to send a key."""
+def installed(app: FastAPI, prefix: str = "") -> Callable[[], dict[str, Any]]:
+    """A replacement for `app.openapi` that adds our types, the ways to send a key, and the path that a proxy shows."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -104,6 +104,8 @@ def installed(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             }
+            if prefix:
+                document["servers"] = [{"url": prefix}]
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -44,6 +44,9 @@ idle tables, the guards, the swap."""
 UNMATCHED: Final = "unmatched"
 """Route label of requests that no route matches."""
 
+CLOSED: Final = ("deadline", "size", "room")
+"""Why the service closes a connection: too slow, headers too large, or to make room for another."""
+
 
 class Telemetry:
     """The metrics of one service process.
@@ -67,6 +70,8 @@ class Telemetry:
         )
         self.in_progress = metrics.gauge("http_requests_in_progress", "Requests being answered.")
         self.streams = metrics.gauge("http_streams", "Streams open: live pages that watch.")
+        closed = metrics.counter("http_connections_closed", "Connections closed by a limit, by reason.", "reason")
+        self.connections_closed = {reason: closed.labels(reason) for reason in CLOSED}
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {UNMATCHED: self._durations.labels(UNMATCHED)}
         self._make_answers(metrics)

@@ -1,7 +1,8 @@
 "use strict";
 
 SwaggerUIBundle({
-  url: "/openapi.json",
+  // Relative, so that it is found below the path of a proxy.
+  url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -26,8 +27,17 @@ class ServiceSettings(Section):
     max_body_bytes: int = Field(
         default=4 << 20, ge=1_024, description="Bytes of a request body; a larger one is answered 413."
     )
+    connections_per_address: int = Field(
+        default=512, ge=8, le=2_000, description="Connections of one address at once; proxies may have all there are."
+    )
     max_events_per_request: int = Field(
         default=10_000, ge=1, description="Events in one POST /events; more is answered 413."
+    )
+    proxies: tuple[str, ...] = Field(
+        default=(), description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed."
+    )
+    root_path: str = Field(
+        default="", description="Path under which a proxy shows the service, as /reco; it may remove it or not."
     )
     rate_limit: float = Field(default=0.0, ge=0, le=1e6, description="Requests a second per key; 0: no limit.")
     beacon_origins: tuple[str, ...] = Field(
@@ -53,6 +63,23 @@ class ServiceSettings(Section):
     slates_per_second: float = Field(
         default=100.0, gt=0, le=100_000, description="Slates written a second, at most; the rest is left out."
     )
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is no address or network: write 10.0.0.7 or 10.0.0.0/24") from None
+        return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def _whole_path(cls, path: str) -> str:
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            raise ValueError(f"{path!r} is no path: write it as /reco, without a slash at its end")
+        return path
 
     @field_validator("beacon_origins")
     @classmethod

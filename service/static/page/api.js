@@ -44,7 +44,8 @@ async function problem(answer) {
 
 async function once(path, options) {
   try {
-    return await fetch(path, { ...options, headers: headers(options.headers) });
+    // Relative to the page, which a proxy may show below a path of its own.
+    return await fetch(`.${path}`, { ...options, headers: headers(options.headers) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Trouble(0, "The service does not answer.", "The page tries again by itself.");

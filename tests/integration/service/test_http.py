@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -320,6 +321,7 @@ def test_a_key_file_without_a_key_does_not_start_a_service(tmp_path: Path, text:
 
 
 def test_pages_load_nothing_from_outside(served: Served) -> None:
+    eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)  # a page links it
     seen, waiting = set(), ["/", "/docs", "/docs/problems"]
     while waiting:
         path = waiting.pop()
@@ -332,9 +334,11 @@ def test_pages_load_nothing_from_outside(served: Served) -> None:
             assert "script-src 'self';" in policy
             assert not re.search(r"<script(?![^>]*src=)[^>]*>", answer.text)
             found = re.findall(r'(?:src|href)="([^"#]+)"', answer.text)
-            assert not [link for link in found if not link.startswith(("/", "data:"))]
-            waiting += [link for link in found if link.startswith("/") and link not in seen and link != "/metrics"]
+            assert not [link for link in found if link.startswith(("/", "http:", "https:"))], "not below a prefix"
+            links = [urljoin(path, link) for link in found if not link.startswith("data:")]
+            waiting += [link for link in links if link not in seen and link != "/metrics"]
     assert {"/static/swagger-ui-bundle.js", "/static/swagger-ui.css", "/openapi.json"} <= seen
+    assert {"/static/page.css", "/static/page/main.js", "/static/docs.js", "/model", "/docs/problems"} <= seen
     problem(served.get("/static/../app.py"), 404)
     problem(served.get("/static/secrets"), 404)
 
@@ -348,6 +352,7 @@ def test_the_description_names_every_path_and_resolves(served: Served) -> None:
 
 
 def test_every_answer_carries_safe_headers_and_is_counted_by_template(served: Served) -> None:
+    eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)  # the gate's mode is known
     for path in ("/recommend/ann", "/nowhere/at/all", "/livez"):
         headers = served.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"

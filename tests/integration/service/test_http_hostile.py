@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
+from importlib.resources import files
+from urllib.parse import urljoin
 
 import pytest
 
@@ -226,3 +229,54 @@ def test_ids_with_a_slash_are_one_part_of_the_path(served: Served, settings: Set
     problem(served.get("/items/a/b"), 404)
     labels = {"method": "PUT", "route": "/items/{item_id}", "code": "202"}
     eventually(lambda: counted(served, **labels) == 1)
+
+
+def test_only_configured_proxies_say_who_asks(settings: Settings) -> None:
+    def limited(served: Served, *addresses: str) -> list[int]:
+        """Statuses of requests that each claim to come from another address."""
+        return [
+            served.post("/events", json={}, headers={"x-forwarded-for": address}).status_code for address in addresses
+        ]
+
+    many = [f"198.51.100.{number}" for number in range(6)]
+    with service(changed(settings, service={"rate_limit": 1.0})) as served:
+        assert 429 in limited(served, *many)
+    proxies = {"rate_limit": 1.0, "proxies": ("127.0.0.0/8", "10.1.2.3")}
+    with service(changed(settings, service=proxies)) as served:
+        assert 429 not in limited(served, *many)
+        # What a client claims stands left of the address that the nearest proxy saw.
+        assert 429 in limited(served, *(f"{claimed}, 203.0.113.9, 10.1.2.3" for claimed in many))
+
+
+@pytest.mark.parametrize("removed", [True, False], ids=["the proxy removes it", "the proxy leaves it"])
+def test_behind_a_path_of_a_proxy_pages_documents_and_links_work(settings: Settings, *, removed: bool) -> None:
+    def inner(address: str) -> str:
+        return address.removeprefix("/reco") if removed else address
+
+    with service(changed(settings, service={"root_path": "/reco"})) as served:
+        waiting, seen = ["/reco/", "/reco/docs", "/reco/docs/problems"], set[str]()
+        while waiting:
+            address = waiting.pop()
+            seen.add(address)
+            answer = served.get(inner(address))
+            assert answer.status_code in {200, 503} if address == "/reco/readyz" else answer.status_code == 200, address
+            if answer.headers["content-type"].startswith("text/html"):
+                found = re.findall(r'(?:src|href)="([^"#]+)"', answer.text)
+                links = [urljoin(address, link) for link in found if not link.startswith("data:")]
+                waiting += [link for link in links if link not in seen]
+        assert {"/reco/static/page/main.js", "/reco/static/page.css", "/reco/openapi.json", "/reco/metrics"} <= seen
+        script = served.get(inner("/reco/static/docs.js")).text
+        assert urljoin("/reco/docs", re.findall(r'url: "([^"]+)"', script)[0]) == "/reco/openapi.json"
+        assert served.get(inner("/reco/openapi.json")).json()["servers"] == [{"url": "/reco"}]
+        assert "unsafe-inline" in served.get(inner("/reco/docs")).headers["content-security-policy"]
+        missing = served.get(inner("/reco/items/tea%2Fgreen")).json()
+        assert missing["type"] == "/reco/docs/problems#not-found"
+        assert missing["instance"] == "/reco/items/tea%2Fgreen"
+        assert "'tea/green'" in missing["detail"]
+
+
+def test_the_scripts_of_the_page_ask_relative_to_it() -> None:
+    folder = files("service").joinpath("static", "page")
+    text = "".join(entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".js"))
+    assert re.findall(r"fetch\(([^,]+),", text) == ["`.${path}`"]
+    assert not re.search(r"""(?:location|href|src|from|import)\s*[=(]?\s*["'`]/""", text)

@@ -20,6 +20,7 @@ import pytest
 
 from service.http.auth import digest
 from service.local import embedded
+from service.runtime import room
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
@@ -155,6 +156,28 @@ def test_sigterm_ends_with_code_0_and_loses_no_request_in_flight(settings: Setti
         lines = [json.loads(line) for line in said.splitlines()]
         assert [line["event"] for line in lines if line["event"] in {"draining", "ended"}] == ["draining", "ended"]
         assert lines[-1]["code"] == 0
+
+
+def test_2100_half_open_connections_leave_the_service_to_others(settings: Settings) -> None:
+    assert room(4_000) > 2_300, "the test itself needs as many files"
+    with running(settings) as (process, address), contextlib.ExitStack() as open_links:
+        port = int(address.rpartition(":")[2])
+        client = open_links.enter_context(httpx.Client(base_url=address, timeout=20.0))
+        assert client.get("/livez").status_code == 200
+        for _ in range(2_100):
+            link = socket.create_connection(("127.0.0.1", port), timeout=20.0)
+            open_links.enter_context(contextlib.closing(link))
+            link.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+        assert client.get("/livez").status_code == 200
+        for path in ("/livez", "/recommend/ann", "/metrics"):
+            answer = httpx.get(f"{address}{path}", timeout=20.0)
+            assert answer.status_code == 200
+        closed = re.search(r'^\w+_connections_closed_total\{reason="room"\} (\d+)', answer.text, re.MULTILINE)
+        assert closed
+        assert int(closed[1]) >= 2_100 - 512
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
 
 
 def _post(url: str, event: dict[str, object]) -> None:

@@ -68,6 +68,7 @@ BAD: Final = {
     "prequential_hit_rate": "`served` below a single source for long: that source should be served",
     "prequential_reciprocal_rank": "falls while the hit rate holds: the right items are lower in the slates",
     "quarantined_events": "`quarantined` not 0: a stretch of the stream waits to be replayed or dropped",
+    "http_connections_closed_total": "rises: clients that are too slow (`deadline`), or too many at once (`room`)",
     "rate_limited_total": "rises: a caller asks more than `service.rate_limit`, or a bot",
     "recommendations_total": "`popular`, `catalogue`, `nothing`: users unknown, or nothing learned",
     "records_consumed_total": "0 with lag: learning is stuck",

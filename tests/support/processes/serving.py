@@ -140,7 +140,14 @@ def service(settings: Settings, **how: Any) -> Iterator[Served]:
     app = create_app(settings, **how)
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host="127.0.0.1", port=0, loop="uvloop", http="httptools", access_log=False, log_config=None
+            app,
+            host="127.0.0.1",
+            port=0,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
         )
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)

@@ -84,6 +84,8 @@ def test_the_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
         ("[kafka]\ntoken_url = 'http://identity.example/token'", {}, "an https:// address"),
         ("[redis]\nurl = 'http://x'", {}, "a Redis address starts with redis://"),
         ("[redis]\nurl = 'redis+sentinel://one,two'", {}, "redis+sentinel://HOST"),
+        ("[service]\nproxies = ['shop.example']", {}, "'shop.example' is no address or network"),
+        ("[service]\nroot_path = 'reco/'", {}, "'reco/' is no path"),
         ("[redis]\npassword = 'a'\npassword_file = 'b'", {}, "both set"),
         ("namespace = 'Shop 2'", {}, "namespace"),
         ("kafka = [", {}, "is not valid TOML"),
