@@ -181,6 +181,13 @@ class LearnerTelemetry:
             "alarm", "1 for a figure that changed abruptly within the last tested events.", "alarm"
         )
         self.alarms_raised = metrics.counter("alarms_total", "Alarms of the drift detectors.", "alarm")
+        self.evidence_terms = metrics.counter(
+            "evidence_terms_total",
+            "Terms that took up the evidence of the version before them, or had to discard it.",
+            "evidence",
+        )
+        for found in ("taken_up", "discarded"):
+            self.evidence_terms.labels(found)
         for name in NAMES:
             self.alarms.labels(name)
             self.alarms_raised.labels(name)

@@ -1,7 +1,24 @@
 """Compares the learning model with models that do not learn, on each tested event."""
 
 from models.referee.drift import NAMES, Alarms
-from models.referee.referee import SAVED, SHARE, Referee
+from models.referee.memory import FORM, NoPast, Past, kept, recalled
+from models.referee.referee import NOBODY, SAVED, SHARE, Awaited, Referee
 from models.referee.witness import DEFAULT_WITNESSES, UnknownWitnessError, Witnesses
 
-__all__ = ["DEFAULT_WITNESSES", "NAMES", "SAVED", "SHARE", "Alarms", "Referee", "UnknownWitnessError", "Witnesses"]
+__all__ = [
+    "DEFAULT_WITNESSES",
+    "FORM",
+    "NAMES",
+    "NOBODY",
+    "SAVED",
+    "SHARE",
+    "Alarms",
+    "Awaited",
+    "NoPast",
+    "Past",
+    "Referee",
+    "UnknownWitnessError",
+    "Witnesses",
+    "kept",
+    "recalled",
+]

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 RECENT: Final = 500
 """Tested events of the recent hit rate. The standard error of a rate of one half is then 0.022."""
 
@@ -28,6 +30,24 @@ PATIENCE: Final = 50_000
 
 APART: Final = 50
 """Tested events between two of the same user that count, as for the alarms: a long visit is one observation."""
+
+
+class LevelMemory(msgspec.Struct):
+    """What the hit level of one term hands to that of the next.
+
+    Attributes:
+        hits: 0 or 1 for each of the last RECENT tested events, oldest first.
+        recent_users: Rows of the users of the last APART tested events.
+        seen: Tested events behind `usual`, at most MEMORY.
+        usual: Usual hit rate.
+        doubted: Whether hits fell and have not come back.
+    """
+
+    hits: bytes = b""
+    recent_users: list[int] = []
+    seen: int = 0
+    usual: float = 0.0
+    doubted: bool = False
 
 
 class HitLevel:
@@ -58,6 +78,17 @@ class HitLevel:
         self._full = False
         self.usual = 0.0
         self.doubted = False
+
+    def memory(self) -> LevelMemory:
+        """Return what the next term must know."""
+        return LevelMemory(bytes(self._hits), list(self._recent_users), self._seen, self.usual, self.doubted)
+
+    def take_up(self, memory: LevelMemory) -> None:
+        """Go on where the hit level of another term stopped."""
+        self._hits.extend(memory.hits)
+        self._sum, self._full = sum(self._hits), len(self._hits) == RECENT
+        self._recent_users.extend(memory.recent_users)
+        self._seen, self.usual, self.doubted = memory.seen, memory.usual, memory.doubted
 
     def tested(self, hits: Iterable[float], users: Iterable[int]) -> None:
         """Count tested events, in order: 1 where the item was within the first 20, and the row of the event's user."""
@@ -92,4 +123,4 @@ class HitLevel:
         self.usual += (hit - self.usual) / (PATIENCE if self.doubted else self._seen)
 
 
-__all__ = ["FALLEN", "RECENT", "RISEN", "HitLevel"]
+__all__ = ["FALLEN", "RECENT", "RISEN", "HitLevel", "LevelMemory"]

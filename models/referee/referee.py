@@ -7,8 +7,8 @@ not change, and the history is that of the moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.ledger import user_hash
 from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, best_source, hits, new_scratch, recall
+from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
+from models.referee.memory import Memory, Past
 from models.state import State
 from models.statistics import LENGTH, SHORTEST, Comparison, Exposed, PastQuestion, Standing, Window
 
@@ -50,7 +52,20 @@ RENEWED: Final = 20_000
 ASKED: Final = 4
 """Most recent tested events that a version carries for the services' reservoirs: some 3 KB."""
 
-Part = TypeVar("Part")
+COUNTED: Final = 20
+"""Parts of which the windows of records and tests are made, about: each counts many small batches."""
+
+Part = TypeVar("Part", bound=tuple[int, ...])
+
+
+class Awaited(NamedTuple):
+    """Ids of the versions that are named and not at hand yet; "" for none. Their sums wait for them."""
+
+    reference: str = ""
+    champion: str = ""
+
+
+NOBODY: Final = Awaited()
 
 
 class Referee:
@@ -63,14 +78,16 @@ class Referee:
 
     def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
         self._seconds, self._share = seconds, share
-        self.alarms: Alarms | None = None
+        self.alarms = Alarms()
         self.level = HitLevel()
         self._asked: deque[PastQuestion] = deque(maxlen=ASKED)
         self._scratch = new_scratch()
         self._reference: FrozenModel | None = None
         self._champion: FrozenModel | None = None
         self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
+        self._stood = ""
         self._paused = "no version is served yet"
+        self.began = ""
         self._learned, self._younger = Comparison(""), Comparison("")
         self._best = dim.MIDDLE
         self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
@@ -78,14 +95,59 @@ class Referee:
         self.spent = 0.0
         self._records: deque[tuple[int, int, int]] = deque()
         self._tests: deque[tuple[int, int]] = deque()
-        self._users: deque[Array] = deque()
+        self._users = Busiest()
+
+    def memory(self) -> Memory:
+        """Return what the next term must know beyond the standing. Store it before the next event."""
+        return Memory(
+            younger=self._younger,
+            best=CONTENDERS[self._best],
+            stood=self._stood,
+            level=self.level.memory(),
+            alarms=self.alarms.memory(),
+            records=list(self._records),
+            tests=list(self._tests),
+            users=self._users,
+            purse=self._purse,
+            price=self._price,
+        )
+
+    def take_up(self, past: Past, *, same_model: bool = True) -> None:
+        """Go on where another term stopped; for a referee that has watched nothing yet.
+
+        Args:
+            past: The evidence of the version that the model was loaded from.
+            same_model: Whether the model is the one that the evidence is about. What it says of the stream and of two
+                frozen versions holds for any model; the rest is left out for another one.
+        """
+        standing, memory = past
+        self.level.take_up(memory.level)
+        self.alarms.take_up(memory.alarms)
+        self._records.extend(memory.records)
+        self._stood = memory.stood
+        self._comparisons["probation"] = standing.probation
+        self._purse, self._price = min(SAVED, memory.purse), min(memory.price, DEAREST)
+        if not same_model:
+            return
+        # Users and items are told apart by their rows, which are the model's.
+        self._tests.extend(memory.tests)
+        self._users = memory.users
+        self._comparisons |= {"reference": standing.reference, "champion": standing.champion}
+        self._learned, self._younger = standing.learnt or Comparison(""), memory.younger
+        self._best = CONTENDERS.index(memory.best) if memory.best in CONTENDERS else dim.MIDDLE
 
     def renew(self) -> None:
         """Start every sum again: from now on another model learns."""
         self._comparisons = dict.fromkeys(self._comparisons)
         self._learned, self._younger = Comparison(""), Comparison("")
 
-    def compare_with(self, reference: FrozenModel | None, champion: FrozenModel | None, paused: str = "") -> None:
+    def compare_with(
+        self,
+        reference: FrozenModel | None,
+        champion: FrozenModel | None,
+        paused: str = "",
+        awaited: Awaited | None = NOBODY,
+    ) -> None:
         """Choose the frozen models to compare with from now on.
 
         The sums of a pair continue as long as both models stay; a roll-back starts all sums again.
@@ -94,41 +156,40 @@ class Referee:
             reference: The version that a roll-back would serve; None for none.
             champion: The served version; None for none.
             paused: Why nothing is compared, if so.
+            awaited: Versions that are named and not at hand yet; None while nobody knows which are named.
         """
-        went_back = (
-            champion is not None
-            and reference is not None
-            and champion.version == reference.version
-            and (self._champion is None or self._champion.version != champion.version)
-        )
-        if went_back:
-            self._comparisons = dict.fromkeys(self._comparisons)
         self._reference, self._champion, self._paused = reference, champion, paused
-        self._pair("reference", "", reference)
-        self._pair("champion", "", champion)
-        self._pair("probation", champion.version if champion is not None else "", reference)
-        if champion is None or champion is reference:
-            self._comparisons["probation"] = None
+        if awaited is None:
+            return
+        back = reference.version if reference is not None else awaited.reference
+        # A champion that is not at hand counts when it stood before, in an earlier term.
+        served = champion.version if champion is not None else awaited.champion
+        if champion is None and served != self._stood:
+            served = ""
+        if served and served == back and served != self._stood:
+            self._comparisons = dict.fromkeys(self._comparisons)
+        self._stood = served
+        self._pair("reference", "", back)
+        self._pair("champion", "", served)
+        self._pair("probation", served, back if served and served != back else "")
 
-    def _pair(self, name: str, of: str, against: FrozenModel | None) -> None:
+    def _pair(self, name: str, of: str, against: str) -> None:
         known = self._comparisons[name]
-        if against is None:
+        if not against:
             self._comparisons[name] = None
-        elif known is None or (known.of, known.against) != (of, against.version):
-            self._comparisons[name] = Comparison(against.version, of)
+        elif known is None or (known.of, known.against) != (of, against):
+            self._comparisons[name] = Comparison(against, of)
 
     def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
         """Compare models on the tested events of a batch that was just learned, within the time budget."""
-        self._tests.append((len(tested.known), int((tested.known < 0).sum())))
-        _trim(self._tests, TESTS, _first)
-        self._users.append(batch.user)
-        _trim(self._users, RECORDS, len)
+        unknown = int((tested.known < 0).sum())
+        _count(self._tests, (len(tested.known), unknown), TESTS)
+        self._users.seen(batch.user.tolist())
         known = tested.known >= 0
         found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
         self.level.tested(found[known].tolist(), users[known].tolist())
         self._against_sources(state, tested)
-        if self.alarms is not None:
-            self._listen(self.alarms, batch, tested)
+        self._listen(self.alarms, batch, tested)
         if self.level.fallen:
             return
         places = np.flatnonzero(known)
@@ -162,6 +223,12 @@ class Referee:
         found = list(self._asked)
         self._asked.clear()
         return found
+
+    def erase(self, users: Collection[int]) -> None:
+        """Forget the questions of users, given by the hashes of their ids."""
+        left = [question for question in self._asked if question.user not in users]
+        self._asked.clear()
+        self._asked.extend(left)
 
     @staticmethod
     def _listen(alarms: Alarms, batch: EventBatch, tested: Tested) -> None:
@@ -198,7 +265,9 @@ class Referee:
             if one is not None and one.version not in ranks:
                 ranks[one.version] = one.rank(moment, state, self._scratch)
         for comparison in self._comparisons.values():
-            if comparison is not None:
+            if comparison is None or comparison.against not in ranks:
+                continue
+            if not comparison.of or comparison.of in ranks:
                 comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
 
     def _against_sources(self, state: State, tested: Tested) -> None:
@@ -217,8 +286,7 @@ class Referee:
 
     def count_records(self, records: int, bad: int, duplicate: int) -> None:
         """Count the records of a batch, and how many of them were unusable or duplicates."""
-        self._records.append((records, bad, duplicate))
-        _trim(self._records, RECORDS, _first)
+        _count(self._records, (records, bad, duplicate), RECORDS)
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> Standing:
         """Summarise all comparisons, as a version carries them.
@@ -234,24 +302,22 @@ class Referee:
             paused=self._paused,
             window=self._window(),
             lag=round(lag, 3),
-            alarms=self.alarms.raised() if self.alarms is not None else (),
+            alarms=self.alarms.raised(),
             applied=applied,
             exposed=exposed or Exposed(),
+            began=self.began,
         )
 
     def _window(self) -> Window:
         records, bad, duplicate = (sum(column) for column in zip((0, 0, 0), *self._records, strict=True))
-        users = np.concatenate([*self._users, np.zeros(0, np.int32)])
-        counts = np.unique(users, return_counts=True)[1]
-        busiest = int(counts.max()) if len(counts) else 0
         tests, unknown = (sum(column) for column in zip((0, 0), *self._tests, strict=True))
         return Window(
             records,
             round(bad / max(records, 1), 4),
             round(duplicate / max(records, 1), 4),
             round(unknown / max(tests, 1), 4),
-            round(busiest / max(len(users), 1), 4),
-            len(counts),
+            round(self._users.share, 4),
+            self._users.users,
             round(self.level.recent, 4),
             round(self.level.usual, 4),
             self.level.fallen,
@@ -259,15 +325,25 @@ class Referee:
         )
 
 
-def _first(part: Sequence[int]) -> int:
-    return part[0]
+def _count(parts: deque[Part], part: Part, enough: int) -> None:
+    """Add the counts of a batch, and drop the oldest parts while the rest still adds up to `enough`.
+
+    Small batches are counted together, so that there are few parts however the stream was cut.
+
+    >>> parts = deque([(90, 5), (10, 1)])
+    >>> _count(parts, (4, 1), 100)
+    >>> parts
+    deque([(90, 5), (10, 1), (4, 1)])
+    >>> _count(parts, (90, 0), 100)
+    >>> parts
+    deque([(10, 1), (94, 1)])
+    """
+    if parts and parts[-1][0] * COUNTED < enough:
+        part = tuple(map(sum, zip(parts.pop(), part, strict=True)))  # type: ignore[assignment]
+    parts.append(part)
+    total = sum(each[0] for each in parts)
+    while len(parts) > 1 and total - parts[0][0] >= enough:
+        total -= parts.popleft()[0]
 
 
-def _trim(parts: deque[Part], enough: int, size: Callable[[Part], int]) -> None:
-    """Drop the oldest parts while the rest still adds up to `enough`."""
-    total = sum(map(size, parts))
-    while len(parts) > 1 and total - size(parts[0]) >= enough:
-        total -= size(parts.popleft())
-
-
-__all__ = ["Referee"]
+__all__ = ["NOBODY", "Awaited", "Referee"]

@@ -16,7 +16,7 @@ import numpy as np
 from models import gate
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
-from models.referee import SAVED, SHARE, Alarms, Referee
+from models.referee import SAVED, SHARE, Referee
 from models.replay.versions import KeptVersion
 from models.state import State
 from models.statistics import Standing
@@ -60,7 +60,6 @@ class Trial:
         self.state = GateState(mode=rule.mode, before_freeze="continuous" if rule.mode == "frozen" else rule.mode)
         # A clock that stays at 0 compares every tested event: figures must not depend on the speed of this machine.
         self._referee = Referee(lambda: 0.0)
-        self._referee.alarms = Alarms()
         self._scratch = new_scratch()
         self.serving: KeptVersion | None = None
         self.reference: KeptVersion | None = None

@@ -18,7 +18,8 @@ from models.statistics.metrics import (
     reciprocal_rank,
     standard_error,
 )
-from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion, Reservoir
+from models.statistics.packed import CannotUnpack, pack, unpack
+from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion, Reservoir, asked
 
 __all__ = [
     "DEPTH",
@@ -29,6 +30,7 @@ __all__ = [
     "VERSIONS",
     "WINDOW",
     "Attribution",
+    "CannotUnpack",
     "Comparison",
     "Exposed",
     "Exposure",
@@ -37,11 +39,13 @@ __all__ = [
     "Reservoir",
     "Standing",
     "Window",
+    "asked",
     "coverage",
     "distance",
     "hit_rate",
     "log_evidence",
     "novelty",
+    "pack",
     "paired",
     "personalisation",
     "pointwise",
@@ -49,4 +53,5 @@ __all__ = [
     "reciprocal_rank",
     "stability",
     "standard_error",
+    "unpack",
 ]

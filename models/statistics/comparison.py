@@ -176,6 +176,7 @@ class Standing(msgspec.Struct, frozen=True):
         alarms: names of the drift detectors that raised an alarm within the last tested events.
         applied: events learned.
         exposed: on how few items slates rest.
+        began: with which evidence the learner's term began, as a sentence.
     """
 
     reference: Comparison | None = None
@@ -188,6 +189,7 @@ class Standing(msgspec.Struct, frozen=True):
     alarms: tuple[str, ...] = ()
     applied: int = 0
     exposed: Exposed = Exposed()
+    began: str = ""
 
 
 __all__ = ["DEPTH", "RECIPROCAL_BOUND", "WINDOW", "Bounds", "Comparison", "Standing", "Window"]

@@ -39,6 +39,7 @@ class Exposed(msgspec.Struct, frozen=True):
         usual: the same share in the windows before.
         gini: Gini coefficient over the items shown; 0 when all are shown equally often.
         effective: exp of the entropy: as many items shown equally often would be as varied.
+        looks: windows behind `usual`, at most MEMORY.
     """
 
     slates: int = 0
@@ -47,6 +48,7 @@ class Exposed(msgspec.Struct, frozen=True):
     usual: float = 0.0
     gini: float = 0.0
     effective: float = 0.0
+    looks: int = 0
 
 
 class Exposure:
@@ -54,6 +56,7 @@ class Exposure:
 
     Args:
         window: slates looked at.
+        before: figures of an exposure before this one, whose usual share goes on.
 
     >>> shown = Exposure(window=4)
     >>> for slate in (["tea"], ["tea"], ["mug"], ["pot"]):
@@ -62,21 +65,25 @@ class Exposure:
     (3, 2.83, 0.17)
     """
 
-    def __init__(self, window: int = WINDOW) -> None:
+    def __init__(self, window: int = WINDOW, before: Exposed | None = None) -> None:
         self._window = window
         self._slates: deque[tuple[int, ...]] = deque()
         self._counts: Counter[int] = Counter()
         self._fresh = 0
-        self._looks = 0
-        self._usual = 0.0
-        self.figures = Exposed()
+        self.figures = before or Exposed()
+        self._looks, self._usual = self.figures.looks, self.figures.usual
 
-    def slate(self, items: Sequence[str]) -> None:
-        """Adds a slate: ids, best first."""
+    def slate(self, items: Sequence[str], *, seen_before: bool = False) -> None:
+        """Adds a slate.
+
+        Args:
+            items: ids, best first.
+            seen_before: it is read again after a restart. It does not count towards a usual share that goes on.
+        """
         seen = tuple(map(short, items[:SEEN]))
         self._slates.append(seen)
         self._counts.update(seen)
-        self._fresh += 1
+        self._fresh += not (seen_before and self._looks)
         if len(self._slates) > self._window:
             for item in self._slates.popleft():
                 self._counts[item] -= 1
@@ -98,7 +105,13 @@ class Exposure:
         gini = 2 * ranked / (len(counts) * total) - (len(counts) + 1) / len(counts)
         entropy = -sum(count / total * math.log(count / total) for count in counts)
         self.figures = Exposed(
-            len(self._slates), len(counts), *(round(each, 4) for each in (top, self._usual, gini, math.exp(entropy)))
+            slates=len(self._slates),
+            items=len(counts),
+            top=round(top, 4),
+            usual=round(self._usual, 4),
+            gini=round(gini, 4),
+            effective=round(math.exp(entropy), 4),
+            looks=self._looks,
         )
         return self.figures
 

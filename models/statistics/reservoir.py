@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
+
+from models.statistics.packed import CannotUnpack, pack, unpack
 
 SIZE: Final = 512
 """Questions kept, some 500 KB. Of 200 that the reference answers, 30 lost and 5 gained are far beyond chance."""
@@ -96,6 +98,7 @@ class Reservoir:
         self._lock = threading.Lock()
         self._asked: list[_Asked] = []
         self._next = 0
+        self._all = False
 
     @property
     def questions(self) -> list[PastQuestion]:
@@ -109,6 +112,38 @@ class Reservoir:
             insort(self._asked, _Asked(question), key=lambda each: each.question.now)
             if len(self._asked) > self._size:
                 del self._asked[_superfluous([question.now for question in self.questions])]
+
+    def packed(self) -> str:
+        """Returns all questions as a base carries them."""
+        return pack(self.questions)
+
+    def refill(self, evidences: Iterable[Mapping[str, object]], erased: Collection[int] = ()) -> None:
+        """Collects the questions that versions carry; the next `ask` puts all of them.
+
+        Args:
+            evidences: What each version carries, from a base with all questions of its time on, oldest first.
+            erased: hashes of the ids of users whose questions are left out.
+
+        >>> first, second = Reservoir(), Reservoir()
+        >>> first.add(PastQuestion(["tea"], [0.0], [0], 1.0, "mug", 7))
+        >>> second.refill([{"questions": first.packed()}, {"asked": [[["mug"], [1.0], [0], 2.0, "pot", 8]]}])
+        >>> [each.item for each in second.questions]
+        ['mug', 'pot']
+        >>> second.refill([{"questions": "of another release"}], {8})
+        >>> second.questions
+        []
+        """
+        self._asked = []
+        for evidence in evidences:
+            if "questions" in evidence:
+                self._asked = []
+                for question in stored(evidence["questions"]):
+                    self.add(question)
+            else:
+                for question in asked(evidence):
+                    self.add(question)
+        self.erase(erased)
+        self._all = True
 
     def erase(self, users: Collection[int]) -> None:
         """Forgets the questions of users, given by the hashes of their ids."""
@@ -130,7 +165,9 @@ class Reservoir:
         """
         with self._lock:
             asked = self._asked
-            turn = [asked[(self._next + step) % len(asked)] for step in range(min(SLICE, len(asked)))]
+            count = len(asked) if self._all else min(SLICE, len(asked))
+            turn = [asked[(self._next + step) % len(asked)] for step in range(count)]
+            self._all = False
             self._next = (self._next + len(turn)) % max(len(asked), 1)
         for each in turn:
             if each.by != reference:
@@ -140,6 +177,26 @@ class Reservoir:
         lost = sum(each.known and not each.now for each in compared)
         gained = sum(each.now and not each.known for each in compared)
         return Found(len(compared), sum(each.known for each in compared), lost, gained)
+
+
+def stored(packed: object) -> list[PastQuestion]:
+    """Returns the questions that `Reservoir.packed` made a string of; none when another release did."""
+    try:
+        return unpack(packed, list[PastQuestion])
+    except CannotUnpack:
+        return []
+
+
+def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
+    """Returns the questions that one version carries; none when another release wrote it.
+
+    >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
+    ('mug', [], [])
+    """
+    try:
+        return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
+    except msgspec.ValidationError:
+        return []
 
 
 def _superfluous(times: list[float]) -> int:
@@ -152,4 +209,4 @@ def _superfluous(times: list[float]) -> int:
     return 1 + gaps.index(min(gaps))
 
 
-__all__ = ["LENGTH", "SHORTEST", "SIZE", "SLICE", "Found", "PastQuestion", "Reservoir"]
+__all__ = ["LENGTH", "SHORTEST", "SIZE", "SLICE", "Found", "PastQuestion", "Reservoir", "asked"]

@@ -8,8 +8,9 @@ import msgspec
 
 from models.gate import Evidence, Request, Version
 from models.snapshot import Damaged
-from models.statistics import PastQuestion, Reservoir, Standing
+from models.statistics import Reservoir, Standing, asked
 from streaming.store import Pointer, Store
+from streaming.versions import recent
 
 
 class EvidenceReader:
@@ -20,6 +21,7 @@ class EvidenceReader:
         self._version = ""
         self._standing: Standing | None = None
         self._rebuilt = ""
+        self._refilled = False
         self.reservoir = Reservoir()
 
     def evidence(
@@ -57,6 +59,8 @@ class EvidenceReader:
         try:
             manifest = self._store.manifest(version)
             self._rebuilt = manifest.progress.rebuilt
+            if not self._refilled:
+                self._refill(manifest.seq)
             for question in asked(manifest.evidence):
                 self.reservoir.add(question)
             return standing(manifest.evidence)
@@ -64,17 +68,12 @@ class EvidenceReader:
             # The follower reports the damage when it loads the version; here it only means no evidence.
             return None
 
-
-def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
-    """The tested events in the evidence of a manifest; none when another release wrote it.
-
-    >>> asked({"asked": [[["tea"], [1.0], [0], 2.0, "mug", 7]]})[0].item, asked({"asked": [["tea"]]}), asked({})
-    ('mug', [], [])
-    """
-    try:
-        return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
-    except msgspec.ValidationError:
-        return []
+    def _refill(self, seq: int) -> None:
+        """Collect the questions that versions before this process carried."""
+        before = [each for each in recent(self._store) if each.seq < seq]
+        erased = {user for each in before for user, _ in each.erased}
+        self.reservoir.refill((each.evidence for each in before), erased)
+        self._refilled = True
 
 
 def standing(evidence: Mapping[str, object]) -> Standing | None:
@@ -93,4 +92,4 @@ def _named(pointer: Pointer | None) -> Version | None:
     return Version(pointer.id, pointer.seq) if pointer is not None else None
 
 
-__all__ = ["EvidenceReader", "asked", "standing"]
+__all__ = ["EvidenceReader", "standing"]

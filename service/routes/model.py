@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -11,6 +11,9 @@ from service.http import operation
 from service.routes.common import admit, answer, context, degraded
 
 router = APIRouter(tags=["model"])
+
+UNSAID: Final = frozenset({"memory", "questions"})
+"""Parts of a version's evidence that only the next learner or service reads."""
 
 
 @router.get("/model", **operation())
@@ -41,7 +44,7 @@ async def model(request: Request) -> Response:
                 "served_by": manifest.served_by,
                 "counts": manifest.counts,
                 "progress": manifest.progress,
-                "evidence": manifest.evidence,
+                "evidence": {name: found for name, found in manifest.evidence.items() if name not in UNSAID},
                 "scores": tables.recommender.scores(),
             }
         return answer(document)

@@ -117,6 +117,7 @@ class Checkpointer:
         admission: Admission,
         evidence: Callable[[], dict[str, Any]],
         *,
+        for_bases: Callable[[], dict[str, Any]] = dict,
         served_by: str = "",
         receipts: Sequence[Receipt] = (),
         force: bool = False,
@@ -129,6 +130,7 @@ class Checkpointer:
             admission: The dedupe window and the list of erased users.
             evidence: Returns what the version carries as it is; called only when there will be a version, because it
                 costs time and hands each question out once.
+            for_bases: Returns what a base carries besides; called only when there will be one.
             served_by: The contender that answers with this version.
             receipts: Erasures that the version is the first to hold.
             force: Cut although the pause after a slow upload is not over, for the last version before the end.
@@ -143,14 +145,17 @@ class Checkpointer:
         # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
         if parent is not None and progress == parent.progress and not self.bases.owed(started):
             return False
-        draft = self._draft(parent, progress.copy(), evidence(), served_by)
+        carried = evidence() | ({} if parent is not None else for_bases())
+        draft = self._draft(parent, progress.copy(), carried, served_by)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
         job = take(state, draft, admission, parent.progress.arrivals if parent else None)
         self._rebase = False
         if parent is None:
             clear_marks(state)
         if parent is not None and self.bases.due(started):
-            self.bases.offer(take(state, base_of(job.manifest, admission.erasures), admission, None))
+            base = base_of(job.manifest, admission.erasures)
+            base.evidence = base.evidence | for_bases()
+            self.bases.offer(take(state, base, admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job = job
@@ -229,7 +234,7 @@ class Checkpointer:
         self._not_before = max(self._not_before, self._clock() + pause)
 
     def _landed(self, manifest: Manifest) -> None:
-        self._index.versions[manifest.id] = manifest
+        self._index.note(manifest)
         self._parent = self.last = manifest
         self._failpoint("commit.6")
         self._mirror(manifest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import msgspec
+
 from models.snapshot import Damaged, Manifest
 from streaming.checkpoint.writer import VersionWriter
 from streaming.store import CommitRefused, Store, StoreUnavailable
@@ -33,9 +35,13 @@ class VersionIndex:
         ids = {pointer.id for pointer in (*self._store.versions(), *self._store.bases())}
         for gone in set(self.versions) - ids:
             self.versions.pop(gone, None)
-        for id_, found in self._store.manifests(sorted(ids - set(self.versions))).items():
+        for found in self._store.manifests(sorted(ids - set(self.versions))).values():
             if not isinstance(found, Damaged):
-                self.versions[id_] = found
+                self.note(found)
+
+    def note(self, manifest: Manifest) -> None:
+        """Take in a version that was committed. Its evidence is left out: of thousands it would take much memory."""
+        self.versions[manifest.id] = msgspec.structs.replace(manifest, evidence={})
 
     def collect(self) -> None:
         """Unlink versions that neither a pointer nor the history needs. What fails is tried after the next base."""

@@ -124,7 +124,7 @@ class Compactor:
         try:
             manifest = self._writer.write_base(job, self._closing.wait)
             if manifest is not None:
-                self._index.versions[manifest.id] = manifest
+                self._index.note(manifest)
                 with self._changed:
                     self._base_size, self._deltas = manifest.size, max(0, self._deltas - before)
                 self._index.collect()

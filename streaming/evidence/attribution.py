@@ -56,6 +56,7 @@ class SlateAttributor:
         telemetry: Shows the figures.
         connect: Opens the source; tried again until it succeeds.
         store: Where to keep what users were shown; None keeps nothing.
+        exposed: How concentrated slates were when the term before this one ended.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SlateAttributor:
         telemetry: LearnerTelemetry,
         connect: Callable[[], RecordSource] | None = None,
         store: Commands | None = None,
+        exposed: Exposed | None = None,
     ) -> None:
         self._topic = settings.topic("slates")
         self._window = settings.learner.slate_window
@@ -74,7 +76,7 @@ class SlateAttributor:
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
         )
         self.attribution = Attribution(self._window)
-        self._exposure = Exposure()
+        self._exposure = Exposure(before=exposed)
         self._offered: deque[Named] = deque()
         self._shown = {name: [0] * len(KINDS) for name in VERSIONS}
         self._next: dict[int, int] = {}
@@ -167,10 +169,11 @@ class SlateAttributor:
             if slate is None:
                 self._telemetry.slates_unreadable.inc()
             else:
-                self._exposure.slate(slate.items)
+                live = record.offset >= counted_from.get(record.partition, 0)
+                self._exposure.slate(slate.items, seen_before=not live)
                 if self._showings is not None:
                     self._showings.page(slate)
-                self.attribution.slate(slate, counted=record.offset >= counted_from.get(record.partition, 0))
+                self.attribution.slate(slate, counted=live)
             self._next[record.partition] = record.offset + 1
 
     def _attribute(self) -> None:

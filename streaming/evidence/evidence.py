@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
-from models.ledger import Progress
+from models.ledger import Progress, user_hash
 from models.recommender import EventBatch, Tested
-from models.referee import NAMES, Alarms, Referee
+from models.referee import NAMES, NoPast, Referee, kept, recalled
+from models.snapshot import Manifest
 from models.state import State
-from models.statistics import Exposed
+from models.statistics import Exposed, Reservoir, Standing
 from streaming.evidence.frozen import FrozenVersions
 from streaming.intake import PreparedBatch
 from streaming.telemetry import LearnerTelemetry
@@ -50,11 +50,32 @@ class EvidenceReporter:
         self._frozen, self._referee, self._telemetry, self._clock = frozen, referee, telemetry, clock
         self._shown = (0.0, 0, 0)
         self._counts: Mapping[str, int] = {}
-        # River takes a second to import, and learning need not wait for its detectors.
-        threading.Thread(target=self._make_alarms, name="alarms", daemon=True).start()
+        self.reservoir = Reservoir()
+        """Old questions: a base carries all of them, for a service or a learner that starts."""
 
-    def _make_alarms(self) -> None:
-        self._referee.alarms = Alarms()
+    def take_up(self, version: Manifest, *, same_model: bool) -> Standing | None:
+        """Go on with the evidence that a version carries, or say why it begins again.
+
+        Args:
+            version: The newest version of the chain.
+            same_model: Whether learning goes on from its model.
+
+        Returns:
+            The standing that is taken up, None without one.
+        """
+        try:
+            past = recalled(version.evidence)
+        except NoPast as error:
+            self._referee.began = f"began again at version {version.id}: {error}"
+            self._telemetry.evidence_terms.labels("discarded").inc()
+            log.warning("evidence %s", self._referee.began)
+            return None
+        self._referee.take_up(past, same_model=same_model)
+        which = "all" if same_model else "all but the comparisons of another model"
+        self._referee.began = f"taken up from version {version.id}: {which}"
+        self._telemetry.evidence_terms.labels("taken_up").inc()
+        log.info("evidence %s", self._referee.began)
+        return past.standing
 
     @contextlib.contextmanager
     def learning(self, state: State, batch: PreparedBatch) -> Iterator[Watch]:
@@ -84,8 +105,21 @@ class EvidenceReporter:
 
     def asked(self) -> list[Any]:
         """Some of the events tested since the last call, as questions for the services' reservoirs."""
-        plain: list[Any] = msgspec.to_builtins(self._referee.asked())
+        questions = self._referee.asked()
+        for question in questions:
+            self.reservoir.add(question)
+        plain: list[Any] = msgspec.to_builtins(questions)
         return plain
+
+    def erase(self, user: str) -> None:
+        """Forget the questions of a user."""
+        users = {user_hash(user)}
+        self.reservoir.erase(users)
+        self._referee.erase(users)
+
+    def memory(self) -> str:
+        """What the next term must know beyond the standing, as a version carries it."""
+        return kept(self._referee.memory())
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> dict[str, Any]:
         """The standing of the model, for the version that is being cut.

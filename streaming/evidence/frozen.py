@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from models.recommender import FrozenModel
+from models.referee import NOBODY, Awaited
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
 from streaming import versions
@@ -39,11 +40,16 @@ MOVED_ON: Final = 0.02
 
 
 class Compared(NamedTuple):
-    """The versions to compare with. `paused` says why one that should be there is missing."""
+    """The versions to compare with.
+
+    `paused` says why one that should be there is missing. `awaited` has those that are named and not at hand yet; None
+    until the pointers were read.
+    """
 
     reference: FrozenModel | None = None
     champion: FrozenModel | None = None
     paused: str = ""
+    awaited: Awaited | None = NOBODY
 
 
 class FrozenVersions:
@@ -67,7 +73,8 @@ class FrozenVersions:
     ) -> None:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
-        self._compared, self._seen = Compared(paused="no version is served yet"), Compared()
+        self._compared, self._seen = Compared(paused="the pointers are not read yet", awaited=None), Compared()
+        self._awaited = NOBODY
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
@@ -105,7 +112,9 @@ class FrozenVersions:
     def look(self) -> None:
         """Load what the pointers name now, and release the rest. Raises StoreUnavailable."""
         pointers = self._store.pointers()
-        reference, champion = pointers.get("reference"), self._standing_champion(pointers.get("serving"))
+        reference, serving = pointers.get("reference"), pointers.get("serving")
+        champion = self._standing_champion(serving)
+        self._awaited = Awaited(*(pointer.id if pointer is not None else "" for pointer in (reference, serving)))
         named = {pointer.id for pointer in (reference, champion) if pointer is not None}
         self._publish(reference, champion)
         why = ""
@@ -118,7 +127,16 @@ class FrozenVersions:
 
     def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._compared = Compared(one, other, paused)
+        self._compared = Compared(one, other, paused, self._still_awaited())
+
+    def _still_awaited(self) -> Awaited:
+        """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""
+        return Awaited(*("" if self._refusal(version) else version for version in self._awaited))
+
+    def _refusal(self, version: str) -> str:
+        """Why a version cannot be loaded and is not tried at the moment, "" otherwise."""
+        since, why = self._refused.get(version, (-AGAIN, ""))
+        return why if self._clock() - since < AGAIN else ""
 
     def _standing_champion(self, serving: Pointer | None) -> Pointer | None:
         now = self._clock()
@@ -130,8 +148,7 @@ class FrozenVersions:
 
     def _bring(self, version: str, named: set[str]) -> str:
         """Load `version`; why that failed, or ""."""
-        since, why = self._refused.get(version, (-AGAIN, ""))
-        if self._clock() - since < AGAIN:
+        if why := self._refusal(version):
             return why
         spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
         try:
@@ -169,8 +186,12 @@ class FrozenVersions:
 
     def _let_go(self, spare: FrozenModel) -> bool:
         """Wait until the learner was given other versions; False when the process ends first."""
-        reference, champion, _ = self._compared
-        self._compared = Compared(None if reference is spare else reference, None if champion is spare else champion)
+        reference, champion, *_ = self._compared
+        self._compared = Compared(
+            None if reference is spare else reference,
+            None if champion is spare else champion,
+            awaited=self._still_awaited(),
+        )
         while spare in self._seen[:2]:
             if self._closing.wait(MOVED_ON):
                 return False

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from models.referee import Referee, Witnesses
 from models.snapshot import Manifest
 from models.state import SCHEMA
+from models.statistics import Exposed
+from streaming import versions
 from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
 from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
@@ -49,14 +51,15 @@ class Assembly:
             dead_letters = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
             stack.callback(lambda: dead_letters.close(self.stop.share(1.0)))
             witnesses = stack.enter_context(contextlib.closing(self._witnesses()))
-            attributor = stack.enter_context(contextlib.closing(self._attributor()))
             frozen = self._frozen_versions()
             stack.callback(lambda: frozen.close(self.stop.share(READERS)))
+            evidence = EvidenceReporter(frozen, Referee(time.monotonic, settings.learner.evidence_share), telemetry)
+            exposed = self._take_up(evidence, start)
+            attributor = stack.enter_context(contextlib.closing(self._attributor(exposed)))
             adoption = AdoptionWatch(self.store, start.model.progress.adopted)
             stack.callback(lambda: adoption.close(self.stop.share(READERS)))
             checkpointer = self._checkpointer(leadership, source, start, receipts, adoption)
             stack.callback(lambda: checkpointer.close(self.stop.share(1.0)))
-            referee = Referee(time.monotonic, settings.learner.evidence_share)
             yield Parts(
                 settings=settings,
                 source=source,
@@ -69,7 +72,7 @@ class Assembly:
                 dead_letters=dead_letters,
                 witnesses=witnesses,
                 attributor=attributor,
-                evidence=EvidenceReporter(frozen, referee, telemetry),
+                evidence=evidence,
                 contents=contents_by(settings.recommender.text_model),
                 telemetry=telemetry,
                 monotonic=time.monotonic,
@@ -93,9 +96,19 @@ class Assembly:
         witnesses = Witnesses(time.monotonic, declared(section.estimators), section.share)
         return WitnessRunner(witnesses, self.settings.events.rules().weights, self.telemetry)
 
-    def _attributor(self) -> SlateAttributor:
+    def _take_up(self, evidence: EvidenceReporter, start: Start) -> Exposed | None:
+        """Go on with the evidence of the term before; how concentrated its slates were."""
+        if start.before is None:
+            return None
+        before = [each for each in versions.recent(self.store) if each.seq <= start.before.seq]
+        erased = {user for each in before for user, _ in each.erased}
+        evidence.reservoir.refill((each.evidence for each in before), erased)
+        standing = evidence.take_up(start.before, same_model=start.extends is not None)
+        return standing.exposed if standing is not None else None
+
+    def _attributor(self, exposed: Exposed | None) -> SlateAttributor:
         store = self.histories if self.settings.learner.remember_shown else None
-        return SlateAttributor(brief(self.settings), self.telemetry, store=store)
+        return SlateAttributor(brief(self.settings), self.telemetry, store=store, exposed=exposed)
 
     def _frozen_versions(self) -> FrozenVersions:
         ceilings = recommender_settings(self.settings).ceilings()

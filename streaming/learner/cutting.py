@@ -87,6 +87,7 @@ class VersionCutter:
             model.progress,
             model.admission,
             self._evidence,
+            for_bases=lambda: {"questions": self._parts.evidence.reservoir.packed()},
             served_by=model.recommender.chosen,
             receipts=self._parts.receipts.waiting,
             force=last,
@@ -101,6 +102,7 @@ class VersionCutter:
         times = self._served_times if parts.settings.update.mode != "batch" else []
         evidence: dict[str, Any] = {"record_times": times}
         evidence["standing"] = parts.evidence.standing(lag, applied, parts.attributor.exposed)
+        evidence["memory"] = parts.evidence.memory()
         evidence["asked"] = parts.evidence.asked()
         if self._trained:
             evidence["batch"] = self._trained

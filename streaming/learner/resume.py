@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from models.ledger import Progress, quarantine
-from models.snapshot import Manifest
+from models.snapshot import Damaged, Manifest
 from models.state import SCHEMA
 from streaming import versions
 from streaming.consumer import KafkaSource
@@ -35,10 +35,18 @@ class LogReplaced(Exception):
 
 
 class Start(NamedTuple):
-    """A model to learn on from. `extends`: the version that its next version extends, None when that is a base."""
+    """A model to learn on from.
+
+    Attributes:
+        model: The model.
+        extends: The version that its next version extends; None when that is a base.
+        before: The version whose evidence is taken up: of this model when it is extended, of the one that it replaces
+            otherwise. None for none.
+    """
 
     model: Model
     extends: Manifest | None
+    before: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,15 @@ class Resumption:
             "version %s: %d records consumed, offsets %s", manifest.id, model.progress.consumed, model.progress.offsets
         )
         self.telemetry.newest(manifest)
+        if adopted is None:
+            return Start(model, manifest, manifest)
         # An adopted model extends nothing: its first version is a base.
-        return Start(model, None if adopted is not None else manifest)
+        return Start(model, None, self._head())
+
+    def _head(self) -> Manifest | None:
+        head = self.store.head()
+        found = self.store.manifests([head.id])[head.id] if head is not None else None
+        return None if isinstance(found, Damaged) else found
 
     def open(self, progress: Progress) -> RecordSource:
         """Open all partitions at the offsets of `progress`.

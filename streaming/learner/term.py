@@ -129,6 +129,7 @@ class Term:
         if isinstance(order, Erase):
             receipt = erase(order, ordered.at, ordered.dedupe_entries, model.recommender)
             parts.receipts.note(receipt)
+            parts.evidence.erase(order.user)
             log.info("erasure %s: %s", receipt.id, receipt)
         elif self._quarantines.carry_out(order, ordered.at, model):
             parts.checkpointer.rebase()

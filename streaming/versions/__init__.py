@@ -2,7 +2,7 @@
 
 from streaming.versions.adoption import PART, Adoption, AdoptionWatch, ask, asked, discard, due_model, fulfilled
 from streaming.versions.delta_cache import DeltaCache
-from streaming.versions.loading import Loaded, NeedsBase, NoSoundVersion, advance, lineage, load
+from streaming.versions.loading import Loaded, NeedsBase, NoSoundVersion, advance, lineage, load, recent
 from streaming.versions.retention import BESIDE, bytes_since_base, unneeded
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "fulfilled",
     "lineage",
     "load",
+    "recent",
     "unneeded",
 ]

@@ -190,6 +190,24 @@ def lineage(store: Store, version: str, known: Mapping[str, Manifest] = NOTHING_
         wanted = manifest.parent
 
 
+def recent(store: Store) -> list[Manifest]:
+    """The manifests of the newest base and of every version after it, oldest first; damaged ones are left out.
+
+    Raises StoreUnavailable.
+    """
+    for base in reversed(store.bases()):
+        first = store.manifests([base.id])[base.id]
+        if isinstance(first, Damaged):
+            continue
+        later = [pointer.id for pointer in store.versions() if pointer.seq > base.seq]
+        found = [first]
+        for start in range(0, len(later), MANIFESTS_TOGETHER):
+            read = store.manifests(later[start : start + MANIFESTS_TOGETHER]).values()
+            found += [manifest for manifest in read if not isinstance(manifest, Damaged)]
+        return found
+    return []
+
+
 def _before(order: Sequence[str], version: str) -> Sequence[str]:
     place = order.index(version) if version in order else 0
     return order[max(0, place - MANIFESTS_TOGETHER) : place]

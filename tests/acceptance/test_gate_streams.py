@@ -33,7 +33,7 @@ from tests.support.oracles.gated import (
 from tests.support.oracles.probe import Probe
 from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
-from tests.support.streams.poison import POISONS, even, mixed
+from tests.support.streams.poison import HARMFUL, POISONS, even, mixed
 
 # Events that the market learnt before, the clean ones until its learner knows what is usual, and those after a poisoned
 # stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
@@ -50,10 +50,13 @@ HEALTHY, ALARMED, LOOK = 200_000, 20_000, 2_000
 DRIFTED = 12_000
 
 
-@pytest.mark.parametrize("name", POISONS)
+@pytest.mark.parametrize(
+    ("name", "killed"), [*((name, False) for name in POISONS), *((name, True) for name in HARMFUL)]
+)
 def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
-    open_installation: Open, scene: Scene, name: str
+    open_installation: Open, scene: Scene, name: str, killed: bool
 ) -> None:
+    """With `killed`, the learner dies by kill -9 while it learns the poison, at a fifth and at a half of it."""
     ours = open_installation(**GATE, **(UNCAPPED if name == "flooded" else {}))
     stream, length = scene.thin(), STRETCH[name]
     grown(ours, stream, LEARNT)
@@ -68,7 +71,13 @@ def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
     if name == "dear":
         ours.send_facts(times_a_hundred(stream.shop.facts()), time.time())
     poisoned = POISONS[name](whole[LEAD : LEAD + length], 5)
-    run(ours, poisoned, learner, service, rate=SLOWER * min(3, len(poisoned) // length))
+    pace, done = SLOWER * min(3, len(poisoned) // length), 0
+    for death in (len(poisoned) // 5, len(poisoned) // 2) if killed else ():
+        run(ours, poisoned[done:death], learner, service, rate=pace)
+        learner.kill()
+        learner.start()
+        done = death
+    run(ours, poisoned[done:], learner, service, rate=pace)
     if name == "dear":
         ours.send_facts(stream.shop.facts(), time.time())
     run(ours, whole[LEAD + length :], learner, service, rate=SLOWER)

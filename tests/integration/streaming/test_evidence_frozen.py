@@ -50,6 +50,25 @@ def test_there_is_nothing_to_compare_with_before_a_version_is_served(taught: Lea
     assert ours.current().paused == "no version is served yet"
 
 
+def test_versions_that_are_named_and_not_at_hand_are_awaited(taught: Learner) -> None:
+    first, second = taught.commit(), grown(taught)
+    point(taught, second, first)
+    clock = Hand()
+    ours = opponents(taught, clock)
+    assert ours.current().awaited is None, "nobody knows yet which versions are named"
+    ours.look()
+    assert ours.current().champion is None
+    assert ours.current().awaited == (first, second)
+
+
+def test_what_cannot_be_loaded_is_not_awaited(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    ours = opponents(taught, Hand(), 1_000)
+    ours.look()
+    assert ours.current().awaited == ("", "")
+
+
 def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas(taught: Learner) -> None:
     first = taught.commit()
     point(taught, first, first)

@@ -1,0 +1,134 @@
+"""What a learner found out about its model outlives it: the next term, and a service that starts, go on with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.snapshot.manifest import Manifest, seal
+from models.statistics import Standing
+from service.gate.evidence import EvidenceReader, standing
+from streaming.versions import recent
+from tests.support.processes.harness import Installation
+from tests.support.processes.roles import Process
+from tests.support.streams.streams import Shop
+
+Open = Callable[..., Installation]
+COMPARED = 40
+"""Tested events of a comparison that has got somewhere."""
+
+
+@pytest.fixture
+def open_installation(broker: str, redis_url: str, tmp_path: Path) -> Iterator[Open]:
+    """An installation on the embedded broker and Redis; its processes end with the test."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(Installation(broker, redis_url, tmp_path, 1, **settings))
+
+
+def report(version: Manifest) -> Standing:
+    found = standing(version.evidence)
+    assert found is not None
+    return found
+
+
+class Running:
+    """A learner under way, whose first version is champion and reference."""
+
+    def __init__(self, ours: Installation) -> None:
+        self.ours, self.shop, self.sent = ours, Shop(seed=61, users=80), 0
+        self.start = time.time() - 600.0
+        self.learner: Process = ours.learner()
+        first = self.learnt(600)
+        assert ours.store.decide(ours.store.gate().revision, b"{}", b"", first.id, reference=first.id)
+        self.compared()
+
+    def send(self, count: int) -> None:
+        self.ours.send(self.shop.stream(count, self.start, self.sent, 0.01))
+        self.sent += count
+
+    def learnt(self, count: int) -> Manifest:
+        self.send(count)
+        return self.ours.wait_learnt(self.learner)
+
+    def compared(self) -> None:
+        """Learn until the comparison with the reference has got somewhere."""
+        for _ in range(50):
+            found = report(self.learnt(200)).reference
+            if found is not None and found.n >= COMPARED:
+                return
+        raise AssertionError("nothing is compared")
+
+
+def replace_evidence(ours: Installation, **more: Any) -> None:
+    """Write the newest version's manifest again, as another release would have written it."""
+    head = ours.head()
+    assert head is not None
+    other = msgspec.structs.replace(head, evidence=head.evidence | more)
+    ours.store.call("SET", ours.store.key("meta", head.id), seal(other))
+
+
+def questions(ours: Installation) -> list[tuple[float, int]]:
+    """The old events that a service which starts now puts to versions: moment and user of each."""
+    reader = EvidenceReader(ours.store)
+    reader.evidence(ours.store.pointers(), None)
+    return [(each.now, each.user) for each in reader.reservoir.questions]
+
+
+def test_a_learner_that_is_killed_goes_on_with_its_evidence_and_so_does_a_service(open_installation: Open) -> None:
+    running = Running(open_installation(learner__evidence_share=1.0, learner__base_interval=2.0))
+    ours, learner = running.ours, running.learner
+    before = report(ours.wait_learnt(learner))
+    assert before.reference is not None
+    assert before.began == ""
+    learner.kill()
+    known = questions(ours)
+    assert len(known) > 4, "more than one version carries"
+    newest = ours.head()
+    assert newest is not None
+    running.send(200)
+    learner.start()
+    ours.wait(learner.ready, "learner ready", learner)
+    after = report(ours.wait_learnt(learner))
+    assert after.began == f"taken up from version {newest.id}: all"
+    assert after.reference is not None
+    assert after.reference.n >= before.reference.n
+    assert after.window.records >= before.window.records
+    assert after.window.usual
+    assert after.learnt is not None
+    assert before.learnt is not None
+    assert after.learnt.n > before.learnt.n
+    assert learner.metrics()["sluicegate_evidence_terms_total{evidence=taken_up}"] == 1
+
+    # The new term's base has the questions of the terms before it, so a service that starts now knows all of them.
+    def base() -> bool:
+        running.send(50)
+        first = recent(ours.store)[0]
+        return first.seq > newest.seq and "questions" in first.evidence
+
+    ours.wait(base, "a base", learner, pause=0.3)
+    ours.wait_learnt(learner)
+    assert set(known) < set(questions(ours))
+    # A version carries little of this: it is cut each second.
+    sizes = [len(str(each.evidence["memory"])) for each in recent(ours.store) if "memory" in each.evidence]
+    print(f"evidence for the next term: {max(sizes)} bytes in a version")
+    assert max(sizes) < 6_000
+
+
+def test_evidence_of_another_release_is_discarded_by_name_and_learning_goes_on(open_installation: Open) -> None:
+    running = Running(open_installation(learner__evidence_share=1.0))
+    ours, learner = running.ours, running.learner
+    learner.kill()
+    head = ours.head()
+    assert head is not None
+    replace_evidence(ours, memory="0:of another release")
+    learner.start()
+    ours.wait(learner.ready, "learner ready", learner)
+    found = report(running.learnt(100))
+    assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 1"
+    assert learner.metrics()["sluicegate_evidence_terms_total{evidence=discarded}"] == 1
