@@ -18,6 +18,7 @@ from models.state import SCHEMA, combined
 from streaming import versions
 from streaming.consumer import ranges
 from streaming.intake import Contents, PreparedBatch, intake_of, recommender_settings
+from streaming.kafka import DataUnreadable
 from streaming.learning import Model, learn_batch
 from streaming.settings import Settings
 from streaming.store import Store
@@ -108,11 +109,14 @@ class QuarantineOrders:
         again = Model(strangers, Admission(model.admission.rules, erasures=model.admission.erasures), model.catalogue)
         intake = intake_of(self._settings, again.admission, self._contents)
         learned = 0
-        for polled in ranges.read(self._settings, held.pieces, model.progress.offsets, self._over):
-            # Events alone: the records were counted and their orders carried out when they were first read.
-            batch = PreparedBatch(*_accepted(intake.prepare(polled), accepted))
-            learn_batch(again, batch)
-            learned += len(batch.events)
+        try:
+            for polled in ranges.read(self._settings, held.pieces, model.progress.offsets, self._over):
+                # Events alone: the records were counted and their orders carried out when they were first read.
+                batch = PreparedBatch(*_accepted(intake.prepare(polled), accepted))
+                learn_batch(again, batch)
+                learned += len(batch.events)
+        except DataUnreadable as error:
+            raise quarantine.OrderRefused(f"its records cannot be read now, and stay held: {error}") from error
         model.recommender = Recommender(combined(again.state, model.state), self._options)
         quarantine.replayed(model.progress, held, learned, _reason(order))
         log.warning("quarantine %s: %d of %d events are learned after all", held.id, learned, held.events)

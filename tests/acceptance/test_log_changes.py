@@ -11,7 +11,7 @@ from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import endless, stop
 from tests.support.processes.harness import Installation, counts
 from tests.support.processes.roles import Process
-from tests.support.streams.streams import Shop
+from tests.support.streams.streams import EPOCH, Shop
 
 LOG_REPLACED, OFFSETS_GONE = 4, 5
 
@@ -74,7 +74,12 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
     open_installation: Open,
 ) -> None:
     ours = open_installation(learner__on_new_log="restart")
-    learn_and_stop(ours, 500, 15)
+    shop = Shop(seed=15)
+    ours.send_facts(shop.facts(), EPOCH)
+    facts = len(ours.ledger)
+    learner = ours.learner()
+    ours.send(shop.stream(500))
+    ours.wait_learnt(learner)
     before = ours.ledger.per_item()
     ours.ledger.forget(ours.events, dict.fromkeys(range(4), 1 << 40))
     delete(ours)
@@ -82,12 +87,16 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
     ours.renew_producer()
     # As many as before: what is new must be seen by more than a count.
     ours.send(islice(endless(16), 500))
-    learner = ours.learner()
     expected = dict(Counter(before) + Counter(ours.ledger.per_item()))
     ours.wait(lambda: counts(ours.load().state, "item", "item_stats") == expected, "old and new are learnt", learner)
-    assert learner.metrics()["sluicegate_new_logs_total"] == 1
-    offsets = ours.load().manifest.progress.offsets[ours.events]
-    assert sum(offsets.values()) == len(ours.ledger)
+    metrics = learner.metrics()
+    assert metrics["sluicegate_new_logs_total"] == 1
+    assert metrics[f"sluicegate_records_consumed_total{{topic={ours.items}}}"] == facts, (
+        "only the new topic is read again"
+    )
+    offsets = ours.load().manifest.progress.offsets
+    assert sum(offsets[ours.events].values()) == 500
+    assert sum(offsets[ours.items].values()) == facts
 
 
 def lose_beginning(ours: Installation) -> dict[int, int]:
