@@ -103,6 +103,9 @@ class LearnerTelemetry:
         self.history_failures = metrics.counter(
             "history_write_failures_total", "History writes that Redis did not take."
         )
+        self.store_went_back = metrics.counter(
+            "store_went_back_total", "Times that Redis held less than was written to it; it is written again."
+        )
         self.mirror_failures = metrics.counter(
             "mirror_commit_failures_total", "Offset commits that Kafka did not take."
         )
