@@ -89,7 +89,10 @@ class LearnerTelemetry:
         self.headroom = metrics.gauge(
             "log_start_headroom_records", "Records between the log's beginning and our offset.", "topic", "partition"
         )
-        self.watermark = metrics.gauge("consumer_watermark_timestamp_seconds", "Latest record time learned.")
+        self.watermark = metrics.gauge(
+            "consumer_watermark_timestamp_seconds",
+            "Time of the stream: latest record time learned, set back by records more than an hour behind it.",
+        )
         self.polled = metrics.gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
         self.record_time = metrics.gauge(
             "consumer_record_timestamp_seconds", "Record time of the last record learned.", "topic", "partition"
