@@ -46,6 +46,11 @@ EARLIER_STEPS: Final = 0.5
 rate on MovieLens is 0.006 lower, reciprocal rank 0.003; at 1 little more is gained, and the machine alone loses on
 Online Retail."""
 
+FARTHEST_BEHIND: Final = 3600.0
+"""Seconds that a record may be behind the time of the stream without setting it back. Far more than the distance of
+partitions that are read in turns at the end of the log. If smaller, time would jump to and fro between them; if larger,
+one wrong clock would distort for longer what is measured by it."""
+
 LONG_DECAY: Final = 0.95
 """Weight of the q-th last event in the fading mean of the whole history: half after 14 events."""
 
@@ -184,6 +189,18 @@ CONTENT: Final = 64
 
 QUERY_SLOTS: Final = 20
 """Items remembered per search query."""
+
+REMEMBERED: Final = float(1 << 20)
+"""Weight in one memory (of an item, a category or a query) beyond which its counts and their total are halved: a memory
+tells shares, so old pairs may fade. A 32-bit float counts by steps of 1/16 up to here, and stops at 2**24."""
+
+SIGHTINGS: Final = 1 << 20
+"""Cells of the sketch that counts how often an item without a row was named, one byte each."""
+
+SIGHTED: Final = 1 << 16
+"""Counted events after which all counts of that sketch are halved. A sixteenth of the cells, and four cells an item:
+then at most one new item in 200 is taken for one that was named before, however many were (with 2**17 it is one in 20).
+An item that is named more seldom than once in so many events never gets a row if `admit_after` is more than 2."""
 
 SIGNALS: Final = 1000.0
 """Impressions, likes and refusals of an item after which all three are halved: old ones fade."""

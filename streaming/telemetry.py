@@ -90,7 +90,10 @@ class LearnerTelemetry:
         self.headroom = metrics.gauge(
             "log_start_headroom_records", "Records between the log's beginning and our offset.", "topic", "partition"
         )
-        self.watermark = metrics.gauge("consumer_watermark_timestamp_seconds", "Latest record time learned.")
+        self.watermark = metrics.gauge(
+            "consumer_watermark_timestamp_seconds",
+            "Time of the stream: latest record time learned, set back by records more than an hour behind it.",
+        )
         self.polled = metrics.gauge("consumer_poll_timestamp_seconds", "When the last poll returned.")
         self.record_time = metrics.gauge(
             "consumer_record_timestamp_seconds", "Record time of the last record learned.", "topic", "partition"
@@ -106,6 +109,9 @@ class LearnerTelemetry:
     def _declare_versions(self, metrics: MetricFactory) -> None:
         self.history_failures = metrics.counter(
             "history_write_failures_total", "History writes that Redis did not take."
+        )
+        self.store_went_back = metrics.counter(
+            "store_went_back_total", "Times that Redis held less than was written to it; it is written again."
         )
         self.mirror_failures = metrics.counter(
             "mirror_commit_failures_total", "Offset commits that Kafka did not take."

@@ -10,6 +10,7 @@ import numpy as np
 from models.dimensions import (
     CATEGORY_NEXT,
     CATEGORY_TOP,
+    FARTHEST_BEHIND,
     IMPRESSION,
     LAG_SLOTS,
     LINEAR,
@@ -47,7 +48,7 @@ from models.kernels.retrieval import (
 from models.kernels.retrieval import (
     prefetch as ahead,
 )
-from models.kernels.retrieval.co_visitation import add
+from models.kernels.retrieval.co_visitation import add, fade
 from models.kernels.retrieval.pool import enter
 
 PER_SECOND = 50.0  # lists trained, and events tested, per second of record time
@@ -63,9 +64,6 @@ _FADING = 8.0
 # Of a log price: two thirds up or two fifths down. A sale counts in full, and a feed in the wrong unit moves a price by
 # a twentieth an event and not by half, so that it does not ruin the price features (docs/decisions.md).
 _LEAP = 0.5
-# Seconds. Far more than the distance of partitions that are read in turns at the end of the log. If smaller, time would
-# jump to and fro between them; if larger, one wrong clock would distort the rate for longer.
-_FARTHEST_BEHIND = 3600.0
 _PICKED = 0
 
 
@@ -75,10 +73,10 @@ def watch_clock(progress, record_time):
 
     Time is the latest record time so far, and a record behind it counts as no time passed, because partitions are read
     one after the other. A record more than an hour behind sets time back: otherwise one record with a time far ahead
-    would make all later ones look simultaneous, and the rate infinite.
+    would make all later ones look simultaneous, and the rate infinite. `moved` of the ledger keeps to the same rule.
     """
     passed = record_time - progress.watermark[0]
-    if passed > 0 or passed < -_FARTHEST_BEHIND:
+    if passed > 0 or passed < -FARTHEST_BEHIND:
         progress.watermark[0] = record_time
     rate = math.exp(-max(passed, 0.0) / _FADING) / progress.interval[0] + 1.0 / _FADING
     progress.interval[0] = 1.0 / rate
@@ -218,9 +216,12 @@ def learn_memories(totals, lag, forward, backward, past, item):
             )
             totals.forward[row] += w
             totals.backward[item] += w
+            fade(forward.count, forward.marks, totals.forward, row, WINDOW_SLOTS)
+            fade(backward.count, backward.marks, totals.backward, item, WINDOW_SLOTS)
             if q == 0:
                 add(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0)
                 totals.lag[row] += 1
+                fade(lag.count, lag.marks, totals.lag, row, LAG_SLOTS)
             mark(totals.marks, row)
             mark(totals.marks, item)
         weight *= WINDOW_DECAY
@@ -232,6 +233,7 @@ def learn_category(nexts, stats, source, target):
     if source >= 0 and target >= 0:
         add(nexts.other, nexts.count, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
         stats.total[source] += 1
+        fade(nexts.count, nexts.marks, stats.total, source, CATEGORY_NEXT)
         mark(stats.marks, source)
 
 

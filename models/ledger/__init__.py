@@ -1,11 +1,12 @@
 """Consumed records in; which were accepted, erased or held back, and how far each partition was read, out."""
 
-from models.ledger.admission import RING, Admission, AdmissionRules, Arrivals, id_hash
-from models.ledger.erasures import Entry, Erasures, Receipt, user_hash
-from models.ledger.progress import Piece, Progress, Quarantined
+from models.ledger.admission import RING, SLACK, Admission, AdmissionRules, Arrivals, id_hash
+from models.ledger.erasures import Entry, Erasures, Receipt, order_time, user_hash
+from models.ledger.progress import Piece, Progress, Quarantined, moved
 
 __all__ = [
     "RING",
+    "SLACK",
     "Admission",
     "AdmissionRules",
     "Arrivals",
@@ -16,5 +17,7 @@ __all__ = [
     "Quarantined",
     "Receipt",
     "id_hash",
+    "moved",
+    "order_time",
     "user_hash",
 ]

@@ -8,6 +8,7 @@ the ring, so that a version can carry both up to any position while later batche
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from models.ledger.erasures import Erasures
+from models.ledger.erasures import Entry, Erasures
 from models.records import Event
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
@@ -25,7 +26,8 @@ RING: Final = 1 << 20
 """Accepted events that are remembered: nine minutes at 2,000 events/s. 27 MB as arrays, about 64 MB more as sets."""
 
 SLACK: Final = 1 << 17
-"""Further positions that can still be read: how far admission may run ahead of a version."""
+"""Further positions that can still be read, unless a caller asks for more: how far admission may run ahead of a version
+(`Admission.room`). 24 bytes each."""
 
 CAP_GENERATION: Final = 1 << 18
 """Accepted events of one generation of counts. The cap counts over the current generation and the one before. Above
@@ -72,6 +74,7 @@ class Admission:
         rules: when an event is not accepted.
         arrivals: accepted events of an earlier life.
         erasures: users who were erased.
+        slack: how many events may be accepted ahead of the oldest position that must still be read; default SLACK.
 
     Raises:
         ValueError: the dedupe window is longer than RING.
@@ -85,14 +88,19 @@ class Admission:
     """
 
     def __init__(
-        self, rules: AdmissionRules, arrivals: Arrivals | None = None, erasures: Erasures | None = None
+        self,
+        rules: AdmissionRules,
+        arrivals: Arrivals | None = None,
+        erasures: Erasures | None = None,
+        slack: int | None = None,
     ) -> None:
         if not 0 <= rules.dedupe_window <= RING:
             raise ValueError(f"dedupe_window is {rules.dedupe_window}: 0 to {RING} accepted events can be remembered")
         self.rules = rules
         self.erasures = erasures or Erasures()
         self._half = rules.dedupe_window // 2
-        self._size = RING + SLACK
+        self._slack = SLACK if slack is None else slack
+        self._size = RING + self._slack
         self._events, self._users = array("Q", bytes(8 * self._size)), array("Q", bytes(8 * self._size))
         self._times = array("d", bytes(8 * self._size))
         self._seen: set[int] = set()
@@ -174,14 +182,28 @@ class Admission:
         Returns:
             How many events of that user the dedupe window had.
         """
-        self.erasures.add(user_hash, at)
+        return self.erase_all([(user_hash, at)])[0]
+
+    def erase_all(self, erased: Sequence[Entry]) -> list[int]:
+        """Erases many users in one pass over the dedupe window, as `erase` does one after the other.
+
+        Args:
+            erased: hashes of user_ids, and when each was erased.
+
+        Returns:
+            How many events each of them removed from the dedupe window.
+        """
+        for user, at in erased:
+            self.erasures.add(user, at)
         users, events = np.frombuffer(self._users, np.uint64), np.frombuffer(self._events, np.uint64)
-        slots = np.flatnonzero(users == np.uint64(user_hash))
+        slots = np.flatnonzero(np.isin(users, np.array([user for user, _ in erased], np.uint64)))
+        found, numbers = np.unique(users[slots], return_counts=True)
         gone = set(events[slots].tolist())
         self._seen -= gone
         self._seen_before -= gone
         users[slots] = events[slots] = 0
-        return len(slots)
+        removed = dict(zip(found.tolist(), numbers.tolist(), strict=True))
+        return [removed.pop(user, 0) for user, _ in erased]
 
     def accepted(self, start: int, stop: int) -> set[int] | None:
         """Returns hashes of the event_ids accepted from position `start` up to `stop`; None if they were forgotten."""
@@ -203,11 +225,18 @@ class Admission:
             self._seen, self._seen_before = set(), self._seen
         self._turn_at = self._next_turn()
 
+    def room(self, position: int) -> int:
+        """Returns how many more events may be accepted while the window at `position` must still be read.
+
+        Every producer of batches asks before it accepts more.
+        """
+        return self._slack - (self.position - position)
+
     def window(self, position: int) -> Arrivals:
         """Returns the accepted events that matter at a position: the last RING before it.
 
         Raises:
-            ValueError: admission has run more than SLACK ahead of `position`.
+            ValueError: admission has run further ahead of `position` than its slack.
         """
         return self.since(position - RING, position)
 
@@ -217,9 +246,9 @@ class Admission:
         Raises:
             ValueError: the positions do not exist yet, or were overwritten.
         """
-        if not self.position - SLACK <= stop <= self.position:
+        if not self.position - self._slack <= stop <= self.position:
             raise ValueError(
-                f"position {stop} cannot be read: admission is at {self.position} and remembers {SLACK} back"
+                f"position {stop} cannot be read: admission is at {self.position} and remembers {self._slack} back"
             )
         start = max(start, stop - RING, self._first)
         slots = np.arange(start, stop) % self._size  # (n,)

@@ -18,6 +18,11 @@ LIMIT: Final = 100_000
 learned again when somebody sends them again, or when a model starts at the beginning of the topic. Unless the topic is
 kept forever, they left it long before."""
 
+MISDATED: Final = 86_400.0
+"""Seconds that an order's time may be ahead of our own clock. Beyond it the sender's clock is wrong, and a user who was
+erased in the year 2099 would be refused until then. Less would trust a clock of ours that is a day behind: events from
+before the order that are read after it would be learned."""
+
 Entry = tuple[int, float]
 """Hash of the user id, and when it was erased, epoch seconds."""
 
@@ -27,7 +32,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Attributes:
         id: the order's id.
-        erased_at: time of its record, epoch seconds.
+        erased_at: when it was given, as `order_time` says, epoch seconds.
         user_row: rows of the user, 0 or 1.
         interactions: interactions in its history.
         dedupe_entries: its events in the dedupe window.
@@ -98,9 +103,18 @@ class Erasures:
         return log[max(0, start - first) : max(0, stop - first)]
 
 
+def order_time(record_time: float, now: float) -> float:
+    """Returns when an order was given: the time of its record, or `now` when that is far ahead of it (epoch seconds).
+
+    >>> order_time(1_000.0, 5.0), order_time(4_000_000_000.0, 5.0)
+    (1000.0, 5.0)
+    """
+    return record_time if record_time <= now + MISDATED else now
+
+
 def user_hash(user_id: str) -> int:
     """Returns the hash by which admission and erasures know a user."""
     return xxh3_64_intdigest(user_id.encode())
 
 
-__all__ = ["LIMIT", "Entry", "Erasures", "Receipt", "user_hash"]
+__all__ = ["LIMIT", "Entry", "Erasures", "Receipt", "order_time", "user_hash"]

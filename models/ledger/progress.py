@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xxhash
 
 from models.arrays import Array
+from models.dimensions import FARTHEST_BEHIND
 
 DIGEST_MODULUS: Final = 1 << 64
 
@@ -68,7 +69,7 @@ class Progress(msgspec.Struct):
         consumed: number of consumed records.
         digest: sum of `batch_digest` over all of them, mod 2**64.
         outcomes: records by outcome.
-        watermark: latest record time, epoch seconds.
+        watermark: time of the stream by the rule of `moved`, epoch seconds.
         arrivals: position of the dedupe window.
         erasures: position of the list of erased users.
         lost: records that had left the topic before they could be read.
@@ -103,7 +104,7 @@ class Progress(msgspec.Struct):
             topic: their topic.
             partition: their partition.
             offsets: their offsets, ascending.
-            record_time: latest record time among them, epoch seconds.
+            record_time: time of the last record that was taken, epoch seconds; 0 when all were refused.
 
         Raises:
             ValueError: the offsets lie before the next one to read.
@@ -116,7 +117,7 @@ class Progress(msgspec.Struct):
         places[partition] = int(offsets[-1]) + 1
         self.consumed += len(offsets)
         self.digest = (self.digest + batch_digest(topic, partition, offsets)) % DIGEST_MODULUS
-        self.watermark = max(self.watermark, record_time)
+        self.watermark = moved(self.watermark, record_time) if record_time else self.watermark
 
     def count(self, outcome: str, number: int = 1) -> None:
         """Adds to the records of one outcome."""
@@ -131,6 +132,18 @@ class Progress(msgspec.Struct):
             outcomes=dict(self.outcomes),
             quarantines=list(self.quarantines),
         )
+
+
+def moved(clock: float, record_time: float) -> float:
+    """Returns the time of the stream after one more record: the latest record time so far.
+
+    A record more than `FARTHEST_BEHIND` seconds behind sets it back, so that one record with a time far ahead does not
+    blind what is measured by it. `watch_clock` of the kernels keeps to the same rule.
+
+    >>> moved(100.0, 160.0), moved(160.0, 100.0), moved(4_000_000_000.0, 160.0)
+    (160.0, 160.0, 160.0)
+    """
+    return record_time if record_time > clock or record_time < clock - FARTHEST_BEHIND else clock
 
 
 def batch_digest(topic: str, partition: int, offsets: Sequence[int] | Array) -> int:

@@ -170,22 +170,33 @@ class Ranker:
         )
 
     def popular(self, n: int = 20, category: str | None = None) -> Ranking:
-        """Rank items by recent popularity (half-life 5,000 events): at most 40, or 30 of one category."""
+        """Rank items by recent popularity (half-life 5,000 events): at most 40, or 30 of one category.
+
+        People count rather than events: the events of users who had the item in their history already are left out, in
+        the proportion of all the item's events.
+        """
         name, start, size = "top_items", dim.TOP, dim.TOP
         if category is not None:
             row = self.state.keys["category"].rows.get(category, -1)
             name, start, size = "category_top", row * dim.CATEGORY_TOP, dim.CATEGORY_TOP if row >= 0 else 0
         columns = self.state.tables[name].columns
         items, keys = columns["item"][start : start + size], columns["key"][start : start + size]
-        places = [at for at in np.argsort(-keys, kind="stable") if items[at] >= 0][:n]
+        used = np.flatnonzero(items >= 0)
+        items, keys = items[used], keys[used] + self._log_share_of_newcomers(items[used])
+        places = np.argsort(-keys, kind="stable")[:n]
         ids = self.state.keys["item"].ids
-        scores = self._log_popularity(keys[places])
         return Ranking(
             [ids[row] or "" for row in items[places].tolist()],
-            scores,
+            self._log_popularity(keys[places]),
             ["popularity_middle"] * len(places),
             "popularity_middle",
         )
+
+    def _log_share_of_newcomers(self, rows: Array) -> Array:
+        """(n,) f8: log of the share of an item's positive events whose user did not have it in the history."""
+        stats = self.state.tables["item_stats"].columns
+        positives, returns = stats["positives"][rows].astype(np.float64), stats["returns"][rows].astype(np.float64)
+        return np.asarray(np.log((np.maximum(positives - returns, 0.0) + 1.0) / (positives + 1.0)))
 
     def _log_popularity(self, keys: Array) -> Array:
         applied = int(self.state.tables["clock"].columns["applied"][0])

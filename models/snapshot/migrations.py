@@ -25,5 +25,11 @@ def _relearn_rankers(changes: Changes) -> Changes:
     return changes._replace(tables=tables)
 
 
-MIGRATIONS: Final[dict[int, Migration]] = {1: _relearn_rankers, 2: _relearn_rankers}
+def _count_sightings_again(changes: Changes) -> Changes:
+    # Schema 4 counts how often items without a row were named in other cells, and forgets old counts; those of schema 3
+    # were never forgotten and say little.
+    return changes._replace(tables={name: part for name, part in changes.tables.items() if name != "sketch"})
+
+
+MIGRATIONS: Final[dict[int, Migration]] = {1: _relearn_rankers, 2: _relearn_rankers, 3: _count_sightings_again}
 """Migrations from schema n to n + 1, by n."""

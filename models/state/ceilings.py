@@ -1,7 +1,8 @@
 """Decides whether a new id gets a row, and which ids make room for it: unbounded ids, bounded memory.
 
 When a key space is full, a sixteenth of it is evicted at once: items with the least long-term popularity, users who
-have been idle longest. A count sketch (Cormode and Muthukrishnan, 2005) can hold items back until their n-th event.
+have been idle longest. A count sketch (Cormode and Muthukrishnan, 2005) that forgets can hold items back until their
+n-th event.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import xxhash
 
+from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
 from models.state.state import State
 
 CHUNK = 16
 """One over the share evicted at once. Each eviction sweeps every reference once, so small chunks would cost more."""
+
+CELLS = 4
+"""Cells of the sketch that count an item: the least of them counts."""
 
 LONGEST_WAIT = 255
 """Largest `admit_after`: what a byte of the sketch can count."""
@@ -120,16 +125,19 @@ class Ceilings:
         """Whether a new item gets its row at this event, because enough events before it named the item."""
         if self._limits.admit_after <= 1:
             return True
-        counts = self._state.tables["sketch"].columns["count"]
+        counts = self._state.tables["sightings"].columns["count"]
         return int(counts[_cells(item_id)].min()) + 1 >= self._limits.admit_after
 
     def defer(self, item_id: str) -> None:
-        """Count an event that named an item without a row."""
-        sketch, cells = self._state.tables["sketch"], _cells(item_id)
-        counts = sketch.columns["count"]
+        """Count an event that named an item without a row. From time to time all counts are halved."""
+        sightings, cells = self._state.tables["sightings"], _cells(item_id)
+        counts = sightings.columns["count"]
         counts[cells] = np.minimum(counts[cells], LONGEST_WAIT - 1) + 1
-        sketch.mark(cells)
+        sightings.mark(cells)
         self._count("deferred", 1)
+        if int(self._state.tables["progress"].columns["deferred"][0]) % dim.SIGHTED == 0:
+            sightings.mark(np.flatnonzero(counts).astype(np.int32))
+            counts >>= 1
 
     def place(self, space: str, key: str | None) -> int:
         """The row of a category or brand, a new one if needed; -1 without a key, or when there is no room."""
@@ -151,5 +159,6 @@ class Ceilings:
 
 
 def _cells(item_id: str) -> Array:
-    digest = xxhash.xxh3_64_intdigest(item_id.encode())
-    return np.unique(np.array([digest & 0xFFFF, (digest >> 16) & 0xFFFF], np.int32))
+    digest = xxhash.xxh3_128_intdigest(item_id.encode())
+    places = [(digest >> 32 * each) & (dim.SIGHTINGS - 1) for each in range(CELLS)]
+    return np.unique(np.array(places, np.int32))

@@ -9,6 +9,7 @@ import numpy as np
 from models.arrays import Array
 from models.state.keys import KeyChanges
 from models.state.state import Changes, State, TableChanges
+from models.state.table_data import copy_rows
 from models.state.tables import MODEL
 
 USER: Final = "user"
@@ -16,6 +17,8 @@ USER: Final = "user"
 
 def duplicate(state: State) -> State:
     """A second state that hands out the same rows and shares no memory. No row of it is marked as changed.
+
+    Everything is copied slice by slice, so that other threads go on meanwhile.
 
     >>> from models.state.tables import Column, Schema, Space, Table
     >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
@@ -29,12 +32,12 @@ def duplicate(state: State) -> State:
     twin = State(state.schema, ceilings, served_only=state.served_only)
     for name, keys in state.keys.items():
         if name != MODEL:
-            twin.keys[name].put(keys.everything())
+            twin.keys[name].take_over(keys)
             twin.reserve(name)
     for name, data in state.tables.items():
         rows = state.keys[data.table.keys].capacity * data.table.width
         for column, values in data.columns.items():
-            twin.tables[name].columns[column][:rows] = values[:rows]
+            copy_rows(twin.tables[name].columns[column], values[:rows])
     return twin
 
 

@@ -10,7 +10,7 @@ from models import dimensions as dim
 from models.features import FEATURES, FRESH_FEATURES
 from models.state.tables import Column, Schema, Space, Table
 
-VERSION = 3
+VERSION = 4
 
 SPACES = (
     Space("item", 1_000_000, asked=True),
@@ -152,7 +152,7 @@ MODEL_TABLES = (
         ),
         served=False,
     ),
-    Table("sketch", "model", (_sum("count", "u1"),), width=1 << 16, served=False),
+    Table("sightings", "model", (_sum("count", "u1"),), width=dim.SIGHTINGS, served=False),
 )
 
 USER_TABLES = (

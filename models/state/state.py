@@ -16,6 +16,9 @@ from models.state.tables import MODEL, Schema
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""
 
+SWEPT: Final = 1 << 20
+"""Rows of a column swept at once. numpy keeps the interpreter meanwhile, some 2 ms, and makes a copy of their size."""
+
 
 class TableChanges(NamedTuple):
     """Rows of a table and, per column, their values: `columns[name][i]` belongs to row `rows[i]`."""
@@ -97,13 +100,11 @@ class State:
         removed = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
         removed[rows] = True
         for data in self.tables.values():
+            used = self.keys[data.table.keys].capacity * data.table.width
             for column in data.table.columns:
                 if column.refers == space:
-                    values = data.columns[column.name]
-                    hits = removed[values]
-                    if hits.any():
-                        values[hits] = -1
-                        data.mark(np.flatnonzero(hits.reshape(len(values), -1).any(axis=1)).astype(np.int32))
+                    for start in range(0, used, SWEPT):
+                        _sweep(data, data.columns[column.name][start : min(start + SWEPT, used)], start, removed)
 
     def _clear(self, space: str, rows: Array) -> None:
         for data in self.tables.values():
@@ -184,6 +185,14 @@ class State:
                 sha.update(f"{name}.{column}".encode())
                 sha.update(np.ascontiguousarray(values[:rows]).tobytes())
         return sha.hexdigest()
+
+
+def _sweep(data: TableData, values: Array, first: int, removed: Array) -> None:
+    """Set to -1 every reference in `values`, rows of a column of `data` from row `first` on, to a removed row."""
+    hits = np.flatnonzero(removed[values])
+    if hits.size:
+        values.reshape(-1)[hits] = -1
+        data.mark(np.unique(hits // (values.size // len(values)) + first).astype(np.int32))
 
 
 def _slots(rows: Array, width: int) -> Array:

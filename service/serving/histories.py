@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from models.slate import Showing
 from service.http import NOBODY, History
-from service.runtime import Breaker
+from service.runtime import Breaker, logs
 from service.runtime.telemetry import Telemetry
-from streaming.live import parse, request
+from streaming.live import parse, request, whole_parse, whole_request
 from streaming.live import showings as shown
 from streaming.store import QuickStore, StoreUnavailable
 
@@ -40,6 +40,8 @@ class Histories:
         self._budget = budget
         self._breaker = Breaker(LATE_IN_A_ROW)
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._beat = 0
+        self._behind = False
 
     @property
     def available(self) -> bool:
@@ -52,8 +54,9 @@ class Histories:
         Returns:
             The history, empty for an unknown user, and whether it could be read.
         """
-        read = await self._read(lambda: self._store.call(*request(self._store.key, user_id)))
-        return (NOBODY, False) if read is None else (_history(read), True)
+        commands = (request(self._store.key, user_id), whole_request(self._store.key))
+        read = await self._read(lambda: self._store.calls(commands))
+        return (NOBODY, False) if read is None or not self._whole(read[1]) else (_history(read[0]), True)
 
     async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
         """Read a history and the recent showings of a user in one round trip.
@@ -62,9 +65,22 @@ class Histories:
             The history, the showings, and whether both could be read.
         """
         key = self._store.key
-        commands = (request(key, user_id), shown.request(key, user_id))
+        commands = (request(key, user_id), whole_request(key), shown.request(key, user_id))
         read = await self._read(lambda: self._store.calls(commands))
-        return (NOBODY, [], False) if read is None else (_history(read[0]), shown.parse(read[1]), True)
+        if read is None or not self._whole(read[1]):
+            return NOBODY, [], False
+        return _history(read[0]), shown.parse(read[2]), True
+
+    def _whole(self, answer: Sequence[bytes | None]) -> bool:
+        """Whether Redis holds at least what it held before: an older one has histories of users erased since."""
+        beat, repairing = whole_parse(answer)
+        behind = repairing or beat < self._beat
+        if not behind:
+            self._beat = beat
+        elif not self._behind:
+            logs.warn("Redis went back or was emptied: no histories until the learner has repaired it")
+        self._behind = behind
+        return not behind
 
     async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The answer of Redis; None when there is none in time."""

@@ -34,27 +34,24 @@ class KnownItems:
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None
     ) -> None:
-        """Take changes in the order of the topic. A removed item leaves the model as well.
+        """Take changes in the order of the topic. A removed item leaves the model; put back, it starts from scratch.
 
         Args:
             recommender: Changed in place.
             changes: Records of topic `items`.
             contents: The vector of each change; by default vectors made of words.
         """
-        removed: dict[str, None] = {}
         vectors = contents or [None if facts is None else facts.content for _, _, _, facts in changes]
-        for (_, _, item, facts), content in zip(changes, vectors, strict=True):
-            if facts is None:
-                self.facts.pop(item, None)
-                removed[item] = None
-            else:
-                if item in removed:  # removed, then back: it starts from scratch wherever the batch was cut
-                    recommender.remove("item", removed)
-                    removed = {}
+        last_removal = {item: at for at, (_, _, item, facts) in enumerate(changes) if facts is None}
+        # All together, because each removal sweeps every reference that the model holds. An item that comes back starts
+        # from scratch, wherever the stream was cut into batches.
+        recommender.remove("item", last_removal)
+        for item in last_removal:
+            self.facts.pop(item, None)
+        for at, ((_, _, item, facts), content) in enumerate(zip(changes, vectors, strict=True)):
+            if facts is not None and at > last_removal.get(item, -1):
                 self.facts[item] = known(facts, content)
                 recommender.describe([(item, self.facts[item])])
-        if removed:
-            recommender.remove("item", removed)
 
 
 def known(facts: ItemFacts, content: bytes | None) -> Known:

@@ -5,13 +5,14 @@ It runs while the batch before is learned: it touches nothing of the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 
-from models.ledger import Admission, user_hash
+from models.ledger import Admission, moved, order_time, user_hash
 from models.records import (
     IMPRESSION,
     SEARCH,
@@ -35,6 +36,10 @@ from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: actions on an item, wanted or not."""
 
+
+STEP: Final = 5_000
+"""Records of one batch, at most, however many a poll brings: a batch is learned in one step, and the learner looks at
+the stop flag, the lease and the clock between two steps."""
 
 NOTHING: Final = ItemFacts()
 """Facts of a removed item."""
@@ -62,7 +67,8 @@ class PreparedBatch:
     contents: list[bytes | None] = field(default_factory=list)
     """The content vector of each of `facts`."""
     offsets: list[tuple[str, int, list[int], float]] = field(default_factory=list)
-    """Topic, partition, offsets and last record time (epoch seconds) of everything consumed."""
+    """Topic, partition and offsets of everything consumed, and the time (epoch seconds) of the last record among them
+    that was taken, 0 when all were refused."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """Records that are not events to learn, by outcome; `learnt` is added when the events are learned."""
     refused: dict[str, int] = field(default_factory=dict)
@@ -73,6 +79,8 @@ class PreparedBatch:
     """Position of the list of erased users after this batch."""
     live_number: int = 0
     """Number of this batch in the live writer: a version waits until it is in Redis."""
+    full: bool = False
+    """Whether its poll brought as many records as it may: then more are waiting."""
     letters: int = 0
     """Number of the last dead letter up to this batch: a version waits until it is settled."""
 
@@ -95,6 +103,7 @@ class Intake:
         refuse: Takes each unusable record and why it is unusable.
         contents: Makes vectors of item facts.
         mappings: Reads the records of topics of another shape, by name of the topic.
+        wall: Epoch seconds. Only an order from the far future is measured by it.
     """
 
     def __init__(
@@ -105,14 +114,32 @@ class Intake:
         refuse: Callable[[Record, Rejection], object],
         contents: Contents,
         mappings: Mapping[str, EventMapping] = {},
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._mappings = mappings
+        self._mappings, self._wall = mappings, wall
+        self._clock = 0.0
         self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
         self._events_topic, self._items_topic, self._control_topic = (
             topics["events"],
             topics["items"],
             topics["control"],
         )
+
+    def steps(self, polled: Sequence[Sequence[Record]]) -> Iterator[list[Sequence[Record]]]:
+        """Divide what one poll brought into batches of at most `STEP` records, for `prepare`. Orders come first."""
+        step: list[Sequence[Record]] = []
+        room = STEP
+        for records in sorted(polled, key=self._after_orders):
+            start = 0
+            while start < len(records):
+                part = records[start : start + room]
+                step.append(part)
+                start, room = start + len(part), room - len(part)
+                if not room:
+                    yield step
+                    step, room = [], STEP
+        if step:
+            yield step
 
     def prepare(self, polled: Sequence[Sequence[Record]]) -> PreparedBatch:
         """Decode and admit records. Orders come first.
@@ -126,15 +153,17 @@ class Intake:
                 continue
             topic, partition = records[0].topic, records[0].partition
             offsets = [record.offset for record in records]
-            batch.offsets.append((topic, partition, offsets, records[-1].timestamp * 1e-3))
+            taken = 0.0
             if topic == self._events_topic:
-                self._events(batch, partition, records)
+                taken = self._events(batch, partition, records)
             elif topic == self._items_topic:
-                self._items(batch, partition, records)
+                taken = self._items(batch, partition, records)
             elif topic == self._control_topic:
-                self._orders(batch, records)
+                taken = self._orders(batch, records)
             elif topic in self._mappings:
-                self._events(batch, partition, records, self._mappings[topic])
+                taken = self._events(batch, partition, records, self._mappings[topic])
+            self._clock = moved(self._clock, taken) if taken else self._clock
+            batch.offsets.append((topic, partition, offsets, taken))
         batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
         batch.arrivals = self._admission.position
         batch.erasures = self._admission.erasures.position
@@ -143,23 +172,30 @@ class Intake:
     def _after_orders(self, records: Sequence[Record]) -> bool:
         return not records or records[0].topic != self._control_topic
 
-    def _orders(self, batch: PreparedBatch, records: Sequence[Record]) -> None:
+    def _orders(self, batch: PreparedBatch, records: Sequence[Record]) -> float:
+        """Take orders; the time of the last one, 0 without one. So do `_events` and `_items`."""
+        taken, now = 0.0, max(self._wall(), self._clock)
+        orders: list[tuple[Order, float]] = []
         for record in records:
             order = decode_control(record.value)
             if isinstance(order, Rejection):
                 self._reject(batch, record, order)
                 continue
-            at, forgotten = record.timestamp * 1e-3, 0
+            taken = record.timestamp * 1e-3
+            orders.append((order, order_time(taken, now)))
             if isinstance(order, Erase):
-                forgotten = self._admission.erase(user_hash(order.user), at)
                 batch.histories.append(Erased(record.partition, record.offset, order.user, order.id))
-            batch.orders.append(Ordered(order, at, forgotten))
+        erased = [(user_hash(order.user), at) for order, at in orders if isinstance(order, Erase)]
+        forgotten = iter(self._admission.erase_all(erased) if erased else ())
+        batch.orders += [Ordered(order, at, next(forgotten) if isinstance(order, Erase) else 0) for order, at in orders]
+        return taken
 
     def _events(
         self, batch: PreparedBatch, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
-    ) -> None:
+    ) -> float:
         admit = self._admission.admit
         events, times = batch.events, batch.record_times
+        before = len(times)
         histories: dict[str, list[Entry]] = {}
         topic = records[0].topic if mapping is not None else ""
         room = ENTRIES_TOGETHER
@@ -192,6 +228,7 @@ class Intake:
                     histories, room = {}, ENTRIES_TOGETHER
         if histories:
             batch.histories.append(Mapped(topic, histories) if topic else histories)
+        return times[-1] if len(times) > before else 0.0
 
     def _count_no_event(self, batch: PreparedBatch, record: Record, decoded: Event | Rejection | None) -> None:
         if isinstance(decoded, Rejection):
@@ -199,7 +236,8 @@ class Intake:
         else:
             batch.count("ignored")
 
-    def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> None:
+    def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> float:
+        taken = 0.0
         for record in records:
             facts = decode_item(record.key, record.value)
             if isinstance(facts, Rejection):
@@ -207,6 +245,8 @@ class Intake:
                 continue
             known: ItemFacts | None = None if isinstance(facts, Removed) else facts
             batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
+            taken = record.timestamp * 1e-3
+        return taken
 
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.count("rejected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.ledger import Admission, AdmissionRules
+from models.ledger import SLACK, Admission, AdmissionRules
 from models.recommender import RecommenderOptions
 from models.records import Rejection
 from streaming.intake.intake import Intake
@@ -31,6 +31,11 @@ def admission_rules(settings: Settings) -> AdmissionRules:
     """The bounds on the time and the number of a user's events."""
     section = settings.admission
     return AdmissionRules(section.dedupe_window, section.max_lateness, section.max_future, section.cap_per_minute)
+
+
+def admission_slack(settings: Settings) -> int:
+    """How many events may be accepted ahead of the next version. In mode batch, all that two trainings take wait."""
+    return SLACK + (2 * settings.update.count if settings.update.mode == "batch" else 0)
 
 
 def intake_of(

@@ -183,7 +183,7 @@ def _consume(batch: PreparedBatch, skipped: Sequence[Skipped]) -> None:
         return
     offsets: dict[tuple[str, int], list[int]] = {}
     latest: dict[tuple[str, int], float] = {}
-    one_by_one = [(record.topic, record.partition, [record.offset], record.timestamp * 1e-3) for record, _ in skipped]
+    one_by_one = [(record.topic, record.partition, [record.offset], 0.0) for record, _ in skipped]
     for topic, partition, places, at in [*one_by_one, *batch.offsets]:
         offsets.setdefault((topic, partition), []).extend(places)
         latest[topic, partition] = max(at, latest.get((topic, partition), 0.0))

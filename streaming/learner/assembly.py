@@ -17,8 +17,10 @@ from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
 from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
 from streaming.learner.parts import Parts
+from streaming.learner.restoring import Restorer
 from streaming.learner.resume import Start
 from streaming.learner.stopping import Stop
+from streaming.learning import Model
 from streaming.live import LiveWriter, Receipts
 from streaming.settings import Settings, brief
 from streaming.store import Leadership, Store
@@ -44,8 +46,9 @@ class Assembly:
         """The parts of one term; their threads end with the block."""
         settings, telemetry = self.settings, self.telemetry
         receipts = Receipts(self.store, start.extends)
-        live_writer = self._live_writer(start.model.progress.topics)
         with contextlib.ExitStack() as stack:
+            live_writer = self._live_writer(start.model, receipts)
+            stack.callback(lambda: live_writer.close(self.stop.share(READERS)))
             producer = EventProducer(brief(settings), "sluicegate-deadletter")
             stack.callback(lambda: producer.close(self.stop.share(2.0)))
             dead_letters = DeadLetterWriter(producer, telemetry.deadletter_failures.inc)
@@ -79,12 +82,26 @@ class Assembly:
                 wall=time.time,
             )
 
-    def _live_writer(self, topic_ids: dict[str, str]) -> LiveWriter:
+    def _live_writer(self, model: Model, receipts: Receipts) -> LiveWriter:
+        topic_ids = model.progress.topics
         roles: dict[str, str] = {role: self.settings.topic(role) for role in ROLES_READ}
         names = roles | {topic: topic for topic in self.settings.mappings()}
         ids = {name: topic_ids[topic] for name, topic in names.items()}
         failed = self.telemetry.history_failures.inc
-        return LiveWriter(self.histories, ids, time.monotonic, failed, self._observe_arrivals)
+
+        def went_back() -> None:
+            self.telemetry.store_went_back.inc()
+            receipts.repeat()
+
+        return LiveWriter(
+            self.histories,
+            ids,
+            time.monotonic,
+            failed,
+            self._observe_arrivals,
+            restore=Restorer(self.settings, model),
+            went_back=went_back,
+        )
 
     def _observe_arrivals(self, record_times: Sequence[float]) -> None:
         now = time.time()

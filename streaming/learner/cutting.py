@@ -45,7 +45,7 @@ class VersionCutter:
 
     def learned(self, batch: PreparedBatch) -> None:
         """Note a learned batch: the next version waits for its histories and dead letters, and carries its times."""
-        self._full_poll = sum(len(offsets) for _, _, offsets, _ in batch.offsets) >= self._batch_size
+        self._full_poll = batch.full
         self._live_number, self._letters = batch.live_number, batch.letters
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
 
@@ -107,10 +107,6 @@ class VersionCutter:
         if self._trained:
             evidence["batch"] = self._trained
         return evidence
-
-    @property
-    def _batch_size(self) -> int:
-        return self._parts.settings.learner.batch_size
 
     def _report(self) -> None:
         telemetry, recommender, progress = self._parts.telemetry, self._model.recommender, self._model.progress

@@ -13,13 +13,13 @@ import queue
 import threading
 from collections.abc import Sequence
 
-from models.ledger import Admission
 from models.records import Rejection
 from streaming.intake import HistoryStage, Passed, PreparedBatch, intake_of
 from streaming.kafka import UNREADABLE, BrokerAway, DataUnreadable, Record, TopicMissing
 from streaming.learner.lag import LagReporter
 from streaming.learner.parts import Parts
 from streaming.learner.stopping import Stop
+from streaming.learning import Model
 from streaming.waiting import until_there
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ RETRY = 0.5
 REOPEN = 30.0
 """Seconds of the same unexplained trouble with Kafka after which the term ends, and with it its Kafka client."""
 
+FULL = 0.1
+"""Seconds between attempts to go on while the learner has not learned what was prepared."""
+
 FLUSH = 0.5
 """Seconds to wait for dead letters to be written before offering another one."""
 
@@ -44,12 +47,12 @@ class BatchGivenUp(Exception):
 class Poller:
     """Fills a queue of prepared batches; `next` and `close` are for the learner's thread."""
 
-    def __init__(self, parts: Parts, admission: Admission, stop: Stop) -> None:
-        self._parts, self._stop = parts, stop
+    def __init__(self, parts: Parts, model: Model, stop: Stop) -> None:
+        self._parts, self._model, self._stop = parts, model, stop
         self._batches: queue.Queue[Passed] = queue.Queue(AHEAD)
         self._over = threading.Event()
         self._histories = HistoryStage(parts.live_writer, self._hand_over, self._over, stop.is_set)
-        self._intake = intake_of(parts.settings, admission, parts.contents, self._refuse)
+        self._intake = intake_of(parts.settings, model.admission, parts.contents, self._refuse)
         self._lag = LagReporter(parts)
         self._unreadable: frozenset[str] = frozenset()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -123,9 +126,13 @@ class Poller:
         self._report_unreadable(parts.source.unreadable)
         if polled:
             parts.telemetry.kafka_away.set(0)
-            batch = self._intake.prepare(polled)
-            batch.letters = parts.dead_letters.accepted
-            self._histories.put(batch)
+            full = sum(map(len, polled)) >= learner.batch_size
+            for records in self._intake.steps(polled):
+                self._wait_for_room(sum(map(len, records)))
+                batch = self._intake.prepare(records)
+                batch.full = full
+                batch.letters = parts.dead_letters.accepted
+                self._histories.put(batch)
         self._lag.report()
 
     def _report_unreadable(self, found: Sequence[DataUnreadable]) -> None:
@@ -140,6 +147,13 @@ class Poller:
         for kind in UNREADABLE:
             self._parts.telemetry.unreadable.labels(kind).set(sum(each.kind == kind for each in found))
 
+    def _wait_for_room(self, count: int) -> None:
+        """Wait until a version of what is learned so far can still be cut after `count` more events are accepted."""
+        model = self._model
+        while model.admission.room(model.progress.arrivals) < count:
+            if self._pause(FULL):
+                raise BatchGivenUp
+
     def _refuse(self, record: Record, rejection: Rejection) -> None:
         while not self._parts.dead_letters.write(record, rejection):
             # Too many wait for Kafka already: the stream waits with them, nothing is dropped.
@@ -148,9 +162,13 @@ class Poller:
                 raise BatchGivenUp
 
     def _hand_over(self, batch: Passed) -> None:
+        """On the thread that writes histories, which goes on with what waits for Redis while the learner is busy."""
         while not self._over.is_set():
-            with contextlib.suppress(queue.Full):
-                self._batches.put(batch, timeout=0.1)
+            try:
+                self._batches.put(batch, timeout=FULL)
+            except queue.Full:
+                self._parts.live_writer.flush()
+            else:
                 return
 
 

@@ -43,7 +43,7 @@ class Term:
 
     def __init__(self, model: Model, parts: Parts, stop: Stop) -> None:
         self._model, self._parts, self._stop = model, parts, stop
-        self._poller = Poller(parts, model.admission, stop)
+        self._poller = Poller(parts, model, stop)
         self._cutter = VersionCutter(model, parts, stop)
         self._quarantines = QuarantineOrders(parts.settings, parts.store, parts.contents, stop.is_set)
         update = parts.settings.update
@@ -155,5 +155,6 @@ class Term:
             telemetry.deadletters.labels(reason).inc(count)
         for topic, partition, offsets, record_time in batch.offsets:
             telemetry.consumed.labels(topic).inc(len(offsets))
-            telemetry.record_time.labels(topic, str(partition)).set(record_time)
+            if record_time:
+                telemetry.record_time.labels(topic, str(partition)).set(record_time)
         telemetry.watermark.set(self._model.progress.watermark)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models.ledger import Admission, Progress
+from models.ledger import Admission, Arrivals, Erasures, Progress
 from models.recommender import Recommender, new_state
 from models.state import State
-from streaming.intake import KnownItems, admission_rules, recommender_settings
+from streaming.intake import KnownItems, admission_rules, admission_slack, recommender_settings
 from streaming.settings import Settings
 from streaming.versions import Loaded
 
@@ -26,14 +26,14 @@ class Model:
         """A model that has learned nothing and starts at the beginning of the topics."""
         options = recommender_settings(settings)
         recommender = Recommender(new_state(options, settings.recommender.seed), options)
-        return cls(recommender, Admission(admission_rules(settings)), catalogue)
+        return cls(recommender, _admission(settings), catalogue)
 
     @classmethod
     def of_version(cls, settings: Settings, loaded: Loaded, catalogue: KnownItems) -> Model:
         """The model of a version, with a copy of its progress. The version's state is not copied."""
         return cls(
             Recommender(loaded.state, recommender_settings(settings)),
-            Admission(admission_rules(settings), loaded.arrivals, loaded.erasures),
+            _admission(settings, loaded.arrivals, loaded.erasures),
             catalogue,
             loaded.manifest.progress.copy(),
         )
@@ -42,6 +42,10 @@ class Model:
     def state(self) -> State:
         """The tables of the recommender."""
         return self.recommender.state
+
+
+def _admission(settings: Settings, arrivals: Arrivals | None = None, erasures: Erasures | None = None) -> Admission:
+    return Admission(admission_rules(settings), arrivals, erasures, admission_slack(settings))
 
 
 __all__ = ["Model"]

@@ -1,10 +1,13 @@
 """Keeps in Redis, outside versions, what is read at once: histories, showings, item facts and erasures."""
 
+from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
 from streaming.live.facts import FactChange, FactsFollower, stored_facts
 from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request
+from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
-from streaming.live.writer import Erased, LiveWriter, Mapped, Part
+from streaming.live.writer import LiveWriter
+from streaming.live.writes import Erased, Mapped, Part
 
 __all__ = [
     "ENTRIES_TOGETHER",
@@ -16,8 +19,11 @@ __all__ = [
     "Mapped",
     "Part",
     "Receipts",
+    "Restore",
     "ShowingsWriter",
     "parse",
     "request",
     "stored_facts",
+    "whole_parse",
+    "whole_request",
 ]

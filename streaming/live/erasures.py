@@ -12,13 +12,17 @@ from typing import Final
 from models.ledger import Receipt, user_hash
 from models.snapshot import Manifest
 from streaming.live import showings
-from streaming.store import Commands, Store
+from streaming.live.beats import checked
+from streaming.store import Argument, Commands, Store
 
 TTL_SECONDS: Final = 400 * 86_400
 """Seconds that a receipt is kept: longer than any version can hold the user. It does not name the user."""
 
 LOG_ENTRIES: Final = 10_000
 """Erasures in the log that services follow; each looks every second."""
+
+REPEATED: Final = 1_000
+"""Receipts that are written again when Redis went back: those of the last versions are enough."""
 
 
 def asked_for(store: Commands, receipt: str, at: float) -> None:
@@ -27,7 +31,9 @@ def asked_for(store: Commands, receipt: str, at: float) -> None:
     store.calls([("HSET", key, "requested_at", repr(at)), ("EXPIRE", key, TTL_SECONDS)])
 
 
-def forget_history(store: Commands, user_id: str, topic_id: str, place: tuple[int, int], receipt: str) -> None:
+def forget_history(
+    store: Commands, user_id: str, topic_id: str, place: tuple[int, int], receipt: str, beat: int = 0
+) -> int:
     """Remove a user's history and the pages shown to the user, once for each order.
 
     Args:
@@ -36,14 +42,20 @@ def forget_history(store: Commands, user_id: str, topic_id: str, place: tuple[in
         topic_id: Id of topic `control`.
         place: Partition and offset of the order in it.
         receipt: Id of the receipt to note the counts in.
+        beat: The beat seen last.
+
+    Returns:
+        The beat now.
 
     Raises:
+        WentBack: Redis holds less than it did; nothing was erased.
         StoreUnavailable: Call again with the same arguments.
     """
     key = store.key
     names = [key("h-marks"), key("h", user_id), key("erasure", receipt), key("erased"), showings.name(key, user_id)]
     mark, user = f"{topic_id}:{place[0]}", str(user_hash(user_id))
-    store.run("erase", names, [mark, place[1], TTL_SECONDS, user, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS])
+    kept: list[Argument] = [TTL_SECONDS, user, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS]
+    return checked(store.run("erase", names, [mark, place[1], *kept, beat]))
 
 
 def committed(store: Commands, receipts: Sequence[Receipt], version: Manifest) -> None:
@@ -78,7 +90,8 @@ def holding(store: Store, seq: int) -> tuple[int, list[str]]:
 class Receipts:
     """The learner's receipts on their way: noted, carried by versions, written to Redis once one is committed.
 
-    The learner's thread calls `note` and `waiting`, the committing thread `landed`.
+    The learner's thread calls `note` and `waiting`, the committing thread `landed`, the one that writes histories
+    `repeat`.
 
     Args:
         store: Where receipts are written.
@@ -89,6 +102,7 @@ class Receipts:
     def __init__(self, store: Commands, start: Manifest | None = None) -> None:
         self._store = store
         self._waiting: dict[str, Receipt] = {}
+        self._landed: dict[str, Receipt] = {}
         if start is not None and start.receipts:
             committed(store, start.receipts, start)
 
@@ -106,3 +120,11 @@ class Receipts:
         committed(self._store, version.receipts, version)
         for receipt in version.receipts:
             self._waiting.pop(receipt.id, None)
+            self._landed[receipt.id] = receipt
+        for oldest in list(self._landed)[:-REPEATED]:
+            del self._landed[oldest]
+
+    def repeat(self) -> None:
+        """Have the latest receipts written again with the next version: Redis went back, perhaps behind them."""
+        for receipt in list(self._landed.values()):
+            self._waiting.setdefault(receipt.id, receipt)

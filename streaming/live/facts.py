@@ -18,7 +18,8 @@ from typing import Any, Final, TypeAlias, cast
 import msgspec
 
 from models.records import ItemFacts
-from streaming.store import Store, StoreUnavailable
+from streaming.live.beats import REPAIR, checked
+from streaming.store import Argument, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -58,20 +59,27 @@ _decoder = msgspec.json.Decoder(ItemFacts)
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def write(store: Store, changes: Sequence[FactChange], topic_id: str) -> None:
+def write(store: Store, changes: Sequence[FactChange], topic_id: str, beat: int = 0) -> int:
     """Store changes in their order, each once: offsets up to a partition's watermark change nothing.
 
     Args:
         store: Where facts are kept.
         changes: In the order of their offsets.
         topic_id: Id of topic `items`; each topic has its own watermarks.
+        beat: The beat seen last.
+
+    Returns:
+        The beat now.
 
     Raises:
+        WentBack: Redis holds less than it did; what is missing comes first.
         StoreUnavailable: Call again with the same changes.
     """
     keys = [store.key("facts"), *(store.key("facts", name) for name in ("log", "marks", "gone"))]
     for flat in _batches(changes):
-        store.run("facts", keys, [topic_id, secrets.token_hex(8), LOG_ENTRIES, TOMBSTONES, _pack(flat)])
+        args: list[Argument] = [topic_id, secrets.token_hex(8), LOG_ENTRIES, TOMBSTONES, _pack(flat), beat]
+        beat = checked(store.run("facts", keys, args))
+    return beat
 
 
 def _batches(changes: Sequence[FactChange]) -> Iterator[list[int | str]]:
@@ -180,7 +188,11 @@ class FactsFollower:
         Raises:
             StoreUnavailable: Redis did not answer.
         """
-        origin, number = self._store.call("HMGET", self._store.key("facts", "marks"), "store", "changes")
+        marks = self._store.key("facts", "marks")
+        origin, number, repair = self._store.call("HMGET", marks, "store", "changes", REPAIR)
+        if self._lost(origin, int(number or 0), repair):
+            # Removed items would be on sale again. The last known facts count until the learner has written all again.
+            return 0
         if origin != self._origin or int(number or 0) < self._number or not self.ready.is_set():
             count = self._load(origin, int(number or 0))
         else:
@@ -188,6 +200,12 @@ class FactsFollower:
         self._answered = self._clock()
         self.ready.set()
         return count
+
+    def _lost(self, origin: bytes | None, number: int, repair: bytes | None) -> bool:
+        """Whether Redis went back or was emptied, and is not repaired yet."""
+        if not self.ready.is_set() or self._origin is None:
+            return False
+        return repair is not None or origin is None or (origin == self._origin and number < self._number)
 
     def _run(self) -> None:
         last_message = ""

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from streaming.store import Keyspace, Store
+from streaming.live.beats import checked
+from streaming.store import Argument, Keyspace, Store
 
 CAP: Final = 128
 """Newest entries kept of a user; the recommender uses fewer."""
@@ -43,8 +44,14 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def write(
-    store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, *, ttl: int = TTL_SECONDS, cap: int = CAP
-) -> None:
+    store: Store,
+    entries: Mapping[str, Sequence[Entry]],
+    topic_id: str,
+    *,
+    ttl: int = TTL_SECONDS,
+    cap: int = CAP,
+    beat: int = 0,
+) -> int:
     """Put every entry in front of its user's history. Sending an entry again has no further effect.
 
     A watermark per topic id and partition tells which entries were written before, so entries of one partition must
@@ -56,14 +63,18 @@ def write(
         topic_id: Id of the topic that they come from.
         ttl: Seconds that a history stays after its last renewal.
         cap: Newest entries kept of a user.
+        beat: The beat seen last.
+
+    Returns:
+        The beat now.
 
     Raises:
+        WentBack: Redis holds less than it did; what is missing comes first.
         StoreUnavailable: Call again with the same entries.
     """
     partitions = {entry[0] for listed in entries.values() for entry in listed}
     if len(partitions) > 1 or sum(map(len, entries.values())) > ENTRIES_TOGETHER:
-        _write_in_parts(store, entries, topic_id, ttl, cap)
-        return
+        return _write_in_parts(store, entries, topic_id, ttl, cap, beat)
     for partition in partitions:
         offsets = [entry[1] for listed in entries.values() for entry in listed]
         history = store.key("h", "")
@@ -73,10 +84,14 @@ def write(
         ]
         keys = [store.key("h-marks"), *[history + user for user in entries]]
         mark = f"{topic_id}:{partition}"
-        store.run("histories", keys, [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists)])
+        args: list[Argument] = [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists), beat]
+        beat = checked(store.run("histories", keys, args))
+    return beat
 
 
-def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int) -> None:
+def _write_in_parts(
+    store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int, beat: int
+) -> int:
     """Write by offset, not by user: a watermark must not pass an entry that was not written yet."""
     flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
     for _, group in groupby(flat, key=itemgetter(0)):
@@ -85,7 +100,8 @@ def _write_in_parts(store: Store, entries: Mapping[str, Sequence[Entry]], topic_
             part: dict[str, list[Entry]] = {}
             for _, _, user, entry in ordered[start : start + ENTRIES_TOGETHER]:
                 part.setdefault(user, []).append(entry)
-            write(store, part, topic_id, ttl=ttl, cap=cap)
+            beat = write(store, part, topic_id, ttl=ttl, cap=cap, beat=beat)
+    return beat
 
 
 def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:

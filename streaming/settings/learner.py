@@ -26,7 +26,7 @@ class LearnerSettings(Section):
     base_interval: Seconds = Field(
         default=600.0, description="Seconds after which a new base is written next to the chain."
     )
-    batch_size: int = Field(default=5_000, ge=1, le=100_000, description="Records of one poll and one learning step.")
+    batch_size: int = Field(default=5_000, ge=1, le=100_000, description="Records of one poll, at most.")
     evidence_share: float = Field(
         default=0.2,
         ge=0.0,
@@ -121,7 +121,11 @@ class RecommenderSettings(Section):
     max_brands: int = Field(default=20_000, ge=100, description="Brands with a row.")
     max_queries: int = Field(default=20_000, ge=100, description="Searches with a row.")
     admit_after: int = Field(
-        default=1, ge=1, le=255, description="Events that must name a new item before it gets a row; 1: the first one."
+        default=1,
+        ge=1,
+        le=255,
+        description="Events that must name a new item before it gets a row; 1: the first one. Counts are halved after "
+        "each 65,536 events that gave an item no row; at most one new item in 200 gets its row early.",
     )
     text_model: Literal["words", "wordllama"] = Field(
         default="words",

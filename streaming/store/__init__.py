@@ -1,6 +1,6 @@
 """The only room that talks to Redis: commands, scripts, keys, versions, leases, leadership and errors."""
 
-from streaming.store.commands import Commands
+from streaming.store.commands import Argument, Commands
 from streaming.store.errors import (
     KINDS,
     CommitRefused,
@@ -19,6 +19,7 @@ from streaming.store.versions import Pointer, VersionGone
 
 __all__ = [
     "KINDS",
+    "Argument",
     "Commands",
     "CommitRefused",
     "Fenced",

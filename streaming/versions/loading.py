@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Array
-from models.ledger import RING, Arrivals, Erasures
+from models.ledger import RING, Arrivals, Erasures, order_time
 from models.snapshot import Damaged, Decoded, Manifest, decode
 from models.state import Schema, State
 from streaming.store import Store, VersionGone
@@ -293,7 +293,9 @@ class _Loader:
         for space in state.keys.values():
             space.take_changes()
         arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
-        erasures = Erasures(erased, reached.progress.erasures)
+        # An older program took an order's time as it was, also in the year 2099.
+        moments = [(user, order_time(at, reached.created_at)) for user, at in erased]
+        erasures = Erasures(moments, reached.progress.erasures)
         return Loaded(state, reached, dict(self.damaged), arrivals, erasures)
 
 

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from models.dimensions import REMEMBERED
 from models.kernels.core import vectors
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
@@ -26,6 +27,16 @@ def add(others, counts, marks, row, width, item, weight):
         counts[found] = inherited
     counts[found] += weight
     mark(marks, found)
+
+
+@kernel
+def fade(counts, marks, totals, row, width):
+    """Halve the memory of a row, and its total, when that holds more than REMEMBERED: then the shares stay exact."""
+    if totals[row] > REMEMBERED:
+        totals[row] *= 0.5
+        for at in range(row * width, (row + 1) * width):
+            counts[at] *= 0.5
+            mark(marks, at)
 
 
 @kernel

@@ -8,7 +8,7 @@ import numpy as np
 from models.dimensions import QUERY_SLOTS, SESSION_GAP
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
-from models.kernels.retrieval.co_visitation import add
+from models.kernels.retrieval.co_visitation import add, fade
 
 
 @kernel
@@ -40,4 +40,5 @@ def learn(memory, stats, query, item, weight):
     """Add an item that was taken after a query."""
     add(memory.other, memory.count, memory.marks, query, QUERY_SLOTS, item, weight)
     stats.total[query] += weight
+    fade(memory.count, memory.marks, stats.total, query, QUERY_SLOTS)
     mark(stats.marks, query)

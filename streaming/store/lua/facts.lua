@@ -1,7 +1,10 @@
 -- Store the facts of items, each change once, and append the changes to the log that followers read.
 -- KEYS 1 facts 2 log 3 marks 4 gone: removed items by the number of their removal
 -- ARGV 1 topic id 2 name of this store, unless it has one 3 entries of log kept 4 removed items kept
---      5 msgpack: flat partition, offset, id, facts (empty: removed)
+--      5 msgpack: flat partition, offset, id, facts (empty: removed) 6 beat that must be there
+-- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.
+local beat = tonumber(redis.call('HGET', KEYS[3], 'beat') or '0')
+if beat < tonumber(ARGV[6]) then return -1 end
 local list = cmsgpack.unpack(ARGV[5])
 redis.call('HSETNX', KEYS[3], 'store', ARGV[2])
 local number = tonumber(redis.call('HGET', KEYS[3], 'changes') or '0')
@@ -35,4 +38,7 @@ if excess > 0 then
     redis.call('HDEL', KEYS[1], oldest[i])
   end
 end
-return number
+local time = redis.call('TIME')
+beat = math.max(beat + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('HSET', KEYS[3], 'beat', string.format('%.0f', beat))
+return beat

@@ -2,9 +2,13 @@
 -- KEYS 1 watermarks 2.. histories
 -- ARGV 1 field of the watermark 2 lowest offset 3 highest offset 4 seconds to live 5 entries kept 6 renewal
 --      7 msgpack: for each history its entries, oldest first, each "partition:offset time kind item"
+--      8 beat that must be there
+-- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.
+local beat = tonumber(redis.call('HGET', KEYS[1], 'beat') or '0')
+if beat < tonumber(ARGV[8]) then return -1 end
 local lists, cap, every = cmsgpack.unpack(ARGV[7]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local passed = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '-1')
-if tonumber(ARGV[3]) <= passed then return 'OK' end
+if tonumber(ARGV[3]) <= passed then return beat end
 local some_passed = tonumber(ARGV[2]) <= passed
 for i = 1, #lists do
   local list = lists[i]
@@ -30,4 +34,7 @@ for i = 1, #lists do
   end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return 'OK'
+local time = redis.call('TIME')
+beat = math.max(beat + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('HSET', KEYS[1], 'beat', string.format('%.0f', beat))
+return beat

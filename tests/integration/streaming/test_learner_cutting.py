@@ -55,7 +55,7 @@ class UnderWay:
 
     def begin(self) -> None:
         """Start to poll."""
-        self.poller = self.stack.enter_context(closing(Poller(self.parts, self.model.admission, self.stop)))
+        self.poller = self.stack.enter_context(closing(Poller(self.parts, self.model, self.stop)))
         self.cutter = VersionCutter(self.model, self.parts, self.stop)
         self.poller.start()
 

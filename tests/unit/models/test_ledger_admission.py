@@ -149,3 +149,18 @@ def test_positions_that_are_overwritten_or_to_come_cannot_be_read() -> None:
 def test_more_than_the_ring_cannot_be_remembered() -> None:
     with pytest.raises(ValueError, match="0 to 64 accepted events"):
         Admission(AdmissionRules(dedupe_window=65))
+
+
+def test_whoever_asks_for_room_can_always_cut_a_version_and_whoever_does_not_cannot() -> None:
+    for slack in (None, 40):
+        subject = Admission(AdmissionRules(dedupe_window=8, cap_per_minute=1_000), slack=slack)
+        admitted = 0
+        while subject.room(0) > 0:
+            assert not subject.admit(Event(0, "u", "i", START), START, False)
+            admitted += 1
+        assert admitted == (16 if slack is None else slack)
+        assert subject.window(0).stop == 0
+        subject.admit(Event(0, "u", "i", START), START, False)
+        with pytest.raises(ValueError, match="position 0 cannot be read"):
+            subject.window(0)
+        assert subject.room(admitted) == admitted - 1

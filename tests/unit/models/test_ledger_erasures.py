@@ -153,3 +153,37 @@ def test_history_from_before_an_erasure_is_let_go_of_once_two_bases_know_of_it()
     known["6"] = version(6, "base", 4)
     assert unneeded(known, []) == ["1", "2", "3", "4"]
     assert unneeded(known, ["2"]) == ["3", "4"]  # a pointer holds what it names
+
+
+def test_an_erasure_from_the_far_future_does_not_block_its_user_until_then():
+    """The sender's clock was wrong. What was done up to now stays erased; one ahead by less than a day is believed."""
+    admission = Admission(AdmissionRules())
+    now, far = NOW / 1000, NOW + 80 * 365 * 86_400_000
+    taking = Intake(EventRules(), admission, TOPICS, lambda *_: None, contents_by("words"), wall=lambda: now)
+    batch = taking.prepare([[order(0, "ann", far), order(1, "bob", NOW + 3_600_000)]])
+    assert [ordered.at for ordered in batch.orders] == [now, now + 3_600]
+    assert admission.admit(Event(0, "ann", "tea", now - 1), now - 1, False) == "erased"
+    assert admission.admit(Event(0, "ann", "tea", now + 1), now + 1, False) == ""
+    assert admission.admit(Event(0, "bob", "tea", now + 60), now + 60, False) == "erased"
+
+
+def test_a_learner_whose_clock_is_behind_still_erases_all_that_came_before_the_order():
+    """The stream knows what time it is."""
+    admission = Admission(AdmissionRules())
+    past = NOW / 1000 - 3 * 86_400
+    taking = Intake(EventRules(), admission, TOPICS, lambda *_: None, contents_by("words"), wall=lambda: past)
+    taking.prepare([[event(1, user="bob")]])
+    assert taking.prepare([[order(0, "ann", NOW + 5)]]).orders[0].at == (NOW + 5) / 1000
+
+
+def test_many_users_are_erased_in_one_pass_as_one_after_the_other():
+    one, all_at_once = Admission(AdmissionRules()), Admission(AdmissionRules())
+    for subject in (one, all_at_once):
+        for number in range(60):
+            subject.admit(Event(0, f"u{number % 7}", "tea", 5.0, event_id=f"e{number}"), 5.0, False)
+    erased = [(user_hash(user), 10.0 + at) for at, user in enumerate(["u1", "nobody", "u4", "u1", "u6"])]
+    assert all_at_once.erase_all(erased) == [one.erase(*each) for each in erased] == [9, 0, 8, 0, 8]
+    assert one.erasures.moments == all_at_once.erasures.moments
+    for mine, theirs in zip(one.window(60)[:3], all_at_once.window(60)[:3], strict=True):
+        assert mine.tolist() == theirs.tolist()
+    assert all_at_once.admit(Event(0, "u2", "tea", 5.0, event_id="e2"), 5.0, False) == "duplicate"

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ledger import Progress
+from models.kernels.learning import watch_clock
+from models.ledger import Progress, moved
 from models.ledger.progress import Quarantined, batch_digest
+from models.recommender import RecommenderOptions, new_state
 
 BATCHES = st.lists(st.tuples(st.sampled_from(["events", "items"]), st.integers(0, 2), st.integers(1, 5)), max_size=20)
 
@@ -53,3 +55,25 @@ def test_a_copy_stays_as_it_is_while_the_original_moves_on() -> None:
     progress.topics["items"] = "another"
     progress.quarantines.append(Quarantined("q", 1.0, "v"))
     assert repr(copied) == before
+
+
+def test_a_record_from_the_future_does_not_set_the_time_of_the_stream_for_good() -> None:
+    progress = Progress()
+    for offset, moment in enumerate([1_000.0, 1_005.0, 4_070_908_800.0, 1_003.0, 1_002.0]):
+        progress.advance("events", 0, [offset], moment)
+    assert progress.watermark == 1_003.0
+
+
+def test_records_that_were_refused_do_not_move_the_time_of_the_stream() -> None:
+    progress = Progress(watermark=1_000.0)
+    progress.advance("events", 0, [0, 1], 0.0)
+    assert (progress.watermark, progress.consumed) == (1_000.0, 2)
+
+
+@given(st.lists(st.floats(1.0, 20_000.0), max_size=20))
+def test_the_ledger_and_the_kernel_keep_the_same_clock(times: list[float]) -> None:
+    clock, progress = 0.0, new_state(RecommenderOptions(items=10, users=10)).private.progress
+    for time in times:
+        clock = moved(clock, time)
+        watch_clock(progress, time)
+    assert progress.watermark[0] == clock

@@ -9,6 +9,7 @@ import pytest
 from models import dimensions as dim
 from models.features import FEATURE_NAMES
 from models.kernels import learning
+from models.kernels.core.compile import kernel
 from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
@@ -342,3 +343,46 @@ def test_items_that_tie_keep_the_order_in_which_they_were_given():
         assert [item for _, item in pairs] == ranking.items
         tied = [item for score, item in pairs if ranking.scores.tolist().count(score) > 1]
         assert tied == [item for item in dict.fromkeys(given) if item in tied]
+
+
+def test_popular_counts_people_and_not_the_visits_of_one():
+    events = [ShopEvent(0, "bot", "i1", START + n / 10) for n in range(600)]
+    events += [ShopEvent(3, f"u{n}", "i2", START + n) for n in range(60)]
+    events.sort(key=lambda event: event.timestamp)
+    recommender = learn(events)
+    assert recommender.popular(2).items == ["i2", "i1"]
+    assert recommender.popular(2, facts()["i2"].category).items[0] == "i2"
+
+
+@kernel
+def steps_between_categories(nexts, stats, target, number):
+    for _ in range(number):
+        learning.learn_category(nexts, stats, 0, target)
+
+
+def test_a_memory_follows_a_change_of_taste_beyond_where_a_32_bit_float_stops_counting():
+    state = new_state(ROOMY)
+    for name in ("tea", "mugs", "pots"):
+        state.add("category", name)
+    nexts, stats = state.served.category_next, state.served.category_stats
+    steps_between_categories(nexts, stats, 1, 1 << 25)
+    steps_between_categories(nexts, stats, 2, 1 << 23)
+    shares = nexts.count[: dim.CATEGORY_NEXT] / stats.total[0]
+    by_target = {int(other): float(share) for other, share in zip(nexts.other, shares, strict=False) if other >= 0}
+    assert by_target[2] > 0.99
+    assert sum(by_target.values()) == pytest.approx(1.0, rel=1e-3)
+    assert stats.total[0] <= dim.REMEMBERED
+
+
+@pytest.mark.parametrize("name", ["lag", "forward", "backward"])
+def test_a_memory_of_an_item_that_counted_to_the_end_of_a_32_bit_float_learns_again(name):
+    """An older version holds such a memory: both its counts and its total stand still."""
+    recommender = learn([ShopEvent(0, user, item, START) for user in ("ann", "bob") for item in ("i1", "i2", "i3")])
+    row = recommender.state.keys["item"].rows["i1"]
+    totals, memory = recommender.state.served.item_totals, getattr(recommender.state.served, f"{name}_memory")
+    width = dim.LAG_SLOTS if name == "lag" else dim.WINDOW_SLOTS
+    getattr(totals, name)[row], memory.count[row * width] = 2.0**24, 2.0**24
+    later = [ShopEvent(0, "bob", item, START + 99 + n) for n, item in enumerate(["i3", "i1", "i3", "i1", "i3"] * 9)]
+    recommender.learn_events(later, [event.timestamp for event in later], facts())
+    assert getattr(totals, name)[row] <= dim.REMEMBERED
+    assert memory.count[row * width] <= dim.REMEMBERED

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.state.copies import duplicate
 from models.state.marks import Marks
 from models.state.state import State
 from models.state.table_data import write_rows
@@ -118,3 +119,31 @@ def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     expected[rows] = values
     write_rows(target, rows, values)
     assert target.tobytes() == expected.tobytes()
+
+
+def test_a_state_is_copied_in_slices(monkeypatch):
+    monkeypatch.setattr("models.state.table_data.COPIED", 40)
+    monkeypatch.setattr("models.state.keys.TOGETHER", 2)
+    state = State(SCHEMA, served_only=False)
+    for number, key in enumerate(["tea", "cup", "pot", "jug", "tin"]):
+        row = state.add("item", key)
+        state.tables["weights"].columns["q"][row] = number + 0.5
+        state.tables["slots"].columns["other"][row * 4 + 1] = row
+    state.remove("item", ["pot"])
+    twin = duplicate(state)
+    assert twin.digest() == state.digest()
+    assert twin.add("item", "new") == state.add("item", "new")
+
+
+def test_references_are_swept_slice_by_slice(monkeypatch):
+    monkeypatch.setattr("models.state.state.SWEPT", 5)
+    state, follower = State(SCHEMA), State(SCHEMA)
+    for key in ("tea", "cup", "pot"):
+        row = state.add("item", key)
+        state.tables["slots"].columns["other"][row * 4 : row * 4 + 3] = (0, 1, 2)
+    follower.apply(state.full())
+    state.cut()
+    state.remove("item", ["cup"])
+    assert state.tables["slots"].columns["other"][:12].tolist() == [0, -1, 2, -1, -1, -1, -1, -1, 0, -1, 2, -1]
+    follower.apply(state.cut())
+    assert follower.digest() == state.digest()

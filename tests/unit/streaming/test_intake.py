@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from models.ledger.admission import Admission, AdmissionRules
 from models.records.events import EventRules
-from streaming.intake.intake import Intake
+from streaming.intake.intake import STEP, Intake
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import BACKFILL
 
@@ -103,3 +103,27 @@ def test_histories_come_in_parts_small_enough_for_one_script_and_in_order():
     sizes = [sum(map(len, part.values())) for part in batch.histories]
     assert sizes == [500, 500, 200]
     assert [entry[1] for part in batch.histories for entry in part["ann"]] == list(range(1_200))
+
+
+def test_refused_records_move_no_clock_and_the_last_one_taken_does():
+    far = NOW + 80 * 365 * 86_400_000
+    mad = event(3)._replace(timestamp=far)  # its event is of now: far too late for its record
+    bad = event(4)._replace(timestamp=far, value=b"{")
+    batch = intake()[0].prepare([[event(1), event(2)._replace(timestamp=NOW + 5), mad, bad]])
+    assert batch.outcomes == {"late": 1, "rejected": 1}
+    assert batch.offsets == [("events", 0, [1, 2, 3, 4], (NOW + 5) / 1000)]
+    assert intake()[0].prepare([[bad]]).offsets == [("events", 0, [4], 0.0)]
+    facts = Wire("items", 0, 9, NOW, b"tea", b'{"category":"drinks"}', [])
+    refused = facts._replace(offset=10, timestamp=far, value=b"{")
+    assert intake()[0].prepare([[facts, refused]]).offsets == [("items", 0, [9, 10], NOW / 1000)]
+
+
+def test_a_large_poll_is_divided_into_steps_orders_first():
+    taking = intake()[0]
+    orders = [Wire("control", 0, offset, NOW, None, b"{", []) for offset in range(3)]
+    polled = [[event(offset) for offset in range(STEP + 10)], orders, [event(7)]]
+    steps = [[[record.offset for record in part] for part in step] for step in taking.steps(polled)]
+    assert [sum(map(len, step)) for step in steps] == [STEP, 14]
+    assert steps[0] == [[0, 1, 2], [*range(STEP - 3)]]
+    assert steps[1] == [[*range(STEP - 3, STEP + 10)], [7]]
+    assert list(taking.steps([])) == []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from models.arrays import Array
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender
 from models.records.control import Drop, Erase, Replay
 from models.records.events import Event
 from models.records.items import ItemFacts
+from models.state.state import State
 from streaming.intake.catalogue import KnownItems
 from streaming.intake.intake import Ordered, PreparedBatch
 from streaming.intake.parameters import admission_rules, recommender_settings
@@ -96,3 +98,32 @@ def test_a_caller_may_learn_the_events_its_own_way(model: Model) -> None:
 
     learn_batch(model, batch("tea"), learn_events=learn_events)
     assert seen == [("tea", model.recommender)]
+
+
+def test_removals_of_a_batch_are_swept_together_and_an_item_put_back_starts_from_scratch(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [f"item{number}" for number in range(50)]
+    learn_batch(model, batch(*items, facts=[(0, at, item, ItemFacts(category="old")) for at, item in enumerate(items)]))
+    sweeps: list[str] = []
+    sweep = State._sweep
+
+    def counted(state: State, space: str, rows: Array) -> None:
+        sweeps.append(space)
+        sweep(state, space, rows)
+
+    monkeypatch.setattr(State, "_sweep", counted)
+    synced = [change for item in items for change in ((item, None), (item, ItemFacts(category="new")))]
+    synced += [("item7", None), ("item9", None), ("item9", ItemFacts(category="last"))]
+    learn_batch(model, PreparedBatch(facts=[(0, 100 + at, *change) for at, change in enumerate(synced)]))
+    assert sweeps == ["item"]
+    state = model.state
+    assert "item7" not in state.keys["item"].rows
+    assert "item7" not in model.catalogue.facts
+    kinds = {row: name for name, row in state.keys["category"].rows.items()}
+    for item in items[:7]:
+        row = state.keys["item"].rows[item]
+        assert state.tables["item_stats"].columns["events"][row] == 0
+        assert kinds[int(state.tables["item_stats"].columns["category"][row])] == "new"
+    assert model.catalogue.facts["item9"].category == "last"
+    assert (state.tables["user_ring"].columns["item"] == -1).all()

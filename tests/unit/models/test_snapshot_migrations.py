@@ -1,0 +1,44 @@
+"""A version of an older schema of the model loads: what has another meaning now begins again, the rest stays."""
+
+from __future__ import annotations
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+from models.recommender.types import RecommenderOptions
+from models.snapshot import Manifest
+from models.snapshot.decoding import decode
+from models.snapshot.manifest import unseal, verify
+from models.state import SCHEMA, State
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+"""`version_3` is a base that the program of schema 3 wrote, with rows in every key space."""
+
+
+def stored(name: str) -> tuple[Manifest, list[bytes]]:
+    manifest = unseal((GOLDEN / name / "manifest").read_bytes())
+    files = [GOLDEN / name / f"chunk{info.index}.xz" for info in manifest.chunks]
+    chunks = [
+        verify(info, lzma.decompress(file.read_bytes())) for info, file in zip(manifest.chunks, files, strict=True)
+    ]
+    return manifest, chunks
+
+
+@pytest.mark.parametrize("served_only", [False, True])
+def test_a_version_of_schema_3_loads_and_counts_items_without_a_row_again(served_only: bool) -> None:
+    manifest, chunks = stored("version_3")
+    assert manifest.schema_version == 3 < SCHEMA.version
+    read = [chunk for info, chunk in zip(manifest.chunks, chunks, strict=True) if info.served or not served_only]
+    options = RecommenderOptions(items=1000, users=1000, categories=100, brands=100, queries=100)
+    state = State(SCHEMA, options.ceilings(), served_only=served_only)
+    state.apply(decode(manifest, read, SCHEMA).changes)
+    assert list(state.keys["item"].rows) == ["tea", "mug ✓", "pot"]
+    assert state.tables["item_totals"].columns["forward"][0] == 2.0**24
+    assert state.tables["item_stats"].columns["category"][:3].tolist() == [0, 1, -1]
+    assert state.tables["lag_memory"].columns["other"][:2].tolist() == [1, 2]
+    assert state.tables["item_factors"].columns["q"][:3].all()
+    if not served_only:
+        assert list(state.keys["user"].rows) == ["ann", "bob"]
+        assert not state.tables["sightings"].columns["count"].any()

@@ -1,0 +1,58 @@
+"""How items without a row are counted: new ones are rarely taken for known ones, however many ids there were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import dimensions as dim
+from models.recommender import RecommenderOptions, new_state
+from models.state import Ceilings, Limits, State
+from models.state import ceilings as under_test
+
+ROOMY = RecommenderOptions(items=1_000, users=1_000)
+
+
+def state_after(ids: int) -> State:
+    """The state after so many ids were deferred, each once: their cells are drawn, as a hash draws them.
+
+    Between two halvings the order of additions does not matter, so each stretch is added at once.
+    """
+    state, rng = new_state(ROOMY), np.random.default_rng(5)
+    counts = state.tables["sightings"].columns["count"]
+    for start in range(0, ids, dim.SIGHTED):
+        number = min(dim.SIGHTED, ids - start)
+        drawn = np.bincount(rng.integers(0, dim.SIGHTINGS, under_test.CELLS * number), minlength=dim.SIGHTINGS)
+        counts[:] = np.minimum(counts + drawn, under_test.LONGEST_WAIT)
+        if number == dim.SIGHTED:
+            counts >>= 1
+    state.tables["progress"].columns["deferred"][0] = ids
+    return state
+
+
+@pytest.mark.parametrize("ids", [dim.SIGHTED - 1, 10_000_000, 10_000_000 // dim.SIGHTED * dim.SIGHTED - 1])
+def test_after_ten_million_ids_at_most_one_new_item_in_200_is_taken_for_a_known_one(ids: int) -> None:
+    ceilings = Ceilings(state_after(ids), Limits(admit_after=2))
+    assert np.mean([ceilings.ready(f"new{number}") for number in range(20_000)]) <= 0.005
+
+
+def test_an_item_that_is_named_again_soon_gets_its_row_however_many_ids_there_were() -> None:
+    ceilings = Ceilings(state_after(10_000_000), Limits(admit_after=3))
+    for _ in range(2):
+        assert not ceilings.ready("tea")
+        ceilings.defer("tea")
+    assert ceilings.ready("tea")
+
+
+def test_counts_are_halved_in_time_and_the_next_version_carries_that() -> None:
+    state = state_after(dim.SIGHTED - 1)
+    ceilings, follower = Ceilings(state, Limits(admit_after=9)), new_state(ROOMY)
+    follower.apply(state.full())
+    state.cut()
+    before = state.tables["sightings"].columns["count"].copy()
+    ceilings.defer("tea")
+    counts = state.tables["sightings"].columns["count"]
+    others = np.setdiff1d(np.arange(dim.SIGHTINGS), under_test._cells("tea"))
+    assert (counts[others] == before[others] // 2).all()
+    follower.apply(state.cut())
+    assert follower.digest() == state.digest()
