@@ -267,14 +267,15 @@ def _records(part: Any, batch: Any) -> Iterator[tuple[int, list[WireRecord]]]:
     except MissingCodec as missing:
         raise DataUnreadable("codec", part, batch.base_offset, _how_to_install(missing)) from missing
     except (ValueError, IndexError) as error:
-        raise DataUnreadable("records", part, batch.base_offset, f"its bytes are no records ({error})") from error
+        reason, following = f"its bytes are no records ({error})", batch.next_offset if batch.magic == 2 else None
+        raise DataUnreadable("records", part, batch.base_offset, reason, following) from error
 
 
 def _how_to_install(missing: MissingCodec) -> str:
     if missing.package:
         return (
-            f"it is compressed with {missing.codec}, which nothing here decompresses: pip install {missing.package}, "
-            "then start this again"
+            f"it is compressed with {missing.codec}, which nothing here decompresses. pip install {missing.package} "
+            "where this runs; it is tried again every few seconds"
         )
     return f"it is compressed with {missing.codec}, which this release does not know: install a newer one"
 

@@ -90,6 +90,7 @@ class Poller:
         self._drain()
         self._thread.join(self._stop.share(10.0))
         self._histories.join(self._stop.share(10.0))
+        self._show_unreadable(())  # the next term looks for itself
 
     def _drain(self) -> None:
         """Make room, so that a thread that waits for it sees that the term is over."""
@@ -144,6 +145,9 @@ class Poller:
         if not texts:
             log.info("everything in the log can be read again")
         self._unreadable = texts
+        self._show_unreadable(found)
+
+    def _show_unreadable(self, found: Sequence[DataUnreadable]) -> None:
         for kind in UNREADABLE:
             self._parts.telemetry.unreadable.labels(kind).set(sum(each.kind == kind for each in found))
 
