@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -20,10 +21,13 @@ from streaming.settings import Settings
 
 ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)
 
-DESCRIPTION: Final = (
-    "Recommendations that learn from every event, with a gate that decides what goes live. "
-    "Errors are RFC 9457 problem documents; /docs/problems lists them."
-)
+ABOUT: Final[dict[str, Any]] = {
+    "title": "Sluicegate",
+    "description": (
+        "Recommendations that learn from every event, with a gate that decides what goes live. "
+        "Errors are RFC 9457 problem documents; /docs/problems lists them. HEAD answers like GET, without the body."
+    ),
+}
 
 
 def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
@@ -46,9 +50,8 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
         await context.stop()
 
     app = FastAPI(
-        title="Sluicegate",
+        **ABOUT,
         version=_version(),
-        description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -64,10 +67,20 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     app.state.context = context
     for routes in ROUTERS:
         app.include_router(routes.router)
-    app.openapi = openapi.installed(app, settings.service.root_path)  # type: ignore[method-assign]
+    app.openapi = cache(partial(description, settings.service.root_path))  # type: ignore[method-assign]
     problems.install(app)
     telemetry.initialise([pair for routes in ROUTERS for pair in templates(routes.router.routes)])
     return app
+
+
+def description(prefix: str = "") -> dict[str, Any]:
+    """The API's description (OpenAPI 3.1), which needs no running service.
+
+    Args:
+        prefix: The path under which a proxy shows the service; "" for none.
+    """
+    routes = [route for module in ROUTERS for route in module.router.routes]
+    return openapi.document(routes, {**ABOUT, "version": _version()}, prefix)
 
 
 def templates(routes: Sequence[BaseRoute]) -> list[tuple[str, str]]:
@@ -86,4 +99,4 @@ def _version() -> str:
         return "0"
 
 
-__all__ = ["create_app", "templates"]
+__all__ = ["create_app", "description", "templates"]

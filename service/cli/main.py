@@ -30,6 +30,7 @@ COMMANDS = (
     "deadletter",
     "check_mapping",
     "config",
+    "openapi",
     "doctor",
 )
 

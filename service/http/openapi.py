@@ -1,115 +1,205 @@
-"""Adds the types of `schemas` to the OpenAPI description.
+"""Makes the API's description (OpenAPI 3.1) from the routes and their msgspec types.
 
 msgspec decodes requests and encodes answers, so FastAPI does not see their types; this keeps one definition of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from msgspec import UNSET, UnsetType
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from models.records import ItemFacts
+from models.records.timestamps import EARLIEST, LATEST
 from service.http.problems import MEDIA_TYPE, TITLES
+from service.http.sample_bodies import EXAMPLES
+from service.http.schemas import MAX_ID, SentEvent
 
-_named: Final[dict[type, None]] = {ItemFacts: None}
+OFFERED: Final = ("invalid", "internal")
+"""Problems of every operation: any address may be no UTF-8, any request may meet a defect."""
+
+NAMED: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+"""Pattern of ids: no control characters."""
+ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NAMED}
+
+PATHS: Final = {
+    "user_id": ("The shop's id of the user.", "ann"),
+    "item_id": ("The shop's id of the item.", "teapot-1"),
+    "erasure_id": ("The `erasure_id` of the answer to the order.", "5f0c9a8b7d6e5f4a3b2c1d0e"),
+    "quarantine": ("The `id` of the quarantine, as `GET /gate/quarantine` lists it.", "q-5f0c9a8b7d6e"),
+}
+"""Meaning and example of each id in a path."""
+
+_named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None}
 """Types of bodies and answers, each once; filled while the route modules are imported."""
 _REF: Final = "#/components/schemas/{name}"
 
 
+class ValueProblem(msgspec.Struct):
+    """A value that does not fit. `index` is the place of its event in the request, `reason` a word for programs."""
+
+    path: str
+    expected: str
+    found: str
+    reason: str | UnsetType = UNSET
+    index: int | UnsetType = UNSET
+
+
 class ProblemDocument(msgspec.Struct, kw_only=True):
-    """RFC 9457, with what to do `next`; a value that does not fit is named in `errors` by its path."""
+    """RFC 9457, with what to do `next`; a value that does not fit is named in `errors` by its path.
+
+    `revision` is that of the gate (409), `request_id` that of a defect in the service's log (500), and `reason` a word
+    for programs.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     next: str
-    instance: str = ""
-    errors: list[dict[str, str]] = []
+    instance: str | UnsetType = UNSET
+    errors: list[ValueProblem] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    revision: int | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
 
 
 def operation(
+    name: str,
     *,
-    parameters: dict[str, tuple[Any, str]] | None = None,
+    parameters: Mapping[str, tuple[Any, str]] | None = None,
     body: type | None = None,
-    ndjson: bool = False,
+    lines: type | None = None,
     answer: type | None = None,
+    media: Sequence[str] = (),
     status: int = 200,
-    problems: tuple[str, ...] = (),
+    also: Mapping[int, tuple[type, str]] | None = None,
+    problems: Sequence[str] = (),
     needs: str = "read",
+    public: bool = False,
 ) -> dict[str, Any]:
     """Describe a route.
 
     Args:
+        name: Name of the operation; clients that are generated call their function so.
         parameters: Query parameters: type and meaning by name.
         body: Type of the body.
-        ndjson: Whether the body is JSON of any shape, or NDJSON.
+        lines: Type of each value of a body that may hold one, a list, or one a line (NDJSON).
         answer: Type of the answer.
+        media: Types of an answer that is text.
         status: Status of a successful answer.
-        problems: Kinds of problems, besides those of a missing key.
+        also: Types and meanings of answers with other statuses that are no problems.
+        problems: Kinds of problems, besides those that every operation has, or one with a body or a role.
         needs: Role that a caller needs; "" for none.
+        public: Whether a public key may stand in the address.
 
     Returns:
         Keyword arguments for the route's decorator.
     """
-    _named.update((kind, None) for kind in (body, answer) if kind is not None)
-    extra: dict[str, Any] = {"security": [{"key": []}, {"bearer": []}], "x-role": needs}
-    if not needs:
-        extra = {"security": []}
+    also = dict(also or {})
+    _named.update((kind, None) for kind in (body, lines, answer, *(kind for kind, _ in also.values())) if kind)
+    extra: dict[str, Any] = {"security": [], "x-role": needs or "none"}
+    if needs:
+        extra["security"] = [{"key": []}, {"bearer": []}, *([{"public": []}] if public else [])]
     if parameters:
         extra["parameters"] = [
             {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
             for name, (kind, text) in parameters.items()
         ]
     if body is not None:
-        reference = {"schema": {"$ref": _REF.format(name=body.__name__)}}
-        extra["requestBody"] = {"required": True, "content": {"application/json": reference}}
-    if ndjson:
-        anything: dict[str, Any] = {"schema": {"type": "string"}}
-        extra["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": {}}, "application/x-ndjson": anything},
+        extra["requestBody"] = {"required": True, "content": {"application/json": _content(body)}}
+    if lines is not None:
+        one = {"$ref": _REF.format(name=lines.__name__)}
+        many = {"type": "array", "items": one, "minItems": 1}
+        content: dict[str, Any] = {
+            "application/json": {"schema": {"anyOf": [one, many]}, "example": [EXAMPLES[lines]]},
+            "application/x-ndjson": {"schema": {"type": "string"}},
         }
-    content = {"schema": {"$ref": _REF.format(name=answer.__name__)}} if answer is not None else {"schema": {}}
-    found: dict[int | str, dict[str, Any]] = {status: {"description": "", "content": {"application/json": content}}}
-    bodies = ("unsupported-type",) if body is not None or ndjson else ()
-    for kind in (*problems, *bodies, *(("unauthorized", "forbidden") if needs else ())):
-        code, title = TITLES[kind]
+        extra["requestBody"] = {"required": True, "content": content}
+    found: dict[int | str, dict[str, Any]] = {status: {"description": _summary(answer) if answer else "The text."}}
+    found[status]["content"] = {each: {"schema": {"type": "string"}} for each in media}
+    if answer is not None:
+        found[status]["content"] = {"application/json": _content(answer)}
+    for code, (kind, text) in also.items():
+        found[code] = {"description": text, "content": {"application/json": _content(kind)}}
+    bodies = ("bad-request", "too-large", "unsupported-type") if body is not None or lines is not None else ()
+    for kind_of in (*OFFERED, *problems, *bodies, *(("unauthorized", "forbidden") if needs else ())):
+        code, title = TITLES[kind_of]
         reference = {"schema": {"$ref": _REF.format(name="ProblemDocument")}}
-        found[code] = {"description": title, "content": {MEDIA_TYPE: reference}}
-    return {"openapi_extra": extra, "responses": found, "status_code": status}
+        found[code] = {"description": f"{title}.", "content": {MEDIA_TYPE: reference}}
+        if code in {429, 503}:
+            text = "Seconds after which the same request may work."
+            found[code]["headers"] = {"Retry-After": {"description": text, "schema": {"type": "integer", "minimum": 1}}}
+    return {
+        "operation_id": name,
+        "openapi_extra": extra,
+        "responses": dict(sorted(found.items(), key=lambda entry: str(entry[0]))),
+        "status_code": status,
+        "response_class": Response,
+    }
 
 
-def installed(app: FastAPI, prefix: str = "") -> Callable[[], dict[str, Any]]:
-    """A replacement for `app.openapi` that adds our types, the ways to send a key, and the path that a proxy shows."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-                tags=app.openapi_tags,
-            )
-            _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
-            components = document.setdefault("components", {})
-            # By name: which module was imported first must not show in the document.
-            components.setdefault("schemas", {}).update(sorted(types.items()))
-            components["securitySchemes"] = {
-                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-            }
-            if prefix:
-                document["servers"] = [{"url": prefix}]
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    return openapi
+def _content(kind: type) -> dict[str, Any]:
+    return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
 
 
-__all__ = ["ProblemDocument", "installed", "operation"]
+def _summary(kind: type) -> str:
+    """The first sentence of a type's docstring."""
+    return (kind.__doc__ or "").strip().partition("\n")[0]
+
+
+def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Make the description.
+
+    Args:
+        routes: The routes; those that `operation` does not describe are left out by `include_in_schema`.
+        about: Title, version, description and tags.
+        prefix: The path under which a proxy shows this service; "" for none.
+    """
+    found = get_openapi(**about, routes=routes)
+    for path, methods in found["paths"].items():
+        names = re.findall(r"\{(\w+)\}", path)
+        for described in methods.values():
+            described["parameters"] = [*map(_in_path, names), *described.get("parameters", [])]
+    _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
+    for kind, example in EXAMPLES.items():
+        types[kind.__name__]["examples"] = [example]
+    _refine(types)
+    components = found.setdefault("components", {})
+    # By name: which module was imported first must not show in the document.
+    components["schemas"] = dict(sorted(types.items()))
+    components["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "public": {"type": "apiKey", "in": "query", "name": "key", "description": "A key with role beacon."},
+    }
+    found["servers"] = [{"url": prefix or "/"}]
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # as readers get it: lists, not tuples
+    return plain
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    text, example = PATHS[name]
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": ID, "example": example}
+
+
+def _refine(types: dict[str, Any]) -> None:
+    """Say of some values what the code checks after it has decoded them."""
+    event, recent = types["SentEvent"]["properties"], types["RecentItem"]["properties"]
+    for name in ("user_id", "item_id", "event_id", "session_id", "request_id"):
+        for schema in event[name].get("anyOf", [event[name]]):
+            if schema["type"] == "string":
+                schema["pattern"] = NAMED
+    for properties in (event, recent):
+        for schema in properties["timestamp"]["anyOf"]:
+            if schema["type"] in {"integer", "number"}:
+                schema |= {"minimum": int(EARLIEST), "maximum": int(LATEST * 1000)}
+
+
+__all__ = ["ProblemDocument", "ValueProblem", "document", "operation"]

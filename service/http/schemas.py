@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 
 from models.slate import Contribution, Seen, Wanted
 
+MAX_ID: Final = 256
+"""Characters of an id, as in events."""
 MAX_N: Final = 200
 """Most items of one slate: beyond it a page is an export."""
 MAX_EXCLUDE: Final = 1_000
@@ -27,7 +29,7 @@ MAX_QUERY: Final = 1_024
 DEFAULT_N: Final = 10
 
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
-Id = Annotated[str, Meta(min_length=1, max_length=256)]
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Count = Annotated[int, Meta(ge=1, le=MAX_N)]
 Tags = Annotated[list[Id], Meta(max_length=64)]
 Price = Annotated[float, Meta(ge=0, le=1e12)]
@@ -121,6 +123,26 @@ class Slate(Struct):
     items: list[Item]
 
 
+class SentEvent(Struct, frozen=True):
+    """An event as it is sent. Unknown fields are ignored. Only a search with a `query` may lack `item_id`.
+
+    `timestamp` is RFC 3339 with a zone, or epoch seconds or milliseconds. docs/events.md explains the fields. They are
+    declared here for the description; events are decoded where all events are, in models/records.
+    """
+
+    event_type: str
+    user_id: Id
+    timestamp: Timestamp
+    item_id: Id | None = None
+    event_id: Id | None = None
+    session_id: Id | None = None
+    price: Price | None = None
+    quantity: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None
+    request_id: Id | None = None
+    query: Annotated[str, Meta(max_length=MAX_QUERY)] | None = None
+    context: Flat | None = None
+
+
 class EventOutcome(Struct, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable."""
 
@@ -155,6 +177,18 @@ class FreezeAsk(GateAsk, frozen=True, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
 
 
+class ForceAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A promotion by hand; with `force` whatever the evidence says."""
+
+    force: bool = False
+
+
+class QuarantineAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The learned model returns to `version`, by default the reference; events since then are held."""
+
+    version: str | None = None
+
+
 class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A change of the gate's mode."""
 
@@ -162,18 +196,23 @@ class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 __all__ = [
+    "MAX_ID",
     "MAX_N",
     "Ask",
     "Count",
     "EventOutcome",
     "EventsAnswer",
+    "ForceAsk",
     "FreezeAsk",
     "GateAsk",
+    "Id",
     "Item",
     "ModeAsk",
     "Pin",
     "Price",
+    "QuarantineAsk",
     "RecentItem",
+    "SentEvent",
     "Share",
     "Slate",
     "Tags",

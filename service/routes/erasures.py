@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any, Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from models.records import Erase, Rejection, decode_control, encode_control
 from service.context import Context
-from service.http import Problem, identifier, invalid, operation
+from service.http import ErasureAccepted, ErasureReceipt, Id, Problem, identifier, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused, store_away
 from service.runtime import logs
@@ -36,7 +36,10 @@ NOT_ERASED: Final = (
 """Data that an erasure does not remove; each receipt says so. docs/operations.md says what an operator can do."""
 
 
-@router.delete("/users/{user_id}", **operation(status=202, needs="admin", problems=("invalid", "unavailable")))
+@router.delete(
+    "/users/{user_id}",
+    **operation("delete_user", answer=ErasureAccepted, status=202, needs="admin", problems=("unavailable",)),
+)
 async def delete_user(request: Request) -> Response:
     """Erase a user everywhere, for good. The answer names the receipt that says when that is done."""
     return await _erase(request, identifier(request.scope, "user_id"))
@@ -45,10 +48,12 @@ async def delete_user(request: Request) -> Response:
 @router.delete(
     "/users",
     **operation(
-        parameters={"user_id": (str, "The user to erase.")},
+        "delete_user_by_query",
+        parameters={"user_id": (Id, "The user to erase.")},
+        answer=ErasureAccepted,
         status=202,
         needs="admin",
-        problems=("invalid", "unavailable"),
+        problems=("unavailable",),
     ),
 )
 async def delete_user_named(request: Request) -> Response:
@@ -56,15 +61,18 @@ async def delete_user_named(request: Request) -> Response:
     return await _erase(request, request.query_params.get("user_id", ""))
 
 
-@router.get("/erasures/{erasure_id}", **operation(needs="admin", problems=("not-found", "unavailable")))
+@router.get(
+    "/erasures/{erasure_id}",
+    **operation("get_erasure", answer=ErasureReceipt, needs="admin", problems=("not-found", "unavailable")),
+)
 async def get_erasure(request: Request) -> Response:
     """What an erasure removed, and whether a version that may still hold the user is kept."""
     admit(request, "admin")
     receipt = identifier(request.scope, "erasure_id")
-    found: dict[str, Any] = {}
+    found: ErasureReceipt | None = None
     if RECEIPT.fullmatch(receipt):
         found = await run_in_threadpool(_receipt, context(request), receipt)
-    if not found:
+    if found is None:
         raise Problem(
             "not-found",
             f"No erasure {receipt[:40]!r} is known.",
@@ -89,9 +97,7 @@ async def _erase(request: Request, user_id: str) -> Response:
     ctx.erasures.forget([user_id])
     await run_in_threadpool(_note, ctx, order.id)
     logs.say("erasure ordered", erasure=order.id, actor=caller.name)
-    return answer(
-        {"erasure_id": order.id, "status": "accepted", "receipt": f"{request.scope['prefix']}/erasures/{order.id}"}, 202
-    )
+    return answer(ErasureAccepted(order.id, f"{request.scope['prefix']}/erasures/{order.id}"), 202)
 
 
 def _note(ctx: Context, receipt: str) -> None:
@@ -102,16 +108,16 @@ def _note(ctx: Context, receipt: str) -> None:
         logs.warn("receipt not written", erasure=receipt, detail=str(error))
 
 
-def _receipt(ctx: Context, receipt: str) -> dict[str, Any]:
+def _receipt(ctx: Context, receipt: str) -> ErasureReceipt | None:
     try:
         fields = erasures.read(ctx.store, receipt)
         holding = erasures.holding(ctx.store, int(fields["seq"])) if "seq" in fields else None
     except StoreUnavailable as error:
         raise store_away(error) from None
-    return described(receipt, fields, holding) if fields else {}
+    return described(receipt, fields, holding) if fields else None
 
 
-def described(receipt: str, fields: dict[str, str], holding: tuple[int, list[str]] | None) -> dict[str, Any]:
+def described(receipt: str, fields: dict[str, str], holding: tuple[int, list[str]] | None) -> ErasureReceipt:
     """The answer for a receipt.
 
     Args:
@@ -119,26 +125,26 @@ def described(receipt: str, fields: dict[str, str], holding: tuple[int, list[str
         fields: Its fields in Redis.
         holding: The number of older versions that are kept, and what keeps them; None before the erasure.
 
-    >>> described("5f", {"requested_at": "7.0"}, None)["status"]
+    >>> described("5f", {"requested_at": "7.0"}, None).status
     'accepted'
-    >>> described("5f", {"seq": "9", "erased_at": "8.5", "history": "3"}, (2, ["reference"]))["status"]
+    >>> described("5f", {"seq": "9", "erased_at": "8.5", "history": "3"}, (2, ["reference"])).status
     'erased'
-    >>> described("5f", {"seq": "9", "erased_at": "8.5", "history": "3"}, (0, []))["status"]
+    >>> described("5f", {"seq": "9", "erased_at": "8.5", "history": "3"}, (0, [])).status
     'complete'
     """
     kept, names = holding if holding is not None else (None, [])
-    status = "accepted" if kept is None else "erased" if kept else "complete"
-    return {
-        "erasure_id": receipt,
-        "status": status,
-        "requested_at": _moment(fields, "requested_at"),
-        "erased_at": _moment(fields, "erased_at"),
-        "removed": {name: int(fields[name]) for name in COUNTS if name in fields},
-        "version": fields.get("version"),
-        "versions_that_may_hold_the_user": kept,
-        "held_by": names,
-        "not_erased": NOT_ERASED,
-    }
+    status: Literal["accepted", "erased", "complete"] = "accepted" if kept is None else "erased" if kept else "complete"
+    return ErasureReceipt(
+        erasure_id=receipt,
+        status=status,
+        requested_at=_moment(fields, "requested_at"),
+        erased_at=_moment(fields, "erased_at"),
+        removed={name: int(fields[name]) for name in COUNTS if name in fields},
+        version=fields.get("version"),
+        versions_that_may_hold_the_user=kept,
+        held_by=names,
+        not_erased=NOT_ERASED,
+    )
 
 
 def _moment(fields: dict[str, str], name: str) -> float | None:

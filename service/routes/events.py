@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.context import Context
-from service.http import Caller, EventOutcome, EventsAnswer, Problem, operation
+from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
 from service.ingest import KafkaUnavailable, beacons, split
 from service.routes.common import admit, answer, away, context, limited
 from service.runtime.telemetry import Telemetry
@@ -20,11 +20,13 @@ router = APIRouter(tags=["events"])
 @router.post(
     "/events",
     **operation(
-        ndjson=True,
+        "send_events",
+        lines=SentEvent,
         answer=EventsAnswer,
         status=202,
         needs="events",
-        problems=("bad-request", "too-large", "invalid", "too-many-requests", "unavailable"),
+        problems=("too-many-requests", "unavailable"),
+        public=True,
     ),
 )
 async def post_events(request: Request) -> Response:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
+from msgspec import Meta, structs
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models import gate
 from service.context import Context
 from service.gate import RevisionConflict
-from service.http import FreezeAsk, GateAsk, ModeAsk, Problem, decode_body, invalid, operation, whole_number
+from service.http import (
+    DecisionsPage,
+    ForceAsk,
+    FreezeAsk,
+    GateAnswer,
+    GateAsk,
+    GateChange,
+    ModeAsk,
+    Problem,
+    decode_body,
+    invalid,
+    operation,
+    whole_number,
+)
 from service.routes.common import admit, answer, context, store_away
 from streaming.store import StoreUnavailable
 
@@ -25,16 +39,13 @@ PAGE_LIMIT: Final = 500
 CURSOR: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 """Id of an entry of a stream in Redis."""
 
+CHANGE: Final[dict[str, Any]] = {"answer": GateChange, "needs": "admin", "problems": ("conflict", "unavailable")}
+"""What the descriptions of operators' requests have in common."""
+
 GateAskT = TypeVar("GateAskT", bound=GateAsk)
 
 
-class ForceAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A promotion by hand; with `force` whatever the evidence says."""
-
-    force: bool = False
-
-
-@router.get("/gate", **operation(problems=("unavailable",)))
+@router.get("/gate", **operation("get_gate", answer=GateAnswer))
 async def state(request: Request) -> Response:
     """Mode, revision, champion (`serving`), challenger (`head`), reference, evidence, and the policy in force."""
     admit(request, "read")
@@ -44,8 +55,13 @@ async def state(request: Request) -> Response:
 @router.get(
     "/gate/decisions",
     **operation(
-        parameters={"limit": (int, "Decisions wanted, 1 to 500."), "before": (str, "The `next` of the page before.")},
-        problems=("invalid", "unavailable"),
+        "list_decisions",
+        parameters={
+            "limit": (Annotated[int, Meta(ge=1, le=PAGE_LIMIT)], "Decisions wanted; 50 when not given."),
+            "before": (Annotated[str, Meta(pattern=f"^{CURSOR.pattern}$")], "The `next` of the page before."),
+        },
+        answer=DecisionsPage,
+        problems=("unavailable",),
     ),
 )
 async def decisions(request: Request) -> Response:
@@ -60,9 +76,7 @@ async def decisions(request: Request) -> Response:
     return answer(found)
 
 
-@router.post(
-    "/gate/freeze", **operation(body=FreezeAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
-)
+@router.post("/gate/freeze", **operation("freeze_gate", body=FreezeAsk, **CHANGE))
 async def freeze(request: Request) -> Response:
     """Let no version go live until `thaw`, or until the freeze ends by itself."""
     ask, actor = await _admin(request, FreezeAsk)
@@ -70,16 +84,14 @@ async def freeze(request: Request) -> Response:
     return await _carry_out(request, gate.Request("freeze", actor, ask.reason, until=until), ask.revision)
 
 
-@router.post("/gate/thaw", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
+@router.post("/gate/thaw", **operation("thaw_gate", body=GateAsk, **CHANGE))
 async def thaw(request: Request) -> Response:
     """End a freeze: return to the mode before it."""
     ask, actor = await _admin(request, GateAsk)
     return await _carry_out(request, gate.Request("thaw", actor, ask.reason), ask.revision)
 
 
-@router.post(
-    "/gate/promote", **operation(body=ForceAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
-)
+@router.post("/gate/promote", **operation("promote_challenger", body=ForceAsk, **CHANGE))
 async def promote(request: Request) -> Response:
     """Promote the challenger now, if it is sound and nothing speaks against it; in mode manual the only way.
 
@@ -89,9 +101,7 @@ async def promote(request: Request) -> Response:
     return await _carry_out(request, gate.Request("promote", actor, ask.reason, force=ask.force), ask.revision)
 
 
-@router.post(
-    "/gate/rollback", **operation(body=GateAsk, needs="admin", problems=("conflict", "invalid", "unavailable"))
-)
+@router.post("/gate/rollback", **operation("roll_back", body=GateAsk, **CHANGE))
 async def rollback(request: Request) -> Response:
     """Return to the reference, or to the version served before; nothing newer goes live for a while.
 
@@ -101,7 +111,7 @@ async def rollback(request: Request) -> Response:
     return await _carry_out(request, gate.Request("rollback", actor, ask.reason), ask.revision)
 
 
-@router.post("/gate/mode", **operation(body=ModeAsk, needs="admin", problems=("conflict", "invalid", "unavailable")))
+@router.post("/gate/mode", **operation("set_gate_mode", body=ModeAsk, **CHANGE))
 async def mode(request: Request) -> Response:
     """Set the mode, which says who decides: continuous, strict, shadow, manual, or frozen."""
     ask, actor = await _admin(request, ModeAsk)
@@ -143,44 +153,32 @@ async def put_to_gate(ctx: Context, wish: gate.Request, revision: int) -> gate.D
 async def _carry_out(request: Request, wish: gate.Request, revision: int) -> Response:
     ctx = context(request)
     decision = await put_to_gate(ctx, wish, revision)
-    return answer({
-        "action": decision.action,
-        "reasons": decision.reasons,
-        "detail": decision.detail,
-        "gate": _state(ctx),
-    })
+    return answer(GateChange(decision.action, decision.reasons, decision.detail, _state(ctx)))
 
 
-def _state(ctx: Context) -> dict[str, object]:
+def _state(ctx: Context) -> GateAnswer:
     keeper = ctx.gatekeeper
     with ctx.tables.hold() as tables:
         serving = tables.id if tables is not None else None
-    return {
-        **msgspec.to_builtins(keeper.state),
-        "serving": serving,
-        "head": keeper.follower.head.id if keeper.follower.head is not None else None,
-        "reference": _id(keeper.evidence.reference),
-        "previous": _id(keeper.evidence.previous),
-        "numbers": keeper.numbers,
-        "evidence": _evidence(keeper.evidence),
-        "next_tick_seconds": ctx.settings.service.poll_interval,
-        "policy": keeper.policy,
-        "policy_hash": gate.policy_hash(keeper.policy),
-        "store_error": keeper.store_error or keeper.refusal or None,
-        "load_error": keeper.follower.load_error or None,
-    }
+    return GateAnswer(
+        **structs.asdict(keeper.state),
+        serving=serving,
+        head=keeper.follower.head.id if keeper.follower.head is not None else None,
+        reference=_id(keeper.evidence.reference),
+        previous=_id(keeper.evidence.previous),
+        numbers={**keeper.numbers},
+        # The learner's report in the newest version; the intervals are in `numbers`.
+        evidence=keeper.evidence.standing,
+        next_tick_seconds=ctx.settings.service.poll_interval,
+        policy=keeper.policy,
+        policy_hash=gate.policy_hash(keeper.policy),
+        store_error=keeper.store_error or keeper.refusal or None,
+        load_error=keeper.follower.load_error or None,
+    )
 
 
 def _id(version: gate.Version | None) -> str | None:
     return version.id if version is not None else None
-
-
-def _evidence(evidence: gate.Evidence) -> dict[str, object] | None:
-    """The learner's report in the newest version; the intervals are in `numbers`."""
-    if evidence.standing is None:
-        return None
-    found: dict[str, object] = msgspec.to_builtins(evidence.standing)
-    return found
 
 
 def _stored(ctx: Context, limit: int, before: str | None) -> dict[str, object]:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, Request
+from msgspec import UNSET, Meta, structs
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import ItemFacts, Rejection, Removed, decode_item
-from service.http import Problem, identifier, invalid, operation, whole_number
+from service.http import (
+    CatalogueItem,
+    CataloguePage,
+    Id,
+    ItemAccepted,
+    ItemAnswer,
+    Problem,
+    identifier,
+    invalid,
+    operation,
+    whole_number,
+)
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused
 from streaming.kafka import RecordRefused
@@ -27,12 +38,13 @@ NAMED: Final = 500
 @router.get(
     "/items",
     **operation(
+        "list_items",
         parameters={
             "category": (str, "Only items of this category."),
-            "limit": (int, "Items wanted, 1 to 200; 24 when not given."),
-            "after": (str, "The `next` of the page before."),
+            "limit": (Annotated[int, Meta(ge=1, le=PAGE_LIMIT)], "Items wanted; 24 when not given."),
+            "after": (Id, "The `next` of the page before."),
         },
-        problems=("invalid",),
+        answer=CataloguePage,
     ),
 )
 async def list_items(request: Request) -> Response:
@@ -48,14 +60,12 @@ async def list_items(request: Request) -> Response:
         found = catalogue.page(asked.get("category") or None, after, limit)
     except KeyError:
         raise invalid("query.after", "the `next` of the page before", repr(after)[:40]) from None
-    items = [{"item_id": item, **msgspec.to_builtins(catalogue.get(item) or {})} for item in found]
-    document: dict[str, Any] = {"items": items, "next": found[-1] if len(found) == limit else None}
-    if after is None:
-        document["categories"] = sorted(catalogue.categories()[:NAMED])
-    return answer(document)
+    items = [CatalogueItem(item, **structs.asdict(catalogue.get(item) or ItemFacts())) for item in found]
+    categories = sorted(catalogue.categories()[:NAMED]) if after is None else UNSET
+    return answer(CataloguePage(items, found[-1] if len(found) == limit else None, categories))
 
 
-@router.get("/items/{item_id}", **operation(problems=("not-found",)))
+@router.get("/items/{item_id}", **operation("get_item", answer=ItemAnswer, problems=("not-found",)))
 async def get_item(request: Request) -> Response:
     """The facts of an item, and whether the model knows it."""
     admit(request, "read")
@@ -68,14 +78,14 @@ async def get_item(request: Request) -> Response:
         raise Problem(
             "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to this path."
         )
-    known: dict[str, Any] = msgspec.to_builtins(facts) if facts is not None else {}
-    hidden = ctx.catalogue.hidden(item_id)
-    return answer({"item_id": item_id, "learnt": learned, **known, "available": not hidden})
+    # Facts that are not known are left out, as in the record.
+    known = {name: value for name, value in structs.asdict(facts or ItemFacts()).items() if value not in {None, ()}}
+    return answer(ItemAnswer(item_id, learned, **known | {"available": not ctx.catalogue.hidden(item_id)}))
 
 
 @router.put(
     "/items/{item_id}",
-    **operation(body=ItemFacts, status=202, needs="events", problems=("invalid", "too-large", "unavailable")),
+    **operation("put_item", body=ItemFacts, answer=ItemAccepted, status=202, needs="events", problems=("unavailable",)),
 )
 async def put_item(request: Request) -> Response:
     """Set the facts of an item. They replace all earlier ones, and are in force within a second of the answer."""
@@ -87,7 +97,10 @@ async def put_item(request: Request) -> Response:
     return await _send(request, item_id, raw)
 
 
-@router.delete("/items/{item_id}", **operation(status=202, needs="events", problems=("invalid", "unavailable")))
+@router.delete(
+    "/items/{item_id}",
+    **operation("delete_item", answer=ItemAccepted, status=202, needs="events", problems=("unavailable",)),
+)
 async def delete_item(request: Request) -> Response:
     """Remove an item: it is gone from every answer within a second, whichever version is served."""
     admit(request, "events")
@@ -106,4 +119,4 @@ async def _send(request: Request, item_id: str, value: bytes | None) -> Response
         raise away(str(error)) from None
     except RecordRefused as error:
         raise refused(error, value) from None
-    return answer({"request_id": request.scope["request_id"], "item_id": item_id, "outcome": "accepted"}, 202)
+    return answer(ItemAccepted(request.scope["request_id"], item_id), 202)

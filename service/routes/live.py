@@ -12,7 +12,7 @@ from service.routes.common import admit, context
 router = APIRouter(tags=["live"])
 
 
-@router.get("/stream", **operation(problems=("too-many-requests",)))
+@router.get("/stream", **operation("follow", media=("text/event-stream",), problems=("too-many-requests",)))
 async def stream(request: Request) -> Response:
     """The champion, its scores, the gate and its last decisions: `text/event-stream`, one message per second.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,19 @@ from models.ledger import Quarantined
 from models.records import Drop, Order, Quarantine, Replay, encode_control
 from models.snapshot import Damaged
 from service.context import Context
-from service.http import GateAsk, Problem, decode_body, identifier, invalid, operation
+from service.http import (
+    GateAsk,
+    Problem,
+    Proposal,
+    QuarantineAsk,
+    QuarantineOrdered,
+    QuarantinesAnswer,
+    QuarantineSettled,
+    decode_body,
+    identifier,
+    invalid,
+    operation,
+)
 from service.ingest import KafkaUnavailable, Outgoing
 from service.routes.common import admit, answer, away, context, refused, store_away
 from service.routes.gate import put_to_gate
@@ -27,27 +39,40 @@ from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["gate"])
 
-PROBLEMS = ("conflict", "invalid", "not-found", "unavailable")
+SETTLE: Final[dict[str, Any]] = {
+    "body": GateAsk,
+    "answer": QuarantineSettled,
+    "status": 202,
+    "needs": "admin",
+    "problems": ("conflict", "not-found", "unavailable"),
+}
+"""What the descriptions of the two ends of a quarantine have in common."""
+
+ORDERED: Final[dict[str, Literal["replay ordered", "drop ordered"]]] = {
+    "replay": "replay ordered",
+    "drop": "drop ordered",
+}
 
 
-class QuarantineAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The learned model returns to `version`, by default the reference; events since then are held."""
-
-    version: str | None = None
-
-
-@router.get("/gate/quarantine", **operation(problems=("unavailable",)))
+@router.get("/gate/quarantine", **operation("list_quarantines", answer=QuarantinesAnswer, problems=("unavailable",)))
 async def quarantines(request: Request) -> Response:
     """Stretches of the stream that are not learned, newest first, and whether the gate proposes one."""
     admit(request, "read")
     ctx = context(request)
     found, keeper = await run_in_threadpool(_listed, ctx), ctx.gatekeeper
-    return answer({"quarantines": found[::-1], "proposed": proposed(keeper.state, keeper.evidence.reference, found)})
+    return answer(QuarantinesAnswer(found[::-1], proposed(keeper.state, keeper.evidence.reference, found)))
 
 
 @router.post(
     "/gate/quarantine",
-    **operation(body=QuarantineAsk, status=202, needs="admin", problems=("conflict", "invalid", "unavailable")),
+    **operation(
+        "quarantine_events",
+        body=QuarantineAsk,
+        answer=QuarantineOrdered,
+        status=202,
+        needs="admin",
+        problems=("conflict", "unavailable"),
+    ),
 )
 async def hold(request: Request) -> Response:
     """Return to what a good version had learned, and hold the events since. The champion stays."""
@@ -57,20 +82,16 @@ async def hold(request: Request) -> Response:
     order = Quarantine(f"q-{secrets.token_hex(6)}", version, caller.name, ask.reason)
     note = f"{ask.reason} ({order.id}: back to {version})"
     await _give(request, order, gate.Request("quarantine", caller.name, note), ask.revision)
-    return answer({"quarantine": order.id, "version": version, "status": "ordered"}, 202)
+    return answer(QuarantineOrdered(order.id, version), 202)
 
 
-@router.post(
-    "/gate/quarantine/{quarantine}/replay", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
-)
+@router.post("/gate/quarantine/{quarantine}/replay", **operation("replay_quarantine", **SETTLE))
 async def replay(request: Request) -> Response:
     """Learn the events of a quarantine after all. New events wait meanwhile."""
     return await _settle(request, "replay")
 
 
-@router.post(
-    "/gate/quarantine/{quarantine}/drop", **operation(body=GateAsk, status=202, needs="admin", problems=PROBLEMS)
-)
+@router.post("/gate/quarantine/{quarantine}/drop", **operation("drop_quarantine", **SETTLE))
 async def drop(request: Request) -> Response:
     """Give up the events of a quarantine, for good."""
     return await _settle(request, "drop")
@@ -84,7 +105,7 @@ async def _settle(request: Request, what: Literal["replay", "drop"]) -> Response
     order = kind(f"{what}-{secrets.token_hex(6)}", name, caller.name, ask.reason)
     note = gate.Request("quarantine", caller.name, f"{ask.reason} ({name}: {what})")
     await _give(request, order, note, ask.revision)
-    return answer({"quarantine": name, "status": f"{what} ordered"}, 202)
+    return answer(QuarantineSettled(name, ORDERED[what]), 202)
 
 
 async def _give(request: Request, order: Order, note: gate.Request, revision: int) -> None:
@@ -138,9 +159,7 @@ def _way_back(ctx: Context, wanted: str | None) -> str:
     return version
 
 
-def proposed(
-    state: gate.GateState, reference: gate.Version | None, found: Sequence[Quarantined]
-) -> dict[str, Any] | None:
+def proposed(state: gate.GateState, reference: gate.Version | None, found: Sequence[Quarantined]) -> Proposal | None:
     """The proposal after a rollback for harm, until a quarantine is ordered: return to what the reference had learned.
 
     It would hold all events since then, good ones as well, so it is only proposed.
@@ -148,7 +167,7 @@ def proposed(
     done = any(each.at >= state.rolled_back_at for each in found if each.state != "refused")
     if not state.recovering or reference is None or done:
         return None
-    return {"version": reference.id, "since": state.rolled_back_at}
+    return Proposal(reference.id, state.rolled_back_at)
 
 
 __all__ = ["proposed", "router"]

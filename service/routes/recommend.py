@@ -16,6 +16,7 @@ from service.http import (
     Ask,
     Count,
     History,
+    Id,
     PageAsk,
     Price,
     Problem,
@@ -43,18 +44,18 @@ FILTERS: Final = {
     "tags_any": (Tags, "Only items that have one of these tags."),
     "price_min": (Price, "Only items that cost at least this."),
     "price_max": (Price, "Only items that cost at most this."),
-    "exclude": (list[str], "Item ids to leave out; repeated, or separated by commas."),
+    "exclude": (list[Id], "Item ids to leave out; repeated, or separated by commas."),
 }
 PARAMETERS: Final = {
     **FILTERS,
     "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
     "recent_items": (list[str], "Items the visitor just looked at, newest first; the body also takes types and times."),
-    "candidates": (list[str], "Rank these items, at most 400, and show nothing else."),
+    "candidates": (list[Id], "Rank these items, at most 400, and show nothing else."),
     "query": (str, "The text of the search box."),
     "context": (list[str], "KEY:VALUE, repeated: what is known about the situation."),
     "diversity": (Share, "0: the best items by score; towards 1: items less alike."),
     "pinned": (list[str], "PLACE:ITEM, repeated: items that must stand at these places."),
-    "boosted": (list[str], "Items that get `boost_share` of the page, if enough of them match."),
+    "boosted": (list[Id], "Items that get `boost_share` of the page, if enough of them match."),
     "boost_share": (Share, "Share of the page for `boosted` items; 0.2 by default."),
     "rotate": (Share, "How far down items go that this user was shown recently and ignored."),
     "explore": (Share, "How much chance affects the order; each item then has its propensity."),
@@ -62,7 +63,7 @@ PARAMETERS: Final = {
 }
 
 
-@router.get("/recommend/{user_id}", **operation(parameters=PARAMETERS, answer=Slate, problems=("invalid",)))
+@router.get("/recommend/{user_id}", **operation("recommend", parameters=PARAMETERS, answer=Slate))
 async def recommend_user(request: Request) -> Response:
     """A slate for a user, best item first. An unknown user gets a slate that is good for anybody."""
     admit(request, "read")
@@ -74,7 +75,7 @@ async def recommend_user(request: Request) -> Response:
 @router.get(
     "/recommend",
     **operation(
-        parameters={"user_id": (str, "The user to recommend for."), **PARAMETERS}, answer=Slate, problems=("invalid",)
+        "recommend_by_query", parameters={"user_id": (Id, "The user to recommend for."), **PARAMETERS}, answer=Slate
     ),
 )
 async def recommend_query(request: Request) -> Response:
@@ -84,7 +85,7 @@ async def recommend_query(request: Request) -> Response:
     return await _recommend(request, ask_from_query(request.scope["query_string"], now), now)
 
 
-@router.post("/recommend", **operation(body=Ask, answer=Slate, problems=("invalid", "too-large")))
+@router.post("/recommend", **operation("recommend_by_body", body=Ask, answer=Slate))
 async def recommend_body(request: Request) -> Response:
     """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
     admit(request, "read")
@@ -92,7 +93,7 @@ async def recommend_body(request: Request) -> Response:
     return await _recommend(request, ask_from_body(raw, now), now)
 
 
-@router.get("/popular", **operation(parameters=FILTERS, answer=Slate, problems=("invalid",)))
+@router.get("/popular", **operation("popular_items", parameters=FILTERS, answer=Slate))
 async def popular(request: Request) -> Response:
     """Items that are popular now, the same for everybody."""
     admit(request, "read")
@@ -104,7 +105,7 @@ async def popular(request: Request) -> Response:
 
 @router.get(
     "/items/{item_id}/similar",
-    **operation(parameters={"n": FILTERS["n"]}, answer=Slate, problems=("invalid", "not-found")),
+    **operation("similar_items", parameters={"n": FILTERS["n"]}, answer=Slate, problems=("not-found",)),
 )
 async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from models.records import KINDS
-from service.http import Problem, identifier, operation
+from service.http import PastEvent, Problem, UserAnswer, identifier, operation
 from service.routes.common import admit, answer, context
 
 router = APIRouter(tags=["users"])
 
 
-@router.get("/users/{user_id}", **operation(problems=("unavailable",)))
+@router.get("/users/{user_id}", **operation("get_user", answer=UserAnswer, problems=("unavailable",)))
 async def get_user(request: Request) -> Response:
     """The user's last interactions, newest first; none for an unknown user."""
     admit(request, "read")
@@ -27,7 +27,7 @@ async def get_user(request: Request) -> Response:
             headers={"Retry-After": "5"},
         )
     events = [
-        {"item_id": item, "event_type": KINDS[kind], "timestamp": moment}
+        PastEvent(item, KINDS[kind], moment)
         for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True)
     ]
-    return answer({"user_id": user_id, "known": bool(events), "history": events})
+    return answer(UserAnswer(user_id, bool(events), events))

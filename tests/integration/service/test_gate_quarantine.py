@@ -10,6 +10,7 @@ import pytest
 from models.gate import GateState, Version
 from models.ledger.progress import Quarantined
 from models.records.control import Drop, Quarantine, Replay, decode_control
+from service.http import Proposal
 from service.routes.quarantine import proposed
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
@@ -78,7 +79,7 @@ def test_an_order_that_makes_no_sense_is_refused_with_a_reason(served: Served, t
 def test_after_a_rollback_for_harm_the_gate_proposes_a_quarantine() -> None:
     good, harmed = Version("5-1-ab", 5), GateState(recovering=True, rolled_back_at=50.0)
     assert proposed(GateState(), good, []) is None
-    assert proposed(harmed, good, []) == {"version": "5-1-ab", "since": 50.0}
+    assert proposed(harmed, good, []) == Proposal("5-1-ab", 50.0)
     assert proposed(harmed, None, []) is None
     assert proposed(harmed, good, [Quarantined("q0", 49.0, "v")]) is not None
     assert proposed(harmed, good, [Quarantined("q1", 51.0, "v", state="refused")]) is not None

@@ -28,6 +28,7 @@ from streaming.live import facts, histories
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.conftest import eventually
+from tests.support.oracles import described
 
 START = 1_700_000_000.0
 
@@ -111,7 +112,8 @@ class Served:
         self.app = app
         self.context = app.state.context
         self.base = base
-        self.http = httpx.Client(base_url=base, timeout=10.0)
+        # Every answer that a test gets must be one that the API's description promises.
+        self.http = httpx.Client(base_url=base, timeout=10.0, event_hooks={"response": [described.check]})
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET."""

@@ -40,6 +40,7 @@ SHARED = {
     "mapping": "the mapping of foreign records: the rule and its settings",
     "marks": "marks of changed rows: kernel and table",
     "model": "the model: as it learns, the route that describes the served one",
+    "openapi": "the API's description: how it is made, the command that prints it",
     "prequential": "test, then learn: kernel, recommender, evaluation of a log",
     "quarantine": "a stretch of the stream that is not learned: the rule, the order, the route, the command",
     "ranker": "what orders candidates: a kernel for untouched items, the part of the recommender that reads",

@@ -1,0 +1,242 @@
+"""The types of answers other than slates: what the API's description promises, and what the routes encode.
+
+Their names and docstrings are part of that description: the names are its component names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from models.gate import AuditRecord, GateState, Policy
+from models.ledger import Progress, Quarantined
+from models.statistics import Standing
+
+
+class Liveness(Struct):
+    """The process runs its event loop."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(Struct):
+    """Whether requests can be answered, and in words what is missing. `ok` is said of each part that is well."""
+
+    ready: bool
+    version: str | None
+    version_age_seconds: float | None
+    degraded: list[str]
+    kernels: str
+    redis: str
+    histories: str
+    items: str
+    kafka: str
+    served_version: str
+    keys: str
+
+
+class CatalogueItem(Struct, omit_defaults=True):
+    """An item with the facts that the shop gave. Absent facts are unknown; an item is available unless it says so."""
+
+    item_id: str
+    category: str | None = None
+    price: float | None = None
+    brand: str | None = None
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: float | None = None
+    available: bool = True
+    embedding: tuple[float, ...] | None = None
+
+
+class CataloguePage(Struct):
+    """One page of the catalogue. `next` is the `after` of the page that follows; null on the last page.
+
+    The first page names the categories.
+    """
+
+    items: list[CatalogueItem]
+    next: str | None
+    categories: list[str] | UnsetType = UNSET
+
+
+class ItemAnswer(Struct):
+    """An item: whether the model knows it, whether it may be shown, and the facts that the shop gave."""
+
+    item_id: str
+    learnt: bool
+    available: bool
+    category: str | UnsetType = UNSET
+    price: float | UnsetType = UNSET
+    brand: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    rating: float | UnsetType = UNSET
+    embedding: tuple[float, ...] | UnsetType = UNSET
+
+
+class ItemAccepted(Struct):
+    """The change of an item is in the topic."""
+
+    request_id: str
+    item_id: str
+    outcome: Literal["accepted"] = "accepted"
+
+
+class PastEvent(Struct):
+    """One interaction of a history; `timestamp` in epoch seconds."""
+
+    item_id: str
+    event_type: str
+    timestamp: float
+
+
+class UserAnswer(Struct):
+    """A user's last interactions, newest first."""
+
+    user_id: str
+    known: bool
+    history: list[PastEvent]
+
+
+class ErasureAccepted(Struct):
+    """The order is in the topic. `receipt` is the address that says when the erasure is done."""
+
+    erasure_id: str
+    receipt: str
+    status: Literal["accepted"] = "accepted"
+
+
+class ErasureReceipt(Struct):
+    """What an erasure removed. Times are epoch seconds.
+
+    `erased` when no newer version holds the user, `complete` when no version that may hold the user is kept any more.
+    """
+
+    erasure_id: str
+    status: Literal["accepted", "erased", "complete"]
+    requested_at: float | None
+    erased_at: float | None
+    removed: dict[str, int]
+    version: str | None
+    versions_that_may_hold_the_user: int | None
+    held_by: list[str]
+    not_erased: tuple[str, ...]
+
+
+class Score(Struct):
+    """Running scores of a contender: hit rate and mean reciprocal rank of recent tested events, and their total."""
+
+    hr: float
+    rr: float
+    n: int
+
+
+class ModelAnswer(Struct):
+    """The champion. Without one, only the first four members are there."""
+
+    version: str | None
+    degraded: list[str]
+    tables_bytes: int
+    head: str | None
+    sequence: int | UnsetType = UNSET
+    kind: Literal["base", "delta"] | UnsetType = UNSET
+    parent: str | UnsetType | None = UNSET
+    created_at: float | UnsetType = UNSET
+    age_seconds: float | UnsetType = UNSET
+    stale: bool | UnsetType = UNSET
+    schema_version: int | UnsetType = UNSET
+    schema: str | UnsetType = UNSET
+    served_by: str | UnsetType = UNSET
+    counts: dict[str, int] | UnsetType = UNSET
+    progress: Progress | UnsetType = UNSET
+    evidence: dict[str, Any] | UnsetType = UNSET
+    scores: dict[str, Score] | UnsetType = UNSET
+
+
+class GateAnswer(GateState, frozen=True, kw_only=True):
+    """The gate: mode, revision, champion (`serving`), challenger (`head`), reference, evidence, and policy in force.
+
+    Moments are in epoch seconds. docs/gate.md explains the words.
+    """
+
+    serving: str | None
+    head: str | None
+    reference: str | None
+    previous: str | None
+    numbers: dict[str, float | None]
+    evidence: Standing | None
+    next_tick_seconds: float
+    policy: Policy
+    policy_hash: str
+    store_error: str | None
+    load_error: str | None
+
+
+class GateChange(Struct):
+    """The decision on an operator's request, and the gate after it."""
+
+    action: str
+    reasons: tuple[str, ...]
+    detail: str
+    gate: GateAnswer
+
+
+class DecisionsPage(Struct):
+    """Decisions, newest first, as they were recorded. `next` is the `before` of the page that follows."""
+
+    decisions: list[AuditRecord]
+    next: str | None
+
+
+class Proposal(Struct):
+    """A quarantine that the gate proposes after a rollback: back to `version`; `since` in epoch seconds."""
+
+    version: str
+    since: float
+
+
+class QuarantinesAnswer(Struct):
+    """Stretches of the stream that are not learned, newest first, and the one that the gate proposes."""
+
+    quarantines: list[Quarantined]
+    proposed: Proposal | None
+
+
+class QuarantineOrdered(Struct):
+    """A quarantine is ordered; `version` is what the learned model returns to."""
+
+    quarantine: str
+    version: str
+    status: Literal["ordered"] = "ordered"
+
+
+class QuarantineSettled(Struct):
+    """The end of a quarantine is ordered."""
+
+    quarantine: str
+    status: Literal["replay ordered", "drop ordered"]
+
+
+__all__ = [
+    "CatalogueItem",
+    "CataloguePage",
+    "DecisionsPage",
+    "ErasureAccepted",
+    "ErasureReceipt",
+    "GateAnswer",
+    "GateChange",
+    "ItemAccepted",
+    "ItemAnswer",
+    "Liveness",
+    "ModelAnswer",
+    "PastEvent",
+    "Proposal",
+    "QuarantineOrdered",
+    "QuarantineSettled",
+    "QuarantinesAnswer",
+    "Readiness",
+    "Score",
+    "UserAnswer",
+]

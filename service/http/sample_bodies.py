@@ -1,0 +1,46 @@
+"""An example of each type of body, and of the answers that callers meet most. The API's description shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from models.records import ItemFacts
+from service.http.schemas import Ask, EventsAnswer, FreezeAsk, GateAsk, ModeAsk, SentEvent, Slate
+
+_REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
+
+EXAMPLES: Final[dict[type, dict[str, Any]]] = {
+    Ask: {"user_id": "ann", "n": 5, "exclude_seen": "purchased", "recent_items": ["teapot-1"]},
+    SentEvent: {
+        "event_type": "purchase",
+        "user_id": "ann",
+        "item_id": "teapot-1",
+        "timestamp": "2026-01-31T12:00:00Z",
+        "event_id": "order-1001-1",
+        "price": 24.9,
+        "quantity": 1,
+    },
+    ItemFacts: {"category": "tea", "price": 24.9, "brand": "Kyusu", "title": "Teapot", "tags": ["clay"]},
+    GateAsk: _REASON,
+    FreezeAsk: {**_REASON, "seconds": 7200},
+    ModeAsk: {**_REASON, "mode": "strict"},
+    Slate: {
+        "request_id": "5f0c9a8b7d6e5f4a",
+        "user_id": "ann",
+        "model_version": "12-9f3a",
+        "model_age_seconds": 0.8,
+        "served_by": "ranker",
+        "degraded": [],
+        "items": [{"item_id": "mug-3", "score": 2.31, "rank": 1, "source": "follows", "title": "Mug"}],
+    },
+    EventsAnswer: {
+        "request_id": "5f0c9a8b7d6e5f4a",
+        "accepted": 1,
+        "rejected": 0,
+        "unavailable": 0,
+        "outcomes": [{"index": 0, "outcome": "accepted"}],
+    },
+}
+"""One example of each type, as JSON."""
+
+__all__ = ["EXAMPLES"]
