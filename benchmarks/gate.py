@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.healing import healed_back
 from models.gate import Evidence, GateState, Policy, Version, decide
-from models.statistics import RECIPROCAL_BOUND, WINDOW, Comparison, Standing, log_evidence, radius
+from models.statistics import RECIPROCAL_BOUND, WHOLE, WINDOW, Comparison, Standing, log_evidence, radius
+from models.statistics.restarts import STEP, life, share
 
 SUMMARY = "false promotions, events to catch a bad model, how long a good one waits; 1,000 simulated runs each"
 
@@ -27,6 +29,7 @@ TOGETHER = 100  # runs held in memory
 LONG = 200_000  # events after which a difference counts as not found
 LONG_RUNS = 100
 FLIP = 1_000  # events between two turns of a drift
+LOOK = 50  # events between two decisions: a version a second
 POLICY = Policy()
 RATES = (50, 10)  # tested events a second: a busy shop, a small one
 
@@ -70,30 +73,75 @@ def bounds(differences: np.ndarray[Any, Any], alpha: float, bound: float) -> Bou
     return Bounds(np.maximum(-bound, (total - reach) / n), np.minimum(bound, (total + reach) / n))
 
 
+class Said(NamedTuple):
+    """What the bounds say at each look: (runs, looks) each, looks every LOOK events."""
+
+    worse_since_any: np.ndarray[Any, np.dtype[np.bool_]]
+    better_since_first: np.ndarray[Any, np.dtype[np.bool_]]
+    worse: np.ndarray[Any, np.dtype[np.bool_]]
+    as_good: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+def said(paths: Paths, alpha: float) -> Said:
+    """Compute what `models.gate.comparisons` concludes from `Comparison.since` at each look of every run at once."""
+    runs, events = paths.hit.shape
+    looks = np.arange(LOOK, events + 1, LOOK)
+    sums = [_at(values, looks) for values in (paths.hit, paths.reciprocal)]
+    squares = [_at(values**2, looks) for values in (paths.hit, paths.reciprocal.astype(np.float64))]
+    marks = range(STEP, events + 1, STEP)
+    worse_any = np.zeros((runs, len(looks)), bool)
+    open_, worse, good = ~worse_any, worse_any.copy(), worse_any.copy()
+    for mark in reversed(marks):
+        # Starts are looked through at each STEP, and this one is gone from the first of these at which it is too old.
+        alive = np.flatnonzero((looks > mark) & (looks // STEP * STEP - mark <= life(mark)))
+        if not len(alive):
+            continue
+        seen = slice(int(alive[0]), int(alive[-1]) + 1)
+        before, n, part = mark // LOOK - 1, looks[seen] - mark, share(mark) * alpha / 2
+        low, high = [], []
+        for total, square, bound in zip(sums, squares, (1.0, RECIPROCAL_BOUND), strict=True):
+            reach = radius(square[:, seen] - square[:, [before]], part, bound)
+            moved = total[:, seen] - total[:, [before]]
+            low.append((moved - reach) / n)
+            high.append((moved + reach) / n)
+        fell, held = (high[0] < 0) | (high[1] < 0), (low[0] > -MARGIN) & (low[1] > -MARGIN)
+        worse_any[:, seen] |= fell
+        worse[:, seen] |= open_[:, seen] & fell
+        good[:, seen] |= open_[:, seen] & held & ~fell
+        open_[:, seen] &= ~(fell | held)
+    hit, reciprocal = (Bounds(*(each[:, looks - 1] for each in found)) for found in both(paths, WHOLE * alpha))
+    fell = (hit.high < 0) | (reciprocal.high < 0)
+    held = (hit.low > -MARGIN) & (reciprocal.low > -MARGIN)
+    better = ((hit.low > 0) | (reciprocal.low > 0)) & ~fell
+    return Said(worse_any | fell, better, worse | (open_ & fell), good | (open_ & held & ~fell))
+
+
+def _at(values: np.ndarray[Any, Any], looks: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return values.cumsum(1, dtype=np.float64)[:, looks - 1]
+
+
 def both(paths: Paths, alpha: float) -> tuple[Bounds, Bounds]:
     """Compute the bounds of both measures; alpha is shared between them, as in `Comparison.bounds`."""
     return bounds(paths.hit, alpha / 2, 1.0), bounds(paths.reciprocal, alpha / 2, RECIPROCAL_BOUND)
 
 
 def superior(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell after each event whether the model is shown to be better."""
-    hit, reciprocal = both(paths, POLICY.alpha)
-    return ((hit.low > 0) | (reciprocal.low > 0)) & (hit.high >= 0) & (reciprocal.high >= 0)
+    """Tell at each look whether the model is shown to be better."""
+    found = said(paths, POLICY.alpha)
+    return found.better_since_first & ~found.worse_since_any
 
 
 def not_inferior(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell after each event whether the model is shown to be no worse by more than the margin."""
-    hit, reciprocal = both(paths, POLICY.alpha)
-    return (hit.low > -MARGIN) & (reciprocal.low > -MARGIN)
+    """Tell at each look whether the model is shown to be no worse by more than the margin."""
+    return said(paths, POLICY.alpha).as_good
 
 
 MARGIN = max(POLICY.margin, POLICY.margin_relative * HIT_RATE)
 
 
 def harmful(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell after each event whether there is a reason to roll back, by the bounds or by the crash test."""
-    hit, reciprocal = both(paths, POLICY.alpha_harm)
-    return (hit.high < 0) | (reciprocal.high < 0) | crashed(paths)
+    """Tell at each look whether there is a reason to roll back, by the bounds or by the crash test."""
+    return said(paths, POLICY.alpha_harm).worse | crashed(paths)[:, LOOK - 1 :: LOOK]
 
 
 def crashed(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -142,9 +190,9 @@ def turns(first: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.where((np.arange(EVENTS) // FLIP) % 2 == 0, first, -first)
 
 
-def first_time(said: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Count the events until the first yes of each run; infinite where there is none."""
-    return np.where(said.any(1), said.argmax(1) + 1.0, np.inf)
+def first_time(yes: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Count the events until the first yes of each run, which is asked every LOOK; infinite where there is none."""
+    return np.where(yes.any(1), (yes.argmax(1) + 1.0) * LOOK, np.inf)
 
 
 def until(random: np.random.Generator, rule: Callable[[Paths], Any], mean: float, events: int = LONG) -> dict[str, Any]:
@@ -168,13 +216,17 @@ def strict_waits(random: np.random.Generator, mean: float, rate: int) -> dict[st
     times = []
     for _ in range(LONG_RUNS // 10):
         paths = draw(random, 10, LONG, mean)
-        looks = np.arange(rate - 1, LONG, rate)
-        ready = (looks + 1 >= POLICY.least_tested) & ((looks + 1) / rate >= POLICY.dwell)
-        good, better = not_inferior(paths)[:, looks], superior(paths)[:, looks]
+        step = max(1, rate // LOOK)  # a slow shop is looked at each LOOK events, every few seconds
+        every = LOOK * step
+        events = np.arange(every, LONG + 1, every)
+        ready = (events >= POLICY.least_tested) & (events / rate >= POLICY.dwell)
+        found = said(paths, POLICY.alpha)
+        good = found.as_good[:, step - 1 :: step]
+        better = (found.better_since_first & ~found.worse_since_any)[:, step - 1 :: step]
         in_a_row = good.copy()
         for back in range(1, POLICY.passes):
             in_a_row[:, back:] &= good[:, :-back]
-        times.append(first_time((better | in_a_row) & ready))
+        times.append(first_time((better | in_a_row) & ready) * step / rate)
     seconds = np.concatenate(times)
     median = float(np.quantile(seconds, 0.5, method="higher"))
     return {"median_seconds": None if math.isinf(median) else median, "promoted": float(np.isfinite(seconds).mean())}
@@ -186,6 +238,8 @@ def agrees(random: np.random.Generator) -> int:
     comparison, serving, reference = Comparison("a"), Version("b", 2), Version("a", 1)
     for at in range(EVENTS):
         _follow(comparison, int(paths.hit[0, at]), float(paths.reciprocal[0, at]))
+        if (at + 1) % LOOK:
+            continue
         evidence = Evidence(serving, serving, reference, standing=Standing(reference=comparison))
         if decide(GateState(), evidence, POLICY, 0.0).action == "rollback":
             assert first_time(harmful(paths))[0] == at + 1
@@ -199,8 +253,7 @@ def _follow(comparison: Comparison, hit: int, reciprocal: float) -> None:
     comparison.right += hit > 0
     comparison.wrong += hit < 0
     comparison.others = max(HIT_RATE * (comparison.n % WINDOW + 1), comparison.wrong)  # type: ignore[assignment]
-    comparison.hit.add(hit)
-    comparison.reciprocal.add(reciprocal)
+    comparison.add_differences(hit, reciprocal)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -243,10 +296,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             "shadow_manual_frozen": "until an operator",
         },
         "decide_agrees_after_events": agrees(random),
+        "healed_back": healed_back(random, runs),
     }
 
 
 def harmful_on_average(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Use the bounds alone: under drift the crash test is about the moment, and is reported separately."""
-    hit, reciprocal = both(paths, POLICY.alpha_harm)
-    return (hit.high < 0) | (reciprocal.high < 0)
+    return said(paths, POLICY.alpha_harm).worse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from models.gate.evidence import Evidence, Policy
-from models.statistics import Comparison
+from models.statistics import WHOLE, Bounds, Comparison
 
 
 def against_reference(evidence: Evidence) -> Comparison | None:
@@ -28,28 +28,40 @@ def champion_against_reference(evidence: Evidence) -> Comparison | None:
     return found if (found.of, found.against) == (champion.id, reference.id) else None
 
 
+def latest(comparison: Comparison, policy: Policy, alpha: float) -> Bounds | None:
+    """The bounds since the latest moment from which on something is shown: worse, or no worse by the margin.
+
+    What older bounds show is about a longer time, and need no longer be so. None when no bounds show anything.
+    """
+    margin = comparison.margin(policy.margin, policy.margin_relative)
+    return next((each for each in comparison.since(alpha) if each.worse or each.above(margin)), None)
+
+
 def better(comparison: Comparison | None, policy: Policy) -> bool:
-    """Whether the model is shown to be better than the other.
+    """Whether the model is shown to be better than the other since the two are compared, and not to be worse lately.
 
     >>> better(None, Policy()), better(Comparison("a"), Policy())
     (False, False)
     """
-    return comparison is not None and comparison.n > 0 and comparison.bounds(policy.alpha).better
+    if comparison is None or not comparison.n or not comparison.bounds(WHOLE * policy.alpha).better:
+        return False
+    return not any(each.worse for each in comparison.since(policy.alpha))
 
 
 def as_good(comparison: Comparison | None, policy: Policy) -> bool:
-    """Whether the model is shown to be no worse than the other by more than the margin.
+    """Whether the model is shown to be no worse than the other by more than the margin, and not to be worse since.
 
     >>> as_good(None, Policy()), as_good(Comparison("a"), Policy())
     (False, False)
     """
     if comparison is None or not comparison.n:
         return False
-    return comparison.bounds(policy.alpha).above(comparison.margin(policy.margin, policy.margin_relative))
+    found = latest(comparison, policy, policy.alpha)
+    return found is not None and not found.worse
 
 
 def harmed(comparison: Comparison | None, policy: Policy) -> str:
-    """`harm` or `crash` when the model is shown to be worse than the other, "" otherwise.
+    """`harm` or `crash` when the model is shown to be worse than the other, and not to be no worse since; "" otherwise.
 
     >>> from models.statistics.confidence import Sums
     >>> worse = Comparison("a", hit=Sums(n=2_000, total=-300.0, variance=300.0), right=5, wrong=40)
@@ -59,11 +71,20 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
     """
     if comparison is None:
         return ""
-    if comparison.n and comparison.bounds(policy.alpha_harm).worse:
+    found = latest(comparison, policy, policy.alpha_harm) if comparison.n else None
+    if found is not None and found.worse:
         return "harm"
     certain = comparison.crashed() >= -math.log(policy.alpha_crash)
     # Where tastes drift, each model has minutes in which it is a little worse: the bounds have to judge those.
     return "crash" if certain and comparison.fallen >= policy.fall else ""
 
 
-__all__ = ["against_champion", "against_reference", "as_good", "better", "champion_against_reference", "harmed"]
+__all__ = [
+    "against_champion",
+    "against_reference",
+    "as_good",
+    "better",
+    "champion_against_reference",
+    "harmed",
+    "latest",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.gate.comparisons import latest
 from models.gate.evidence import Evidence, Policy
 from models.statistics import Comparison
 
@@ -30,8 +31,8 @@ def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
 
 
 def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
-    bounds = found.bounds(policy.alpha_harm)
-    return {
+    bounds, lately = found.bounds(policy.alpha_harm), latest(found, policy, policy.alpha_harm)
+    numbers = {
         f"{name}_n": float(found.n),
         f"{name}_hit": round(found.hit.mean, 6),
         f"{name}_hit_low": round(bounds.hit[0], 6),
@@ -40,6 +41,16 @@ def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
         f"{name}_reciprocal_high": round(bounds.reciprocal[1], 6),
         f"{name}_crash": round(found.crashed(), 3),
     }
+    if lately is not None and lately.n < found.n:
+        # The decision rests on these: they are about the events since something else was shown.
+        numbers |= {
+            f"{name}_recent_n": float(lately.n),
+            f"{name}_recent_hit_low": round(lately.hit[0], 6),
+            f"{name}_recent_hit_high": round(lately.hit[1], 6),
+            f"{name}_recent_reciprocal_low": round(lately.reciprocal[0], 6),
+            f"{name}_recent_reciprocal_high": round(lately.reciprocal[1], 6),
+        }
+    return numbers
 
 
 __all__ = ["measured"]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.gate.comparisons import against_champion, against_reference, as_good, champion_against_reference, harmed
+from models.gate.comparisons import (
+    against_champion,
+    against_reference,
+    as_good,
+    better,
+    champion_against_reference,
+    harmed,
+)
 from models.gate.evidence import Evidence, GateState, Policy, Version
 from models.gate.guards import Case, holding
 from models.gate.vocabulary import Action
@@ -184,14 +191,16 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
         return Verdict("hold", (why,))
     if now - state.promoted_at < policy.dwell:
         return Verdict("hold", ("dwelling",))
-    bounds, margin = found.bounds(policy.alpha), found.margin(policy.margin, policy.margin_relative)
-    if bounds.better:
+    if better(found, policy):
         return _replaced("superior", evidence)
-    if bounds.above(margin):
+    if as_good(found, policy):
         if state.passes + 1 >= policy.passes and _not_counted(state, evidence):
             return _replaced("not_inferior", evidence)
         return Verdict("hold", ("passing",), passing=True)
-    if now - state.promoted_at > policy.max_age and min(found.hit.mean, found.reciprocal.mean) >= -margin / 2:
+    if (
+        now - state.promoted_at > policy.max_age
+        and min(found.hit.mean, found.reciprocal.mean) >= -found.margin(policy.margin, policy.margin_relative) / 2
+    ):
         return _replaced("champion_old", evidence)
     return Verdict("hold", ("inconclusive",))
 

@@ -1,7 +1,7 @@
 """Paired numbers in; conclusions with bounds out."""
 
 from models.statistics.attribution import VERSIONS, Attribution
-from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Comparison, Standing, Window
+from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Bounds, Comparison, Standing, Window
 from models.statistics.confidence import radius
 from models.statistics.distributions import distance, stability
 from models.statistics.exposure import Exposed, Exposure
@@ -20,6 +20,7 @@ from models.statistics.metrics import (
 )
 from models.statistics.packed import CannotUnpack, pack, unpack
 from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion, Reservoir, asked
+from models.statistics.restarts import WHOLE, Start
 
 __all__ = [
     "DEPTH",
@@ -28,8 +29,10 @@ __all__ = [
     "RECIPROCAL_BOUND",
     "SHORTEST",
     "VERSIONS",
+    "WHOLE",
     "WINDOW",
     "Attribution",
+    "Bounds",
     "CannotUnpack",
     "Comparison",
     "Exposed",
@@ -38,6 +41,7 @@ __all__ = [
     "PastQuestion",
     "Reservoir",
     "Standing",
+    "Start",
     "Window",
     "asked",
     "coverage",

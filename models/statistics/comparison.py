@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
 from models.statistics import mcnemar as crash
-from models.statistics.confidence import Sums
+from models.statistics.confidence import Sums, interval
 from models.statistics.exposure import Exposed
+from models.statistics.restarts import STEP, WHOLE, Start, kept, shared
 
 DEPTH: Final = 20
 """Ranks that count, as in models/recommender/prequential.py."""
@@ -29,6 +31,8 @@ class Bounds(NamedTuple):
 
     hit: tuple[float, float]
     reciprocal: tuple[float, float]
+    n: int = 0
+    """Tested events that they are about."""
 
     @property
     def worse(self) -> bool:
@@ -58,6 +62,9 @@ class Comparison(msgspec.Struct):
         right: events of the current window that only this model hit.
         wrong: events of the current window that only the other hit.
         others: events of the current window that the other hit.
+        hit_squares: squares of the differences of hits.
+        reciprocal_squares: squares of the differences of reciprocal ranks.
+        starts: moments at which further sums began, oldest first.
 
     >>> comparison = Comparison("v1")
     >>> for rank, other in ((1, 0), (30, 2), (4, 4)):
@@ -77,6 +84,9 @@ class Comparison(msgspec.Struct):
     right: int = 0
     wrong: int = 0
     others: int = 0
+    hit_squares: int = 0
+    reciprocal_squares: float = 0.0
+    starts: list[Start] = []
 
     @property
     def n(self) -> int:
@@ -98,12 +108,44 @@ class Comparison(msgspec.Struct):
         self.right += own > others
         self.wrong += others > own
         self.others += others
-        self.hit.add(own - others)
-        self.reciprocal.add(own / max(rank, 1) - others / max(other, 1))
+        self.add_differences(own - others, own / max(rank, 1) - others / max(other, 1))
+
+    def add_differences(self, hit: int, reciprocal: float) -> None:
+        """Adds the differences of hit and reciprocal rank of a tested event."""
+        self.hit.add(hit)
+        reciprocal = self.reciprocal.add(reciprocal)
+        self.hit_squares += hit * hit
+        self.reciprocal_squares += reciprocal * reciprocal
+        if self.n % STEP == 0:
+            self.starts = kept([*self.starts, self._now()], self.n)
+
+    def _now(self) -> Start:
+        ranks = round(self.reciprocal.total, 6), round(self.reciprocal_squares, 6)
+        return Start(self.n, round(self.hit.total), self.hit_squares, *ranks)
 
     def bounds(self, alpha: float) -> Bounds:
-        """Returns the bounds of both measures, which share alpha."""
-        return Bounds(self.hit.interval(alpha / 2), self.reciprocal.interval(alpha / 2))
+        """Returns the bounds of both measures since the pair began, which share alpha."""
+        return Bounds(self.hit.interval(alpha / 2), self.reciprocal.interval(alpha / 2), self.n)
+
+    def since(self, alpha: float) -> Iterator[Bounds]:
+        """Yields the bounds of both measures since each moment at which sums began, the latest first.
+
+        The last ones are those since the pair began. All of them share alpha: they hold at all times together.
+        """
+        now = self._now()
+        for start, part in shared(self.starts):
+            n, each = now.n - start.n, part * alpha / 2
+            if n:
+                hits = interval(n, now.hit - start.hit, now.hit_squares - start.hit_squares, each)
+                ranks = interval(
+                    n,
+                    now.reciprocal - start.reciprocal,
+                    now.reciprocal_squares - start.reciprocal_squares,
+                    each,
+                    self.reciprocal.bound,
+                )
+                yield Bounds(hits, ranks, n)
+        yield self.bounds(WHOLE * alpha)
 
     def crashed(self) -> float:
         """Returns ln of the evidence that the other model is more often the only one to hit, in this window."""

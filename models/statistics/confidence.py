@@ -39,7 +39,7 @@ class Sums(msgspec.Struct):
 
     >>> sums = Sums()
     >>> for difference in (1.0, 0.0, -1.0, 1.0):
-    ...     sums.add(difference)
+    ...     _ = sums.add(difference)
     >>> sums.n, sums.total, sums.mean
     (4, 1.0, 0.25)
     """
@@ -54,16 +54,15 @@ class Sums(msgspec.Struct):
         """Mean difference, 0 without any."""
         return self.total / self.n if self.n else 0.0
 
-    def add(self, difference: float) -> None:
-        """Adds a difference, clipped to the bound.
+    def add(self, difference: float) -> float:
+        """Adds a difference, clipped to the bound, and returns it.
 
         Raises:
             ValueError: it is not finite, which is a defect of the caller.
 
         >>> sums = Sums(bound=0.5)
-        >>> sums.add(3.0)
-        >>> sums.total
-        0.5
+        >>> sums.add(3.0), sums.total
+        (0.5, 0.5)
         """
         if not math.isfinite(difference):
             raise ValueError(f"a difference of {difference} can't be compared")
@@ -72,6 +71,7 @@ class Sums(msgspec.Struct):
         self.variance += (clipped - self.mean) ** 2
         self.n += 1
         self.total += clipped
+        return clipped
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Returns lower and upper bound of the mean; the whole range without differences.
@@ -91,8 +91,21 @@ def interval(n: int, total: float, variance: float, alpha: float, bound: float =
     """Computes the bounds of `Sums.interval`, never wider than the range of a clipped difference."""
     if n == 0:
         return -bound, bound
-    reach = float(radius(variance, alpha, bound))
+    reach = _reach(variance, alpha, bound)
     return max(-bound, (total - reach) / n), min(bound, (total + reach) / n)
+
+
+def _reach(variance: float, alpha: float, bound: float) -> float:
+    """Computes `radius` of one number, some ten times as fast.
+
+    >>> _reach(200.0, 0.05, 1.0) == float(radius(200.0, 0.05)), _reach(0.1, 0.01, 0.5) == float(radius(0.1, 0.01, 0.5))
+    (True, True)
+    """
+    floor = FLOOR * bound * bound
+    v = max(variance, floor)
+    level = STITCH * math.log(math.log(2.0 * v / floor)) + _OFFSET - math.log(alpha)
+    term = _K2 * 2.0 * bound * level
+    return math.sqrt(_K1 * _K1 * v * level + term * term) + term
 
 
 def radius(variance: Any, alpha: float, bound: float = 1.0) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from models.gate import Evidence, GateState, Policy, Version, decide
 from models.statistics.comparison import Bounds, Comparison, Standing, Window
 from models.statistics.confidence import Sums, radius
+from models.statistics.restarts import WHOLE
 
 POLICY = Policy()
 OLD, NEW, NEWEST = Version("old", 1), Version("new", 2), Version("newest", 3)
@@ -33,15 +34,17 @@ def compared(n: int, against: str = "old", hits: int = 0, **totals: float) -> Co
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_two_measures_share_one_alpha(alpha: float) -> None:
     comparison = compared(4_000, hit=60.0, reciprocal=-30.0)
-    shared = Bounds(comparison.hit.interval(alpha / 2), comparison.reciprocal.interval(alpha / 2))
+    shared = Bounds(comparison.hit.interval(alpha / 2), comparison.reciprocal.interval(alpha / 2), 4_000)
     assert comparison.bounds(alpha) == shared
     assert shared.hit != comparison.hit.interval(alpha)
     assert shared.reciprocal != comparison.reciprocal.interval(alpha)
+    # The sequences that begin while the pair lasts have the rest.
+    assert list(comparison.since(alpha)) == [comparison.bounds(WHOLE * alpha)]
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_what_one_measure_alone_would_call_harm_is_none_while_the_two_share_an_alpha(measure: str) -> None:
-    alone, together = (float(radius(SPREAD, alpha)) for alpha in (POLICY.alpha_harm, POLICY.alpha_harm / 2))
+    alone, together = (float(radius(SPREAD, WHOLE * POLICY.alpha_harm * part)) for part in (1.0, 0.5))
     assert alone < together
 
     def reasons(loss: float) -> tuple[str, ...]:
@@ -54,7 +57,7 @@ def test_what_one_measure_alone_would_call_harm_is_none_while_the_two_share_an_a
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_strict_needs_the_same_of_what_it_calls_superior(measure: str) -> None:
-    alone, together = (float(radius(SPREAD, alpha)) for alpha in (POLICY.alpha, POLICY.alpha / 2))
+    alone, together = (float(radius(SPREAD, alpha)) for alpha in (WHOLE * POLICY.alpha, WHOLE * POLICY.alpha / 2))
     strict = GateState(mode="strict", promoted_at=-100.0)
 
     def reason(gain: float) -> str:
@@ -106,7 +109,7 @@ def test_no_worse_so_far_is_not_shown_to_be_no_worse() -> None:
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_lower_bound_of_each_measure_is_held_against_the_margin(measure: str) -> None:
     """A hair inside the margin it passes, a hair outside it does not, however good the other measure looks."""
-    reach = float(radius(SPREAD, POLICY.alpha / 2))
+    reach = float(radius(SPREAD, WHOLE * POLICY.alpha / 2))
     n = int(1.5 * reach * BOUND[measure] / POLICY.margin)
     other = next(each for each in MEASURES if each != measure)
     strict = GateState(mode="strict", promoted_at=-100.0)
