@@ -33,6 +33,7 @@ def warm() -> None:
     own.learn_events([_Event(), _Event()], [1.5e9, 1.5e9])
     own.rank(["item"], [1.5e9], [0], 1.5e9)
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
+    own.remove("item", ["item"])
     locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 

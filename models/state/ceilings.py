@@ -92,14 +92,18 @@ class Ceilings:
         return True
 
     def _evict(self, space: str) -> None:
-        rows = np.fromiter(sorted(self._state.keys[space].rows.values()), np.int32, len(self._state.keys[space]))
-        self._release_first(space, rows)
+        known = self._state.keys[space].rows
+        self._release_first(space, np.sort(np.fromiter(known.values(), np.int32, len(known))))
 
     def _release_first(self, space: str, rows: Array) -> None:
         """Release one chunk of `rows`: untouched items by arrival, then the least popular; the idlest users."""
         keys = self._state.keys[space]
         chunk = max(1, keys.space.ceiling // CHUNK)
-        idle = rows[np.lexsort([order[rows] for order in self._activity(space)])[:chunk]]
+        activity = self._activity(space)
+        if len(rows) > chunk:  # only those that can be among the first: sorting a million takes half a second
+            last = activity[-1][rows]
+            rows = rows[last <= np.partition(last, chunk - 1)[chunk - 1]]
+        idle = rows[np.lexsort([order[rows] for order in activity])[:chunk]]
         self.release(space, [keys.ids[row] or "" for row in idle])
         self._count(_EVICTED[space], len(idle))
 

@@ -9,15 +9,13 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 
 from models.arrays import Array
+from models.kernels.core.sweep import sweep
 from models.state.keys import KeyChanges, Keys
 from models.state.table_data import TableData, write_rows
 from models.state.tables import MODEL, Schema
 
 GROWTH: Final = 1.5
 """Factor by which arrays grow: each row is copied less than three times over the life of a table."""
-
-SWEPT: Final = 1 << 20
-"""Rows of a column swept at once. numpy keeps the interpreter meanwhile, some 2 ms, and makes a copy of their size."""
 
 
 class TableChanges(NamedTuple):
@@ -97,14 +95,14 @@ class State:
         return rows
 
     def _sweep(self, space: str, rows: Array) -> None:
-        removed = np.zeros(self.keys[space].capacity + 1, bool)  # the last entry answers for -1, "no reference"
-        removed[rows] = True
+        removed = np.zeros(self.keys[space].capacity, np.uint8)
+        removed[rows] = 1
         for data in self.tables.values():
             used = self.keys[data.table.keys].capacity * data.table.width
             for column in data.table.columns:
-                if column.refers == space:
-                    for start in range(0, used, SWEPT):
-                        _sweep(data, data.columns[column.name][start : min(start + SWEPT, used)], start, removed)
+                if column.refers == space and used:
+                    values = data.columns[column.name][:used]
+                    sweep(values.reshape(-1), removed, data.marks.array, values.size // used)
 
     def _clear(self, space: str, rows: Array) -> None:
         for data in self.tables.values():
@@ -185,14 +183,6 @@ class State:
                 sha.update(f"{name}.{column}".encode())
                 sha.update(np.ascontiguousarray(values[:rows]).tobytes())
         return sha.hexdigest()
-
-
-def _sweep(data: TableData, values: Array, first: int, removed: Array) -> None:
-    """Set to -1 every reference in `values`, rows of a column of `data` from row `first` on, to a removed row."""
-    hits = np.flatnonzero(removed[values])
-    if hits.size:
-        values.reshape(-1)[hits] = -1
-        data.mark(np.unique(hits // (values.size // len(values)) + first).astype(np.int32))
 
 
 def _slots(rows: Array, width: int) -> Array:

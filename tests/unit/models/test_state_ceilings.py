@@ -56,3 +56,19 @@ def test_counts_are_halved_in_time_and_the_next_version_carries_that() -> None:
     assert (counts[others] == before[others] // 2).all()
     follower.apply(state.cut())
     assert follower.digest() == state.digest()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_those_are_evicted_that_come_first_when_all_are_sorted(seed: int) -> None:
+    """Also where many are equally popular: then the one that arrived first goes, and of those the lowest row."""
+    state, rng = new_state(RecommenderOptions(items=320, users=10)), np.random.default_rng(seed)
+    for number in range(320):
+        state.add("item", f"item{number}")
+    state.tables["item_stats"].columns["key"][:320, 2] = rng.integers(0, 4, 320)
+    state.tables["item_fresh"].columns["arrived"][:320] = rng.integers(0, 3, 320)
+    key, arrived = state.tables["item_stats"].columns["key"][:320, 2], state.tables["item_fresh"].columns["arrived"]
+    expected = sorted(range(320), key=lambda row: (key[row], arrived[row], row))[:20]
+    assert Ceilings(state, Limits()).room("ann", "new", pending=False)
+    assert [f"item{row}" for row in range(320) if f"item{row}" not in state.keys["item"].rows] == [
+        f"item{row}" for row in sorted(expected)
+    ]

@@ -135,8 +135,7 @@ def test_a_state_is_copied_in_slices(monkeypatch):
     assert twin.add("item", "new") == state.add("item", "new")
 
 
-def test_references_are_swept_slice_by_slice(monkeypatch):
-    monkeypatch.setattr("models.state.state.SWEPT", 5)
+def test_references_to_removed_rows_are_swept_and_the_next_cut_carries_that():
     state, follower = State(SCHEMA), State(SCHEMA)
     for key in ("tea", "cup", "pot"):
         row = state.add("item", key)
