@@ -29,6 +29,7 @@ from streaming.kafka import (
     TopicMissing,
     TopicRecreated,
     client_arguments,
+    naming_unreached,
     open_client,
     trouble,
 )
@@ -98,6 +99,7 @@ class KafkaSource:
         self._members: dict[str, Any] = {}
         self._mirror_lock = threading.Lock()
         self.mirror_failures = 0
+        self._consumer: Any = None
         # Without a group, so that a lost group coordinator cannot delay a poll.
         self._consumer = self._call(lambda: self._client("sluicegate-source", None))
         read_batches_compiled(self._consumer)
@@ -131,7 +133,10 @@ class KafkaSource:
         try:
             return call()
         except kafka_errors.KafkaError as error:
-            raise trouble(error, self._settings.bootstrap) from error
+            found = trouble(error, self._settings.bootstrap)
+            if isinstance(found, BrokerAway) and self._consumer is not None:
+                found = naming_unreached(found, self._consumer, self._settings.bootstrap.split(","))
+            raise found from error
 
     def cluster_id(self) -> str:
         """Id of the cluster, as its brokers report it."""

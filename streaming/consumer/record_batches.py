@@ -230,7 +230,7 @@ def _headers(data: bytes, at: int) -> tuple[tuple[tuple[str, bytes | None], ...]
         length, at = _number(data, at)
         if length < 0:
             raise MalformedBatch("a header without a name")
-        name, at = data[at : at + length].decode(), at + length
+        name, at = data[at : at + length].decode(errors="replace"), at + length
         length, at = _number(data, at)
         found.append((name, data[at : at + length] if length >= 0 else None))
         at += max(length, 0)

@@ -1,6 +1,6 @@
 """Opens clients of Kafka, names their errors, creates topics and writes records. Stage 0."""
 
-from streaming.kafka.client import address_text, client_arguments, open_client, unreachable
+from streaming.kafka.client import address_text, client_arguments, naming_unreached, open_client, unreachable
 from streaming.kafka.errors import (
     UNREADABLE,
     BrokerAway,
@@ -55,6 +55,7 @@ __all__ = [
     "client_arguments",
     "ensure_topics",
     "is_backfill",
+    "naming_unreached",
     "open_client",
     "parted",
     "topic_options",

@@ -18,7 +18,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile, hopeless
-from streaming.kafka.internals import open_watched
+from streaming.kafka.internals import known_brokers, open_watched
 from streaming.kafka.tokens import Tokens
 from streaming.settings import KafkaSettings
 
@@ -31,6 +31,9 @@ PROBE: Final = 5.0
 
 ADVERTISED_PROBE: Final = 2.0
 """Seconds one attempt to connect to an address that a broker advertises may take."""
+
+NAMED: Final = 3
+"""Brokers that an error names, at most: each is tried first, and that may take its time."""
 
 PAUSE: Final = 0.2
 """Seconds between two rounds of attempts."""
@@ -126,9 +129,12 @@ def _check_advertised(brokers: Sequence[tuple[str, int]], arguments: dict[str, A
     servers = arguments["bootstrap_servers"]
     if not brokers or any(address_text(*each) in servers for each in brokers):
         return
-    unreached = {address_text(*each): error for each in brokers if (error := unreachable(*each)) is not None}
-    if len(unreached) < len(brokers):
-        return
+    unreached = {}
+    for each in brokers:
+        error = unreachable(*each)
+        if error is None:
+            return
+        unreached[address_text(*each)] = error
     names = ", ".join(f"{name} ({error})" for name, error in unreached.items())
     raise BrokerAway(
         f"the broker at {','.join(servers)} answers, and names itself {names} (its advertised.listeners), where this "
@@ -136,6 +142,27 @@ def _check_advertised(brokers: Sequence[tuple[str, int]], arguments: dict[str, A
         "here, or make that name known here",
         "connection",
     )
+
+
+def naming_unreached(away: BrokerAway, client: Any, servers: Sequence[str]) -> BrokerAway:
+    """The same error, which also names brokers that cannot be reached at the address by which they name themselves.
+
+    Args:
+        away: Trouble with a broker, after one was found.
+        client: The consumer, producer or admin client that met it.
+        servers: The addresses that we were given, host:port; the text of the error names these.
+    """
+    unreached = []
+    for host, port in known_brokers(client):
+        name = address_text(host, port)
+        if name not in servers and (why := unreachable(host, port)) is not None:
+            unreached.append(f"{name} ({why})")
+            if len(unreached) == NAMED:
+                break
+    if not unreached:
+        return away
+    names = ", ".join(unreached)
+    return BrokerAway(f"{away}. A broker names itself (advertised.listeners) and is not reached: {names}", away.kind)
 
 
 def address_text(host: str, port: int) -> str:

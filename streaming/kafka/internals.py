@@ -78,6 +78,7 @@ USED: Final[tuple[Internal, ...]] = (
     Internal(_MANAGER, "get_connection", _OPENING),
     Internal(_MANAGER, "bootstrapped", _OPENING),
     Internal(_MANAGER, "cluster", _ADVERTISED),
+    Internal("kafka.KafkaConsumer", "_client", _ADVERTISED),
     Internal("kafka.cluster.ClusterMetadata", "brokers", _ADVERTISED),
     Internal(_MANAGER, "close", _OPENING),
     Internal(_CONNECTION, "init_future", _OPENING),
@@ -211,6 +212,11 @@ def open_watched(
         _close_unused(opened)
         raise
     return opened
+
+
+def known_brokers(client: Any) -> list[tuple[str, int]]:
+    """Host and port of each broker as the brokers name themselves; none before the first answer."""
+    return [(each.host, each.port) for each in client._client._manager.cluster.brokers()]
 
 
 def _close_unused(client: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,33 @@ from streaming.consumer import KafkaSource
 from streaming.jobs.redrive import letters
 from streaming.kafka import BrokerAway, EventProducer, ensure_topics
 from streaming.settings import Settings, load_settings
+
+
+def test_a_name_that_is_lost_later_is_named_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"kafka.shop.test"}
+    resolve = socket.getaddrinfo
+
+    def resolved(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "kafka.shop.test":
+            if host not in known:
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            host = "127.0.0.1"
+        return resolve(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    port = embedded.free_port()
+    with embedded.broker(tmp_path, port, advertised=f"kafka.shop.test:{port}") as child:
+        environ = {"SLUICEGATE_KAFKA__BOOTSTRAP": child.address, "SLUICEGATE_KAFKA__REQUEST_TIMEOUT": "1"}
+        settings = load_settings(None, environ)
+        ensure_topics(settings)
+        with KafkaSource(settings, ["events"]) as source:
+            source.assign({})
+            known.clear()
+            child.stop()
+            with pytest.raises(
+                BrokerAway, match=rf"not reached: kafka\.shop\.test:{port} \(this name does not resolve"
+            ):
+                source.end_offsets()
 
 
 @pytest.fixture(params=["kafka-internal.shop.invalid:9092", "127.0.0.1:1"])

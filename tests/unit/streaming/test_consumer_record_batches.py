@@ -288,5 +288,13 @@ def test_hundreds_of_megabytes_in_one_cost_no_more_memory_than_a_poll_may_have()
     assert peak < 120 << 20
 
 
+def test_a_header_whose_name_is_no_text_stops_nothing():
+    consumer = Consumer()
+    data = written([(0, b"k", b"v", [("name", b"b")])], 7)
+    consumer.fetched(summed(data.replace(b"name", b"na\xffe")), 7)
+    (record,) = consumer.poll()
+    assert (record.value, record.headers) == (b"v", (("na\ufffde", b"b"),))
+
+
 def test_a_client_without_that_method_stays_as_it_is():
     assert not read_batches_compiled(object())
