@@ -17,6 +17,7 @@ from streaming.files.layout import (
     named,
     why_missing,
 )
+from streaming.files.presets import suiting
 from streaming.files.rows import Batch, RowFile
 from streaming.files.source import FileError
 from streaming.files.survey import Survey
@@ -46,7 +47,9 @@ class Columns:
             fields = {field: text for field, text in fields.items() if Path(text).among(names) != []}
         missing = missing_in(fields, layout) if required is None else [f for f in required if f not in fields]
         if missing and rows.columns is not None:
-            raise FileError(why_missing(str(rows.path), names, missing, fields.values()))
+            name = suiting(names) if not layout.fields else ""
+            preset = f". It looks like an export of {name}: try --preset {name}" if name else ""
+            raise FileError(why_missing(str(rows.path), names, missing, fields.values()) + preset)
         if rows.columns is None:
             fields = _with_alternatives(fields, layout)
         numbers = [doc.get(fields[f].strip('[]"')) for doc in sample for f in _NUMBERS if f in fields]
@@ -136,8 +139,8 @@ class Columns:
             self._keys_of, self._names = documents, set().union(*documents)
         return self._names
 
-    def facts_at(self, batch: Batch, place: int, wanted: Sequence[str]) -> dict[str, Any]:
-        """Item facts of one row."""
+    def facts_at(self, batch: Batch, place: int, wanted: Sequence[str], line: int = 0) -> dict[str, Any]:
+        """Item facts of one row, of this line of the list that it holds."""
         found: dict[str, Any] = {}
         for field in wanted:
             path = self.mapping.paths.get(field)
@@ -146,7 +149,7 @@ class Columns:
             if batch.columns is not None and path.name in batch.columns:
                 value = batch.columns[path.name][place]
             else:
-                value = path.find(batch.documents[place] if batch.columns is None else _row_at(batch, place))
+                value = path.find(batch.documents[place] if batch.columns is None else _row_at(batch, place), line)
             if value is not None and value is not MISSING and (value := self._readers[field](value)) is not None:
                 found[field] = value
         return found

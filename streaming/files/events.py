@@ -131,6 +131,8 @@ class _Ids:
             self._before, self._twins = twins, {}
         if count:
             name = f"{name}:{count + 1}"
+        if len(raw) < 3:  # an empty object, which is no event
+            return raw
         return raw[:-1] + b',"event_id":"' + name.encode() + b'"}'
 
 
@@ -183,7 +185,7 @@ class _Reading:
         for field, value in self._layout.constants.items():
             if field not in columns and field != "event_type":
                 columns[field] = [value] * count
-        return self._decoded(batch, places, columns, refused)
+        return self._decoded(batch, places, lines, columns, refused)
 
     def _set_aside(self, batch: Batch, places: Sequence[int], columns: dict[str, list[Any]]) -> dict[int, str]:
         """Takes values out that cannot be used; why there can be no event, by its number."""
@@ -231,7 +233,12 @@ class _Reading:
         return found
 
     def _decoded(
-        self, batch: Batch, places: Sequence[int], columns: dict[str, list[Any]], refused: dict[int, str]
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        lines: Sequence[int] | None,
+        columns: dict[str, list[Any]],
+        refused: dict[int, str],
     ) -> list[Outcome]:
         wanted: Sequence[int] = range(len(places))
         types = columns["event_type"]
@@ -252,7 +259,7 @@ class _Reading:
         decoded = decode_many(raws, self._rules, left_out)
         if left_out:
             self._find_left_out(batch, places, wanted, columns, decoded)
-        found = self._outcomes(batch, places, wanted, decoded, raws, columns)
+        found = self._outcomes(batch, places, lines, wanted, decoded, raws, "event_id" in columns)
         if len(wanted) == len(places):
             return found
         others: list[Outcome] = []
@@ -320,14 +327,14 @@ class _Reading:
         self,
         batch: Batch,
         places: Sequence[int],
+        lines: Sequence[int] | None,
         wanted: Sequence[int],
         decoded: list[Event | Rejection],
         raws: list[bytes],
-        columns: dict[str, list[Any]],
+        own_ids: bool,
     ) -> list[Outcome]:
         survey, seen = self._survey, self._seen
         found: list[Outcome] = []
-        own_ids = "event_id" in columns
         moments: list[float] = []
         for at, event, raw in zip(wanted, decoded, raws, strict=True):
             place = places[at]
@@ -343,7 +350,7 @@ class _Reading:
                 found.append(Shown(line, event, None))
                 continue
             seen.add(item)
-            facts = self._known(batch, place, item)
+            facts = self._known(batch, place, 0 if lines is None else lines[at], item)
             if not survey.sample:
                 survey.sample = {"line": line, "event": event, "facts": facts}
             found.append(Shown(line, event, facts))
@@ -386,7 +393,7 @@ class _Reading:
                 return NO_TYPE
         return word
 
-    def _known(self, batch: Batch, place: int, item_id: str) -> ItemFacts | None:
+    def _known(self, batch: Batch, place: int, line: int, item_id: str) -> ItemFacts | None:
         """The listed facts of the item, completed by those of the row; None when there are none.
 
         Facts of the row that cannot be used are left out: the event still counts.
@@ -394,7 +401,7 @@ class _Reading:
         listed = self._items.get(item_id)
         if self._items and not self._survey.listed_example[0]:
             self._survey.listed_example = (next(iter(self._items)), item_id)
-        found = self._reader.facts_at(batch, place, SHOWN_FACTS)
+        found = self._reader.facts_at(batch, place, SHOWN_FACTS, line)
         own = facts_of(batch.lines[place], item_id, found, SHOWN_FACTS, self._survey) if found else _NOTHING
         facts = own if isinstance(own, ItemFacts) else _NOTHING
         if listed is not None:

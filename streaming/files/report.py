@@ -134,7 +134,7 @@ def _on_types(survey: Survey, layout: Layout) -> str:
 
 
 def _on_preset(survey: Survey, layout: Layout) -> str:
-    name = "" if layout.preset else suiting([*survey.unused, *survey.fields.values()])
+    name = "" if layout.preset else suiting(survey.names)
     return f"this looks like an export of {name}: --preset {name} knows its fields and types" if name else ""
 
 

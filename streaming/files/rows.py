@@ -124,7 +124,8 @@ class RowFile:
                 why = str(error)
             first, last = dialect.line + before, dialect.line + reader.line_num - 1
             before = reader.line_num
-            if not why and last - first + 1 == len(rows) and set(map(len, rows)) <= {len(dialect.columns)}:
+            whole = not why and last - first + 1 == len(rows) and set(map(len, rows)) <= {len(dialect.columns)}
+            if whole and all(map(any, rows)):
                 yield _of_cells(dialect.columns, range(first, last + 1), rows, [])
             else:
                 yield _checked(dialect.columns, first, rows, [Bad(last, why)] if why else [])
