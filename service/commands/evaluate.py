@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from service.cli.arguments import Decimal, Encoding, PresetName, Zone, facts_of, layout_of, pairs, types_of
+from service.cli.arguments import Decimal, Encoding, HashIds, PresetName, Zone, facts_of, layout_of, pairs, types_of
 from service.cli.errors import broken
 from service.cli.progress_bar import Show, progress
 from streaming.files import FileError, Layout, as_document, columns_in, report
@@ -60,6 +60,7 @@ def evaluate(
     decimal: Decimal = None,
     encoding: Encoding = None,
     preset: PresetName = None,
+    hash_ids: HashIds = None,
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
@@ -99,7 +100,7 @@ def evaluate(
     settings = load_settings(config, os.environ)
     types = types_of(type_map, settings)
     layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
-    layout = layout_of(layout, preset, zone, decimal, encoding)
+    layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     plan = Plan(k, every, settings.recommender.seed if seed is None else seed)
     names = [name for word in contenders or [] for name in word.split(",") if name]
     try:

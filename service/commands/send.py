@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from service.cli.arguments import Decimal, Encoding, PresetName, Zone, facts_of, layout_of, pairs, types_of
+from service.cli.arguments import Decimal, Encoding, HashIds, PresetName, Zone, facts_of, layout_of, pairs, types_of
 from service.cli.errors import broken
 from streaming.files import FileError, Layout, as_document
 from streaming.files import report as report_of
@@ -57,6 +57,7 @@ def send(
     decimal: Decimal = None,
     encoding: Encoding = None,
     preset: PresetName = None,
+    hash_ids: HashIds = None,
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
@@ -80,7 +81,7 @@ def send(
     settings = load_settings(config, os.environ)
     types = types_of(type_map, settings)
     layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
-    layout = layout_of(layout, preset, zone, decimal, encoding)
+    layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     try:
         facts = facts_of(items, layout=layout)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)

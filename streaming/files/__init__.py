@@ -6,7 +6,7 @@ from streaming.files.item_facts import read_items
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout
 from streaming.files.presets import presets, with_preset
 from streaming.files.report import advice, as_document, report
-from streaming.files.rows import Bad, Row, RowFile
+from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
 from streaming.files.survey import RowRefused, Survey
 
@@ -29,6 +29,7 @@ __all__ = [
     "flags",
     "identity",
     "presets",
+    "raw_records",
     "read_events",
     "read_items",
     "report",

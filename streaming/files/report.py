@@ -33,7 +33,8 @@ def report(survey: Survey, layout: Layout) -> str:
         lines.append(f"  types: {_types(survey)}")
         lines.append(f"  times: {_moment(survey.earliest)} to {_moment(survey.latest)}")
     facts = ", ".join(f"{name} {count:,}" for name, count in survey.facts.items())
-    lines.append(f"  facts of {survey.items:,} items" + (f": {facts}" if facts else ""))
+    if survey.items or not survey.form.startswith("records"):
+        lines.append(f"  facts of {survey.items:,} items" + (f": {facts}" if facts else ""))
     if survey.listed:
         lines.append(f"  {survey.listed_found:,} of {survey.listed:,} items of the file about items occur")
     for name, count in survey.left_out.most_common():
@@ -110,7 +111,7 @@ def _sample(survey: Survey) -> str:
 
 
 def _types(survey: Survey) -> str:
-    spelled = ", ".join(f"{word!r} {count:,}" for word, count in survey.types.most_common(_SHOWN))
+    spelled = ", ".join(f"{word!r} {count:,}" for word, count in survey.types.most_common(_SHOWN)) or "by the mapping"
     ours = ", ".join(f"{count:,} {kind}" for kind, count in sorted(survey.by_type.items()))
     return f"{spelled}, read as {ours}"
 
@@ -129,6 +130,8 @@ def _on_types(survey: Survey, layout: Layout) -> str:
     })
     if not unknown or layout.unknown_type is not None:
         return ""
+    if survey.form.startswith("records"):
+        return f"no type of ours is called {', '.join(map(repr, unknown))}: add them to the mapping's types"
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in unknown)
     return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} (ours: {', '.join(KINDS)}, {NO_TYPE})"
 

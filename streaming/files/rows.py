@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from models.records import written
 from streaming.files import json_rows
 from streaming.files.csv_dialect import CELL, Dialect, dialect_of
 from streaming.files.source import BROKEN, FileError, Source
@@ -188,6 +189,25 @@ class RowFile:
         self._source.close()
 
 
+def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """Each record of a file as JSON, with its line: lines of NDJSON as they are, rows and objects of others as objects.
+
+    Raises:
+        FileError: The file as a whole cannot be used.
+    """
+    source = Source(path, encoding)
+    if json_rows.is_lines(source.head):
+        with source:
+            for number, line in enumerate(io.BufferedReader(source, _BLOCK), 1):
+                if line.strip():
+                    yield number, line.strip()
+        return
+    source.close()
+    with RowFile(path, encoding) as rows:
+        for row in rows:
+            yield row.line, row.reason.encode() if isinstance(row, Bad) else written(row.fields)
+
+
 def _line_of(each: Row | Bad) -> int:
     return each.line
 
@@ -240,4 +260,4 @@ def _of_json(found: Iterator[json_rows.Found]) -> Iterator[Batch]:
         )
 
 
-__all__ = ["Bad", "Batch", "FileError", "Row", "RowFile"]
+__all__ = ["Bad", "Batch", "FileError", "Row", "RowFile", "raw_records"]

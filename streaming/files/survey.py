@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from models.records import NO_ZONE, Notes
+from models.records import KINDS, NO_ZONE, Event, Notes, Rejection
 
 EXAMPLES: Final = 20
 """Refused lines that are kept one by one; the rest is counted."""
@@ -101,6 +101,21 @@ class Survey:
         bisect.insort(self.refusals, refused)
         del self.refusals[EXAMPLES:]
         return refused
+
+    def see(self, line: int, answer: Event | Rejection | None, now: float) -> None:
+        """Count what became of one record of a topic."""
+        self.rows += 1
+        if answer is None:
+            self.passed += 1
+        elif isinstance(answer, Rejection):
+            self.refuse(line, str(answer))
+        else:
+            self.events += 1
+            self.by_type[KINDS[answer.kind]] += 1
+            self.earliest, self.latest = min(self.earliest, answer.timestamp), max(self.latest, answer.timestamp)
+            self.ahead += answer.timestamp > now
+            if not self.sample:
+                self.sample = {"line": line, "event": answer, "facts": None}
 
     def leave_out(self, name: str, line: int, found: object) -> None:
         """Count an optional field that cannot be used."""
