@@ -122,7 +122,10 @@ class Slate(Struct):
 
 
 class EventOutcome(Struct, omit_defaults=True):
-    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable."""
+    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
+
+    `left_out` names optional fields that could not be used: the event counts without them.
+    """
 
     index: int
     outcome: str
@@ -130,6 +133,7 @@ class EventOutcome(Struct, omit_defaults=True):
     path: str = ""
     expected: str = ""
     found: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class EventsAnswer(Struct):

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from models.records.events import Event, EventRules, decode
 from service.commands import send
 from streaming.consumer.consumer import KafkaSource
-from streaming.files.events import Layout
+from streaming.files import Layout
 from streaming.jobs.send import Options, Sender, load_state, state_path
 from streaming.kafka.errors import BrokerAway
 from streaming.kafka.producer import EventProducer

@@ -67,9 +67,34 @@ def test_facts_of_items_come_from_their_own_file_with_its_own_columns(monkeypatc
     assert json.loads(capsys.readouterr().out)["stream"]["catalogue"] == 40
 
 
+def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path, capsys) -> None:
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    words = ("--map", "play=none", "--column", "rating=none", "--hash-ids", key, "--dry-run")
+    assert run(monkeypatch, "evaluate", log, *words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{log}: CSV with commas; 600 rows: ")
+    assert (
+        "fields: user_id from visitorid, item_id from itemid, event_type from event, timestamp" in out.splitlines()[1]
+    )
+    assert "not used: rating, shelf" in out.splitlines()[1]
+    assert '"user_id":"v' not in out, "ids are hashed"
+    assert "served" not in out
+    assert run(monkeypatch, "evaluate", log, *words, "--json") == 0
+    document = json.loads(capsys.readouterr().out)["file"]
+    assert document["fields"]["user_id"] == "visitorid"
+    assert document["events"] + document["passed"] == document["rows"] == 600
+    assert len(document["sample"]["event"]["user_id"]) == 32
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["LOG", "--preset", "nope"], "no preset 'nope': there are ga4"),
+        (["LOG", "--decimal", ";"], "the separator is , or ."),
+        (["LOG", "--encoding", "klingon"], "'klingon' is not known"),
+        (["LOG", "--zone", "Mars"], "zone 'Mars' is not known here"),
+        (["LOG", "--hash-ids", "nosuch.key"], "cannot read nosuch.key"),
         (["nosuch.csv"], "cannot read nosuch.csv: No such file"),
         (["LOG"], "nothing maps the event type 'play'"),
         (["LOG"], "--map play=click"),

@@ -8,8 +8,7 @@ import pytest
 
 from models.records.events import EventRules
 from models.records.items import ItemFacts
-from streaming.files.events import Layout
-from streaming.files.rows import FileError
+from streaming.files import FileError, Layout
 from streaming.jobs.evaluation_log import read_stream
 
 RULES = EventRules()
