@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from models.records import FIELDS, MISSING, WHOLE_IDS, EventRules, Path
 from streaming.files.layout import (
+    KNOWN,
     NO_TYPE,
     SYNONYMS,
     Layout,
@@ -64,7 +65,9 @@ class Columns:
         self._names: set[str] = set()
         survey.form, survey.names = rows.form, tuple(names)
         survey.fields = {
-            field: " or ".join(_said(path, names)) for field, path in self.mapping.paths.items() if _said(path, names)
+            field: " or ".join(said)
+            for field in KNOWN
+            if field in self.mapping.paths and (said := _said(self.mapping.paths[field], names))
         }
         used = {part.strip() for text in fields.values() for part in text.split("|")}
         survey.unused = tuple(name for name in names if name and literal(name) not in used)

@@ -209,7 +209,7 @@ def test_the_report_says_what_was_recognized(tmp_path: Path) -> None:
     survey, layout, _ = read(dialects()[1], tmp_path)
     lines = report(survey, layout).splitlines()
     assert lines[0].endswith("log.csv: CSV with semicolons; 2 rows: 2 events, 0 passed over, 0 refused")
-    assert lines[1] == "  fields: user_id, item_id, event_type, timestamp, price"
+    assert lines[1] == "  fields: event_type, user_id, item_id, timestamp, price"
     assert lines[2].startswith('  line 2 is read as {"event_type":"click","user_id":"u1","item_id":"tea"')
     assert lines[3] == "  types: 'view' 1, 'buy' 1, read as 1 click, 1 purchase"
     assert lines[4] == "  times: 2026-01-01 00:00:00Z to 2026-01-01 00:00:01Z"
