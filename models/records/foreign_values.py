@@ -90,13 +90,15 @@ def id_of(value: object) -> object:
 
     >>> id_of(7), id_of(" a "), id_of("5003.0"), id_of(42.0), id_of("NULL"), id_of(1.5)
     ('7', 'a', '5003', '42', None, 1.5)
-    >>> id_of("4.00638E+12").found
-    '4.00638E+12'
+    >>> id_of("4.00638E+12").found, id_of('="00123"')
+    ('4.00638E+12', '00123')
     """
     if isinstance(value, str):
         text = value.strip()
         if text in EMPTY:
             return None
+        if text[0] == "=" and text[1:2] == text[-1] == '"':
+            return text[2:-1].strip() or None  # how spreadsheets are told that a number is text
         if text[-1] == "0" and _WHOLE.fullmatch(text):
             return text[: text.index(".")]
         if "+" in text and _ROUNDED.fullmatch(text):

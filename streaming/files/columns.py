@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
@@ -70,6 +71,7 @@ class Columns:
             if field in self.mapping.paths and (said := _said(self.mapping.paths[field], names))
         }
         used = {part.strip() for text in fields.values() for part in text.split("|")}
+        used |= {re.split(r"[.\[]", part.removeprefix("$."))[0] for part in used}
         survey.unused = tuple(name for name in names if name and literal(name) not in used)
         self._readers = {field: self._noting(field) for field in self.mapping.paths}
         self._known: dict[str, dict[Any, object]] = {field: {} for field in self.mapping.paths}

@@ -19,6 +19,10 @@ Found = tuple[int, Any, str]
 _MOST: Final = 1 << 26
 _CHUNK: Final = 1 << 20
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
+_WRAPPED: Final = re.compile(
+    rb'\s*\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"'
+    rb'(orders|events|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
+)
 _NEXT: Final = re.compile(r"\n\s*\{")
 
 
@@ -42,11 +46,21 @@ def of_lines(source: Source) -> Iterator[Found]:
         if not line.strip():
             continue
         try:
-            document = parsed(line)
+            document = parsed(line.removeprefix(b"\xef\xbb\xbf"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             yield number, None, f"not a JSON object: {error}"
             continue
         yield number, document, "" if isinstance(document, dict) else "not a JSON object"
+
+
+def wrapped_in(head: bytes) -> tuple[str, int]:
+    """The name of the list of objects that a file is as a whole, as answers of APIs are, and the bytes before the list.
+
+    >>> wrapped_in(b'{"count": 2, "orders": [{"id": 1}, {"id": 2}]}')
+    ('orders', 23)
+    """
+    found = _WRAPPED.match(head)
+    return (found[1].decode(), found.end() - 1) if found else ("", 0)
 
 
 def of_documents(source: Source) -> Iterator[Found]:

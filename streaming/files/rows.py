@@ -93,6 +93,13 @@ class RowFile:
         if head.startswith(_PARQUET):
             return self._of_parquet()
         start = head.lstrip()
+        if head[257:262] == b"ustar":
+            raise FileError(f"{self.path} is a tar archive: unpack it, or pack the one file with gzip, zstd or zip")
+        name, before = json_rows.wrapped_in(head)
+        if name and len([line for line in head.splitlines()[1:] if line.startswith(b"{")]) == 0:
+            self.form = f"JSON objects in the list {name!r}"
+            self._source.skip(before)
+            return _of_json(json_rows.of_documents(self._source))
         if start.startswith(b"{") and json_rows.is_lines(head):
             self.form = "NDJSON"
             return _of_json(json_rows.of_lines(self._source))

@@ -206,6 +206,22 @@ def dialects() -> list[Export]:
             form="JSON objects over several lines",
         ),
         Export(
+            "JSON objects in a list of an answer",
+            json.dumps({"count": 2, "orders": OBJECTS, "next": None}, indent=1).encode(),
+            READ,
+            facts=PRICES,
+            file="log.json",
+            form="JSON objects in the list 'orders'",
+        ),
+        Export(
+            "NDJSON, two files with marks after one another",
+            b"".join(b"\xef\xbb\xbf" + objects(each) for each in OBJECTS),
+            READ,
+            facts=PRICES,
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
             "Parquet",
             table(
                 user_id=[1, 2],
@@ -272,6 +288,11 @@ def values() -> list[Export]:
             f"u1,4.00638E+12,view,{NOW},3.5",
             None,
             says=("values of item_id look rounded by a spreadsheet (4.00638E+12)",),
+        ),
+        one(
+            "an id that a spreadsheet is told to be text",
+            f'u1,"=""00123""",view,{NOW},3.5',
+            ("u1", "00123", "click", 3.5),
         ),
         one("a type in capitals", f"u1,tea,VIEW ,{NOW},3.5", tea),
         one("a type that nothing maps", f"u1,tea,read,{NOW},3.5", None, says=("--map read=click",)),

@@ -153,6 +153,7 @@ def test_each_kind_of_bad_record_has_its_reason_and_path(data: bytes | None, rea
     ("changes", "kept", "left_out"),
     [
         ({"price": "39.90"}, {"price": 39.9}, {}),
+        ({"price": "nan"}, {}, {"price"}),
         ({"price": "free"}, {}, {"price"}),
         ({"price": -1}, {}, {"price"}),
         ({"price": True}, {}, {"price"}),
@@ -179,6 +180,10 @@ def test_only_what_an_event_cannot_be_without_refuses_it(
     counted.clear()
     assert decode_many([raw(), raw(**changes)], RULES, counted) == [accepted(raw()), wanted]
     assert counted == dict.fromkeys(left_out, 1)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert decode(b"\xef\xbb\xbf" + raw(), RULES) == accepted(raw())
 
 
 def test_a_field_that_cannot_be_used_does_not_hide_why_the_event_is_refused() -> None:

@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.records.events import Event, EventRules, decode
+from models.records.foreign_values import id_of
 from models.records.mapping import FIELDS, EventMapping, Path
 from models.records.rejections import REASONS, Rejection
 
@@ -262,12 +264,16 @@ def test_whatever_a_record_holds_it_is_an_event_or_a_refusal(document: dict[str,
 
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON))
 def test_a_mapping_to_the_same_names_refuses_nothing_that_our_own_decoder_takes(document: dict[str, Any]) -> None:
+    # Mappings read more than our own decoder does: blanks around text, words for nothing, ids that are numbers.
+    assume(not any(isinstance(value, str) and id_of(value) != value for value in document.values()))
     document = {"event_type": "click", "user_id": "u", "item_id": "i", "timestamp": NOW} | document
     raw = json.dumps(document).encode()
-    ours = decode(raw, EventRules())
+    left_out: Counter[str] = Counter()
+    ours = decode(raw, EventRules(), left_out)
     mapped = EventMapping(EventRules(), {field: field for field in FIELDS}).event(raw, None, NOW * 1000)
     if isinstance(ours, Event):
-        assert mapped == ours
+        assert isinstance(mapped, Event)
+        assert msgspec.structs.replace(mapped, **dict.fromkeys(left_out)) == ours
 
 
 def test_a_path_says_where_it_points() -> None:
