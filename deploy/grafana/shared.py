@@ -41,9 +41,10 @@ OUTCOMES = Panel(
 )
 DEAD_LETTERS = Panel(
     "Dead letters",
-    "Unusable records per second, by reason. `sluicegate deadletter list` shows them.",
+    "Unusable records per second, by reason, which `sluicegate deadletter list` shows; and optional fields that could "
+    "not be read, by name, whose events count without them.",
     "ops",
-    rate("sluicegate_deadletter_total", "reason"),
+    (*rate("sluicegate_deadletter_total", "reason"), *rate("sluicegate_fields_left_out_total", "field")),
     alerts=("ManyBadEvents",),
 )
 EVENT_TO_SERVED = Panel(

@@ -5,9 +5,11 @@ The one place that defines a valid event: the learner, `POST /events` and `sluic
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +21,7 @@ from models.records.timestamps import epoch_seconds
 __all__ = [
     "ALIASES",
     "KINDS",
+    "LEAVABLE",
     "MAX_EVENT_BYTES",
     "REASONS",
     "WEIGHTS",
@@ -69,10 +72,24 @@ _Id = Annotated[str, Meta(min_length=1, max_length=256)]
 # Money and counts beyond these are typing errors, and every scaler would be fitted to that one value.
 _Price = Annotated[float, Meta(ge=0, le=1e12)]
 _Quantity = Annotated[float, Meta(ge=-1e9, le=1e9)]
-_Context = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=256)] | float],
-    Meta(max_length=32),
-]
+_Query = Annotated[str, Meta(max_length=1024)]
+_ContextKey = Annotated[str, Meta(min_length=1, max_length=64)]
+_ContextValue = Annotated[str, Meta(max_length=256)] | float
+_CONTEXT_KEYS: Final = 32
+_Context = Annotated[dict[_ContextKey, _ContextValue], Meta(max_length=_CONTEXT_KEYS)]
+
+_OPTIONAL: Final[dict[str, Any]] = {
+    "event_id": _Id,
+    "session_id": _Id,
+    "request_id": _Id,
+    "price": _Price,
+    "quantity": _Quantity,
+    "query": _Query,
+}
+_OPTIONAL_IDS: Final = ("event_id", "session_id", "request_id")
+
+LEAVABLE: Final = (*_OPTIONAL, "context")
+"""Fields that an event can be without: one that cannot be used is left out, and the event counts."""
 
 _EXPECTED: Final = {
     "event_type": "string, one of the configured event types",
@@ -129,7 +146,7 @@ class _Wire(msgspec.Struct, gc=False):
     price: _Price | None = None
     quantity: _Quantity | None = None
     request_id: _Id | None = None
-    query: Annotated[str, Meta(max_length=1024)] | None = None
+    query: _Query | None = None
     context: _Context | None = None
 
 
@@ -174,12 +191,16 @@ class EventRules:
 
 _decoder: Final = msgspec.json.Decoder(_Wire)
 
+_MARK: Final = b"\xef\xbb\xbf"
+
 _TOGETHER: Final = 64
 """Records parsed in one call. If one of them is not plain, all are parsed one by one, which takes twice as long; more
 together gain nothing."""
 
 
-def decode_many(raws: Sequence[bytes | None], rules: EventRules) -> list[Event | Rejection]:
+def decode_many(
+    raws: Sequence[bytes | None], rules: EventRules, left_out: Counter[str] | None = None
+) -> list[Event | Rejection]:
     """Decodes each record as `decode` does, in half the time.
 
     >>> good = b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}'
@@ -191,9 +212,9 @@ def decode_many(raws: Sequence[bytes | None], rules: EventRules) -> list[Event |
         part = raws[start : start + _TOGETHER]
         wires = _plain(part, rules.max_bytes)
         if wires is None:
-            found += [decode(raw, rules) for raw in part]
+            found += [decode(raw, rules, left_out) for raw in part]
         else:
-            found += [_made(wire, rules) or decode(raw, rules) for wire, raw in zip(wires, part, strict=True)]
+            found += [_made(wire, rules) or decode(raw, rules, left_out) for wire, raw in zip(wires, part, strict=True)]
     return found
 
 
@@ -240,15 +261,25 @@ def _made(wire: _Wire, rules: EventRules) -> Event | None:
     )
 
 
-def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
+def decode(raw: bytes | None, rules: EventRules, left_out: Counter[str] | None = None) -> Event | Rejection:
     """Decodes an event, or says why there is none. Never raises on input, whatever the bytes are.
 
-    Unknown fields are ignored, so that producers may add their own. Of a repeated field the last one counts.
+    Unknown fields are ignored, so that producers may add their own. Of a repeated field the last one counts. Only a
+    field that an event cannot be without refuses it: an optional one that cannot be used is left out.
+
+    Args:
+        raw: The record.
+        rules: What is a valid event.
+        left_out: Counts the optional fields that could not be used, by name.
 
     >>> decode(b'{"event_type":"view","user_id":"u","item_id":"i","timestamp":1569888000}', EventRules()).kind
     0
     >>> print(decode(b'{"event_type":"click","user_id":7,"item_id":"i","timestamp":1569888000}', EventRules()))
     wrong_type at $.user_id: expected string of 1 to 256 characters without control characters, found integer 7
+    >>> counted = Counter()
+    >>> raw = b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000,"price":"free"}'
+    >>> decode(raw, EventRules(), counted).price, counted
+    (None, Counter({'price': 1}))
     """
     if raw is None:
         return Rejection("empty", "$", "a JSON object", "no value")
@@ -261,13 +292,96 @@ def decode(raw: bytes | None, rules: EventRules) -> Event | Rejection:
     plain = _names_no_control(raw)
     if (len(raw) > rules.max_bytes or not raw or not plain) and (problem := unparsable(raw, rules.max_bytes)):
         return problem
+    dropped: list[str] = []
     try:
         wire = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
-        return refusal(raw, error, _EXPECTED)
-    if not plain and (problem := _misnamed(wire)) is not None:
-        return problem
-    return _made(wire, rules) or _unmade(wire, rules)
+        if raw.startswith(_MARK):
+            return decode(raw.lstrip(_MARK), rules, left_out)
+        usable = _usable(raw, error)
+        if isinstance(usable, Rejection):
+            return usable
+        wire, dropped = usable
+    if not plain:
+        if (problem := _misnamed(wire)) is not None:
+            return problem
+        dropped += _without_controls(wire)
+    event = _made(wire, rules)
+    if event is None:
+        return _unmade(wire, rules)
+    if dropped and left_out is not None:
+        left_out.update(dropped)
+    return event
+
+
+def _usable(raw: bytes, error: Exception) -> tuple[_Wire, list[str]] | Rejection:
+    """The record without the optional fields that cannot be used, and their names; why it is no event without them."""
+    refused = refusal(raw, error, _EXPECTED)
+    if not isinstance(error, msgspec.ValidationError):
+        return refused
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return refused
+    if not isinstance(document, dict):
+        return refused
+    dropped = [field for field, kind in _OPTIONAL.items() if not _fits(document, field, kind)]
+    if not _fits_context(document):
+        dropped.append("context")
+    try:
+        return msgspec.convert(document, _Wire), dropped
+    except (msgspec.ValidationError, RecursionError) as still:
+        return refusal(raw, still, _EXPECTED)
+
+
+def _fits(document: dict[str, Any], field: str, kind: Any) -> bool:
+    """Whether an optional field can be used. One that cannot be is removed; text that is a number becomes one."""
+    value = document.get(field)
+    if value is None:
+        return True
+    if value == "" and field != "query":
+        del document[field]  # as good as its absence
+        return True
+    if isinstance(value, str) and field in {"price", "quantity"}:
+        try:
+            value = document[field] = float(value)
+        except ValueError:
+            value = math.nan
+    try:
+        fits = msgspec.convert(value, kind) == value and value == value
+    except (msgspec.ValidationError, OverflowError):
+        fits = False
+    if not fits:
+        del document[field]
+    return fits
+
+
+def _fits_context(document: dict[str, Any]) -> bool:
+    """Whether the whole context can be used. Entries that cannot be are removed; null is as good as absence."""
+    context = document.get("context")
+    if not isinstance(context, dict):
+        document.pop("context", None)
+        return context is None or context == ""
+    named = {key: str(value).lower() if isinstance(value, bool) else value for key, value in context.items()}
+    wanted = {key: value for key, value in named.items() if value is not None}
+    usable = {}
+    for key, value in wanted.items():
+        try:
+            usable[msgspec.convert(key, _ContextKey)] = msgspec.convert(value, _ContextValue)
+        except (msgspec.ValidationError, OverflowError):
+            continue
+        if len(usable) == _CONTEXT_KEYS:
+            break
+    document["context"] = usable or None
+    return len(usable) == len(wanted)
+
+
+def _without_controls(wire: _Wire) -> list[str]:
+    """Removes the optional ids that hold a control character; their names."""
+    dropped = [field for field in _OPTIONAL_IDS if (name := getattr(wire, field)) is not None and has_control(name)]
+    for field in dropped:
+        setattr(wire, field, None)
+    return dropped
 
 
 def _unmade(wire: _Wire, rules: EventRules) -> Rejection:
@@ -284,10 +398,9 @@ def _unmade(wire: _Wire, rules: EventRules) -> Rejection:
 
 def _misnamed(wire: _Wire) -> Rejection | None:
     # `isprintable` is one pass in C; only ids that it doubts are looked at character by character.
-    names = (wire.user_id, wire.item_id, wire.event_id, wire.session_id, wire.request_id)
-    if "".join(filter(None, names)).isprintable():
+    if (wire.user_id + (wire.item_id or "")).isprintable():
         return None
-    for field in ("user_id", "item_id", "event_id", "session_id", "request_id"):
+    for field in ("user_id", "item_id"):
         name = getattr(wire, field)
         if name is not None and has_control(name):
             return Rejection("bad_value", f"$.{field}", _EXPECTED[field], describe(name))

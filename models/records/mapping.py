@@ -1,23 +1,32 @@
-"""A record of a foreign topic in; our `Event`, None to skip it, or a `Rejection` out. Stage 1.
+"""A record of somebody else's shape in; our `Event`s, None to skip it, or a `Rejection` out. Stage 1.
 
-The values found are written as an event of ours and read by the same decoder, so that the same things are valid. A
-rejection names the place in the foreign record.
+One language for topics, files and requests. The values found are written as an event of ours and read by the same
+decoder, so that the same things are valid. A rejection names the place in the foreign record.
 """
 
 from __future__ import annotations
 
 import difflib
-import math
+import json
 import re
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from models.records.events import Event, EventRules, decode
+from models.records.foreign_values import (
+    Notes,
+    Times,
+    Unusable,
+    id_of,
+    number_of,
+    text_of,
+    truth_of,
+)
 from models.records.rejections import Rejection, describe, unparsable, unwrapped
+from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
 
 FIELDS: Final = (
     "event_type",
@@ -33,6 +42,9 @@ FIELDS: Final = (
 )
 """Our fields that a mapping, or a column of a file, can fill."""
 
+FACTS: Final = ("category", "brand", "title", "tags", "available", "rating", "embedding", "context")
+"""What a file can say next to the event: facts of its item, the user's rating, and the context."""
+
 NEEDED: Final = ("event_type", "user_id", "timestamp")
 
 KEY, TIME = "@key", "@time"
@@ -45,20 +57,20 @@ NOTHING: Final = "@nothing"
 """In place of a word: records without a value, or with nothing at the path of the type, as a delete in a change stream
 has. It can be mapped to NO_EVENT only."""
 
-UNITS: Final[dict[str, float]] = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
-
-NUMBERS: Final = frozenset({"price", "quantity"})
-
-_STEP: Final = re.compile(r"""\.?([^.\[\]"]+)|\["([^"]+)"\]|\[(\d+)\]""")
+_NEEDED_IDS: Final = frozenset({"user_id", "item_id"})
+_STEP: Final = re.compile(r"""\.?([^.\[\]"]+)|\["([^"]+)"\]|\[(\d+|\*)\]""")
+_ALTERNATIVES: Final = re.compile(r"""\|(?=(?:[^"]*"[^"]*")*[^"]*$)""")
 
 MISSING: Final = object()
+EACH: Final = "[*]"
 
 
 class Path:
     """Where a value is in a foreign record.
 
     Args:
-        text: names joined by dots, places of a list in brackets, unusual names as ["a.b"].
+        text: names joined by dots, places of a list in brackets, `[*]` for each of a list, unusual names as ["a.b"];
+            several of them separated by `|`, of which the first that has a value counts.
 
     Raises:
         ValueError: the path cannot be read.
@@ -67,52 +79,120 @@ class Path:
     'tea'
     >>> str(Path('meta["occurred.at"]'))
     '$.meta["occurred.at"]'
+    >>> Path("userId|anonymousId").find({"userId": None, "anonymousId": "a7"})
+    'a7'
+    >>> Path("items[*].id").each
+    '$.items'
     """
 
-    __slots__ = ("_steps", "_text")
+    __slots__ = ("_others", "_steps", "_text", "each")
 
     def __init__(self, text: str) -> None:
-        plain = text.removeprefix("$").removeprefix(".")
+        first, *others = _ALTERNATIVES.split(text)
+        plain = first.strip().removeprefix("$").removeprefix(".")
         steps: list[str | int] = []
         position = 0
+        self.each: str | None = None
         while position < len(plain):
             match = _STEP.match(plain, position)
             if match is None:
                 raise ValueError(f"{text!r} is not a path: write names with dots, as in order.lines[0].sku")
             name, quoted, place = match.groups()
-            steps.append(int(place) if place is not None else name or quoted)
+            if place == "*":
+                if self.each is not None:
+                    raise ValueError(f"{text!r} goes through two lists: a record becomes the lines of one list")
+                self.each = _shown(plain[:position])
+                steps.append(EACH)
+            else:
+                steps.append(int(place) if place is not None else name or quoted)
             position = match.end()
         if not steps:
             raise ValueError("a path is empty: write names with dots, as in order.lines[0].sku")
-        self._steps, self._text = tuple(steps), f"$.{plain}" if not plain.startswith("[") else f"${plain}"
+        self._steps, self._text = tuple(steps), _shown(plain)
+        self._others = tuple(Path(other) for other in others)
+        for other in self._others:
+            self.each = self.each or other.each
 
     def __str__(self) -> str:
-        return self._text
+        return " or ".join([self._text, *map(str, self._others)])
 
-    def find(self, document: Any) -> Any:
-        """Returns the value in a document, MISSING when there is none."""
+    @property
+    def name(self) -> str | None:
+        """The only step of a path that names a field at the top, None for any other path."""
+        return None if self._others else self.top
+
+    def among(self, names: Container[str]) -> list[str] | None:
+        """The names of this path that are among these, None when it leads deeper than to names at the top."""
+        own = [path.top for path in (self, *self._others)]
+        return None if None in own else [name for name in own if name is not None and name in names]
+
+    @property
+    def top(self) -> str | None:
+        """The only step of the first alternative."""
+        only = self._steps[0] if len(self._steps) == 1 else None
+        return only if isinstance(only, str) and only != EACH else None
+
+    def find(self, document: Any, line: int = 0) -> Any:
+        """Returns the value in a document, MISSING when there is none.
+
+        Args:
+            document: the record.
+            line: which of a list `[*]` means, from 0.
+        """
+        found = self._find(document, line)
+        if not self._others or not (found is MISSING or found is None or found == ""):
+            return found
+        for other in self._others:
+            value = other.find(document, line)
+            if value is not MISSING and value is not None and value != "":
+                return value
+        return found
+
+    def lines(self, document: Any) -> int:
+        """How many there are of the list that `[*]` goes through."""
+        if EACH in self._steps:
+            for step in self._steps[: self._steps.index(EACH)]:
+                document = _step(document, step)
+            return len(document) if isinstance(document, list) else 0
+        return max((other.lines(document) for other in self._others), default=0)
+
+    def _find(self, document: Any, line: int) -> Any:
         for step in self._steps:
-            if isinstance(step, int):
-                if not isinstance(document, list) or step >= len(document):
-                    return MISSING
-                document = document[step]
-            else:
-                if not isinstance(document, dict) or step not in document:
-                    return MISSING
-                document = document[step]
+            document = _step(document, line if step == EACH else step)
+            if document is MISSING:
+                return MISSING
         return document
 
 
+def _step(document: Any, step: str | int) -> Any:
+    if isinstance(step, int):
+        return document[step] if isinstance(document, list) and step < len(document) else MISSING
+    return document[step] if isinstance(document, dict) and step in document else MISSING
+
+
+def _shown(plain: str) -> str:
+    return f"$.{plain}" if not plain.startswith("[") else f"${plain}"
+
+
 class EventMapping:
-    """Turns the records of one foreign topic into events.
+    """Turns records of one foreign shape into events.
 
     Args:
         rules: the shop's configuration of events.
         fields: our field -> path in the foreign record, or KEY, or TIME.
         types: foreign word, or NOTHING -> our type, or NO_EVENT. Words that are not listed must be types of ours.
         constants: our field -> value, for fields that the foreign record does not have.
-        time: "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, or a format of strptime.
+        time: "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, EXCEL, or a format of strptime.
         zone: time zone of times that name none.
+        default_type: type of records that name none.
+        unknown_type: type of records whose word is not listed and no type of ours.
+        transforms: our field -> what to do to its values, in order: "lower", "hash", "decimal ,", "decimal .",
+            "divide 100".
+        also: further fields that may be filled.
+        key: for the transform "hash".
+        notes: what is done to values is counted there.
+        assume_utc: times that name no zone are read as UTC, and noted.
+        own_places: rejections name our fields instead of the places in the foreign record.
 
     Raises:
         ValueError: the mapping cannot work; the message speaks of the settings.
@@ -138,145 +218,222 @@ class EventMapping:
         constants: Mapping[str, str | float] | None = None,
         time: str = "auto",
         zone: str | None = None,
+        default_type: str | None = None,
+        unknown_type: str | None = None,
+        transforms: Mapping[str, Sequence[str]] | None = None,
+        also: Iterable[str] = (),
+        key: bytes | None = None,
+        notes: Notes | None = None,
+        *,
+        assume_utc: bool = False,
+        own_places: bool = False,
     ) -> None:
+        self._own_places = own_places
         self._rules, self._types, self._constants = rules, dict(types or {}), dict(constants or {})
-        _check_names(fields, self._constants)
-        _check_types(self._types, rules)
-        self._paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
-        self._time = Times(time, zone)
+        self._default_type, self._unknown_type = default_type, unknown_type
         self._skips_nothing = NOTHING in self._types
+        known = (*FIELDS, *also)
+        _check_names(fields, self._constants, known, default_type)
+        _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
+        self.paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
+        self._time = Times(time, zone, notes, assume=assume_utc)
+        self._each = self._lists()
+        self.readers = self._readers(transforms or {}, key)
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether a record can become several events."""
+        return self._each is not None
+
+    def lines(self, document: Any) -> int:
+        """How many events a record becomes by the list that paths go through; 0 for none."""
+        return self._each.lines(document) if self._each is not None else 0
+
+    def _lists(self) -> Path | None:
+        through = {path.each: path for path in self.paths.values() if isinstance(path, Path) and path.each is not None}
+        if len(through) > 1:
+            raise ValueError(f"fields go through two lists, {' and '.join(sorted(through))}: keep one of them")
+        return next(iter(through.values()), None)
+
+    def _readers(
+        self, transforms: Mapping[str, Sequence[str]], key: bytes | None
+    ) -> dict[str, Callable[[Any], object]]:
+        """Our field -> what reads a value found for it: None for no value, `Unusable`, or the value."""
+        readers: dict[str, Callable[[Any], object]] = {}
+        for field in self.paths:
+            steps = [transform(field, text, key) for text in transforms.get(field, ())]
+            decimal = next((step for step in steps if isinstance(step, str)), None)
+            readers[field] = chained(
+                self._reader(field, decimal), [step for step in steps if not isinstance(step, str)]
+            )
+        for field in transforms:
+            if field not in self.paths:
+                raise ValueError(f"transforms.{field}: no path fills this field")
+        return readers
+
+    def _reader(self, field: str, decimal: str | None) -> Callable[[Any], object]:
+        if field == "timestamp":
+            return self._timestamp if self.paths[field] != TIME else lambda value: value
+        if field in NUMBERS:
+            return lambda value: number_of(value, decimal)
+        if field in IDS or field == "event_type":
+            return id_of
+        if field == "available":
+            return truth_of
+        if field == "tags":
+            return tags_of
+        if field in {"embedding", "context"}:
+            return nested
+        return text_of
+
+    def _timestamp(self, value: object) -> object:
+        found = self._time.read(value)
+        if found is None and value is not None:
+            return None if isinstance(value, str) and id_of(value) is None else Unusable(self._time.expected, value)
+        return found
 
     def place(self, field: str) -> str:
         """Names the place of our field in the foreign record, for rejections."""
-        path = self._paths.get(field)
+        path = self.paths.get(field)
+        if self._own_places:
+            return f"$.{field}"
         return str(path) if path is not None else f"constants.{field}"
 
-    def event(self, raw: bytes | None, key: bytes | None, timestamp_ms: float) -> Event | Rejection | None:
-        """Makes an event of a record, or None to skip it. Never raises on input.
+    def event(
+        self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
+    ) -> Event | Rejection | None:
+        """Makes an event of a record, or None to skip it; the first when it has several. Never raises on input.
 
         Args:
             raw: the record's value.
             key: its key.
             timestamp_ms: Kafka's time of the record, epoch milliseconds.
+            left_out: counts the optional fields that could not be used, by name.
         """
+        return self.events(raw, key, timestamp_ms, left_out)[0]
+
+    def events(
+        self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
+    ) -> list[Event | Rejection | None]:
+        """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`."""
         if not raw and self._skips_nothing:
-            return None
+            return [None]
         if raw is None:
-            return Rejection("empty", "$", "a JSON object", "no value")
+            return [Rejection("empty", "$", "a JSON object", "no value")]
         if raw[:1] == b"\0" and len(raw) <= self._rules.max_bytes:
             unwrapped_raw = unwrapped(raw)
             if isinstance(unwrapped_raw, Rejection):
-                return unwrapped_raw
+                return [unwrapped_raw]
             raw = unwrapped_raw
+        raw = raw.removeprefix(b"\xef\xbb\xbf")
         if problem := unparsable(raw, self._rules.max_bytes):
-            return problem
+            return [problem]
         try:
-            document = msgspec.json.decode(raw)
+            document = parsed(raw)
         except RecursionError:
-            return Rejection("nesting", "$", "a JSON object", "values nested too deep to parse")
+            return [Rejection("nesting", "$", "a JSON object", "values nested too deep to parse")]
         except msgspec.DecodeError as error:
-            return Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))
+            return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
-            return None
-        ours: dict[str, Any] = dict(self._constants)
-        for field, path in self._paths.items():
-            found = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document)
-            if found is not MISSING and found is not None:
-                ours[field] = found
-        return self._read(ours)
+            return [None]
+        return [self._decoded(ours, left_out) for ours in self.documents(document, key, timestamp_ms)]
 
-    def _read(self, ours: dict[str, Any]) -> Event | Rejection | None:
+    def documents(self, document: Any, key: bytes | None = None, timestamp_ms: float = 0.0) -> list[dict[str, Any]]:
+        """What each event of a record is made of: values by our field, as read, to be completed by `complete`."""
+        lines = self.lines(document)
+        found = []
+        for line in range(max(lines, 1)):
+            ours: dict[str, Any] = {}
+            for field, path in self.paths.items():
+                value = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document, line)
+                if value is not MISSING and (value := self.readers[field](value)) is not None:
+                    ours[field] = value
+            if lines and isinstance(name := ours.get("event_id"), str):
+                ours["event_id"] = f"{name}:{line + 1}"
+            found.append(ours)
+        return found
+
+    def complete(self, ours: dict[str, Any], left_out: Counter[str] | None = None) -> Rejection | None:
+        """Fills in constants and our type, in place; an unusable optional field is removed.
+
+        Returns:
+            Why there can be no event. The type NO_EVENT says that the record is none.
+        """
+        for field, value in self._constants.items():
+            ours.setdefault(field, value)
+        for field in [field for field, value in ours.items() if type(value) is Unusable]:
+            if field in _NEEDED_IDS or field in NEEDED:
+                return self.unusable(field, ours[field])
+            del ours[field]
+            if left_out is not None:
+                left_out[field] += 1
         word = ours.get("event_type")
-        if word is None and self._skips_nothing:
+        if type(word) is str:
+            ours["event_type"] = self.type_of(word)
+        elif word is None and self._skips_nothing:
+            ours["event_type"] = NO_EVENT
+        elif word is None and self._default_type is not None:
+            ours["event_type"] = self._default_type
+        return None
+
+    def type_of(self, word: str) -> str:
+        """Our type for a word of theirs; the word itself when there is none."""
+        kinds = self._rules.kinds
+        found = self._types.get(word)
+        if found is None:
+            found = word if word in kinds else self._types.get(word.casefold(), word.casefold())
+            if found not in kinds and found != NO_EVENT:
+                found = self._unknown_type or word
+        return found
+
+    def unusable(self, field: str, value: Unusable) -> Rejection:
+        """Rejects a record for a value that it cannot be without."""
+        found = describe(value.found) if isinstance(value.found, str | int | float | list | dict) else str(value.found)
+        reason = "bad_timestamp" if field == "timestamp" else "bad_value"
+        return Rejection(reason, self.place(field), value.expected, f"{found} {value.remark}".rstrip())
+
+    def _decoded(self, ours: dict[str, Any], left_out: Counter[str] | None) -> Event | Rejection | None:
+        word = ours.get("event_type")
+        problem = self.complete(ours, left_out)
+        if problem is not None:
+            return problem
+        if ours.get("event_type") == NO_EVENT:
             return None
-        if isinstance(word, str | int) and not isinstance(word, bool):
-            ours["event_type"] = self._types.get(str(word), str(word))
-            if ours["event_type"] == NO_EVENT:
-                return None
-        moment = ours.get("timestamp")
-        if moment is not None and self._paths.get("timestamp") != TIME:
-            found = self._time.read(moment)
-            if found is None:
-                return Rejection("bad_timestamp", self.place("timestamp"), self._time.expected, describe(moment))
-            ours["timestamp"] = found
-        for field, value in ours.items():
-            ours[field] = _plain(field, value)
-        try:
-            answer = decode(msgspec.json.encode(ours), self._rules)
-        except OverflowError:
-            return self._too_large(ours)
-        return self._in_their_words(answer, word) if isinstance(answer, Rejection) else answer
+        return self.in_their_words(decode(written(ours), self._rules, left_out), word)
 
-    def _too_large(self, ours: dict[str, Any]) -> Rejection:
-        """Rejects whole numbers beyond 64 bits: JSON may hold them, the encoder for our decoder does not take them."""
-        for field, value in ours.items():
-            try:
-                msgspec.json.encode(value)
-            except OverflowError:
-                return Rejection("bad_value", self.place(field), "a number of at most 64 bits", describe(value))
-        raise AssertionError("no field is too large alone")
-
-    def _in_their_words(self, refusal: Rejection, word: object) -> Rejection:
-        field = refusal.path.removeprefix("$.")
+    def in_their_words(self, answer: Event | Rejection, word: object) -> Event | Rejection:
+        """A rejection with the place in the foreign record, and the foreign word of the type."""
+        if isinstance(answer, Event):
+            return answer
+        field = answer.path.removeprefix("$.")
         if field not in FIELDS:
-            return refusal
-        expected, found = refusal.expected, refusal.found
-        if refusal.reason == "unknown_type":
+            return answer
+        expected, found = answer.expected, answer.found
+        if answer.reason == "unknown_type":
             expected, found = "a word of the mapping's types, or one of our types", describe(word)
-        return Rejection(refusal.reason, self.place(field), expected, found)
+        return Rejection(answer.reason, self.place(field), expected, found)
 
 
-class Times:
-    """Reads foreign times as a value for our decoder.
-
-    Args:
-        time: unit or format, as in `EventMapping`.
-        zone: time zone of times that name none.
-
-    Raises:
-        ValueError: the unit or the zone is not known.
-
-    >>> Times("%d.%m.%Y %H:%M", "UTC").read("01.10.2019 04:00")
-    1569902400.0
-    """
-
-    def __init__(self, time: str, zone: str | None) -> None:
-        if time not in {"auto", *UNITS} and "%" not in time:
-            raise ValueError(
-                f"time is {time!r}: write auto, {', '.join(UNITS)}, or a format as in '%d.%m.%Y %H:%M:%S' (strptime)"
-            )
-        self._divisor, self._format = UNITS.get(time), time if "%" in time else None
-        self._zone: ZoneInfo | timezone | None = _zone(zone) if zone is not None else None
-        if self._format is not None and self._zone is None and "%z" not in self._format:
-            raise ValueError(f"times in the format {time!r} name no zone: set zone, for example zone = 'UTC'")
-        self.expected = f"a number of {time}" if self._divisor else f"text in the format {time}"
-        if time == "auto":
-            self.expected = "RFC 3339, or a number of seconds or milliseconds"
-
-    def read(self, value: object) -> str | float | None:
-        """Returns epoch seconds, or a value that our decoder has to judge; None for anything unexpected."""
-        number = _number(value)
-        if self._divisor is not None:
-            return None if number is None else number / self._divisor
-        if self._format is None and number is not None:
-            return number
-        if not isinstance(value, str):
-            return None
-        try:
-            # Text without a zone gets the zone of the settings below.
-            moment = datetime.strptime(value, self._format) if self._format else datetime.fromisoformat(value)  # noqa: DTZ007
-            if self._format is None and (self._zone is None or moment.tzinfo is not None):
-                return value
-            return (moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)).timestamp()
-        except (ValueError, OverflowError):
-            return None
-
-
-def _zone(name: str) -> ZoneInfo | timezone:
+def parsed(raw: bytes) -> Any:
+    """The document. NaN and Infinity, which some programs write into JSON, are null. Raises DecodeError."""
     try:
-        return timezone.utc if name == "UTC" else ZoneInfo(name)  # noqa: UP017 - the union needs the class
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"zone {name!r} is not known here: write a name as Europe/Berlin, or UTC") from error
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        if b"NaN" not in raw and b"Infinity" not in raw:
+            raise
+        try:
+            return json.loads(raw, parse_constant=lambda _: None)
+        except ValueError:
+            pass
+        raise
+
+
+def written(ours: Mapping[str, Any]) -> bytes:
+    """JSON of values. Whole numbers beyond 64 bits, which the encoder does not take, are written as they are."""
+    try:
+        return msgspec.json.encode(ours)
+    except OverflowError:
+        return json.dumps(ours).encode()
 
 
 def _from_record(what: str, key: bytes | None, timestamp_ms: float) -> object:
@@ -290,34 +447,15 @@ def _from_record(what: str, key: bytes | None, timestamp_ms: float) -> object:
         return MISSING
 
 
-def _plain(field: str, value: object) -> object:
-    """Turns ids that are whole numbers into text, and numbers that are text into numbers."""
-    if field in NUMBERS:
-        number = _number(value) if isinstance(value, str) else None
-        return value if number is None else number
-    if field != "timestamp" and isinstance(value, int) and not isinstance(value, bool):
-        # Python does not print longer numbers, and the decoder rejects ids of that length anyway.
-        return str(value) if abs(value) < 10**256 else value
-    return value
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _check_names(fields: Mapping[str, str], constants: Mapping[str, str | float]) -> None:
+def _check_names(
+    fields: Mapping[str, str], constants: Mapping[str, str | float], known: Sequence[str], default_type: str | None
+) -> None:
     for name in (*fields, *constants):
-        if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             raise ValueError(f"{name!r} is no field of ours" + (f": did you mean {near[0]}?" if near else ""))
     for name in NEEDED:
-        if name not in fields and name not in constants:
+        if name not in fields and name not in constants and not (name == "event_type" and default_type):
             raise ValueError(f'fields has no {name}: say where their records have it, as in {name} = "a.b"')
     both = sorted(set(fields) & set(constants))
     if both:
@@ -326,13 +464,13 @@ def _check_names(fields: Mapping[str, str], constants: Mapping[str, str | float]
         raise ValueError('timestamp cannot be a constant: timestamp = "@time" takes the time Kafka has for the record')
 
 
-def _check_types(types: Mapping[str, str], rules: EventRules) -> None:
+def _check_types(types: Mapping[str, str | None], rules: EventRules) -> None:
     if types.get(NOTHING, NO_EVENT) != NO_EVENT:
         raise ValueError(f'types: "{NOTHING}" can only be mapped to {NO_EVENT}: such a record names no event')
     for word, name in types.items():
-        if name != NO_EVENT and name not in rules.kinds:
+        if name is not None and name != NO_EVENT and name not in rules.kinds:
             known = ", ".join([*rules.kinds, f"and {NO_EVENT} to pass records over"])
             raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
-__all__ = ["FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "UNITS", "EventMapping", "Path", "Times"]
+__all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed", "written"]

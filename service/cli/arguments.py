@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import structs
 
-from streaming.files import NO_TYPE, read_items
+from streaming.files import NO_TYPE, FileError, Layout, Survey, advice, read_items, with_preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from models.records import ItemFacts
     from streaming.settings import Settings
@@ -56,13 +57,67 @@ def types_of(words: list[str] | None, settings: Settings) -> dict[str, str]:
     return types
 
 
-def facts_of(path: Path | None, columns: Mapping[str, str] | None = None) -> dict[str, ItemFacts]:
-    """Facts by item, from a file about items. Reports unusable lines on standard error. Raises FileError."""
+def facts_of(
+    path: Path | None, columns: Mapping[str, str] | None = None, layout: Layout | None = None
+) -> dict[str, ItemFacts]:
+    """Facts by item, from a file about items. Reports what cannot be used on standard error. Raises FileError."""
     if path is None:
         return {}
-    facts, refused = read_items(path, columns)
+    survey = Survey(str(path))
+    facts, refused = read_items(path, columns, layout, survey)
     for line, reason in refused[:5]:
         typer.echo(f"{path}:{line}: {reason}", err=True)
-    if refused:
-        typer.echo(f"{path}: {len(refused)} lines about items cannot be used", err=True)
+    if survey.refused:
+        typer.echo(f"{path}: {survey.refused} lines about items cannot be used", err=True)
+    for name, count in survey.left_out.items():
+        line, found = survey.examples[name]
+        typer.echo(f"{path}: left out: {name} of {count:,} items, first at line {line}: {found[:60]!r}", err=True)
+    for text in advice(survey, layout or Layout()):
+        typer.echo(f"{path}: {text}", err=True)
     return facts
+
+
+_LEAST_KEY = 16
+
+Zone = Annotated[str | None, typer.Option("--zone", help="Zone of times that name none, e.g. Europe/Berlin or UTC.")]
+Decimal = Annotated[
+    str | None, typer.Option("--decimal", help="Decimal separator of numbers, , or . [default: what the file shows]")
+]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Encoding, e.g. cp1252. [default: UTF-8, or what a mark says]")
+]
+HashIds = Annotated[
+    Path | None,
+    typer.Option("--hash-ids", help="File with a secret key: users and sessions become keyed hashes of their ids."),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", help="Layout of a system's exports, e.g. ga4, or a mapping file, NAME.toml."),
+]
+
+
+def layout_of(
+    base: Layout,
+    preset: str | None,
+    zone: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    hash_ids: Path | None = None,
+) -> Layout:
+    """The layout with the options that every command about a file has. Raises BadParameter."""
+    try:
+        key = hash_ids.read_text(encoding="utf-8").strip() if hash_ids is not None else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"cannot read {hash_ids}: {error}", param_hint="--hash-ids") from None
+    if hash_ids is not None and len(key) < _LEAST_KEY:
+        raise typer.BadParameter(
+            f"the key in {hash_ids} has fewer than {_LEAST_KEY} characters: openssl rand -hex 32 makes one",
+            param_hint="--hash-ids",
+        )
+    if decimal not in {None, ",", "."}:
+        raise typer.BadParameter(f"{decimal!r}: the separator is , or .", param_hint="--decimal")
+    layout = structs.replace(base, zone=zone, decimal=decimal, encoding=encoding, hash_key=key)
+    try:
+        return layout if preset is None else with_preset(layout, preset)
+    except FileError as error:
+        raise typer.BadParameter(str(error), param_hint="--preset") from None

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from service.cli.errors import broken
+from streaming.files import FileError, Layout, Survey, as_document
+from streaming.files import report as report_of
 from streaming.kafka import KafkaTrouble
 from streaming.settings import Settings, load_settings
 
@@ -36,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 def check_mapping(
     file: Annotated[
-        Path | None, typer.Argument(help="Records, one JSON object per line; default: the newest records of the topic.")
+        Path | None, typer.Argument(help="Records: JSON, CSV or Parquet; default: the newest records of the topic.")
     ] = None,
     topic: Annotated[
         str | None, typer.Option("--topic", help="Topic whose mapping to try; needed when there are several.")
@@ -54,8 +58,8 @@ def check_mapping(
     chosen = _chosen(settings, topic)
     try:
         samples = of_file(file, time.time()) if file is not None else of_topic(settings, chosen, count)
-    except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read: {error.strerror or error}", param_hint="FILE") from None
+    except FileError as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
         broken(trouble)
     report = examine(settings, chosen, samples)
@@ -78,9 +82,20 @@ def _chosen(settings: Settings, topic: str | None) -> str:
 def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, Any]:
     """What each record becomes, and how many there are of each outcome."""
     mapping = settings.mappings()[topic]
-    records = [_result(sample, mapping.event(sample.value, sample.key, sample.timestamp)) for sample in samples]
+    survey = Survey(topic, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
+    ahead = time.time() + settings.admission.max_future
+    records = []
+    for number, sample in enumerate(samples, 1):
+        left_out: Counter[str] = Counter()
+        answer = mapping.event(sample.value, sample.key, sample.timestamp, left_out)
+        survey.see(number, answer, ahead)
+        for field in left_out:
+            survey.leave_out(field, number, mapping.place(field))
+        records.append(_result(sample, answer, left_out))
     counted = {name: sum(name in each for each in records) for name in ("event", "refusal")}
     return {
+        "report": report_of(survey, Layout(preset=topic)),
+        "file_report": as_document(survey, Layout(preset=topic)),
         "topic": topic,
         "events": counted["event"],
         "ignored": len(records) - sum(counted.values()),
@@ -89,11 +104,12 @@ def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, 
     }
 
 
-def _result(sample: Sample, answer: Any) -> dict[str, Any]:
+def _result(sample: Sample, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
     from models.records import Event, Rejection, encode
 
     if isinstance(answer, Event):
-        return {"at": sample.place, "event": json.loads(encode(answer))}
+        found = {"at": sample.place, "event": json.loads(encode(answer))}
+        return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")
         return {"at": sample.place, "refusal": {name: getattr(answer, name) for name in fields}}
@@ -101,9 +117,11 @@ def _result(sample: Sample, answer: Any) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
+    typer.echo(report["report"])
     for record in report["records"]:
         if "event" in record:
             word, text = typer.style("event  ", fg="green"), json.dumps(record["event"], ensure_ascii=False)
+            text += f" without {', '.join(record['left_out'])}" if "left_out" in record else ""
         elif "refusal" in record:
             refusal = record["refusal"]
             word = typer.style("refused", fg="red")

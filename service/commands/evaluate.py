@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from service.cli.arguments import facts_of, pairs, types_of
+from service.cli.arguments import Decimal, Encoding, HashIds, PresetName, Zone, facts_of, layout_of, pairs, types_of
 from service.cli.errors import broken
 from service.cli.progress_bar import Show, progress
-from streaming.files import FileError, Layout, columns_in
+from streaming.files import FileError, Layout, as_document, columns_in, report
 from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzipped; one event a row, in any order.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row, in any order.")
+    ],
     items: Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")] = None,
     column: Annotated[
         list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
@@ -54,6 +56,11 @@ def evaluate(
     time_format: Annotated[
         str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
     ] = "auto",
+    zone: Zone = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    preset: PresetName = None,
+    hash_ids: HashIds = None,
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
@@ -61,6 +68,7 @@ def evaluate(
         float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many events.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what was read, and evaluate nothing.")] = False,
     k: Annotated[int, typer.Option("--k", min=1, help="Ranks that count.")] = 20,
     every: Annotated[
         int | None,
@@ -92,6 +100,7 @@ def evaluate(
     settings = load_settings(config, os.environ)
     types = types_of(type_map, settings)
     layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
+    layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     plan = Plan(k, every, settings.recommender.seed if seed is None else seed)
     names = [name for word in contenders or [] for name in word.split(",") if name]
     try:
@@ -103,22 +112,34 @@ def evaluate(
             reading = _read(file, items, layout, settings, limit, show)
         except FileError as error:
             raise typer.BadParameter(str(error), param_hint="FILE") from None
+        _print_reading(reading, layout, as_json=as_json)
+        if dry_run:
+            if as_json:
+                typer.echo(json.dumps({"file": _document(reading, layout)}))
+            return
         result = _evaluate(reading, plan, rivals, settings, show)
     result["not_run"] |= absent
-    _print(reading, result, as_json=as_json)
+    result["file"] = _document(reading, layout)
+    _print(result, as_json=as_json)
 
 
 def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show) -> Reading:
     from streaming.jobs.evaluation_log import read_stream
 
-    of_items = columns_in(items, layout.columns) if items is not None else {}
-    of_events = columns_in(file, layout.columns)
+    of_items = columns_in(items, layout.columns, layout.encoding) if items is not None else {}
+    of_events = columns_in(file, layout.columns, layout.encoding)
     # A column that neither file has stays with the events, where it is refused by name.
     columns = {name: field for name, field in layout.columns.items() if name in of_events or name not in of_items}
-    catalogue = facts_of(items, of_items)
+    catalogue = facts_of(items, of_items, layout)
     own_layout = msgspec.structs.replace(layout, columns=columns)
     return read_stream(
-        file, own_layout, settings.events.rules(), catalogue, limit, lambda share: show("reading", share)
+        file,
+        own_layout,
+        settings.events.rules(),
+        catalogue,
+        limit,
+        lambda share: show("reading", share),
+        time.time() + settings.admission.max_future,
     )
 
 
@@ -145,13 +166,21 @@ def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: S
     return result | {"seconds": round(time.monotonic() - began, 1)}
 
 
-def _print(reading: Reading, result: dict[str, Any], *, as_json: bool) -> None:
+def _document(reading: Reading, layout: Layout) -> dict[str, Any]:
+    counts = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}
+    return as_document(reading.survey, layout) | {"name": reading.file} | counts
+
+
+def _print_reading(reading: Reading, layout: Layout, *, as_json: bool) -> None:
+    if not as_json:
+        typer.echo(report(reading.survey, layout))
+    for line, reason in reading.refusals[:5]:
+        typer.echo(f"{reading.file}:{line}: {reason}", err=True)
+    if reading.refused > 5:
+        typer.echo(f"... and {reading.refused - 5:,} more lines", err=True)
+
+
+def _print(result: dict[str, Any], *, as_json: bool) -> None:
     from service.cli.evaluation_table import text
 
-    rows = {"passed": reading.passed, "refused": reading.refused, "duplicates": reading.duplicates}
-    result["file"] = {"name": reading.file, **rows, "out_of_order": reading.moved, "types": dict(reading.types)}
-    for line, reason in reading.refusals:
-        typer.echo(f"{reading.file}:{line}: {reason}", err=True)
-    if reading.refused > len(reading.refusals):
-        typer.echo(f"... and {reading.refused - len(reading.refusals):,} more lines", err=True)
     typer.echo(json.dumps(result) if as_json else text(result))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from service.cli.arguments import facts_of, pairs, types_of
+from service.cli.arguments import Decimal, Encoding, HashIds, PresetName, Zone, facts_of, layout_of, pairs, types_of
 from service.cli.errors import broken
-from streaming.files import FileError, Layout
+from streaming.files import FileError, Layout, as_document
+from streaming.files import report as report_of
 from streaming.kafka import KafkaTrouble
 from streaming.settings import Settings, load_settings
 
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    file: Annotated[Path, typer.Argument(help="CSV or NDJSON, plain or gzipped; one event a row, oldest first.")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row.")],
     column: Annotated[
         list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
     ] = None,
@@ -52,6 +53,11 @@ def send(
     time_format: Annotated[
         str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
     ] = "auto",
+    zone: Zone = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    preset: PresetName = None,
+    hash_ids: HashIds = None,
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
     ] = None,
@@ -75,13 +81,18 @@ def send(
     settings = load_settings(config, os.environ)
     types = types_of(type_map, settings)
     layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
+    layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     try:
-        facts = facts_of(items)
+        facts = facts_of(items, layout=layout)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)
-        if sender.report.resumed_at:
+        with _progress(sender) as tick:
+            survey = sender.look(tick, time.time() + settings.admission.max_future)
+        typer.echo(report_of(survey, layout), err=as_json)
+        if sender.report.resumed_at and not sender.state.complete:
             typer.echo(f"{file}: {sender.report.resumed_at} rows were sent before, continuing after them", err=True)
         with _progress(sender) as tick:
             report = _run(sender, settings, tick, dry_run=dry_run)
+        report.file_report = as_document(survey, layout)
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
@@ -93,7 +104,7 @@ def send(
 
 def _run(sender: Sender, settings: Settings, tick: Callable[[], None], *, dry_run: bool) -> Report:
     if dry_run or sender.state.complete:
-        return sender.run(None, tick)
+        return sender.dry_run() if dry_run else sender.run(None, tick)
     from streaming.kafka import EventProducer, ensure_topics
 
     ensure_topics(settings, ["events", "items"])

@@ -144,7 +144,10 @@ class SentEvent(Struct, frozen=True):
 
 
 class EventOutcome(Struct, omit_defaults=True):
-    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable."""
+    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
+
+    `left_out` names optional fields that could not be used: the event counts without them.
+    """
 
     index: int
     outcome: str
@@ -152,6 +155,7 @@ class EventOutcome(Struct, omit_defaults=True):
     path: str = ""
     expected: str = ""
     found: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class EventsAnswer(Struct):

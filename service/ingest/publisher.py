@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from models.records import IMPRESSION, Event, EventRules, Rejection, decode_many
+from models.records import IMPRESSION, Event, EventRules, Rejection, decode, decode_many
 from models.slate import Showing, impression
 from service.http import EventOutcome
 from service.runtime import Breaker, logs
@@ -163,7 +163,8 @@ class EventPublisher:
         Raises:
             KafkaUnavailable: Kafka has none of the valid events.
         """
-        decoded = decode_many(raw, rules or self.rules)
+        left_out: Counter[str] = Counter()
+        decoded = decode_many(raw, rules or self.rules, left_out)
         good = [
             (index, Outgoing(event.user_id, raw[index]))
             for index, event in enumerate(decoded)
@@ -171,6 +172,9 @@ class EventPublisher:
         ]
         troubles = self._deliver("events", [record for _, record in good]) if good else []
         outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
+        if left_out:
+            for index, _ in good:
+                outcomes[index].left_out = _left_out(raw[index], rules or self.rules)
         for (index, record), trouble in zip(good, troubles, strict=True):
             if isinstance(trouble, RecordRefused):
                 outcomes[index] = _not_taken(index, record, trouble)
@@ -181,6 +185,13 @@ class EventPublisher:
                 seen = impression(event.request_id, event.item_id, event.timestamp)
                 self.impressions.append((event.user_id, seen))
         return outcomes
+
+
+def _left_out(raw: bytes, rules: EventRules) -> tuple[str, ...]:
+    """The optional fields of a valid event that cannot be used."""
+    counted: Counter[str] = Counter()
+    decode(raw, rules, counted)
+    return tuple(counted)
 
 
 def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> list[Delivery | KafkaTrouble]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
+from streaming.files import raw_records
 from streaming.kafka import Offsets
 from streaming.settings import Settings
 
@@ -62,10 +63,11 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
 
 
 def of_file(path: Path, now: float) -> list[Sample]:
-    """Read one record a line, without keys, as if each was written at `now` (epoch seconds). Raises OSError."""
-    with path.open("rb") as file:
-        lines = [line.strip() for line in file]
-    return [Sample(f"line {place}", None, line, now * 1000) for place, line in enumerate(lines, 1) if line]
+    """Read the records of a file, without keys, as if each was written at `now` (epoch seconds). Raises FileError.
+
+    One a line where the file is NDJSON, otherwise its rows or objects.
+    """
+    return [Sample(f"line {place}", None, raw, now * 1000) for place, raw in raw_records(path)]
 
 
 __all__ = ["Sample", "of_file", "of_topic"]

@@ -1,19 +1,14 @@
-"""Reads events and item facts from CSV and NDJSON files. Loads no model."""
+"""Reads events and item facts from CSV, JSON and Parquet files. Loads no model."""
 
-from streaming.files.events import (
-    NO_TYPE,
-    SYNONYMS,
-    Layout,
-    Passed,
-    RowRefused,
-    Shown,
-    columns_in,
-    identity,
-    read_events,
-    read_items,
-)
-from streaming.files.hints import flags, type_for
-from streaming.files.rows import Bad, FileError, RowFile
+from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
+from streaming.files.hints import flags, time_for, type_for
+from streaming.files.item_facts import read_items
+from streaming.files.layout import NO_TYPE, SYNONYMS, Layout
+from streaming.files.presets import presets, with_preset
+from streaming.files.report import advice, as_document, report
+from streaming.files.rows import Bad, Row, RowFile, raw_records
+from streaming.files.source import FileError
+from streaming.files.survey import RowRefused, Survey
 
 __all__ = [
     "NO_TYPE",
@@ -21,14 +16,24 @@ __all__ = [
     "Bad",
     "FileError",
     "Layout",
+    "Outcome",
     "Passed",
+    "Row",
     "RowFile",
     "RowRefused",
     "Shown",
+    "Survey",
+    "advice",
+    "as_document",
     "columns_in",
     "flags",
     "identity",
+    "presets",
+    "raw_records",
     "read_events",
     "read_items",
+    "report",
+    "time_for",
     "type_for",
+    "with_preset",
 ]

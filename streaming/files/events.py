@@ -1,92 +1,55 @@
 """In: rows of a file, and how its columns are named. Out: valid events, with item facts at the first event of an item.
 
-Each row becomes the JSON of an event and is decoded by `models.records.events`. Files have no rules of their own, only
-conversions: text to numbers, times without a zone to UTC, numeric ids to text.
+Each row becomes an event by the mapping that reads foreign topics, and is decoded by `models.records.events`. Files
+have no rules of their own.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
+import heapq
+import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import xxhash
 
-from models.records import DISLIKE, KINDS, Event, EventRules, ItemFacts, Rejection, Times, decode, decode_item
-from models.records import FIELDS as EVENT_FIELDS
-from streaming.files.hints import flags
-from streaming.files.rows import Bad, FileError, Row, RowFile
+from models.records import (
+    DISLIKE,
+    KINDS,
+    LEAVABLE,
+    NOT_UTF8,
+    Event,
+    EventRules,
+    ItemFacts,
+    Rejection,
+    Unusable,
+    decode_many,
+    written,
+)
+from streaming.files.columns import IN_EVENT, SHOWN_FACTS, Columns
+from streaming.files.item_facts import NOT_UTF8_LINE, facts_of, not_utf8
+from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout
+from streaming.files.rows import Batch, Row, RowFile
+from streaming.files.survey import RowRefused, Survey
 
-ITEM_FIELDS: Final = ("category", "price", "brand", "title", "tags", "rating", "available", "embedding")
-
-SYNONYMS: Final = {
-    "category_id": "category",
-    "category_code": "category",
-    "genres": "category",
-    "event": "event_type",
-    "type": "event_type",
-    "user": "user_id",
-    "visitorid": "user_id",
-    "customer_id": "user_id",
-    "item": "item_id",
-    "itemid": "item_id",
-    "product_id": "item_id",
-    "sku": "item_id",
-    "event_time": "timestamp",
-    "time": "timestamp",
-    "ts": "timestamp",
-    "user_session": "session_id",
-    "name": "title",
-}
-"""What shops call these columns. Used where the file has no column of our name and no --column says otherwise."""
-
-_IDS: Final = frozenset({"user_id", "item_id", "event_id", "session_id", "request_id", "event_type"})
-_TEXTS: Final = frozenset({"category", "brand", "title"})
-_NUMBERS: Final = frozenset({"price", "quantity", "rating"})
-# Item facts in a row about an event. A `rating` there is the user's, not the item's.
-_SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available")
-
-NO_TYPE: Final = "none"
-"""The type to map a type of the file to when its rows are not wanted."""
+_MOST_IDS: Final = 1_000_000
+_TWINS: Final = 20_000
+_NOTHING: Final = ItemFacts()
+_UNREAD: Final = 20
+_NEEDED: Final = frozenset({"user_id", "item_id", "timestamp"})
+_NO_TEXT: Final = b"\xff"
+_encode: Final = msgspec.json.Encoder().encode
 
 
-class Layout(msgspec.Struct, frozen=True):
-    """How a file's columns and types are named.
-
-    Attributes:
-        columns: Our field, by column of the file.
-        types: Our type or `NO_TYPE`, by type in the file.
-        default_type: Type of rows that name none.
-        min_rating: Rows with a lower `rating` are skipped.
-        dislike_rating: Rows with a `rating` up to this are dislikes, whatever their type.
-        time: Unit or format of the times, as in a mapping (`models.records.Times`). Times without a zone are UTC.
-    """
-
-    columns: dict[str, str] = {}
-    types: dict[str, str] = {}
-    default_type: str | None = None
-    min_rating: float | None = None
-    dislike_rating: float | None = None
-    time: str = "auto"
-
-
-class Shown(NamedTuple):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """An event of the file, and the facts to send before it when it is the first event of its item."""
 
     line: int
     event: Event
     facts: ItemFacts | None
-
-
-class RowRefused(NamedTuple):
-    """A line that cannot be sent, and the reason."""
-
-    line: int
-    reason: str
 
 
 class Passed(NamedTuple):
@@ -95,53 +58,24 @@ class Passed(NamedTuple):
     line: int
 
 
-def identity(path: Path) -> str:
-    """Identify a file by its size, beginning and end, wherever it lies: 16 hex digits. Raises FileError."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256(str(path.stat().st_size).encode() + file.read(1 << 20))
-            file.seek(max(0, path.stat().st_size - (1 << 20)))
-            digest.update(file.read())
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror}") from None
-    return digest.hexdigest()[:16]
+Outcome = Shown | RowRefused | Passed
 
 
-def columns_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
-    """The part of `columns` that the file has; all of it for NDJSON, which has no header. Raises FileError."""
-    with RowFile(path) as rows:
-        return {name: field for name, field in columns.items() if rows.columns is None or name in rows.columns}
-
-
-def read_items(path: Path, columns: Mapping[str, str] | None = None) -> tuple[dict[str, ItemFacts], list[RowRefused]]:
-    """Read a file about items.
-
-    Args:
-        path: The file.
-        columns: Our field, by column of the file, where their names differ.
-
-    Returns:
-        Facts by item id, and the lines that cannot be used.
+def identity(path: Path, encoding: str | None = None) -> str:
+    """Identify a file by its names and its first row, so that it stays the same while it grows: 16 hex digits.
 
     Raises:
-        FileError: The file as a whole cannot be used.
+        FileError: The file cannot be used.
     """
-    facts: dict[str, ItemFacts] = {}
-    refused: list[RowRefused] = []
-    with RowFile(path) as rows:
-        names = _names(rows, columns or {}, ("item_id",))
-        for row in rows:
-            if isinstance(row, Bad):
-                refused.append(RowRefused(*row))
-                continue
-            fields = _renamed(row, names)
-            item_id = str(fields.get("item_id", ""))
-            found = _facts(item_id, fields, ITEM_FIELDS)
-            if isinstance(found, ItemFacts):
-                facts[item_id] = found
-            else:
-                refused.append(RowRefused(row.line, found))
-    return facts, refused
+    with RowFile(path, encoding) as rows:
+        first = next((row for row in rows if isinstance(row, Row)), None)
+    return xxhash.xxh3_64_hexdigest(repr((rows.columns, first and first.fields)).encode())
+
+
+def columns_in(path: Path, columns: Mapping[str, str], encoding: str | None = None) -> dict[str, str]:
+    """The part of `columns` that the file has; all of it for JSON, which has no header. Raises FileError."""
+    with RowFile(path, encoding) as rows:
+        return {name: field for name, field in columns.items() if rows.columns is None or name in rows.columns}
 
 
 def read_events(
@@ -149,9 +83,11 @@ def read_events(
     layout: Layout,
     rules: EventRules,
     items: Mapping[str, ItemFacts] | None = None,
-    event_ids: str = "",
-    types: Counter[str] | None = None,
-) -> Iterator[Shown | RowRefused | Passed]:
+    survey: Survey | None = None,
+    now: float = float("inf"),
+    *,
+    event_ids: bool = False,
+) -> Iterator[Outcome]:
     """Read every row as an event, a refusal, or a row that is not wanted, in the order of the file.
 
     Args:
@@ -159,184 +95,324 @@ def read_events(
         layout: How its columns and types are named.
         rules: What an event may be.
         items: Facts by item id that come before those in the row's own columns.
-        event_ids: A row without event_id gets `event_ids:LINE`, so that sending it twice is harmless; "": it gets none.
-        types: Counts the types as the file spells them.
+        survey: Everything that is found is counted there.
+        now: Later events are counted as ahead, epoch seconds.
+        event_ids: An event without event_id gets one made of what it says, so that sending it twice is harmless.
 
     Raises:
         FileError: Columns are missing.
     """
-    required = ("user_id", "timestamp") if layout.default_type else ("event_type", "user_id", "timestamp")
-    # A log of only searches has no items.
-    if "query" not in {*(rows.columns or ()), *layout.columns.values()}:
-        required = (*required, "item_id")
-    if layout.min_rating is not None or layout.dislike_rating is not None:
-        required = (*required, "rating")
-    names = _names(rows, layout.columns, required)
-    times = _times(layout.time)
-    seen: set[str] = set()
-    for row in rows:
-        if isinstance(row, Bad):
-            yield RowRefused(*row)
-            continue
-        fields = _renamed(row, names)
-        if times is not None and (moment := times.read(fields.get("timestamp"))) is not None:
-            fields["timestamp"] = moment
-        if types is not None:
-            types[str(fields.get("event_type", layout.default_type or "(none)"))] += 1
-        yield _shown(row, fields, layout, rules, items or {}, seen, event_ids)
+    survey = survey if survey is not None else Survey(str(rows.path))
+    reader = Columns(rows, layout, rules, survey)
+    reading = _Reading(reader, layout, rules, items or {}, survey, now, _Ids() if event_ids else None)
+    for batch in rows.batches():
+        survey.rows += len(batch.lines) + len(batch.bad)
+        outcomes: Iterable[Outcome] = reading.outcomes(batch)
+        if batch.bad:
+            refused = [survey.refuse(*bad) for bad in batch.bad]
+            outcomes = heapq.merge(outcomes, refused, key=lambda each: each.line)
+        yield from outcomes
 
 
-def _names(rows: RowFile, columns: Mapping[str, str], required: tuple[str, ...]) -> dict[str, str]:
-    """Our field, by column of the file. NDJSON has no header: synonyms apply to each row that has them."""
-    fields = {*EVENT_FIELDS, *ITEM_FIELDS, "context"}
-    wrong = sorted(set(columns.values()) - fields)
-    if wrong:
-        hint = " (the file's name comes first: --column NAME=FIELD)" if fields & set(columns) else ""
-        raise FileError(f"--column: {wrong[0]!r} is not a field of ours{hint}: {', '.join(sorted(fields))}")
-    taken = set(columns.values())
-    if rows.columns is None:
-        return {name: field for name, field in SYNONYMS.items() if field not in taken} | dict(columns)
-    absent = sorted(set(columns) - set(rows.columns))
-    if absent:
-        raise FileError(f"--column: {rows.path} has no column {absent[0]!r}; it has {', '.join(rows.columns)}")
-    names = {name: name for name in rows.columns if name in fields and name not in taken} | dict(columns)
-    for name, field in SYNONYMS.items():
-        if name in rows.columns and name not in names and field not in names.values():
-            names[name] = field
-    missing = [field for field in required if field not in names.values()]
-    if missing:
-        free = [name for name in rows.columns if name not in names]
-        raise FileError(
-            f"{rows.path} has no column {' and no '.join(map(repr, missing))} (it has {', '.join(rows.columns)}): "
-            f"say which one it is with {flags(missing, free)}"
-            + (", or give all rows one type, for example with --type click" if "event_type" in missing else "")
-        )
-    return names
+class _Ids:
+    """Makes event ids of what events say, the same wherever in whichever file an event stands."""
+
+    def __init__(self) -> None:
+        self._twins: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+
+    def added(self, raw: bytes) -> bytes:
+        """The event with an id of its own; the second of two that say the same gets another."""
+        name = xxhash.xxh3_128_hexdigest(raw)
+        twins = self._twins
+        count = twins.get(name) or (self._before.get(name, 0) if self._before else 0)
+        twins[name] = count + 1
+        if len(twins) > _TWINS:
+            self._before, self._twins = twins, {}
+        if count:
+            name = f"{name}:{count + 1}"
+        if len(raw) < 3:  # an empty object, which is no event
+            return raw
+        return raw[:-1] + b',"event_id":"' + name.encode() + b'"}'
 
 
-def _renamed(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, value in row.fields.items():
-        field = names.get(name, name)
-        # Our name in an NDJSON row wins over a synonym in the same row.
-        if value is not None and (field == name or field not in row.fields):
-            fields[field] = _converted(field, value)
-    return fields
+class _Reading:
+    """Reads batches of one file into outcomes, and counts."""
+
+    def __init__(
+        self,
+        reader: Columns,
+        layout: Layout,
+        rules: EventRules,
+        items: Mapping[str, ItemFacts],
+        survey: Survey,
+        now: float,
+        ids: _Ids | None,
+    ) -> None:
+        self._reader, self._mapping, self._layout, self._rules = reader, reader.mapping, layout, rules
+        self._items, self._survey, self._now, self._ids = items, survey, now, ids
+        survey.listed = len(items)
+        self._rated = layout.min_rating is not None or layout.dislike_rating is not None
+        self._fields = [field for field in reader.mapping.paths if field in IN_EVENT or field == "rating"]
+        self._words: dict[str, str] = {}
+        self._drafts: dict[tuple[str, ...], Any] = {}
+        self._seen: set[str] = set()
+        self._own_ids: set[str] = set()
+        self._last = float("-inf")
+
+    def outcomes(self, batch: Batch) -> list[Outcome]:
+        """What became of each row."""
+        reader = self._reader
+        places, lines = reader.spread(batch)
+        count = len(places)
+        columns: dict[str, list[Any]] = {}
+        for field in self._fields:
+            column = reader.column(field, batch, places, lines)
+            if column is not None:
+                columns[field] = column
+        if lines is not None and "event_id" in columns:
+            columns["event_id"] = [
+                f"{name}:{line + 1}" if isinstance(name, str) else name
+                for name, line in zip(columns["event_id"], lines, strict=True)
+            ]
+        refused = self._set_aside(batch, places, columns)
+        words = columns.get("event_type", [None] * count)
+        self._count_words(words)
+        columns["event_type"] = list(map(self._type_of, words))
+        ratings = columns.pop("rating", None)
+        if self._rated and ratings is not None:
+            columns["event_type"] = list(map(self._by_rating, ratings, columns["event_type"]))
+        for field, value in self._layout.constants.items():
+            if field not in columns and field != "event_type":
+                columns[field] = [value] * count
+        return self._decoded(batch, places, lines, columns, refused)
+
+    def _set_aside(self, batch: Batch, places: Sequence[int], columns: dict[str, list[Any]]) -> dict[int, str]:
+        """Takes values out that cannot be used; why there can be no event, by its number."""
+        refused: dict[int, str] = {}
+        for field, column in columns.items():
+            if Unusable not in set(map(type, column)):
+                continue
+            for at, value in enumerate(column):
+                if type(value) is not Unusable:
+                    continue
+                line = batch.lines[places[at]]
+                if field in _NEEDED:
+                    refused[at] = str(self._mapping.unusable(field, value))
+                else:
+                    self._survey.leave_out(field, line, f"{value.found} {value.remark}".rstrip())
+                if field == "timestamp":
+                    self._note_time(value.found)
+                if value.remark:
+                    self._survey.notes.add(field, value.remark, value.found)
+                column[at] = None
+        return refused
+
+    def _note_time(self, value: object) -> None:
+        if len(self._survey.unread_times) < _UNREAD:
+            self._survey.unread_times.append(str(value))
+
+    def _count_words(self, words: list[Any]) -> None:
+        try:
+            self._survey.types.update(words)
+        except TypeError:
+            self._survey.types.update(map(str, words))
+        unnamed = words.count(None)
+        if unnamed:
+            del self._survey.types[None]
+            self._survey.types[self._layout.default_type or "(none)"] += unnamed
+
+    def _type_of(self, word: Any) -> Any:
+        if word is None:
+            return self._layout.default_type or self._layout.constants.get("event_type")
+        if type(word) is not str:
+            return word
+        found = self._words.get(word)
+        if found is None:
+            found = self._words[word] = self._mapping.type_of(word)
+        return found
+
+    def _decoded(
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        lines: Sequence[int] | None,
+        columns: dict[str, list[Any]],
+        refused: dict[int, str],
+    ) -> list[Outcome]:
+        wanted: Sequence[int] = range(len(places))
+        types = columns["event_type"]
+        if refused or NO_TYPE in types:
+            wanted = [at for at in wanted if at not in refused and types[at] != NO_TYPE]
+            columns = {field: [column[at] for at in wanted] for field, column in columns.items()}
+        fields = tuple(columns)
+        raws = self._written(batch, places, wanted, fields, list(zip(*columns.values(), strict=True)))
+        if self._ids is not None and _NO_TEXT not in raws:
+            own = columns.get("event_id")
+            if own is None:
+                raws = list(map(self._ids.added, raws))
+            else:
+                raws = [raw if name else self._ids.added(raw) for raw, name in zip(raws, own, strict=True)]
+        elif self._ids is not None:
+            raws = [raw if raw == _NO_TEXT else self._ids.added(raw) for raw in raws]
+        left_out: Counter[str] = Counter()
+        decoded = decode_many(raws, self._rules, left_out)
+        if left_out:
+            self._find_left_out(batch, places, wanted, columns, decoded)
+        found = self._outcomes(batch, places, lines, wanted, decoded, raws, "event_id" in columns)
+        if len(wanted) == len(places):
+            return found
+        others: list[Outcome] = []
+        for at, place in enumerate(places):
+            if at in refused:
+                others.append(self._survey.refuse(batch.lines[place], refused[at]))
+            elif types[at] == NO_TYPE:
+                self._survey.passed += 1
+                others.append(Passed(batch.lines[place]))
+        return list(heapq.merge(found, others, key=lambda each: each.line))
+
+    def _written(
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        wanted: Sequence[int],
+        fields: tuple[str, ...],
+        rows: list[tuple[Any, ...]],
+    ) -> list[bytes]:
+        """Each event as JSON. Text that is not UTF-8 is left out where the event can be without it."""
+        draft = self._drafts.get(fields)
+        if draft is None:
+            draft = self._drafts[fields] = msgspec.defstruct(
+                "Draft", [(field, Any, None) for field in fields], omit_defaults=True, gc=False
+            )
+        try:
+            return [_encode(draft(*row)) for row in rows]
+        except (UnicodeEncodeError, OverflowError):
+            lines = [batch.lines[places[at]] for at in wanted]
+            return [
+                self._cleaned(line, dict(zip(fields, row, strict=True))) for line, row in zip(lines, rows, strict=True)
+            ]
+
+    def _cleaned(self, line: int, ours: dict[str, Any]) -> bytes:
+        known = {field: value for field, value in ours.items() if value is not None}
+        try:
+            return written(known)
+        except UnicodeEncodeError:
+            self._survey.not_utf8 += 1
+        for field in [field for field, value in known.items() if not_utf8(value)]:
+            if field in _NEEDED or field == "event_type":
+                return _NO_TEXT
+            self._survey.leave_out(field, line, NOT_UTF8)
+            del known[field]
+        return written(known)
+
+    def _find_left_out(
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        wanted: Sequence[int],
+        columns: dict[str, list[Any]],
+        decoded: list[Event | Rejection],
+    ) -> None:
+        """Counts the fields that the decoder left out, with where and what they were."""
+        for field in columns.keys() & set(LEAVABLE):
+            for at, value, event in zip(wanted, columns[field], decoded, strict=True):
+                if value is None or type(event) is not Event:
+                    continue
+                kept = getattr(event, field)
+                if kept is None or (field == "context" and kept != value):
+                    self._survey.leave_out(field, batch.lines[places[at]], value)
+
+    def _outcomes(
+        self,
+        batch: Batch,
+        places: Sequence[int],
+        lines: Sequence[int] | None,
+        wanted: Sequence[int],
+        decoded: list[Event | Rejection],
+        raws: list[bytes],
+        own_ids: bool,
+    ) -> list[Outcome]:
+        survey, seen = self._survey, self._seen
+        found: list[Outcome] = []
+        moments: list[float] = []
+        for at, event, raw in zip(wanted, decoded, raws, strict=True):
+            place = places[at]
+            line = batch.lines[place]
+            if type(event) is not Event:
+                found.append(self._refused(line, event, raw))
+                continue
+            if own_ids:
+                self._note_repeat(event.event_id)
+            moments.append(event.timestamp)
+            item = event.item_id
+            if item is None or item in seen:
+                found.append(Shown(line, event, None))
+                continue
+            seen.add(item)
+            facts = self._known(batch, place, 0 if lines is None else lines[at], item)
+            if not survey.sample:
+                survey.sample = {"line": line, "event": event, "facts": facts}
+            found.append(Shown(line, event, facts))
+        survey.by_type.update([KINDS[event.kind] for event in decoded if type(event) is Event])
+        self._count_moments(moments)
+        return found
+
+    def _refused(self, line: int, event: Event | Rejection, raw: bytes) -> RowRefused:
+        assert isinstance(event, Rejection)
+        if raw == _NO_TEXT:
+            return self._survey.refuse(line, NOT_UTF8_LINE)
+        if event.reason == "bad_timestamp":
+            self._note_time(event.found.partition(" ")[2].strip('"'))
+        return self._survey.refuse(line, str(event))
+
+    def _note_repeat(self, name: str | None) -> None:
+        if name in self._own_ids:
+            self._survey.repeated += 1
+        elif name is not None and len(self._own_ids) < _MOST_IDS:
+            self._own_ids.add(name)
+
+    def _count_moments(self, moments: list[float]) -> None:
+        if not moments:
+            return
+        survey = self._survey
+        survey.events += len(moments)
+        survey.moved += sum(map(operator.lt, moments, [self._last, *moments[:-1]]))
+        self._last = moments[-1]
+        survey.earliest = min(survey.earliest, *moments)
+        survey.latest = max(survey.latest, *moments)
+        if survey.latest > self._now:
+            survey.ahead += sum(moment > self._now for moment in moments)
+
+    def _by_rating(self, rating: Any, word: Any) -> Any:
+        """The row's event type as we call it, `NO_TYPE` when the row is not wanted."""
+        if isinstance(rating, int | float):
+            if self._layout.dislike_rating is not None and rating <= self._layout.dislike_rating:
+                return KINDS[DISLIKE]
+            if self._layout.min_rating is not None and rating < self._layout.min_rating:
+                return NO_TYPE
+        return word
+
+    def _known(self, batch: Batch, place: int, line: int, item_id: str) -> ItemFacts | None:
+        """The listed facts of the item, completed by those of the row; None when there are none.
+
+        Facts of the row that cannot be used are left out: the event still counts.
+        """
+        listed = self._items.get(item_id)
+        if self._items and not self._survey.listed_example[0]:
+            self._survey.listed_example = (next(iter(self._items)), item_id)
+        found = self._reader.facts_at(batch, place, SHOWN_FACTS, line)
+        own = facts_of(batch.lines[place], item_id, found, SHOWN_FACTS, self._survey) if found else _NOTHING
+        facts = own if isinstance(own, ItemFacts) else _NOTHING
+        if listed is not None:
+            self._survey.listed_found += 1
+            known = {name: value for name in ITEM_FIELDS if (value := getattr(listed, name)) not in {None, ()}}
+            facts = msgspec.structs.replace(facts, **known)
+        if facts == _NOTHING:
+            return None
+        self._survey.items += 1
+        self._survey.facts.update(name for name in ITEM_FIELDS if getattr(facts, name) != getattr(_NOTHING, name))
+        return facts
 
 
-def _converted(field: str, value: Any) -> Any:
-    if field in _IDS or field in _TEXTS:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(value, str):
-        return value
-    if field in _NUMBERS:
-        return _number(value)
-    if field == "timestamp":
-        return _time(value)
-    if field == "tags":
-        return [tag.strip() for tag in value.split("|") if tag.strip()]
-    if field == "available":
-        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.lower(), value)
-    if field in {"embedding", "context"}:
-        return _nested(value)
-    return value
-
-
-def _number(text: str) -> float | str:
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
-
-
-def _times(time: str) -> Times | None:
-    if time == "auto":
-        return None
-    try:
-        return Times(time, "UTC")
-    except ValueError as error:
-        raise FileError(f"--time: {error}") from None
-
-
-def _time(text: str) -> float | str:
-    """Convert to epoch seconds; a time without a zone is UTC. Other text stays as it is, for the decoder to refuse."""
-    number = _number(text)
-    if not isinstance(number, str):
-        return number
-    try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError:
-        return text
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _nested(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return text
-
-
-def _shown(
-    row: Row,
-    fields: dict[str, Any],
-    layout: Layout,
-    rules: EventRules,
-    items: Mapping[str, ItemFacts],
-    seen: set[str],
-    event_ids: str,
-) -> Shown | RowRefused | Passed:
-    document: dict[str, Any] = {field: fields[field] for field in EVENT_FIELDS if field in fields}
-    document["event_type"] = _type(fields, layout)
-    if document["event_type"] == NO_TYPE:
-        return Passed(row.line)
-    if "context" in fields:
-        document["context"] = fields["context"]
-    if event_ids and "event_id" not in document:
-        document["event_id"] = f"{event_ids}:{row.line}"
-    try:
-        event = decode(msgspec.json.encode(document), rules)
-    except UnicodeEncodeError:
-        return RowRefused(row.line, "the line is not UTF-8")
-    if isinstance(event, Rejection):
-        return RowRefused(row.line, str(event))
-    if event.item_id is None or event.item_id in seen:
-        return Shown(row.line, event, None)
-    seen.add(event.item_id)
-    return Shown(row.line, event, _known(event.item_id, fields, items.get(event.item_id)))
-
-
-def _type(fields: dict[str, Any], layout: Layout) -> Any:
-    """The row's event type as we call it, `NO_TYPE` when the row is not wanted. The decoder refuses other values."""
-    rating, named = fields.get("rating"), fields.get("event_type", layout.default_type)
-    if isinstance(rating, int | float):
-        if layout.dislike_rating is not None and rating <= layout.dislike_rating:
-            return KINDS[DISLIKE]
-        if layout.min_rating is not None and rating < layout.min_rating:
-            return NO_TYPE
-    return layout.types.get(named, named) if isinstance(named, str) else named
-
-
-def _known(item_id: str, fields: dict[str, Any], listed: ItemFacts | None) -> ItemFacts | None:
-    """The listed facts of the item, completed by those of the row; None when there are none.
-
-    Facts of the row that cannot be used are left out: the event still counts.
-    """
-    own = _facts(item_id, fields, _SHOWN_FACTS)
-    if not isinstance(own, ItemFacts):
-        own = ItemFacts()
-    if listed is not None:
-        named = {name: value for name in ITEM_FIELDS if (value := getattr(listed, name)) not in {None, ()}}
-        own = msgspec.structs.replace(own, **named)
-    return own if own != ItemFacts() else None
-
-
-def _facts(item_id: str, fields: dict[str, Any], wanted: tuple[str, ...]) -> ItemFacts | str:
-    """The facts, or the reason why they cannot be used."""
-    document = {field: fields[field] for field in wanted if field in fields}
-    try:
-        found = decode_item(item_id.encode(), msgspec.json.encode(document))
-    except UnicodeEncodeError:
-        return "the line is not UTF-8"
-    return found if isinstance(found, ItemFacts) else str(found)
+__all__ = ["Outcome", "Passed", "Shown", "columns_in", "identity", "read_events"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 LIKELY: Final[dict[str, tuple[str, ...]]] = {
@@ -78,3 +79,61 @@ def type_for(word: str) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+FORMATS: Final = (
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%b-%Y %H:%M:%S",
+    "%b %d, %Y %I:%M:%S %p",
+    "%b %d, %Y",
+    "%Y%m%d",
+    "%Y%m%d%H%M%S",
+    "%d/%b/%Y:%H:%M:%S %z",
+)
+"""Ways to write a time that --time can name."""
+
+
+def time_for(values: Sequence[str]) -> str:
+    """The value of --time that reads all of these, the likeliest first; "" where none does.
+
+    >>> time_for(["12/31/2025 11:00:00 PM"]), time_for(["13.1.2026 08:00"]), time_for(["46023.5"]), time_for(["soon"])
+    ('%m/%d/%Y %I:%M:%S %p', '%d.%m.%Y %H:%M', 'excel', '')
+    """
+    texts = [value.strip() for value in values]
+    if not texts:
+        return ""
+    for form in FORMATS:
+        if all(_reads(text, form) for text in texts):
+            return form
+    return "excel" if all(re.fullmatch(r"[34]\d{4}([.,]\d+)?", text) for text in texts) else ""
+
+
+def _reads(text: str, form: str) -> bool:
+    try:
+        year = datetime.strptime(text, form).year  # noqa: DTZ007 - only whether it can be read
+    except ValueError:
+        return False
+    return 1973 <= year <= 2100
+
+
+def looks_like_data(names: Sequence[str]) -> str:
+    """The first name that is a moment or a long number, as no name of a column is; "" where all may be names.
+
+    >>> looks_like_data(["u10", "view", "2026-01-01 00:00:00"]), looks_like_data(["196", "242", "881250949"])
+    ('2026-01-01 00:00:00', '881250949')
+    >>> looks_like_data(["Invoice", "Customer ID", "2020"])
+    ''
+    """
+    data = re.compile(r"\d{4}-\d\d-\d\d([ T].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?|-?\d+\.\d+|\d{9,}")
+    return next((name for name in names if data.fullmatch(name)), "")

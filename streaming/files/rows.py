@@ -1,26 +1,24 @@
-"""In: a CSV or NDJSON file, plain or gzipped. Out: its rows as dictionaries with line numbers."""
+"""In: a file of rows: CSV, JSON or Parquet. Out: its rows in batches, and the lines that are none."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import gzip
+import heapq
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
-import msgspec
+from models.records import written
+from streaming.files import json_rows
+from streaming.files.csv_dialect import CELL, Dialect, dialect_of
+from streaming.files.source import BROKEN, FileError, Source
 
-_GZIP: Final = b"\x1f\x8b"
-_DELIMITERS: Final = ",\t;|"
-# Characters of one CSV cell. A longer one is an unclosed quote that swallows the file.
-_CELL: Final = 131_072
-
-
-class FileError(ValueError):
-    """The file as a whole cannot be used. The message says why, and what to do."""
+_BLOCK: Final = 1 << 20
+_TOGETHER: Final = 4096
+_PARQUET: Final = b"PAR1"
 
 
 class Row(NamedTuple):
@@ -37,92 +35,157 @@ class Bad(NamedTuple):
     reason: str
 
 
-class RowFile:
-    r"""Iterates over the rows of a file, as a context manager. Raises FileError.
+class Batch(NamedTuple):
+    """Some rows of a file.
 
-    `columns` are the names in a CSV header, None for NDJSON.
+    Attributes:
+        lines: Their lines.
+        columns: Their values by name of the column; None for JSON.
+        documents: Their objects, for JSON.
+        bad: Lines among them that are no rows.
+    """
+
+    lines: Sequence[int]
+    columns: dict[str, list[Any]] | None
+    documents: list[Any]
+    bad: list[Bad]
+
+    def rows(self) -> Iterator[Row]:
+        """Row by row, as dictionaries."""
+        if self.columns is None:
+            yield from itertools.starmap(Row, zip(self.lines, self.documents, strict=True))
+            return
+        names = tuple(self.columns)
+        for line, *values in zip(self.lines, *self.columns.values(), strict=True):
+            row = zip(names, values, strict=True)
+            yield Row(line, {name: value for name, value in row if value is not None and value != ""})
+
+
+class RowFile:
+    r"""Reads the rows of a file, as a context manager. Raises FileError.
+
+    `columns` are the names in the header or schema, None for JSON. `form` says what the file was recognized as.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("user_id,item_id\nu1,i1\n")
     >>> with RowFile(path) as rows:
-    ...     print(rows.columns, list(rows))
-    ('user_id', 'item_id') [Row(line=2, fields={'user_id': 'u1', 'item_id': 'i1'})]
+    ...     print(rows.form, rows.columns, list(rows))
+    CSV with commas ('user_id', 'item_id') [Row(line=2, fields={'user_id': 'u1', 'item_id': 'i1'})]
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._raw: IO[bytes] = path.open("rb")
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {error.strerror}") from None
-        self.size = path.stat().st_size
-        zipped = self._raw.read(2) == _GZIP
-        self._raw.seek(0)
-        # One more layer below the text: only a BufferedReader can look at bytes without consuming them.
-        source: Any = gzip.GzipFile(fileobj=self._raw) if zipped else self._raw
-        self._open = contextlib.ExitStack()
-        self._open.callback(self._raw.close)
-        try:
-            self._read(self._open.enter_context(io.BufferedReader(source, 1 << 20)))
-        except BaseException:
-            self._open.close()
-            raise
-
-    def _read(self, buffered: io.BufferedReader) -> None:
-        try:
-            start = buffered.peek(4096)[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-        except (OSError, EOFError) as error:
-            raise FileError(f"{self.path} is not a whole gzip file: {error}") from None
-        if not start:
-            raise FileError(f"{self.path} is empty")
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
+        self.path, self.encoding = path, encoding
         self.columns: tuple[str, ...] | None = None
-        if start.startswith(b"{"):
-            self._rows = self._json(buffered)
-            return
-        text = self._open.enter_context(
-            io.TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape", newline="", write_through=True)
-        )
-        header = start.split(b"\n", 1)[0].decode(errors="replace")
-        delimiter = max(_DELIMITERS, key=header.count)
-        csv.field_size_limit(_CELL)
-        reader = csv.reader(text, delimiter=delimiter)
-        self.columns = tuple(name.strip() for name in next(reader))
-        self._rows = self._csv(reader, self.columns)
-
-    def _csv(self, reader: Any, columns: tuple[str, ...]) -> Iterator[Row | Bad]:
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                yield Bad(reader.line_num, str(error))
-                continue
-            if cells is None:
-                return
-            if len(cells) == len(columns):
-                yield Row(reader.line_num, {name: cell for name, cell in zip(columns, cells, strict=True) if cell})
-            elif cells:
-                yield Bad(reader.line_num, f"{len(cells)} fields where the header has {len(columns)}")
-
-    def _json(self, lines: IO[bytes]) -> Iterator[Row | Bad]:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield Row(number, msgspec.json.decode(line, type=dict[str, Any]))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                yield Bad(number, f"not a JSON object: {error}")
-
-    def __iter__(self) -> Iterator[Row | Bad]:
-        """Yield rows, and lines that are none. Raises FileError where a gzip file breaks off."""
+        self.sample: list[list[str]] = []
+        self._share = 0.0
+        self._source = Source(path, encoding)
         try:
-            yield from self._rows
-        except (OSError, EOFError) as error:
+            self._batches = self._recognized()
+        except BaseException:
+            self._source.close()
+            raise
+        if self._source.packed:
+            self.form += f", {self._source.packed}"
+
+    def _recognized(self) -> Iterator[Batch]:
+        head = self._source.head
+        if head.startswith(_PARQUET):
+            return self._of_parquet()
+        start = head.lstrip()
+        if head[257:262] == b"ustar":
+            raise FileError(f"{self.path} is a tar archive: unpack it, or pack the one file with gzip, zstd or zip")
+        name, before = json_rows.wrapped_in(head)
+        if name and len([line for line in head.splitlines()[1:] if line.startswith(b"{")]) == 0:
+            self.form = f"JSON objects in the list {name!r}"
+            self._source.skip(before)
+            return _of_json(json_rows.of_documents(self._source))
+        if start.startswith(b"{") and json_rows.is_lines(head):
+            self.form = "NDJSON"
+            return _of_json(json_rows.of_lines(self._source))
+        if start.startswith((b"{", b"[{", b"[")) and (start.startswith(b"{") or start[1:].lstrip()[:1] in {b"{", b"]"}):
+            self.form = "an array of JSON objects" if start.startswith(b"[") else "JSON objects over several lines"
+            return _of_json(json_rows.of_documents(self._source))
+        if start.startswith((b"<?xml", b"<html", b"<!DOCTYPE", b"<!doctype")):
+            raise FileError(f"{self.path} is XML or HTML, not a table: export it as CSV or JSON")
+        dialect = dialect_of(head)
+        words = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+        self.form = f"CSV with {words.get(dialect.delimiter, repr(dialect.delimiter))}"
+        self.columns, self.sample = dialect.columns, dialect.sample
+        self._source.skip(dialect.start)
+        return self._of_csv(dialect)
+
+    def _of_csv(self, dialect: Dialect) -> Iterator[Batch]:
+        text = io.TextIOWrapper(
+            io.BufferedReader(self._source, _BLOCK), "utf-8", errors="surrogateescape", newline="", write_through=True
+        )
+        csv.field_size_limit(CELL)
+        reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced)
+        before, ended = 0, False
+        while not ended:
+            rows: list[list[str]] = []
+            why = ""
+            try:
+                rows.extend(itertools.islice(reader, _TOGETHER))  # keeps the rows before an error
+                ended = len(rows) < _TOGETHER
+            except csv.Error as error:
+                why = str(error)
+            first, last = dialect.line + before, dialect.line + reader.line_num - 1
+            before = reader.line_num
+            whole = not why and last - first + 1 == len(rows) and set(map(len, rows)) <= {len(dialect.columns)}
+            if whole and all(map(any, rows)):
+                yield _of_cells(dialect.columns, range(first, last + 1), rows, [])
+            else:
+                yield _checked(dialect.columns, first, rows, [Bad(last, why)] if why else [])
+
+    def _of_parquet(self) -> Iterator[Batch]:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        if self._source.packed:
+            raise FileError(f"{self.path} is a Parquet file inside {self._source.packed}: unpack it first")
+        self.form = "Parquet"
+        try:
+            file = parquet.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            raise FileError(f"{self.path} is not a whole Parquet file: {error}") from None
+        self.columns = tuple(file.schema_arrow.names)
+        return self._parquet_batches(file, self.columns)
+
+    def _parquet_batches(self, file: Any, columns: tuple[str, ...]) -> Iterator[Batch]:
+        import pyarrow as pa
+
+        line = 1
+        with file:
+            try:
+                for batch in file.iter_batches(batch_size=_TOGETHER):
+                    count = batch.num_rows
+                    found = {name: column.to_pylist() for name, column in zip(columns, batch.columns, strict=True)}
+                    yield Batch(range(line, line + count), found, [], [])
+                    line += count
+                    self._share = (line - 1) / max(file.metadata.num_rows, 1)
+            except (pa.ArrowException, OSError) as error:
+                raise FileError(f"{self.path} breaks off: {error}") from None
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows in batches, once. Raises FileError where the file breaks off."""
+        try:
+            yield from self._batches
+        except BROKEN as error:
             raise FileError(f"{self.path} breaks off: {error}") from None
 
+    def __iter__(self) -> Iterator[Row | Bad]:
+        """Yield rows, and lines that are none, in the order of the file. Raises FileError where the file breaks off."""
+        for batch in self.batches():
+            if batch.bad:
+                rows: list[Iterable[Row | Bad]] = [batch.rows(), batch.bad]
+                yield from heapq.merge(*rows, key=_line_of)
+            else:
+                yield from batch.rows()
+
     def done(self) -> float:
-        """Share of the file's bytes that was read, 0 to 1."""
-        return min(1.0, self._raw.tell() / self.size) if self.size else 1.0
+        """Share of the file that was read, 0 to 1."""
+        return self._share or self._source.done()
 
     def __enter__(self) -> Self:
         return self
@@ -130,4 +193,78 @@ class RowFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        self._source.close()
+
+
+def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """Each record of a file as JSON, with its line: lines of NDJSON as they are, rows and objects of others as objects.
+
+    Raises:
+        FileError: The file as a whole cannot be used.
+    """
+    source = Source(path, encoding)
+    if json_rows.is_lines(source.head):
+        with source:
+            for number, line in enumerate(io.BufferedReader(source, _BLOCK), 1):
+                if line.strip():
+                    yield number, line.strip()
+        return
+    source.close()
+    with RowFile(path, encoding) as rows:
+        for row in rows:
+            yield row.line, row.reason.encode() if isinstance(row, Bad) else written(row.fields)
+
+
+def _line_of(each: Row | Bad) -> int:
+    return each.line
+
+
+def _of_cells(columns: tuple[str, ...], lines: Sequence[int], cells: list[list[str]], bad: list[Bad]) -> Batch:
+    values = map(list, zip(*cells, strict=True)) if cells else ([] for _ in columns)
+    found: dict[str, list[Any]] = {}
+    for name, column in zip(columns, values, strict=True):
+        if name and name not in found:
+            found[name] = column
+    return Batch(lines, found, [], bad)
+
+
+def _checked(columns: tuple[str, ...], line: int, rows: list[list[str]], bad: list[Bad]) -> Batch:
+    """A batch of rows of which some are blank, too long or too short, or go over several lines."""
+    line -= 1
+    lines, cells = [], []
+    for row in rows:
+        line += 1 + sum(cell.count("\n") or cell.count("\r") for cell in row)
+        fitted = row if len(row) == len(columns) else _fitted(row, columns)
+        if fitted is not None and any(fitted):
+            lines.append(line)
+            cells.append(fitted)
+        elif fitted is None and any(row):
+            bad.append(Bad(line, f"{len(row)} fields where the header has {_named(columns)}"))
+    return _of_cells(columns, lines, cells, sorted(bad))
+
+
+def _named(columns: tuple[str, ...]) -> int:
+    """Columns up to the last one with a name."""
+    return max((place for place, name in enumerate(columns, 1) if name), default=0)
+
+
+def _fitted(row: list[str], columns: tuple[str, ...]) -> list[str] | None:
+    """A row with as many cells as there are columns, where only empty or nameless cells make the difference."""
+    width = len(columns)
+    if len(row) > width:
+        return None if any(cell.strip() for cell in row[width:]) else row[:width]
+    return None if any(columns[len(row) :]) else row + [""] * (width - len(row))
+
+
+def _of_json(found: Iterator[json_rows.Found]) -> Iterator[Batch]:
+    while together := list(itertools.islice(found, _TOGETHER)):
+        good = [each for each in together if not each[2]]
+        yield Batch(
+            [line for line, _, _ in good],
+            None,
+            [document for _, document, _ in good],
+            [Bad(line, why) for line, _, why in together if why],
+        )
+
+
+__all__ = ["Bad", "Batch", "FileError", "Row", "RowFile", "raw_records"]

@@ -6,6 +6,7 @@ It runs while the batch before is learned: it touches nothing of the model.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -73,6 +74,8 @@ class PreparedBatch:
     """Records that are not events to learn, by outcome; `learnt` is added when the events are learned."""
     refused: dict[str, int] = field(default_factory=dict)
     """Unusable records, by reason."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Optional fields that could not be used, by name; their events count without them."""
     arrivals: int = 0
     """Position of the dedupe window after this batch."""
     erasures: int = 0
@@ -200,9 +203,9 @@ class Intake:
         topic = records[0].topic if mapping is not None else ""
         room = ENTRIES_TOGETHER
         decoded: Iterable[Event | Rejection | None] = (
-            decode_many([record.value for record in records], self._rules)
+            decode_many([record.value for record in records], self._rules, batch.left_out)
             if mapping is None
-            else (mapping.event(record.value, record.key, record.timestamp) for record in records)
+            else (mapping.event(record.value, record.key, record.timestamp, batch.left_out) for record in records)
         )
         for record, event in zip(records, decoded, strict=True):
             if type(event) is not Event:

@@ -5,11 +5,12 @@ Conversions and rules are those of `sluicegate send`: the learner would accept e
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -19,15 +20,16 @@ from models.records import KINDS, Event, EventRules, ItemFacts
 from streaming.files import (
     NO_TYPE,
     SYNONYMS,
-    Bad,
     FileError,
     Layout,
-    Passed,
+    Outcome,
     RowFile,
     RowRefused,
     Shown,
+    Survey,
     flags,
     read_events,
+    time_for,
     type_for,
 )
 
@@ -44,23 +46,40 @@ class Reading:
 
     Attributes:
         file: Its path.
+        survey: What was found in it.
         stream: Its events in time order.
-        passed: Rows that were left out on purpose.
-        refused: Rows that hold no usable event.
         duplicates: Rows whose event_id came before.
-        moved: Events that are older than the one before them in the file.
-        types: Number of rows by event type, as the file spells it.
-        refusals: The first of the refused rows.
     """
 
     file: str
+    survey: Survey
     stream: Stream = NO_STREAM
-    passed: int = 0
-    refused: int = 0
     duplicates: int = 0
-    moved: int = 0
-    types: Counter[str] = field(default_factory=Counter)
-    refusals: list[RowRefused] = field(default_factory=list)
+
+    @property
+    def passed(self) -> int:
+        """Rows that were left out on purpose."""
+        return self.survey.passed
+
+    @property
+    def refused(self) -> int:
+        """Rows that hold no usable event."""
+        return self.survey.refused
+
+    @property
+    def moved(self) -> int:
+        """Events that are older than the one before them in the file."""
+        return self.survey.moved
+
+    @property
+    def types(self) -> Counter[str]:
+        """Number of rows by event type, as the file spells it."""
+        return self.survey.types
+
+    @property
+    def refusals(self) -> list[RowRefused]:
+        """The first of the refused rows."""
+        return self.survey.refusals
 
 
 def read_stream(
@@ -70,57 +89,51 @@ def read_stream(
     catalogue: dict[str, ItemFacts] | None = None,
     limit: int | None = None,
     tick: Callable[[float], None] | None = None,
+    now: float = math.inf,
 ) -> Reading:
     """Read the whole log, or its first `limit` events.
 
     An event whose event_id was read before is left out, as in the learner.
 
     Args:
-        path: A CSV or NDJSON file.
+        path: A file that `streaming.files` reads.
         layout: How its columns and types are named.
         rules: What a usable event is.
         catalogue: Facts of items that are known before the first event.
         limit: Events to read at most.
         tick: Receives the share of the file that was read, now and then.
+        now: Later events are counted as ahead, epoch seconds.
 
     Raises:
         FileError: Columns or types that nothing names, or no usable row.
     """
-    found = Reading(str(path))
+    found = Reading(str(path), Survey(str(path)))
     events: list[Event] = []
     facts: dict[str, ItemFacts] = {}
-    with RowFile(path) as rows:
-        outcomes = read_events(rows, layout, rules, catalogue, types=found.types)
+    with RowFile(path, layout.encoding) as rows:
+        outcomes = read_events(rows, layout, rules, catalogue, found.survey, now)
         for shown in islice(_accepted(outcomes, found, rows, tick), limit):
             events.append(shown.event)
             if shown.facts is not None and shown.event.item_id is not None:
                 facts[shown.event.item_id] = shown.facts
-        fields = rows.columns or _fields(path)
+        fields = rows.columns or tuple(dict.fromkeys((*found.survey.unused, *found.survey.names)))
     _check_types(path, found.types, layout, rules)
     if not events:
         raise FileError(_why_empty(path, found, fields, layout))
-    found.moved = sum(later.timestamp < event.timestamp for event, later in pairwise(events))
     found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
     return found
 
 
 def _accepted(
-    outcomes: Iterator[Shown | RowRefused | Passed],
-    found: Reading,
-    rows: RowFile,
-    tick: Callable[[float], None] | None,
+    outcomes: Iterator[Outcome], found: Reading, rows: RowFile, tick: Callable[[float], None] | None
 ) -> Iterator[Shown]:
     seen: set[str] = set()
     for number, outcome in enumerate(outcomes):
         if tick is not None and number % TICK == 0:
             tick(rows.done())
-        if isinstance(outcome, Passed):
-            found.passed += 1
-        elif isinstance(outcome, RowRefused):
-            found.refused += 1
-            if len(found.refusals) < 5:
-                found.refusals.append(outcome)
-        elif outcome.event.event_id is not None and outcome.event.event_id in seen:
+        if not isinstance(outcome, Shown):
+            continue
+        if outcome.event.event_id is not None and outcome.event.event_id in seen:
             found.duplicates += 1
         else:
             if outcome.event.event_id is not None:
@@ -129,8 +142,9 @@ def _accepted(
 
 
 def _check_types(path: Path, types: Counter[str], layout: Layout, rules: EventRules) -> None:
-    named = [word for word in types if word not in layout.types and word not in rules.kinds]
-    if not named or (layout.default_type is None and set(types) == {"(none)"}):
+    known = {*layout.types, *rules.kinds, NO_TYPE}
+    named = [word for word in types if word not in known and word.strip().casefold() not in known]
+    if not named or layout.unknown_type is not None or (layout.default_type is None and set(types) == {"(none)"}):
         return
     listed = ", ".join(f"{word!r} ({types[word]:,} rows)" for word in types)
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)
@@ -138,15 +152,6 @@ def _check_types(path: Path, types: Counter[str], layout: Layout, rules: EventRu
         f"{path}: nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
         f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out. Add: {add}"
     )
-
-
-def _fields(path: Path) -> tuple[str, ...]:
-    """The names of fields in the first usable line of an NDJSON file."""
-    with RowFile(path) as rows:
-        for row in rows:
-            if not isinstance(row, Bad):
-                return tuple(row.fields)
-    return ()
 
 
 def _why_empty(path: Path, found: Reading, fields: tuple[str, ...], layout: Layout) -> str:
@@ -158,5 +163,6 @@ def _why_empty(path: Path, found: Reading, fields: tuple[str, ...], layout: Layo
     text = f"{path}: no row can be used ({found.refused:,} refused, {found.passed:,} passed over)"
     text += f". {refusals}" if refusals else ""
     if "bad_timestamp" in refusals:
-        text += ". Say how the times are written, for example --time '%d.%m.%Y %H:%M' or --time microseconds"
+        form = time_for(found.survey.unread_times) or "%d.%m.%Y %H:%M"
+        text += f". Say how the times are written, for example --time {shlex.quote(form)}"
     return text + (f". The rows have {', '.join(fields)}: try {flags(missing, fields)}" if missing and fields else "")

@@ -1,23 +1,39 @@
 """Sends a file of events, and the facts of their items, to the topics; every line is sent or refused.
 
-A small state file keeps how far the broker has everything, so that a run that was stopped goes on where it was.
+The file is read twice: once to say what is in it before anything is sent, and once to send it. A small state file keeps
+how far the broker has everything, so that a run that was stopped goes on where it was, and a file that has grown is
+sent from where it ended.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import math
+import operator
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import xxhash
 
 from models.records import KINDS, ItemFacts, encode, encode_item
-from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, identity, read_events
+from streaming.files import (
+    FileError,
+    Layout,
+    Outcome,
+    Passed,
+    RowFile,
+    RowRefused,
+    Shown,
+    Survey,
+    identity,
+    read_events,
+)
 from streaming.kafka import BrokerAway, Delivery, EventProducer, KafkaTrouble, RecordRefused
 from streaming.settings import Settings
 
@@ -31,15 +47,27 @@ PATIENCE: Final = 60.0
 IN_FLIGHT: Final = 20_000
 """Records in flight; it bounds memory when the broker takes nothing."""
 
+_TICK: Final = 4096
+
 SHOWN_REFUSALS: Final = 20
 """Refused lines that are reported one by one; the rest is counted."""
 
+SORTED_AT_MOST: Final = 1_000_000
+"""Rows of a file that are sorted by time before they are sent; they are all in memory then."""
+
 
 class SendProgress(msgspec.Struct):
-    """How far a file has been sent: rows from its beginning that the broker has or that were refused."""
+    """How far a file has been sent.
+
+    Attributes:
+        rows: Events and lines from its beginning that the broker has or that were refused.
+        complete: Whether that was the whole file.
+        digest: Of what these rows say, by which a file that has grown is told from another one.
+    """
 
     rows: int = 0
     complete: bool = False
+    digest: int = 0
 
 
 class Report(msgspec.Struct):
@@ -57,6 +85,7 @@ class Report(msgspec.Struct):
         dry_run: Whether nothing was sent.
         by_type: Events sent, by event type.
         refusals: The first SHOWN_REFUSALS refused rows.
+        file_report: What was found in the file.
     """
 
     file: str
@@ -70,6 +99,7 @@ class Report(msgspec.Struct):
     dry_run: bool = False
     by_type: dict[str, int] = msgspec.field(default_factory=dict)
     refusals: list[RowRefused] = msgspec.field(default_factory=list)
+    file_report: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -93,10 +123,15 @@ class Options(msgspec.Struct, frozen=True):
 def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
     """Path of the state of this file, read with this layout into this topic. Raises FileError."""
     words = msgspec.to_builtins(layout)
-    if layout.time == "auto":
-        del words["time"]  # so that states from before `time` existed are still found
     target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(words, order="sorted")))
-    return settings.data_dir / "send" / f"{identity(file)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
+    name = f"{identity(file, layout.encoding)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
+    return settings.data_dir / "send" / name
+
+
+def _digested(before: int, outcome: Outcome) -> int:
+    """The digest of rows up to this one, from that of the rows before it."""
+    said = f"{outcome.event.event_id} {outcome.event.timestamp}" if isinstance(outcome, Shown) else "-"
+    return xxhash.xxh64_intdigest(said.encode(), before)
 
 
 def load_state(path: Path) -> SendProgress:
@@ -119,7 +154,7 @@ class Sender:
 
     Args:
         settings: The topics, the rules of events and where state files are.
-        file: A CSV or NDJSON file.
+        file: A file that `streaming.files` reads.
         options: How to send it.
         items: Facts of items that are known before the first line.
     """
@@ -130,15 +165,67 @@ class Sender:
         self._settings, self._file, self._options, self._items = settings, file, options, items or {}
         self._path = state_path(settings, file, options.layout)
         self.state = SendProgress() if options.restart or options.dry_run else load_state(self._path)
-        self.report = Report(str(file), resumed_at=self.state.rows, dry_run=options.dry_run)
+        self.report = Report(str(file), dry_run=options.dry_run)
+        self.survey = Survey(str(file))
         self._types: Counter[str] = Counter()
-        self._flying: deque[tuple[int, Shown | RowRefused | Passed, list[Delivery | RecordRefused]]] = deque()
+        self._flying: deque[tuple[SendProgress, Outcome, list[Delivery | RecordRefused]]] = deque()
         self._rows: RowFile | None = None
         self._noted = self._acknowledged = time.monotonic()
 
     def done(self) -> float:
         """Share of the file's bytes that were read, from 0 to 1."""
         return self._rows.done() if self._rows is not None else 0.0
+
+    def look(self, tick: Callable[[], None] = lambda: None, now: float = math.inf) -> Survey:
+        """Read the file and say what is in it. Finds out which of its rows were sent before.
+
+        Args:
+            tick: Called now and then.
+            now: Later events are counted as ahead, epoch seconds.
+
+        Raises:
+            FileError: The file or its layout cannot be used, or times have no zone and are to be sent.
+        """
+        digest, same, rows = 0, self.state.rows == 0, 0
+        most = None if self._options.limit is None else self.state.rows + self._options.limit
+        with RowFile(self._file, self._options.layout.encoding) as self._rows:
+            for rows, outcome in enumerate(self._outcomes(self.survey, now), 1):
+                digest = _digested(digest, outcome)
+                if rows == self.state.rows:
+                    same = digest == self.state.digest
+                if rows % _TICK == 0:
+                    tick()
+                if most is not None and rows >= most:
+                    break
+        if not same:
+            self.state = SendProgress()
+        elif self.state.complete and rows > self.state.rows:
+            self.state.complete = False
+        self.report.resumed_at = self.state.rows
+        if not self._options.dry_run and not self.state.complete and self.survey.zoneless:
+            raise FileError(
+                f"{self._file}: times such as {self.survey.zoneless} name no zone: add --zone UTC, or the shop's, for "
+                "example --zone Europe/Berlin (--dry-run reads them as UTC)"
+            )
+        return self.survey
+
+    def dry_run(self) -> Report:
+        """What `look` has found, as the report of a run that sent nothing."""
+        survey, report = self.survey, self.report
+        report.sent, report.items, report.refused, report.passed = (
+            survey.events,
+            survey.items,
+            survey.refused,
+            survey.passed,
+        )
+        report.by_type = dict(sorted(survey.by_type.items()))
+        report.refusals, report.complete = survey.refusals[:SHOWN_REFUSALS], True
+        return report
+
+    def _outcomes(self, survey: Survey, now: float = math.inf) -> Iterator[Outcome]:
+        assert self._rows is not None
+        options, rules = self._options, self._settings.events.rules()
+        return read_events(self._rows, options.layout, rules, self._items, survey, now, event_ids=True)
 
     def run(self, producer: EventProducer | None, tick: Callable[[], None] = lambda: None) -> Report:
         """Send the rows that are left. The state is kept after an error and after Ctrl-C as well.
@@ -152,15 +239,14 @@ class Sender:
             KafkaTrouble: The broker went away or refuses a record.
         """
         began = time.monotonic()
+        if not self.survey.form:
+            self.look(tick)
         if self.state.complete:
             self.report.complete = True
             return self.report
-        with RowFile(self._file) as self._rows:
-            outcomes = read_events(
-                self._rows, self._options.layout, self._settings.events.rules(), self._items, identity(self._file)
-            )
+        with RowFile(self._file, self._options.layout.encoding) as self._rows:
             try:
-                self._through(outcomes, producer, began, tick)
+                self._through(self._left(self._outcomes(Survey(str(self._file)))), producer, began, tick)
                 self._land(producer, wait=True)
             finally:
                 self.report.seconds = time.monotonic() - began
@@ -169,17 +255,44 @@ class Sender:
                     _save(self._path, self.state)
         return self.report
 
+    def _left(self, outcomes: Iterator[Outcome]) -> Iterator[tuple[SendProgress, Outcome]]:
+        """The rows that are left in order of time, each with how far the file is sent once the broker has it."""
+        digest = 0
+        # Rows done by an earlier run are read all the same, so that the facts of their items count as sent.
+        for outcome in itertools.islice(outcomes, self.state.rows):
+            digest = _digested(digest, outcome)
+        rows = enumerate(outcomes, self.state.rows + 1)
+        if not self.survey.moved:
+            for row, outcome in rows:
+                digest = _digested(digest, outcome)
+                yield SendProgress(row, digest=digest), outcome
+            return
+        # Sorted rows are not those from the beginning of the file: only the end of all of them is kept.
+        held: list[tuple[float, Outcome]] = []
+        moment = -math.inf
+        for _, outcome in rows:
+            digest = _digested(digest, outcome)
+            moment = outcome.event.timestamp if isinstance(outcome, Shown) else moment
+            held.append((moment, outcome))
+            if len(held) > SORTED_AT_MOST:
+                raise FileError(
+                    f"{self._file} is not in the order of time, and more than {SORTED_AT_MOST:,} rows are left: sort "
+                    "it by its times before it is sent"
+                )
+        held.sort(key=operator.itemgetter(0))
+        now, end = self.state, SendProgress(self.state.rows + len(held), digest=digest)
+        for place, (_, outcome) in enumerate(held, 1):
+            yield (end if place == len(held) else now), outcome
+
     def _through(
         self,
-        outcomes: Iterator[Shown | RowRefused | Passed],
+        outcomes: Iterator[tuple[SendProgress, Outcome]],
         producer: EventProducer | None,
         began: float,
         tick: Callable[[], None],
     ) -> None:
-        # Rows done by an earlier run are read all the same, so that the facts of their items count as sent.
-        rows = itertools.islice(enumerate(outcomes, 1), self.state.rows, None)
-        for row, outcome in rows:
-            self._flying.append((row, outcome, self._one(outcome, producer)))
+        for progress, outcome in outcomes:
+            self._flying.append((progress, outcome, self._one(outcome, producer)))
             if len(self._flying) % 256 == 0 or self._options.rate is not None:
                 self._land(producer)
                 tick()
@@ -188,9 +301,7 @@ class Sender:
                 return
         self.report.complete = True
 
-    def _one(
-        self, outcome: Shown | RowRefused | Passed, producer: EventProducer | None
-    ) -> list[Delivery | RecordRefused]:
+    def _one(self, outcome: Outcome, producer: EventProducer | None) -> list[Delivery | RecordRefused]:
         if isinstance(outcome, Passed):
             self.report.passed += 1
             return []
@@ -234,7 +345,7 @@ class Sender:
     def _land(self, producer: EventProducer | None, *, wait: bool = False) -> None:
         """Take the rows that the broker has from the front, and save how far that is."""
         while self._flying:
-            row, outcome, deliveries = self._flying[0]
+            progress, outcome, deliveries = self._flying[0]
             under_way = [each for each in deliveries if isinstance(each, Delivery) and not each.done()]
             if under_way:
                 if not (wait or len(self._flying) > IN_FLIGHT):
@@ -247,7 +358,7 @@ class Sender:
                     raise error
             self._flying.popleft()
             self._count_refused(outcome, errors)
-            self.state.rows = row
+            self.state.rows, self.state.digest = progress.rows, progress.digest
             self._acknowledged = time.monotonic()
         if time.monotonic() - self._acknowledged > PATIENCE:
             raise BrokerAway(f"Kafka took nothing for {PATIENCE:g} s", "timeout")
@@ -256,7 +367,7 @@ class Sender:
             _save(self._path, self.state)
             self._noted = time.monotonic()
 
-    def _count_refused(self, outcome: Shown | RowRefused | Passed, errors: Sequence[KafkaTrouble | None]) -> None:
+    def _count_refused(self, outcome: Outcome, errors: Sequence[KafkaTrouble | None]) -> None:
         """Count a row as refused where Kafka refuses its event, or the facts sent before it, for good."""
         refused = next((error for error in errors if error is not None), None)
         if refused is None or not isinstance(outcome, Shown):

@@ -153,6 +153,8 @@ class Term:
             telemetry.events.labels(outcome).inc(count)
         for reason, count in batch.refused.items():
             telemetry.deadletters.labels(reason).inc(count)
+        for field, count in batch.left_out.items():
+            telemetry.left_out.labels(field).inc(count)
         for topic, partition, offsets, record_time in batch.offsets:
             telemetry.consumed.labels(topic).inc(len(offsets))
             if record_time:

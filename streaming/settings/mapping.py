@@ -13,7 +13,8 @@ class MappingSettings(Section):
 
     topic: str = Field(min_length=1, description="Topic to read in addition to ours.")
     fields: dict[str, str] = Field(
-        description="Field of ours -> path in their record (`a.b[0].c`), or @key, or @time for Kafka's time of it."
+        description="Field of ours -> path in their record (`a.b[0].c`, or several as `a|b`, the first with a value "
+        "counts), or @key, or @time for Kafka's time of it."
     )
     types: dict[str, str] = Field(
         default={},
@@ -26,12 +27,37 @@ class MappingSettings(Section):
     time: str = Field(
         default="auto",
         description="Format of their times: auto (RFC 3339, or a number of seconds or milliseconds), seconds, "
-        "milliseconds, microseconds, nanoseconds, or a format of strptime.",
+        "milliseconds, microseconds, nanoseconds, excel (days), or a format of strptime.",
     )
     zone: str | None = Field(
         default=None, description="Zone of times that name none, for example Europe/Berlin or UTC."
     )
 
+    default_type: str | None = Field(
+        default=None, description="Our event type, or none, for records that name no type."
+    )
+    unknown_type: str | None = Field(
+        default=None, description="Our event type, or none, for records whose word is neither in types nor one of ours."
+    )
+    transforms: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`."
+    )
+
     def rules(self, events: EventRules) -> EventMapping:
         """The mapping that reads their records. Raises ValueError for one that cannot work."""
-        return EventMapping(events, self.fields, self.types, self.constants, self.time, self.zone)
+        mapping = EventMapping(
+            events,
+            self.fields,
+            self.types,
+            self.constants,
+            self.time,
+            self.zone,
+            self.default_type,
+            self.unknown_type,
+            self.transforms,
+        )
+        if mapping.fans_out:
+            raise ValueError(
+                "a record of a topic is one event: name one of a list, as in items[0].id; files may hold [*]"
+            )
+        return mapping

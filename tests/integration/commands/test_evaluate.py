@@ -16,7 +16,7 @@ from models.evaluation.protocol import Plan
 from models.recommender.recommender import Recommender
 from models.records.events import EventRules
 from service.local.demo_export import export
-from streaming.files.events import Layout, read_items
+from streaming.files import Layout, read_items
 from streaming.intake.parameters import recommender_settings
 from streaming.jobs.evaluation_log import read_stream
 from tests.support.processes.harness import Installation

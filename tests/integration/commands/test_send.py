@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from models.records.events import Event, EventRules, decode
 from service.commands import send
 from streaming.consumer.consumer import KafkaSource
-from streaming.files.events import Layout
+from streaming.files import Layout
 from streaming.jobs.send import Options, Sender, load_state, state_path
 from streaming.kafka.errors import BrokerAway
 from streaming.kafka.producer import EventProducer
@@ -64,10 +64,12 @@ def arrived(settings: Settings, role: Any, count: int) -> list[Record]:
 
 
 def lines_of(records: list[Record]) -> list[int]:
-    """The line each event came from, by the event_id that `send` gives."""
-    events = [decode(record.value, EventRules()) for record in records]
-    assert all(isinstance(event, Event) for event in events)
-    return sorted(int(event.event_id.rsplit(":", 1)[1]) for event in events if isinstance(event, Event))
+    """The line of `csv_file` that each event came from, by its time. Each line has an event_id of its own."""
+    events = [event for record in records if isinstance(event := decode(record.value, EventRules()), Event)]
+    assert len(events) == len(records)
+    lines = [int(event.timestamp) - 1569888000 + 2 for event in events]
+    assert len({event.event_id for event in events}) == len(set(lines))
+    return sorted(lines)
 
 
 def test_every_row_becomes_an_event_of_history_and_every_item_its_facts_once(
@@ -109,7 +111,7 @@ def test_bad_lines_are_refused_with_their_number_and_the_rest_is_sent(here: Sett
     result = run(path)
     assert result.exit_code == 3
     assert "sent 1 events (1 click)" in result.stdout
-    for text in (":2: not a JSON object", ":3: bad_value at $.user_id", ":5: unknown_type at $.event_type"):
+    for text in (":2: not a JSON object", ":3: missing_field at $.user_id", ":5: unknown_type at $.event_type"):
         assert text in result.stderr
 
 
@@ -203,3 +205,66 @@ def test_a_full_buffer_slows_the_sender_down_and_loses_nothing(here: Settings, t
         with pytest.raises(BrokerAway, match="wait for Kafka"):
             producer.send("events", "u", b"x" * (1 << 16))
     assert len(arrived(tight, "events", 3000)) >= 3000
+
+
+def test_a_file_that_has_grown_sends_only_what_is_new(here: Settings, run: Any, tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "log.csv", 390)
+    assert "sent 390 events" in run(path).output
+    whole = csv_file(tmp_path / "whole.csv", 400).read_bytes()
+    path.write_bytes(whole)
+    grown = run(path)
+    assert grown.exit_code == 0, grown.output
+    assert "390 rows were sent before" in grown.output
+    assert "sent 10 events" in grown.output
+    assert "nothing left" in run(path).output
+    packed = tmp_path / "elsewhere.csv.gz"
+    packed.write_bytes(gzip.compress(whole))
+    assert "nothing left" in run(packed).output, "the same rows, packed and under another name"
+    assert lines_of(arrived(here, "events", 400)) == list(range(2, 402))
+
+
+def test_another_file_with_the_same_first_row_is_sent_from_its_beginning_and_what_both_say_counts_once(
+    here: Settings, run: Any, tmp_path: Path
+) -> None:
+    path = csv_file(tmp_path / "log.csv", 50)
+    assert run(path).exit_code == 0
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1], *lines[3:]]) + "\n")
+    assert "sent 49 events" in run(path).output
+    events = [decode(record.value, EventRules()) for record in arrived(here, "events", 99)]
+    assert len({event.event_id for event in events if isinstance(event, Event)}) == 50
+
+
+def test_a_file_out_of_order_is_sent_in_the_order_of_time(here: Settings, run: Any, tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "a.csv", 60)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    result = run(path)
+    assert "59 events are older than the one before them: they are sorted by time" in result.output
+    per_user: dict[bytes | None, list[float]] = {}
+    for record in arrived(here, "events", 60):
+        event = decode(record.value, EventRules())
+        assert isinstance(event, Event)
+        per_user.setdefault(record.key, []).append(event.timestamp)
+    assert all(times == sorted(times) for times in per_user.values())
+    assert "nothing left" in run(path).output
+
+
+def test_times_without_a_zone_are_asked_for_and_events_ahead_of_now_are_counted_before_anything_is_sent(
+    here: Settings, run: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "user_id,item_id,event_type,timestamp\nu,i,view,2019-10-01 00:00:00\nu,j,view,2099-10-01 00:00:00\n"
+    )
+    refused = run(path)
+    assert refused.exit_code == 2
+    assert "add --zone UTC" in " ".join(refused.output.replace("│", " ").split())
+    dry = run(path, "--dry-run", "--json")
+    report = json.loads(dry.stdout)["file_report"]
+    assert report["ahead"] == 1
+    assert any("1 events are ahead of now" in text for text in report["advice"])
+    sent = run(path, "--zone", "Europe/Berlin")
+    assert sent.output.index("1 events are ahead of now") < sent.output.index("sent 2 events")
+    moments = sorted(json.loads(record.value or b"")["timestamp"] for record in arrived(here, "events", 2))
+    assert moments[0] == 1569888000 - 7200

@@ -87,11 +87,12 @@ def test_each_event_has_its_own_outcome(served: Served) -> None:
     answer = served.post("/events", json=[event(), event(user_id=7), event(event_type="stare"), event(price="x")])
     assert answer.status_code == 202
     outcomes = answer.json()["outcomes"]
-    assert [entry["outcome"] for entry in outcomes] == ["accepted", "rejected", "rejected", "rejected"]
+    assert [entry["outcome"] for entry in outcomes] == ["accepted", "rejected", "rejected", "accepted"]
+    assert [entry.get("left_out") for entry in outcomes] == [None, None, None, ["price"]]
     assert outcomes[1]["path"] == "$.user_id"
     assert outcomes[1]["found"] == "integer 7"
     assert outcomes[2]["reason"] == "unknown_type"
-    assert {entry["reason"] for entry in outcomes[1:]} <= set(rejections.REASONS)
+    assert {entry["reason"] for entry in outcomes[1:3]} <= set(rejections.REASONS)
 
 
 def test_when_all_events_are_rejected_the_answer_is_a_problem_with_their_paths(served: Served) -> None:

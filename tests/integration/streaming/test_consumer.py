@@ -258,7 +258,7 @@ def malformed(number: int) -> bytes | None:
         b"\xff\xfe" + b"%d" % number,
         b'{"event_type": "cl',
         json.dumps(good | {"timestamp": float("nan")}).encode(),
-        json.dumps(good | {"price": 1}).encode().replace(b'"price": 1', b'"price": 1' + b"0" * 400),
+        json.dumps(good | {"item_id": "i" * 257}).encode(),
         b'{"a":' * 5000 + b"1" + b"}" * 5000,
         json.dumps(good | {"user_id": ["u"]}).encode(),
         json.dumps(good | {"pad": "x" * 70_000}).encode(),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.records.events import Event, EventRules, decode
+from models.records.foreign_values import id_of
 from models.records.mapping import FIELDS, EventMapping, Path
 from models.records.rejections import REASONS, Rejection
 
@@ -107,18 +110,12 @@ def test_times_of_other_units_and_formats_are_read(time: str, zone: str | None, 
         ({"customer": {"id": 1.5}}, "wrong_type", "$.customer.id", "number 1.5"),
         ({"customer": {"id": "a\nb"}}, "bad_value", "$.customer.id", 'string "a\\nb"'),
         ({"lines": []}, "missing_field", "$.lines[0].sku", "nothing"),
-        (
-            {"lines": [{"sku": "k", "price": {"amount": "free"}}]},
-            "wrong_type",
-            "$.lines[0].price.amount",
-            'string "free"',
-        ),
-        ({"lines": [{"sku": "k", "count": 10**30}]}, "bad_value", "$.lines[0].count", f"integer {10**30}"),
+        ({"customer": {"id": "4.71E+12"}}, "bad_value", "$.customer.id", 'string "4.71E+12" rounded by a spreadsheet'),
+        ({"customer": {"id": " NULL "}}, "missing_field", "$.customer.id", "nothing"),
         ({"action": {"kind": "SHRUG"}}, "unknown_type", "$.action.kind", 'string "SHRUG"'),
         ({"action": {}}, "missing_field", "$.action.kind", "nothing"),
         ({"meta": {"occurred": "yesterday"}}, "bad_timestamp", "$.meta.occurred", 'string "yesterday"'),
         ({"meta": {"occurred": 12}}, "bad_timestamp", "$.meta.occurred", "number 1.2e-05"),
-        ({"meta": {"occurred": NOW * 1e6, "event.id": ""}}, "bad_value", '$.meta["event.id"]', 'string ""'),
     ],
 )
 def test_a_refusal_points_into_their_record(changes: dict[str, Any], reason: str, path: str, found: str) -> None:
@@ -126,6 +123,84 @@ def test_a_refusal_points_into_their_record(changes: dict[str, Any], reason: str
     assert isinstance(refused, Rejection), refused
     assert (refused.reason, refused.path, refused.found) == (reason, path, found)
     assert refused.expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out", "price", "quantity", "event_id"),
+    [
+        ({"lines": [{"sku": "k", "price": {"amount": "free"}}]}, {"price": 1}, None, None, "o-991"),
+        ({"lines": [{"sku": "k", "price": {"amount": "39,90 €"}}]}, {}, 39.9, None, "o-991"),
+        ({"lines": [{"sku": "k", "price": {"amount": ""}}]}, {}, None, None, "o-991"),
+        ({"lines": [{"sku": "k", "price": {"amount": -2}}]}, {"price": 1}, None, None, "o-991"),
+        ({"lines": [{"sku": "k", "count": 10**30}]}, {"quantity": 1}, None, None, "o-991"),
+        ({"lines": [{"sku": "k", "count": "1e3"}]}, {}, None, 1000.0, "o-991"),
+        ({"lines": [{"sku": "k"}], "meta": {"occurred": NOW * 1e6, "event.id": ""}}, {}, None, None, None),
+        (
+            {"lines": [{"sku": "k"}], "meta": {"occurred": NOW * 1e6, "event.id": "1.2E+9"}},
+            {"event_id": 1},
+            *[None] * 3,
+        ),
+    ],
+)
+def test_an_optional_field_never_costs_the_event(
+    changes: dict[str, Any], left_out: dict[str, int], price: float | None, quantity: float | None, event_id: str | None
+) -> None:
+    counted: Counter[str] = Counter()
+    mapping = EventMapping(EventRules(), **SHOP)
+    event = mapping.event(json.dumps(record(**changes)).encode(), None, NOW * 1000, counted)
+    assert isinstance(event, Event), event
+    assert (event.item_id, event.price, event.quantity, event.event_id) == ("k", price, quantity, event_id)
+    assert counted == left_out
+
+
+@pytest.mark.parametrize(
+    ("value", "user"),
+    [(42, "42"), (42.0, "42"), ("42.0", "42"), (" ann ", "ann"), ("a\u00a0b", "a\u00a0b"), (9007199254740993123, None)],
+)
+def test_ids_are_matched_however_they_are_written(value: object, user: str | None) -> None:
+    event = read(record(customer={"id": value}))
+    assert isinstance(event, Event)
+    assert event.user_id == (user or str(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-01-01 00:00:00 UTC", "2026-01-01T00:00:00.000+0000", "2026-01-01T01:00:00+01:00[Europe/Berlin]",
+     "2026-01-01T01:00:00[Europe/Berlin]", "2026/01/01 00:00:00Z", "Thu, 01 Jan 2026 00:00:00 GMT",
+     int(NOW * 1e6), int(NOW * 1e9), str(int(NOW)), f" {NOW} "],
+)  # fmt: skip
+def test_files_and_mappings_take_the_same_spellings_of_a_time(value: object) -> None:
+    event = read(record(meta={"occurred": value}), time="auto")
+    assert isinstance(event, Event), event
+    assert event.timestamp == NOW
+
+
+def test_a_record_with_lines_becomes_an_event_for_each_of_them() -> None:
+    fields = SHOP["fields"] | {"item_id": "lines[*].sku", "price": "lines[*].price.amount|price", "quantity": "count"}
+    mapping = EventMapping(EventRules(), **(SHOP | {"fields": fields}))
+    lines = [{"sku": "tea", "price": {"amount": 3}}, {"sku": "pot"}, {"price": 4}]
+    found = mapping.events(json.dumps(record(lines=lines, price="7,50")).encode(), None, NOW * 1000)
+    assert [each.item_id for each in found[:2] if isinstance(each, Event)] == ["tea", "pot"]
+    assert [each.price for each in found[:2] if isinstance(each, Event)] == [3.0, 7.5]
+    assert [each.event_id for each in found[:2] if isinstance(each, Event)] == ["o-991:1", "o-991:2"]
+    assert isinstance(found[2], Rejection)
+    assert found[2].path == "$.lines[*].sku"
+
+
+def test_missing_and_unknown_types_have_defaults_and_transforms_change_values() -> None:
+    how = SHOP | {
+        "default_type": "click",
+        "unknown_type": "none",
+        "transforms": {"user_id": ["lower", "hash"], "price": ["decimal ,", "divide 100"]},
+    }
+    mapping = EventMapping(EventRules(), **how, key=b"k")
+    raw = json.dumps(
+        record(action={}, customer={"id": "Ann@Example.org"}, lines=[{"sku": "k", "price": {"amount": "1.005"}}])
+    )
+    event = mapping.event(raw.encode(), None, NOW * 1000)
+    assert isinstance(event, Event)
+    assert (event.kind, event.price, len(event.user_id)) == (0, 10.05, 32)
+    assert mapping.event(json.dumps(record(action={"kind": "SHRUG"})).encode(), None, NOW * 1000) is None
 
 
 @pytest.mark.parametrize(
@@ -159,6 +234,12 @@ def test_what_is_no_record_at_all_is_refused_like_ours(raw: bytes | None, reason
         ({"time": "%d.%m.%Y"}, "name no zone: set zone"),
         ({"zone": "Mars/Olympus"}, "zone 'Mars/Olympus' is not known here"),
         ({"constants": {"price": 3.0}}, "price is in fields and in constants"),
+        ({"fields": SHOP["fields"] | {"item_id": "a[*].b", "price": "c[*].d"}}, "go through two lists, $.a and $.c"),
+        ({"fields": SHOP["fields"] | {"item_id": "a[*].b[*]"}}, "goes through two lists"),
+        ({"transforms": {"price": ["round"]}}, "transforms.price: 'round' is none; there are lower"),
+        ({"transforms": {"user_id": ["hash"]}}, "transforms.user_id: hash needs a key"),
+        ({"transforms": {"query": ["lower"]}}, "transforms.query: no path fills this field"),
+        ({"unknown_type": "nope"}, "'unknown_type' is mapped to 'nope'"),
     ],
 )
 def test_a_mapping_that_cannot_work_is_refused_in_words_of_the_settings(how: dict[str, Any], says: str) -> None:
@@ -183,12 +264,16 @@ def test_whatever_a_record_holds_it_is_an_event_or_a_refusal(document: dict[str,
 
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON))
 def test_a_mapping_to_the_same_names_refuses_nothing_that_our_own_decoder_takes(document: dict[str, Any]) -> None:
+    # Mappings read more than our own decoder does: blanks around text, words for nothing, ids that are numbers.
+    assume(not any(isinstance(value, str) and id_of(value) != value for value in document.values()))
     document = {"event_type": "click", "user_id": "u", "item_id": "i", "timestamp": NOW} | document
     raw = json.dumps(document).encode()
-    ours = decode(raw, EventRules())
+    left_out: Counter[str] = Counter()
+    ours = decode(raw, EventRules(), left_out)
     mapped = EventMapping(EventRules(), {field: field for field in FIELDS}).event(raw, None, NOW * 1000)
     if isinstance(ours, Event):
-        assert mapped == ours
+        assert isinstance(mapped, Event)
+        assert msgspec.structs.replace(mapped, **dict.fromkeys(left_out)) == ours
 
 
 def test_a_path_says_where_it_points() -> None:

@@ -67,9 +67,34 @@ def test_facts_of_items_come_from_their_own_file_with_its_own_columns(monkeypatc
     assert json.loads(capsys.readouterr().out)["stream"]["catalogue"] == 40
 
 
+def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path, capsys) -> None:
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    words = ("--map", "play=none", "--column", "rating=none", "--hash-ids", key, "--dry-run")
+    assert run(monkeypatch, "evaluate", log, *words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{log}: CSV with commas; 600 rows: ")
+    assert (
+        "fields: event_type from event, user_id from visitorid, item_id from itemid, timestamp; not used: rating, shelf"
+        in out.splitlines()[1]
+    )
+    assert '"user_id":"v' not in out, "ids are hashed"
+    assert "served" not in out
+    assert run(monkeypatch, "evaluate", log, *words, "--json") == 0
+    document = json.loads(capsys.readouterr().out)["file"]
+    assert document["fields"]["user_id"] == "visitorid"
+    assert document["events"] + document["passed"] == document["rows"] == 600
+    assert len(document["sample"]["event"]["user_id"]) == 32
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["LOG", "--preset", "nope"], "no preset 'nope': there are ga4"),
+        (["LOG", "--decimal", ";"], "the separator is , or ."),
+        (["LOG", "--encoding", "klingon"], "'klingon' is not known"),
+        (["LOG", "--zone", "Mars"], "zone 'Mars' is not known here"),
+        (["LOG", "--hash-ids", "nosuch.key"], "cannot read nosuch.key"),
         (["nosuch.csv"], "cannot read nosuch.csv: No such file"),
         (["LOG"], "nothing maps the event type 'play'"),
         (["LOG"], "--map play=click"),
@@ -97,7 +122,8 @@ def test_a_log_that_is_too_short_is_exit_code_1_with_the_reason(monkeypatch, tmp
     assert run(monkeypatch, "evaluate", path) == 1
     said = capsys.readouterr()
     assert "nothing could be evaluated: of 2 events" in said.err
-    assert said.out == ""
+    assert "2 rows: 2 events" in said.out, "what was read is said before"
+    assert "served" not in said.out
 
 
 def test_help_says_who_the_contenders_are_and_how_to_install_the_others(monkeypatch, capsys) -> None:

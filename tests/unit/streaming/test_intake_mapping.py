@@ -85,6 +85,11 @@ def test_the_document_shows_the_example_as_it_is() -> None:
             {"tim": "seconds"},
             "mapping.0.tim (set in SLUICEGATE_MAPPING) is not a setting: did you mean mapping.0.time?",
         ),
+        (
+            {"fields": {"user_id": "u", "timestamp": "@time", "item_id": "l[*].id"}, "default_type": "click"},
+            "mapping[0] (topic 'shop.activity'): a record of a topic is one event",
+        ),
+        ({"transforms": {"price": ["halve"]}}, "transforms.price: 'halve' is none"),
         ({"topic": 7}, "mapping.0.topic (set in SLUICEGATE_MAPPING)"),
     ],
 )
@@ -103,7 +108,47 @@ def test_check_mapping_shows_each_record_and_where_it_is_refused(tmp_path: Path)
     command += ["--config", str(EXAMPLE / "sluicegate.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1, done.stderr
-    first, second, last = done.stdout.splitlines()
+    *report, first, second, last = done.stdout.splitlines()
+    assert report[0] == "shop.activity: records of a topic; 2 rows: 1 events, 0 passed over, 1 refused"
+    assert "user_id from $.customer.id" in report[1]
+    assert "  refused: 1 rows, missing_field at $.customer.id" in report
     assert first.startswith('event    line 1: {"event_type": "click", "user_id": "4711"')
     assert second.startswith("refused  line 3: missing_field at $.customer.id: expected string of 1 to 256")
     assert last == "shop.activity: 1 events, 0 ignored, 1 refused"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ('[{"sku": "tea", "user": 7.0, "price": "39,90"}, {"sku": "pot", "user": 8, "price": "free"}]', "array.json"),
+        (
+            '{\n "sku": "tea", "user": 7.0, "price": "39,90"\n}\n{\n "sku": "pot", "user": 8, "price": "free"\n}\n',
+            "a.json",
+        ),
+        ("user;sku;price\n7;tea;39,90\n8;pot;free\n", "a.csv"),
+    ],
+)
+def test_check_mapping_reads_what_send_reads(tmp_path: Path, content: str, name: str) -> None:
+    fields = {"user_id": "user", "item_id": "sku", "timestamp": "@time", "price": "price"}
+    settings = load_settings(
+        None, {"SLUICEGATE_MAPPING": json.dumps([{"topic": "shop", "fields": fields, "default_type": "purchase"}])}
+    )
+    (tmp_path / name).write_text(content)
+    report = examine(settings, "shop", of_file(tmp_path / name, NOW / 1000))
+    assert [record["event"]["user_id"] for record in report["records"]] == ["7", "8"]
+    assert [record["event"].get("price") for record in report["records"]] == [39.9, None]
+    assert [record.get("left_out") for record in report["records"]] == [None, ["price"]]
+    assert report["file_report"]["left_out"] == {"price": 1}
+
+
+def test_a_field_that_is_left_out_is_counted_by_the_intake(settings: Settings) -> None:
+    intake = Intake(
+        settings.events.rules(),
+        Admission(AdmissionRules()),
+        TOPICS,
+        lambda *_: None,
+        contents_by("words"),
+        settings.mappings(),
+    )
+    batch = intake.prepare([[event(5, price="free")], [theirs(5, lines=[{"sku": "tea", "price": {"amount": -1}}])]])
+    assert (len(batch.events), batch.outcomes, dict(batch.left_out)) == (2, {}, {"price": 2})

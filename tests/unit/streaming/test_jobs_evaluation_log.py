@@ -8,8 +8,7 @@ import pytest
 
 from models.records.events import EventRules
 from models.records.items import ItemFacts
-from streaming.files.events import Layout
-from streaming.files.rows import FileError
+from streaming.files import FileError, Layout
 from streaming.jobs.evaluation_log import read_stream
 
 RULES = EventRules()
@@ -52,10 +51,10 @@ def test_columns_with_other_names_are_listed_with_the_flags_that_name_them(tmp_p
     with pytest.raises(FileError) as raised:
         read_stream(path, Layout(default_type="purchase"), RULES)
     text = str(raised.value)
-    assert "has no column 'user_id' and no 'timestamp' and no 'item_id' (it has Invoice, StockCode" in text
-    flags = "--column 'Customer ID=user_id' --column InvoiceDate=timestamp --column StockCode=item_id"
+    assert "has no column 'timestamp' and no 'item_id' (it has Invoice, StockCode" in text
+    flags = "--column InvoiceDate=timestamp --column StockCode=item_id"
     assert flags in text
-    columns = {"Customer ID": "user_id", "InvoiceDate": "timestamp", "StockCode": "item_id"}
+    columns = {"InvoiceDate": "timestamp", "StockCode": "item_id"}
     found = read_stream(path, Layout(columns, default_type="purchase"), RULES)
     assert [(event.user_id, event.item_id, event.kind) for event in found.stream.events] == [("13085", "85048", 3)]
 

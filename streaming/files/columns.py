@@ -1,0 +1,220 @@
+"""In: rows of a file, and the mapping that its layout makes. Out: columns of values by our field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Final
+
+from models.records import FIELDS, MISSING, WHOLE_IDS, EventRules, Path
+from streaming.files.layout import (
+    KNOWN,
+    NO_TYPE,
+    SYNONYMS,
+    Layout,
+    literal,
+    mapping_of,
+    missing_in,
+    named,
+    why_missing,
+)
+from streaming.files.presets import suiting
+from streaming.files.rows import Batch, RowFile
+from streaming.files.source import FileError
+from streaming.files.survey import Survey
+
+SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available")
+"""Item facts in a row about an event. A `rating` there is the user's, not the item's."""
+
+IN_EVENT: Final = (*FIELDS, "context")
+_NUMBERS: Final = ("price", "quantity", "rating")
+_SAMPLED: Final = 200
+_KEPT: Final = 20_000
+
+
+class Columns:
+    """Turns the rows of one file into columns of values by our field."""
+
+    def __init__(
+        self, rows: RowFile, layout: Layout, rules: EventRules, survey: Survey, required: tuple[str, ...] | None = None
+    ) -> None:
+        self.survey = survey
+        self._rows, self._layout = rows, layout
+        self._columns, sample = rows.columns, _sample(rows)
+        names = rows.columns if rows.columns is not None else tuple(dict.fromkeys(n for doc in sample for n in doc))
+        self.names = names
+        fields = named(str(rows.path), names if rows.columns is not None else names or None, layout)
+        if rows.columns is not None and layout.fields:
+            fields = {field: text for field, text in fields.items() if Path(text).among(names) != []}
+        missing = missing_in(fields, layout) if required is None else [f for f in required if f not in fields]
+        if missing and rows.columns is not None:
+            name = suiting(names) if not layout.fields else ""
+            preset = f". It looks like an export of {name}: try --preset {name}" if name else ""
+            raise FileError(why_missing(str(rows.path), names, missing, fields.values()) + preset)
+        if rows.columns is None:
+            fields = _with_alternatives(fields, layout)
+        numbers = [doc.get(fields[f].strip('[]"')) for doc in sample for f in _NUMBERS if f in fields]
+        if required is not None:
+            fields = {"event_type": "event_type", "user_id": "user_id", "timestamp": "timestamp"} | fields
+        elif missing:
+            fields |= {field: field for field in missing}
+        self.mapping = mapping_of(fields, layout, rules, survey.notes, numbers)
+        self.fields = fields
+        self._plain_times = layout.time == "auto"
+        self._keys_of: list[Any] = []
+        self._names: set[str] = set()
+        survey.form, survey.names = rows.form, tuple(names)
+        survey.fields = {
+            field: " or ".join(said)
+            for field in KNOWN
+            if field in self.mapping.paths and (said := _said(self.mapping.paths[field], names))
+        }
+        used = {part.strip() for text in fields.values() for part in text.split("|")}
+        used |= {re.split(r"[.\[]", part.removeprefix("$."))[0] for part in used}
+        survey.unused = tuple(name for name in names if name and literal(name) not in used)
+        self._readers = {field: self._noting(field) for field in self.mapping.paths}
+        self._known: dict[str, dict[Any, object]] = {field: {} for field in self.mapping.paths}
+        self._spread = next((path for path in self.mapping.paths.values() if _each(path)), None)
+
+    def _noting(self, field: str) -> Callable[[Any], object]:
+        """The mapping's reader of a field, which notes ids that it changes."""
+        read, notes = self.mapping.readers[field], self.survey.notes
+        if field not in {"user_id", "item_id", "event_id", "session_id", "request_id"}:
+            return read
+
+        def noting(value: Any) -> object:
+            found = read(value)
+            if type(value) is str and value[-2:] == ".0" and value.strip() == f"{found}.0":
+                notes.add(field, WHOLE_IDS, value)
+            return found
+
+        return noting
+
+    def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[int] | None]:
+        """The place of the row of each event that the rows may become, and which of its lines it is."""
+        if self._spread is None or batch.columns is not None:
+            return range(len(batch.lines)), None
+        places, lines = [], []
+        for place, document in enumerate(batch.documents):
+            for line in range(max(self.mapping.lines(document), 1)):
+                places.append(place)
+                lines.append(line)
+        return places, lines
+
+    def column(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[int] | None) -> list[Any] | None:
+        """Values of our field for each event, as read: None for no value, or `Unusable`. None where nothing has any."""
+        found = self._found(field, batch, places, lines)
+        if found is None:
+            return None
+        if field == "timestamp" and self._plain_times and _are_seconds(found):
+            return list(map(float, found))
+        read, known = self._readers[field], self._known[field]
+        kinds = set(map(type, found))
+        if not kinds <= {str, NoneType} or field in {"timestamp", "context", "tags", "embedding"}:
+            return [None if value is None else read(value) for value in found]
+        if len(known) > _KEPT:
+            known.clear()
+        for value in set(found).difference(known):
+            known[value] = None if value is None else read(value)
+        return list(map(known.__getitem__, found))
+
+    def _found(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[int] | None) -> list[Any] | None:
+        path = self.mapping.paths[field]
+        if isinstance(path, str):
+            return None
+        if batch.columns is not None:
+            names = path.among(batch.columns)
+            if names is not None and len(names) < 2:
+                return batch.columns[names[0]] if names else None
+            rows = [_row_at(batch, place) for place in range(len(batch.lines))]
+            return [None if (value := path.find(row)) is MISSING else value for row in rows]
+        documents = batch.documents
+        if lines is not None:
+            found = [path.find(documents[place], line) for place, line in zip(places, lines, strict=True)]
+            return [None if value is MISSING else value for value in found]
+        names = path.among(self._keys(documents))
+        if names is not None and len(names) < 2:
+            return [document.get(names[0]) for document in documents] if names else None
+        return [None if (value := path.find(document)) is MISSING else value for document in documents]
+
+    def _keys(self, documents: list[Any]) -> set[str]:
+        """Names in the objects of a batch."""
+        if self._keys_of is not documents:
+            self._keys_of, self._names = documents, set().union(*documents)
+        return self._names
+
+    def facts_at(self, batch: Batch, place: int, wanted: Sequence[str], line: int = 0) -> dict[str, Any]:
+        """Item facts of one row, of this line of the list that it holds."""
+        found: dict[str, Any] = {}
+        for field in wanted:
+            path = self.mapping.paths.get(field)
+            if path is None or isinstance(path, str):
+                continue
+            if batch.columns is not None and path.name in batch.columns:
+                value = batch.columns[path.name][place]
+            else:
+                value = path.find(batch.documents[place] if batch.columns is None else _row_at(batch, place), line)
+            if value is not None and value is not MISSING and (value := self._readers[field](value)) is not None:
+                found[field] = value
+        return found
+
+
+def _said(path: Path | str, names: Sequence[str]) -> list[str]:
+    """The places of a path that the file has, for its report."""
+    if isinstance(path, str):
+        return [path]
+    known = path.among(names)
+    return [part.removeprefix("$.") for part in str(path).split(" or ")] if known is None else known
+
+
+def _each(path: Any) -> bool:
+    return not isinstance(path, str) and path.each is not None
+
+
+def _are_seconds(found: list[Any]) -> bool:
+    """Whether all of these are epoch seconds or milliseconds, written plainly: our decoder reads them as they are."""
+    try:
+        digits = "".join(found)
+    except TypeError:
+        return False
+    if not digits.replace(".", "").isdigit() or not digits.isascii() or "" in found:
+        return False
+    try:
+        numbers = list(map(float, found))
+    except ValueError:
+        return False
+    return min(numbers) >= 1e8 and max(numbers) <= 4.1e12
+
+
+def _row_at(batch: Batch, place: int) -> dict[str, Any]:
+    assert batch.columns is not None
+    return {name: column[place] for name, column in batch.columns.items()}
+
+
+def _sample(rows: RowFile) -> list[dict[str, Any]]:
+    """The first rows, which are read again later."""
+    if rows.columns is not None and rows.sample:
+        return [dict(zip(rows.columns, cells, strict=False)) for cells in rows.sample[:_SAMPLED]]
+    with RowFile(rows.path, rows.encoding) as again:
+        first = next(again.batches(), None)
+        return [] if first is None else [row.fields for _, row in zip(range(_SAMPLED), first.rows(), strict=False)]
+
+
+def _with_alternatives(fields: Mapping[str, str], layout: Layout) -> dict[str, str]:
+    """For JSON, whose objects differ: a field is looked for under our name, and then under what shops call it."""
+    if layout.fields:
+        return dict(fields)
+    explicit = {field for field in layout.columns.values() if field != NO_TYPE}
+    dropped = {name for name, field in layout.columns.items() if field == NO_TYPE}
+    found: dict[str, str] = {}
+    for field in dict.fromkeys((*fields, *IN_EVENT, *SHOWN_FACTS)):
+        if field in explicit:
+            found[field] = fields[field]
+            continue
+        others = [name for name, ours in SYNONYMS.items() if ours == field and name not in layout.columns]
+        names = [name for name in (field, *others) if name not in dropped and name not in layout.columns]
+        own = [fields[field]] if field in fields and fields[field] not in names else []
+        if names or own:
+            found[field] = "|".join([*own, *names]) if field in fields or field in {*IN_EVENT, *SHOWN_FACTS} else ""
+    return {field: text for field, text in found.items() if text}

@@ -1,0 +1,110 @@
+"""In: JSON, one object a line, objects over several lines, or one array. Out: its objects with line numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from models.records import parsed
+from streaming.files.source import Source
+
+Found = tuple[int, Any, str]
+"""The line that an object begins at, the object, and why there is none."""
+
+_MOST: Final = 1 << 26
+_CHUNK: Final = 1 << 20
+_BETWEEN: Final = re.compile(r"[\s,\x1e]*")
+_WRAPPED: Final = re.compile(
+    rb'\s*\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"'
+    rb'(orders|events|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
+)
+_NEXT: Final = re.compile(r"\n\s*\{")
+
+
+def is_lines(head: bytes) -> bool:
+    """Whether each line is an object of its own: the first one that is not blank is."""
+    first = next((line for line in head.splitlines() if line.strip()), b"")
+    if not first.startswith(b"{") or not first.rstrip().endswith(b"}"):
+        # An object over several lines begins with a brace alone, or with a part; a broken line is reported as such.
+        return first.startswith(b"{") and first.strip() != b"{" and len(head.splitlines()) > 1 and _second_begins(head)
+    return True
+
+
+def _second_begins(head: bytes) -> bool:
+    lines = [line for line in head.splitlines() if line.strip()]
+    return len(lines) > 1 and lines[1].startswith(b"{")
+
+
+def of_lines(source: Source) -> Iterator[Found]:
+    """One object a line. A line that is none is reported, and the rest is read."""
+    for number, line in enumerate(io.BufferedReader(source, _CHUNK), 1):
+        if not line.strip():
+            continue
+        try:
+            document = parsed(line.removeprefix(b"\xef\xbb\xbf"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            yield number, None, f"not a JSON object: {error}"
+            continue
+        yield number, document, "" if isinstance(document, dict) else "not a JSON object"
+
+
+def wrapped_in(head: bytes) -> tuple[str, int]:
+    """The name of the list of objects that a file is as a whole, as answers of APIs are, and the bytes before the list.
+
+    >>> wrapped_in(b'{"count": 2, "orders": [{"id": 1}, {"id": 2}]}')
+    ('orders', 23)
+    """
+    found = _WRAPPED.match(head)
+    return (found[1].decode(), found.end() - 1) if found else ("", 0)
+
+
+def of_documents(source: Source) -> Iterator[Found]:
+    """Objects one after another, or the members of one array, over as many lines as they like."""
+    text = io.TextIOWrapper(io.BufferedReader(source, _CHUNK), "utf-8", errors="surrogateescape", newline="\n")
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)
+    buffer, line, ended = text.read(_CHUNK), 1, False
+    start = len(buffer) - len(buffer.lstrip())
+    line += buffer.count("\n", 0, start)
+    position = start + (buffer[start : start + 1] == "[")
+    while True:
+        between = _BETWEEN.match(buffer, position)
+        begin = position if between is None else between.end()
+        line += buffer.count("\n", position, begin)
+        position = begin
+        if position >= len(buffer) - 1 and not ended:
+            buffer, position, ended = _more(text, buffer, position)
+            continue
+        if position >= len(buffer) or buffer[position] == "]":
+            return
+        try:
+            document, end = decoder.raw_decode(buffer, position)
+        except (json.JSONDecodeError, RecursionError) as error:
+            if not ended and _cut(error, buffer) and len(buffer) - position < _MOST:
+                buffer, position, ended = _more(text, buffer, position)
+                continue
+            yield line, None, f"not a JSON object: {error if isinstance(error, RecursionError) else error.msg}"
+            after = _NEXT.search(buffer, getattr(error, "pos", position) if not ended else position + 1)
+            if after is None:
+                return
+            end = after.end() - 1
+        else:
+            yield line, document, "" if isinstance(document, dict) else "not a JSON object"
+        line += buffer.count("\n", position, end)
+        position = end
+
+
+def _more(text: io.TextIOWrapper, buffer: str, position: int) -> tuple[str, int, bool]:
+    rest = buffer[position:]
+    more = text.read(max(_CHUNK, len(rest)))
+    return rest + more, 0, not more
+
+
+def _cut(error: Exception, buffer: str) -> bool:
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated") or error.pos >= len(buffer) - 10

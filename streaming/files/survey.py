@@ -1,0 +1,128 @@
+"""What was found while a file was read: counts, examples, and the first row as it is read."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from models.records import KINDS, NO_ZONE, Event, Notes, Rejection
+
+EXAMPLES: Final = 20
+"""Refused lines that are kept one by one; the rest is counted."""
+
+
+class RowRefused(NamedTuple):
+    """A line that cannot be sent, and the reason."""
+
+    line: int
+    reason: str
+
+
+class Example(NamedTuple):
+    """Where something was found first, and what it was."""
+
+    line: int
+    found: str
+
+
+@dataclass(slots=True)
+class Survey:
+    """A file as it was read.
+
+    Attributes:
+        file: Its path.
+        form: What it was recognized as.
+        fields: Where each of our fields comes from.
+        names: Names that the file, or its first objects, have.
+        unused: Those that nothing is read from.
+        rows: Rows and bad lines.
+        events: Usable events.
+        passed: Rows that were left out on purpose.
+        refused: Rows that hold no usable event.
+        refusals: The first of them.
+        reasons: Refused rows by reason, with the field.
+        types: Rows by type, as the file spells it.
+        by_type: Events by our type.
+        left_out: Optional fields that could not be used, by name; those of items as `item facts: NAME`.
+        examples: Where each of them was found first.
+        notes: What was done to values.
+        facts: Items by fact that is known of them.
+        items: Items with facts.
+        listed: Items of the file about items.
+        listed_found: Those of them that occur.
+        listed_example: One of them, and one item of the events.
+        repeated: Rows with an event_id that came before.
+        moved: Events that are older than the one before them.
+        earliest: Time of the first event, epoch seconds.
+        latest: Time of the last one.
+        ahead: Events later than now.
+        sample: The first event, and facts of its item, as they are read.
+        unread_times: The first times that could not be read.
+        not_utf8: Lines with bytes that are not UTF-8.
+    """
+
+    file: str
+    form: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    rows: int = 0
+    events: int = 0
+    passed: int = 0
+    refused: int = 0
+    refusals: list[RowRefused] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    by_type: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Example] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
+    facts: Counter[str] = field(default_factory=Counter)
+    items: int = 0
+    listed: int = 0
+    listed_found: int = 0
+    listed_example: tuple[str, str] = ("", "")
+    repeated: int = 0
+    moved: int = 0
+    earliest: float = float("inf")
+    latest: float = float("-inf")
+    ahead: int = 0
+    sample: dict[str, Any] = field(default_factory=dict)
+    unread_times: list[str] = field(default_factory=list)
+    not_utf8: int = 0
+
+    def refuse(self, line: int, reason: str) -> RowRefused:
+        """Count a refused row."""
+        refused = RowRefused(line, reason)
+        self.refused += 1
+        self.reasons[reason.split(": ", maxsplit=1)[0]] += 1
+        bisect.insort(self.refusals, refused)
+        del self.refusals[EXAMPLES:]
+        return refused
+
+    def see(self, line: int, answer: Event | Rejection | None, now: float) -> None:
+        """Count what became of one record of a topic."""
+        self.rows += 1
+        if answer is None:
+            self.passed += 1
+        elif isinstance(answer, Rejection):
+            self.refuse(line, str(answer))
+        else:
+            self.events += 1
+            self.by_type[KINDS[answer.kind]] += 1
+            self.earliest, self.latest = min(self.earliest, answer.timestamp), max(self.latest, answer.timestamp)
+            self.ahead += answer.timestamp > now
+            if not self.sample:
+                self.sample = {"line": line, "event": answer, "facts": None}
+
+    def leave_out(self, name: str, line: int, found: object) -> None:
+        """Count an optional field that cannot be used."""
+        self.left_out[name] += 1
+        self.examples.setdefault(name, Example(line, str(found)))
+
+    @property
+    def zoneless(self) -> str:
+        """A time of the file that names no zone, "" where all do or a zone was given."""
+        return self.notes.examples.get(("timestamp", NO_ZONE), "")

@@ -1,0 +1,75 @@
+"""The tables of docs/integrations.md: files as shops have them, and what is read of each, as reading them gives it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from streaming.files import presets
+from tests.support.streams.exports import Export, dialects, read, summary, systems, values
+
+OPEN = "<!-- exports: written by `python -m tests.support.documents.pages` from tests/support/streams/exports.py -->"
+CLOSE = "<!-- end of exports -->"
+
+
+def integrations(page: Path) -> str:
+    """The page docs/integrations.md as it stands, with its tables."""
+    before, opening, rest = page.read_text(encoding="utf-8").partition(OPEN)
+    _, closing, after = rest.partition(CLOSE)
+    return f"{before}{opening}\n\n{_tables()}\n\n{closing}{after}"
+
+
+def _tables() -> str:
+    known = sorted((replace(export, preset=export.name) for export in systems()), key=lambda export: export.name)
+    systems_rows = [f"| `{each.name}` | {presets()[each.name].about} | {_outcome(each)} |" for each in known]
+    parts = [
+        *("| preset | the file | read of the sample |", "|---|---|---|", *systems_rows, ""),
+        *(
+            "How a file is written:",
+            "",
+            "| a file with | flags | read of the sample |",
+            "|---|---|---|",
+            *_rows(dialects()),
+            "",
+        ),
+        *(
+            "What is in its cells:",
+            "",
+            "| a row with | flags | read of the sample |",
+            "|---|---|---|",
+            *_rows(values()),
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def _rows(exports: Sequence[Export]) -> list[str]:
+    return [f"| {export.name} | {_code(export.flags)} | {_outcome(export)} |" for export in exports]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _outcome(export: Export) -> str:
+    """Events, what was left out, what was refused, and the advice of the report."""
+    with tempfile.TemporaryDirectory() as folder:
+        survey, _, outcomes = read(export, Path(folder))
+    events = [
+        f"{user} {kind} {item}" + (f" at {price:g}" if price is not None else "")
+        for user, item, kind, price in summary(outcomes)
+    ]
+    parts = [", ".join(events) or "nothing"]
+    if survey.passed:
+        parts.append(f"{survey.passed} passed over")
+    if survey.left_out:
+        parts.append(f"left out: {', '.join(survey.left_out)}")
+    parts += [f"refused: {_short(reason)}" for _, reason in survey.refusals]
+    parts += [f"says {' and '.join(f'`{part}`' for part in export.says)}" if export.says else ""]
+    return "; ".join(part for part in parts if part).replace("|", "\\|")
+
+
+def _short(reason: str) -> str:
+    return f"`{reason.split(': expected', maxsplit=1)[0]}`"

@@ -1,0 +1,569 @@
+"""Files as shops have them, made up in the documented shapes of their systems, each with how it has to be read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import zstandard
+from pyarrow import parquet
+
+from models.records import KINDS, EventRules
+from streaming.files import Layout, Passed, RowFile, RowRefused, Shown, Survey, advice, read_events, with_preset
+
+NOW = 1_767_225_600  # 2026-01-01T00:00:00Z
+DAY = "2026-01-01"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file, the flags it is read with, and the right outcome.
+
+    `events` are (user, item, type, price) of the first events; `says` are parts of the report's advice.
+    """
+
+    name: str
+    content: bytes
+    events: list[tuple[str, str, str, float | None]]
+    file: str = "log.csv"
+    flags: str = ""
+    layout: Layout = field(default_factory=Layout)
+    preset: str = ""
+    form: str = "CSV with commas"
+    passed: int = 0
+    refused: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, int] = field(default_factory=dict)
+    says: tuple[str, ...] = ()
+
+
+def csv(*rows: str, head: str = "user_id,item_id,event_type,timestamp,price", end: str = "\n") -> bytes:
+    return (end.join([head, *rows]) + end).encode()
+
+
+def objects(*each: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(one) + "\n" for one in each).encode()
+
+
+ROWS = (f"u1,tea,view,{NOW},3.5", f"u2,pot,buy,{NOW + 1},4")
+READ: list[tuple[str, str, str, float | None]] = [("u1", "tea", "click", 3.5), ("u2", "pot", "purchase", 4.0)]
+PRICES = {"price": 2}
+PLAIN = csv(*ROWS)
+SEMICOLONS = PLAIN.replace(b",", b";")
+OBJECTS = [
+    {"user_id": "u1", "item_id": "tea", "event_type": "view", "timestamp": NOW, "price": 3.5},
+    {"user_id": "u2", "item_id": "pot", "event_type": "buy", "timestamp": NOW + 1, "price": 4},
+]
+
+
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return out.getvalue()
+
+
+def table(**columns: Any) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def dialects() -> list[Export]:
+    spaced = PLAIN.replace(b",", b" , ").replace(b"tea", b'"tea"')
+    return [
+        Export("comma", PLAIN, READ, facts=PRICES),
+        Export(
+            "semicolons, mark, CRLF",
+            b"\xef\xbb\xbf" + SEMICOLONS.replace(b"\n", b"\r\n"),
+            READ,
+            facts=PRICES,
+            form="CSV with semicolons",
+        ),
+        Export(
+            "`sep=;` above the header",
+            b"\xef\xbb\xbfsep=;\r\n" + SEMICOLONS,
+            READ,
+            facts=PRICES,
+            form="CSV with semicolons",
+        ),
+        Export("CR alone", PLAIN.replace(b"\n", b"\r"), READ, facts=PRICES),
+        Export(
+            "tabs, remarks and a blank line above the header",
+            b"# export\n\n" + PLAIN.replace(b",", b"\t"),
+            READ,
+            facts=PRICES,
+            form="CSV with tabs",
+        ),
+        Export(
+            "more commas in a quoted name than semicolons between cells",
+            SEMICOLONS
+            .replace(b"price\n", b'price;"note (a, b, c, d, e, f)"\n')
+            .replace(b"3.5\n", b"3.5;x\n")
+            .replace(b"4\n", b"4;y\n", 1),
+            READ,
+            facts=PRICES,
+            form="CSV with semicolons",
+        ),
+        Export(
+            "a delimiter at the end of each row",
+            PLAIN.replace(b"3.5\n", b"3.5,\n").replace(b",4\n", b",4,\n"),
+            READ,
+            facts=PRICES,
+        ),
+        Export(
+            "a delimiter at the end of the header alone", PLAIN.replace(b"price\n", b"price,\n"), READ, facts=PRICES
+        ),
+        Export("blanks around cells, also before quotes", spaced, READ, facts=PRICES),
+        Export("a line break in a cell", PLAIN.replace(b"tea", b'"green\r\ntea"'), [], refused=1, facts={"price": 1}),
+        Export(
+            "a blank at the end of ids",
+            PLAIN.replace(b"tea", b"tea ").replace(b"u2", b"u2\xc2\xa0"),
+            READ,
+            facts=PRICES,
+        ),
+        Export("UTF-16 with a mark", PLAIN.decode().encode("utf-16"), READ, facts=PRICES),
+        Export(
+            "UTF-16 without a mark",
+            PLAIN.decode().encode("utf-16-le"),
+            READ,
+            facts=PRICES,
+            flags="--encoding utf-16-le",
+            layout=Layout(encoding="utf-16-le"),
+        ),
+        Export(
+            "Latin-1, not said",
+            csv(f"u1,tea,view,{NOW},3.5,Käse,Tüte")
+            .decode()
+            .encode("latin-1")
+            .replace(b"price\n", b"price,category,title\n"),
+            READ[:1],
+            facts={"price": 1},
+            left_out={"item facts: category": 1, "item facts: title": 1},
+            says=("--encoding cp1252", "'Käse'"),
+        ),
+        Export(
+            "Latin-1, said",
+            csv(f"u1,tea,view,{NOW},3.5,Käse").decode().encode("latin-1").replace(b"price\n", b"price,category\n"),
+            READ[:1],
+            facts={"price": 1, "category": 1},
+            flags="--encoding cp1252",
+            layout=Layout(encoding="cp1252"),
+        ),
+        Export(
+            "ids in GBK, not said",
+            csv(f"u1,茶-5,view,{NOW},3.5").decode().encode("gbk"),
+            [],
+            refused=1,
+            says=("--encoding gb18030, with which it says '茶-5'",),
+        ),
+        Export("gzip", gzip.compress(PLAIN), READ, facts=PRICES, file="log.csv.gz", form="CSV with commas, gzip"),
+        Export("zstd", zstandard.compress(PLAIN), READ, facts=PRICES, file="log.csv.zst", form="CSV with commas, zstd"),
+        Export("bzip2", bz2.compress(PLAIN), READ, facts=PRICES, file="log.csv.bz2", form="CSV with commas, bzip2"),
+        Export(
+            "zip with one file", zipped(log_csv=PLAIN), READ, facts=PRICES, file="log.zip", form="CSV with commas, zip"
+        ),
+        Export("NDJSON", objects(*OBJECTS), READ, facts=PRICES, file="log.ndjson", form="NDJSON"),
+        Export(
+            "NDJSON with a broken line and NaN",
+            objects(*OBJECTS).replace(b"\n", b"\n{broken\n", 1).replace(b"3.5", b"NaN"),
+            [("u1", "tea", "click", None), READ[1]],
+            refused=1,
+            facts={"price": 1},
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
+            "a JSON array",
+            json.dumps(OBJECTS).encode(),
+            READ,
+            facts=PRICES,
+            file="log.json",
+            form="an array of JSON objects",
+        ),
+        Export(
+            "a JSON array over several lines",
+            json.dumps(OBJECTS, indent=1).encode(),
+            READ,
+            facts=PRICES,
+            file="log.json",
+            form="an array of JSON objects",
+        ),
+        Export(
+            "JSON objects over several lines",
+            b"\n".join(json.dumps(each, indent=2).encode() for each in OBJECTS),
+            READ,
+            facts=PRICES,
+            file="log.json",
+            form="JSON objects over several lines",
+        ),
+        Export(
+            "JSON objects in a list of an answer",
+            json.dumps({"count": 2, "orders": OBJECTS, "next": None}, indent=1).encode(),
+            READ,
+            facts=PRICES,
+            file="log.json",
+            form="JSON objects in the list 'orders'",
+        ),
+        Export(
+            "NDJSON, two files with marks after one another",
+            b"".join(b"\xef\xbb\xbf" + objects(each) for each in OBJECTS),
+            READ,
+            facts=PRICES,
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
+            "Parquet",
+            table(
+                user_id=[1, 2],
+                item_id=["tea", "pot"],
+                event_type=["view", "buy"],
+                timestamp=pa.array([NOW * 10**6, NOW * 10**6], pa.timestamp("us", "UTC")),
+                price=[3.5, 4.0],
+            ),
+            [("1", *READ[0][1:]), ("2", *READ[1][1:])],
+            facts=PRICES,
+            file="log.parquet",
+            form="Parquet",
+        ),
+    ]
+
+
+def values() -> list[Export]:
+    def one(name: str, row: str, event: tuple[str, str, str, float | None] | None, **more: Any) -> Export:
+        facts = more.pop("facts", {"price": 1} if event is not None and event[3] is not None else {})
+        return Export(name, csv(row), [] if event is None else [event], facts=facts,
+                      refused=more.pop("refused", int(event is None)), **more)  # fmt: skip
+
+    tea = READ[0]
+    return [
+        one("a price with currency and thousands", f'u1,tea,view,{NOW},"$1,005.50"', (*tea[:3], 1005.5)),
+        one("a price with a decimal comma", f'u1,tea,view,{NOW},"1.005,50 €"', (*tea[:3], 1005.5)),
+        one(
+            "a price that can be read in two ways",
+            f'u1,tea,view,{NOW},"1,005"',
+            (*tea[:3], None),
+            left_out={"price": 1, "item facts: price": 1},
+            says=("--decimal ',' or --decimal .",),
+        ),
+        one(
+            "the same, said",
+            f'u1,tea,view,{NOW},"1,005"',
+            (*tea[:3], 1005.0),
+            flags="--decimal .",
+            layout=Layout(decimal="."),
+        ),
+        one(
+            "a negative price",
+            f"u1,tea,view,{NOW},-2.5",
+            (*tea[:3], None),
+            left_out={"price": 1, "item facts: price": 1},
+        ),
+        one(
+            "a column that is not wanted",
+            f"u1,tea,view,{NOW},3.5",
+            (*tea[:3], None),
+            flags="--column price=none",
+            layout=Layout({"price": "none"}),
+        ),
+        one("NULL in an optional cell", f"u1,tea,view,{NOW},NULL", (*tea[:3], None)),
+        one("NULL as the user", f"\\N,tea,view,{NOW},3.5", None),
+        one(
+            "ids as 5003.0",
+            f"1.0,5003.0,view,{NOW},3.5",
+            ("1", "5003", "click", 3.5),
+            says=("values of item_id are written with .0, read as whole numbers: 5003.0 is 5003",),
+        ),
+        one(
+            "ids rounded by a spreadsheet",
+            f"u1,4.00638E+12,view,{NOW},3.5",
+            None,
+            says=("values of item_id look rounded by a spreadsheet (4.00638E+12)",),
+        ),
+        one(
+            "an id that a spreadsheet is told to be text",
+            f'u1,"=""00123""",view,{NOW},3.5',
+            ("u1", "00123", "click", 3.5),
+        ),
+        one("a type in capitals", f"u1,tea,VIEW ,{NOW},3.5", tea),
+        one("a type that nothing maps", f"u1,tea,read,{NOW},3.5", None, says=("--map read=click",)),
+        one("epoch milliseconds", f"u1,tea,view,{NOW}000,3.5", tea),
+        one("epoch microseconds", f"u1,tea,view,{NOW}000000,3.5", tea),
+        one(
+            "times rounded by a spreadsheet",
+            "u1,tea,view,1.76723E+09,3.5",
+            tea,
+            says=("1 times are rounded by a spreadsheet, so that their order is lost (1.76723E+09)",),
+        ),
+        one("a time with a blank and UTC", f"u1,tea,view,{DAY} 00:00:00 UTC ,3.5", tea),
+        one("a time without zone", f"u1,tea,view,{DAY} 00:00:00,3.5", tea, says=("--zone UTC",)),
+        one(
+            "the same, said",
+            f"u1,tea,view,{DAY} 01:00:00,3.5",
+            tea,
+            flags="--zone Europe/Berlin",
+            layout=Layout(zone="Europe/Berlin"),
+        ),
+        one("days of a spreadsheet", "u1,tea,view,46023.00000,3.5", None, says=("--time excel",)),
+        one(
+            "the same, said",
+            "u1,tea,view,46023.00000,3.5",
+            tea,
+            flags="--time excel --zone UTC",
+            layout=Layout(time="excel", zone="UTC"),
+        ),
+        one(
+            "a time as Americans write it",
+            "u1,tea,view,12/31/2025 11:59:59 PM,3.5",
+            None,
+            says=("--time '%m/%d/%Y %I:%M:%S %p'",),
+        ),
+        one(
+            "a zone that several places call so", f"u1,tea,view,{DAY} 00:00:00 PST,3.5", None, says=("cannot be read",)
+        ),
+        one("an event ahead of now", "u1,tea,view,2099-01-01T00:00:00Z,3.5", tea, says=("1 events are ahead of now",)),
+        Export(
+            "an order's id as event_id",
+            csv(f"u1,tea,buy,{NOW},o1", f"u1,pot,buy,{NOW},o1", head="user_id,item_id,event_type,timestamp,event_id"),
+            [("u1", "tea", "purchase", None), ("u1", "pot", "purchase", None)],
+            says=("1 rows have an event_id that came before", "--column event_id=none"),
+        ),
+        Export(
+            "our own name beside the column that is meant",
+            csv(f"wrong,right,tea,view,{NOW}", head="user_id,shopper,item_id,event_type,timestamp"),
+            [("right", "tea", "click", None)],
+            flags="--column shopper=user_id",
+            layout=Layout({"shopper": "user_id"}),
+        ),
+        Export(
+            "paths and lists in JSON",
+            objects({"who": {"id": 7}, "at": NOW, "lines": [{"sku": "tea", "cost": "3,50"}, {"sku": "pot"}]}),
+            [("7", "tea", "purchase", 3.5), ("7", "pot", "purchase", None)],
+            file="log.ndjson",
+            form="NDJSON",
+            facts={"price": 1},
+            flags="--column who.id=user_id --column 'lines[*].sku=item_id' ... --type purchase",
+            layout=Layout(
+                {"who.id": "user_id", "lines[*].sku": "item_id", "lines[*].cost": "price", "at": "timestamp"},
+                default_type="purchase",
+            ),
+        ),
+    ]
+
+
+def systems() -> list[Export]:
+    segment = {
+        "messageId": "m1",
+        "anonymousId": "a7",
+        "userId": None,
+        "type": "track",
+        "timestamp": f"{DAY}T00:00:00.000Z",
+    }
+    products = [{"product_id": "tea", "price": 3.5, "name": "Tea", "quantity": 1}, {"sku": "pot", "price": 4}]
+    snow = "com_snowplowanalytics_snowplow_ecommerce"
+    ga4 = {"event_date": "20260101", "event_timestamp": str(NOW * 10**6), "user_pseudo_id": "u1.2", "user_id": None}
+    return [
+        Export(
+            "retailrocket",
+            csv(
+                f"{NOW}000,u1,view,tea,",
+                f"{NOW}500,u1,transaction,pot,7",
+                head="timestamp,visitorid,event,itemid,transactionid",
+            ),
+            [("u1", "tea", "click", None), ("u1", "pot", "purchase", None)],
+        ),
+        Export(
+            "rees46",
+            csv(
+                f"{DAY} 00:00:00 UTC,view,tea,9,kitchen.tea,acme,3.5,u1,s1",
+                f"{DAY} 00:00:01 UTC,remove_from_cart,tea,9,,,3.5,u1,s1",
+                head="event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session",
+            ),
+            READ[:1],
+            passed=1,
+            facts={"price": 1, "category": 1, "brand": 1},
+        ),
+        Export(
+            "gorse",
+            csv(
+                f"read,u1,tea,{DAY} 00:00:00 ",
+                f"favori,u2,pot,{DAY} 00:01:00 ",
+                head="FeedbackType,UserId,ItemId,Timestamp",
+            ),
+            [("u1", "tea", "click", None), ("u2", "pot", "favourite", None)],
+            says=("--zone",),
+        ),
+        Export(
+            "personalize",
+            csv(
+                f"u1,tea,View,3.0,{NOW}",
+                f"u2,pot,Purchase,1,{NOW + 1}",
+                head="USER_ID,ITEM_ID,EVENT_TYPE,EVENT_VALUE,TIMESTAMP",
+            ),
+            [("u1", "tea", "click", None), ("u2", "pot", "purchase", None)],
+        ),
+        Export(
+            "movielens",
+            csv(f"1,296,5.0,{NOW}", f"1,306,2.0,{NOW + 1}", head="userId,movieId,rating,timestamp"),
+            [("1", "296", "click", None)],
+            passed=1,
+            flags="--min-rating 3.5",
+            layout=Layout(min_rating=3.5),
+        ),
+        Export(
+            "ga4",
+            objects(
+                ga4 | {"event_name": "page_view", "items": []},
+                ga4
+                | {
+                    "event_name": "purchase",
+                    "ecommerce": {"transaction_id": "t1"},
+                    "items": [{"item_id": "tea", "price": 3.5}, {"item_id": "pot", "price": 4.0}],
+                },
+            ),
+            [("u1.2", "tea", "purchase", 3.5), ("u1.2", "pot", "purchase", 4.0)],
+            passed=1,
+            facts=PRICES,
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
+            "segment",
+            objects(
+                segment | {"event": "Product Viewed", "properties": products[0]},
+                segment | {"event": "Order Completed", "userId": "u2", "properties": {"products": products}},
+                segment | {"event": "Video Played", "properties": {}},
+            ),
+            [("a7", "tea", "click", 3.5), ("u2", "tea", "purchase", 3.5), ("u2", "pot", "purchase", 4.0)],
+            passed=1,
+            facts={"price": 2, "title": 1},
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
+            "shopify",
+            json.dumps([
+                {
+                    "id": 1001,
+                    "email": "ann@example.org",
+                    "created_at": f"{DAY}T01:00:00+01:00",
+                    "financial_status": "paid",
+                    "customer": {"id": 5},
+                    "line_items": [
+                        {"product_id": 11, "price": "3.50", "quantity": 2, "title": "Tea"},
+                        {"product_id": 12, "price": "4.00", "quantity": 1, "title": "Pot"},
+                    ],
+                }
+            ]).encode(),
+            [("5", "11", "purchase", 3.5), ("5", "12", "purchase", 4.0)],
+            facts={"price": 2, "title": 2},
+            file="orders.json",
+            form="an array of JSON objects",
+        ),
+        Export(
+            "woocommerce",
+            json.dumps(
+                [
+                    {
+                        "id": 7,
+                        "date_created_gmt": f"{DAY}T00:00:00",
+                        "customer_id": 0,
+                        "billing": {"email": "bob@example.org"},
+                        "line_items": [{"product_id": 11, "price": 3.5, "quantity": 2, "name": "Tea"}],
+                    }
+                ],
+                indent=1,
+            ).encode(),
+            [("bob@example.org", "11", "purchase", 3.5)],
+            facts={"price": 1, "title": 1},
+            file="orders.json",
+            form="an array of JSON objects",
+        ),
+        Export(
+            "matomo",
+            json.dumps([
+                {
+                    "idVisit": "3",
+                    "visitorId": "v9",
+                    "userId": None,
+                    "actionDetails": [
+                        {
+                            "type": "action",
+                            "timestamp": NOW,
+                            "productViewSku": "tea",
+                            "productViewPrice": 3.5,
+                            "productViewName": "Tea",
+                        },
+                        {"type": "search", "timestamp": NOW + 5},
+                        {
+                            "type": "ecommerceOrder",
+                            "timestamp": NOW + 9,
+                            "itemDetails": [{"itemSKU": "tea", "price": "3.5"}],
+                        },
+                    ],
+                }
+            ]).encode(),
+            [("v9", "tea", "click", 3.5), ("v9", "tea", "purchase", 3.5)],
+            passed=1,
+            facts={"price": 1, "title": 1},
+            file="visits.json",
+            form="an array of JSON objects",
+        ),
+        Export(
+            "snowplow",
+            objects(
+                {
+                    "event_id": "e1",
+                    "event": "unstruct",
+                    "event_name": "snowplow_ecommerce_action",
+                    "domain_userid": "d1",
+                    "collector_tstamp": f"{DAY}T00:00:00.000Z",
+                    f"unstruct_event_{snow}_snowplow_ecommerce_action_1": {"type": "add_to_cart"},
+                    f"contexts_{snow}_product_1": [{"id": "tea", "price": 3.5, "name": "Tea"}],
+                },
+                {
+                    "event_id": "e2",
+                    "event": "page_ping",
+                    "event_name": "page_ping",
+                    "domain_userid": "d1",
+                    "collector_tstamp": f"{DAY}T00:00:09.000Z",
+                },
+            ),
+            [("d1", "tea", "cart", 3.5)],
+            passed=1,
+            facts={"price": 1, "title": 1},
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+    ]
+
+
+def read(export: Export, folder: Path) -> tuple[Survey, Layout, list[Shown | RowRefused | Passed]]:
+    """The file as `sluicegate send --dry-run` reads it."""
+    path = folder / export.file
+    path.write_bytes(export.content)
+    layout = with_preset(export.layout, export.preset) if export.preset else export.layout
+    survey = Survey(str(path))
+    with RowFile(path, layout.encoding) as rows:
+        outcomes = list(read_events(rows, layout, EventRules(), survey=survey, now=NOW + 300, event_ids=True))
+    return survey, layout, outcomes
+
+
+def summary(outcomes: list[Shown | RowRefused | Passed]) -> list[tuple[str, str, str, float | None]]:
+    """(user, item, type, price) of each event."""
+    events = [outcome.event for outcome in outcomes if isinstance(outcome, Shown)]
+    return [(event.user_id, str(event.item_id), KINDS[event.kind], event.price) for event in events]
+
+
+def said(survey: Survey, layout: Layout) -> str:
+    """The report's advice, in one text."""
+    return "; ".join(advice(survey, layout))
