@@ -147,10 +147,11 @@ async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
 
 def _take_impressions(ctx: Context) -> None:
     """Move accepted impressions into the showings. This runs on the event loop, because showings are for one thread."""
-    while ctx.intake.impressions:
-        user, seen = ctx.intake.impressions.popleft()
-        if user in ctx.showings:
-            ctx.showings.add(user, seen)
+    for impressions in ctx.intake.all_impressions:
+        while impressions:
+            user, seen = impressions.popleft()
+            if user in ctx.showings:
+                ctx.showings.add(user, seen)
 
 
 async def _history(ctx: Context, ask: PageAsk) -> tuple[History, list[Showing], list[str]]:

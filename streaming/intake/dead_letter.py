@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from models.records import Rejection
-from streaming.kafka import BACKFILL, Record, is_backfill
+from streaming.kafka import BACKFILL, PUBLIC, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
@@ -30,6 +30,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         value: Value of the record, or its first HEAD bytes; None when it had none.
         length, sha256: Of the whole value.
         backfill: Whether the record was marked as history sent on purpose.
+        public: Whether the record was sent with a public key.
     """
 
     reason: str
@@ -45,6 +46,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     length: int
     sha256: str
     backfill: bool = False
+    public: bool = False
 
     @property
     def whole(self) -> bool:
@@ -69,6 +71,7 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         length=len(value or b""),
         sha256=hashlib.sha256(value or b"").hexdigest(),
         backfill=is_backfill(record),
+        public=is_public(record),
     )
 
 
@@ -93,6 +96,8 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
     headers = [(_PREFIX + name, text.encode()) for name, text in fields.items()]
     if letter.backfill:
         headers.append((BACKFILL, b"1"))
+    if letter.public:
+        headers.append((PUBLIC, b"1"))
     return letter.value or b"", headers
 
 
@@ -114,6 +119,7 @@ def decode(record: Record) -> DeadLetter | None:
             length=int(headers["length"]),
             sha256=headers["sha256"],
             backfill=is_backfill(record),
+            public=is_public(record),
         )
     except (KeyError, ValueError):
         return None

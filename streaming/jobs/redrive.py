@@ -16,7 +16,7 @@ from models.records import Event
 from models.records import encode as encode_event
 from streaming.consumer import KafkaSource
 from streaming.intake import DeadLetter, decode
-from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, Role, TopicMissing
+from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, Record, Role, TopicMissing
 from streaming.settings import Settings
 
 REDRIVEN: Final = "sluicegate-redriven"
@@ -165,7 +165,10 @@ class _Run:
             *sendable,
             timestamp=letter.timestamp,
             backfill=letter.backfill,
-            headers=[(REDRIVEN, "/".join(map(str, origin)).encode())],
+            headers=[
+                (REDRIVEN, "/".join(map(str, origin)).encode()),
+                *([(PUBLIC, b"1")] if letter.public else []),
+            ],
         )
         self._pending.append((record.partition, letter.reason, record.offset, delivery))
 

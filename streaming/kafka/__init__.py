@@ -14,7 +14,7 @@ from streaming.kafka.errors import (
     trouble,
 )
 from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import BACKFILL, Offsets, Record, RecordSource, is_backfill
+from streaming.kafka.records import BACKFILL, PUBLIC, Offsets, Record, RecordSource, is_backfill, is_public
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -28,6 +28,7 @@ from streaming.kafka.topics import (
 
 __all__ = [
     "BACKFILL",
+    "PUBLIC",
     "ROLES",
     "ROLES_READ",
     "BrokerAway",
@@ -49,6 +50,7 @@ __all__ = [
     "client_arguments",
     "ensure_topics",
     "is_backfill",
+    "is_public",
     "open_client",
     "parted",
     "topic_options",
