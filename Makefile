@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 KERNELS := $(VENV)/.kernels
+API := $(VENV)/api/.stamp
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance acceptance-full browser mutants bench ci lock clean
+.PHONY: help setup demo test lint acceptance acceptance-full browser openapi mutants bench ci lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -52,6 +53,17 @@ acceptance-full: acceptance  ## the same, and the gate's scenarios on a year of 
 
 browser: setup  ## the live page in a real Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+$(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
+	@command -v npm >/dev/null || { echo "the client in TypeScript needs npm. On Debian and Ubuntu: apt-get install npm"; exit 1; }
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/api.txt
+	cp tests/openapi/typescript/*.json tests/openapi/typescript/.npmrc $(@D)
+	npm ci --silent --prefix $(@D)
+	@touch $@
+
+openapi: setup $(API)  ## the API's description: made-up requests, and generated clients in Python and TypeScript
+	$(BIN)/python -m pytest tests/openapi $(ARGS)
 
 mutants: setup  ## put known defects into a copy of the code; fail when the tests miss one
 	$(BIN)/python -m tests.mutants $(or $(ARGS),--save)

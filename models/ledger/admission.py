@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from models.ledger.erasures import Entry, Erasures
-from models.records import Event
+from models.records import IMPRESSION, Event
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
 """Why a valid event is not learned. Closed: metric labels are made from it."""
@@ -34,15 +34,26 @@ CAP_GENERATION: Final = 1 << 18
 4,369 events/s a minute holds more than one generation, and the cap gets looser."""
 
 
+PUBLIC: Final = 0x9E3779B97F4A7C15
+IMPRESSIONS: Final = 0xC2B2AE3D27D4EB4F
+"""XORed into the hashes of events sent with a public key, and of impressions, so that they have ids and counts of their
+own. The hashes of the shop's own actions stay as they are, and so do those in versions of earlier releases."""
+
+MARKS: Final = (0, PUBLIC, IMPRESSIONS, PUBLIC ^ IMPRESSIONS)
+"""What may have been XORed into the hash of a user."""
+
+
 class AdmissionRules(msgspec.Struct, frozen=True):
     """When a valid event is not accepted.
 
     Attributes:
         dedupe_window: accepted events within which an event_id counts once, at most RING. Ids are forgotten half a
-            window at a time, so at least half of it is remembered at any time.
+            window at a time, so at least half of it is remembered at any time. The ids of events sent with a public key
+            are apart from the shop's.
         max_lateness: seconds that the event's timestamp may be behind the record's.
         max_future: seconds that it may be ahead of the record's.
-        cap_per_minute: accepted events of one user in one minute of record time.
+        cap_per_minute: accepted events of one user in one minute of record time. Impressions have a count of their own,
+            and so have events sent with a public key.
     """
 
     dedupe_window: int = RING
@@ -55,8 +66,8 @@ class Arrivals(NamedTuple):
     """Accepted events, oldest first.
 
     Attributes:
-        event_hash: hash of the event_id, 0 without one.
-        user_hash: hash of the user_id.
+        event_hash: hash of the event_id and of who sent it, 0 without an id.
+        user_hash: hash of the user_id, and of what is counted together.
         time: "now" of each, epoch seconds.
         stop: position after the last one, counted from the first event ever accepted.
     """
@@ -135,15 +146,17 @@ class Admission:
         current = max(0, length - self.position % size)
         return slice(current, length), slice(max(0, current - size), current)
 
-    def admit(self, event: Event, record_time: float, backfill: bool) -> str:
+    def admit(self, event: Event, record_time: float, backfill: bool, public: bool = False) -> str:
         """Returns "" for an event that is accepted, and remembers it; otherwise one of OUTCOMES.
 
         Args:
             event: the event.
             record_time: Kafka's time of its record, epoch seconds.
             backfill: the event is history: "now" is its own timestamp, so it is never late.
+            public: the event was sent with a public key, which anybody can read. It cannot make an event of the shop a
+                duplicate, nor use up its cap.
         """
-        event_hash = id_hash(event.event_id)
+        event_hash = id_hash(event.event_id, public)
         if event_hash in self._seen or event_hash in self._seen_before:
             return "duplicate"
         now = event.timestamp if backfill else record_time
@@ -156,7 +169,8 @@ class Admission:
         # Either time counts: a record that was sent again tells of something earlier as well.
         if user_hash in self.erasures.moments and self.erasures.covers(user_hash, min(event.timestamp, record_time)):
             return "erased"
-        key = _minute_key(user_hash, now)
+        counted_as = user_hash ^ MARKS[public + 2 * (event.kind == IMPRESSION)]
+        key = _minute_key(counted_as, now)
         count = self._counts.get(key, 0)
         if count + self._counts_before.get(key, 0) >= rules.cap_per_minute:
             return "capped"
@@ -164,7 +178,7 @@ class Admission:
         if event_hash and self._half:
             self._seen.add(event_hash)
         slot = self.position % self._size
-        self._events[slot], self._users[slot], self._times[slot] = event_hash, user_hash, now
+        self._events[slot], self._users[slot], self._times[slot] = event_hash, counted_as, now
         self.position += 1
         if self.position == self._turn_at:
             self._turn()
@@ -196,14 +210,15 @@ class Admission:
         for user, at in erased:
             self.erasures.add(user, at)
         users, events = np.frombuffer(self._users, np.uint64), np.frombuffer(self._events, np.uint64)
-        slots = np.flatnonzero(np.isin(users, np.array([user for user, _ in erased], np.uint64)))
+        marked = np.array([user ^ mark for user, _ in erased for mark in MARKS], np.uint64)
+        slots = np.flatnonzero(np.isin(users, marked))
         found, numbers = np.unique(users[slots], return_counts=True)
         gone = set(events[slots].tolist())
         self._seen -= gone
         self._seen_before -= gone
         users[slots] = events[slots] = 0
         removed = dict(zip(found.tolist(), numbers.tolist(), strict=True))
-        return [removed.pop(user, 0) for user, _ in erased]
+        return [sum(removed.pop(user ^ mark, 0) for mark in MARKS) for user, _ in erased]
 
     def accepted(self, start: int, stop: int) -> set[int] | None:
         """Returns hashes of the event_ids accepted from position `start` up to `stop`; None if they were forgotten."""
@@ -260,9 +275,12 @@ class Admission:
         )
 
 
-def id_hash(event_id: str | None) -> int:
-    """Returns the hash by which the dedupe window knows an event, 0 without an id."""
-    return 0 if event_id is None else xxh3_64_intdigest(event_id.encode()) or 1
+def id_hash(event_id: str | None, public: bool = False) -> int:
+    """Returns the hash by which the dedupe window knows an event, 0 without an id; `public` as in `Admission.admit`."""
+    if event_id is None:
+        return 0
+    found = xxh3_64_intdigest(event_id.encode())
+    return (found ^ PUBLIC if public else found) or 1
 
 
 def _minute_key(user_hash: int, now: float) -> int:

@@ -34,6 +34,7 @@ from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
 from service.http.schemas import (
     MAX_CANDIDATES,
+    MAX_ID,
     Ask,
     Count,
     EventOutcome,
@@ -54,6 +55,7 @@ from service.http.schemas import (
 
 __all__ = [
     "MAX_CANDIDATES",
+    "MAX_ID",
     "NDJSON",
     "NEXT",
     "NOBODY",

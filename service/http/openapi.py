@@ -171,6 +171,10 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
     for kind, example in EXAMPLES.items():
         types[kind.__name__]["examples"] = [example]
     _refine(types)
+    # Generators take a member with a default for one that is always there, and would ask for it in requests.
+    for schema in types.values():
+        for member in schema.get("properties", {}).values():
+            member.pop("default", None)
     components = found.setdefault("components", {})
     # By name: which module was imported first must not show in the document.
     components["schemas"] = dict(sorted(types.items()))

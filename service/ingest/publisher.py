@@ -16,13 +16,15 @@ from models.records import IMPRESSION, Event, EventRules, Rejection, decode, dec
 from models.slate import Showing, impression
 from service.http import EventOutcome
 from service.runtime import Breaker, logs
-from streaming.kafka import Delivery, EventProducer, KafkaTrouble, RecordRefused, Role
+from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, RecordRefused, Role
 from streaming.settings import Settings
 
 PATIENCE: Final = 5.0
 """Seconds a request waits for Kafka to have its records; a healthy broker takes milliseconds."""
-IN_FLIGHT: Final = 32
+IN_FLIGHT: Final = 28
 """Requests that may wait for Kafka at once; each holds one of the 40 threads of the server's pool."""
+PUBLIC_IN_FLIGHT: Final = 6
+"""Those with a public key, which are counted apart so that they cannot take the shop's places."""
 PARTING: Final = 3.0
 """Seconds that Kafka has at the end for records that were handed over. Requests have waited for theirs already."""
 RETRY: Final = 2.0
@@ -32,6 +34,9 @@ LOOK: Final = 5.0
 
 IMPRESSIONS: Final = 10_000
 """Impressions that may wait for the next request with rotation; the oldest are forgotten first."""
+
+MARKED: Final = ((PUBLIC, b"1"),)
+"""Headers of a record that was sent with a public key."""
 
 UNSENT: Final = "unavailable"
 
@@ -45,6 +50,8 @@ class Outgoing(NamedTuple):
 
     key: str
     value: bytes | None
+    public: bool = False
+    """Whether it was sent with a public key."""
 
 
 class EventPublisher:
@@ -71,8 +78,12 @@ class EventPublisher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_connecting, name="intake", daemon=True)
         self.slots = threading.BoundedSemaphore(IN_FLIGHT)
+        self.public_slots = threading.BoundedSemaphore(PUBLIC_IN_FLIGHT)
         self.impressions: deque[tuple[str, Showing]] = deque(maxlen=IMPRESSIONS)
         """(user, showing) of accepted impressions, for requests with rotation."""
+        self.public_impressions: deque[tuple[str, Showing]] = deque(maxlen=IMPRESSIONS)
+        """The same of impressions sent with a public key, which must not push out the shop's."""
+        self.all_impressions = (self.impressions, self.public_impressions)
         self.error = "not connected yet"
         """What /readyz says about Kafka; no decision depends on it."""
 
@@ -150,12 +161,15 @@ class EventPublisher:
             raise KafkaUnavailable(str(later[-1]))
         return troubles
 
-    def send_events(self, raw: Sequence[bytes], rules: EventRules | None = None) -> list[EventOutcome]:
+    def send_events(
+        self, raw: Sequence[bytes], rules: EventRules | None = None, *, public: bool = False
+    ) -> list[EventOutcome]:
         """Decode events and send the valid ones.
 
         Args:
             raw: One piece of JSON per event.
             rules: Rules for a caller who may send less than the shop itself.
+            public: Whether they came with a public key. The records say so.
 
         Returns:
             The outcome of each event, in their order.
@@ -166,7 +180,7 @@ class EventPublisher:
         left_out: Counter[str] = Counter()
         decoded = decode_many(raw, rules or self.rules, left_out)
         good = [
-            (index, Outgoing(event.user_id, raw[index]))
+            (index, Outgoing(event.user_id, raw[index], public))
             for index, event in enumerate(decoded)
             if isinstance(event, Event)
         ]
@@ -183,7 +197,7 @@ class EventPublisher:
             event = decoded[index]
             if trouble is None and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
                 seen = impression(event.request_id, event.item_id, event.timestamp)
-                self.impressions.append((event.user_id, seen))
+                (self.public_impressions if public else self.impressions).append((event.user_id, seen))
         return outcomes
 
 
@@ -199,7 +213,7 @@ def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing])
     handed: list[Delivery | KafkaTrouble] = []
     for record in records:
         try:
-            handed.append(producer.send(role, record.key, record.value))
+            handed.append(producer.send(role, record.key, record.value, headers=MARKED if record.public else ()))
         except RecordRefused as error:
             handed.append(error)
         except KafkaTrouble as error:

@@ -49,15 +49,17 @@ async def post_events(request: Request) -> Response:
     wait = 0.0 if public else limited(request, caller)
     if wait:
         raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
-    if not ctx.intake.slots.acquire(blocking=False):
+    slots = ctx.intake.public_slots if public else ctx.intake.slots
+    if not slots.acquire(blocking=False):
         raise _too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
     try:
-        outcomes = await run_in_threadpool(ctx.intake.send_events, raw, ctx.beacons.rules if public else None)
+        rules = ctx.beacons.rules if public else None
+        outcomes = await run_in_threadpool(ctx.intake.send_events, raw, rules, public=public)
     except KafkaUnavailable as error:
         ctx.telemetry.events["unavailable"].inc(len(raw))
         raise away(str(error)) from None
     finally:
-        ctx.intake.slots.release()
+        slots.release()
     return _answer(request, ctx, outcomes)
 
 

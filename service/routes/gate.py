@@ -37,7 +37,7 @@ PAGE_LIMIT: Final = 500
 """Most decisions of one page."""
 
 CURSOR: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
-"""Id of an entry of a stream in Redis."""
+"""Id of an entry of a stream in Redis. 0-0 has this form, but no entry has it, and Redis refuses what is before it."""
 
 CHANGE: Final[dict[str, Any]] = {"answer": GateChange, "needs": "admin", "problems": ("conflict", "unavailable")}
 """What the descriptions of operators' requests have in common."""
@@ -58,7 +58,7 @@ async def state(request: Request) -> Response:
         "list_decisions",
         parameters={
             "limit": (Annotated[int, Meta(ge=1, le=PAGE_LIMIT)], "Decisions wanted; 50 when not given."),
-            "before": (Annotated[str, Meta(pattern=f"^{CURSOR.pattern}$")], "The `next` of the page before."),
+            "before": (Annotated[str, Meta(pattern=f"^({CURSOR.pattern})?$")], "The `next` of the page before."),
         },
         answer=DecisionsPage,
         problems=("unavailable",),
@@ -70,7 +70,7 @@ async def decisions(request: Request) -> Response:
     ctx = context(request)
     limit = whole_number(request.query_params.get("limit", "50"), "query.limit", 1, PAGE_LIMIT)
     before = request.query_params.get("before") or None
-    if before is not None and not CURSOR.fullmatch(before):
+    if before is not None and (not CURSOR.fullmatch(before) or not before.strip("0-")):
         raise invalid("query.before", "the `next` of the page before", repr(before)[:40])
     found = await run_in_threadpool(_stored, ctx, limit, before)
     return answer(found)

@@ -13,7 +13,6 @@ from models.records import ItemFacts, Rejection, Removed, decode_item
 from service.http import (
     CatalogueItem,
     CataloguePage,
-    Id,
     ItemAccepted,
     ItemAnswer,
     Problem,
@@ -42,7 +41,7 @@ NAMED: Final = 500
         parameters={
             "category": (str, "Only items of this category."),
             "limit": (Annotated[int, Meta(ge=1, le=PAGE_LIMIT)], "Items wanted; 24 when not given."),
-            "after": (Id, "The `next` of the page before."),
+            "after": (str, "The `next` of the page before."),
         },
         answer=CataloguePage,
     ),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request
+from msgspec import Meta
 from starlette.responses import Response
 
 from models.slate import Seen, Showing
 from service.context import Context
 from service.http import (
+    MAX_ID,
     NOBODY,
     Ask,
     Count,
@@ -22,7 +24,6 @@ from service.http import (
     Problem,
     Share,
     Slate,
-    Tags,
     ask_from_body,
     ask_from_query,
     decode_query,
@@ -37,25 +38,28 @@ from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
 
+Words = list[Annotated[str, Meta(max_length=MAX_ID)]]
+"""A list in a query; empty words are passed over."""
+
 FILTERS: Final = {
     "n": (Count, "Number of items; by default 10, with `candidates` all of them."),
     "category": (str, "Only items of this category."),
-    "tags_all": (Tags, "Only items that have all of these tags; repeated, or separated by commas."),
-    "tags_any": (Tags, "Only items that have one of these tags."),
+    "tags_all": (Words, "Only items that have all of these tags; repeated, or separated by commas."),
+    "tags_any": (Words, "Only items that have one of these tags."),
     "price_min": (Price, "Only items that cost at least this."),
     "price_max": (Price, "Only items that cost at most this."),
-    "exclude": (list[Id], "Item ids to leave out; repeated, or separated by commas."),
+    "exclude": (Words, "Item ids to leave out; repeated, or separated by commas."),
 }
 PARAMETERS: Final = {
     **FILTERS,
     "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
     "recent_items": (list[str], "Items the visitor just looked at, newest first; the body also takes types and times."),
-    "candidates": (list[Id], "Rank these items, at most 400, and show nothing else."),
+    "candidates": (Words, "Rank these items, at most 400, and show nothing else."),
     "query": (str, "The text of the search box."),
     "context": (list[str], "KEY:VALUE, repeated: what is known about the situation."),
     "diversity": (Share, "0: the best items by score; towards 1: items less alike."),
     "pinned": (list[str], "PLACE:ITEM, repeated: items that must stand at these places."),
-    "boosted": (list[Id], "Items that get `boost_share` of the page, if enough of them match."),
+    "boosted": (Words, "Items that get `boost_share` of the page, if enough of them match."),
     "boost_share": (Share, "Share of the page for `boosted` items; 0.2 by default."),
     "rotate": (Share, "How far down items go that this user was shown recently and ignored."),
     "explore": (Share, "How much chance affects the order; each item then has its propensity."),
@@ -143,10 +147,11 @@ async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
 
 def _take_impressions(ctx: Context) -> None:
     """Move accepted impressions into the showings. This runs on the event loop, because showings are for one thread."""
-    while ctx.intake.impressions:
-        user, seen = ctx.intake.impressions.popleft()
-        if user in ctx.showings:
-            ctx.showings.add(user, seen)
+    for impressions in ctx.intake.all_impressions:
+        while impressions:
+            user, seen = impressions.popleft()
+            if user in ctx.showings:
+                ctx.showings.add(user, seen)
 
 
 async def _history(ctx: Context, ask: PageAsk) -> tuple[History, list[Showing], list[str]]:

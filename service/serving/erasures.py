@@ -46,9 +46,10 @@ class ErasureFollower:
         self._reservoir.erase({user_hash(user) for user in users})
         for user in users:
             self._showings.forget(user)
-            for entry in [each for each in list(self._intake.impressions) if each[0] == user]:
-                with contextlib.suppress(ValueError):  # newer impressions have just pushed it out
-                    self._intake.impressions.remove(entry)
+            for impressions in self._intake.all_impressions:
+                for entry in [each for each in list(impressions) if each[0] == user]:
+                    with contextlib.suppress(ValueError):  # newer impressions have just pushed it out
+                        impressions.remove(entry)
 
     async def _run(self) -> None:
         while True:
@@ -82,7 +83,8 @@ class ErasureFollower:
             self._last = found[-1][0].decode()
 
     def _known(self) -> set[str]:
-        return {*self._showings.users(), *(user for user, _ in list(self._intake.impressions))}
+        waiting = (user for impressions in self._intake.all_impressions for user, _ in list(impressions))
+        return {*self._showings.users(), *waiting}
 
 
 def _hash(fields: object) -> int:

@@ -91,7 +91,7 @@ class EvidenceReporter:
 
         yield watch
         self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))
-        outcomes = {**batch.outcomes, "learnt": len(batch.events)}
+        outcomes = {**batch.by_the_shop(), "learnt": len(batch.events)}
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
         self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 

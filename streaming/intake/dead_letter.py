@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from models.records import Rejection
-from streaming.kafka import BACKFILL, Cut, Record, is_backfill
+from streaming.kafka import BACKFILL, PUBLIC, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
@@ -30,6 +30,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         value: Value of the record, or its first HEAD bytes; None when it had none.
         length, sha256: Of the whole value.
         backfill: Whether the record was marked as history sent on purpose.
+        public: Whether the record was sent with a public key.
     """
 
     reason: str
@@ -45,6 +46,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     length: int
     sha256: str
     backfill: bool = False
+    public: bool = False
 
     @property
     def whole(self) -> bool:
@@ -74,6 +76,7 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         length=length,
         sha256=sha256,
         backfill=is_backfill(record),
+        public=is_public(record),
     )
 
 
@@ -98,6 +101,8 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
     headers = [(_PREFIX + name, text.encode()) for name, text in fields.items()]
     if letter.backfill:
         headers.append((BACKFILL, b"1"))
+    if letter.public:
+        headers.append((PUBLIC, b"1"))
     return letter.value or b"", headers
 
 
@@ -119,6 +124,7 @@ def decode(record: Record) -> DeadLetter | None:
             length=int(headers["length"]),
             sha256=headers["sha256"],
             backfill=is_backfill(record),
+            public=is_public(record),
         )
     except (KeyError, ValueError):
         return None

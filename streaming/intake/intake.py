@@ -31,7 +31,7 @@ from models.records import (
     item_key,
 )
 from streaming.intake.text_vectors import Contents
-from streaming.kafka import Cut, Record, is_backfill
+from streaming.kafka import Cut, Record, is_backfill, is_public
 from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
@@ -72,6 +72,8 @@ class PreparedBatch:
     that was taken, 0 when all were refused."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """Records that are not events to learn, by outcome; `learnt` is added when the events are learned."""
+    public: dict[str, int] = field(default_factory=dict)
+    """Those of `outcomes` that were sent with a public key. The gate judges the stream without them."""
     refused: dict[str, int] = field(default_factory=dict)
     """Unusable records, by reason."""
     left_out: Counter[str] = field(default_factory=Counter)
@@ -91,9 +93,15 @@ class PreparedBatch:
         """Record times of about that many of the events, evenly spread; all of them when there are fewer."""
         return self.record_times[:: max(1, len(self.record_times) // about)]
 
-    def count(self, outcome: str) -> None:
-        """Count one more record with this outcome."""
+    def by_the_shop(self) -> dict[str, int]:
+        """As `outcomes`, without what was sent with a public key: nobody must hold a version by sending junk."""
+        return {outcome: count - self.public.get(outcome, 0) for outcome, count in self.outcomes.items()}
+
+    def count(self, outcome: str, *, public: bool = False) -> None:
+        """Count one more record with this outcome; `public`: it was sent with a public key."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if public:
+            self.public[outcome] = self.public.get(outcome, 0) + 1
 
 
 class Intake:
@@ -212,9 +220,11 @@ class Intake:
                 self._count_no_event(batch, record, event)
                 continue
             record_time = record.timestamp * 1e-3
-            outcome = admit(event, record_time, bool(record.headers) and is_backfill(record))
+            marked = bool(record.headers)
+            public = marked and is_public(record)
+            outcome = admit(event, record_time, marked and is_backfill(record), public)
             if outcome:
-                batch.count(outcome)
+                batch.count(outcome, public=public)
                 continue
             events.append(event)
             times.append(record_time)
@@ -252,7 +262,7 @@ class Intake:
         return taken
 
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
-        batch.count("rejected")
+        batch.count("rejected", public=bool(record.headers) and is_public(record))
         batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
         if isinstance(record.value, Cut) and rejection.reason == "oversize":
             rejection = msgspec.structs.replace(rejection, found=f"{record.value.length} bytes")

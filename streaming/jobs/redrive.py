@@ -17,7 +17,7 @@ from models.records import Event
 from models.records import encode as encode_event
 from streaming.consumer import KafkaSource
 from streaming.intake import DeadLetter, decode
-from streaming.kafka import Delivery, EventProducer, KafkaTrouble, Record, RecordRefused, Role, TopicMissing
+from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, Record, RecordRefused, Role, TopicMissing
 from streaming.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,10 @@ class _Run:
                 *sendable,
                 timestamp=letter.timestamp,
                 backfill=letter.backfill,
-                headers=[(REDRIVEN, "/".join(map(str, origin)).encode())],
+                headers=[
+                    (REDRIVEN, "/".join(map(str, origin)).encode()),
+                    *([(PUBLIC, b"1")] if letter.public else []),
+                ],
             )
         except RecordRefused as refused:
             delivery = refused

@@ -61,8 +61,8 @@ def replay_topics(settings: Settings, replay: Replay, until: float, tick: Tick) 
         for runs in before(records.batches(POLLED), until):
             batch = intake.prepare(runs)
             learn_batch(model, batch, learn_events=learn_events)
-            bad = sum(batch.outcomes.get(outcome, 0) for outcome in BAD)
-            replay.count_records(bad, batch.outcomes.get("duplicate", 0))
+            judged = batch.by_the_shop()
+            replay.count_records(sum(judged.get(outcome, 0) for outcome in BAD), judged.get("duplicate", 0))
             for outcome, count in (batch.outcomes | {"learnt": len(batch.events)}).items():
                 outcomes[outcome] = outcomes.get(outcome, 0) + count
             tick(records.done / max(records.total, 1))

@@ -16,7 +16,7 @@ from streaming.kafka.errors import (
     trouble,
 )
 from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import BACKFILL, Cut, Offsets, Record, RecordSource, is_backfill
+from streaming.kafka.records import BACKFILL, PUBLIC, Cut, Offsets, Record, RecordSource, is_backfill, is_public
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -30,6 +30,7 @@ from streaming.kafka.topics import (
 
 __all__ = [
     "BACKFILL",
+    "PUBLIC",
     "ROLES",
     "ROLES_READ",
     "UNREADABLE",
@@ -55,6 +56,7 @@ __all__ = [
     "client_arguments",
     "ensure_topics",
     "is_backfill",
+    "is_public",
     "naming_unreached",
     "open_client",
     "parted",

@@ -61,6 +61,12 @@ def is_backfill(record: Record) -> bool:
     return bool(headers) and any(name == BACKFILL for name, _ in headers)
 
 
+def is_public(record: Record) -> bool:
+    """Whether the record was sent with a public key, which anybody can read."""
+    headers = record.headers
+    return bool(headers) and any(name == PUBLIC for name, _ in headers)
+
+
 class RecordSource(Protocol):
     """A source of records. One thread uses it; only `commit_mirror` may be called from another."""
 
@@ -82,3 +88,6 @@ class RecordSource(Protocol):
 
 BACKFILL: Final = "sluicegate-backfill"
 """Header that marks a record of history: its own timestamp counts as its time of arrival, so it is never late."""
+
+PUBLIC: Final = "sluicegate-public"
+"""Header that marks an event sent with a public key: it has ids and caps apart from those of the shop's events."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from models.ledger import Admission, Quarantined, id_hash, quarantine
+from models.ledger import Admission, Quarantined, quarantine
 from models.recommender import Recommender
 from models.records import Drop, Event, Quarantine, Replay
 from models.state import SCHEMA, combined
@@ -111,8 +111,10 @@ class QuarantineOrders:
         learned = 0
         try:
             for polled in ranges.read(self._settings, held.pieces, model.progress.offsets, self._over):
+                before, prepared = again.admission.position, intake.prepare(polled)
+                hashes = again.admission.since(before, prepared.arrivals).event_hash.tolist()
                 # Events alone: the records were counted and their orders carried out when they were first read.
-                batch = PreparedBatch(*_accepted(intake.prepare(polled), accepted))
+                batch = PreparedBatch(*_accepted(prepared, hashes, accepted))
                 learn_batch(again, batch)
                 learned += len(batch.events)
         except DataUnreadable as error:
@@ -130,11 +132,17 @@ def _reason(order: Replay | Drop) -> str:
     return f"{order.actor}: {order.reason}"
 
 
-def _accepted(batch: PreparedBatch, accepted: set[int] | None) -> tuple[list[Event], list[float]]:
-    """The events that were accepted when they first came, as far as the dedupe window still knows."""
+def _accepted(batch: PreparedBatch, hashes: list[int], accepted: set[int] | None) -> tuple[list[Event], list[float]]:
+    """The events that were accepted when they first came, as far as the dedupe window still knows.
+
+    Args:
+        batch: The events.
+        hashes: By which the window knows each of them, 0 for one without an id.
+        accepted: Hashes of those that were accepted.
+    """
     if accepted is None:
         return batch.events, batch.record_times
-    kept = [at for at, each in enumerate(batch.events) if each.event_id is None or id_hash(each.event_id) in accepted]
+    kept = [at for at, found in enumerate(hashes) if not found or found in accepted]
     return [batch.events[at] for at in kept], [batch.record_times[at] for at in kept]
 
 

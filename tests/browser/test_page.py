@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.stage import HOSTILE, Stage
 from tests.browser.views import do
 from tests.conftest import eventually
+from tests.support.processes.prefix_proxy import below
 
 CARDS = "#shop .card:not(.skeleton)"
 PICKS = "#shop .pick"
@@ -126,6 +127,25 @@ def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.locator(".arrival")).to_contain_text("ms to arrive")
+
+
+def test_the_page_and_the_documents_work_below_a_path_of_a_proxy(browser: Browser, stage: Stage) -> None:
+    complaints: list[str] = []
+    with below("/reco", stage.address) as address, browser.new_context(base_url=address) as context:
+        shown = context.new_page()
+        shown.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
+        shown.goto("/reco/")
+        expect(shown.locator(PICKS)).to_have_count(8)
+        do(shown, "Buy", 0)
+        expect(shown.locator(".arrival")).to_contain_text("(purchase of")
+        expect(shown.locator("#link")).to_have_text("Live")
+        shown.get_by_role("link", name="Problems").click()
+        expect(shown.locator("#unauthorized")).to_be_visible()
+        shown.goto("/reco/docs")
+        expect(shown.locator(".opblock").first).to_be_visible()
+    assert complaints == []
 
 
 def test_a_lost_service_is_reported_and_found_again(page: Page, stage: Stage, refusals: None) -> None:

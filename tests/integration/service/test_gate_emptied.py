@@ -68,7 +68,7 @@ def test_a_pointer_to_a_version_that_is_gone_is_replaced_without_a_person(
 
 def test_a_cursor_that_is_no_cursor_is_the_callers_mistake(settings: Settings, taught: Learner) -> None:
     with service(settings) as served:
-        for cursor in ("garbage", "-", "+", "(1-1", "1", "1-1-1", "99999999999999999999-0"):
+        for cursor in ("garbage", "-", "+", "(1-1", "1", "1-1-1", "0-0", "99999999999999999999-0"):
             refused = served.get("/gate/decisions", params={"before": cursor})
             assert (refused.status_code, refused.json()["type"].rsplit("#", 1)[-1]) == (422, "invalid"), cursor
         assert served.get("/gate/decisions", params={"before": "1-1"}).json()["decisions"] == []

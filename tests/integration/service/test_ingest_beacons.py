@@ -11,8 +11,11 @@ import httpx
 import pytest
 
 from service.http.auth import digest
+from streaming.consumer import KafkaSource
+from streaming.kafka.records import is_public
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import BadSettings, Settings, load_settings
+from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
 from tests.support.processes.serving import Served, changed, connected
 
@@ -44,6 +47,20 @@ def beacon(served: Served, *events: Any, key: str = KEYS["beacon"], origin: str 
     return served.post(f"/events?key={key}", content=body, headers=headers)
 
 
+def marks_in_topic(settings: Settings, count: int) -> list[bool]:
+    """For each record of topic events, of which there are `count`, whether it says that a public key sent it."""
+    found: list[bool] = []
+    with KafkaSource(settings, [settings.topic("events")]) as source:
+        source.assign({})
+
+        def enough() -> bool:
+            found.extend(is_public(record) for part in source.poll(0.2, 100) for record in part)
+            return len(found) >= count
+
+        eventually(enough, timeout=15.0)
+    return found
+
+
 def test_a_page_of_an_allowed_origin_writes_events_and_may_see_the_answer(served: Served, settings: Settings) -> None:
     for origin in (SHOP, PREVIEW):
         answer = beacon(served, event(), event(event_type="favourite"), origin=origin)
@@ -52,6 +69,7 @@ def test_a_page_of_an_allowed_origin_writes_events_and_may_see_the_answer(served
         assert answer.headers["vary"] == "Origin"
         assert answer.headers.get_list("cross-origin-resource-policy") == ["cross-origin"]
     assert len(in_topic(settings, "events", 4)) == 4
+    assert marks_in_topic(settings, 4) == [True] * 4
     by_fetch = served.post("/events", json=event(), headers={"x-api-key": KEYS["beacon"], "origin": SHOP})
     assert by_fetch.status_code == 202
 
@@ -141,6 +159,33 @@ def test_too_many_beacons_are_limited_and_the_shop_is_not_delayed(settings: Sett
         assert answers[1].headers["access-control-allow-origin"] == SHOP
         shop = running.post("/events", json=event(), headers={"x-api-key": KEYS["events"]})
         assert shop.status_code == 202
+
+
+def test_beacons_that_wait_for_kafka_leave_the_shop_its_places(served: Served, settings: Settings) -> None:
+    intake = served.context.intake
+    taken = 0
+    while intake.public_slots.acquire(blocking=False):
+        taken += 1
+    try:
+        assert beacon(served, event()).status_code == 429
+        shop = served.post("/events", json=event(event_type="purchase"), headers={"x-api-key": KEYS["events"]})
+        assert shop.status_code == 202
+        assert marks_in_topic(settings, 1) == [False]
+    finally:
+        intake.public_slots.release(taken)
+
+
+def test_impressions_of_pages_do_not_push_out_those_of_the_shop(served: Served) -> None:
+    intake = served.context.intake
+    answer = beacon(served, event(event_type="impression", request_id="5f"))
+    assert answer.status_code == 202
+    assert (len(intake.impressions), len(intake.public_impressions)) == (0, 1)
+    shop = event(event_type="impression", request_id="5f")
+    assert served.post("/events", json=shop, headers={"x-api-key": KEYS["events"]}).status_code == 202
+    assert (len(intake.impressions), len(intake.public_impressions)) == (1, 1)
+    served.context.erasures.forget(["ann"])
+    assert not intake.impressions
+    assert not intake.public_impressions
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from streaming.intake import dead_letter
 from streaming.intake import dead_letter_writer as deadletter
 from streaming.jobs import redrive
 from streaming.kafka.producer import EventProducer
-from streaming.kafka.records import Record
+from streaming.kafka.records import PUBLIC, Record, is_public
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 
@@ -91,6 +91,23 @@ def test_redriving_sends_the_same_bytes_once_however_often_it_runs(kafka_setting
     assert sorted(record.value or b"" for record in again) == sorted([refused, refused, b"{"])
     assert {record.timestamp for record in again} == {1_569_888_000_500}
     assert {record.headers[0][0] for record in again} == {redrive.REDRIVEN}
+
+
+def test_what_a_public_key_sent_stays_marked_when_it_is_sent_again(kafka_settings: Settings) -> None:
+    ensure_topics(kafka_settings)
+    with EventProducer(kafka_settings) as producer:
+        for headers in ([(PUBLIC, b"1")], []):
+            producer.send("events", "k", b"{", headers=headers)
+        assert producer.flush(20)
+        writer = deadletter.DeadLetterWriter(producer)
+        for record in events_of(kafka_settings, 2):
+            rejection = decode(record.value, EventRules())
+            assert isinstance(rejection, Rejection)
+            assert writer.write(record, rejection)
+        assert writer.close()
+    assert redrive.redrive(kafka_settings).sent == 2
+    again = [record for record in events_of(kafka_settings, 4) if redrive.REDRIVEN in dict(record.headers)]
+    assert sorted(is_public(record) for record in again) == [False, True]
 
 
 def test_a_limited_redrive_goes_on_where_it_stopped(kafka_settings: Settings) -> None:

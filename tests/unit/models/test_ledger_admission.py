@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from models.ledger import admission
 from models.ledger.admission import OUTCOMES, Admission, AdmissionRules, Arrivals
-from models.records.events import Event
+from models.ledger.erasures import user_hash
+from models.records.events import IMPRESSION, PURCHASE, Event
 
 START = 1_569_888_000.0
+
+
+Sent = tuple[str, str | None, float, float, bool, bool, int]
+"""User, event_id, seconds to the record's time, seconds since the record before, backfill, public, kind."""
 
 
 class Twin:
@@ -19,22 +25,24 @@ class Twin:
 
     def __init__(self, rules: AdmissionRules, generation: int) -> None:
         self.rules, self.generation = rules, generation
-        self.accepted: list[tuple[str | None, str, float]] = []
+        self.accepted: list[tuple[tuple[str | None, bool], tuple[str, bool, bool], float]] = []
 
-    def admit(self, event: Event, record_time: float, backfill: bool) -> str:
+    def admit(self, event: Event, record_time: float, backfill: bool, public: bool = False) -> str:
         half = self.rules.dedupe_window // 2
         remembered = self.accepted[self._start(half) :] if half else []
-        if event.event_id is not None and event.event_id in [event_id for event_id, _, _ in remembered]:
+        sent = (event.event_id, public)
+        if event.event_id is not None and sent in [each for each, _, _ in remembered]:
             return "duplicate"
         if event.timestamp > record_time + self.rules.max_future:
             return "future"
         now = event.timestamp if backfill else record_time
         if now - event.timestamp > self.rules.max_lateness:
             return "late"
-        mine = [time for _, user, time in self.accepted[self._start(self.generation) :] if user == event.user_id]
+        counted = (event.user_id, public, event.kind == IMPRESSION)
+        mine = [time for _, each, time in self.accepted[self._start(self.generation) :] if each == counted]
         if sum(time // 60 == now // 60 for time in mine) >= self.rules.cap_per_minute:
             return "capped"
-        self.accepted.append((event.event_id, event.user_id, now))
+        self.accepted.append((sent, counted, now))
         return ""
 
     def _start(self, size: int) -> int:
@@ -48,6 +56,8 @@ records = st.lists(
         st.sampled_from([-400.0, -299.0, -10.0, 0.0, 5.0, 61.0]),
         st.sampled_from([0.0, 1.0, 30.0, 70.0]),
         st.booleans(),
+        st.booleans(),
+        st.sampled_from([PURCHASE, IMPRESSION]),
     ),
     max_size=80,
 )
@@ -68,21 +78,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CAP_GENERATION", 16)
 
 
-def play(
-    subject: Admission | Twin, stream: list[tuple[str, str | None, float, float, bool]], clock: float = START
-) -> list[str]:
+def play(subject: Admission | Twin, stream: list[Sent], clock: float = START) -> list[str]:
     outcomes = []
-    for user, event_id, offset, passed, backfill in stream:
+    for user, event_id, offset, passed, backfill, public, kind in stream:
         clock += passed
-        outcomes.append(subject.admit(Event(0, user, "i", clock + offset, event_id), clock, backfill))
+        outcomes.append(subject.admit(Event(kind, user, "i", clock + offset, event_id), clock, backfill, public))
     return outcomes
 
 
 @given(rules_of, records)
 @settings(max_examples=200)
-def test_the_twin_decides_the_same(
-    rules: AdmissionRules, stream: list[tuple[str, str | None, float, float, bool]]
-) -> None:
+def test_the_twin_decides_the_same(rules: AdmissionRules, stream: list[Sent]) -> None:
     outcomes = play(Admission(rules), stream)
     assert outcomes == play(Twin(rules, 16), stream)
     assert set(outcomes) <= {"", *OUTCOMES}
@@ -92,8 +98,8 @@ def test_the_twin_decides_the_same(
 @settings(max_examples=200)
 def test_one_restored_from_a_version_decides_the_same_from_there(
     rules: AdmissionRules,
-    before: list[tuple[str, str | None, float, float, bool]],
-    after: list[tuple[str, str | None, float, float, bool]],
+    before: list[Sent],
+    after: list[Sent],
 ) -> None:
     original = Admission(rules)
     play(original, before)
@@ -104,9 +110,7 @@ def test_one_restored_from_a_version_decides_the_same_from_there(
 
 
 @given(records, records)
-def test_a_window_can_be_read_while_later_events_are_admitted(
-    before: list[tuple[str, str | None, float, float, bool]], after: list[tuple[str, str | None, float, float, bool]]
-) -> None:
+def test_a_window_can_be_read_while_later_events_are_admitted(before: list[Sent], after: list[Sent]) -> None:
     subject = Admission(AdmissionRules(dedupe_window=0))
     play(subject, before)
     position, then = subject.position, subject.window(subject.position)
@@ -135,6 +139,49 @@ def test_history_is_never_late_and_its_minutes_are_its_own() -> None:
     assert subject.admit(Event(0, "u", "i", START - 1e8 + 60), START, True) == ""
     assert subject.admit(Event(0, "u", "i", START - 1e8 + 60), START, True) == "capped"
     assert subject.admit(Event(0, "u", "i", START + 1e6), START, True) == "future"
+
+
+def test_what_a_public_key_sends_makes_no_event_of_the_shop_a_duplicate_and_the_other_way_round() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8))
+    purchase = Event(PURCHASE, "u", "i", START, "order-1001")
+    assert subject.admit(purchase, START, False, public=True) == ""
+    for admitting in (subject, Admission(subject.rules, subject.window(1))):
+        assert admitting.admit(purchase, START, False) == ""
+        assert [admitting.admit(purchase, START, False, public=public) for public in (True, False)] == ["duplicate"] * 2
+
+
+@pytest.mark.parametrize(("kind", "public"), [(IMPRESSION, False), (PURCHASE, True), (IMPRESSION, True)])
+def test_neither_impressions_nor_what_a_public_key_sends_use_up_the_cap_of_purchases(kind: int, public: bool) -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8, cap_per_minute=2))
+    other = [subject.admit(Event(kind, "u", "i", START), START, False, public) for _ in range(5)]
+    assert other == ["", "", "capped", "capped", "capped"]
+    for admitting in (subject, Admission(subject.rules, subject.window(2))):
+        assert admitting.admit(Event(kind, "u", "i", START), START, False, public) == "capped"
+        bought = [admitting.admit(Event(PURCHASE, "u", "i", START), START, False) for _ in range(3)]
+        assert bought == ["", "", "capped"]
+
+
+def test_an_erasure_forgets_a_user_whoever_sent_the_events() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8))
+    for number, (kind, public) in enumerate([
+        (PURCHASE, False),
+        (PURCHASE, True),
+        (IMPRESSION, False),
+        (IMPRESSION, True),
+    ]):
+        assert not subject.admit(Event(kind, "u", "i", START, f"e{number}"), START, False, public)
+        assert not subject.admit(Event(kind, "other", "i", START, f"f{number}"), START, False, public)
+    assert subject.erase(user_hash("u"), START) == 4
+    left = subject.window(8)
+    assert np.count_nonzero(left.event_hash) == np.count_nonzero(left.user_hash) == 4
+
+
+def test_hashes_of_the_shops_own_actions_are_those_of_earlier_releases() -> None:
+    subject = Admission(AdmissionRules(dedupe_window=8))
+    subject.admit(Event(PURCHASE, "u", "i", START, "e"), START, False)
+    window = subject.window(1)
+    assert window.event_hash.tolist() == [xxh3_64_intdigest(b"e")]
+    assert window.user_hash.tolist() == [user_hash("u")]
 
 
 def test_positions_that_are_overwritten_or_to_come_cannot_be_read() -> None:

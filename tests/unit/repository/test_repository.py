@@ -154,7 +154,7 @@ def test_the_changelog_starts_with_the_version_of_the_package() -> None:
 
 def test_every_target_of_the_makefile_has_its_line_of_help() -> None:
     makefile = read("Makefile")
-    for target in ("help", "setup", "demo", "test", "lint", "acceptance", "bench", "ci"):
+    for target in ("help", "setup", "demo", "test", "lint", "acceptance", "openapi", "bench", "ci"):
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
 
 
@@ -172,7 +172,9 @@ def test_requirements_are_pinned_and_hashed_and_name_no_index(path: Path) -> Non
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads(read("pyproject.toml"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted = list(project["project"]["dependencies"])
+    for group in project["dependency-groups"].values():
+        wanted += group
     for extra in project["project"]["optional-dependencies"].values():
         wanted += extra
     reasons = read("docs/decisions.md").lower()

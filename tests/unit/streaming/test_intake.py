@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from models.ledger.admission import Admission, AdmissionRules
 from models.records.events import EventRules
+from streaming.intake import dead_letter
 from streaming.intake.intake import STEP, Intake
 from streaming.intake.text_vectors import contents_by
-from streaming.kafka.records import BACKFILL
+from streaming.kafka.records import BACKFILL, PUBLIC
 
 TOPICS = {"events": "events", "items": "items", "control": "control"}
 NOW = 1_700_000_000_000
@@ -70,6 +71,27 @@ def test_a_duplicate_a_late_and_a_future_event_are_counted_by_name_and_go_nowher
 def test_a_backfilled_event_is_never_late():
     old = event(1, timestamp=1_500_000_000, headers=[(BACKFILL, b"1")])
     assert len(intake()[0].prepare([[old]]).events) == 1
+
+
+def test_what_a_public_key_sends_is_counted_apart_and_the_gate_does_not_judge_by_it():
+    taking, refused = intake(cap=1)
+    public = [(PUBLIC, b"1")]
+    batch = taking.prepare([
+        [
+            event(1, event_id="a", headers=public),
+            event(2, event_id="a"),  # the shop's own event, under an id that somebody guessed
+            event(3, event_id="a", headers=public),
+            event(4, headers=public),
+            event(5, event_id="a"),
+            event(6)._replace(value=b"{", headers=public),
+        ]
+    ])
+    assert len(batch.events) == 2
+    assert batch.outcomes == {"duplicate": 2, "capped": 1, "rejected": 1}
+    assert batch.by_the_shop() == {"duplicate": 1, "capped": 0, "rejected": 0}
+    letter = dead_letter.dead_letter(*refused[0])
+    value, headers = dead_letter.encode(letter)
+    assert dead_letter.decode(event(7)._replace(value=value, headers=headers)).public
 
 
 def test_a_capped_event_enters_neither_history_nor_weights():
