@@ -178,6 +178,26 @@ def test_a_damaged_version_is_never_served_and_the_next_sound_one_is(settings: S
         assert served.sample("sluicegate_serving_load_failures_total") >= 1
 
 
+def test_a_rollback_for_harm_does_not_wait_behind_faulty_challengers(settings: Settings, taught: Learner) -> None:
+    first = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        taught.learn([("user-1", "item-1")])
+        second = taught.commit()
+        eventually(lambda: serving(served, second))
+        # So many of them that the next challenger would be looked at in half a minute.
+        for _ in range(8):
+            served.context.gatekeeper.follower.backoff.failed()
+        taught.learn([("user-1", "item-1")])
+        harmful = taught.commit(standing(first, -400.0))
+        damage(taught, harmful)
+        eventually(lambda: serving(served, first), timeout=5.0)
+        (back,) = (each for each in decisions(served) if each.action == "rollback")
+        assert (back.reasons, back.to_version) == (("harm",), first)
+        assert served.context.gatekeeper.follower.backoff.waiting, "the challenger's own pause goes on"
+        assert complaints(decisions(served)) == []
+
+
 def test_a_version_of_a_newer_schema_is_refused_by_name(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:
