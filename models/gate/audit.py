@@ -157,6 +157,19 @@ def complaints(stored: Sequence[bytes]) -> list[str]:
     Args:
         stored: records as stored, oldest first.
     """
+    found = chained(stored)
+    for raw in stored:
+        revision = msgspec.json.decode(raw).get("revision")
+        found += [f"revision {revision}: {difference}" for difference in _differences(raw)]
+    return found
+
+
+def chained(stored: Sequence[bytes]) -> list[str]:
+    """Checks hashes and links alone, and returns what is wrong.
+
+    Args:
+        stored: records as stored, oldest first.
+    """
     found, before = [], ""
     for raw in stored:
         fields = msgspec.json.decode(raw)
@@ -166,7 +179,6 @@ def complaints(stored: Sequence[bytes]) -> list[str]:
         if before and fields.get("prev_hash") != before:
             found.append(f"{name}: does not follow the record before it")
         before = fields.get("hash", "")
-        found += [f"{name}: {difference}" for difference in _differences(raw)]
     return found
 
 
@@ -213,6 +225,7 @@ def _differences(raw: bytes) -> list[str]:
 
 __all__ = [
     "AuditRecord",
+    "chained",
     "complaints",
     "decided_again",
     "policy_hash",

@@ -198,6 +198,25 @@ def test_a_rollback_for_harm_does_not_wait_behind_faulty_challengers(settings: S
         assert complaints(decisions(served)) == []
 
 
+def test_a_service_notices_that_the_audit_was_changed_at_its_start_and_later(settings: Settings) -> None:
+    with service(settings) as served:
+        for mode in ("manual", "continuous", "manual"):
+            command(served, "mode", mode=mode)
+        check, store = served.context.audit, served.context.store
+        check.look()
+        assert served.sample("sluicegate_gate_audit_faults") == 0
+        key = store.key("audit")
+        newest = store.decisions(1)[0][0]
+        # The newest record is removed, and the next one does not follow the one before it.
+        store.call("XDEL", key, newest)
+        command(served, "mode", mode="continuous")
+        check.look()
+        assert check.faults == ["revision 4: does not follow the record before it"]
+        assert served.sample("sluicegate_gate_audit_faults") == 1
+    with service(settings) as served:
+        eventually(lambda: served.sample("sluicegate_gate_audit_faults") == 1)
+
+
 def test_a_version_of_a_newer_schema_is_refused_by_name(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:
