@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from models.slate import Showings
 from models.state import SCHEMA
-from service.gate import AutoQuarantine, Gatekeeper, PageFeed
+from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys
 from service.ingest import Beacons, EventPublisher
 from service.runtime import RateLimit
@@ -49,6 +49,7 @@ class Context:
     erasures: ErasureFollower
     slates: SlateLog
     live: PageFeed
+    audit: AuditCheck
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -58,6 +59,7 @@ class Context:
         self.intake.start()
         self.slates.start()
         self.erasures.start()
+        self.audit.start()
         self.live.start()
 
     async def stop(self) -> None:
@@ -75,6 +77,7 @@ class Context:
         self.slates.stop()
         self.intake.stop()
         self.gatekeeper.stop()
+        self.audit.stop()
         self.catalogue.close()
 
 
@@ -117,6 +120,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         showings=showings,
         erasures=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
+        audit=AuditCheck(store, telemetry),
         live=PageFeed(tables, keeper, store, time.time),
     )
 

@@ -116,15 +116,17 @@ LEARNING: Rows = (
             ),
             Panel(
                 "State",
-                "1 while recovering from a roll-back; 1 while the baseline is served, not the learned ranking.",
+                "1 while recovering from a roll-back; 1 while the baseline is served, not the learned ranking; above 0 "
+                "while the audit is not as it was written.",
                 "none",
                 (
                     ("max(sluicegate_gate_recovering)", "recovering"),
                     ("max(sluicegate_gate_baseline)", "baseline"),
+                    ("max(sluicegate_gate_audit_faults)", "audit faults"),
                 ),
                 "state-timeline",
                 width=12,
-                alerts=("GateRolledBack",),
+                alerts=("GateRolledBack", "GateAuditBroken"),
             ),
             Panel(
                 "Decisions",

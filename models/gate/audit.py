@@ -14,6 +14,10 @@ import msgspec
 from models.gate.decision import decide
 from models.gate.evidence import Decision, Evidence, GateState, Policy
 
+RULES = 2
+"""Number of the rules by which decisions are taken. Raise it when the same evidence may lead to another decision: then
+older records are not taken for forged ones."""
+
 
 class AuditRecord(msgspec.Struct, frozen=True):
     """One decision as it is kept. A record that was changed, removed or slipped in afterwards shows in the hashes.
@@ -39,6 +43,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
         state: the gate's state that was decided upon.
         evidence: the evidence.
         policy: the policy.
+        rules: number of the rules that it was taken by.
     """
 
     at: float
@@ -61,6 +66,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     state: GateState | None = None
     evidence: Evidence | None = None
     policy: Policy | None = None
+    rules: int = 1
 
 
 def policy_hash(policy: Policy) -> str:
@@ -129,6 +135,7 @@ def record(
             state=state,
             evidence=evidence,
             policy=policy,
+            rules=RULES,
         )
     )
 
@@ -144,7 +151,21 @@ def complaints(stored: Sequence[bytes]) -> list[str]:
     """Checks an audit and returns what is wrong with it; [] when hashes, links and decisions all hold.
 
     A record whose hash does not fit was changed. One that does not follow was slipped in, or the record before it is
-    gone; what came before the first may have been trimmed. One that would be decided differently came from other rules.
+    gone; what came before the first may have been trimmed (`unchecked`). One that would be decided differently was
+    forged: the decisions of a release with other rules are not taken again.
+
+    Args:
+        stored: records as stored, oldest first.
+    """
+    found = chained(stored)
+    for raw in stored:
+        revision = msgspec.json.decode(raw).get("revision")
+        found += [f"revision {revision}: {difference}" for difference in _differences(raw)]
+    return found
+
+
+def chained(stored: Sequence[bytes]) -> list[str]:
+    """Checks hashes and links alone, and returns what is wrong.
 
     Args:
         stored: records as stored, oldest first.
@@ -158,12 +179,39 @@ def complaints(stored: Sequence[bytes]) -> list[str]:
         if before and fields.get("prev_hash") != before:
             found.append(f"{name}: does not follow the record before it")
         before = fields.get("hash", "")
-        found += [f"{name}: {difference}" for difference in _differences(raw)]
     return found
+
+
+def unchecked(stored: Sequence[bytes]) -> list[str]:
+    """Says what `complaints` cannot tell about an audit, as sentences.
+
+    Args:
+        stored: records as stored, oldest first.
+
+    >>> [said.split(":")[0] for said in unchecked([b'{"revision": 7, "prev_hash": "ab", "rules": 1}'])]
+    ['revisions before 7 are no longer kept', '1 decisions were taken by the rules of another release']
+    """
+    if not stored:
+        return []
+    first = msgspec.json.decode(stored[0])
+    said = []
+    if first.get("prev_hash"):
+        said.append(
+            f"revisions before {first.get('revision')} are no longer kept: whether they were changed cannot be told"
+        )
+    other = sum(msgspec.json.decode(raw).get("rules", 1) != RULES for raw in stored)
+    if other:
+        said.append(
+            f"{other} decisions were taken by the rules of another release: their hashes are checked, the decisions are"
+            " not"
+        )
+    return said
 
 
 def _differences(raw: bytes) -> list[str]:
     record = msgspec.json.decode(raw, type=AuditRecord, strict=False)
+    if record.rules != RULES:
+        return []
     again = decided_again(record)
     if again is None:
         return []
@@ -177,10 +225,12 @@ def _differences(raw: bytes) -> list[str]:
 
 __all__ = [
     "AuditRecord",
+    "chained",
     "complaints",
     "decided_again",
     "policy_hash",
     "record",
     "seal_of",
     "sealed",
+    "unchecked",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from models.gate.clock import settled
 from models.gate.evidence import Decision, Evidence, GateState, Policy, Version
 from models.gate.guards import widened
 from models.gate.measurements import measured
@@ -123,7 +124,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> noted.action, noted.reasons, noted.target, noted.next_state.mode, noted.next_state.revision
     ('quarantine', ('requested',), None, 'frozen', 1)
     """
-    state, expired = thawed(state, now)
+    state, expired = thawed(settled(state, now), now)
     request = evidence.request
     if request is not None and request.verb in MODE_VERBS:
         return _aside("mode", "mode_changed", changed(state, request, policy, now))
@@ -196,7 +197,7 @@ def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     """
     if evidence.request is not None and evidence.request.verb in UNSEEN_VERBS:
         return None
-    return judge(thawed(state, now)[0], evidence, policy, now).target
+    return judge(thawed(settled(state, now), now)[0], evidence, policy, now).target
 
 
 def worth_recording(before: GateState, decision: Decision, policy: Policy, now: float) -> bool:
@@ -209,6 +210,9 @@ def worth_recording(before: GateState, decision: Decision, policy: Policy, now: 
     False
     """
     after = decision.next_state
+    if settled(before, now) is not before:
+        # The clock was set back: from now on moments are counted by it, and the record says since when.
+        return True
     if (after.baseline, after.proven) != (before.baseline, before.proven) or after.passes > before.passes:
         return True
     if decision.reasons in IDLE:

@@ -106,6 +106,9 @@ class Policy(msgspec.Struct, frozen=True):
         norm_band: half-width of the band of norms, in standard deviations.
         score_psi: population stability index of scores that holds.
         score_ks: Kolmogorov-Smirnov distance of scores that holds.
+        shift_share: share of the usual hits below which labels may be garbage, while an alarm is raised.
+        shift_tested: tested events that tell how the candidate does against the reference, while an alarm is raised.
+        shift_deviations: standard errors by which it may find less than the reference among them.
         forgotten: share of the reference's old finds whose loss holds.
         least_replayed: old finds of the reference before forgetting is judged.
         crowding: rise of the ten most shown items' share above usual that holds.
@@ -139,6 +142,9 @@ class Policy(msgspec.Struct, frozen=True):
     norm_band: float = 6.0
     score_psi: float = 1.0
     score_ks: float = 0.4
+    shift_share: float = 0.5
+    shift_tested: int = 100
+    shift_deviations: float = 3.0
     forgotten: float = 0.1
     least_replayed: int = 50
     crowding: float = 0.2

@@ -174,15 +174,37 @@ def widened(band: Band, norm: float) -> Band:
 
 
 def shift(case: Case) -> bool:
-    """Whether a detector saw hits fall.
+    """Whether a detector saw hits fall, and it cannot be told that the candidate is not to blame.
 
-    When tastes change, a model that went on learning is soon better than a frozen one and outvotes this guard; where
-    labels are garbage, it is not.
+    An alarm is about the stream: when everybody begins a new visit, all models find less. So it is a reason to look
+    harder. It holds while there are so few hits that labels may be garbage, while too few events were compared, and
+    while the candidate finds less among the last of them than the reference does, by more than chance. No bound for all
+    times is asked for here: a hold costs little and ends with the alarm.
 
-    >>> [shift(Case(Evidence(standing=Standing(alarms=alarms)), Policy())) for alarms in (("hit_rate",), ())]
-    [True, False]
+    >>> from models.gate.evidence import Version
+    >>> from models.statistics import Comparison
+    >>> from models.statistics.confidence import Sums
+    >>> def alarmed(lately, against=None):
+    ...     window = Window(1_000, usual=0.4, lately=lately)
+    ...     standing = Standing(against, window=window, alarms=("hit_rate",))
+    ...     return Case(Evidence(reference=Version("a", 1), standing=standing), Policy())
+    >>> equal = Comparison("a", hit=Sums(1.0, 400, 3.0, 40.0), hit_squares=40)
+    >>> worse = Comparison("a", hit=Sums(1.0, 400, -30.0, 40.0), hit_squares=40)
+    >>> [shift(alarmed(*each)) for each in ((0.3, equal), (0.3, worse), (0.1, equal), (0.3, Comparison("a")), (0.3,))]
+    [False, True, True, True, True]
     """
-    return "hit_rate" in case.standing.alarms and not case.better
+    if "hit_rate" not in case.standing.alarms or case.better:
+        return False
+    window, policy, found = case.window, case.policy, against_reference(case.evidence)
+    if window.lately < policy.shift_share * window.usual or found is None:
+        return True
+    last = found.lately
+    if last.n < policy.shift_tested:
+        return True
+    worst = -policy.shift_deviations
+    return last.hit < worst * math.sqrt(last.hit_squares) or last.reciprocal < worst * math.sqrt(
+        last.reciprocal_squares
+    )
 
 
 # -- its answers ------------------------------------------------------------------------------------------------------
@@ -288,7 +310,7 @@ GUARDS: Final = (
     Guard(duplicates, "stream", ("window", "duplicate")),
     Guard(unknown_items, "stream", ("window", "unknown", "overlap_after")),
     Guard(norms, "weights", ("norm_band", "overlap_after"), ("norm",)),
-    Guard(shift, "drift"),
+    Guard(shift, "drift", ("shift_share", "shift_tested", "shift_deviations"), ("hit_lately", "usual_hit")),
     Guard(lists_changed, "answers", ("least_overlap", "overlap_after"), ("overlap",)),
     Guard(scores_shifted, "answers", ("score_psi", "score_ks", "overlap_after"), ("score_psi", "score_ks")),
     Guard(

@@ -20,14 +20,20 @@ def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
     standing = evidence.standing
     window = standing.window
     numbers |= {"lag": standing.lag, "bad": window.bad, "top_user": window.top_user}
-    numbers |= {"hit": window.hit, "usual_hit": window.usual}
+    numbers |= {"hit": window.hit, "usual_hit": window.usual, "hit_lately": window.lately}
     if standing.exposed.usual:
         numbers |= {"top_share": standing.exposed.top, "usual_top_share": standing.exposed.usual}
     for name in ("reference", "champion", "probation", "learnt"):
         found = getattr(standing, name)
         if found is not None and found.n:
+            numbers |= {f"{name}_last_n": float(found.lately.n), f"{name}_last_hit": _mean(found)}
             numbers |= _interval(name, found, policy)
     return numbers
+
+
+def _mean(found: Comparison) -> float:
+    last = found.lately
+    return round(last.hit / max(last.n, 1), 6)
 
 
 def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:

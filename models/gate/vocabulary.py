@@ -62,7 +62,7 @@ REASON_TEXTS: Final = {
     "unknown_items": "too many of the last events named items that nobody had touched before",
     "one_user": "one user caused too many of the last events",
     "few_hits": "events are found far less often than usual: such labels are no evidence",
-    "shift": "hits fell abruptly, and the candidate is not shown to be better than the reference",
+    "shift": "hits fell abruptly, and nothing tells yet that the candidate finds as much as the reference",
     "harm": "shown to be worse than the version it is compared with",
     "crash": "only the other model was right, too often in a short time",
     "warmup": "too few tested events to judge it",

@@ -15,6 +15,9 @@ import msgspec
 RECENT: Final = 500
 """Tested events of the recent hit rate. The standard error of a rate of one half is then 0.022."""
 
+LATELY: Final = 100
+"""Tested events of the hit rate that is looked at while an alarm is raised: two seconds of a busy shop's tests."""
+
 FALLEN: Final = 1 / 3
 """Share of the usual hit rate below which labels are no evidence. When half of all users change their tastes at once,
 hits fall to one half; shuffled labels leave a tenth or less."""
@@ -106,6 +109,12 @@ class HitLevel:
     def recent(self) -> float:
         """Recent hit rate."""
         return self._sum / max(len(self._hits), 1)
+
+    @property
+    def lately(self) -> float:
+        """Hit rate of the last LATELY tested events."""
+        last = list(self._hits)[-LATELY:]
+        return sum(last) / max(len(last), 1)
 
     @property
     def fallen(self) -> bool:

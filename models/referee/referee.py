@@ -322,6 +322,7 @@ class Referee:
             round(self.level.usual, 4),
             self.level.fallen,
             self.level.doubted,
+            round(self.level.lately, 4),
         )
 
 

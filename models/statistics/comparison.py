@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from models.statistics import mcnemar as crash
 from models.statistics.confidence import Sums, interval
 from models.statistics.exposure import Exposed
-from models.statistics.restarts import STEP, WHOLE, Start, kept, shared
+from models.statistics.restarts import BEGINNING, STEP, WHOLE, Start, kept, shared
 
 DEPTH: Final = 20
 """Ranks that count, as in models/recommender/prequential.py."""
@@ -147,6 +148,12 @@ class Comparison(msgspec.Struct):
                 yield Bounds(hits, ranks, n)
         yield self.bounds(WHOLE * alpha)
 
+    @property
+    def lately(self) -> Start:
+        """The sums of the last STEP to 2 STEP events, or of all when there are fewer."""
+        now, before = self._now(), self.starts[-2] if len(self.starts) > 1 else BEGINNING
+        return Start(*(ours - theirs for ours, theirs in zip(astuple(now), astuple(before), strict=True)))
+
     def crashed(self) -> float:
         """Returns ln of the evidence that the other model is more often the only one to hit, in this window."""
         return crash.log_evidence(self.wrong, self.right)
@@ -188,6 +195,7 @@ class Window(msgspec.Struct, frozen=True):
         usual: hit rate of those before, fading.
         fallen: `hit` is so low that such labels are no evidence.
         doubted: since it fell it has not come back to about the usual.
+        lately: hit rate of the very last tested events.
     """
 
     records: int = 0
@@ -200,6 +208,7 @@ class Window(msgspec.Struct, frozen=True):
     usual: float = 0.0
     fallen: bool = False
     doubted: bool = False
+    lately: float = 0.0
 
 
 class Standing(msgspec.Struct, frozen=True):

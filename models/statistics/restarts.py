@@ -57,6 +57,10 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     reciprocal_squares: float
 
 
+BEGINNING: Final = Start(0, 0, 0, 0.0, 0.0)
+"""Before the first event."""
+
+
 def share(n: int) -> float:
     """Returns the share of the error that the sequence begun after `n` events gets.
 
@@ -97,4 +101,4 @@ def shared(starts: list[Start]) -> Iterator[tuple[Start, float]]:
         yield start, share(start.n)
 
 
-__all__ = ["STEP", "WHOLE", "Start", "kept", "life", "share", "shared"]
+__all__ = ["BEGINNING", "STEP", "WHOLE", "Start", "kept", "life", "share", "shared"]

@@ -118,13 +118,23 @@ def change_mode(
 
 def verify(config: Config = None, url: Url = None, key: Key = "") -> None:
     """Check the audit: hashes, the chain, and that each decision follows from its evidence. Exit code 1 if not."""
-    records = done(lambda: list(client(config, url, key).decisions()))
-    found = audit.complaints(records[::-1])
-    for complaint in found:
-        typer.echo(complaint)
+    asked = client(config, url, key)
+    before = done(asked.status)
+    records = done(lambda: list(asked.decisions()))[::-1]
+    found = audit.complaints(records)
+    if _ends_early(before, records):
+        found.append(f"the record of revision {before['revision']}, the gate's last one, is gone or was never written")
+    for line in (*found, *audit.unchecked(records)):
+        typer.echo(line)
     if found:
         broken(GateTrouble(f"{len(found)} complaints about {len(records)} records"))
     typer.echo(f"{len(records)} records: the chain is whole, and each decision follows from its evidence")
+
+
+def _ends_early(status: dict[str, Any], records: list[bytes]) -> bool:
+    """Whether the record that the gate wrote last, as its state says, is not among those that were read after it."""
+    wanted = status["audit_hash"]
+    return bool(wanted) and all(json.loads(raw).get("hash") != wanted for raw in reversed(records))
 
 
 def _change(

@@ -1,5 +1,6 @@
 """Decides which version is served, moves the serving pointer, and follows it. Stage 6."""
 
+from service.gate.audit_check import AuditCheck
 from service.gate.canary import contrast, inspect
 from service.gate.feed import CLIENTS, PageFeed
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
@@ -8,6 +9,7 @@ from service.gate.quarantine import AutoQuarantine
 
 __all__ = [
     "CLIENTS",
+    "AuditCheck",
     "AutoQuarantine",
     "Gatekeeper",
     "PageFeed",

@@ -22,7 +22,7 @@ from models.state import Schema
 from models.warmup import warm_serving
 from service.gate.canary import Findings, contrast, inspect
 from service.gate.evidence import EvidenceReader
-from service.gate.follower import Follower, version_of
+from service.gate.follower import Backoff, Follower, version_of
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
 from service.runtime import logs
@@ -91,6 +91,7 @@ class Gatekeeper:
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
+        self._rescue = Backoff()
         self._inspected = ("", "")
         self._findings = Findings((), "", {})
         self._faults: dict[str, Findings] = {}
@@ -232,7 +233,7 @@ class Gatekeeper:
         now = self._clock()
         target = gate.wanted(self.state, evidence, self.policy, now)
         if target is not None:
-            if evidence.request is None and self.follower.backoff.waiting:
+            if evidence.request is None and self._pause(evidence, target).waiting:
                 return None
             evidence = self._examined(evidence, target, now)
         decision = gate.decide(self.state, evidence, self.policy, now)
@@ -242,6 +243,11 @@ class Gatekeeper:
         if not self._commit(decision, evidence, now):
             return None
         return decision if decision.moves or evidence.request is not None else None
+
+    def _pause(self, evidence: Evidence, target: Version) -> Backoff:
+        """The pause that a version to be served must wait for: users do not wait for a faulty challenger's."""
+        challenger = evidence.candidate is not None and evidence.candidate.id == target.id
+        return self.follower.backoff if challenger else self._rescue
 
     def _commit(self, decision: Decision, evidence: Evidence, now: float) -> bool:
         entry = audit.record(self.state, decision, evidence, self.policy, now, self.name)
@@ -288,8 +294,10 @@ class Gatekeeper:
         idle = self._tables.idle
         if faults:
             self._reject(target.id, found)
+            if self._pause(evidence, target) is self._rescue:
+                self._rescue.failed()
         else:
-            self.follower.backoff.succeeded()
+            self._pause(evidence, target).succeeded()
         if evidence.candidate is not None and target.id == evidence.candidate.id and idle is not None:
             evidence = msgspec.structs.replace(evidence, candidate=version_of(idle.manifest))
         return msgspec.structs.replace(evidence, faults=faults, detail=detail, numbers=numbers)

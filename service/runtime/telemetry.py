@@ -121,6 +121,9 @@ class Telemetry:
         reasons = metrics.counter("gate_reasons", "Reasons of the decisions taken here.", "reason")
         self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
         self.rollbacks = metrics.gauge("gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.")
+        self.audit_faults = metrics.gauge(
+            "gate_audit_faults", "Records of the audit that are not as they were written."
+        )
         self.cool_until = metrics.gauge(
             "gate_cool_down_end_timestamp_seconds",
             "Until when nothing goes live after a roll-back, epoch seconds; 0 before the first.",

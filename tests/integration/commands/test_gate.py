@@ -70,6 +70,24 @@ def test_the_audit_is_verified_and_a_change_in_it_is_found(settings: Settings, t
         assert "was changed after it was written" in forged.output
 
 
+def test_verify_notices_that_the_last_record_is_gone_and_says_what_it_cannot_check(
+    settings: Settings, taught: Learner
+) -> None:
+    with service(settings) as served:
+        for mode in ("manual", "continuous", "manual"):
+            assert gate(served, "mode", mode, "--reason", "a test").exit_code == 0
+        key = taught.store.key("audit")
+        entries = [entry for entry, _ in taught.store.decisions(100)]
+        taught.store.call("XDEL", key, entries[-1])
+        trimmed = gate(served, "verify")
+        assert trimmed.exit_code == 0
+        assert "are no longer kept: whether they were changed cannot be told" in trimmed.output
+        taught.store.call("XDEL", key, entries[0])
+        cut = gate(served, "verify")
+        assert cut.exit_code == 1
+        assert "the gate's last one, is gone" in cut.output
+
+
 def test_mistakes_are_one_line_and_no_stack_trace(settings: Settings) -> None:
     nobody = CliRunner().invoke(app, ["gate", "status", "--url", "http://127.0.0.1:9"])
     assert (nobody.exit_code, "is it running?" in nobody.output) == (1, True)

@@ -178,6 +178,45 @@ def test_a_damaged_version_is_never_served_and_the_next_sound_one_is(settings: S
         assert served.sample("sluicegate_serving_load_failures_total") >= 1
 
 
+def test_a_rollback_for_harm_does_not_wait_behind_faulty_challengers(settings: Settings, taught: Learner) -> None:
+    first = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        taught.learn([("user-1", "item-1")])
+        second = taught.commit()
+        eventually(lambda: serving(served, second))
+        # So many of them that the next challenger would be looked at in half a minute.
+        for _ in range(8):
+            served.context.gatekeeper.follower.backoff.failed()
+        taught.learn([("user-1", "item-1")])
+        harmful = taught.commit(standing(first, -400.0))
+        damage(taught, harmful)
+        eventually(lambda: serving(served, first), timeout=5.0)
+        (back,) = (each for each in decisions(served) if each.action == "rollback")
+        assert (back.reasons, back.to_version) == (("harm",), first)
+        assert served.context.gatekeeper.follower.backoff.waiting, "the challenger's own pause goes on"
+        assert complaints(decisions(served)) == []
+
+
+def test_a_service_notices_that_the_audit_was_changed_at_its_start_and_later(settings: Settings) -> None:
+    with service(settings) as served:
+        for mode in ("manual", "continuous", "manual"):
+            command(served, "mode", mode=mode)
+        check, store = served.context.audit, served.context.store
+        check.look()
+        assert served.sample("sluicegate_gate_audit_faults") == 0
+        key = store.key("audit")
+        newest = store.decisions(1)[0][0]
+        # The newest record is removed, and the next one does not follow the one before it.
+        store.call("XDEL", key, newest)
+        command(served, "mode", mode="continuous")
+        check.look()
+        assert check.faults == ["revision 4: does not follow the record before it"]
+        assert served.sample("sluicegate_gate_audit_faults") == 1
+    with service(settings) as served:
+        eventually(lambda: served.sample("sluicegate_gate_audit_faults") == 1)
+
+
 def test_a_version_of_a_newer_schema_is_refused_by_name(settings: Settings, taught: Learner) -> None:
     first = taught.commit()
     with service(settings) as served:

@@ -47,6 +47,7 @@ BAD: Final = {
     "gate_reasons_total": "a guard rises with every version: docs/gate.md says what it means",
     "gate_recovering": "1: a version did harm and was rolled back",
     "evidence_terms_total": "`discarded` rises: a term began its evidence again; `evidence.began` of /gate says why",
+    "gate_audit_faults": "above 0: the audit was changed; the log and `sluicegate gate verify` say where",
     "gate_rollbacks": "2 and more: versions do harm again and again, each waits longer",
     "history_read_failures_total": "rises: Redis is slow or away, answers go without the last clicks",
     "history_read_seconds": "p99 near 0.05 s: Redis or the network is slow",

@@ -327,7 +327,21 @@ def gate() -> str:
         table((*naive, "z-test at every look, 1 %"), errors),
         table(("a model that is", "rolled back after tested events, median (90 %)", "at 50/s", "at 10/s"), found),
         table(("an update that is", "in mode `strict` it waits, at 50/s", "at 10/s"), waits),
+        _healed(),
     ])
+
+
+def _healed() -> str:
+    """How many times a fresh comparison it takes until a learner is let in that was worse for some minutes."""
+    found = at("gate", "healed_back")
+    minutes = sorted({each["minutes"] for each in found})
+    rows = []
+    for worse in sorted({each["worse"] for each in found}):
+        for after, words in (("equal", "equal"), ("better", "0.02 better"), ("worse", "still 0.01 worse")):
+            some = {each["minutes"]: each for each in found if (each["worse"], each["after"]) == (worse, after)}
+            times = [number(some[each]["ratio"], 2) if some[each]["back"] else "never" for each in minutes]
+            rows.append((f"{worse:g}, then {words}", *times))
+    return table(("worse by, and then", *(f"{each} min" for each in minutes)), rows)
 
 
 def quality() -> str:
