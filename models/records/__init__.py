@@ -35,7 +35,7 @@ from models.records.foreign_values import (
     shows_decimal_comma,
 )
 from models.records.items import ItemFacts, Removed, decode_item, encode_item, item_key
-from models.records.mapping import FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
+from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, Rejection, unparsable
 from models.records.slates import SlateRecord, decode_slate, encode_slate
@@ -46,6 +46,7 @@ __all__ = [
     "CART",
     "CLICK",
     "DISLIKE",
+    "EACH",
     "EXCEL",
     "EXPECTED",
     "FACTS",

@@ -250,3 +250,16 @@ def test_any_cells_are_an_event_or_a_refusal_and_every_row_has_an_outcome(
 
 def test_the_plain_file_of_these_tests_is_what_they_say(tmp_path: Path) -> None:
     assert summary(read(Export("plain", PLAIN, READ), tmp_path)[2]) == READ
+
+
+def test_values_inside_of_objects_are_proposed_for_fields_that_nothing_fills(tmp_path: Path) -> None:
+    path = tmp_path / "log.ndjson"
+    inner = {"distinct_id": "u", "time": NOW, "cart": [{"sku": "tea"}]}
+    path.write_text(json.dumps({"event": "view", "properties": inner}))
+    survey = Survey(str(path))
+    with RowFile(path) as rows:
+        assert [type(each) for each in read_events(rows, Layout(), EventRules(), survey=survey)] == [RowRefused]
+    flags = "--column properties.distinct_id=user_id --column 'properties.cart[*].sku=item_id'"
+    assert f"nothing is read as user_id or item_id or timestamp: try {flags}" in said(survey, Layout())
+    columns = {"properties.distinct_id": "user_id", "properties.cart[*].sku": "item_id", "properties.time": "timestamp"}
+    assert [type(each) for each in outcomes_of(path, columns=columns)] == [Shown]
