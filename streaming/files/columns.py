@@ -94,6 +94,12 @@ class Columns:
 
         return noting
 
+    def spreadable(self, batch: Batch) -> Batch:
+        """The batch as objects, where rows of columns hold lists that become several events."""
+        if self._spread is None or batch.columns is None:
+            return batch
+        return Batch(batch.lines, None, [_row_at(batch, place) for place in range(len(batch.lines))], batch.bad)
+
     def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[int] | None]:
         """The place of the row of each event that the rows may become, and which of its lines it is."""
         if self._spread is None or batch.columns is not None:
