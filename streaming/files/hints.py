@@ -147,6 +147,16 @@ def time_for(values: Sequence[str]) -> str:
     return "excel" if all(re.fullmatch(r"[34]\d{4}([.,]\d+)?", text) for text in texts) else ""
 
 
+def other_order(values: Sequence[str], form: str) -> str:
+    """The same format with day and month the other way round, where it reads all of these as well; "" where not.
+
+    >>> other_order(["01/02/2026"], "%m/%d/%Y"), other_order(["01/13/2026"], "%m/%d/%Y")
+    ('%d/%m/%Y', '')
+    """
+    other = form.replace("%m/%d/", "%d/%m/")
+    return other if other != form and all(_reads(value.strip(), other) for value in values) else ""
+
+
 def _reads(text: str, form: str) -> bool:
     try:
         year = datetime.strptime(text, form).year  # noqa: DTZ007 - only whether it can be read
