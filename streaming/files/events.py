@@ -350,6 +350,8 @@ class _Reading:
             moments.append(event.timestamp)
             item = event.item_id
             if item is None or item in seen:
+                if not survey.sample:
+                    survey.sample = {"line": line, "event": event, "facts": None}
                 found.append(Shown(line, event, None))
                 continue
             seen.add(item)
