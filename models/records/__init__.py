@@ -45,7 +45,7 @@ from models.records.foreign_values import (
     shows_decimal_comma,
 )
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
-from models.records.mapping import FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
+from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, Rejection, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
@@ -56,6 +56,7 @@ __all__ = [
     "CART",
     "CLICK",
     "DISLIKE",
+    "EACH",
     "EXCEL",
     "EXPECTED",
     "FACTS",

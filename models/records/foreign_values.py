@@ -24,7 +24,7 @@ EXCEL: Final = "excel"
 
 EMPTY: Final = frozenset({
     "", "NULL", "null", "Null", "(null)", "\\N", "NaN", "nan", "NAN", "NaT", "N/A", "n/a", "#N/A", "NA", "<NA>", "None",
-    "nil", "undefined",
+    "nil", "undefined", "(not set)",
 })  # fmt: skip
 """Text that stands for no value in exports of databases, of pandas and R, of spreadsheets and of web pages."""
 

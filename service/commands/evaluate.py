@@ -109,7 +109,7 @@ def evaluate(
         raise typer.BadParameter(str(error), param_hint="--contenders") from None
     with progress(file.name) as show:
         try:
-            reading = _read(file, items, layout, settings, limit, show)
+            reading = _read(file, items, layout, settings, limit, show, strict=not dry_run)
         except FileError as error:
             raise typer.BadParameter(str(error), param_hint="FILE") from None
         _print_reading(reading, layout, as_json=as_json)
@@ -123,7 +123,9 @@ def evaluate(
     _print(result, as_json=as_json)
 
 
-def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show) -> Reading:
+def _read(
+    file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show, *, strict: bool
+) -> Reading:
     from streaming.jobs.evaluation_log import read_stream
 
     of_items = columns_in(items, layout.columns, layout.encoding) if items is not None else {}
@@ -140,6 +142,7 @@ def _read(file: Path, items: Path | None, layout: Layout, settings: Settings, li
         limit,
         lambda share: show("reading", share),
         time.time() + settings.admission.max_future,
+        strict=strict,
     )
 
 

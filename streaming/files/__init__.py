@@ -5,7 +5,7 @@ from streaming.files.hints import flags, time_for, type_for
 from streaming.files.item_facts import read_items
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout
 from streaming.files.presets import presets, with_preset
-from streaming.files.report import advice, as_document, report
+from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
 from streaming.files.survey import RowRefused, Survey
@@ -28,6 +28,7 @@ __all__ = [
     "columns_in",
     "flags",
     "identity",
+    "on_missing",
     "presets",
     "raw_records",
     "read_events",

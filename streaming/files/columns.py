@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from models.records import FIELDS, MISSING, WHOLE_IDS, EventRules, Path
+from models.records import EACH, FIELDS, MISSING, WHOLE_IDS, EventRules, Path
 from streaming.files.layout import (
     KNOWN,
     NO_TYPE,
@@ -31,6 +31,8 @@ IN_EVENT: Final = (*FIELDS, "context")
 _NUMBERS: Final = ("price", "quantity", "rating")
 _SAMPLED: Final = 200
 _KEPT: Final = 20_000
+_LOOKED_INTO: Final = 20
+_DEEP: Final = 4
 
 
 class Columns:
@@ -73,6 +75,7 @@ class Columns:
         used = {part.strip() for text in fields.values() for part in text.split("|")}
         used |= {re.split(r"[.\[]", part.removeprefix("$."))[0] for part in used}
         survey.unused = tuple(name for name in names if name and literal(name) not in used)
+        survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())
         self._readers = {field: self._noting(field) for field in self.mapping.paths}
         self._known: dict[str, dict[Any, object]] = {field: {} for field in self.mapping.paths}
         self._spread = next((path for path in self.mapping.paths.values() if _each(path)), None)
@@ -90,6 +93,12 @@ class Columns:
             return found
 
         return noting
+
+    def spreadable(self, batch: Batch) -> Batch:
+        """The batch as objects, where rows of columns hold lists that become several events."""
+        if self._spread is None or batch.columns is None:
+            return batch
+        return Batch(batch.lines, None, [_row_at(batch, place) for place in range(len(batch.lines))], batch.bad)
 
     def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[int] | None]:
         """The place of the row of each event that the rows may become, and which of its lines it is."""
@@ -166,6 +175,28 @@ def _said(path: Path | str, names: Sequence[str]) -> list[str]:
         return [path]
     known = path.among(names)
     return [part.removeprefix("$.") for part in str(path).split(" or ")] if known is None else known
+
+
+def _paths_in(sample: Sequence[Mapping[str, Any]], used: Collection[str]) -> tuple[str, ...]:
+    """Paths to the values in some objects that nothing is read from."""
+    found: dict[str, None] = {}
+
+    def look(value: Any, path: str, depth: int) -> None:
+        if isinstance(value, dict) and depth:
+            for name, inner in value.items():
+                look(
+                    inner,
+                    f"{path}.{literal(name)}" if path and literal(name) == name else path + literal(name),
+                    depth - 1,
+                )
+        elif isinstance(value, list) and value and isinstance(value[0], dict) and EACH not in path:
+            look(value[0], path + EACH, depth)
+        elif path and not isinstance(value, dict | list) and path not in used:
+            found[path] = None
+
+    for document in sample[:_LOOKED_INTO]:
+        look(document, "", _DEEP)
+    return tuple(found)
 
 
 def _each(path: Any) -> bool:

@@ -163,6 +163,7 @@ class _Reading:
     def outcomes(self, batch: Batch) -> list[Outcome]:
         """What became of each row."""
         reader = self._reader
+        batch = reader.spreadable(batch)
         places, lines = reader.spread(batch)
         count = len(places)
         columns: dict[str, list[Any]] = {}
@@ -247,14 +248,16 @@ class _Reading:
             columns = {field: [column[at] for at in wanted] for field, column in columns.items()}
         fields = tuple(columns)
         raws = self._written(batch, places, wanted, fields, list(zip(*columns.values(), strict=True)))
-        if self._ids is not None and _NO_TEXT not in raws:
+        if self._ids is not None:
             own = columns.get("event_id")
-            if own is None:
+            if own is None and _NO_TEXT not in raws:
                 raws = list(map(self._ids.added, raws))
             else:
-                raws = [raw if name else self._ids.added(raw) for raw, name in zip(raws, own, strict=True)]
-        elif self._ids is not None:
-            raws = [raw if raw == _NO_TEXT else self._ids.added(raw) for raw in raws]
+                given = own or [None] * len(raws)
+                raws = [
+                    raw if name is not None or raw == _NO_TEXT else self._ids.added(raw)
+                    for raw, name in zip(raws, given, strict=True)
+                ]
         left_out: Counter[str] = Counter()
         decoded = decode_many(raws, self._rules, left_out)
         if left_out:
@@ -347,6 +350,8 @@ class _Reading:
             moments.append(event.timestamp)
             item = event.item_id
             if item is None or item in seen:
+                if not survey.sample:
+                    survey.sample = {"line": line, "event": event, "facts": None}
                 found.append(Shown(line, event, None))
                 continue
             seen.add(item)

@@ -9,11 +9,39 @@ from datetime import datetime
 from typing import Final
 
 LIKELY: Final[dict[str, tuple[str, ...]]] = {
-    "user_id": ("user", "userid", "uid", "visitor", "customer", "client", "member", "shopper", "household", "account"),
-    "item_id": ("item", "itemid", "product", "sku", "article", "stock", "movie", "asin", "material", "listing"),
-    "timestamp": ("timestamp", "time", "date", "datetime", "created", "occurred", "when"),
+    "user_id": (
+        "user",
+        "distinctid",
+        "userid",
+        "uid",
+        "visitor",
+        "customer",
+        "client",
+        "member",
+        "shopper",
+        "household",
+        "account",
+        "kunde",
+        "device",
+    ),
+    "item_id": (
+        "item",
+        "itemid",
+        "product",
+        "sku",
+        "article",
+        "stock",
+        "movie",
+        "asin",
+        "productid",
+        "contentid",
+        "artikel",
+        "material",
+        "listing",
+    ),
+    "timestamp": ("timestamp", "time", "date", "datetime", "created", "occurred", "when", "datum", "zeit"),
     "rating": ("rating", "stars", "score", "rate", "grade"),
-    "event_type": ("event", "eventtype", "type", "action", "behavior", "behaviour", "activity"),
+    "event_type": ("event", "eventtype", "type", "action", "behavior", "behaviour", "activity", "aktion"),
 }
 """Parts of column names in exports of shops, the likeliest first."""
 
@@ -55,7 +83,7 @@ def column_for(field: str, columns: Sequence[str]) -> str | None:
     >>> column_for("user_id", ["session", "visitorid"]), column_for("user_id", ["price"])
     ('visitorid', None)
     """
-    plain = {name: _plain(name) for name in columns}
+    plain = {name: _plain(name.rpartition(".")[2]) for name in columns}
     for fits in (str.__eq__, str.startswith, str.endswith):
         for word in LIKELY.get(field, ()):
             for name, text in plain.items():
@@ -117,6 +145,16 @@ def time_for(values: Sequence[str]) -> str:
         if all(_reads(text, form) for text in texts):
             return form
     return "excel" if all(re.fullmatch(r"[34]\d{4}([.,]\d+)?", text) for text in texts) else ""
+
+
+def other_order(values: Sequence[str], form: str) -> str:
+    """The same format with day and month the other way round, where it reads all of these as well; "" where not.
+
+    >>> other_order(["01/02/2026"], "%m/%d/%Y"), other_order(["01/13/2026"], "%m/%d/%Y")
+    ('%d/%m/%Y', '')
+    """
+    other = form.replace("%m/%d/", "%d/%m/")
+    return other if other != form and all(_reads(value.strip(), other) for value in values) else ""
 
 
 def _reads(text: str, form: str) -> bool:

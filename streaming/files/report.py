@@ -11,7 +11,7 @@ import msgspec
 
 from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
 from streaming.files.encodings import proposed
-from streaming.files.hints import time_for, type_for
+from streaming.files.hints import flags, other_order, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
 from streaming.files.presets import suiting
 from streaming.files.survey import Survey
@@ -51,6 +51,7 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
         text
         for text in (
             _on_types(survey, layout),
+            on_missing(survey, layout),
             _on_preset(survey, layout),
             _on_times(survey, layout),
             _on_zone(survey),
@@ -136,6 +137,18 @@ def _on_types(survey: Survey, layout: Layout) -> str:
     return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} (ours: {', '.join(KINDS)}, {NO_TYPE})"
 
 
+def on_missing(survey: Survey, layout: Layout) -> str:
+    """Which fields nothing is read from, and the flags for them; "" for none."""
+    needed = ["user_id", "timestamp"] if "query" in survey.fields else ["user_id", "item_id", "timestamp"]
+    if layout.default_type is None:
+        needed.append("event_type")
+    missing = [field for field in needed if field not in survey.fields and field not in layout.constants]
+    if not missing:
+        return ""
+    alike = ", or give all rows one type, for example with --type click" if "event_type" in missing else ""
+    return f"nothing is read as {' or '.join(missing)}: try {flags(missing, survey.paths)}{alike}"
+
+
 def _on_preset(survey: Survey, layout: Layout) -> str:
     name = "" if layout.preset else suiting(survey.names)
     return f"this looks like an export of {name}: --preset {name} knows its fields and types" if name else ""
@@ -152,7 +165,9 @@ def _on_times(survey: Survey, layout: Layout) -> str:
     if not form or form == layout.time:
         example = survey.unread_times[0]
         return f"times such as {example!r} cannot be read: say how they are written, as in --time '%d.%m.%Y %H:%M'"
-    return f"times such as {survey.unread_times[0]!r} cannot be read: add --time {shlex.quote(form)}"
+    other = other_order(survey.unread_times, form)
+    either = f", or --time {shlex.quote(other)} where the day comes first" if other else ""
+    return f"times such as {survey.unread_times[0]!r} cannot be read: add --time {shlex.quote(form)}{either}"
 
 
 def _on_zone(survey: Survey) -> str:
@@ -228,4 +243,4 @@ def _on_repeats(survey: Survey) -> str:
     )
 
 
-__all__ = ["advice", "as_document", "report"]
+__all__ = ["advice", "as_document", "on_missing", "report"]

@@ -36,7 +36,8 @@ class Survey:
         form: What it was recognized as.
         fields: Where each of our fields comes from.
         names: Names that the file, or its first objects, have.
-        unused: Those that nothing is read from.
+        paths: Where else values are: names that nothing is read from, for JSON with those inside of objects and lists.
+        unused: Names that nothing is read from.
         rows: Rows and bad lines.
         events: Usable events.
         passed: Rows that were left out on purpose.
@@ -67,6 +68,7 @@ class Survey:
     form: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     rows: int = 0
     events: int = 0

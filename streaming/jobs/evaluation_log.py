@@ -19,7 +19,6 @@ from models.evaluation import Stream
 from models.records import KINDS, Event, EventRules, ItemFacts
 from streaming.files import (
     NO_TYPE,
-    SYNONYMS,
     FileError,
     Layout,
     Outcome,
@@ -27,7 +26,7 @@ from streaming.files import (
     RowRefused,
     Shown,
     Survey,
-    flags,
+    on_missing,
     read_events,
     time_for,
     type_for,
@@ -90,6 +89,8 @@ def read_stream(
     limit: int | None = None,
     tick: Callable[[float], None] | None = None,
     now: float = math.inf,
+    *,
+    strict: bool = True,
 ) -> Reading:
     """Read the whole log, or its first `limit` events.
 
@@ -103,6 +104,7 @@ def read_stream(
         limit: Events to read at most.
         tick: Receives the share of the file that was read, now and then.
         now: Later events are counted as ahead, epoch seconds.
+        strict: Whether types that nothing maps, or a log without a usable row, are errors.
 
     Raises:
         FileError: Columns or types that nothing names, or no usable row.
@@ -116,10 +118,9 @@ def read_stream(
             events.append(shown.event)
             if shown.facts is not None and shown.event.item_id is not None:
                 facts[shown.event.item_id] = shown.facts
-        fields = rows.columns or tuple(dict.fromkeys((*found.survey.unused, *found.survey.names)))
-    _check_types(path, found.types, layout, rules)
-    if not events:
-        raise FileError(_why_empty(path, found, fields, layout))
+    problems = [_unmapped(found.types, layout, rules), "" if events else _why_empty(found, layout)]
+    if strict and any(problems):
+        raise FileError(f"{path}: {'. '.join(filter(None, problems))}")
     found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
     return found
 
@@ -141,28 +142,26 @@ def _accepted(
             yield outcome
 
 
-def _check_types(path: Path, types: Counter[str], layout: Layout, rules: EventRules) -> None:
+def _unmapped(types: Counter[str], layout: Layout, rules: EventRules) -> str:
+    """Which types nothing maps, and the flags for them; "" for none."""
     known = {*layout.types, *rules.kinds, NO_TYPE}
     named = [word for word in types if word not in known and word.strip().casefold() not in known]
     if not named or layout.unknown_type is not None or (layout.default_type is None and set(types) == {"(none)"}):
-        return
+        return ""
     listed = ", ".join(f"{word!r} ({types[word]:,} rows)" for word in types)
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)
-    raise FileError(
-        f"{path}: nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
+    return (
+        f"nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
         f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out. Add: {add}"
     )
 
 
-def _why_empty(path: Path, found: Reading, fields: tuple[str, ...], layout: Layout) -> str:
+def _why_empty(found: Reading, layout: Layout) -> str:
     refusals = "; ".join(f"line {line}: {reason}" for line, reason in found.refusals[:2])
-    named = {layout.columns.get(name, SYNONYMS.get(name, name)) for name in fields}
-    if layout.default_type is not None:
-        named.add("event_type")
-    missing = [field for field in ("user_id", "item_id", "timestamp", "event_type") if field not in named]
-    text = f"{path}: no row can be used ({found.refused:,} refused, {found.passed:,} passed over)"
+    text = f"no row can be used ({found.refused:,} refused, {found.passed:,} passed over)"
     text += f". {refusals}" if refusals else ""
     if "bad_timestamp" in refusals:
         form = time_for(found.survey.unread_times) or "%d.%m.%Y %H:%M"
         text += f". Say how the times are written, for example --time {shlex.quote(form)}"
-    return text + (f". The rows have {', '.join(fields)}: try {flags(missing, fields)}" if missing and fields else "")
+    missing = on_missing(found.survey, layout)
+    return text + (f". {missing[:1].upper()}{missing[1:]}" if missing else "")

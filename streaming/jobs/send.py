@@ -202,6 +202,11 @@ class Sender:
         elif self.state.complete and rows > self.state.rows:
             self.state.complete = False
         self.report.resumed_at = self.state.rows
+        if self._options.limit is not None and self.survey.moved and not self._options.dry_run:
+            raise FileError(
+                f"{self._file} is not in the order of time, and its rows are sorted: a part of them (--limit) would "
+                "be sent again by the next run. Sort the file, or leave out --limit"
+            )
         if not self._options.dry_run and not self.state.complete and self.survey.zoneless:
             raise FileError(
                 f"{self._file}: times such as {self.survey.zoneless} name no zone: add --zone UTC, or the shop's, for "

@@ -248,6 +248,7 @@ def test_a_file_out_of_order_is_sent_in_the_order_of_time(here: Settings, run: A
         per_user.setdefault(record.key, []).append(event.timestamp)
     assert all(times == sorted(times) for times in per_user.values())
     assert "nothing left" in run(path).output
+    assert run(path, "--restart", "--limit", 5).exit_code == 2
 
 
 def test_times_without_a_zone_are_asked_for_and_events_ahead_of_now_are_counted_before_anything_is_sent(

@@ -328,6 +328,12 @@ def values() -> list[Export]:
             says=("--time '%m/%d/%Y %I:%M:%S %p'",),
         ),
         one(
+            "a time in which the day or the month may come first",
+            "u1,tea,view,01/02/2026 10:00,3.5",
+            None,
+            says=("--time '%m/%d/%Y %H:%M', or --time '%d/%m/%Y %H:%M' where the day comes first",),
+        ),
+        one(
             "a zone that several places call so", f"u1,tea,view,{DAY} 00:00:00 PST,3.5", None, says=("cannot be read",)
         ),
         one("an event ahead of now", "u1,tea,view,2099-01-01T00:00:00Z,3.5", tea, says=("1 events are ahead of now",)),

@@ -30,7 +30,19 @@ from streaming.files import (
     report,
     with_preset,
 )
-from tests.support.streams.exports import NOW, PLAIN, READ, Export, dialects, read, said, summary, systems, values
+from tests.support.streams.exports import (
+    NOW,
+    PLAIN,
+    READ,
+    Export,
+    dialects,
+    read,
+    said,
+    summary,
+    systems,
+    table,
+    values,
+)
 
 
 def named(export: Export) -> str:
@@ -250,3 +262,42 @@ def test_any_cells_are_an_event_or_a_refusal_and_every_row_has_an_outcome(
 
 def test_the_plain_file_of_these_tests_is_what_they_say(tmp_path: Path) -> None:
     assert summary(read(Export("plain", PLAIN, READ), tmp_path)[2]) == READ
+
+
+def test_lists_in_parquet_become_an_event_for_each_line(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    lines = [[{"item_id": "tea", "price": 3.5}, {"item_id": "pot", "price": 4.0}], [{"item_id": "cup", "price": 1.0}]]
+    names = {"event_name": ["purchase", "view_item"], "user_pseudo_id": ["u1", "u2"]}
+    path.write_bytes(table(**names, event_timestamp=[NOW * 10**6] * 2, items=lines))
+    with RowFile(path) as rows:
+        outcomes = list(read_events(rows, with_preset(Layout(), "ga4"), EventRules()))
+    assert summary(outcomes) == [
+        ("u1", "tea", "purchase", 3.5),
+        ("u1", "pot", "purchase", 4.0),
+        ("u2", "cup", "click", 1.0),
+    ]
+
+
+def test_an_event_id_of_the_file_stays_next_to_rows_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"u,a,view,{NOW},e1", f"u,\xff,view,{NOW},e2", f"u,b,view,{NOW},"]
+    path.write_bytes("\n".join(["user_id,item_id,event_type,timestamp,event_id", *rows]).encode("latin-1"))
+    first, second, third = outcomes_of(path)
+    assert isinstance(second, RowRefused)
+    assert isinstance(first, Shown)
+    assert isinstance(third, Shown)
+    assert first.event.event_id == "e1"
+    assert len(third.event.event_id or "") == 32
+
+
+def test_values_inside_of_objects_are_proposed_for_fields_that_nothing_fills(tmp_path: Path) -> None:
+    path = tmp_path / "log.ndjson"
+    inner = {"distinct_id": "u", "time": NOW, "cart": [{"sku": "tea"}]}
+    path.write_text(json.dumps({"event": "view", "properties": inner}))
+    survey = Survey(str(path))
+    with RowFile(path) as rows:
+        assert [type(each) for each in read_events(rows, Layout(), EventRules(), survey=survey)] == [RowRefused]
+    flags = "--column properties.distinct_id=user_id --column 'properties.cart[*].sku=item_id'"
+    assert f"nothing is read as user_id or item_id or timestamp: try {flags}" in said(survey, Layout())
+    columns = {"properties.distinct_id": "user_id", "properties.cart[*].sku": "item_id", "properties.time": "timestamp"}
+    assert [type(each) for each in outcomes_of(path, columns=columns)] == [Shown]
