@@ -9,12 +9,12 @@ import math
 import numpy as np
 
 from models.kernels.core import vectors
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import by_width
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import LANES
 
 
-@kernel
+@by_width
 def add(others, counts, marks, row, width, item, weight):
     """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
     start = row * width
@@ -28,7 +28,7 @@ def add(others, counts, marks, row, width, item, weight):
     mark(marks, found)
 
 
-@kernel
+@by_width
 def _find(others, start, width, item):
     if width < LANES:
         for at in range(width):
@@ -42,7 +42,7 @@ def _find(others, start, width, item):
     return vectors.first(bits) if bits else -1
 
 
-@kernel
+@by_width
 def _smallest(others, counts, start, width):
     """The first place of the smallest count; a free slot is smaller than all."""
     if width < LANES:
@@ -57,7 +57,7 @@ def _smallest(others, counts, start, width):
     return vectors.first(bits) if bits else 0
 
 
-@kernel
+@by_width
 def _smallest_of_few(others, counts, start, width):
     least, place = math.inf, 0
     for at in range(width):
