@@ -31,6 +31,7 @@ COMMANDS = (
     "check_mapping",
     "config",
     "doctor",
+    "warmup",
 )
 
 # Newer versions of typer contain a copy of click: its errors are not those of the package click.
