@@ -45,7 +45,7 @@ lint: $(STAMP)  ## ruff, mypy strict, the import rules
 	$(BIN)/lint-imports
 
 acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
-	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance $(ARGS)
 
 acceptance-full: acceptance  ## the same, and the gate's scenarios on a year of real purchases as well
 	$(BIN)/python -m pytest -s tests/acceptance/test_gate.py tests/acceptance/test_gate_streams.py --purchases --timeout 1200

@@ -1,6 +1,6 @@
 """Load without pause and faults in the middle of it: what is lost, learned twice, unanswered or growing?
 
-Real processes all: Apache Kafka, two redis-servers behind a port that moves, a learner, two services, a feeder of
+Real processes all: Apache Kafka, a redis-server and its replica, a learner, two services, a feeder of
 events and a balancer of requests. One thing is broken at a time; the next fault waits until the last one has recovered.
 """
 
@@ -26,6 +26,7 @@ from benchmarks import processes, report
 from benchmarks.endurance import audit
 from benchmarks.endurance.balancer import ROW
 from benchmarks.endurance.faults import DEADLINE, FAULTS, FRESH_SECONDS, strike
+from benchmarks.endurance.redis_pair import WAYS
 from benchmarks.endurance.stage import Stage, stage
 from benchmarks.endurance.visitor import Visitor
 from benchmarks.endurance.watch import Slope, Watch, slope
@@ -67,6 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=float, default=5_000.0, help="events/s to begin with (default: %(default)s)")
     parser.add_argument("--requests", type=float, default=200.0, help="requests/s (default: %(default)s)")
     parser.add_argument("--past", type=int, default=500_000, help="events learned before (default: %(default)s)")
+    parser.add_argument("--redis-by", choices=[*WAYS], default="sentinels", help="how clients find the primary")
     parser.add_argument("--logs", type=Path, help="a folder that gets the logs of all processes")
     parser.add_argument(
         "--faults", nargs="*", choices=[*FAULTS], default=[*FAULTS], help="what to break (default: all)"
@@ -79,7 +81,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise Missing("the soak kills the servers it runs on: it starts its own, so leave out --bootstrap and --redis")
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with tempfile.TemporaryDirectory(prefix="sluicegate-bench-") as folder, stage(Path(folder), options.seed) as on:
+        with (
+            tempfile.TemporaryDirectory(prefix="sluicegate-bench-") as folder,
+            stage(Path(folder), options.seed, options.redis_by) as on,
+        ):
             try:
                 return _run(on, options)
             finally:
@@ -135,7 +140,7 @@ class Soak:
             "kafka": of(lambda: on.kafka.server),
             "redis a": of(lambda: first.server),
             "redis b": of(lambda: second.server),
-            "forwarder": of(lambda: on.redis.forwarder),
+            **{name: of(lambda guide=guide: guide) for name, guide in on.redis.guides.items()},
             "feeder": of(lambda: self._feeder),
             "balancer": of(lambda: self._balancer),
             "the benchmark": os.getpid,
@@ -287,6 +292,7 @@ class Soak:
             "minutes": round((self.end - self.begin) / 60, 2),
             "events_per_second": self.rate,
             "events": fed,
+            "redis_found_by": self.options.redis_by,
             "requests_per_second": round(len(requests) / (self.end - self.begin), 1),
             "requests": {
                 "asked": len(requests),

@@ -1,4 +1,4 @@
-"""Starts everything a soak runs on: Kafka, two Redis behind a port that moves, a learner, two services, and their load.
+"""Starts everything a soak runs on: Kafka, a Redis with its replica, a learner, two services, and their load.
 
 Every process ends with this one, whichever way this one ends.
 """
@@ -7,106 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from benchmarks import processes, standing, workload
 from benchmarks.endurance import names
+from benchmarks.endurance.redis_pair import WAYS, RedisPair, own_environment
 from benchmarks.servers import fill, topic
 from service.local import free_port
 from streaming.settings.loading import Settings, load_settings
-from streaming.store import Store
 from tests.support.processes.apache_kafka import ApacheKafka
 from tests.support.processes.processes import Server
-from tests.support.processes.redis_server import RedisServer, pong
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PAST_PER_SECOND: Final = 2_000.0
 PAST_SECONDS: Final = 300.0
 """To learn the past, at most."""
-LINK_SECONDS: Final = 120.0
-"""Until a replica has everything of its primary, at most."""
 STOP_SECONDS: Final = 30.0
-
-
-class RedisPair:
-    """A primary, a replica of it, and the port that leads to whichever of them is the primary."""
-
-    def __init__(self, folder: Path) -> None:
-        self.servers = RedisServer(folder / "redis-a"), RedisServer(folder / "redis-b")
-        self.primary, self.replica = self.servers
-        self._target = folder / "primary.port"
-        self.port = free_port()
-        command = [sys.executable, "-m", "benchmarks.endurance.forwarder", str(self.port), str(self._target)]
-        self.forwarder = Server("the forwarder", command, self.port, folder / "forwarder.log", pong, own_environment())
-
-    @property
-    def url(self) -> str:
-        """What clients connect to: the name, not a server."""
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def follow(self) -> None:
-        """Make the replica, started if need be, follow the primary; returns when it has everything."""
-        self.replica.start()
-        call(self.primary, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
-        call(self.replica, "REPLICAOF", "127.0.0.1", str(self.primary.port))
-        processes.until(lambda: _role(self.replica)[3] == b"connected", "the replica in step", LINK_SECONDS)
-
-    def promote(self) -> None:
-        """The replica of a dead primary takes its place, and the name leads to it."""
-        call(self.replica, "REPLICAOF", "NO", "ONE")
-        self._exchange()
-
-    def hand_over(self) -> None:
-        """The primary gives its place to its replica without losing a write, and lives on as the replica."""
-        call(self.primary, "FAILOVER")
-        processes.until(lambda: _role(self.replica)[0] == b"master", "the replica promoted", LINK_SECONDS, pause=0.01)
-        self._exchange()
-
-    def _exchange(self) -> None:
-        self.primary, self.replica = self.replica, self.primary
-        self._point()
-
-    def _point(self) -> None:
-        beside = self._target.with_suffix(".new")
-        beside.write_text(str(self.primary.port))
-        os.replace(beside, self._target)
-
-    def __enter__(self) -> Self:
-        self.primary.start()
-        self._point()
-        self.follow()
-        self.forwarder.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.forwarder.stop()
-        for server in (self.replica, self.primary):
-            server.close()
-
-
-def call(server: RedisServer, *command: str) -> Any:
-    """The answer of one Redis, asked past the name."""
-    store = Store(server.url, "soak", timeout=5.0, retries=0)
-    try:
-        return store.call(*command)
-    finally:
-        store.close()
-
-
-def _role(server: RedisServer) -> list[Any]:
-    """Role first; of a replica the state of its link fourth."""
-    found: list[Any] = call(server, "ROLE")
-    return found if found[0] == b"slave" else [found[0], b"", b"", b""]
 
 
 class Stage:
@@ -146,7 +67,7 @@ class Stage:
 
         Raises EmbeddedError when it is one of the soak's own tools, without which nothing is measured.
         """
-        for tool in (*self._tools, self.redis.forwarder):
+        for tool in (*self._tools, *self.redis.guides.values()):
             tool.check()
         for server in self.ours:
             if not server.alive:
@@ -252,17 +173,15 @@ class Stage:
             server.stop(STOP_SECONDS)
 
 
-def own_environment() -> dict[str, str]:
-    """For processes of this package: they find it wherever they run."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
 @contextlib.contextmanager
-def stage(folder: Path, seed: int) -> Iterator[Stage]:
-    """Servers and processes, none of ours started yet. Raises Missing, EmbeddedError."""
+def stage(folder: Path, seed: int, way: str) -> Iterator[Stage]:
+    """Servers and processes, none of ours started yet; clients find Redis in one of `WAYS`.
+
+    Raises Missing, EmbeddedError.
+    """
     with contextlib.ExitStack() as stack:
         kafka = stack.enter_context(ApacheKafka(folder / "kafka"))
-        redis = stack.enter_context(RedisPair(folder))
+        redis = stack.enter_context(WAYS[way](folder))
         found = Stage(folder, kafka, redis, seed)
         stack.callback(found.close)
         yield found

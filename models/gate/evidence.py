@@ -107,7 +107,7 @@ class Policy(msgspec.Struct, frozen=True):
         score_psi: population stability index of scores that holds.
         score_ks: Kolmogorov-Smirnov distance of scores that holds.
         forgotten: share of the reference's old finds whose loss holds.
-        least_replayed: old finds of the reference before anything is said of forgetting.
+        least_replayed: old finds of the reference before forgetting is judged.
         crowding: rise of the ten most shown items' share above usual that holds.
         lag: time that the learner may be behind the stream.
         window: records before shares of the last ones are judged.

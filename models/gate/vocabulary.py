@@ -9,11 +9,11 @@ Every text about the gate that somebody reads uses these words, each for one thi
     challenger  the learner's model as it stands: the evidence compares it, the newest version is a copy of it
     candidate   the version under judgement: the newest one; none when an operator asks for a roll-back
     reference   the last version known to be good, where a roll-back leads (pointer `reference`)
-    previous    the champion before the present one (pointer `prev`)
+    previous    the champion before the current one (pointer `prev`)
     baseline    the best single source (popularity, co-visitation, ...): what the learned ranking must beat
 
 A model is *shown* to be better, worse or no worse than another by bounds that hold at every moment at once
-(models/statistics/confidence.py); anything less is not said of it.
+(models/statistics/confidence.py). Nothing less is called shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""In: nothing. Out: one Apache Kafka and one redis-server for the whole tier, an installation for each test, a seed.
+"""In: nothing. Out: an Apache Kafka and a redis-server for each worker, an installation for each test, a seed.
 
 A test may kill the servers: they are started again, on the same data, before the next one.
 """
@@ -23,6 +23,8 @@ from tests.support.processes.harness import Installation
 from tests.support.processes.redis_server import RedisServer
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+# Inherited by the workers of pytest-xdist: all of them and the header name the same seed.
+os.environ["SEED"] = str(SEED)
 KILLS = int(os.environ.get("KILLS") or 20)
 
 Open = Callable[..., Installation]

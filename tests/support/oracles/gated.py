@@ -71,7 +71,7 @@ class Stream:
 
 class Scene(NamedTuple):
     """What the scenarios are played on: a stream with plenty to learn from, one that is easily ruined and by what, and
-    one before and after half of its users changed their tastes. Each call begins anew.
+    one before and after half of its users changed their tastes. Each call starts from scratch.
 
     known: what a good model finds is known. Of real purchases it is not: one in seven is found, and a fall counts there
     beyond two standard errors of the questions, which are a fifth of that.

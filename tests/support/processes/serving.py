@@ -62,11 +62,11 @@ class Learner:
     def describe(self, items: dict[str, ItemFacts | None]) -> None:
         """Sets the facts of items; None removes one."""
         changes = []
-        for item, told in items.items():
-            changes.append((0, self._facts, item, told))
+        for item, found in items.items():
+            changes.append((0, self._facts, item, found))
             self._facts += 1
         facts.write(self.store, changes, "items")
-        self.recommender.describe([(item, told) for item, told in items.items() if told is not None])
+        self.recommender.describe([(item, found) for item, found in items.items() if found is not None])
 
     def commit(self, standing: Standing | None = None) -> str:
         """Writes a version with a standing, and returns its id."""

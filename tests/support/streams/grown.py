@@ -30,12 +30,12 @@ from tests.support.streams.streams import Planned
 TOGETHER = 1_000
 
 
-def learnt(ours: Installation, said: Mapping[str, dict[str, Any]], planned: Sequence[Planned]) -> State:
+def learnt(ours: Installation, items: Mapping[str, dict[str, Any]], planned: Sequence[Planned]) -> State:
     """Learns facts of items and events as the installation's own learner would."""
     settings = recommender_settings(ours.settings)
     state = new_state(settings, ours.settings.recommender.seed)
     recommender = Recommender(state, settings)
-    facts = {item: Known(each.get("category"), each.get("brand"), each.get("price")) for item, each in said.items()}
+    facts = {item: Known(each.get("category"), each.get("brand"), each.get("price")) for item, each in items.items()}
     recommender.describe(facts.items())
     for start in range(0, len(planned), TOGETHER):
         part = planned[start : start + TOGETHER]

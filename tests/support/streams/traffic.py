@@ -156,7 +156,7 @@ class Traffic:
         """Adds records to the ledger that the log of events holds twice, and returns their number.
 
         A producer whose acknowledgement died with the broker sends its batch again, and a broker killed at that moment
-        may keep both: the log is the truth of what there is to consume, each event still has to be learnt once.
+        may keep both: the log decides what there is to consume, and each event still has to be learned once.
         """
         known = {(each.partition, each.offset) for each in self.ledger.records() if each.topic == self.events}
         outcomes = {each.event["event_id"]: each.outcome for each in self.ledger.records() if each.event is not None}

@@ -16,8 +16,8 @@ from tests.support.streams.streams import LEARNT, Planned
 
 def directly(settings: Settings, planned: list[Planned], facts: Mapping[str, Mapping[str, Any]]) -> Recommender:
     """Decodes the stream, and learns the events that must be learned."""
-    mine = recommender_settings(settings)
-    recommender = Recommender(new_state(mine, settings.recommender.seed), mine)
+    options = recommender_settings(settings)
+    recommender = Recommender(new_state(options, settings.recommender.seed), options)
     known = {item: ItemFacts(**fields) for item, fields in facts.items()}
     recommender.describe(known.items())  # facts come first: items nobody has touched are candidates too
     learnt = [each for each in planned if each.outcome == LEARNT]
