@@ -28,7 +28,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 $(KERNELS): $(STAMP) $(shell find models -name "*.py")
-	@echo "compiling the kernels (once; under a minute)"
+	@echo "compiling the kernels (once; about half a minute)"
 	$(BIN)/python -m models.warmup
 	@touch $@
 

@@ -5,19 +5,38 @@ Run by `make setup` and in the image, so that the first event and the first requ
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
-from os import cpu_count
+from typing import Final, Literal
 
 import numpy as np
 
-from models.kernels.cold_start import ranker as fresh
+from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
 from models.recommender import Recommender, RecommenderOptions, new_scratch, new_state
 from models.state import SCHEMA, State
+from models.state.table_data import FEW_ROWS, write_rows
+
+SERVING: Final = ("serving.answer-", "scatter.scatter-")
+"""Kernels that a service's start compiles last: ranking, and applying a delta, each with all that it calls."""
+
+EVERYTHING: Final = (*SERVING, "learning.learn-", "sweep.sweep-")
+"""The same of a learner's start, which ranks as well."""
+
+Part = Literal["serving", "everything"]
+ENTRIES: Final[dict[Part, tuple[str, ...]]] = {"serving": SERVING, "everything": EVERYTHING}
+
+LOOK: Final = 0.05
+"""Seconds between looks at whether another process has compiled."""
+
+LASTS: Final = "once on this machine, for about half a minute"
 
 
 class _Event:
@@ -27,6 +46,14 @@ class _Event:
 _FEW = RecommenderOptions(items=4, users=4, categories=4, brands=4)
 
 
+def compiled(entries: tuple[str, ...] = EVERYTHING) -> bool:
+    """Whether the cache holds these kernels, and with them all that they call."""
+    if compiling.cache.folder is None:
+        return False
+    found = [file.name for file in compiling.cache.folder.rglob("*.nbi")]
+    return all(any(name.startswith(entry) for name in found) for entry in entries)
+
+
 def warm() -> None:
     """Run every compiled entry point once, on a small state."""
     own = Recommender(new_state(_FEW))
@@ -34,6 +61,7 @@ def warm() -> None:
     own.rank(["item"], [1.5e9], [0], 1.5e9)
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
     own.remove("item", ["item"])
+    _write_scattered()
     locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 
@@ -41,24 +69,28 @@ def warm_serving() -> None:
     """Run the entry points that answer requests: half of the kernels, all that a service waits for."""
     state = State(SCHEMA, _FEW.ceilings(), served_only=True)
     state.apply(state.full())
+    _write_scattered()
     Recommender(state).rank(["item"], [1.5e9], [0], 1.5e9)
 
 
-def warm_learning() -> None:
-    """Compile the kernels that serving compiles last, for untouched items, and those it lacks, for one event's changes.
+def _write_scattered() -> None:
+    """What applying a delta runs once more than a few rows have changed."""
+    rows = np.arange(0, 2 * FEW_ROWS, 2, dtype=np.int32)
+    write_rows(np.zeros(2 * FEW_ROWS, np.uint8), rows, np.zeros(FEW_ROWS, np.uint8))
 
-    Together with `warm_serving`, which runs at the same time, that is everything but the outermost call.
-    """
-    own, query, second = Recommender(new_state(_FEW)), np.int64(-1), np.int64(1_500_000_000)
-    fresh.rank(own.state.served, new_scratch(), second, np.zeros(0, np.int32), False)
-    batch, state = own.rows([_Event()], [1.5e9]), own.state
-    event = (batch.user[0], batch.item[0], query, batch.kind[0], second, batch.price[0], np.float32(batch.weight[0]))
-    learn_event(state.served, state.private, new_scratch(), *event)
+
+def warm_learning() -> None:
+    """Compile what `warm_serving`, which runs at the same time, does not: the changes that one event makes."""
+    own = Recommender(new_state(_FEW))
+    batch = own.rows([_Event()], [1.5e9])
+    event = (batch.user[0], batch.item[0], 0, batch.kind[0], 0, batch.price[0], batch.weight[0])
+    state, scratch = own.state, new_scratch()
+    compiling.compile_ahead(learn_event, state.lent_served, state.lent_private, scratch.lent, *event)
 
 
 def warm_apart() -> None:
     """Compile the two halves in a process each, then run `warm` on the cache that both filled."""
-    if (cpu_count() or 1) > 1:
+    if (os.cpu_count() or 1) > 1:
         halves: tuple[Callable[[], None], ...] = (warm_serving, warm_learning)
         processes = [get_context("spawn").Process(target=half) for half in halves]
         for process in processes:
@@ -70,7 +102,42 @@ def warm_apart() -> None:
     warm()
 
 
-if __name__ == "__main__":
+def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:
+    """Compile what the cache lacks in a process of its own, so that this one answers meanwhile, and ends when asked to.
+
+    Args:
+        part: What to compile.
+        stop: Waits for that many seconds; returns whether to give up.
+
+    Returns:
+        Whether it was not stopped. What could not be compiled fails again, and says why, where it is used.
+    """
+    if compiling.cache.folder is None:
+        return True
+    command = [sys.executable, "-m", "models.warmup", part]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            while process.poll() is None:
+                if stop(LOOK):
+                    return False
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the processes of its halves, too
+    return True
+
+
+def main(part: Part = "everything") -> None:
+    """Compile or load kernels, and say so on standard output."""
     started = time.monotonic()
-    warm_apart()
-    print(f"kernels ready in {time.monotonic() - started:.1f} s")
+    if not compiled(ENTRIES[part]):
+        print(f"compiling kernels, {LASTS}", flush=True)
+    if part == "serving":
+        warm_serving()
+    else:
+        warm_apart()
+    where = f"kept in {compiling.cache.folder}" if compiling.cache.folder is not None else "kept nowhere"
+    print(f"kernels ready in {time.monotonic() - started:.1f} s, {where}")
+
+
+if __name__ == "__main__":
+    main("serving" if sys.argv[1:] == ["serving"] else "everything")

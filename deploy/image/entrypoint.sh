@@ -17,7 +17,7 @@ if [ -z "${NUMBA_CACHE_DIR:-}" ]; then
     export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES=""
     cp -r /opt/kernels/cache/. "$NUMBA_CACHE_DIR" && chmod -R u+w "$NUMBA_CACHE_DIR"
   else
-    echo "the image's kernels need $cpu, and this CPU is another: compiling them now, which takes up to a minute" >&2
+    echo "the image's kernels need $cpu, and this CPU is another: compiling them now, which takes about half a minute" >&2
   fi
 fi
 exec "$@"

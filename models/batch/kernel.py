@@ -8,14 +8,14 @@ kernels that every start waits for.
 import numpy as np
 
 from models.dimensions import IMPRESSION, PURCHASE, SEARCH, WINDOW
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.learning import draw, learn_factors
 from models.kernels.retrieval import history
 
 PAST = 32  # events of a user that are kept: enough for ten that count, among impressions and dislikes
 
 
-@kernel
+@entry
 def again(served, private, past, users, items, times, kinds, weights, scratch):
     """Learn events in order, each in the context that it had.
 

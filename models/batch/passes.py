@@ -68,7 +68,7 @@ class Passes:
         self._scale(1.0 / (rate * rate))
         whole = True
         for part in _parts(self._batch):
-            again(state.served, state.private, past, *part, self._scratch)
+            again(state.lent_served, state.lent_private, past, *part, self._scratch.lent)
             if not alive():
                 whole = False
                 break

@@ -29,7 +29,7 @@ from models.dimensions import (
 )
 from models.kernels.cold_start import lists as fresh_lists
 from models.kernels.cold_start import ranker as fresh
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import share
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import LANES, equal
@@ -369,7 +369,7 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
     history.push(ring, users, user, item, second, kind)
 
 
-@kernel
+@entry
 def learn(served, private, batch, scratch, every, out):
     """Test, then learn, the events of a batch in order; returns how many were tested.
 

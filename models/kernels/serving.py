@@ -4,7 +4,7 @@ import numpy as np
 
 from models.dimensions import ABSENT, MIDDLE, SOURCES
 from models.kernels.cold_start import ranker as fresh
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import find
 from models.kernels.ranking import features
 from models.kernels.ranking import prequential as racing
@@ -25,34 +25,36 @@ def best_source(scores, count, at):
     return best
 
 
-@kernel
+@entry
 def answer(served, scratch, items, times, kinds, now, extra, only, query, contender):
     """Rank for a history (newest first, rows of -1 unknown) at time `now`; returns how many candidates there are.
 
     extra: rows that must be among them; only: whether there are no others. query: row of the search this answers, -1
     for none. contender: orders them, -1 for the one in charge. Scores are in scratch.listed.scores[SERVED].
     """
-    listed = scratch.listed
-    history.take(scratch.history, items, times, kinds, now)
-    scratch.history.counts[4] = query
-    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
+    listed, past = scratch.listed, scratch.history
+    history.take(past, items, times, kinds, now)
+    past.counts[4] = query
+    history.tally(past, served.item_stats.category, served.item_stats.brand)
     candidates.gather(served, scratch, now, extra, only)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
-    racing.set_rankers(listed, scratch.history, served.moments, served.linear.weight, served.ranker.weight, now)
+    racing.set_rankers(listed, past, served.moments, served.linear.weight, served.ranker.weight, now)
     fresh.rank(served, scratch, now, extra, only)
-    racing.serve(listed.scores, listed.counts[3], contender if contender >= 0 else served.chosen.contender[0])
+    chosen = contender if contender >= 0 else served.chosen.contender[0]
+    racing.serve(listed.scores, listed.counts[3], chosen)
     return listed.counts[3]
 
 
-@kernel
-def explain(listed, union, extra, places, sources, named):
+@entry
+def explain(scratch, extra, places, sources, named):
     """Fill, for each place, its source and which of `extra` stands there (-1: an item that only the sources name).
 
     The source is the single one that ranks the place highest, UNTOUCHED for an item that none can propose, QUERY for an
     item in the query's memory. extra: rows as the request named them, -1 for an unknown one. Overwrites scratch of
     `answer`.
     """
+    listed, union = scratch.listed, scratch.union
     _mark_named(listed, union, extra)
     for at in range(places.shape[0]):
         sums = union.sums[listed.entries[places[at]]]

@@ -51,12 +51,13 @@ class ItemRows:
         untouched = stats.key[row, 2] == dim.NEVER and stats.events[row] == 0
         available = is_available(facts)
         if not available or before != after or not untouched:
-            unlink(served.item_fresh, served.category_fresh, served.fresh, before, row)
+            lent = self._state.lent_served
+            unlink(lent.item_fresh, lent.category_fresh, lent.fresh, before, row)
         self.set_facts(row, facts)
         if untouched and available:
-            served = self._state.served
+            lent = self._state.lent_served
             second = int(self._state.private.progress.watermark[0])
-            link(served.item_fresh, served.category_fresh, served.fresh, after, row, second)
+            link(lent.item_fresh, lent.category_fresh, lent.fresh, after, row, second)
 
     def set_facts(self, row: int, facts: FactsLike) -> None:
         """Set category and brand, and the price if none is known yet: later prices are learned from events."""

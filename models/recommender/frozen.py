@@ -53,8 +53,8 @@ class FrozenModel:
         if rows[-1] < 0:
             return 0
         count = answer(
-            self.state.served,
-            scratch,
+            self.state.lent_served,
+            scratch.lent,
             rows[:-1],
             moment.times,
             moment.kinds,

@@ -62,7 +62,11 @@ class ReadableState(Protocol):
 
     @property
     def served(self) -> Any:
-        """The served tables as nested named tuples, for the kernels."""
+        """The served tables as nested named tuples."""
+
+    @property
+    def lent_served(self) -> Any:
+        """The same, lent to kernels."""
 
 
 class Ranker:
@@ -118,8 +122,8 @@ class Ranker:
         found = keys.find(named)
         count = int(
             answer(
-                self.state.served,
-                scratch,
+                self.state.lent_served,
+                scratch.lent,
                 keys.find(items),
                 np.array(times, np.float64).astype(np.int64),
                 np.array(kinds, np.uint8),
@@ -133,7 +137,7 @@ class Ranker:
         scores = scratch.listed.scores[dim.SERVED, :count]
         places = (-scores).argsort(kind="stable")[:limit].astype(np.int32)
         sources, which = np.empty((2, len(places)), np.int32)
-        explain_places(scratch.listed, scratch.union, found, places, sources, which)
+        explain_places(scratch.lent, found, places, sources, which)
         return Ranking(
             self._ids(scratch, places, which, named),
             scores[places],

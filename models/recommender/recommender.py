@@ -135,7 +135,7 @@ class Recommender(Ranker):
         """Test, then learn, each event in order, in one compiled call. Returns the ranks of the tested events."""
         out = np.zeros((len(batch.user), 2 + dim.CONTENDERS), np.int32)
         state = self.state
-        count = learn(state.served, state.private, batch, self._scratch, self.settings.test_every, out)
+        count = learn(state.lent_served, state.lent_private, batch, self._scratch.lent, self.settings.test_every, out)
         return Tested(out[:count, 0], out[:count, 1], out[:count, 2:])
 
     def learn_events(

@@ -9,6 +9,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.features import FEATURES, FRESH_FEATURES
+from models.kernels.core.lending import Lent, lend
 
 COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
@@ -91,8 +92,8 @@ class Fresh(NamedTuple):
     odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, the amount that both add to each score
 
 
-class Scratch(NamedTuple):
-    """All working memory of one thread."""
+class Parts(NamedTuple):
+    """All working memory of one thread, as kernels see it."""
 
     history: HistoryScratch
     union: Union
@@ -101,9 +102,22 @@ class Scratch(NamedTuple):
     fresh: Fresh
 
 
+class Scratch(NamedTuple):
+    """All working memory of one thread."""
+
+    history: HistoryScratch
+    union: Union
+    work: Work
+    listed: Listed
+    fresh: Fresh
+    lent: Lent
+    """All of it, to hand to kernels."""
+
+
 def new_scratch() -> Scratch:
     """Allocate working memory, about 1 MB."""
-    return Scratch(_history(), _union(), _work(), _listed(), _fresh())
+    parts = Parts(_history(), _union(), _work(), _listed(), _fresh())
+    return Scratch(*parts, lent=lend(parts))
 
 
 def _history() -> HistoryScratch:

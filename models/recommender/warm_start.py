@@ -237,9 +237,10 @@ def _enlist(state: State, table: str, start: int, size: int, rows: Array, keys: 
 
 def _fill_pool(state: State, rows: Array) -> None:
     """Enter the most popular rows (on a tie the first of the file) into the pool that the machine ranks."""
-    served, private = state.served, state.private
-    keys = served.item_stats.key
+    served, private = state.lent_served, state.lent_private
+    assert private is not None
+    keys, random = state.served.item_stats.key, state.private.progress.random
     for row in rows[np.argsort(-keys[rows, 2], kind="stable")][: dim.POOL].tolist():
-        enter(served.pool, served.clock, private.item_pool, keys, row, private.progress.random)
+        enter(served.pool, served.clock, private.item_pool, keys, row, random)
     for name in ("clock", "progress"):
         state.tables[name].mark(np.zeros(1, np.int32))

@@ -120,9 +120,9 @@ class Ceilings:
         """Free the rows of known ids, and every reference to them."""
         if space == "item":
             # A sweep would cut the lists in two where the item was.
-            served = self._state.served
+            lent, stats = self._state.lent_served, self._state.served.item_stats
             rows = np.array([self._state.keys["item"].rows[key] for key in ids], np.int32)
-            unlink_all(served.item_fresh, served.category_fresh, served.fresh, served.item_stats.category, rows)
+            unlink_all(lent.item_fresh, lent.category_fresh, lent.fresh, stats.category, rows)
         self._state.remove(space, ids)
 
     def ready(self, item_id: str) -> bool:

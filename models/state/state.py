@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 
 from models.arrays import Array
+from models.kernels.core.lending import Lent, lend
 from models.kernels.core.sweep import sweep
 from models.state.keys import KeyChanges, Keys
 from models.state.table_data import TableData, write_rows
@@ -65,6 +66,7 @@ class State:
         self.keys = {space.name: Keys(space, indexed=served_only and space.asked) for space in kept}
         self.tables = {t.name: TableData(t) for t in schema.tables.values() if t.served or not served_only}
         self._views: tuple[Any, Any] | None = None
+        self._lent: tuple[Lent, Lent | None] | None = None
         self.keys[MODEL].add(MODEL)
         self.keys[MODEL].take_changes()
         self.reserve(MODEL)
@@ -83,7 +85,7 @@ class State:
             if data.table.keys == space and data.room < needed:
                 ceiling = self.keys[space].space.ceiling * data.table.width
                 data.grow(max(needed, min(int(needed * GROWTH) + 64, ceiling)))
-                self._views = None
+                self._views = self._lent = None
 
     def remove(self, space: str, keys: Iterable[str]) -> Array:
         """Remove every reference to `keys`, free their rows and set them to defaults. Returns the rows."""
@@ -111,13 +113,30 @@ class State:
 
     @property
     def served(self) -> Any:
-        """The served tables as nested named tuples, for kernels that rank. Do not keep it across `add`."""
+        """The served tables as nested named tuples. Do not keep it across `add`."""
         return self._view()[0]
 
     @property
     def private(self) -> Any:
         """The learner's own tables as nested named tuples. Do not keep it across `add`."""
         return self._view()[1]
+
+    @property
+    def lent_served(self) -> Lent:
+        """The served tables, lent to kernels that rank. Do not keep it across `add`."""
+        return self._lend()[0]
+
+    @property
+    def lent_private(self) -> Lent | None:
+        """The learner's own tables, lent to kernels that learn; None in a state without them."""
+        return self._lend()[1]
+
+    def _lend(self) -> tuple[Lent, Lent | None]:
+        lent = self._lent
+        if lent is None:
+            served, private = self._view()
+            lent = self._lent = lend(served), None if private is None else lend(private)
+        return lent
 
     def _view(self) -> tuple[Any, Any]:
         if self._views is None:

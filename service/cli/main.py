@@ -32,6 +32,7 @@ COMMANDS = (
     "config",
     "openapi",
     "doctor",
+    "warmup",
 )
 
 # Newer versions of typer contain a copy of click: its errors are not those of the package click.

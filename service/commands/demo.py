@@ -108,6 +108,7 @@ def _drive(
         data = read()
         local = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": live.bootstrap})})
         ensure_topics(local)
+        live.await_ready(say, _pause)
         client = Client(live.port, live.metrics_port)
         with contextlib.closing(EventProducer(local)) as producer:
             feed = parts.Feed(producer, data)
@@ -119,6 +120,11 @@ def _drive(
                     _show(live, client, data, feed, say)
             finally:
                 feed.close()
+
+
+def _pause(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def _check(

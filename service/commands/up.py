@@ -33,12 +33,17 @@ def admin_key(folder: Path) -> tuple[Path, str | None]:
     return file, key
 
 
-def wait_for_stop(stack: Stack) -> None:
-    """Wait for Ctrl-C or SIGTERM. Raises EmbeddedError when a process dies first."""
+def stop_signal() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set from now on."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         # From a thread: the handler may have interrupted `wait`, whose lock `set` needs.
         signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
+    return stop
+
+
+def watch(stack: Stack, stop: threading.Event) -> None:
+    """Wait until `stop` is set. Raises EmbeddedError when a process dies first."""
     while not stop.wait(WATCH):
         stack.check()
 
@@ -78,10 +83,12 @@ def _run(settings: Settings, place: Path, config: Path | None, host: str | None,
         environ["SLUICEGATE_CONFIG"] = str(config.resolve())
     stack = Stack(settings, place, environ, port, host or settings.service.host)
     with running(stack, typer.echo):
-        typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
-        if embedded := _embedded(stack):
-            typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
-        wait_for_stop(stack)
+        stop = stop_signal()
+        if stack.await_ready(typer.echo, stop.wait):
+            typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
+            if embedded := _embedded(stack):
+                typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
+        watch(stack, stop)
         typer.echo("stopping: the learner writes its last version")
 
 

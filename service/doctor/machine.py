@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import os
 import platform
 import re
 import socket
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import Final
 
 from service.doctor.findings import Finding
@@ -18,9 +16,6 @@ from streaming.settings import Settings
 
 SHOWN: Final = ("kafka-python", "redis", "numba", "numpy", "river", "fastapi")
 """Packages whose versions are shown when all is well: those whose behaviour we rely on most."""
-
-ENTRIES: Final = ("learning.learn-", "serving.answer-", "scatter.scatter-")
-"""Cached kernels that are compiled last: learning, ranking and applying a delta, each with all that it calls."""
 
 REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*>=\s*([\d.]+)")
 
@@ -73,18 +68,22 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _kernels() -> Finding:
-    from models.kernels.core.compile import config
+    # Here, as it takes numba along: every other examination is done before.
+    from models.kernels.core.compile import cache
+    from models.warmup import LASTS, compiled
 
-    folder = Path(config.CACHE_DIR)
-    compiled = [file.name for file in folder.rglob("*.nbi")]
-    if all(any(name.startswith(entry) for name in compiled) for entry in ENTRIES):
-        return Finding("machine.kernels", "ok", f"{len(compiled)} compiled kernels in {folder}")
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(existing, os.W_OK):
-        text = f"{existing} may not be written: kernels are compiled again at every start, for a minute"
-        return Finding("machine.kernels", "failure", text, "set NUMBA_CACHE_DIR to a folder this user may write")
-    text = f"kernels are not compiled in {folder}: the next start takes a minute longer"
-    return Finding("machine.kernels", "warning", text, "python -m models.warmup")
+    if cache.folder is None:
+        return Finding(
+            "machine.kernels", "failure", cache.trouble, "set NUMBA_CACHE_DIR to a folder this user may write"
+        )
+    if not compiled():
+        text = f"kernels are not compiled in {cache.folder}: the next start compiles them, {LASTS}"
+        return Finding("machine.kernels", "warning", text, "sluicegate warmup")
+    if cache.trouble:
+        return Finding(
+            "machine.kernels", "warning", cache.trouble, "set NUMBA_CACHE_DIR to a folder this user may write"
+        )
+    return Finding("machine.kernels", "ok", f"compiled kernels in {cache.folder}")
 
 
 def _port(check: str, host: str, port: int, setting: str) -> Finding:

@@ -19,7 +19,7 @@ from models.gate import Decision, Evidence, GateState, Request, Version, audit
 from models.recommender import new_scratch
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
-from models.warmup import warm_serving
+from models.warmup import LASTS, SERVING, compile_apart, compiled, warm_serving
 from service.gate.canary import Findings, contrast, inspect
 from service.gate.evidence import EvidenceReader
 from service.gate.follower import Backoff, Follower, version_of
@@ -122,6 +122,8 @@ class Gatekeeper:
             try:
                 if self.kernels != "ok":
                     self._compile()
+                    if self._stop.is_set():
+                        return
                 self._store.leave_replica()
                 decision = self.tick()
                 self.refusal = ""
@@ -142,9 +144,16 @@ class Gatekeeper:
 
     def _compile(self) -> None:
         # Before the first version is looked at, so that no request waits for it.
-        self.kernels = "being compiled, once on this machine"
+        ready = compiled(SERVING)
+        self.kernels = "being loaded" if ready else f"being compiled, {LASTS}"
+        if not ready:
+            logs.say("kernels", detail=self.kernels)
+            if not compile_apart("serving", self._stop.wait):
+                return
         warm_serving()
         self.kernels = "ok"
+        if not ready:
+            logs.say("kernels", detail="compiled")
 
     def _store_failed(self, error: StoreUnavailable) -> None:
         self._telemetry.store_up.set(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,11 @@ from service.local.folder import make_private
 from streaming.settings import Settings
 
 START_DEADLINE = 60.0
-"""Seconds until learner and service answer: a start with warm caches takes under five, a cold compile under sixty."""
+"""Seconds until learner and service answer /livez: both do after their imports, also when kernels must be compiled."""
+NEEDED = ("kernels", "redis", "served_version")
+"""Fields of the service's /readyz without which it is not ready, as it words them."""
+LOOK = 0.2
+"""Seconds between looks at whether both are ready."""
 
 
 class Stack:
@@ -35,6 +40,7 @@ class Stack:
             self.metrics_port = embedded.free_port()
         self._environ = dict(environ)
         self._children: list[Child] = []
+        self._probes: dict[str, Callable[[], str]] = {}
         self.embeds_kafka = settings.origin("kafka.bootstrap") == "default"
         self.embeds_redis = settings.origin("redis.url") == "default"
         self.bootstrap = settings.kafka.bootstrap
@@ -63,7 +69,10 @@ class Stack:
         return {**self._environ, **addresses}
 
     def start(self, say: Callable[[str], None]) -> None:
-        """Start everything and wait until it answers. Raises EmbeddedError with the reason and the end of the log."""
+        """Start everything and wait until it answers; `await_ready` waits until it can do its work, too.
+
+        Raises EmbeddedError with the reason and the end of the log.
+        """
         make_private(self.folder)
         if self.embeds_kafka:
             broker = self._run(embedded.broker(self.folder))
@@ -94,6 +103,34 @@ class Stack:
         say(f"learner  metrics at http://127.0.0.1:{self.metrics_port}/metrics, log in {learner.log}")
         self._run(service)
         say(f"service  {self.address}, log in {service.log}")
+        self._probes = {
+            "learner": partial(_learner_lacks, self.metrics_port),
+            "service": partial(_service_lacks, self.port, self._reachable),
+        }
+
+    def await_ready(self, say: Callable[[str], None], pause: Callable[[float], bool]) -> bool:
+        """Wait until /readyz of both says so, for as long as it takes.
+
+        Args:
+            say: Told what keeps a process from being ready, whenever that changes.
+            pause: Waits for that many seconds; returns whether to give up.
+
+        Returns:
+            Whether they are ready.
+
+        Raises:
+            EmbeddedError: A process has died.
+        """
+        said: dict[str, str] = {}
+        while lacking := {name: lack for name, probe in self._probes.items() if (lack := probe())}:
+            for name, lack in lacking.items():
+                if said.get(name) != lack:
+                    say(f"{name:8} not ready yet: {lack}")
+            said |= lacking
+            if pause(LOOK):
+                return False
+            self.check()
+        return True
 
     def _run(self, child: Child) -> Child:
         child.start(START_DEADLINE)
@@ -146,6 +183,28 @@ def _lives(port: int, host: str = "127.0.0.1") -> bool:
         return fetch(port, "/livez", timeout=1.0, host=host)[0] == http.HTTPStatus.OK
     except OSError:
         return False
+
+
+def _learner_lacks(port: int) -> str:
+    """What the learner says that keeps it from being ready; "" when it is."""
+    try:
+        status, body = fetch(port, "/readyz", timeout=2.0)
+    except OSError as error:
+        return str(error)
+    return "" if status == http.HTTPStatus.OK else body.decode(errors="replace").strip()
+
+
+def _service_lacks(port: int, host: str) -> str:
+    """The same of the service, whose answer is a document."""
+    try:
+        status, body = fetch(port, "/readyz", timeout=2.0, host=host)
+    except OSError as error:
+        return str(error)
+    if status == http.HTTPStatus.OK:
+        return ""
+    document = json.loads(body)
+    lacks = [f"{name}: {document[name]}" for name in NEEDED if document.get(name, "ok") != "ok"]
+    return "; ".join(lacks) or "it looks for a version"
 
 
 def default_folder() -> Path:

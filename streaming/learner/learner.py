@@ -21,7 +21,7 @@ from typing import TypeVar
 from models.batch import warm_passes
 from models.referee import UnknownWitnessError
 from models.snapshot import Damaged, Incompatible, TooNew
-from models.warmup import warm
+from models.warmup import LASTS, compile_apart, compiled, warm
 from streaming.consumer import Interrupted
 from streaming.consumer import record_batches as wire
 from streaming.intake import TextModelMissing
@@ -130,12 +130,8 @@ class Learner:
         """Run terms until told to stop, and return the exit code."""
         sys.setswitchinterval(SWITCH)
         gc.set_threshold(*COLLECTOR)
-        self.state = "compiling kernels"
         if not self.stop.is_set():
-            warm()
-            wire.warm()
-            if self.settings.update.mode == "batch":
-                warm_passes()
+            self._warm()
         while not self.stop.is_set():
             try:
                 self._term()
@@ -150,6 +146,20 @@ class Learner:
                 return next(code for kind, code in CODES if isinstance(error, kind))
         log.info("stopped as asked")
         return STOPPED
+
+    def _warm(self) -> None:
+        ready = compiled()
+        self.state = "loading kernels" if ready else f"compiling kernels, {LASTS}"
+        started = time.monotonic()
+        if not ready:
+            log.info("%s", self.state)
+            if not compile_apart("everything", self.stop.wait):
+                return
+        warm()
+        wire.warm()
+        if self.settings.update.mode == "batch":
+            warm_passes()
+        log.info("kernels ready in %.1f s", time.monotonic() - started)
 
     def _term(self) -> None:
         learner = self.settings.learner

@@ -5,13 +5,13 @@ enters when its facts arrive and leaves at its first interaction. No list is eve
 """
 
 from models.dimensions import NEVER
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
 
 CATEGORY, CATALOGUE = 0, 1  # the two lists of an item
 
 
-@kernel
+@entry
 def link(items, kinds, all_, category, item, second):
     """Put an untouched item at the head of its category's list and of the catalogue's."""
     if items.listed[item] == 1:
@@ -38,7 +38,7 @@ def _push(items, which, head, item):
         mark(items.marks, head)
 
 
-@kernel
+@entry
 def unlink(items, kinds, all_, category, item):
     """Take an item out of its lists; True when it was in them. `category` is the one it was linked under."""
     if items.listed[item] == 0:
@@ -71,7 +71,7 @@ def _bridge(items, which, item):
     items.newer[item, which] = -1
 
 
-@kernel
+@entry
 def unlink_all(items, kinds, all_, category_of, rows):
     """`unlink` for every one of rows (n,) i32."""
     for at in range(rows.shape[0]):

@@ -1,102 +1,126 @@
-"""A Python function in, a compiled one out: the only module that knows numba.
+"""A Python function in, a compiled one out: with `lending`, the only module that knows numba.
 
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
 their meaning (neither ``nnan`` nor ``ninf`` is granted).
 
-numba's cache looks at the file of a function only, not at those it calls or takes constants from. So the folder of the
-cache is named by a hash of everything that shapes compiled code: old machine code never meets an edited constant or
-table.
+Where compiled code is kept, and when it is compiled again, is the business of `cache`.
 """
 
-import hashlib
-import re
 from pathlib import Path
-from tempfile import TemporaryFile
+from types import FunctionType
 from typing import Any
 
 from numba import config as _config
-from numba import njit, types
+from numba import njit as _njit
+from numba import typeof
+from numba import types as _types
 from numba.core import cgutils
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 
-__all__ = ["cgutils", "intrinsic", "ir", "kernel", "prefetch", "scoring", "types"]
+from models.kernels.core.cache import choose, fingerprint, warn
 
-_MODELS = Path(__file__).parents[__name__.count(".") - 1]
-_IMPORT = re.compile(r"^ *(?:from +(models[\w.]*) +import +(\([^)]*\)|.+)|import +(models[\w.]*))", re.MULTILINE)
-_DECLARES_TUPLES = re.compile(r"\bNamedTuple\b|\bnamedtuple\b|\bSchema\(")
+__all__ = [
+    "by_width",
+    "cache",
+    "cgutils",
+    "compile_ahead",
+    "config",
+    "entry",
+    "intrinsic",
+    "ir",
+    "kernel",
+    "prefetch",
+    "scoring",
+    "types",
+]
 
+MODELS = Path(__file__).parents[__name__.count(".") - 1]
 
-def shaping_files(models: Path) -> list[Path]:
-    """Every file below the package folder `models` that compiled code depends on, in order of its path.
-
-    Found by walking: each file that defines kernels, all files that those import, directly or not, and each file that
-    declares a named tuple, because numba knows the tuples that kernels take by name and not by their fields.
-
-    Raises:
-        ImportError: An import leads to no file.
-    """
-    sources = {path: path.read_text(encoding="utf-8") for path in models.rglob("*.py")}
-    kernels, door = models / "kernels", f"from {__name__} import"
-    waiting = [path for path, text in sources.items() if kernels in path.parents or door in text]
-    reached: set[Path] = set()
-    while waiting:
-        path = waiting.pop()
-        if path not in reached:
-            reached.add(path)
-            waiting += _imported(path, sources[path], models)
-    return sorted(reached | {path for path, text in sources.items() if _DECLARES_TUPLES.search(text)})
-
-
-def _imported(path: Path, text: str, models: Path) -> list[Path]:
-    files = []
-    for package, names, module in _IMPORT.findall(text):
-        base = models.parent.joinpath(*(package or module).split("."))
-        for name in re.findall(r"\w+", re.sub(r"#.*|\bas\s+\w+", "", names)) or [""]:
-            choices = (base / f"{name}.py", base / name / "__init__.py", base.with_suffix(".py"), base / "__init__.py")
-            file = next((choice for choice in choices if choice.is_file()), None)
-            if file is None:
-                raise ImportError(f"{path} imports {package or module} {name}, which is no file below {models}")
-            files.append(file)
-    return files
-
-
-def fingerprint(models: Path) -> str:
-    """A hash over the paths and contents of `shaping_files`."""
-    digest = hashlib.sha256()
-    for path in shaping_files(models):
-        digest.update(f"{path.relative_to(models).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def _folder() -> Path:
-    """The folder of all caches: NUMBA_CACHE_DIR, else next to the sources, else with the user's other caches.
-
-    Never numba's own choice, which has no fingerprint: after an update it would run old machine code on new tables, and
-    that is memory corruption and not an error.
-    """
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR)
-    beside = Path(__file__).parent / "__pycache__"
-    try:
-        beside.mkdir(exist_ok=True)
-        with TemporaryFile(dir=beside):
-            return beside
-    except OSError:  # installed where this user may not write
-        return Path.home() / ".cache" / "sluicegate" / "kernels"
-
-
+# numba declares a part of what it has.
 config: Any = _config
-config.CACHE_DIR = str(_folder() / fingerprint(_MODELS))
+njit: Any = _njit
+types: Any = _types
+cache = choose(config.CACHE_DIR, Path(__file__).parent / "__pycache__", fingerprint(MODELS))
+warn(cache)
+config.CACHE_DIR = str(cache.folder or "")
 
 _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 
 # Kernels get every array as an argument and allocate none, so they are compiled without numba's reference counting: a
 # call that hands on a view of all tables would otherwise touch a hundred atomic counters, ten times the arithmetic.
-_OPTIONS: Any = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+_OPTIONS: Any = {
+    "cache": cache.folder is not None,
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cfunc_wrapper": True,
+}
 
-kernel = njit(**_OPTIONS)
-scoring = njit(fastmath=_SCORING, **_OPTIONS)
+
+def _plain(kind: Any) -> Any:
+    """The type that a kernel is compiled for in place of a constant's own, and of a narrow integer's."""
+    kind = types.unliteral(kind)
+    return types.int64 if isinstance(kind, types.Integer) and kind.signed else kind
+
+
+class _Shared(CPUDispatcher):
+    """Shares one machine code between all constants and signed integers: numba's own choice compiles a third more."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return super().get_call_template([_plain(kind) for kind in args], kws)
+
+
+class _Inner(_Shared):
+    """Has no entry from Python, which takes as long to compile as a small kernel: the first such call adds it."""
+
+    from_python: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self.from_python is None:
+            self.from_python = _with_entry(self.py_func, self.targetoptions.get("fastmath", False))
+        return self.from_python(*arguments)
+
+
+class _InnerByWidth(_Inner):
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return CPUDispatcher.get_call_template(self, args, kws)
+
+
+def _with_entry(function: Any, fastmath: Any) -> Any:
+    """The same function for Python, under a name of its own in the cache."""
+    name = function.__name__
+    copy = FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
+    copy.__module__, copy.__qualname__ = function.__module__, f"{function.__qualname__}.from_python"
+    return njit(**_OPTIONS, fastmath=fastmath)(copy)
+
+
+def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
+    """A decorator that compiles a function.
+
+    Args:
+        kind: Which calls share machine code, and whether Python's are among them.
+        fastmath: Rules of arithmetic that LLVM may break.
+    """
+
+    def compiled(function: Any) -> Any:
+        made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=issubclass(kind, _Inner))(function)
+        if made is not function:  # the same where NUMBA_DISABLE_JIT is set
+            made.__class__ = kind
+        return made
+
+    return compiled
+
+
+kernel = _compiler(_Inner)
+"""A kernel that other kernels call."""
+entry = _compiler(_Shared)
+"""A kernel that Python calls."""
+by_width = _compiler(_InnerByWidth)
+"""A kernel of its own for each constant argument, so that loops over the width of a row unroll."""
+scoring = _compiler(_Inner, _SCORING)
 
 # For vectors.py, which builds instructions. `intrinsic` as Any, because it takes the typing context from the signature.
 intrinsic: Any = _intrinsic
@@ -122,3 +146,8 @@ def _prefetch(typing, array, row, column):
 
 prefetch: Any = intrinsic(_prefetch)
 """prefetch(array, row, column): begin to fetch that cell of a two-dimensional array; reads and changes nothing."""
+
+
+def compile_ahead(kernel: Any, *arguments: Any) -> None:
+    """Compile a kernel for other kernels, for arguments of these types, without calling it."""
+    kernel.compile(tuple(_plain(typeof(value)) for value in arguments))

@@ -5,13 +5,13 @@ of a whole request wait together: every slot is prefetched before the first is r
 line.
 """
 
-from models.kernels.core.compile import kernel, prefetch
+from models.kernels.core.compile import entry, kernel, prefetch
 
 HASH, ROW = 0, 1  # of a slot: the id's hash, and its row plus one, 0 where the slot is free
 _AHEAD = 16  # slots between prefetch and read: as many cache lines as a core waits for at once
 
 
-@kernel
+@entry
 def insert(slots, hashes, rows):
     """Store rows (n,) for hashes (n,) i64. slots: (2**m, 2) i64, never full."""
     count, mask = hashes.shape[0], slots.shape[0] - 1
@@ -31,7 +31,7 @@ def _insert(slots, hashed, value):
     slots[at, ROW] = value
 
 
-@kernel
+@entry
 def remove(slots, hashes, rows):
     """Remove rows (n,), stored for hashes (n,); pairs that are not stored are skipped."""
     mask = slots.shape[0] - 1
@@ -60,7 +60,7 @@ def _close(slots, gap):
     slots[gap, ROW] = 0
 
 
-@kernel
+@entry
 def find_all(slots, hashes, out):
     """out[i] = the row stored for hashes[i], -1 for none; reads only."""
     mask = slots.shape[0] - 1
@@ -80,7 +80,7 @@ def _find(slots, hashed, mask):
     return -1
 
 
-@kernel
+@entry
 def move(slots, wider):
     """Store all pairs of `slots` in another, empty map."""
     for at in range(slots.shape[0]):

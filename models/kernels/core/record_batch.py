@@ -6,7 +6,7 @@ headers, headers; every number a zigzag varint, lengths of -1 for null (Kafka's 
 
 import numpy as np
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 
 OFFSET, TIME, KEY, KEY_END, VALUE, VALUE_END, HEADERS = range(7)
 """Columns: deltas to the batch's first offset and time; places of the parts, -1 for null; place of the header count."""
@@ -40,7 +40,7 @@ def _part(data, at, end):
     return begin, begin + length
 
 
-@kernel
+@entry
 def locate(data, at, out):
     """Fill out (records, COLUMNS) i64 for the records from data[at] on; returns how many could be read.
 

@@ -3,10 +3,10 @@
 numpy's fancy assignment holds the interpreter lock while it copies; this does not.
 """
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry
 
 
-@kernel
+@entry
 def scatter(target, rows, values):
     """target[rows[i]] = values[i]. target: (n, width) u8. rows: (m,) i32 below n. values: (m, width) u8."""
     for at in range(rows.shape[0]):

@@ -1,10 +1,10 @@
 """References in, the same without those to removed rows out."""
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry
 from models.kernels.core.marks import mark
 
 
-@kernel
+@entry
 def sweep(values, removed, marks, width):
     """Set to -1 every reference to a removed row, and mark the table's row that held it.
 

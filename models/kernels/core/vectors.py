@@ -83,6 +83,10 @@ class _Rows:
         """Lane by lane."""
         return self.builder.fadd(a, b, flags=_LOOSE)
 
+    def add_product(self, total: Any, a: Any, b: Any) -> Any:
+        """total + a * b, lane by lane, the product rounded before it is added."""
+        return self.builder.fadd(total, self.builder.fmul(a, b))
+
     def store(self, vector: Any, pointer: Any) -> Any:
         """Write one row; the value of a call that has none."""
         self.builder.store(vector, self.builder.bitcast(pointer, _ROW.as_pointer()), align=4)
@@ -135,6 +139,30 @@ def add_both(_typing: Any, z: Any, weight: Any, a: Any, row: Any, b: Any, other:
         it = _Rows(context, builder, signature, args)
         both = it.plus(it.row(2, 3), it.row(4, 5))
         total = it.plus(it.whole(0), it.times(it.number(1), both))
+        return it.store(total, context.make_array(signature.args[0])(context, builder, args[0]).data)
+
+    return types.void(z, weight, a, row, b, other), build
+
+
+@intrinsic
+def add_rounded(_typing: Any, z: Any, weight: Any, a: Any, row: Any) -> Any:
+    """As `add`, but never as one fused instruction, which LLVM chooses or not by the code around the call."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        it = _Rows(context, builder, signature, args)
+        total = it.add_product(it.whole(0), it.number(1), it.row(2, 3))
+        return it.store(total, context.make_array(signature.args[0])(context, builder, args[0]).data)
+
+    return types.void(z, weight, a, row), build
+
+
+@intrinsic
+def add_both_rounded(_typing: Any, z: Any, weight: Any, a: Any, row: Any, b: Any, other: Any) -> Any:
+    """As `add_both`, but never as one fused instruction."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        it = _Rows(context, builder, signature, args)
+        total = it.add_product(it.whole(0), it.number(1), it.plus(it.row(2, 3), it.row(4, 5)))
         return it.store(total, context.make_array(signature.args[0])(context, builder, args[0]).data)
 
     return types.void(z, weight, a, row, b, other), build

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import mix
 from models.kernels.regression.examples import (
     REST,
@@ -37,7 +37,7 @@ a row of `Rows.memory`, after that of the weight."""
 _TOTAL, _SQUARES, _GRADIENT = 0, 1, 2  # rows of the scratch's vectors
 
 
-@kernel
+@entry
 def draw_vector(table, row, seed, spread):
     """The factors of a row: normal enough numbers (twelve uniforms minus six) that depend on the seed alone."""
     state = mix(np.uint64(seed))
@@ -50,14 +50,14 @@ def draw_vector(table, row, seed, spread):
         table[row, at] = (total - 6.0) * spread
 
 
-@kernel
+@entry
 def draw_vectors(table, seed, spread):
     """Draw every row of the table, by seed and row number."""
     for row in range(table.shape[0]):
         draw_vector(table, row, mix(np.uint64(seed)) + np.uint64(row), spread)
 
 
-@kernel
+@entry
 def learn(rows, whole, settings, work, offsets, entries, values, targets, weights):
     """Example i: features offsets[i] to offsets[i + 1] of entries (rows) and values, targets[i], weights[i]."""
     for at in range(targets.shape[0]):
@@ -65,7 +65,7 @@ def learn(rows, whole, settings, work, offsets, entries, values, targets, weight
         _learn_example(rows, whole, settings, work, count, targets[at], weights[at])
 
 
-@kernel
+@entry
 def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
     """Example i: the integers fields[i] (n, m), each hashed to a row with its field's number."""
     for at in range(targets.shape[0]):
@@ -74,7 +74,7 @@ def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
         _learn_example(rows, whole, settings, work, count, targets[at], weights[at])
 
 
-@kernel
+@entry
 def predict(rows, whole, settings, work, offsets, entries, values, out):
     """out[i]: the prediction for example i. Entries below zero are unknown features, which add nothing."""
     for at in range(out.shape[0]):
@@ -83,7 +83,7 @@ def predict(rows, whole, settings, work, offsets, entries, values, out):
         out[at] = prediction(settings[LOSS], _score(rows.table, whole.numbers[0], work, count)[0])
 
 
-@kernel
+@entry
 def predict_fields(rows, whole, settings, work, fields, values, out):
     """The same for integer fields; rows that were never learned add nothing."""
     for at in range(out.shape[0]):

@@ -6,7 +6,7 @@ moved towards zero by the part that it has not paid yet when its feature comes, 
 
 import math
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.regression.examples import (
     REST,
     WEIGHT,
@@ -27,7 +27,7 @@ SETTINGS = WEIGHT_RULE + RULE
 """Numbers in the array of settings: the places above, then the optimizer."""
 
 
-@kernel
+@entry
 def learn(rows, whole, settings, work, offsets, entries, values, targets, weights):
     """Example i: features offsets[i] to offsets[i + 1] of entries (rows) and values, targets[i], weights[i]."""
     for at in range(targets.shape[0]):
@@ -35,7 +35,7 @@ def learn(rows, whole, settings, work, offsets, entries, values, targets, weight
         _learn_example(rows, whole, settings, work, count, targets[at], weights[at])
 
 
-@kernel
+@entry
 def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
     """Example i: the integers fields[i] (n, m), each hashed to a row with its field's number."""
     for at in range(targets.shape[0]):
@@ -43,7 +43,7 @@ def learn_fields(rows, whole, settings, work, fields, values, targets, weights):
         _learn_example(rows, whole, settings, work, count, targets[at], weights[at])
 
 
-@kernel
+@entry
 def predict(rows, whole, settings, work, offsets, entries, values, out):
     """out[i]: the prediction for example i. Entries below zero are unknown features, which add nothing."""
     for at in range(out.shape[0]):
@@ -52,7 +52,7 @@ def predict(rows, whole, settings, work, offsets, entries, values, out):
         out[at] = prediction(settings[LOSS], _score(rows.table, whole.numbers[0], work, count))
 
 
-@kernel
+@entry
 def predict_fields(rows, whole, settings, work, fields, values, out):
     """The same for integer fields; rows that were never learned add nothing."""
     for at in range(out.shape[0]):

@@ -6,7 +6,7 @@ d loss / d w_j = sum_i (softmax(s)_i - [i chosen]) x_ij.
 
 import math
 
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.softmax import softmax
 from models.kernels.regression.examples import WEIGHT, fill, remember, standardise
 from models.kernels.regression.optimizers import POWER, RATE, RULE, descend, rate_at
@@ -17,7 +17,7 @@ SETTINGS = WEIGHT_RULE + RULE
 """Numbers in the array of settings: the places above, then the optimizer."""
 
 
-@kernel
+@entry
 def score(rows, work, offsets, entries, values, out):
     """out[i]: the score of candidate i, whose features are offsets[i] to offsets[i + 1] of entries and values."""
     for at in range(out.shape[0]):
@@ -28,7 +28,7 @@ def score(rows, work, offsets, entries, values, out):
             out[at] += rows.table[work.rows[feature], WEIGHT] * work.values[1, feature]
 
 
-@kernel
+@entry
 def learn(rows, whole, settings, work, offsets, entries, values, chosen, scores, slopes):
     """Learn that candidate `chosen` was taken from this list. slopes: (rows,) f64, zeros before and after.
 

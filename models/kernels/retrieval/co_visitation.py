@@ -10,12 +10,12 @@ import numpy as np
 
 from models.dimensions import REMEMBERED
 from models.kernels.core import vectors
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import by_width, kernel
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import LANES
 
 
-@kernel
+@by_width
 def add(others, counts, marks, row, width, item, weight):
     """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
     start = row * width
@@ -39,7 +39,7 @@ def fade(counts, marks, totals, row, width):
             mark(marks, at)
 
 
-@kernel
+@by_width
 def _find(others, start, width, item):
     if width < LANES:
         for at in range(width):
@@ -53,7 +53,7 @@ def _find(others, start, width, item):
     return vectors.first(bits) if bits else -1
 
 
-@kernel
+@by_width
 def _smallest(others, counts, start, width):
     """The first place of the smallest count; a free slot is smaller than all."""
     if width < LANES:
@@ -68,7 +68,7 @@ def _smallest(others, counts, start, width):
     return vectors.first(bits) if bits else 0
 
 
-@kernel
+@by_width
 def _smallest_of_few(others, counts, start, width):
     least, place = math.inf, 0
     for at in range(width):

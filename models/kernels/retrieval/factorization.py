@@ -63,7 +63,7 @@ def set_context(history, category_of, factors, last, categories, z):
     for q in range(count):
         vectors.add(z, step_weight, last.g, history.items[q])
         step_weight *= np.float32(CONTEXT_DECAY * (EARLIER_STEPS if q == 0 else 1.0))
-        _add(z, weight, factors.q, history.items[q], categories.q, category_of[history.items[q]])
+        _add_rounded(z, weight, factors.q, history.items[q], categories.q, category_of[history.items[q]])
         weight *= np.float32(CONTEXT_DECAY)
     return count
 
@@ -74,6 +74,14 @@ def _add(z, weight, vectors_, item, category_vectors, category):
         vectors.add_both(z, weight, vectors_, item, category_vectors, category)
     else:
         vectors.add(z, weight, vectors_, item)
+
+
+@kernel
+def _add_rounded(z, weight, vectors_, item, category_vectors, category):
+    if category >= 0:
+        vectors.add_both_rounded(z, weight, vectors_, item, category_vectors, category)
+    else:
+        vectors.add_rounded(z, weight, vectors_, item)
 
 
 @kernel

@@ -1,12 +1,12 @@
 """A touched item in, the bounded pool that the factorization machine ranks as a whole out."""
 
 from models.dimensions import POOL, POOL_PROBES
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import draw
 from models.kernels.core.marks import mark
 
 
-@kernel
+@entry
 def enter(pool, clock, slots, keys, item, random):
     """Let `item` into the pool; when it is full, the least popular of eight random members leaves.
 

@@ -8,7 +8,7 @@ grows, so a list of the largest keys is kept exactly by one comparison per touch
 import math
 
 from models.dimensions import FLOOR, HALF_LIVES
-from models.kernels.core.compile import kernel
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
 
 RATE_SHORT = math.log(2) / HALF_LIVES[0]
@@ -29,7 +29,7 @@ def grown(key, rate, applied):
     return max(key, fresh) + math.log1p(math.exp(-abs(key - fresh)))
 
 
-@kernel
+@entry
 def enlist(items, keys, marks, start, size, item, key):
     """Keep the `size` largest keys in rows start to start + size: update, add or leave out the item."""
     least, least_key = -1, key

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from service.local import embedded
 from service.local.demo_data import purchases
 from service.local.fetch import fetch
 from tests.conftest import eventually
@@ -87,6 +88,38 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
     assert "nothing is left running" in demo.stdout.read()
     demo.stdout.close()
     eventually(lambda: not any(map(alive, family)))
+
+
+def test_up_is_ready_when_both_processes_are_and_says_what_they_wait_for(tmp_path, request):
+    port, metrics, redis = embedded.free_port(), embedded.free_port(), embedded.free_port()
+    addresses = {
+        "SLUICEGATE_REDIS__URL": f"redis://127.0.0.1:{redis}/0",
+        "SLUICEGATE_LEARNER__METRICS_PORT": str(metrics),
+    }
+    up = start("up", "--port", str(port), "--folder", str(tmp_path / "up"), **addresses)
+    request.addfinalizer(up.kill)
+    lines = iter(up.stdout.readline, "")
+    waiting = next(line for line in lines if line.startswith("service  not ready yet: ") and "redis" in line)
+    assert str(redis) in waiting or "Redis" in waiting
+    assert fetch(port, "/livez")[0] == http.HTTPStatus.OK
+    assert fetch(port, "/readyz")[0] == http.HTTPStatus.SERVICE_UNAVAILABLE
+    with embedded.redis(tmp_path / "redis", redis):
+        assert any("ready: http" in line for line in lines)
+        assert fetch(port, "/readyz")[0] == fetch(metrics, "/readyz")[0] == http.HTTPStatus.OK
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(40) == 0
+    up.stdout.close()
+
+
+def test_up_that_waits_can_be_stopped(tmp_path, request):
+    up = start("up", "--port", "0", "--folder", str(tmp_path), SLUICEGATE_REDIS__URL="redis://127.0.0.1:9/0")
+    request.addfinalizer(up.kill)
+    lines = iter(up.stdout.readline, "")
+    assert any("not ready yet: " in line for line in lines)
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(40) == 0
+    assert "ready: http" not in up.stdout.read()
+    up.stdout.close()
 
 
 def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):

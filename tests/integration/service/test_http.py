@@ -192,13 +192,21 @@ def test_without_kafka_events_are_503_and_recommendations_continue(redis_url: st
         assert served.sample("sluicegate_events_accepted_total", outcome="unavailable") == 1
 
 
-def test_readiness_says_that_kernels_are_being_compiled(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = threading.Event()
-    monkeypatch.setattr(gatekeeper, "warm_serving", lambda: compiled.wait(20.0))
+@pytest.mark.parametrize(
+    ("compiled", "words"), [(False, "being compiled, once on this machine"), (True, "being loaded")]
+)
+def test_readiness_says_whether_kernels_are_compiled_or_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, compiled: bool, words: str
+) -> None:
+    ready = threading.Event()
+    monkeypatch.setattr(gatekeeper, "compiled", lambda _: compiled)
+    monkeypatch.setattr(gatekeeper, "compile_apart", lambda _part, _stop: True)
+    monkeypatch.setattr(gatekeeper, "warm_serving", lambda: ready.wait(20.0))
     with service(settings) as served:
-        eventually(lambda: "being compiled" in served.get("/readyz").json()["kernels"])
+        eventually(lambda: words in served.get("/readyz").json()["kernels"])
         assert served.get("/readyz").status_code == 503
-        compiled.set()
+        assert served.get("/livez").status_code == 200
+        ready.set()
         eventually(lambda: served.get("/readyz").status_code == 200)
         assert served.get("/readyz").json()["kernels"] == "ok"
 

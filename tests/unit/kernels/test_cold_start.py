@@ -93,15 +93,15 @@ def test_the_lists_hold_exactly_the_items_that_entered_and_did_not_leave_newest_
     for space, count in (("item", 60), ("category", 5)):
         for n in range(count):
             state.add(space, str(n))
-    served, twin = state.served, naive.cold_start.Untouched()
+    served, lent, twin = state.served, state.lent_served, naive.cold_start.Untouched()
     for turn in range(2000):
         item, category = rng.randrange(60), rng.randrange(-1, 5)
         if rng.random() < 0.5:
-            fresh_lists.link(served.item_fresh, served.category_fresh, served.fresh, category, item, turn)
+            fresh_lists.link(lent.item_fresh, lent.category_fresh, lent.fresh, category, item, turn)
             twin.enter(item, category)
         else:
             under = twin.category(item)
-            fresh_lists.unlink(served.item_fresh, served.category_fresh, served.fresh, under, item)
+            fresh_lists.unlink(lent.item_fresh, lent.category_fresh, lent.fresh, under, item)
             twin.leave(item)
         if turn % 50 == 0:
             assert lists(state) == twin.lists()
@@ -118,17 +118,17 @@ def test_an_item_waits_until_its_first_interaction(learned):
 
 
 def prepare(recommender, past, scratch, now, extra=()):
-    served = recommender.state.served
+    served, model, work = recommender.state.served, recommender.state.lent_served, scratch.lent
     columns = np.array(past, np.int64).reshape(-1, 3).T
-    history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
-    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
+    history.take(work.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+    history.tally(work.history, served.item_stats.category, served.item_stats.brand)
     rows = np.array(extra, np.int32)
-    candidates.gather(served, scratch, now, rows, False)
-    features.compute(served, scratch, now)
-    racing.set_sources(scratch.listed, scratch.union)
-    ranking.measure(scratch.listed)
+    candidates.gather(model, work, now, rows, False)
+    features.compute(model, work, now)
+    racing.set_sources(work.listed, work.union)
+    ranking.measure(work.listed)
     weights = served.linear.weight, served.ranker.weight
-    racing.set_rankers(scratch.listed, scratch.history, served.moments, *weights, now)
+    racing.set_rankers(work.listed, work.history, model.moments, *weights, now)
     return served, rows
 
 
@@ -147,7 +147,7 @@ def test_untouched_candidates_are_the_newest_of_the_lists_that_fit(learned):
     scratch = new_scratch()
     for past in histories(learned):
         served, extra = prepare(learned, past, scratch, NOW, [150, 3])
-        fresh_candidates.gather(served, scratch, extra, False)
+        fresh_candidates.gather(learned.state.lent_served, scratch.lent, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         expected = naive.cold_start.untouched_candidates(
             served, [event[0] for event in past], [150, 3], lists(learned.state)
@@ -160,8 +160,8 @@ def test_features_of_untouched_items_equal_their_slow_twin(learned):
     scratch = new_scratch()
     for past in histories(learned):
         served, extra = prepare(learned, past, scratch, NOW)
-        fresh_candidates.gather(served, scratch, extra, False)
-        fresh_features.compute(served, scratch, NOW)
+        fresh_candidates.gather(learned.state.lent_served, scratch.lent, extra, False)
+        fresh_features.compute(learned.state.lent_served, scratch.lent, NOW)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         for place, item in enumerate(scratch.listed.items[start:end].tolist()):
             found = dict(zip(FRESH_NAMES, scratch.fresh.features[place].tolist(), strict=True))
@@ -175,7 +175,7 @@ def test_the_chances_of_all_untouched_items_sum_to_the_gate(learned):
     for past in histories(learned):
         served, extra = prepare(learned, past, scratch, NOW)
         served.caution.hits[0] = served.caution.ranks[0] = 0
-        fresh.rank(served, scratch, NOW, extra, False)
+        fresh.rank(learned.state.lent_served, scratch.lent, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         chances = naive.core.softmax(scratch.listed.scores[RANKER, :end].astype(float).tolist())
         odds = float(scratch.fresh.odds[0])
@@ -203,7 +203,7 @@ def test_training_raises_the_target_and_the_gate():
     ranks, odds = [], []
     for _ in range(80):
         served, extra = prepare(recommender, past, scratch, NOW)
-        fresh.rank(served, scratch, NOW, extra, False)
+        fresh.rank(recommender.state.lent_served, scratch.lent, NOW, extra, False)
         start, end = int(scratch.listed.counts[0]), int(scratch.listed.counts[3])
         ranks.append(naive.ranking.rank_of(scratch.fresh.scores[: end - start].tolist(), 7))
         odds.append(float(scratch.fresh.odds[0]))

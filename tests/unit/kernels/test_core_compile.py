@@ -1,89 +1,125 @@
-"""Machine code of other sources is never run: the name of a cache folder is a hash of the sources behind it."""
+"""What the decorators make of a function: which machine code is shared, and how tables are handed on."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import gc
+from collections import namedtuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
-from models.kernels.core import compile as compiling
-
-PRINT = "from models.kernels.core import compile; print(compile.config.CACHE_DIR)"
-
-
-@pytest.mark.parametrize("chosen", [None, "/tmp/chosen"])
-def test_the_cache_folder_names_its_sources_whether_or_not_one_was_chosen(chosen) -> None:
-    environ = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    environ |= {"NUMBA_CACHE_DIR": chosen} if chosen else {}
-    printed = subprocess.run([sys.executable, "-c", PRINT], env=environ, capture_output=True, text=True, check=True)
-    folder = Path(printed.stdout.strip())
-    assert folder.name == compiling.fingerprint(compiling._MODELS)
-    assert folder.parent == Path(chosen or Path(compiling.__file__).parent / "__pycache__")
+from models.kernels.core.compile import by_width, entry, kernel
+from models.kernels.core.lending import lend
+from models.recommender.recommender import new_state
+from models.recommender.types import RecommenderOptions
 
 
-def test_the_cache_is_the_users_if_the_folder_of_the_sources_cannot_be_written(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(compiling.config, "CACHE_DIR", "")
-    monkeypatch.setattr(compiling, "__file__", str(tmp_path / "a file, not a folder" / "compile.py"))
-    (tmp_path / "a file, not a folder").touch()
-    assert compiling._folder() == Path.home() / ".cache" / "sluicegate" / "kernels"
+class Table(NamedTuple):
+    numbers: Any
+    rows: Any
 
 
-@pytest.fixture
-def models(tmp_path) -> Path:
-    """A copy of the package `models` that a test may damage."""
-    return Path(shutil.copytree(compiling._MODELS, tmp_path / "models", ignore=shutil.ignore_patterns("__pycache__")))
+class Both(NamedTuple):
+    first: Any
+    table: Table
+    last: Any
 
 
-def test_an_edit_of_any_shaping_file_changes_the_fingerprint(models) -> None:
-    before = compiling.fingerprint(models)
-    files = compiling.shaping_files(models)
-    assert len(files) > 40
-    for file in files:
-        source = file.read_bytes()
-        file.write_bytes(source + b"# edited\n")
-        assert compiling.fingerprint(models) != before, file
-        file.write_bytes(source)
-    assert compiling.fingerprint(models) == before
+@kernel
+def total(table, at):
+    return table.numbers[at] + table.rows[0, at]
 
 
-def test_a_new_kernel_in_any_folder_changes_the_fingerprint(models) -> None:
-    before = compiling.fingerprint(models)
-    (models / "slate" / "fast.py").write_text("from models.kernels.core.compile import kernel\n")
-    assert compiling.fingerprint(models) != before
+@kernel
+def shared(array, place):
+    return array[place]
 
 
-def test_a_missing_file_is_an_error_and_not_a_smaller_hash(models) -> None:
-    (models / "dimensions.py").unlink()
-    with pytest.raises(ImportError, match="dimensions"):
-        compiling.fingerprint(models)
+@by_width
+def apart(array, place):
+    return array[place]
 
 
-COMPILED = """
-import sys
-import models.warmup, models.batch.kernel, models.estimators.linear, models.estimators.factorization
-from numba.core.dispatcher import Dispatcher
-from models.state.schema import SCHEMA
-from models.recommender.scratch import new_scratch
-
-def parts(value):
-    yield type(value).__module__
-    for part in value:
-        if hasattr(part, "_fields"):
-            yield from parts(part)
-
-modules = [m for name, m in sys.modules.items() if name.partition(".")[0] == "models"]
-kernels = [v.py_func for m in modules for v in vars(m).values() if isinstance(v, Dispatcher)]
-names = {kernel.__module__ for kernel in kernels}
-names |= {made.__module__ for made in SCHEMA.classes.values()} | set(parts(new_scratch()))
-print(*sorted(sys.modules[name].__file__ for name in names))
-"""
+@entry
+def called(both, narrow):
+    sums = 0.0
+    for at in range(both.first.shape[0]):
+        sums += total(both.table, at) + both.last[at]
+    both.last[0] = 7
+    return sums + shared(both.first, 0) + shared(both.first, 2) + shared(both.first, narrow[0]) + apart(both.first, 1)
 
 
-def test_every_module_that_holds_a_kernel_or_a_tuple_of_one_is_a_shaping_file() -> None:
-    """Asks a running interpreter, independently of how the files are found."""
-    command = [sys.executable, "-c", COMPILED]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert len(printed) > 30
-    assert {Path(file) for file in printed} <= set(compiling.shaping_files(compiling._MODELS))
+def view() -> Both:
+    """Each array has values of its own, so that no two places can be mistaken for one another."""
+    table = Table(np.array([1.0, 2.0, 4.0]), np.array([[10.0, 20.0, 40.0]], np.float32))
+    return Both(np.array([1, 2, 4]), table, np.array([100, 200, 400], np.int32))
+
+
+NARROW = np.array([1], np.int32)
+SUM = 7 + 70 + 700 + 1 + 4 + 2 + 2
+
+
+def test_a_lent_tuple_is_read_and_written_in_place() -> None:
+    both = view()
+    assert called(lend(both), NARROW) == SUM
+    assert both.last.tolist() == [7, 200, 400]
+
+
+def test_a_lent_tuple_keeps_its_arrays_alive() -> None:
+    lent = lend(view())
+    gc.collect()
+    assert called(lent, NARROW) == SUM
+    table = lend(view()).table
+    gc.collect()
+    assert total(table, 1) == 22
+
+
+def test_members_of_a_lent_tuple_that_are_tuples_are_lent() -> None:
+    lent = lend(view())
+    assert [total(lent.table, at) for at in range(3)] == [11, 22, 44]
+    with pytest.raises(AttributeError, match="first"):
+        _ = lent.first
+
+
+@entry
+def first_of(pair):
+    return pair.first[0]
+
+
+def test_tuples_that_differ_in_the_order_of_their_members_alone_are_told_apart() -> None:
+    arrays = np.array([1]), np.array([2])
+    assert first_of(lend(namedtuple("Pair", ("first", "other"))(*arrays))) == 1
+    assert first_of(lend(namedtuple("Pair", ("other", "first"))(*arrays))) == 2
+
+
+def test_a_state_lends_the_arrays_that_it_has_now() -> None:
+    state = new_state(RecommenderOptions(items=100, users=10, categories=5, brands=5))
+    before = state.lent_served
+    assert state.lent_served is before
+    stats = state.served.item_stats
+    while state.served.item_stats is stats:
+        state.add("item", f"i{len(state.keys['item'].ids)}")
+    assert state.lent_served is not before
+    assert state.lent_served.view is state.served
+    assert state.lent_private is not None
+    assert state.lent_private.view is state.private
+
+
+def test_constants_and_narrow_integers_share_machine_code_unless_asked_otherwise() -> None:
+    called(lend(view()), NARROW)
+    assert [str(kinds[1]) for kinds in shared.signatures] == ["int64"]
+    assert [str(kinds[1]) for kinds in apart.signatures] == ["Literal[int](1)"]
+
+
+def test_a_kernel_gets_an_entry_from_python_when_python_first_calls_it() -> None:
+    @kernel
+    def double(value):
+        return 2 * value
+
+    @entry
+    def through(value):
+        return double(value)
+
+    assert through(4) == 8
+    assert double.from_python is None
+    assert double(4) == 8
+    assert double.from_python is not None

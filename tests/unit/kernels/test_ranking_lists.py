@@ -38,12 +38,12 @@ def requests(learned):
 
 
 def prepare(learned, request, scratch, now):
-    served = learned.state.served
+    stats, model, work = learned.state.served.item_stats, learned.state.lent_served, scratch.lent
     columns = np.array(request, np.int64).reshape(-1, 3).T
-    history.take(scratch.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
-    history.tally(scratch.history, served.item_stats.category, served.item_stats.brand)
-    candidates.gather(served, scratch, now, np.zeros(0, np.int32), False)
-    features.compute(served, scratch, now)
+    history.take(work.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+    history.tally(work.history, stats.category, stats.brand)
+    candidates.gather(model, work, now, np.zeros(0, np.int32), False)
+    features.compute(model, work, now)
     return naive.retrieval.history(request)
 
 

@@ -45,7 +45,7 @@ class ReadOnlyState:
     def __init__(self, state: State) -> None:
         self.keys = MappingProxyType({name: LookUp(keys) for name, keys in state.keys.items()})
         self.tables = MappingProxyType({name: Columns(data.columns) for name, data in state.tables.items()})
-        self.served = state.served
+        self.served, self.lent_served = state.served, state.lent_served
 
 
 READS: dict[str, Callable[[Ranker], Any]] = {
@@ -84,7 +84,7 @@ def test_what_makes_and_removes_rows_is_the_recommenders_alone() -> None:
 
 
 def test_a_ranker_sees_no_way_to_add_a_row() -> None:
-    assert public(ReadableState) == {"keys", "tables", "served"}
+    assert public(ReadableState) == {"keys", "tables", "served", "lent_served"}
     assert not hasattr(ReadOnlyState(new_state(SETTINGS)), "add")
 
 
