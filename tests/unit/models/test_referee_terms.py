@@ -20,18 +20,20 @@ from tests.support.oracles.terms import Taken, Terms
 OPTIONS = RecommenderOptions(items=500, users=100, categories=20, brands=20, test_every=2)
 POLICY = Policy(healthy_tested=150, least_tested=150, margin=0.05, cooldown=2.0)
 BATCH = 100
+ITEMS = 200
+"""So many that shuffled labels leave a tenth of the hits: of fewer, a list of twenty would hold half."""
 POISON = range(3_000, 5_000)
 """Events whose items are those of other events."""
 
 
 def stream(seed: int = 5, count: int = 7_000) -> list[Seen]:
-    """Users who walk along forty items each in steps of their own; in between, labels are shuffled."""
+    """Users who walk along many items each in steps of their own; in between, labels are shuffled."""
     draw, at = random.Random(seed), dict.fromkeys(range(30), 0)
     events = []
     for number in range(count):
         user = draw.randrange(30)
-        at[user] = (at[user] + 1 + user % 3) % 40 if draw.random() < 0.8 else draw.randrange(40)
-        item = draw.randrange(40) if number in POISON else at[user]
+        at[user] = (at[user] + 1 + user % 3) % ITEMS if draw.random() < 0.8 else draw.randrange(ITEMS)
+        item = draw.randrange(ITEMS) if number in POISON else at[user]
         events.append(Seen(dim.CLICK, f"u{user}", f"i{item}", 1.7e9 + number))
     return events
 
@@ -67,7 +69,7 @@ def unbroken() -> list[Taken]:
     # The stream has something of everything, or equality would show little.
     said = {reason for each in found for reason in each.reasons}
     assert {"sound", "healthy"} <= said
-    assert said & {"few_hits", "shift", "harm", "crash"}
+    assert said & {"few_hits", "shift"}
     return found
 
 
