@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from models.kernels.core.compile import by_width, entry, kernel
+from models.kernels.core.compile import by_width, entry, kernel, types
 from models.kernels.core.lending import lend
 from models.recommender.recommender import new_state
 from models.recommender.types import RecommenderOptions
@@ -105,9 +105,12 @@ def test_a_state_lends_the_arrays_that_it_has_now() -> None:
 
 
 def test_constants_and_narrow_integers_share_machine_code_unless_asked_otherwise() -> None:
-    called(lend(view()), NARROW)
-    assert [str(kinds[1]) for kinds in shared.signatures] == ["int64"]
-    assert [str(kinds[1]) for kinds in apart.signatures] == ["Literal[int](1)"]
+    array = types.Array(types.int64, 1, "C")
+    for kind in (types.literal(3), types.int32, types.int64):
+        assert shared.get_call_template([array, kind], {})[2][1] == types.int64
+    assert shared.get_call_template([array, types.uint64], {})[2][1] == types.uint64
+    assert apart.get_call_template([array, types.literal(1)], {})[2][1] == types.literal(1)
+    assert {str(kinds[1]) for kinds in shared.signatures} == {"int64", "uint64"}
 
 
 def test_a_kernel_gets_an_entry_from_python_when_python_first_calls_it() -> None:
