@@ -19,8 +19,7 @@ from streaming.settings import BadSettings
 COMMANDS = (
     "demo",
     "up",
-    "learn",
-    "serve",
+    "run",
     "send",
     "import_",
     "evaluate",
@@ -32,7 +31,6 @@ COMMANDS = (
     "config",
     "openapi",
     "doctor",
-    "warmup",
 )
 
 # Newer versions of typer contain a copy of click: its errors are not those of the package click.

@@ -192,7 +192,7 @@ def test_the_audit_is_a_chain_that_shows_what_was_tampered_with() -> None:
     changed = complaints(*records[:2], forged, *records[3:])
     assert changed == ["revision 3: was changed after it was written", decided_otherwise]
     sealed_again = complaints(*records[:2], audit.sealed(forged), *records[3:])
-    assert sealed_again == [decided_otherwise, "revision 4: does not follow the record before it"]
+    assert sealed_again == ["revision 4: does not follow the record before it", decided_otherwise]
 
 
 def test_an_audit_record_says_who_why_and_from_what_to_what() -> None:

@@ -36,10 +36,10 @@ def test_comparing_with_the_served_tables_does_not_touch_the_working_memory_of_r
     """The event loop ranks on the served tables at the same time: shared memory gave rows beyond their end."""
     served, candidate = taught(200), taught(260)
     served.rank(["i3", "i6"], [1.7e9 + 300, 1.7e9 + 299], [0, 0], 1.7e9 + 301)
-    before = [np.array(array) for part in served._scratch for array in part]
+    before = [np.array(array) for part in served._scratch.lent.view for array in part]
     common = contrast(served, candidate, candidate.state, 6, 1.7e9 + 400, new_scratch())["overlap"]
     assert 0.0 < common <= 1.0
-    for old, array in zip(before, (array for part in served._scratch for array in part), strict=True):
+    for old, array in zip(before, (array for part in served._scratch.lent.view for array in part), strict=True):
         np.testing.assert_array_equal(array, old)
     same = contrast(served, served, served.state, 6, 1.7e9 + 400, new_scratch())
     assert same == {"overlap": 1.0, "score_psi": 0.0, "score_ks": 0.0}
