@@ -52,7 +52,6 @@ SHARED = {
     "telemetry": "Prometheus metrics of a process",
     "versions": "versions: in Redis, in a replay",
     "vocabulary": "the words of its room that users read",
-    "warmup": "compiling before the first start: the program and its command",
     "witness": "a River model in the race: the model, and the learner's use of it",
     "writer": "what writes to Redis: versions, live data",
 }
