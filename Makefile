@@ -37,7 +37,7 @@ demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
 	$(BIN)/python -m pytest -q --doctest-modules models streaming service
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/contract tests/integration $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit tests/contract tests/integration $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict, the import rules
 	$(BIN)/ruff check .

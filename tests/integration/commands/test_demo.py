@@ -1,21 +1,16 @@
 """`sluicegate demo` and `up` as their users run them: real processes, real purchases, nothing left behind."""
 
-import http.client
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from service.local import embedded
 from service.local.demo_data import purchases
-from service.local.fetch import fetch
 from tests.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "service.cli.main"]
@@ -90,27 +85,6 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
     eventually(lambda: not any(map(alive, family)))
 
 
-def test_up_is_ready_when_both_processes_are_and_says_what_they_wait_for(tmp_path, request):
-    port, metrics, redis = embedded.free_port(), embedded.free_port(), embedded.free_port()
-    addresses = {
-        "SLUICEGATE_REDIS__URL": f"redis://127.0.0.1:{redis}/0",
-        "SLUICEGATE_LEARNER__METRICS_PORT": str(metrics),
-    }
-    up = start("up", "--port", str(port), "--folder", str(tmp_path / "up"), **addresses)
-    request.addfinalizer(up.kill)
-    lines = iter(up.stdout.readline, "")
-    waiting = next(line for line in lines if line.startswith("service  not ready yet: ") and "redis" in line)
-    assert str(redis) in waiting or "Redis" in waiting
-    assert fetch(port, "/livez")[0] == http.HTTPStatus.OK
-    assert fetch(port, "/readyz")[0] == http.HTTPStatus.SERVICE_UNAVAILABLE
-    with embedded.redis(tmp_path / "redis", redis):
-        assert any("ready: http" in line for line in lines)
-        assert fetch(port, "/readyz")[0] == fetch(metrics, "/readyz")[0] == http.HTTPStatus.OK
-        up.send_signal(signal.SIGTERM)
-        assert up.wait(40) == 0
-    up.stdout.close()
-
-
 def test_up_that_waits_can_be_stopped(tmp_path, request):
     up = start("up", "--port", "0", "--folder", str(tmp_path), SLUICEGATE_REDIS__URL="redis://127.0.0.1:9/0")
     request.addfinalizer(up.kill)
@@ -120,50 +94,6 @@ def test_up_that_waits_can_be_stopped(tmp_path, request):
     assert up.wait(40) == 0
     assert "ready: http" not in up.stdout.read()
     up.stdout.close()
-
-
-def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
-    texts = []
-    for _ in range(2):
-        up = start("up", "--port", "0", "--folder", str(tmp_path))
-        request.addfinalizer(up.kill)
-        read = []
-        for line in iter(up.stdout.readline, ""):
-            read.append(line)
-            if "ready:" in line:
-                break
-        port = int(re.search(r"ready: http://127\.0\.0\.1:(\d+)", read[-1]).group(1))
-        texts.append("".join(read))
-        if len(texts) == 1:
-            body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
-            # Until the service has found the broker it says 503 and when to try again.
-            eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED, timeout=20)
-            second = start("up", "--port", "0", "--folder", str(tmp_path))
-            said = second.communicate(timeout=30)[0]
-            assert second.returncode == 1
-            assert f"in use by another `sluicegate up` (pid {up.pid}, port {port})" in said
-            assert shared(tmp_path) == []
-        eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
-        up.send_signal(signal.SIGTERM)
-        assert up.wait(40) == 0
-        up.stdout.close()
-    assert "admin key (shown once" in texts[0]
-    assert "admin key" not in texts[1]
-    assert len((tmp_path / "keys").read_text().split(":")[1].strip()) == 64
-
-
-def shared(folder: Path) -> list[str]:
-    """Files and folders, `folder` too, that give any right to another user."""
-    return [str(path) for path in [folder, *folder.rglob("*")] if path.stat().st_mode & 0o077]
-
-
-def post(port: int, path: str, body: object) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer.status
 
 
 def test_purchases_end_now_and_carry_facts():
