@@ -89,15 +89,13 @@ def warm_learning() -> None:
 
 
 def warm_apart() -> None:
-    """Compile the two halves in a process each, then run `warm` on the cache that both filled."""
+    """Compile the halves in two processes, this one and another, then run `warm` on the cache that both filled."""
     if (os.cpu_count() or 1) > 1:
-        halves: tuple[Callable[[], None], ...] = (warm_serving, warm_learning)
-        processes = [get_context("spawn").Process(target=half) for half in halves]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        if any(process.exitcode for process in processes):
+        other = get_context("spawn").Process(target=warm_serving)
+        other.start()
+        warm_learning()
+        other.join()
+        if other.exitcode:
             sys.exit("a kernel could not be compiled: the lines above say which, and why")
     warm()
 
