@@ -79,6 +79,18 @@ def facts_of(
 
 _LEAST_KEY = 16
 
+Column = Annotated[
+    list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
+]
+DefaultType = Annotated[str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")]
+Items = Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")]
+TimeFormat = Annotated[
+    str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
+]
+MinRating = Annotated[float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")]
+DislikeRating = Annotated[
+    float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
+]
 Zone = Annotated[str | None, typer.Option("--zone", help="Zone of times that name none, e.g. Europe/Berlin or UTC.")]
 Decimal = Annotated[
     str | None, typer.Option("--decimal", help="Decimal separator of numbers, , or . [default: what the file shows]")

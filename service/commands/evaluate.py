@@ -14,7 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from service.cli.arguments import Decimal, Encoding, HashIds, PresetName, Zone, facts_of, layout_of, pairs, types_of
+from service.cli.arguments import (
+    Column,
+    Decimal,
+    DefaultType,
+    DislikeRating,
+    Encoding,
+    HashIds,
+    Items,
+    MinRating,
+    PresetName,
+    TimeFormat,
+    Zone,
+    facts_of,
+    layout_of,
+    pairs,
+    types_of,
+)
 from service.cli.errors import broken
 from service.cli.progress_bar import Show, progress
 from streaming.files import FileError, Layout, as_document, columns_in, report
@@ -42,31 +58,21 @@ def evaluate(
     file: Annotated[
         Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row, in any order.")
     ],
-    items: Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")] = None,
-    column: Annotated[
-        list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
-    ] = None,
+    items: Items = None,
+    column: Column = None,
     type_map: Annotated[
         list[str] | None,
         typer.Option("--map", help="TYPE=TYPE: the file's event type is ours, or none to leave it out. Repeatable."),
     ] = None,
-    default_type: Annotated[
-        str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")
-    ] = None,
-    time_format: Annotated[
-        str, typer.Option("--time", help="What times are: seconds, milliseconds, ..., or a format as '%d.%m.%Y %H:%M'.")
-    ] = "auto",
+    default_type: DefaultType = None,
+    time_format: TimeFormat = "auto",
     zone: Zone = None,
     decimal: Decimal = None,
     encoding: Encoding = None,
     preset: PresetName = None,
     hash_ids: HashIds = None,
-    min_rating: Annotated[
-        float | None, typer.Option("--min-rating", help="Leave out rows whose rating is lower.")
-    ] = None,
-    dislike_rating: Annotated[
-        float | None, typer.Option("--dislike-rating", help="Rows with this rating or a lower one are dislikes.")
-    ] = None,
+    min_rating: MinRating = None,
+    dislike_rating: DislikeRating = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many events.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what was read, and evaluate nothing.")] = False,
     k: Annotated[int, typer.Option("--k", min=1, help="Ranks that count.")] = 20,

@@ -150,7 +150,7 @@ class EvidenceReporter:
     def _show_alarms(self, raised: tuple[str, ...]) -> None:
         for name in NAMES:
             self._telemetry.alarms.labels(name).set(name in raised)
-        counts = dict(self._referee.alarms.counts) if self._referee.alarms is not None else {}
+        counts = dict(self._referee.alarms.counts)
         for name, count in counts.items():
             more = count - self._counts.get(name, 0)
             self._telemetry.alarms_raised.labels(name).inc(more)
