@@ -36,8 +36,8 @@ class GateSettings(Section):
     )
     quarantine: Literal["ask", "auto"] = Field(
         default="ask",
-        description="After a roll-back for harm: propose to quarantine what was learned since the last known good "
-        "version, or do so at once (docs/gate.md).",
+        description="After a roll-back for harm: propose to quarantine what was learned since the reference, or do so "
+        "at once (docs/gate.md).",
     )
     canary_queries: int = Field(
         default=8, ge=1, le=1_000, description="Queries that a candidate must answer before it may be served."

@@ -136,7 +136,7 @@ def test_a_healthy_stream_flows_and_nothing_is_rolled_back(open_installation: Op
     promoted = found["sluicegate_gate_decisions_total{action=promote}"]
     print(f"{HEALTHY} events: {promoted:.0f} versions went live, {len(holds(service))} holds among the last decisions")
     print(f"{late} more events until an alarm at the end was over")
-    # The first version was the last known good one; evidence has moved that on.
+    # The first version was the reference; evidence has moved that on.
     assert found["sluicegate_gate_reasons_total{reason=healthy}"] > 0
     assert found["sluicegate_gate_decisions_total{action=rollback}"] == 0
     assert promoted > 20
