@@ -234,6 +234,8 @@ def _headers(data: bytes, at: int) -> tuple[tuple[tuple[str, bytes | None], ...]
         length, at = _number(data, at)
         found.append((name, data[at : at + length] if length >= 0 else None))
         at += max(length, 0)
+        if at > len(data):
+            raise MalformedBatch("a header that ends beyond its batch")
     return tuple(found), at
 
 

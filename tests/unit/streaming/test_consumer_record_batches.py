@@ -91,6 +91,14 @@ def test_a_batch_that_is_cut_says_where():
         unpack(known, body[:-2], start)
 
 
+def test_a_header_that_ends_beyond_its_batch_is_malformed():
+    known, body, start = raw(written([(0, None, None, [("name", b"value")]), (1, None, None, [])]))
+    broken = bytearray(body)
+    broken[body.index(b"value") - 1] = 0x7E  # 63 bytes
+    with pytest.raises(MalformedBatch, match="ends beyond its batch"):
+        unpack(known, bytes(broken), start)
+
+
 PLACE = TopicPartition("t", 3)
 CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 
