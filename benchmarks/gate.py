@@ -153,13 +153,15 @@ def crashed(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
     others = np.maximum(HIT_RATE * (np.arange(events) - starts + 1), wrong)
     most = int(max(right.max(), wrong.max())) + 1
     table = np.array([[log_evidence(w, r) >= -math.log(POLICY.alpha_crash) for w in range(most)] for r in range(most)])
-    return table[right, wrong] & (wrong - right >= POLICY.fall * others)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = table[right, wrong] & (wrong - right >= POLICY.fall * others)
+    return found
 
 
 def _since(happened: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     counts = happened.cumsum(1, dtype=np.int32)
     before = np.concatenate([np.zeros((len(counts), 1), np.int32), counts], 1)
-    return counts - before[:, starts]
+    found: np.ndarray[Any, np.dtype[np.int32]] = counts - before[:, starts]
+    return found
 
 
 def window_threshold(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -174,7 +176,8 @@ def z_test(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
     n = np.arange(1, paths.hit.shape[1] + 1)
     total, squares = paths.hit.cumsum(1, dtype=np.float64), np.abs(paths.hit).cumsum(1, dtype=np.float64)
     spread = np.sqrt(np.maximum(squares - total**2 / n, 1e-9))
-    return (total / spread > 2.326) & (n >= 100)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = (total / spread > 2.326) & (n >= 100)
+    return found
 
 
 def ever(
