@@ -51,17 +51,17 @@ class Stream(NamedTuple):
 
 
 def past(text: str) -> int:
-    """How many events `--past` asks for, at least one for each item.
+    """How many events `--past` asks for, at least twice as many as there are items.
 
-    A past begins with each item once. A shorter one leaves items that nobody touched, and the gate rightly holds the
-    versions that learn the load (`unknown_items`). Raises ArgumentTypeError.
+    A past begins with each item once. The gate rightly holds what learned nothing else (`unknown_items`), and the load
+    would wait forever for a served version. Raises ArgumentTypeError.
 
     >>> past("300_000")
     300000
     """
     events = int(text) if text.replace("_", "").isdecimal() else 0
-    if events < ITEMS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {ITEMS:,} on: the past shows each item once")
+    if events < 2 * ITEMS:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than {2 * ITEMS:,}, twice the catalogue")
     return events
 
 
