@@ -54,9 +54,9 @@ class Histories:
         Returns:
             The history, empty for an unknown user, and whether it could be read.
         """
-        commands = (request(self._store.key, user_id), whole_request(self._store.key))
+        commands, known = (request(self._store.key, user_id), whole_request(self._store.key)), self._beat
         read = await self._read(lambda: self._store.calls(commands))
-        return (NOBODY, False) if read is None or not self._whole(read[1]) else (_history(read[0]), True)
+        return (NOBODY, False) if read is None or not self._whole(read[1], known) else (_history(read[0]), True)
 
     async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
         """Read a history and the recent showings of a user in one round trip.
@@ -65,18 +65,22 @@ class Histories:
             The history, the showings, and whether both could be read.
         """
         key = self._store.key
-        commands = (request(key, user_id), whole_request(key), shown.request(key, user_id))
+        commands, known = (request(key, user_id), whole_request(key), shown.request(key, user_id)), self._beat
         read = await self._read(lambda: self._store.calls(commands))
-        if read is None or not self._whole(read[1]):
+        if read is None or not self._whole(read[1], known):
             return NOBODY, [], False
         return _history(read[0]), shown.parse(read[2]), True
 
-    def _whole(self, answer: Sequence[bytes | None]) -> bool:
-        """Whether Redis holds at least what it held before: an older one has histories of users erased since."""
+    def _whole(self, answer: Sequence[bytes | None], known: int) -> bool:
+        """Whether Redis holds at least what it held before: an older one has histories of users erased since.
+
+        `known` is the beat that was known when the question was asked. Answers to questions that were under way
+        together come in any order, so one of them may well be below the newest beat.
+        """
         beat, repairing = whole_parse(answer)
-        behind = repairing or beat < self._beat
+        behind = repairing or beat < known
         if not behind:
-            self._beat = beat
+            self._beat = max(self._beat, beat)
         elif not self._behind:
             logs.warn("Redis went back or was emptied: no histories until the learner has repaired it")
         self._behind = behind
