@@ -150,8 +150,10 @@ class BehindSentinels(RedisPair):
         self.exchange()
 
     def hand_over(self) -> None:
+        """The former primary takes writes, which are lost, until a sentinel makes it a replica some seconds later."""
         call(self._ports[0], "SENTINEL", "FAILOVER", NAME)
         self.exchange()
+        processes.until(lambda: _role(self.replica)[0] == b"slave", "the former primary a replica", LINK_SECONDS)
 
 
 class BehindPort(RedisPair):
