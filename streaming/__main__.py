@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from models.recommender import CONTENDERS
 from models.records import REASONS
 from models.snapshot import Damaged
+from streaming.allocator import give_memory_back
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
 from streaming.jobs.rebuild_schedule import scheduled_rebuilds
@@ -52,6 +53,7 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     except BadSettings as error:
         print(f"python -m streaming: {error}", file=sys.stderr)
         return USAGE
+    give_memory_back()
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)

@@ -111,7 +111,7 @@ class HeldBack(QuickStore):
 
 
 async def in_reverse(settings: Settings, store: Store) -> list[bool]:
-    """Whether two histories could be read that were asked for together and answered in reverse, with a write between."""
+    """Whether each of two histories could be read: asked for together, answered in reverse, with a write between."""
     quick = HeldBack(settings)
     read = Histories(quick, Telemetry(), budget=5.0)
     first = asyncio.ensure_future(read.get("ann"))

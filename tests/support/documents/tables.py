@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from models.evaluation import SINGLE
 from tests.support.documents.results import at, duration, names, number, percent, spread, table
 
 ITEMS = ("10000", "100000", "1000000")
@@ -403,3 +404,18 @@ def carried() -> str:
                 ]
                 rows.append((STREAMS[stream], variant, number(found["n"], 0), *changes))
     return table(("stream", "used", "events", "change of HR@20", "change of MRR@20"), rows)
+
+
+def basket() -> str:
+    """Recall and the rest by basket: what is served, the ranker alone, the best single source, and the rivals."""
+    rows = []
+    for stream, found in at("basket", "streams").items():
+        contenders = found["contenders"]
+        source = max(SINGLE, key=lambda name: contenders[name]["recall@20"])
+        for name in ("served", "ranker", source, "personal_frequency", "tifu_knn"):
+            each = contenders[name]
+            measures = [number(each[f"{measure}@20"], 3) for measure in ("recall", "hr", "mrr", "ndcg")]
+            parts = [number(each[part]["recall@20"], 3) for part in ("repeats", "new")]
+            rows.append((STREAMS[stream], f"`{name}`", number(found["asked"], 0), *measures, *parts))
+    head = ("stream", "contender", "baskets", "recall@20", "HR@20", "MRR@20", "NDCG@20", "recall of repeats", "of new")
+    return table(head, rows)
