@@ -5,7 +5,7 @@ Both are hard to beat where people buy the same again (Li et al., "A Next Basket
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, Protocol
@@ -94,7 +94,7 @@ class TifuKnn:
         """Yield items by their predicted frequency, then those that nobody near had bought, by popularity."""
         self._refresh()
         number = self._numbers.get(user)
-        scores: Counter[str] = Counter()
+        scores: defaultdict[str, float] = defaultdict(float)
         if number is not None:
             for near in (found := self._nearest(number)):
                 for item, weight in self._vectors[near].items():
@@ -102,7 +102,7 @@ class TifuKnn:
             for item, weight in self._vectors[number].items():
                 scores[item] += OWN * weight
         rest = (item for item, _ in self._popular.most_common() if item not in scores)
-        return chain((item for item, _ in scores.most_common()), rest)
+        return chain(sorted(scores, key=lambda item: -scores[item]), rest)
 
     def _nearest(self, number: int) -> list[int]:
         products = np.zeros(len(self._vectors))

@@ -130,9 +130,14 @@ def basket_report(
         "mean_items": round(sum(len(each.items) for each in chosen) / len(chosen), 2),
         "contenders": {name: _figures(chosen, each, plan.k) for name, each in lists.items()},
         "best_rival": best,
-        "ratio_to_best_rival": round(ratio.value, 4),
-        "ratio_interval": [round(ratio.low, 4), round(ratio.high, 4)],
+        "ratio_to_best_rival": _rounded(ratio.value),
+        "ratio_interval": [_rounded(ratio.low), _rounded(ratio.high)],
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Four digits; None, for a rival that never finds anything, stays None."""
+    return None if value is None else round(value, 4)
 
 
 def _figures(chosen: Sequence[Basket], lists: Sequence[Sequence[str]], k: int) -> dict[str, Any]:
@@ -140,9 +145,7 @@ def _figures(chosen: Sequence[Basket], lists: Sequence[Sequence[str]], k: int) -
     for targets in TARGETS:
         values = _values(chosen, lists, k, targets)
         means = values.mean(axis=0).tolist() if len(values) else [None] * len(MEASURES)
-        part = {
-            f"{name}@{k}": None if mean is None else round(mean, 4) for name, mean in zip(MEASURES, means, strict=True)
-        }
+        part = {f"{name}@{k}": _rounded(mean) for name, mean in zip(MEASURES, means, strict=True)}
         if targets == "all":
             figures |= part | {"n": len(values), "se": round(standard_error(values[:, 0]), 4)}
         else:

@@ -92,7 +92,7 @@ def _baskets(result: dict[str, Any]) -> str:
     ]
     low, high = found["ratio_interval"]
     asked = f"{found['asked']:,} of {found['baskets']:,} baskets, of {found['mean_items']:g} items on average"
-    ratio = f"{found['ratio_to_best_rival']:.2f} [{low:.2f}, {high:.2f}]"
+    ratio = f"{_number(found['ratio_to_best_rival'], 2)} [{_number(low, 2)}, {_number(high, 2)}]"
     against = f"recall of {result['served']} to {found['best_rival']}: {ratio}"
     return f"{_table(heads, rows)}\n({asked}; asked once, before any of their lines is learned; {against})"
 
