@@ -47,7 +47,7 @@ from models.records.foreign_values import (
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
 from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
-from models.records.rejections import REASONS, Rejection, unparsable
+from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
@@ -75,6 +75,7 @@ __all__ = [
     "ORDER_KINDS",
     "PURCHASE",
     "REASONS",
+    "REGISTRY_PREFIX",
     "ROUNDED_IDS",
     "ROUNDED_TIMES",
     "SEARCH",
@@ -95,6 +96,7 @@ __all__ = [
     "Replay",
     "SlateRecord",
     "Times",
+    "Unconverted",
     "Unusable",
     "content_vector",
     "decode",

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from models.records import Rejection
-from streaming.kafka import BACKFILL, PUBLIC, Cut, Record, is_backfill, is_public
+from streaming.kafka import BACKFILL, PUBLIC, Converted, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
@@ -56,7 +56,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
     """The dead letter of a record that was just refused."""
-    value = record.value
+    key, value = as_written(record.key), as_written(record.value)
     length, sha256 = (
         (value.length, value.sha256)
         if isinstance(value, Cut)
@@ -71,13 +71,18 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         partition=record.partition,
         offset=record.offset,
         timestamp=record.timestamp / 1000,
-        key=record.key,
+        key=key,
         value=value if value is None or len(value) <= WHOLE else value[:HEAD],
         length=length,
         sha256=sha256,
         backfill=is_backfill(record),
         public=is_public(record),
     )
+
+
+def as_written(value: bytes | None) -> bytes | None:
+    """A value or key as it is in the log, where it was read in place of another format."""
+    return value.original if isinstance(value, Converted) else value
 
 
 def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:

@@ -1,0 +1,17 @@
+"""Turns records in Avro, Protobuf and CloudEvents into records in JSON. Stage 0."""
+
+from streaming.formats.formats import Formats
+from streaming.formats.registry import Registered, RegistryAway, SchemaRegistry, SchemaWaits, UnusableSchema
+from streaming.formats.schemas import EXTRAS, FormatMissing, check_installed
+
+__all__ = [
+    "EXTRAS",
+    "FormatMissing",
+    "Formats",
+    "Registered",
+    "RegistryAway",
+    "SchemaRegistry",
+    "SchemaWaits",
+    "UnusableSchema",
+    "check_installed",
+]
