@@ -173,8 +173,9 @@ def _run_protoc(arguments: list[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise UnusableSchema(f"it does not compile within {PATIENCE:g} s") from None
     if done.returncode:
-        lines = done.stderr.replace(f"{folder}/", "").strip().splitlines() or [f"protoc ended with {done.returncode}"]
-        raise UnusableSchema(f"it does not compile: {lines[0]}")
+        lines = done.stderr.replace(f"{folder}/", "").splitlines()
+        named = [line for line in lines if ".proto:" in line] or lines[-1:] or [f"protoc ended with {done.returncode}"]
+        raise UnusableSchema(f"it does not compile: {named[0]}")
 
 
 def _plain(name: str) -> str:

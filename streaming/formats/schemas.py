@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from streaming.formats.decoded import Decoder
@@ -52,7 +52,6 @@ class _Lookup:
 
     answer: Future[Decoder | None]
     since: float
-    done_at: float = field(default=float("inf"))
 
 
 class Schemas:
