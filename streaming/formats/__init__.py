@@ -2,10 +2,9 @@
 
 from streaming.formats.formats import Formats
 from streaming.formats.registry import Registered, RegistryAway, SchemaRegistry, SchemaWaits, UnusableSchema
-from streaming.formats.schemas import EXTRAS, FormatMissing, check_installed
+from streaming.formats.schemas import FormatMissing, check_installed, decoder_of
 
 __all__ = [
-    "EXTRAS",
     "FormatMissing",
     "Formats",
     "Registered",
@@ -14,4 +13,5 @@ __all__ = [
     "SchemaWaits",
     "UnusableSchema",
     "check_installed",
+    "decoder_of",
 ]
