@@ -1,5 +1,6 @@
 """Bytes of a record of any topic in; an event, item facts, an order, a slate record or a rejection out. Stage 1."""
 
+from models.records import cloud_events
 from models.records.content import content_vector
 from models.records.control import (
     MAX_CONTROL_BYTES,
@@ -45,6 +46,7 @@ from models.records.foreign_values import (
     shows_decimal_comma,
 )
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
+from models.records.json_schemas import SCHEMA_ROLES, schema_of
 from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
@@ -78,6 +80,7 @@ __all__ = [
     "REGISTRY_PREFIX",
     "ROUNDED_IDS",
     "ROUNDED_TIMES",
+    "SCHEMA_ROLES",
     "SEARCH",
     "WEIGHTS",
     "WHOLE_IDS",
@@ -98,6 +101,7 @@ __all__ = [
     "Times",
     "Unconverted",
     "Unusable",
+    "cloud_events",
     "content_vector",
     "decode",
     "decode_control",
@@ -114,6 +118,7 @@ __all__ = [
     "number_of",
     "parsed",
     "query_of",
+    "schema_of",
     "shows_decimal_comma",
     "unparsable",
     "written",

@@ -18,7 +18,7 @@ from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
 from streaming.consumer.record_batches import read_batches_compiled
-from streaming.formats import Formats, SchemaWaits
+from streaming.formats import Formats
 from streaming.kafka import (
     BrokerAway,
     DataUnreadable,
@@ -273,10 +273,8 @@ class KafkaSource:
         """The records with values as JSON, up to the first whose schema cannot be had: its partition waits there."""
         if not self._formats.wanted(records[0].topic):
             return records
-        converted: list[Record] = []
-        try:
-            converted.extend(self._formats.converted(record) for record in records)
-        except SchemaWaits as why:
+        converted, why = self._formats.converted(records)
+        if why is not None:
             record = records[len(converted)]
             part = TopicPartition(record.topic, record.partition)
             self._consumer.seek(part, record.offset)

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records import REGISTRY_PREFIX, Rejection, Unconverted
+from models.records import REGISTRY_PREFIX, Rejection, Unconverted, cloud_events
 from streaming.formats.decoded import NotDecodable
+from streaming.formats.decoders import Decoders
 from streaming.formats.registry import SchemaWaits, UnusableSchema
-from streaming.formats.schemas import Schemas
 from streaming.kafka import Converted, Cut, Record
 from streaming.settings import Settings
 
@@ -32,7 +32,7 @@ KEY: Final = "@key"
 
 
 class Formats:
-    """Decodes records of the topics that the learner reads. One thread uses it.
+    """Reads records of the topics that the learner reads. One thread uses it.
 
     Args:
         settings: The registry, and the mappings of topics of another shape.
@@ -43,24 +43,80 @@ class Formats:
     def __init__(self, settings: Settings, topics: Sequence[str], wall: Callable[[], float] = time.time) -> None:
         registry = settings.schema_registry
         mapped = {each.topic: each for each in settings.mapping}
-        ours = {settings.topic("events"), settings.topic("items")}
-        self._wall, self._url = wall, registry.url
-        self._decoded = frozenset(topics) & (ours | mapped.keys()) if registry.url is not None else frozenset()
-        self._keyed = {settings.topic("items"), *(name for name, each in mapped.items() if KEY in each.fields.values())}
-        self._schemas = Schemas(registry) if self._decoded else None
+        self._events, self._items = settings.topic("events"), settings.topic("items")
+        self._wall, self._url, self._types = wall, registry.url, settings.events.rules().kinds
+        self._topics = frozenset(topics) & {self._events, self._items, *mapped}
+        self._enclosed = {name for name, each in mapped.items() if each.envelope == "cloudevents"}
+        self._keyed = {self._items, *(name for name, each in mapped.items() if KEY in each.fields.values())}
+        self._decoders = Decoders(registry) if registry.url is not None and self._topics else None
 
     def wanted(self, topic: str) -> bool:
-        """Whether records of this topic may have to be converted."""
-        return topic in self._decoded
+        """Whether records of this topic may be in another format than ours."""
+        return topic in self._topics
 
-    def converted(self, record: Record) -> Record:
-        """The record with its value, and where it is used its key, as JSON. Raises SchemaWaits."""
-        key, value = record.key, record.value
-        if value is not None and value[:1] == b"\0":
-            value = self.value(value, record.timestamp)
-        if key is not None and key[:1] == b"\0" and record.topic in self._keyed:
+    def converted(self, records: Sequence[Record]) -> tuple[list[Record], SchemaWaits | None]:
+        """The records of one topic with their values, and where they are used their keys, as JSON.
+
+        Returns:
+            All of them and None; or those before the first whose schema cannot be had now, and why.
+        """
+        keyed = records[0].topic in self._keyed
+        done: list[Record] = []
+        try:
+            for record in records:
+                # Nearly every record is JSON of ours without an envelope: it must cost next to nothing here.
+                value, headers = record.value, record.headers
+                if (
+                    (value is None or (value[:1] != b"\0" and cloud_events.MARK not in value))
+                    and not (headers and _enclosing(headers))
+                    and not (keyed and (record.key or b"")[:1] == b"\0")
+                ):
+                    done.append(record)
+                else:
+                    key, value = self.read(record.topic, record.key, value, headers, record.timestamp)
+                    done.append(_Read(record, key, value))
+        except SchemaWaits as why:
+            return done, why
+        return done, None
+
+    def read(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        timestamp_ms: float,
+    ) -> tuple[bytes | None, bytes | None]:
+        """The key and the value of a record, out of the formats and the envelope that others wrote them in.
+
+        Args:
+            topic: Where it is from.
+            key: Its key.
+            value: Its value.
+            headers: Its headers, which can be an envelope.
+            timestamp_ms: Its time, epoch milliseconds.
+
+        Raises:
+            SchemaWaits: Its schema cannot be had now.
+        """
+        if value:
+            plain = self.value(value, timestamp_ms) if value[:1] == b"\0" else value
+            if not isinstance(plain, Cut | Unconverted):
+                opened = self._out_of_envelope(topic, plain, headers)
+                plain = plain if opened is plain else Converted(opened, value)
+            value = plain
+        if key is not None and key[:1] == b"\0" and topic in self._keyed:
             key = self._key(key)
-        return record if key is record.key and value is record.value else _Read(record, key, value)
+        return key, value
+
+    def _out_of_envelope(self, topic: str, raw: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes:
+        """An event or facts of ours without the envelope; for a mapping, binary mode as structured mode."""
+        found = cloud_events.attributes(headers, "ce_") if headers else {}
+        if topic == self._events:
+            return cloud_events.event_of(raw, self._types, found)
+        if topic == self._items:
+            return cloud_events.facts_of(raw)
+        return cloud_events.enclosed(raw, found) if found and topic in self._enclosed else raw
 
     def value(self, raw: bytes, timestamp_ms: float = 0.0) -> bytes:
         """A value as JSON: `Converted`, as it is where it is no record of a schema, or `Unconverted`.
@@ -72,11 +128,15 @@ class Formats:
         Raises:
             SchemaWaits: Its schema cannot be had now.
         """
-        if self._schemas is None or len(raw) <= REGISTRY_PREFIX or isinstance(raw, Cut) or _holds_json(raw):
+        if isinstance(raw, Cut) or len(raw) <= REGISTRY_PREFIX:
+            return raw
+        if _holds_json(raw):
+            return Converted(raw[REGISTRY_PREFIX:], raw)
+        if self._decoders is None:
             return raw
         number = int.from_bytes(raw[1:REGISTRY_PREFIX], "big")
         try:
-            decode = self._schemas.decoder(number)
+            decode = self._decoders.decoder(number)
         except UnusableSchema as error:
             return _unusable(raw, "unusable_schema", f"schema {number} to be one that can be read", str(error))
         if decode is None:
@@ -106,8 +166,8 @@ class Formats:
 
     def close(self) -> None:
         """Ask the registry nothing more."""
-        if self._schemas is not None:
-            self._schemas.close()
+        if self._decoders is not None:
+            self._decoders.close()
 
 
 class _Read:
@@ -119,6 +179,11 @@ class _Read:
         self.topic, self.partition, self.offset = record.topic, record.partition, record.offset
         self.timestamp, self.headers = record.timestamp, record.headers
         self.key, self.value = key, value
+
+
+def _enclosing(headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Whether headers are those of a CloudEvent in binary mode."""
+    return any(name.startswith("ce_") for name, _ in headers)
 
 
 def _holds_json(raw: bytes) -> bool:

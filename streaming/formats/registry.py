@@ -24,7 +24,7 @@ LARGEST: Final = 1 << 20
 much memory."""
 
 REFERENCES: Final = 100
-"""Schemas that one schema may name, directly or not."""
+"""Decoders that one schema may name, directly or not."""
 
 NO_SCHEMA: Final = frozenset({40401, 40402, 40403})
 """Codes of an answer 404 that say that there is no such subject, version or schema. Any other 404 means a wrong

@@ -31,6 +31,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         length, sha256: Of the whole value.
         backfill: Whether the record was marked as history sent on purpose.
         public: Whether the record was sent with a public key.
+        envelope: Headers of a CloudEvent in binary mode: without them its value is not whole.
     """
 
     reason: str
@@ -47,6 +48,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     sha256: str
     backfill: bool = False
     public: bool = False
+    envelope: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -77,7 +79,12 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         sha256=sha256,
         backfill=is_backfill(record),
         public=is_public(record),
+        envelope=_envelope(record),
     )
+
+
+def _envelope(record: Record) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, raw or b"") for name, raw in record.headers if name.startswith("ce_"))
 
 
 def as_written(value: bytes | None) -> bytes | None:
@@ -108,7 +115,7 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
         headers.append((BACKFILL, b"1"))
     if letter.public:
         headers.append((PUBLIC, b"1"))
-    return letter.value or b"", headers
+    return letter.value or b"", [*headers, *letter.envelope]
 
 
 def decode(record: Record) -> DeadLetter | None:
@@ -130,6 +137,7 @@ def decode(record: Record) -> DeadLetter | None:
             sha256=headers["sha256"],
             backfill=is_backfill(record),
             public=is_public(record),
+            envelope=_envelope(record),
         )
     except (KeyError, ValueError):
         return None

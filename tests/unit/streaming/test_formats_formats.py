@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from models.records import Event, EventRules, Rejection, Unconverted, decode, decode_item
-from streaming.formats import Formats, RegistryAway, SchemaRegistry, SchemaWaits, UnusableSchema, registry, schemas
-from streaming.formats.schemas import FormatMissing, Schemas, check_installed
+from models.records import Event, EventRules, ItemFacts, Rejection, Unconverted, decode, decode_item
+from streaming.formats import Formats, RegistryAway, SchemaRegistry, SchemaWaits, UnusableSchema, decoders, registry
+from streaming.formats.decoders import Decoders, FormatMissing, check_installed
 from streaming.kafka import Converted
 from streaming.settings import BadSettings, SchemaRegistrySettings, Settings, load_settings
 from tests.conftest import eventually
@@ -21,7 +21,7 @@ from tests.support.processes.schema_registry import Registry
 from tests.unit.streaming.test_formats_avro import LINE, written
 
 NOW = 1_772_359_200.0
-EVENT = {
+EVENT: dict[str, Any] = {
     "type": "record",
     "name": "Event",
     "fields": [{"name": name, "type": "string"} for name in ("event_type", "user_id", "item_id")]
@@ -66,6 +66,15 @@ def formats(found: Registry) -> Iterator[Formats]:
     made.close()
 
 
+def converted(formats: Formats, record: Sent) -> Any:
+    """The record as it is read. Raises what it waits for."""
+    done, why = formats.converted([record])
+    if why is not None:
+        assert done == []
+        raise why
+    return done[0]
+
+
 def rejection(value: bytes | None) -> str:
     answer = decode(value, EventRules())
     assert isinstance(answer, Rejection)
@@ -74,29 +83,28 @@ def rejection(value: bytes | None) -> str:
 
 def test_an_event_in_avro_is_read_as_ours_and_its_bytes_are_kept(found: Registry, formats: Formats) -> None:
     raw = framed(found.register("events-value", json.dumps(EVENT)), written(EVENT, CLICK))
-    record = formats.converted(Sent(raw))
+    record = converted(formats, Sent(raw))
     event = decode(record.value, EventRules())
     assert isinstance(event, Event)
     assert (event.user_id, event.item_id, event.timestamp) == ("ann", "tea", NOW)
     assert isinstance(record.value, Converted)
     assert record.value.original == raw
     assert (record.topic, record.partition, record.offset, record.timestamp) == ("events", 0, 7, Sent(b"").timestamp)
-    assert formats.converted(Sent(raw)).value == record.value
+    assert converted(formats, Sent(raw)).value == record.value
     assert found.asked == ["/schemas/ids/1"]
 
 
 def test_records_of_json_and_of_topics_of_no_concern_are_left_as_they_are(found: Registry, formats: Formats) -> None:
     plain = Sent(json.dumps(CLICK).encode())
-    prefixed = Sent(framed(9, json.dumps(CLICK).encode()))
-    assert formats.converted(plain) is plain
-    assert formats.converted(prefixed) is prefixed
+    assert converted(formats, plain) is plain
+    assert converted(formats, Sent(framed(9, plain.value or b""))).value == plain.value
     assert not formats.wanted("control")
     assert found.asked == []
 
 
 def test_json_schema_is_a_type_of_its_own(found: Registry, formats: Formats) -> None:
     number = found.register("events-value", '{"type": "object"}', "JSON")
-    record = formats.converted(Sent(framed(number, b" " + json.dumps(CLICK).encode())))
+    record = converted(formats, Sent(framed(number, b" " + json.dumps(CLICK).encode())))
     assert isinstance(decode(record.value, EventRules()), Event)
 
 
@@ -111,12 +119,12 @@ def test_a_key_is_the_text_that_it_stands_for(found: Registry, formats: Formats)
         (b"tea", b"tea"),
         (None, None),
     ]:
-        assert formats.converted(Sent(None, raw, "items")).key == key
+        assert converted(formats, Sent(None, raw, "items")).key == key
     odd = framed(line, written(LINE, {"sku": "tea", "count": 1}))
-    assert formats.converted(Sent(None, odd, "items")).key == odd
+    assert converted(formats, Sent(None, odd, "items")).key == odd
     assert isinstance(decode_item(odd, b"{}"), Rejection)
     # Keys of other topics are not used, so nobody is asked for them.
-    assert formats.converted(Sent(None, framed(99, b""), "events")).key == framed(99, b"")
+    assert converted(formats, Sent(None, framed(99, b""), "events")).key == framed(99, b"")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_what_cannot_be_decoded_says_why_and_keeps_its_bytes(
 ) -> None:
     for text, kind in [('"string"', "AVRO"), ("7", "AVRO"), ("x", "THRIFT")]:
         found.register("s", text, kind)
-    value = formats.converted(Sent(raw)).value
+    value = converted(formats, Sent(raw)).value
     assert value == raw
     assert rejection(value).startswith(says)
 
@@ -150,29 +158,29 @@ def test_json_of_an_unknown_schema_is_read_all_the_same() -> None:
 def test_a_record_that_becomes_too_long_is_refused(found: Registry, formats: Formats) -> None:
     number = found.register("s", '"bytes"')
     raw = framed(number, written("bytes", b"x" * 900_000))
-    assert rejection(formats.converted(Sent(raw)).value).startswith("oversize at $: expected at most")
+    assert rejection(converted(formats, Sent(raw)).value).startswith("oversize at $: expected at most")
 
 
 def test_without_a_registry_such_a_record_says_which_setting_reads_it() -> None:
     formats = Formats(settings_of(None), ["events"])
-    assert not formats.wanted("events")
-    assert "schema 7, Avro or Protobuf: schema_registry.url is not set" in rejection(framed(7, b"\x06ann"))
+    value = converted(formats, Sent(framed(7, b"\x06ann"))).value
+    assert "schema 7, Avro or Protobuf: schema_registry.url is not set" in rejection(value)
     formats.close()
 
 
 def test_a_registry_that_is_away_is_waited_for_and_asked_again(
     found: Registry, formats: Formats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schemas, "AGAIN", 0.0)
+    monkeypatch.setattr(decoders, "AGAIN", 0.0)
     raw = framed(found.register("s", '"string"'), b"\x06ann")
     found.close()
     with pytest.raises(RegistryAway, match="does not answer"):
-        formats.converted(Sent(raw))
+        converted(formats, Sent(raw))
     found.open()
 
     def answered() -> bytes | None:
         try:
-            return formats.converted(Sent(raw)).value
+            return converted(formats, Sent(raw)).value
         except SchemaWaits:
             return None
 
@@ -185,16 +193,16 @@ def test_a_new_record_waits_for_a_schema_that_is_not_there_yet(
     raw = framed(1, b"\x06ann")
     new = Sent(raw, timestamp=int(NOW * 1000) - 1_000)
     with pytest.raises(SchemaWaits, match="has no schema 1 yet"):
-        formats.converted(new)
+        converted(formats, new)
     for other in (Sent(raw), Sent(raw, timestamp=int(NOW * 1000) + 5_000)):
-        assert isinstance(formats.converted(other).value, Unconverted)
+        assert isinstance(converted(formats, other).value, Unconverted)
     assert found.asked == ["/schemas/ids/1"]
-    monkeypatch.setattr(schemas, "AGAIN", 0.0)
+    monkeypatch.setattr(decoders, "AGAIN", 0.0)
     found.register("s", '"string"')
 
     def answered() -> bytes | None:
         try:
-            return formats.converted(new).value
+            return converted(formats, new).value
         except SchemaWaits:
             return None
 
@@ -211,7 +219,7 @@ def test_a_registry_that_hangs_is_waited_for_once(found: Registry, monkeypatch: 
 
     monkeypatch.setattr(SchemaRegistry, "schema", hang)
     found.register("s", '"string"')
-    looked_up = Schemas(SchemaRegistrySettings(url=found.url, timeout=0.05))
+    looked_up = Decoders(SchemaRegistrySettings(url=found.url, timeout=0.05))
     for _ in range(3):
         with pytest.raises(SchemaWaits, match="is being looked up"):
             looked_up.decoder(1)
@@ -229,10 +237,10 @@ def test_a_registry_that_hangs_is_waited_for_once(found: Registry, monkeypatch: 
 
 
 def test_so_many_schemas_are_kept_and_no_more(found: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schemas, "MOST", 2)
+    monkeypatch.setattr(decoders, "MOST", 2)
     for text in ("string", "bytes", "long"):
         found.register("s", json.dumps(text))
-    looked_up = Schemas(SchemaRegistrySettings(url=found.url))
+    looked_up = Decoders(SchemaRegistrySettings(url=found.url))
     for number in (1, 2, 3, 3, 1):
         assert looked_up.decoder(number) is not None
     assert found.asked == [f"/schemas/ids/{number}" for number in (1, 2, 3, 1)]
@@ -316,16 +324,16 @@ def test_settings_that_cannot_work_are_refused(names: dict[str, str], says: str)
 def test_a_missing_package_is_named_and_the_record_waits(
     found: Registry, formats: Formats, monkeypatch: pytest.MonkeyPatch, kind: str, text: str, extra: str
 ) -> None:
-    monkeypatch.setattr(schemas, "EXTRAS", {kind: (extra, "no_such_module")})
+    monkeypatch.setattr(decoders, "EXTRAS", {kind: (extra, "no_such_module")})
     raw = framed(found.register("s", text, kind), b"\0")
     with pytest.raises(FormatMissing, match=rf"pip install 'sluicegate\[{extra}\]'"):
-        formats.converted(Sent(raw))
+        converted(formats, Sent(raw))
 
 
 def test_with_a_registry_and_nothing_installed_no_start_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     there = SchemaRegistrySettings(url="http://registry")
     check_installed(there)
-    monkeypatch.setattr(schemas, "EXTRAS", {"AVRO": ("avro", "no_such_module")})
+    monkeypatch.setattr(decoders, "EXTRAS", {"AVRO": ("avro", "no_such_module")})
     check_installed(SchemaRegistrySettings())
     with pytest.raises(FormatMissing, match=r"pip install 'sluicegate\[avro,protobuf\]'"):
         check_installed(there)
@@ -337,3 +345,51 @@ def test_what_needs_no_registry_loads_no_decoder() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+CE = (("ce_specversion", b"1.0"), ("ce_id", b"e-7"), ("ce_source", b"/shop"), ("ce_type", b"com.shop.view"))
+CE_TIME = (*CE, ("ce_time", b"2026-03-01T10:00:00Z"))
+STRUCTURED = {"specversion": "1.0", "id": "e-7", "source": "/shop", "type": "click", "time": "2026-03-01T10:00:00Z"}
+
+
+def test_cloud_events_of_both_modes_are_events_of_ours_and_keep_their_bytes() -> None:
+    formats = Formats(settings_of(None), ["events", "items"])
+    data = {"user_id": "ann", "item_id": "tea"}
+    for record in (
+        Sent(json.dumps(data).encode(), headers=CE_TIME),
+        Sent(json.dumps({**STRUCTURED, "data": data}).encode()),
+        Sent(framed(9, json.dumps({**STRUCTURED, "data": data}).encode())),
+    ):
+        read = converted(formats, record)
+        assert decode(read.value, EventRules()) == Event(0, "ann", "tea", NOW, "e-7")
+        assert read.value.original == record.value
+        assert read.headers == record.headers
+    facts = converted(formats, Sent(json.dumps({**STRUCTURED, "data": {"price": 3}}).encode(), b"tea", "items"))
+    assert decode_item(facts.key, facts.value) == ItemFacts(price=3.0)
+    for untouched in (Sent(None, headers=CE), Sent(b"{}", headers=(("ce_id", b"7"),)), Sent(b"")):
+        assert converted(formats, untouched).value == untouched.value
+    formats.close()
+
+
+def test_an_event_in_avro_can_have_an_envelope_in_its_headers(found: Registry, formats: Formats) -> None:
+    schema = {**EVENT, "fields": EVENT["fields"][1:3]}
+    raw = framed(found.register("events-value", json.dumps(schema)), written(schema, CLICK))
+    read = converted(formats, Sent(raw, headers=CE_TIME))
+    assert decode(read.value, EventRules()) == Event(0, "ann", "tea", NOW, "e-7")
+    assert read.value.original == raw
+
+
+@pytest.mark.parametrize("envelope", ["none", "cloudevents"])
+def test_a_mapping_begins_at_the_envelope_where_it_says_so(envelope: str) -> None:
+    mapping = {
+        "topic": "theirs",
+        "envelope": envelope,
+        "fields": {"event_type": "type", "user_id": "data.who", "item_id": "data.what", "timestamp": "time"},
+        "types": {"com.shop.view": "click"},
+    }
+    settings = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([mapping])})
+    formats = Formats(settings, ["theirs"])
+    read = converted(formats, Sent(b'{"who": 7, "what": "tea"}', topic="theirs", headers=CE_TIME))
+    answer = settings.mappings()["theirs"].event(read.value, None, NOW * 1000)
+    assert isinstance(answer, Event) == (envelope == "cloudevents")
+    formats.close()

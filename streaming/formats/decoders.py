@@ -19,7 +19,7 @@ from streaming.formats.registry import Registered, SchemaRegistry, SchemaWaits, 
 from streaming.settings import SchemaRegistrySettings
 
 MOST: Final = 1_000
-"""Schemas that are kept. The one looked up first goes first, and is looked up again when a record needs it."""
+"""Decoders that are kept. The one looked up first goes first, and is looked up again when a record needs it."""
 
 AGAIN: Final = 3.0
 """Seconds after which a schema that could not be had is looked up again."""
@@ -54,7 +54,7 @@ class _Lookup:
     since: float
 
 
-class Schemas:
+class Decoders:
     """Decoders by the number of their schema.
 
     The registry is asked on a thread of its own. Only the first who needs a schema waits for it: while it hangs,
@@ -124,4 +124,4 @@ def decoder_of(schema: Registered) -> Decoder:
     raise UnusableSchema(f"its type is {schema.kind[:40]}; AVRO, PROTOBUF and JSON are read")
 
 
-__all__ = ["EXTRAS", "FormatMissing", "Schemas", "check_installed", "decoder_of", "installed"]
+__all__ = ["EXTRAS", "Decoders", "FormatMissing", "check_installed", "decoder_of", "installed"]
