@@ -49,7 +49,7 @@ def avro_decoder(schema: Registered) -> Decoder:
         stream = io.BytesIO(raw)
         try:
             value: object = schemaless_reader(stream, parsed, None)
-        except (EOFError, ValueError, IndexError, OverflowError, KeyError, TypeError) as error:
+        except Exception as error:  # nor does it say which errors bytes that do not fit can raise
             raise NotDecodable(f"bytes that do not fit it ({error or type(error).__name__})") from error
         if left := len(raw) - stream.tell():
             raise NotDecodable(f"{left} bytes more than it has fields for")

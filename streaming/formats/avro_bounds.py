@@ -40,59 +40,66 @@ def check(schema: Any, named: Mapping[str, Any]) -> None:
     streaming.formats.registry.UnusableSchema: a list or map of it can hold more than 128 bytes of JSON in a byte
     >>> check({"type": "array", "items": ["null", "string"]}, {})
     """
-    if _Bounds(named).excess(schema, ()) > FIXED:
+    excess, _ = _Bounds(named).of(schema, ())
+    if excess > FIXED:
         raise UnusableSchema(f"a record of it has more than {FIXED} bytes as JSON in any case")
 
 
 class _Bounds:
+    """Of each type: the most bytes of JSON beyond RATE times the bytes of a record, and the types within one another."""
+
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
-        self._known: dict[str, int] = {}
+        self._known: dict[str, tuple[int, int]] = {}
 
-    def excess(self, schema: Any, inside: tuple[str, ...]) -> int:
-        """Most bytes of JSON beyond RATE times the bytes of the record, over all values of this type."""
-        if len(inside) > DEPTH:
-            raise UnusableSchema(f"it has more than {DEPTH} types within one another")
+    def of(self, schema: Any, above: tuple[str, ...]) -> tuple[int, int]:
+        """The bounds of a type within the named types `above`."""
         if isinstance(schema, list):
-            return max((self.excess(branch, (*inside, "")) for branch in schema), default=0) - RATE
+            branches = [self.of(each, above) for each in schema]
+            return max((excess for excess, _ in branches), default=0) - RATE, _deeper(branches)
         if isinstance(schema, str):
-            return self._primitive(schema) if schema not in self._named else self._by_name(schema, inside)
+            return self._of_name(schema, above) if schema in self._named else (_primitive(schema), 1)
         kind = schema["type"]
         if not isinstance(kind, str):
-            return self.excess(kind, (*inside, ""))
-        if kind in {"record", "error"}:
-            return self._by_name(schema["name"], inside, schema)
+            return self.of(kind, above)
+        if kind in {"record", "error", "enum", "fixed"}:
+            return self._of_name(schema["name"], above, schema)
         if kind in {"array", "map"}:
-            item = self.excess(schema["items" if kind == "array" else "values"], (*inside, ""))
-            if item - (RATE if kind == "map" else 0) > 0:
+            excess, height = self.of(schema["items" if kind == "array" else "values"], above)
+            if excess - (RATE if kind == "map" else 0) > 0:
                 raise UnusableSchema(f"a list or map of it can hold more than {RATE} bytes of JSON in a byte")
-            return 2 - RATE
-        if kind == "fixed":
-            return 2 + (2 - RATE) * int(schema["size"])
-        if kind == "enum":
-            return 2 + max(map(len, schema["symbols"]), default=0) - RATE
-        return self.excess(kind, inside)
+            return 2 - RATE, _deeper([(excess, height)])
+        return self.of(kind, above)
 
-    def _by_name(self, name: str, inside: tuple[str, ...], schema: Any = None) -> int:
-        if name in inside:
+    def _of_name(self, name: str, above: tuple[str, ...], schema: Any = None) -> tuple[int, int]:
+        if name in above:
             raise UnusableSchema(f"{name} contains itself, so that its records can be nested without a bound")
         if name not in self._known:
-            found = self._named[name] if schema is None else schema
-            if found["type"] in {"record", "error"}:
-                fields = (
-                    len(each["name"]) + 4 + self.excess(each["type"], (*inside, name)) for each in found["fields"]
-                )
-                self._known[name] = 2 + sum(fields)
-            else:
-                self._known[name] = self.excess(found, inside)
+            self._known[name] = self._of_named(self._named[name] if schema is None else schema, (*above, name))
         return self._known[name]
 
-    @staticmethod
-    def _primitive(name: str) -> int:
-        if name == "null":
-            return 4
-        if name == "boolean":
-            return 5 - RATE
-        if name in _NUMBERS:
-            return _NUMBER_TEXT - RATE * _NUMBERS[name]
-        return 2 - RATE  # text and bytes: their length takes a byte, and each of their bytes becomes six at most
+    def _of_named(self, schema: Any, above: tuple[str, ...]) -> tuple[int, int]:
+        if schema["type"] == "fixed":
+            return 2 + (2 - RATE) * int(schema["size"]), 1
+        if schema["type"] == "enum":
+            return 2 + max(map(len, schema["symbols"]), default=0) - RATE, 1
+        fields = [self.of(each["type"], above) for each in schema["fields"]]
+        names = sum(len(each["name"]) + 4 for each in schema["fields"])
+        return 2 + names + sum(excess for excess, _ in fields), _deeper(fields)
+
+
+def _deeper(within: list[tuple[int, int]]) -> int:
+    height = 1 + max((height for _, height in within), default=0)
+    if height > DEPTH:
+        raise UnusableSchema(f"it has more than {DEPTH} types within one another")
+    return height
+
+
+def _primitive(name: str) -> int:
+    if name == "null":
+        return 4
+    if name == "boolean":
+        return 5 - RATE
+    if name in _NUMBERS:
+        return _NUMBER_TEXT - RATE * _NUMBERS[name]
+    return 2 - RATE  # text and bytes: their length takes a byte, and each of their bytes becomes six at most

@@ -24,6 +24,9 @@ MOST: Final = 1_000
 AGAIN: Final = 3.0
 """Seconds after which a schema that could not be had is looked up again."""
 
+BRIEF: Final = 0.25
+"""Seconds to wait for the answer then: other partitions wait as long."""
+
 EXTRAS: Final = {"AVRO": ("avro", "fastavro"), "PROTOBUF": ("protobuf", "grpc_tools")}
 """Extra of `sluicegate` and its module, by the kind of schema."""
 
@@ -48,10 +51,25 @@ def check_installed(settings: SchemaRegistrySettings) -> None:
 
 @dataclass(slots=True)
 class _Lookup:
-    """One schema: its decoder, None when the registry has no such schema, or the error."""
+    """What is known of one schema. A future ends with its decoder, with None when there is none, or with the error.
+
+    Attributes:
+        answer: The newest question to the registry.
+        since: When it was asked, monotonic seconds.
+        before: The question before it, while the newest is under way.
+    """
 
     answer: Future[Decoder | None]
     since: float
+    before: Future[Decoder | None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the answer is there and may be another one later."""
+        if not self.answer.done():
+            return False
+        error = self.answer.exception()
+        return isinstance(error, SchemaWaits) or (error is None and self.answer.result() is None)
 
 
 class Decoders:
@@ -77,30 +95,31 @@ class Decoders:
             SchemaWaits: The schema cannot be had now.
             UnusableSchema: Nothing here can read records of it.
         """
-        lookup = self._known.get(number)
-        if lookup is None or self._stale(lookup):
-            lookup = self._look_up(number, first=lookup is None)
-        if not lookup.answer.done():
-            raise SchemaWaits(f"schema {number} is being looked up")
-        return lookup.answer.result()
-
-    def _stale(self, lookup: _Lookup) -> bool:
-        if not lookup.answer.done() or self._clock() < lookup.since + AGAIN:
-            return False
-        error = lookup.answer.exception()
-        return isinstance(error, SchemaWaits) or (error is None and lookup.answer.result() is None)
-
-    def _look_up(self, number: int, *, first: bool) -> _Lookup:
-        while len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]
-        lookup = self._known[number] = _Lookup(self._pool.submit(self._decoder, number), self._clock())
+        lookup, patience = self._known.get(number), 0.0
+        if lookup is None:
+            while len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]
+            lookup = self._known[number] = _Lookup(self._ask(number), self._clock())
+            patience = self._patience
+        elif lookup.open and self._clock() >= lookup.since + AGAIN:
+            lookup.before, lookup.answer, lookup.since = lookup.answer, self._ask(number), self._clock()
+            patience = BRIEF
         with contextlib.suppress(NotYet):
-            lookup.answer.exception(self._patience if first else 0.0)
-        return lookup
+            lookup.answer.exception(patience)
+        known = lookup.answer if lookup.answer.done() else lookup.before
+        if known is None:
+            raise SchemaWaits(f"the schema registry has not answered yet for schema {number}")
+        return known.result()
+
+    def _ask(self, number: int) -> Future[Decoder | None]:
+        return self._pool.submit(self._decoder, number)
 
     def _decoder(self, number: int) -> Decoder | None:
         schema = self._registry.schema(number)
-        return None if schema is None else decoder_of(schema)
+        try:
+            return None if schema is None else decoder_of(schema)
+        except OSError as error:  # nowhere to write, or no more processes
+            raise SchemaWaits(f"schema {number} cannot be compiled here ({error})") from error
 
     def close(self) -> None:
         """Ask nothing more; a question under way ends by its own timeout."""

@@ -145,9 +145,9 @@ class Formats:
             return _unusable(raw, "unknown_schema", f"schema {number} in {self._url}", "no such schema")
         try:
             found = decode(raw[REGISTRY_PREFIX:])
-        except NotDecodable as error:
+            json = found if isinstance(found, bytes) else msgspec.json.encode(found)
+        except (NotDecodable, UnicodeEncodeError, RecursionError) as error:
             return _unusable(raw, "undecodable", f"a record of schema {number}", str(error))
-        json = found if isinstance(found, bytes) else msgspec.json.encode(found)
         if len(json) > LARGEST:
             return _unusable(raw, "oversize", f"at most {LARGEST} bytes as JSON", f"{len(json)} bytes")
         return Converted(json, raw)

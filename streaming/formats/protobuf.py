@@ -73,9 +73,9 @@ def protobuf_decoder(schema: Registered) -> Decoder:
         message = classes[indexes]()
         try:
             message.ParseFromString(raw[start:])
+            return Reader().value(message)
         except DecodeError as error:
             raise NotDecodable(f"bytes that are no {message.DESCRIPTOR.full_name} ({error})") from error
-        return Reader().value(message)
 
     return decode
 

@@ -135,13 +135,13 @@ class SchemaRegistry:
             with error:
                 self._check_absent(error.code, error.read(LARGEST))
                 return None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise RegistryAway(f"the schema registry at {self._url} does not answer ({error})") from error
         if len(raw) > 2 * LARGEST:
             raise UnusableSchema(f"it is longer than {LARGEST} bytes")
         try:
             return msgspec.json.decode(raw, type=_Answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.MsgspecError, UnicodeError) as error:
             raise self._odd("its answer holds no schema") from error
 
     def _check_absent(self, status: int, raw: bytes) -> None:
@@ -155,7 +155,7 @@ class SchemaRegistry:
             raise RegistryAway(f"the schema registry at {self._url} answers with HTTP {status}")
         try:
             code = msgspec.json.decode(raw, type=_Refusal).error_code
-        except msgspec.DecodeError:
+        except (msgspec.MsgspecError, UnicodeError):
             code = 0
         if code not in NO_SCHEMA:
             raise self._odd("HTTP 404")

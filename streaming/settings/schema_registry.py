@@ -32,7 +32,9 @@ class SchemaRegistrySettings(PasswordSection):
         parts = urlsplit(url)
         if "@" in parts.netloc:
             raise ValueError("a login belongs into username and password_file, not into the address")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        port = parts.netloc.rpartition("]")[2].partition(":")[2]
+        named = parts.hostname and parts.netloc.isascii() and (not port or port.isdigit())
+        if parts.scheme not in {"http", "https"} or not named or parts.query or parts.fragment:
             raise ValueError("an address such as http://registry:8081")
         return url.rstrip("/")
 

@@ -183,6 +183,16 @@ def test_a_record_that_doubles_with_each_level_is_refused() -> None:
         avro_decoder(Registered("AVRO", json.dumps(named[-1]), texts))
 
 
+def test_a_chain_of_names_is_as_deep_as_what_it_names() -> None:
+    named = [
+        {"type": "record", "name": f"L{level}", "fields": [{"name": "n", "type": f"L{level - 1}" if level else "int"}]}
+        for level in range(100)
+    ]
+    texts = tuple((each["name"], json.dumps(each)) for each in named[:-1])
+    with pytest.raises(UnusableSchema, match="more than 64 types within one another"):
+        avro_decoder(Registered("AVRO", json.dumps(named[-1]), texts))
+
+
 @pytest.mark.parametrize("nested", [70, 5_000, 200_000])
 def test_a_deep_schema_is_refused(nested: int) -> None:
     text = '{"type": "array", "items": ' * nested + '"string"' + "}" * nested

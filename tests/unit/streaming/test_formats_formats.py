@@ -161,6 +161,17 @@ def test_a_record_that_becomes_too_long_is_refused(found: Registry, formats: For
     assert rejection(converted(formats, Sent(raw)).value).startswith("oversize at $: expected at most")
 
 
+def test_a_schema_that_cannot_be_compiled_now_is_waited_for(
+    found: Registry, formats: Formats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError("No usable temporary directory")
+
+    monkeypatch.setattr(decoders, "decoder_of", no_room)
+    with pytest.raises(SchemaWaits, match="cannot be compiled here"):
+        converted(formats, Sent(framed(found.register("s", "message A {}", "PROTOBUF"), b"\0")))
+
+
 def test_without_a_registry_such_a_record_says_which_setting_reads_it() -> None:
     formats = Formats(settings_of(None), ["events"])
     value = converted(formats, Sent(framed(7, b"\x06ann"))).value
@@ -174,6 +185,8 @@ def test_a_registry_that_is_away_is_waited_for_and_asked_again(
     monkeypatch.setattr(decoders, "AGAIN", 0.0)
     raw = framed(found.register("s", '"string"'), b"\x06ann")
     found.close()
+    with pytest.raises(RegistryAway, match="does not answer"):
+        converted(formats, Sent(raw))
     with pytest.raises(RegistryAway, match="does not answer"):
         converted(formats, Sent(raw))
     found.open()
@@ -221,7 +234,7 @@ def test_a_registry_that_hangs_is_waited_for_once(found: Registry, monkeypatch: 
     found.register("s", '"string"')
     looked_up = Decoders(SchemaRegistrySettings(url=found.url, timeout=0.05))
     for _ in range(3):
-        with pytest.raises(SchemaWaits, match="is being looked up"):
+        with pytest.raises(SchemaWaits, match="has not answered yet for schema 1"):
             looked_up.decoder(1)
     clear.set()
 
@@ -307,6 +320,7 @@ def test_an_address_that_is_no_registry_is_told_from_a_schema_that_is_not_there(
     ("names", "says"),
     [
         ({"url": "registry:8081"}, "an address such as http://registry:8081"),
+        ({"url": "http://registry:port"}, "an address such as http://registry:8081"),
         ({"url": "http://a:b@registry"}, "a login belongs into username and password_file"),
         ({"url": "http://registry", "username": "a"}, "one of them is missing"),
         ({"url": "http://registry", "password": "a"}, "one of them is missing"),

@@ -168,6 +168,12 @@ def test_bytes_that_do_not_fit_are_named(raw: bytes, says: str) -> None:
         DECODE(raw)
 
 
+def test_text_that_is_not_utf_8_stays_bytes_where_the_schema_lets_it_through() -> None:
+    old = protobuf_decoder(Registered("PROTOBUF", 'syntax = "proto2"; message A { optional string a = 1; }'))
+    assert old(b"\0\x0a\x01x") == {"a": "x"}
+    assert old(b"\0\x0a\x02\xff\xfe") == {"a": b"\xff\xfe"}
+
+
 def test_messages_within_one_another_end() -> None:
     raw = b""
     for _ in range(3_000):
