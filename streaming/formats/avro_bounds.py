@@ -46,7 +46,7 @@ def check(schema: Any, named: Mapping[str, Any]) -> None:
 
 
 class _Bounds:
-    """Of each type: the most bytes of JSON beyond RATE times the bytes of a record, and the types within one another."""
+    """Of each type: most bytes of JSON beyond RATE times the bytes of a record, and how many types it is deep."""
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
