@@ -122,10 +122,10 @@ def unwrapped(raw: bytes) -> bytes | Rejection:
     >>> unwrapped(b'\0\0\0\0\7\2a').found
     'a record of schema 7, Avro or Protobuf: schema_registry.url is not set'
     """
-    if raw[REGISTRY_PREFIX : REGISTRY_PREFIX + 1] == b"{":
-        return raw[REGISTRY_PREFIX:]
     if isinstance(raw, Unconverted):
         return raw.rejection
+    if raw[REGISTRY_PREFIX : REGISTRY_PREFIX + 1] == b"{":
+        return raw[REGISTRY_PREFIX:]
     if len(raw) <= REGISTRY_PREFIX:
         return Rejection("not_json", "$", "a JSON object", "a zero byte")
     schema = int.from_bytes(raw[1:REGISTRY_PREFIX], "big")

@@ -8,8 +8,8 @@ from typing import Final
 from service.doctor.findings import Finding
 from streaming.formats import (
     FormatMissing,
-    RegistryAway,
     SchemaRegistry,
+    SchemaWaits,
     UnusableSchema,
     check_installed,
     decoder_of,
@@ -38,13 +38,13 @@ def examine_registry(settings: Settings) -> Iterator[Finding]:
             if schema is not None:
                 decoder_of(schema)
                 kinds[topic] = schema.kind
-        except RegistryAway as error:
-            yield Finding(CHECK, "failure", str(error), "records of Avro and Protobuf wait until it answers")
-            return
         except FormatMissing as missing:
-            yield Finding(
-                "schemas.packages", "failure", f"subject {subject!r}: {missing}", "its partitions wait for it"
-            )
+            text = f"nothing here decodes the records of subject {subject!r}: its partitions wait"
+            yield Finding("schemas.packages", "failure", text, str(missing))
+        except SchemaWaits as error:
+            mend = "fix what it names; until then records of Avro and Protobuf wait"
+            yield Finding(CHECK, "failure", str(error), mend)
+            return
         except UnusableSchema as error:
             text = f"subject {subject!r}: its newest schema cannot be used: {error}"
             yield Finding("schemas.usable", "failure", text, "its records go to the dead letter; register another one")

@@ -116,10 +116,7 @@ class Decoders:
 
     def _decoder(self, number: int) -> Decoder | None:
         schema = self._registry.schema(number)
-        try:
-            return None if schema is None else decoder_of(schema)
-        except OSError as error:  # nowhere to write, or no more processes
-            raise SchemaWaits(f"schema {number} cannot be compiled here ({error})") from error
+        return None if schema is None else decoder_of(schema)
 
     def close(self) -> None:
         """Ask nothing more; a question under way ends by its own timeout."""
@@ -127,7 +124,7 @@ class Decoders:
 
 
 def decoder_of(schema: Registered) -> Decoder:
-    """What decodes the records of a schema. Raises FormatMissing and UnusableSchema."""
+    """What decodes the records of a schema. Raises SchemaWaits and UnusableSchema."""
     if not installed(schema.kind):
         raise FormatMissing(schema.kind.capitalize(), EXTRAS[schema.kind][0])
     if schema.kind == "AVRO":
@@ -137,7 +134,10 @@ def decoder_of(schema: Registered) -> Decoder:
     if schema.kind == "PROTOBUF":
         from streaming.formats.protobuf import protobuf_decoder
 
-        return protobuf_decoder(schema)
+        try:
+            return protobuf_decoder(schema)
+        except OSError as error:  # nowhere to write, or no more processes
+            raise SchemaWaits(f"a Protobuf schema cannot be compiled here ({error})") from error
     if schema.kind == "JSON":
         return bytes
     raise UnusableSchema(f"its type is {schema.kind[:40]}; AVRO, PROTOBUF and JSON are read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -15,6 +16,10 @@ WHOLE: Final = 256 << 10
 
 HEAD: Final = 64 << 10
 """Bytes that are kept of a longer value, 64 KiB."""
+
+ENVELOPE: Final = 32
+ENVELOPE_BYTES: Final = 1 << 10
+"""Headers of an envelope that are kept, and bytes of each: CloudEvents has nine attributes, of some tens of bytes."""
 
 _PREFIX: Final = "sluicegate-"
 
@@ -84,7 +89,8 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
 
 
 def _envelope(record: Record) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, raw or b"") for name, raw in record.headers if name.startswith("ce_"))
+    found = ((name, raw or b"") for name, raw in record.headers if name.startswith("ce_"))
+    return tuple(islice(((name, raw) for name, raw in found if len(name) + len(raw) <= ENVELOPE_BYTES), ENVELOPE))
 
 
 def as_written(value: bytes | None) -> bytes | None:

@@ -151,7 +151,7 @@ def test_the_doctor_asks_the_registry(at: Settings, registry: Registry, monkeypa
             decoders, "EXTRAS", {"AVRO": ("avro", "no_such_module"), "PROTOBUF": ("protobuf", "grpc_tools")}
         )
         missing, _ = [each for each in examine_registry(at) if each.check == "schemas.packages"]
-        assert "pip install 'sluicegate[avro]'" in missing.text
+        assert "pip install 'sluicegate[avro]'" in missing.mend
     registry.close()
     (away,) = examine_registry(at)
     assert (away.check, away.state) == ("schemas.reachable", "failure")

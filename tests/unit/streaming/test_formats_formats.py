@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from models.records import Event, EventRules, ItemFacts, Rejection, Unconverted, decode, decode_item
-from streaming.formats import Formats, RegistryAway, SchemaRegistry, SchemaWaits, UnusableSchema, decoders, registry
+from streaming.formats import (
+    Formats,
+    RegistryAway,
+    SchemaRegistry,
+    SchemaWaits,
+    UnusableSchema,
+    decoders,
+    protobuf,
+    registry,
+)
 from streaming.formats.decoders import Decoders, FormatMissing, check_installed
 from streaming.kafka import Converted
 from streaming.settings import BadSettings, SchemaRegistrySettings, Settings, load_settings
@@ -150,11 +159,6 @@ def test_what_cannot_be_decoded_says_why_and_keeps_its_bytes(
     assert rejection(value).startswith(says)
 
 
-def test_json_of_an_unknown_schema_is_read_all_the_same() -> None:
-    raw = framed(9, json.dumps(CLICK).encode())
-    assert isinstance(decode(Unconverted(raw, Rejection("unknown_schema", "$", "", "")), EventRules()), Event)
-
-
 def test_a_record_that_becomes_too_long_is_refused(found: Registry, formats: Formats) -> None:
     number = found.register("s", '"bytes"')
     raw = framed(number, written("bytes", b"x" * 900_000))
@@ -167,7 +171,7 @@ def test_a_schema_that_cannot_be_compiled_now_is_waited_for(
     def no_room(*_: object) -> None:
         raise OSError("No usable temporary directory")
 
-    monkeypatch.setattr(decoders, "decoder_of", no_room)
+    monkeypatch.setattr(protobuf.tempfile, "TemporaryDirectory", no_room)
     with pytest.raises(SchemaWaits, match="cannot be compiled here"):
         converted(formats, Sent(framed(found.register("s", "message A {}", "PROTOBUF"), b"\0")))
 
