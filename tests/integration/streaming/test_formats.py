@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 
 from service.doctor.schema_registry import examine_registry
 from streaming.consumer import KafkaSource, consumer, of_topic
-from streaming.formats import decoders
+from streaming.formats import decoders, formats
 from streaming.jobs import redrive
 from streaming.kafka import DataUnreadable, Record, ensure_topics
 from streaming.settings import Settings
@@ -102,8 +102,9 @@ def test_a_partition_waits_for_the_registry_the_others_go_on_and_nothing_is_lost
 
 
 def test_the_learner_learns_what_can_be_decoded_and_the_rest_goes_to_the_dead_letter(
-    at: Settings, registry: Registry
+    at: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(formats, "NEW", 3_600.0)
     number = registry.register("events-value", SCHEMA)
     unknown, broken = framed(99, b"\x06ann"), framed(number, b"\x06an")
     write(at, 0, avro(number, "ann"), unknown, broken)
@@ -117,7 +118,8 @@ def test_the_learner_learns_what_can_be_decoded_and_the_rest_goes_to_the_dead_le
             term.begin()
             shown = term.parts.telemetry.registry.get_sample_value
             eventually(lambda: "has no schema 99 yet" in term.poller.cannot_read, timeout=60.0)
-            assert shown("sluicegate_unreadable_partitions", {"reason": "schema"}) == 1.0
+            eventually(lambda: shown("sluicegate_unreadable_partitions", {"reason": "schema"}) == 1.0)
+            monkeypatch.setattr(formats, "NEW", 0.0)
             term.learn(4)
             assert term.history("ann") == ["tea"]
             eventually(lambda: shown("sluicegate_unreadable_partitions", {"reason": "schema"}) == 0.0)
