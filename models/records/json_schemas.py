@@ -19,7 +19,7 @@ from models.records.timestamps import EARLIEST, EXPECTED, LATEST
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 BASE: Final = "https://github.com/sluicegate/sluicegate/blob/main/docs/schemas/"
 
-_NO_CONTROL: Final = {"not": {"pattern": "[\\u0000-\\u001f\\u007f-\\u009f]"}}
+_NO_CONTROL: Final = {"not": {"type": "string", "pattern": "[\\u0000-\\u001f\\u007f-\\u009f]"}}
 _ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 256, **_NO_CONTROL}
 _NAMED_YEARS: Final = "(19(7[4-9]|[89]\\d)|20([0-8]\\d|9[0-8]))"
 _TIME: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from models.records import Rejection
+from models.records import Rejection, Unconverted
 from streaming.kafka import BACKFILL, PUBLIC, Converted, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
@@ -94,8 +94,10 @@ def _envelope(record: Record) -> tuple[tuple[str, bytes], ...]:
 
 
 def as_written(value: bytes | None) -> bytes | None:
-    """A value or key as it is in the log, where it was read in place of another format."""
-    return value.original if isinstance(value, Converted) else value
+    """A value or key as it is in the log, as plain bytes: the producer takes no others."""
+    if isinstance(value, Converted):
+        return value.original
+    return bytes(value) if isinstance(value, Unconverted) else value
 
 
 def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:

@@ -257,7 +257,7 @@ def test_so_many_schemas_are_kept_and_no_more(found: Registry, monkeypatch: pyte
     monkeypatch.setattr(decoders, "MOST", 2)
     for text in ("string", "bytes", "long"):
         found.register("s", json.dumps(text))
-    looked_up = Decoders(SchemaRegistrySettings(url=found.url))
+    looked_up = Decoders(SchemaRegistrySettings(url=found.url, timeout=60))
     for number in (1, 2, 3, 3, 1):
         assert looked_up.decoder(number) is not None
     assert found.asked == [f"/schemas/ids/{number}" for number in (1, 2, 3, 1)]
@@ -265,7 +265,7 @@ def test_so_many_schemas_are_kept_and_no_more(found: Registry, monkeypatch: pyte
 
 
 def test_a_schema_comes_with_those_that_it_names(found: Registry) -> None:
-    asked = SchemaRegistry(SchemaRegistrySettings(url=found.url))
+    asked = SchemaRegistry(SchemaRegistrySettings(url=found.url, timeout=60))
     found.register("a", "A")
     found.register("b", "B", references=[{"name": "a", "subject": "a", "version": 1}])
     found.register("c", "C", "PROTOBUF", [{"name": each, "subject": each, "version": 1} for each in ("b", "a")])
@@ -278,7 +278,7 @@ def test_a_schema_comes_with_those_that_it_names(found: Registry) -> None:
 
 
 def test_a_schema_that_names_itself_or_too_many_is_refused(found: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = SchemaRegistry(SchemaRegistrySettings(url=found.url))
+    asked = SchemaRegistry(SchemaRegistrySettings(url=found.url, timeout=60))
     found.register("a", "A", references=[{"name": "a", "subject": "a", "version": 1}])
     with pytest.raises(UnusableSchema, match="names itself"):
         asked.schema(1)
@@ -296,7 +296,7 @@ def test_a_long_schema_is_refused(found: Registry, monkeypatch: pytest.MonkeyPat
     found.register("b", "x" * 500)
     for number in (1, 2):
         with pytest.raises(UnusableSchema, match="longer than 100 bytes"):
-            SchemaRegistry(SchemaRegistrySettings(url=found.url)).schema(number)
+            SchemaRegistry(SchemaRegistrySettings(url=found.url, timeout=60)).schema(number)
 
 
 def test_a_login_is_sent_and_never_shown(tmp_path: Any) -> None:
@@ -317,7 +317,7 @@ def test_a_login_is_sent_and_never_shown(tmp_path: Any) -> None:
 @pytest.mark.parametrize("path", ["/nowhere", "/subjects/s/versions/x"])
 def test_an_address_that_is_no_registry_is_told_from_a_schema_that_is_not_there(found: Registry, path: str) -> None:
     with pytest.raises(RegistryAway, match=r"is schema_registry.url right\?"):
-        SchemaRegistry(SchemaRegistrySettings(url=found.url + path)).schema(1)
+        SchemaRegistry(SchemaRegistrySettings(url=found.url + path, timeout=60)).schema(1)
 
 
 @pytest.mark.parametrize(
