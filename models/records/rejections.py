@@ -120,7 +120,7 @@ def unwrapped(raw: bytes) -> bytes | Rejection:
     >>> unwrapped(b'\0\0\0\0\7{"a": 1}')
     b'{"a": 1}'
     >>> unwrapped(b'\0\0\0\0\7\2a').found
-    'a record of schema 7, Avro or Protobuf: schema_registry.url is not set'
+    'a record of a schema registry (schema 7), Avro or Protobuf: topics are read so with schema_registry.url'
     """
     if isinstance(raw, Unconverted):
         return raw.rejection
@@ -129,7 +129,8 @@ def unwrapped(raw: bytes) -> bytes | Rejection:
     if len(raw) <= REGISTRY_PREFIX:
         return Rejection("not_json", "$", "a JSON object", "a zero byte")
     schema = int.from_bytes(raw[1:REGISTRY_PREFIX], "big")
-    found = f"a record of schema {schema}, Avro or Protobuf: schema_registry.url is not set"
+    named = f"a record of a schema registry (schema {schema}), Avro or Protobuf"
+    found = f"{named}: topics are read so with schema_registry.url"
     return Rejection("not_json", "$", "a JSON object", found)
 
 

@@ -179,7 +179,7 @@ def test_a_schema_that_cannot_be_compiled_now_is_waited_for(
 def test_without_a_registry_such_a_record_says_which_setting_reads_it() -> None:
     formats = Formats(settings_of(None), ["events"])
     value = converted(formats, Sent(framed(7, b"\x06ann"))).value
-    assert "schema 7, Avro or Protobuf: schema_registry.url is not set" in rejection(value)
+    assert "(schema 7), Avro or Protobuf: topics are read so with schema_registry.url" in rejection(value)
     formats.close()
 
 
