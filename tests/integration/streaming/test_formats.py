@@ -51,12 +51,15 @@ def avro(number: int, user: str) -> bytes:
 
 
 def write(settings: Settings, partition: int, *values: bytes, headers: Any = None) -> None:
-    """Write to a partition of topic `events` as a client that is not ours does."""
+    """Write to a partition of topic `events` as a client that is not ours does, each value in a batch of its own.
+
+    Of a batch the embedded broker lists the first record as the last.
+    """
     producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
     try:
         for value in values:
             producer.send(settings.topic("events"), value=value, partition=partition, headers=headers or [])
-        producer.flush(20)
+            producer.flush(20)
     finally:
         producer.close(5)
 
