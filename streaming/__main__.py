@@ -20,6 +20,7 @@ from models.snapshot import Damaged
 from streaming.allocator import give_memory_back
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
+from streaming.formats import FormatMissing, check_installed
 from streaming.jobs.rebuild_schedule import scheduled_rebuilds
 from streaming.kafka import UNREADABLE, topics_read
 from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
@@ -89,8 +90,9 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | N
     _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:
+        check_installed(settings.schema_registry)
         learner = Learner.connected(settings, telemetry, stop, reset_offsets)
-    except OSError as error:  # a password or certificate file
+    except (FormatMissing, OSError) as error:  # an extra, or a password or certificate file
         log.error("stopped: %s", error)
         return USAGE
     try:

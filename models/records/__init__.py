@@ -1,5 +1,6 @@
 """Bytes of a record of any topic in; an event, item facts, an order, a slate record or a rejection out. Stage 1."""
 
+from models.records import cloud_events
 from models.records.content import content_vector
 from models.records.control import (
     MAX_CONTROL_BYTES,
@@ -45,9 +46,10 @@ from models.records.foreign_values import (
     shows_decimal_comma,
 )
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
+from models.records.json_schemas import SCHEMA_ROLES, schema_of
 from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
-from models.records.rejections import REASONS, Rejection, unparsable
+from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
@@ -75,8 +77,10 @@ __all__ = [
     "ORDER_KINDS",
     "PURCHASE",
     "REASONS",
+    "REGISTRY_PREFIX",
     "ROUNDED_IDS",
     "ROUNDED_TIMES",
+    "SCHEMA_ROLES",
     "SEARCH",
     "WEIGHTS",
     "WHOLE_IDS",
@@ -95,7 +99,9 @@ __all__ = [
     "Replay",
     "SlateRecord",
     "Times",
+    "Unconverted",
     "Unusable",
+    "cloud_events",
     "content_vector",
     "decode",
     "decode_control",
@@ -112,6 +118,7 @@ __all__ = [
     "number_of",
     "parsed",
     "query_of",
+    "schema_of",
     "shows_decimal_comma",
     "unparsable",
     "written",

@@ -30,6 +30,7 @@ COMMANDS = (
     "check_mapping",
     "config",
     "openapi",
+    "json_schema",
     "doctor",
 )
 

@@ -1,7 +1,7 @@
 """Events of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
-from service.ingest.ndjson import split
+from service.ingest.ndjson import out_of_envelopes, split
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
-__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "split"]
+__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "out_of_envelopes", "split"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 import msgspec
 
-from models.records import Rejection, unparsable
+from models.records import Rejection, cloud_events, unparsable
 from service.http import NDJSON, Problem, content_type
 
 
@@ -30,6 +32,22 @@ def split(raw: bytes, header: str) -> list[bytes]:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             _unusable(Rejection("not_json", "$", "an event, or a list of them", str(error)))
     return [raw] if start else _unusable(unparsable(b"", 1))
+
+
+def out_of_envelopes(raw: list[bytes], headers: Iterable[tuple[str, str]], types: Container[str]) -> list[bytes]:
+    """The events of a request out of their CloudEvents envelopes; other events as they are.
+
+    Args:
+        raw: The bytes of each.
+        headers: Of the request. With those of binary mode, its only event is the data.
+        types: Words that are event types.
+
+    >>> headers = [("ce-specversion", "1.0"), ("ce-id", "e-7"), ("ce-type", "click")]
+    >>> out_of_envelopes([b'{"user_id":"ann"}'], headers, {"click"})
+    [b'{"event_id":"e-7","event_type":"click","user_id":"ann"}']
+    """
+    found = cloud_events.attributes(headers, "ce-") if len(raw) == 1 else {}
+    return [cloud_events.event_of(each, types, found) for each in raw]
 
 
 def _unusable(problem: Rejection | None) -> list[bytes]:

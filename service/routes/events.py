@@ -1,4 +1,4 @@
-"""Accepts events as JSON or NDJSON and answers with the outcome of each: accepted, rejected or unavailable."""
+"""Accepts events as JSON, NDJSON or CloudEvents and answers with the outcome of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
-from service.ingest import KafkaUnavailable, beacons, split
+from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, split
 from service.routes.common import admit, answer, away, context, limited
 from service.runtime.telemetry import Telemetry
 
@@ -40,6 +40,7 @@ async def post_events(request: Request) -> Response:
     if public:
         ctx.beacons.check_size(len(body))
     raw = split(body, request.headers.get("content-type", ""))
+    raw = out_of_envelopes(raw, request.headers.items(), ctx.intake.rules.kinds)
     if len(raw) > ctx.settings.service.max_events_per_request:
         raise Problem(
             "too-large",

@@ -5,6 +5,7 @@ from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
 from streaming.settings.redis import SentinelAddress, sentinels
+from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
@@ -13,6 +14,7 @@ __all__ = [
     "EventSettings",
     "KafkaSettings",
     "LearnerSettings",
+    "SchemaRegistrySettings",
     "SentinelAddress",
     "ServiceSettings",
     "Settings",

@@ -56,7 +56,7 @@ BAD: Final = {
     "http_requests_in_progress": "grows: requests wait for each other, or for Redis",
     "http_requests_total": "5xx: defects, or Kafka away for /events; 4xx: callers",
     "http_streams": "32: no more pages may watch this replica",
-    "unreadable_partitions": "not 0: a package is missing, or data is damaged; these partitions wait",
+    "unreadable_partitions": "not 0: data is damaged, a package is missing or the schema registry away; they wait",
     "kafka_away": "1: this process cannot reach Kafka",
     "learning_step_seconds": "p99 near `learner.version_interval`: the core is too slow or shared",
     "lease_epoch": "changes often: the lease moves from one learner to the other",

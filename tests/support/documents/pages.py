@@ -6,9 +6,11 @@ after changing one of these; a test compares the pages with the code.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -18,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 
 from deploy.grafana import build
 from models.gate.vocabulary import REASON_TEXTS
+from models.records import SCHEMA_ROLES, EventRules, schema_of
 from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
@@ -320,11 +323,17 @@ def gate() -> str:
     return f"{before}{opening}\n\n| reason | meaning |\n|---|---|\n{rows}\n\n{closing}{after}"
 
 
+def json_schema(role: str) -> str:
+    """The JSON Schema of a topic's records, with the types of events that are accepted by default."""
+    return json.dumps(schema_of(role, EventRules()), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/gate.md": gate,
     "docs/integrations.md": lambda: exports.integrations(ROOT / "docs/integrations.md"),
     "docs/metrics.md": metrics,
+    **{f"docs/schemas/{role}.json": partial(json_schema, role) for role in SCHEMA_ROLES},
     **{page.relative_to(ROOT).as_posix(): filled(page) for page in figures.holders()},
 }
 """Every page that is written here, whole or in its blocks of figures, by its path in the repository."""

@@ -48,6 +48,7 @@ SHARED = {
     "redis": "Redis: its settings and its examination",
     "replay": "the replay of a past stream under gate policies: the rule, the job, the command",
     "report": "the result of its room as a table",
+    "schema_registry": "the schema registry: its settings and its examination",
     "send": "sending a file: the job and its command",
     "telemetry": "Prometheus metrics of a process",
     "versions": "versions: in Redis, in a replay",
