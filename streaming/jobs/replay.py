@@ -54,7 +54,7 @@ def replay_topics(settings: Settings, replay: Replay, until: float, tick: Tick) 
     model = Model(replay.recommender, Admission(admission_rules(settings)), catalogue)
 
     def learn_events(batch: PreparedBatch, model: Model) -> None:
-        replay.learn(batch.events, batch.record_times, model.catalogue.facts)
+        replay.learn(batch.events, batch.record_times, model.catalogue.facts, model.catalogue.groups)
 
     with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as records:
         intake = intake_of(settings, model.admission, contents_by(settings.recommender.text_model))

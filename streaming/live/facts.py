@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from models.records import ItemFacts
+from models.records import ItemFacts, decode_checked, encode_item
 from streaming.live.beats import REPAIR, checked
 from streaming.store import Argument, Store, StoreUnavailable
 
@@ -54,8 +54,6 @@ UNREADABLE: Final = object()
 FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
 """One record of topic `items`: partition, offset, item id, its facts or None for a removed one."""
 
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(ItemFacts)
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -87,7 +85,7 @@ def _batches(changes: Sequence[FactChange]) -> Iterator[list[int | str]]:
     flat: list[int | str] = []
     size = 0
     for partition, offset, item, facts in changes:
-        raw = REMOVED if facts is None else _encode(_kept(facts))
+        raw = REMOVED if facts is None else encode_item(_kept(facts))
         if flat and (len(flat) >= 4 * CHANGES_TOGETHER or size + len(raw) > SCRIPT_BYTES):
             yield flat
             flat, size = [], 0
@@ -289,7 +287,7 @@ def _decoded(item: str, raw: bytes) -> ItemFacts | object | None:
     if raw == REMOVED:
         return None
     try:
-        return _decoder.decode(raw)
+        return decode_checked(raw)
     except msgspec.DecodeError as error:
         log.error("facts of item %r can't be read and stay as they were: %s", item, error)
         return UNREADABLE
