@@ -51,6 +51,7 @@ from models.records.foreign_values import (
     Notes,
     Times,
     Unusable,
+    is_empty,
     number_of,
     shows_decimal_comma,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "encode_item",
     "encode_slate",
     "epoch_seconds",
+    "is_empty",
     "item_key",
     "normalised",
     "number_of",
