@@ -40,25 +40,20 @@ class Attributes:
     >>> found, left_out = checked({"url": "https://shop.example/tea", "stock": 3, "sizes": {"s": 1}})
     >>> found.values(), left_out
     ({'url': 'https://shop.example/tea', 'stock': 3}, ['sizes'])
-    >>> bool(found), bool(NO_ATTRIBUTES)
-    (True, False)
     """
 
     __slots__ = ("_json",)
 
-    def __init__(self, json: bytes = b"") -> None:
+    def __init__(self, json: bytes = b"{}") -> None:
         self._json = json
 
     def values(self) -> dict[str, Value]:
         """The value of each attribute."""
-        return _decode(self._json) if self._json else {}
+        return _decode(self._json)
 
     def as_json(self) -> bytes:
         """A JSON object."""
-        return self._json or b"{}"
-
-    def __bool__(self) -> bool:
-        return bool(self._json)
+        return self._json
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Attributes) and self._json == other._json
@@ -70,14 +65,12 @@ class Attributes:
         return f"Attributes({self.values()})"
 
 
-NO_ATTRIBUTES: Final = Attributes()
-
 _decode: Final = msgspec.json.Decoder(dict[str, Value]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def checked(sent: Mapping[Any, Any]) -> tuple[Attributes, list[str]]:
-    """The attributes that can be used, and the names of the others. Null, empty text and empty lists are no value.
+def checked(sent: Mapping[Any, Any]) -> tuple[Attributes | None, list[str]]:
+    """The attributes that can be used, None for none, and the names of the others. Null and what is empty is no value.
 
     >>> checked({"colour": "red", "size": None, "sold": float("nan")})
     (Attributes({'colour': 'red'}), ['sold'])
@@ -97,7 +90,7 @@ def checked(sent: Mapping[Any, Any]) -> tuple[Attributes, list[str]]:
             continue
         kept[name] = value
         size += more - 1
-    return (Attributes(_encode(kept)) if kept else NO_ATTRIBUTES), left_out
+    return (Attributes(_encode(kept)) if kept else None), left_out
 
 
 def _usable(name: Any, value: Any) -> bool:
@@ -130,8 +123,8 @@ def _is_text(text: str) -> bool:
 def from_json(kind: type, document: Any) -> Attributes:
     """Attributes that were checked before, for a decoder of msgspec (`dec_hook`)."""
     if kind is not Attributes or not isinstance(document, dict):
-        raise NotImplementedError(f"no {kind.__name__} can be made of this")
-    return Attributes(_encode(document)) if document else NO_ATTRIBUTES
+        raise TypeError(f"no {kind.__name__} can be made of this")
+    return Attributes(_encode(document))
 
 
 def to_json(value: Any) -> msgspec.Raw:
@@ -145,7 +138,6 @@ __all__ = [
     "MAX_ATTRIBUTE_BYTES",
     "MOST_ATTRIBUTES",
     "NAME_LENGTH",
-    "NO_ATTRIBUTES",
     "TEXT_LENGTH",
     "Attributes",
     "Value",

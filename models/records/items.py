@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, structs
 
-from models.records.attributes import NO_ATTRIBUTES, Attributes, checked, from_json, to_json
+from models.records.attributes import Attributes, Value, checked, from_json, to_json
 from models.records.content import content_vector
 from models.records.events import has_control
 from models.records.rejections import Rejection, describe, refusal, unparsable, unwrapped
@@ -47,7 +47,11 @@ class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     available: bool = True
     embedding: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4096)] | None = None
     group_id: _Short | None = None
-    attributes: Attributes = NO_ATTRIBUTES
+    attributes: Attributes | None = None
+
+    def attribute_values(self) -> dict[str, Value]:
+        """The value of each attribute."""
+        return self.attributes.values() if self.attributes is not None else {}
 
     @property
     def content(self) -> bytes | None:
@@ -68,7 +72,7 @@ FACT_FIELDS: Final = tuple(name for name in ItemFacts.__struct_fields__ if name 
 """Fields of an item record that are facts. Every other one is an attribute, as are those in the object `attributes`."""
 
 
-_decoder: Final = msgspec.json.Decoder(ItemFacts, dec_hook=lambda *_: NO_ATTRIBUTES)
+_decoder: Final = msgspec.json.Decoder(ItemFacts, dec_hook=lambda *_: Attributes())
 _checked_decoder: Final = msgspec.json.Decoder(ItemFacts, dec_hook=from_json)
 _fields_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder: Final = msgspec.json.Encoder(enc_hook=to_json)
@@ -144,7 +148,7 @@ def _value(raw: msgspec.Raw) -> Any:
         return _UNREADABLE
 
 
-def _attributes(item_id: str, others: dict[str, Any], left_out: Counter[str] | None) -> Attributes:
+def _attributes(item_id: str, others: dict[str, Any], left_out: Counter[str] | None) -> Attributes | None:
     """The attributes of a record, from its object `attributes` and from the fields that are no facts."""
     own = others.pop(ATTRIBUTES, None)
     said = others.pop(ITEM_ID, item_id)  # many write the id into the value as well

@@ -13,7 +13,6 @@ import xxhash
 
 from models.records import (
     MISSING,
-    NO_ATTRIBUTES,
     Attributes,
     EventRules,
     ItemFacts,
@@ -118,7 +117,7 @@ class _Reading:
         self._count(line, item_id, facts)
         return Listed(line, item_id, facts)
 
-    def _attributes(self, batch: Batch, place: int, line: int) -> Attributes:
+    def _attributes(self, batch: Batch, place: int, line: int) -> Attributes | None:
         sent: dict[str, Any] = {}
         document = batch.documents[place] if batch.columns is None else None
         if isinstance(document, dict) and isinstance(own := document.get("attributes"), dict):
@@ -133,7 +132,7 @@ class _Reading:
             if value is not None and name not in sent:
                 sent[name] = value_of(self._kinds.get(top or "", ""), _plain(value))
         if not sent:
-            return NO_ATTRIBUTES
+            return None
         kept, left_out = checked_attributes(sent)
         for name in left_out:
             self._survey.leave_out(f"attributes: {name}", line, sent.get(name))
@@ -149,7 +148,7 @@ class _Reading:
         survey.items += 1
         survey.facts.update(each for each in ITEM_FIELDS if getattr(facts, each) != getattr(_NOTHING, each))
         if facts.attributes:
-            survey.attributes.update(facts.attributes.values().keys())
+            survey.attributes.update(facts.attribute_values().keys())
         if not survey.sample:
             survey.sample = {"line": line, "item_id": item_id, "facts": facts}
 

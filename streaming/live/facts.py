@@ -125,6 +125,7 @@ class FactsFollower:
         self._categories: dict[str, dict[str, None]] = {}
         self._removed: dict[str, None] = {}  # in the order of their removal
         self._unavailable: set[str] = set()
+        self._variants = 0
         self._lock = threading.Lock()
         self._origin: bytes | None = None
         self._number = 0
@@ -155,6 +156,11 @@ class FactsFollower:
     def get(self, item_id: str) -> ItemFacts | None:
         """The item's facts; None for an unknown or a removed one."""
         return self._facts.get(item_id)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether any item is a variant of a product."""
+        return self._variants > 0
 
     def hidden(self, item_id: str) -> bool:
         """Whether the item must not be shown: removed or not available."""
@@ -270,13 +276,19 @@ class FactsFollower:
             return
         if before is not None and (before.category != facts.category or not facts.available):
             self._forget(item)
+        self._variants += (facts.group_id is not None) - (self._group_of(item) is not None)
         self._facts[item] = facts
         self._removed.pop(item, None)
         (self._unavailable.discard if facts.available else self._unavailable.add)(item)
         if facts.category is not None and facts.available:
             self._categories.setdefault(facts.category, {})[item] = None
 
+    def _group_of(self, item: str) -> str | None:
+        facts = self._facts.get(item)
+        return facts.group_id if facts is not None else None
+
     def _forget(self, item: str) -> None:
+        self._variants -= self._group_of(item) is not None
         facts = self._facts.pop(item, None)
         self._unavailable.discard(item)
         if facts is not None and facts.category is not None:
