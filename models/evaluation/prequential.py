@@ -15,6 +15,7 @@ from models.recommender import (
     CONTENDERS,
     EventLike,
     FactsLike,
+    Groups,
     Recommender,
     RecommenderOptions,
     Tested,
@@ -63,11 +64,12 @@ def run_recommender(
     """
     settings = replace(settings or RecommenderOptions(), test_every=plan.stride(len(stream.events)))
     recommender, facts = _new_recommender(stream, plan, settings)
+    groups = Groups.of(stream.catalogue.items())
     requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
     parts = []
     for start, stop in requests.cuts():
         events = stream.events[start:stop]
-        part = recommender.learn_events(events, [event.timestamp for event in events], facts)
+        part = recommender.learn_events(events, [event.timestamp for event in events], facts, groups=groups)
         parts.append(part._replace(places=part.places + start))
         requests.ask(recommender, stop)
         if tick is not None:

@@ -18,7 +18,8 @@ TRUST: Final = 0.1
 class FactsLike(Protocol):
     """What the recommender reads of an item's facts (models/records/items.py has the real one).
 
-    May also have `available: bool` and `content: bytes | None`, a vector as models/records/content.py makes it.
+    May also have `available: bool`, `group_id: str | None`, and `content: bytes | None`, a vector as
+    models/records/content.py makes it.
     """
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
+
+from models.recommender.catalogue import FactsLike
 
 MOST_KIN: Final = 64
 """Members of a group that are looked at: a shop that gives all items one group pays no more than that."""
@@ -22,6 +25,14 @@ class Groups:
     def __init__(self) -> None:
         self._group_of: dict[str, str] = {}
         self._members: dict[str, dict[str, None]] = {}
+
+    @classmethod
+    def of(cls, facts: Iterable[tuple[str, FactsLike]]) -> Groups:
+        """The groups that facts of items name."""
+        made = cls()
+        for item, known in facts:
+            made.put(item, getattr(known, "group_id", None))
+        return made
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._group_of

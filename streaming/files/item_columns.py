@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -132,7 +132,9 @@ def _named(path: Path, kinds: Mapping[str, str], layout: Layout) -> Named:
     names = tuple(kinds)
     fields = {field: text for field, text in layout.fields.items() if field in ITEM_NAMES}
     own = {field: text for field, text in layout.fields.items() if field.startswith(ATTRIBUTE)}
-    own |= {field: literal(name) for name, field in layout.columns.items() if field.startswith(ATTRIBUTE)}
+    for name, field in layout.columns.items():
+        if field.startswith(ATTRIBUTE):
+            own[field] = _path_to(path, name, names)
     for field in own:
         if not field.removeprefix(ATTRIBUTE):
             raise FileError("--column: name the attribute, as in --column Farbe=attributes.colour")
@@ -158,6 +160,15 @@ def _named(path: Path, kinds: Mapping[str, str], layout: Layout) -> Named:
             if name and literal(name) not in used and name not in used and name not in dropped | {"attributes"}:
                 attributes.setdefault(name, literal(name))
     return Named(how, attributes, dict(kinds))
+
+
+def _path_to(path: Path, name: str, names: Collection[str]) -> str:
+    """The path that a flag means: a column of the file, or a part of one. Raises FileError."""
+    if name in names:
+        return literal(name)
+    if not any(re.split(r"[.\[]", part.strip().removeprefix("$."))[0] in names for part in name.split("|")):
+        raise FileError(f"--column: {path} has no column {name!r}; it has {', '.join(filter(None, names))}")
+    return name
 
 
 __all__ = ["ATTRIBUTE", "ITEM_NAMES", "Named", "look", "value_of"]

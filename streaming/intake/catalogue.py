@@ -31,9 +31,7 @@ class KnownItems:
 
     def __init__(self, stored: Iterable[tuple[str, ItemFacts]] = ()) -> None:
         self.facts: dict[str, Known] = {item: known(facts, None) for item, facts in stored}
-        self.groups = Groups()
-        for item, facts in self.facts.items():
-            self.groups.put(item, facts.group_id)
+        self.groups = Groups.of(self.facts.items())
 
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None

@@ -89,10 +89,10 @@ class ItemSender:
         flying: deque[tuple[Listed, Delivery]] = deque()
         try:
             with RowFile(self._file, self._layout.encoding) as self._rows:
-                for outcome in item_rows(self._rows, self._named, Survey(str(self._file))):
+                for count, outcome in enumerate(item_rows(self._rows, self._named, Survey(str(self._file)))):
                     if isinstance(outcome, Listed):
                         self._send(outcome, producer, flying)
-                    if self._rows is not None and len(flying) % _TICK == 0:
+                    if count % _TICK == 0:
                         tick()
             while flying:
                 self._land(flying)

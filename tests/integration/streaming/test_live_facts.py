@@ -96,9 +96,8 @@ def test_the_log_is_bounded(store, monkeypatch):
 
 
 def test_attributes_and_the_group_are_kept_as_they_were_said(store, follower):
-    told = ItemFacts(
-        price=3.0, group_id="g", attributes=checked({"url": "https://s/1", "sizes": ["s"], "new": True})[0]
-    )
+    attributes = checked({"url": "https://s/1", "sizes": ["s"], "new": True})[0]
+    told = ItemFacts(price=3.0, group_id="g", attributes=attributes)
     facts.write(store, [(0, 0, "tea", told), (0, 1, "cup", ItemFacts())], "t1")
     follower.step()
     assert follower.get("tea") == told
