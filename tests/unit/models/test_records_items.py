@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.records.attributes import LIST_LENGTH, MAX_ATTRIBUTE_BYTES, MOST_ATTRIBUTES, TEXT_LENGTH, checked
@@ -59,6 +59,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=70), json_values, max_size=9).filter(lambda each: not each.keys() & KNOWN))
 def test_every_field_that_is_no_fact_is_an_attribute_or_left_out_by_name(sent: dict[str, Any]) -> None:
     left_out: Counter[str] = Counter()
