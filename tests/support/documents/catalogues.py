@@ -53,7 +53,9 @@ def _facts(facts: dict[str, Any]) -> str:
     own = facts.get("attributes", {})
     said = [f"{name} {_value(value)}" for name, value in facts.items() if name != "attributes"]
     attributes = [f"{name} {_value(value)}" for name, value in own.items()]
-    return ", ".join(said) + (f"; attributes: {', '.join(attributes)}" if attributes else "")
+    parts = [", ".join(said)] if said else []
+    parts += [f"attributes: {', '.join(attributes)}"] if attributes else []
+    return "; ".join(parts) or "nothing"
 
 
 def _value(value: Any) -> str:
