@@ -1,10 +1,16 @@
 """Reads events and item facts from CSV, JSON and Parquet files. Loads no model."""
 
+from streaming.files.catalogues import (
+    Listed,
+    item_rows,
+    items_advice,
+    items_document,
+    items_report,
+    look,
+    read_items,
+)
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.hints import flags, time_for, type_for
-from streaming.files.item_columns import look
-from streaming.files.item_rows import Listed, item_rows, read_items
-from streaming.files.items_report import items_advice, items_document, items_report
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout
 from streaming.files.presets import item_presets, presets, with_preset
 from streaming.files.report import advice, as_document, on_missing, report

@@ -20,8 +20,8 @@ from models.records import (
     Unusable,
     checked_attributes,
 )
+from streaming.files.catalogues.item_columns import ITEM_NAMES, Named, look, value_of
 from streaming.files.columns import Columns
-from streaming.files.item_columns import ITEM_NAMES, Named, look, value_of
 from streaming.files.item_facts import facts_of
 from streaming.files.layout import ITEM_FIELDS, Layout
 from streaming.files.rows import Batch, RowFile

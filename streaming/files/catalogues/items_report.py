@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from models.records import encode_item
-from streaming.files.item_columns import ITEM_NAMES
+from streaming.files.catalogues.item_columns import ITEM_NAMES
 from streaming.files.layout import Layout, plain
 from streaming.files.presets import suiting_items
 from streaming.files.report import on_values
