@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from models.records import is_empty
+from models.records import is_empty, shows_decimal_comma
 from streaming.files.hints import flags
 from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout, literal, named, plain
 from streaming.files.rows import RowFile
@@ -63,18 +63,19 @@ def look(path: Path, layout: Layout) -> Named:
     """Read a file once, and say which of its columns are facts and which are attributes. Raises FileError.
 
     A column whose cells are all numbers holds numbers. Whole numbers of more than nine digits, or with zeros in front,
-    are codes and stay text.
+    are codes and stay text, and so does a column in which a comma may part thousands.
     """
-    kinds = _kinds(path, layout.encoding)
-    return _named(path, kinds, layout)
+    return _named(path, _kinds(path, layout), layout)
 
 
-def _kinds(path: Path, encoding: str | None) -> dict[str, str]:
+def _kinds(path: Path, layout: Layout) -> dict[str, str]:
     open_kinds: dict[str, list[str]] = {}
-    with RowFile(path, encoding) as rows:
+    commas = set[str]()
+    first = [COMMA, TRUTH] if layout.decimal == "," else [NUMBER, COMMA, TRUTH]
+    with RowFile(path, layout.encoding) as rows:
         typed = rows.columns is None or rows.form.startswith("Parquet")
         if rows.columns is not None:
-            open_kinds = {name: [NUMBER, COMMA, TRUTH] for name in rows.columns if name}
+            open_kinds = dict.fromkeys(filter(None, rows.columns), first)
         for batch in rows.batches():
             if batch.columns is None:
                 for document in batch.documents:
@@ -84,10 +85,15 @@ def _kinds(path: Path, encoding: str | None) -> dict[str, str]:
                 for name, cells in batch.columns.items():
                     if open_kinds[name]:
                         open_kinds[name] = _possible(open_kinds[name], cells)
-        seen_any = bool(open_kinds)
-    if not seen_any:
+                        if COMMA in open_kinds[name] and any(map(shows_decimal_comma, cells)):
+                            commas.add(name)
+    if not open_kinds:
         raise FileError(f"{path} has no rows")
-    return {name: "" if typed else (left or [TEXT])[0] for name, left in open_kinds.items()}
+    kinds = {name: "" if typed else (left or [TEXT])[0] for name, left in open_kinds.items()}
+    plain_comma = layout.decimal == ","
+    return {
+        name: TEXT if kind == COMMA and not plain_comma and name not in commas else kind for name, kind in kinds.items()
+    }
 
 
 def _possible(kinds: list[str], cells: Iterable[str]) -> list[str]:

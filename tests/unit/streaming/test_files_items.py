@@ -56,6 +56,33 @@ def test_a_file_that_names_no_item_says_which_flag_would(tmp_path: Path) -> None
         look(path, Layout())
 
 
+@pytest.mark.parametrize(
+    ("cells", "decimal", "values"),
+    [
+        (["1", "2.5"], None, [1, 2.5]),
+        (["1,5", "2"], None, [1.5, 2]),
+        (["1,234", "2"], None, ["1,234", "2"]),
+        (["1,234", "2"], ",", [1.234, 2]),
+        (["1,234", "2,5"], None, [1.234, 2.5]),
+        (["1.234", "2"], ",", ["1.234", "2"]),
+        (["07", "8"], None, ["07", "8"]),
+        (["42", "XL"], None, ["42", "XL"]),
+        (["yes", "No"], None, [True, False]),
+        (["yes", "7"], None, ["yes", "7"]),
+        (["NULL", "7"], None, [None, 7]),
+        (["123456789", "1"], None, [123456789, 1]),
+        (["1234567890", "1"], None, ["1234567890", "1"]),
+    ],
+)
+def test_the_cells_of_a_column_have_one_kind(
+    cells: list[str], decimal: str | None, values: list[object], tmp_path: Path
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("\n".join(["item_id;x", *(f"i{at};{cell}" for at, cell in enumerate(cells))]) + "\n")
+    found, _ = read_items(path, layout=Layout(decimal=decimal))
+    assert [found[f"i{at}"].attribute_values().get("x") for at in range(len(cells))] == values
+
+
 def test_an_attribute_spelled_almost_like_a_fact_is_pointed_out(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_bytes(csv("tea,3,toys", head="item_id,pirce,categorie"))
