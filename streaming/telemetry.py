@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from models.records import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
+from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
@@ -78,7 +78,9 @@ class LearnerTelemetry:
         )
         self.deadletters = metrics.counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
         self.left_out = metrics.counter(
-            "fields_left_out_total", "Optional fields that could not be used; their events count without them.", "field"
+            "fields_left_out_total",
+            "Optional fields that could not be used; their events, and items, count without them.",
+            "field",
         )
         self.deadletter_failures = metrics.counter("deadletter_failures_total", "Dead letters Kafka did not take.")
         self.lost = metrics.counter("records_lost_total", "Records that the log no longer had when they were due.")
@@ -287,7 +289,7 @@ class LearnerTelemetry:
         for kind in ("base", "delta"):
             self.version_bytes.labels(kind)
             self.version_size.labels(kind)
-        for field in LEAVABLE:
+        for field in (*LEAVABLE, ATTRIBUTES):
             self.left_out.labels(field)
         for failure in labels.failures:
             self.version_failures.labels(failure)

@@ -16,6 +16,7 @@ from models.recommender import (
     CONTENDERS,
     EventLike,
     FactsLike,
+    Groups,
     Recommender,
     RecommenderOptions,
     Tested,
@@ -67,12 +68,13 @@ def run_recommender(
     """
     settings = replace(settings or RecommenderOptions(), test_every=plan.stride(len(stream.events)))
     recommender, facts = _new_recommender(stream, plan, settings)
+    groups = Groups.of(stream.catalogue.items())
     requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
     orders = Requests(stream.events, baskets, plan.k, clock)
     parts = []
     for start, stop in cuts(len(stream.events), {*requests.places, *orders.places}):
         events = stream.events[start:stop]
-        part = recommender.learn_events(events, [event.timestamp for event in events], facts)
+        part = recommender.learn_events(events, [event.timestamp for event in events], facts, groups=groups)
         parts.append(part._replace(places=part.places + start))
         requests.ask(recommender, stop)
         orders.ask(recommender, stop)

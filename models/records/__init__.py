@@ -1,6 +1,15 @@
 """Bytes of a record of any topic in; an event, item facts, an order, a slate record or a rejection out. Stage 1."""
 
 from models.records import cloud_events
+from models.records.attributes import (
+    MAX_ATTRIBUTE_BYTES,
+    MOST_ATTRIBUTES,
+    NAME_LENGTH,
+    TEXT_LENGTH,
+    Attributes,
+    Value,
+)
+from models.records.attributes import checked as checked_attributes
 from models.records.content import content_vector
 from models.records.control import (
     MAX_CONTROL_BYTES,
@@ -42,10 +51,22 @@ from models.records.foreign_values import (
     Notes,
     Times,
     Unusable,
+    is_empty,
     number_of,
     shows_decimal_comma,
 )
-from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
+from models.records.items import (
+    ATTRIBUTES,
+    FACT_FIELDS,
+    MAX_ITEM_BYTES,
+    ItemFacts,
+    Removed,
+    decode_checked,
+    decode_item,
+    decode_sent_item,
+    encode_item,
+    item_key,
+)
 from models.records.json_schemas import SCHEMA_ROLES, schema_of
 from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
@@ -55,6 +76,7 @@ from models.records.timestamps import EXPECTED, epoch_seconds
 
 __all__ = [
     "ALIASES",
+    "ATTRIBUTES",
     "CART",
     "CLICK",
     "DISLIKE",
@@ -62,16 +84,20 @@ __all__ = [
     "EXCEL",
     "EXPECTED",
     "FACTS",
+    "FACT_FIELDS",
     "FAVOURITE",
     "FIELDS",
     "IMPRESSION",
     "KINDS",
     "LEAVABLE",
+    "MAX_ATTRIBUTE_BYTES",
     "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",
     "MAX_ITEM_BYTES",
     "MAX_SLATE_BYTES",
     "MISSING",
+    "MOST_ATTRIBUTES",
+    "NAME_LENGTH",
     "NOT_UTF8",
     "NO_ZONE",
     "ORDER_KINDS",
@@ -82,8 +108,10 @@ __all__ = [
     "ROUNDED_TIMES",
     "SCHEMA_ROLES",
     "SEARCH",
+    "TEXT_LENGTH",
     "WEIGHTS",
     "WHOLE_IDS",
+    "Attributes",
     "Drop",
     "Erase",
     "Event",
@@ -101,18 +129,23 @@ __all__ = [
     "Times",
     "Unconverted",
     "Unusable",
+    "Value",
+    "checked_attributes",
     "cloud_events",
     "content_vector",
     "decode",
+    "decode_checked",
     "decode_control",
     "decode_item",
     "decode_many",
+    "decode_sent_item",
     "decode_slate",
     "encode",
     "encode_control",
     "encode_item",
     "encode_slate",
     "epoch_seconds",
+    "is_empty",
     "item_key",
     "normalised",
     "number_of",

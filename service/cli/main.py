@@ -21,6 +21,7 @@ COMMANDS = (
     "up",
     "run",
     "send",
+    "items",
     "import_",
     "evaluate",
     "replay",

@@ -34,6 +34,7 @@ from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
 from service.http.schemas import (
     MAX_CANDIDATES,
+    MAX_FILTER,
     MAX_ID,
     Ask,
     Count,
@@ -44,10 +45,13 @@ from service.http.schemas import (
     GateAsk,
     Id,
     Item,
+    ItemOutcome,
+    ItemsAnswer,
     ModeAsk,
     Price,
     QuarantineAsk,
     SentEvent,
+    SentItem,
     Share,
     Slate,
     Tags,
@@ -55,6 +59,7 @@ from service.http.schemas import (
 
 __all__ = [
     "MAX_CANDIDATES",
+    "MAX_FILTER",
     "MAX_ID",
     "NDJSON",
     "NEXT",
@@ -83,6 +88,8 @@ __all__ = [
     "Item",
     "ItemAccepted",
     "ItemAnswer",
+    "ItemOutcome",
+    "ItemsAnswer",
     "Liveness",
     "ModeAsk",
     "ModelAnswer",
@@ -99,6 +106,7 @@ __all__ = [
     "Readiness",
     "Score",
     "SentEvent",
+    "SentItem",
     "Share",
     "Slate",
     "Tags",

@@ -15,11 +15,11 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from models.records import ItemFacts
+from models.records import MOST_ATTRIBUTES, TEXT_LENGTH, Attributes, ItemFacts
 from models.records.timestamps import EARLIEST, LATEST
 from service.http.problems import MEDIA_TYPE, TITLES
 from service.http.sample_bodies import EXAMPLES
-from service.http.schemas import MAX_ID, SentEvent
+from service.http.schemas import MAX_ID, SentEvent, SentItem
 
 OFFERED: Final = ("invalid", "internal")
 """Problems of every operation: any address may be no UTF-8, any request may meet a defect."""
@@ -36,7 +36,7 @@ PATHS: Final = {
 }
 """Meaning and example of each id in a path."""
 
-_named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None}
+_named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None, SentItem: None}
 """Types of bodies and answers, each once; filled while the route modules are imported."""
 _REF: Final = "#/components/schemas/{name}"
 
@@ -167,7 +167,9 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
         names = re.findall(r"\{(\w+)\}", path)
         for described in methods.values():
             described["parameters"] = [*map(_in_path, names), *described.get("parameters", [])]
-    _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
+    _, types = msgspec.json.schema_components(
+        (*_named, ProblemDocument), ref_template=_REF, schema_hook=_schema_of_attributes
+    )
     for kind, example in EXAMPLES.items():
         types[kind.__name__]["examples"] = [example]
     _refine(types)
@@ -188,6 +190,15 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
     return plain
 
 
+def _schema_of_attributes(kind: type) -> dict[str, Any]:
+    """The schema of an item's attributes, which have a form of their own in memory."""
+    if kind is not Attributes:
+        raise NotImplementedError(f"{kind.__name__} has no schema")
+    text = {"type": "string", "maxLength": TEXT_LENGTH}
+    values = [text, {"type": "number"}, {"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]
+    return {"type": "object", "maxProperties": MOST_ATTRIBUTES, "additionalProperties": {"anyOf": values}}
+
+
 def _in_path(name: str) -> dict[str, Any]:
     text, example = PATHS[name]
     return {"name": name, "in": "path", "required": True, "description": text, "schema": ID, "example": example}
@@ -200,6 +211,7 @@ def _refine(types: dict[str, Any]) -> None:
         for schema in event[name].get("anyOf", [event[name]]):
             if schema["type"] == "string":
                 schema["pattern"] = NAMED
+    types["SentItem"]["properties"]["item_id"]["pattern"] = NAMED
     for properties in (event, recent):
         for schema in properties["timestamp"]["anyOf"]:
             if schema["type"] in {"integer", "number"}:

@@ -1,7 +1,8 @@
-"""Events of clients in; records in topics out."""
+"""Events and items of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
+from service.ingest.items import send_items
 from service.ingest.ndjson import out_of_envelopes, split
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
-__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "out_of_envelopes", "split"]
+__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "out_of_envelopes", "send_items", "split"]

@@ -10,28 +10,29 @@ from models.records import Rejection, cloud_events, unparsable
 from service.http import NDJSON, Problem, content_type
 
 
-def split(raw: bytes, header: str) -> list[bytes]:
-    """Split a body into the bytes of each event. Raises Problem when it is empty or no JSON at all.
+def split(raw: bytes, header: str, one: str = "an event") -> list[bytes]:
+    """Split a body into the bytes of each event or item. Raises Problem when it is empty or no JSON at all.
 
     Args:
         raw: The body.
         header: Its header Content-Type.
+        one: What it holds one or several of.
 
     >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
     ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
     """
     if content_type(header)[0] in NDJSON:
         lines = [line for line in raw.split(b"\n") if line.strip()]
-        return lines or _unusable(unparsable(b"", 1))
+        return lines or _unusable(unparsable(b"", 1), one)
     start = raw.lstrip()[:1]
     if start == b"[":
         try:
             return [bytes(event) for event in msgspec.json.decode(raw, type=list[msgspec.Raw])] or _unusable(
-                Rejection("empty", "$", "an event, or a list of them", "an empty list")
+                Rejection("empty", "$", f"{one}, or a list of them", "an empty list"), one
             )
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            _unusable(Rejection("not_json", "$", "an event, or a list of them", str(error)))
-    return [raw] if start else _unusable(unparsable(b"", 1))
+            _unusable(Rejection("not_json", "$", f"{one}, or a list of them", str(error)), one)
+    return [raw] if start else _unusable(unparsable(b"", 1), one)
 
 
 def out_of_envelopes(raw: list[bytes], headers: Iterable[tuple[str, str]], types: Container[str]) -> list[bytes]:
@@ -50,10 +51,10 @@ def out_of_envelopes(raw: list[bytes], headers: Iterable[tuple[str, str]], types
     return [cloud_events.event_of(each, types, found) for each in raw]
 
 
-def _unusable(problem: Rejection | None) -> list[bytes]:
+def _unusable(problem: Rejection | None, one: str) -> list[bytes]:
     assert problem is not None
     raise Problem(
         "bad-request",
-        f"The body cannot be split into events: {problem}.",
-        "Send one event as a JSON object, a list of them, or one per line with Content-Type application/x-ndjson.",
+        f"The body cannot be split into {one.rsplit(maxsplit=1)[-1]}s: {problem}.",
+        f"Send {one} as a JSON object, a list of them, or one per line with Content-Type application/x-ndjson.",
     )

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from models.slate import Seen, Showing
 from service.context import Context
 from service.http import (
+    MAX_FILTER,
     MAX_ID,
     NOBODY,
     Ask,
@@ -48,8 +49,14 @@ FILTERS: Final = {
     "tags_any": (Words, "Only items that have one of these tags."),
     "price_min": (Price, "Only items that cost at least this."),
     "price_max": (Price, "Only items that cost at most this."),
+    "filter": (
+        list[Annotated[str, Meta(max_length=MAX_FILTER)]],
+        "attributes.NAME:VALUE, repeated: only items that meet all of these; numbers also as in attributes.stock>=1.",
+    ),
+    "attributes": (Words, "Attributes that items are shown with, separated by commas; * for all."),
     "exclude": (Words, "Item ids to leave out; repeated, or separated by commas."),
 }
+SIMILAR: Final = {name: FILTERS[name] for name in ("n", "attributes")}
 PARAMETERS: Final = {
     **FILTERS,
     "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
@@ -104,12 +111,18 @@ async def popular(request: Request) -> Response:
     ctx, ask = context(request), filters_from_query(request.scope["query_string"])
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
-        return _answer(request, view, pages.popular(view, ask.wanted, ask.count, ask.exclude))
+        page = pages.popular(view, ask.wanted, ask.count, ask.exclude)
+        return _answer(request, view, page, attributes=ask.attributes)
 
 
 @router.get(
     "/items/{item_id}/similar",
-    **operation("similar_items", parameters={"n": FILTERS["n"]}, answer=Slate, problems=("not-found",)),
+    **operation(
+        "similar_items",
+        parameters=SIMILAR,
+        answer=Slate,
+        problems=("not-found",),
+    ),
 )
 async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
@@ -122,7 +135,7 @@ async def similar(request: Request) -> Response:
             raise Problem(
                 "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
             )
-        return _answer(request, view, pages.similar(view, item_id, ask.count))
+        return _answer(request, view, pages.similar(view, item_id, ask.count), attributes=ask.attributes)
 
 
 def _known(view: View, item_id: str) -> bool:
@@ -142,7 +155,7 @@ async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
         view = View(tables, ctx.catalogue)
         page = pages.recommend(view, visit)
         ctx.slates.add(view, visit, page)
-        return _answer(request, view, page, ask, lacking)
+        return _answer(request, view, page, ask, lacking, ask.attributes)
 
 
 def _take_impressions(ctx: Context) -> None:
@@ -180,7 +193,12 @@ def merged(recent: History, stored: History) -> History:
 
 
 def _answer(
-    request: Request, view: View, page: Page, ask: PageAsk | None = None, lacking: Sequence[str] = ()
+    request: Request,
+    view: View,
+    page: Page,
+    ask: PageAsk | None = None,
+    lacking: Sequence[str] = (),
+    attributes: Sequence[str] = (),
 ) -> Response:
     """Count a page and encode it. `ask`: None for a page that is the same for everybody."""
     ctx = context(request)
@@ -190,7 +208,7 @@ def _answer(
     ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
     request_id, now = request.scope["request_id"], ctx.clock()
     if ask is None:
-        envelope = Envelope(request_id, now, reasons)
+        envelope = Envelope(request_id, now, reasons, attributes=attributes)
     else:
-        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain)
+        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain, attributes)
     return Response(encode(view, page, envelope), media_type=JSON)

@@ -89,6 +89,8 @@ class Telemetry:
         )
         events = metrics.counter("events_accepted", "Events sent to POST /events, by outcome.", "outcome")
         self.events = {name: events.labels(name) for name in OUTCOMES}
+        items = metrics.counter("items_accepted", "Items sent to POST /items, by outcome.", "outcome")
+        self.items_accepted = {name: items.labels(name) for name in OUTCOMES}
         slates = metrics.counter("slate_records", "Slates for topic slates, by outcome.", "outcome")
         self.slates = {name: slates.labels(name) for name in SLATES}
         self.rate_limited = metrics.counter("rate_limited", "Requests answered 429.")

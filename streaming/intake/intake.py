@@ -15,6 +15,7 @@ import msgspec
 
 from models.ledger import Admission, moved, order_time, user_hash
 from models.records import (
+    ATTRIBUTES,
     IMPRESSION,
     SEARCH,
     Erase,
@@ -77,7 +78,7 @@ class PreparedBatch:
     refused: dict[str, int] = field(default_factory=dict)
     """Unusable records, by reason."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Optional fields that could not be used, by name; their events count without them."""
+    """Optional fields that could not be used, by name; their events, and items, count without them."""
     arrivals: int = 0
     """Position of the dedupe window after this batch."""
     erasures: int = 0
@@ -251,14 +252,17 @@ class Intake:
 
     def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> float:
         taken = 0.0
+        left_out: Counter[str] = Counter()
         for record in records:
-            facts = decode_item(record.key, record.value)
+            facts = decode_item(record.key, record.value, left_out)
             if isinstance(facts, Rejection):
                 self._reject(batch, record, facts)
                 continue
             known: ItemFacts | None = None if isinstance(facts, Removed) else facts
             batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
             taken = record.timestamp * 1e-3
+        if left_out:  # one name for all: shops choose the names of attributes, and each would be a series of its own
+            batch.left_out[ATTRIBUTES] += left_out.total()
         return taken
 
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:

@@ -139,7 +139,8 @@ class Term:
     def _learn_events(self, batch: PreparedBatch, model: Model) -> None:
         """Test and learn the events while the evidence watches and the step is timed."""
         with self._parts.telemetry.step.time(), self._parts.evidence.learning(model.state, batch) as watch:
-            model.recommender.learn_events(batch.events, batch.record_times, model.catalogue.facts, watch)
+            catalogue = model.catalogue
+            model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, watch, catalogue.groups)
 
     def _show_to_others(self, batch: PreparedBatch) -> None:
         """Offer the events to the witnesses and to the attribution of slates, which have threads of their own."""

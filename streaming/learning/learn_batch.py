@@ -33,7 +33,8 @@ def erase_users(ordered: Ordered, model: Model) -> None:
 
 def learn_events(batch: PreparedBatch, model: Model) -> None:
     """Learn the events of a batch, in order."""
-    model.recommender.learn_events(batch.events, batch.record_times, model.catalogue.facts)
+    catalogue = model.catalogue
+    model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, groups=catalogue.groups)
 
 
 def learn_batch(

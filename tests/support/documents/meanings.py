@@ -39,6 +39,7 @@ BAD: Final = {
     "evidence_events_total": "`passed_over` above `compared`: the core has no time left for evidence",
     "evidence_seconds_total": "above a third of the time: comparing costs more than it should",
     "fields_left_out_total": "rises: a producer writes this optional field in a way that cannot be read",
+    "items_accepted_total": "`unavailable` rises: Kafka accepts nothing; `rejected`: a client sends invalid items",
     "fenced_total": "rises: this learner was paused past its lease, and another one took over",
     "gate_baseline": "1 for long: the ranker does not beat the baseline",
     "gate_cool_down_end_timestamp_seconds": "in the future: after a recent rollback, nothing goes live until then",

@@ -26,7 +26,7 @@ from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.telemetry import LearnerTelemetry
-from tests.support.documents import exports, figures
+from tests.support.documents import catalogues, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -331,7 +331,7 @@ def json_schema(role: str) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/gate.md": gate,
-    "docs/integrations.md": lambda: exports.integrations(ROOT / "docs/integrations.md"),
+    "docs/integrations.md": lambda: catalogues.filled(exports.integrations(ROOT / "docs/integrations.md")),
     "docs/metrics.md": metrics,
     **{f"docs/schemas/{role}.json": partial(json_schema, role) for role in SCHEMA_ROLES},
     **{page.relative_to(ROOT).as_posix(): filled(page) for page in figures.holders()},

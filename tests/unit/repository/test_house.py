@@ -31,7 +31,7 @@ SHARED = {
     "frozen": "a version that does not learn: one model, and the versions the learner keeps",
     "gate": "the gate: its state in Redis, its route, its command",
     "histories": "histories of users: as written, as read",
-    "items": "item facts: the record and its route",
+    "items": "items: the record, what is sent of them, the route, the command",
     "kafka": "Kafka: its settings and its examination",
     "learner": "the learner and its settings",
     "linear": "the linear regressor: kernel and River's verbs",
