@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection, Container, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from models.ledger.erasures import user_hash
 
@@ -29,7 +31,7 @@ JOIN_OUTCOMES: Final = ("joined", "repeated", "cycle", "taken", "erased", "full"
 """What became of an order to identify. Closed: metric labels are made from it."""
 
 
-class Join(NamedTuple):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """An id, and the user that it was joined with. Both are empty once one of them was erased."""
 
     anonymous: str
@@ -39,7 +41,7 @@ class Join(NamedTuple):
 FORGOTTEN: Final = Join("", "")
 
 
-class Joined(NamedTuple):
+class Joined(msgspec.Struct, frozen=True):
     """What an order to identify does.
 
     Attributes:

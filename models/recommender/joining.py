@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
 from models import dimensions as dim
@@ -19,7 +20,7 @@ Interaction = tuple[int, int, int]
 """Item row (-1 for an item that was removed), epoch seconds, kind."""
 
 
-class UserPast(NamedTuple):
+class UserPast(msgspec.Struct, frozen=True):
     """What the tables hold of one user."""
 
     pushed: int

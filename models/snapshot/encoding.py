@@ -104,7 +104,7 @@ def _sources(changes: Changes, schema: Schema, served: bool) -> Iterator[_Rows |
 
 def _joins(joins: Sequence[Join]) -> _Ids:
     """The ids of all joins as rows: each joined id, then its user."""
-    ids = [each for join in joins for each in join]
+    ids = [each for join in joins for each in (join.anonymous, join.user)]
     rows = np.arange(len(ids), dtype=np.int32)
     return _Ids("identities", KeyChanges(rows, ids, np.zeros(0, np.int32)), "identities")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.records import ItemFacts
-from service.http.schemas import Ask, EventsAnswer, FreezeAsk, GateAsk, ModeAsk, SentEvent, Slate
+from service.http.schemas import Ask, EventsAnswer, FreezeAsk, GateAsk, IdentifyAsk, ModeAsk, SentEvent, Slate
 
 _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
 
@@ -21,6 +21,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "quantity": 1,
     },
     ItemFacts: {"category": "tea", "price": 24.9, "brand": "Kyusu", "title": "Teapot", "tags": ["clay"]},
+    IdentifyAsk: {"anonymous_id": "visitor-7", "user_id": "ann"},
     GateAsk: _REASON,
     FreezeAsk: {**_REASON, "seconds": 7200},
     ModeAsk: {**_REASON, "mode": "strict"},

@@ -32,10 +32,10 @@ router = APIRouter(tags=["events"])
 async def post_events(request: Request) -> Response:
     """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected."""
     ctx = context(request)
-    caller = _writer(request)
+    caller = writer(request)
     public = caller.role == beacons.ROLE
     if public:
-        _check_beacon(request, ctx, caller)
+        check_beacon(request, ctx, caller)
     body = await request.body()
     if public:
         ctx.beacons.check_size(len(body))
@@ -48,10 +48,10 @@ async def post_events(request: Request) -> Response:
         )
     wait = 0.0 if public else limited(request, caller)
     if wait:
-        raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
+        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
     slots = ctx.intake.public_slots if public else ctx.intake.slots
     if not slots.acquire(blocking=False):
-        raise _too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
+        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
     try:
         rules = ctx.beacons.rules if public else None
         outcomes = await run_in_threadpool(ctx.intake.send_events, raw, rules, public=public)
@@ -63,8 +63,8 @@ async def post_events(request: Request) -> Response:
     return _answer(request, ctx, outcomes)
 
 
-def _writer(request: Request) -> Caller:
-    """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
+def writer(request: Request) -> Caller:
+    """The caller, who may write. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
     key = request.query_params.get(beacons.PARAMETER)
     if key is None:
         return admit(request, "events", also=beacons.ROLE)
@@ -79,17 +79,18 @@ def _writer(request: Request) -> Caller:
     return caller
 
 
-def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
+def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
     """Check origin, size and rate. Raises Problem 403, 413 or 429."""
     ctx.beacons.check_origin(request.headers.get("origin"))
     declared = request.headers.get("content-length", "")
     ctx.beacons.check_size(int(declared) if declared.isdigit() else 0)
     wait = ctx.beacons.wait(caller.name, request.client.host if request.client else "", time.monotonic())
     if wait:
-        raise _too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
+        raise too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
-def _too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
+def too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
+    """The problem of a request that comes too early; `wait`: seconds until it may come again."""
     telemetry.rate_limited.inc()
     seconds = max(1, round(wait + 0.5))
     return Problem("too-many-requests", detail, f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
@@ -120,3 +121,6 @@ def _place(entry: EventOutcome, total: int) -> dict[str, str | int]:
         "expected": entry.expected,
         "found": entry.found,
     }
+
+
+__all__ = ["check_beacon", "router", "too_many", "writer"]

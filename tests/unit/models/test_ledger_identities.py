@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ledger import Admission, AdmissionRules, Identities, Join, user_hash, without_erased
+from models.ledger import Admission, AdmissionRules, Identities, Join, Joined, user_hash, without_erased
 from models.ledger.identities import JOIN_OUTCOMES
 from models.records import Erase, Event, EventRules, Identify, Rejection, decode_control, encode_control
-from models.state import SCHEMA, Changes
 from models.snapshot import encode
 from models.snapshot.decoding import decode
 from models.snapshot.manifest import Manifest
+from models.state import SCHEMA, Changes
 from streaming.intake.intake import Intake, PreparedBatch
 from streaming.intake.text_vectors import contents_by
 from streaming.live import Erased, Identified
@@ -40,7 +40,7 @@ def outcomes(batch: PreparedBatch) -> list[str]:
     return [each.joined.outcome for each in batch.orders if each.joined is not None]
 
 
-# -- the rules ----------------------------------------------------------------------------------------------------------
+# -- the rules -------------------------------------------------------------------------------------------------------
 
 
 def test_both_ids_mean_the_user_and_a_chain_means_its_last_user() -> None:
@@ -49,7 +49,8 @@ def test_both_ids_mean_the_user_and_a_chain_means_its_last_user() -> None:
     assert known.join("v2", "ann").ids == ("v2",)
     assert known.join("ann", "ann@shop").ids == ("ann", "v1", "v2")
     assert {known.resolve(each) for each in ("v1", "v2", "ann", "ann@shop")} == {"ann@shop"}
-    assert known.join("v3", "ann") == known.join("v3", "ann")._replace(outcome="joined")
+    known.join("v3", "ann")
+    assert known.join("v3", "ann") == Joined("repeated", "ann@shop", ("v3",))
     assert known.resolve("v3") == "ann@shop"  # joined with a name that is no longer the last one
     assert known.resolve("bob") == "bob"
 
@@ -105,7 +106,7 @@ def test_a_join_that_was_forgotten_and_made_again_is_forgotten_by_its_second_tim
     assert known.resolve("v0") == "v0 at home"
 
 
-# -- versions -----------------------------------------------------------------------------------------------------------
+# -- versions --------------------------------------------------------------------------------------------------------
 
 
 def test_versions_carry_joins_up_to_where_they_have_read_and_forget_the_erased() -> None:
@@ -176,7 +177,7 @@ def test_joins_survive_the_bytes_of_a_version_also_when_they_take_several_chunks
     assert decode(manifest, [], SCHEMA).joins == []
 
 
-# -- the intake ---------------------------------------------------------------------------------------------------------
+# -- the intake ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
