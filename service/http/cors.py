@@ -1,4 +1,4 @@
-"""CORS (the Fetch standard) for exactly one path and method: lets pages of allowed origins send POST /events.
+"""CORS (the Fetch standard) for exactly two paths and one method: pages of allowed origins may POST what they saw.
 
 Every other path stays closed to other origins.
 """

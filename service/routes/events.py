@@ -64,7 +64,7 @@ async def post_events(request: Request) -> Response:
 
 
 def writer(request: Request) -> Caller:
-    """The caller, who may write. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
+    """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
     key = request.query_params.get(beacons.PARAMETER)
     if key is None:
         return admit(request, "events", also=beacons.ROLE)
