@@ -68,6 +68,10 @@ class Ledger:
         """Notes that an id is a user's: its events count as the user's, those from before as well."""
         self._users[anonymous] = user
 
+    def is_joined(self, user: str) -> bool:
+        """Returns whether other ids are this user's as well."""
+        return user in self._users.values()
+
     def user_of(self, user_id: str) -> str:
         """Returns the user that an id stands for, at the end of a chain of joins."""
         while user_id in self._users:
