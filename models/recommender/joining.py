@@ -20,7 +20,7 @@ Interaction = tuple[int, int, int]
 """Item row (-1 for an item that was removed), epoch seconds, kind."""
 
 
-class UserPast(msgspec.Struct, frozen=True):
+class UserRows(msgspec.Struct, frozen=True):
     """What the tables hold of one user."""
 
     pushed: int
@@ -32,13 +32,13 @@ class UserPast(msgspec.Struct, frozen=True):
     """Oldest first, as they were learned."""
 
 
-def past(state: State, row: int) -> UserPast:
+def past(state: State, row: int) -> UserRows:
     """Reads what the tables hold of the user in a row."""
     user, query = state.tables["user"].columns, state.tables["user_query"].columns
     pushed = int(user["pushed"][row])
     places = _places(row, pushed, min(pushed, dim.RING))
     ring = [state.tables["user_ring"].columns[name][places].tolist() for name in RING]
-    return UserPast(
+    return UserRows(
         pushed,
         int(user["events"][row]),
         int(user["last"][row]),
@@ -48,7 +48,7 @@ def past(state: State, row: int) -> UserPast:
     )
 
 
-def add(state: State, row: int, more: UserPast) -> None:
+def add(state: State, row: int, more: UserRows) -> None:
     """Adds what another user did to the user in a row.
 
     Counts are added. Interactions are merged by time: each of the two keeps its own order, of two with the same time
@@ -78,4 +78,4 @@ def _places(row: int, pushed: int, count: int) -> Array:
     return row * dim.RING + np.arange(pushed - count, pushed, dtype=np.int64) % dim.RING
 
 
-__all__ = ["UserPast", "add", "past"]
+__all__ = ["UserRows", "add", "past"]

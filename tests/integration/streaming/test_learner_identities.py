@@ -81,7 +81,7 @@ def test_what_was_done_under_two_ids_is_one_user_whenever_they_are_joined(open_i
 
 def test_an_erasure_by_the_anonymous_id_removes_the_user_and_nothing_joins_them_again(open_installation: Open) -> None:
     shop, ours = Shop(seed=62, users=6), open_installation(learner__base_interval=5)
-    user = sorted(shop.tastes)[0]
+    user = min(shop.tastes)
     planned = visits(list(shop.stream(300, time.time() - 60.0, interval=0.05)), [user])
     learner = ours.learner()
     ours.send(planned)
