@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from models.ledger import JOIN_OUTCOMES
 from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
 from models.snapshot import Manifest
@@ -70,6 +71,9 @@ class LearnerTelemetry:
     def _declare_intake(self, metrics: MetricFactory) -> None:
         self.events = metrics.counter("events_total", "Records of the events topic, by outcome.", "outcome")
         self.consumed = metrics.counter("records_consumed_total", "Records read, by topic.", "topic")
+        self.identified = metrics.counter(
+            "identified_total", "Orders to identify that were carried out, by what became of them.", "outcome"
+        )
         self.orders = metrics.counter("orders_total", "Control records that were carried out, by kind.", "kind")
         self.quarantined = metrics.gauge(
             "quarantined_events",
@@ -276,6 +280,8 @@ class LearnerTelemetry:
             self.quarantined.labels(outcome)
         for kind in ORDER_KINDS:
             self.orders.labels(kind)
+        for outcome in JOIN_OUTCOMES:
+            self.identified.labels(outcome)
         for outcome in OUTCOMES:
             self.events.labels(outcome)
         for phase in PHASES:

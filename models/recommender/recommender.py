@@ -11,6 +11,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.learning import learn
+from models.recommender import joining
 from models.recommender.catalogue import FactsLike, ItemRows, is_available
 from models.recommender.groups import Groups
 from models.recommender.prequential import NOTHING, Tested, joined
@@ -212,4 +213,15 @@ class Recommender(Ranker):
         known = [key for key in dict.fromkeys(ids) if key in self.state.keys[space].rows]
         if known:
             self._ceilings.release(space, known)
+        return len(known)
+
+    def join(self, users: Sequence[str], into: str) -> int:
+        """Add what is known of some users to another one, and forget them. Returns how many were known."""
+        rows = self.state.keys["user"].rows
+        known = [user for user in users if user in rows and user != into]
+        for user in known:
+            more = joining.past(self.state, rows[user])
+            self._ceilings.release("user", [user])
+            # There is room: the row of the other one has just become free.
+            joining.add(self.state, self.state.add("user", into), more)
         return len(known)

@@ -106,6 +106,13 @@ class UserAnswer(Struct):
     history: list[PastEvent]
 
 
+class IdentifyAnswer(Struct):
+    """Whether the ids are one: `joined` already, or `accepted` for being joined, within a second as a rule."""
+
+    request_id: str
+    outcome: Literal["accepted", "joined"]
+
+
 class ErasureAccepted(Struct):
     """The order is in the topic. `receipt` is the address that says when the erasure is done."""
 
@@ -233,6 +240,7 @@ __all__ = [
     "ErasureReceipt",
     "GateAnswer",
     "GateChange",
+    "IdentifyAnswer",
     "ItemAccepted",
     "ItemAnswer",
     "Liveness",

@@ -207,6 +207,8 @@ def _in_path(name: str) -> dict[str, Any]:
 def _refine(types: dict[str, Any]) -> None:
     """Say of some values what the code checks after it has decoded them."""
     event, recent = types["SentEvent"]["properties"], types["RecentItem"]["properties"]
+    for name in ("anonymous_id", "user_id"):
+        types["IdentifyAsk"]["properties"][name]["pattern"] = NAMED
     for name in ("user_id", "item_id", "event_id", "session_id", "request_id"):
         for schema in event[name].get("anyOf", [event[name]]):
             if schema["type"] == "string":

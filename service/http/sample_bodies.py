@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.records import ItemFacts
-from service.http.schemas import Ask, EventsAnswer, FreezeAsk, GateAsk, ItemsAnswer, ModeAsk, SentEvent, SentItem, Slate
+from service.http.schemas import (
+    Ask,
+    EventsAnswer,
+    FreezeAsk,
+    GateAsk,
+    IdentifyAsk,
+    ItemsAnswer,
+    ModeAsk,
+    SentEvent,
+    SentItem,
+    Slate,
+)
 
 _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
 
@@ -38,6 +49,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "attributes": {"stock": 1},
         "outcomes": [{"index": 0, "outcome": "accepted", "item_id": "teapot-1"}],
     },
+    IdentifyAsk: {"anonymous_id": "visitor-7", "user_id": "ann"},
     GateAsk: _REASON,
     FreezeAsk: {**_REASON, "seconds": 7200},
     ModeAsk: {**_REASON, "mode": "strict"},

@@ -167,6 +167,17 @@ class SentEvent(Struct, frozen=True):
     context: Flat | None = None
 
 
+class IdentifyAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two ids of one person: the one that the visitor was known by, and the user.
+
+    With a public key, `proof` is what the shop's server signed. docs/events.md says how.
+    """
+
+    anonymous_id: Id
+    user_id: Id
+    proof: Annotated[str, Meta(max_length=MAX_ID)] | None = None
+
+
 class EventOutcome(Struct, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
 
@@ -286,6 +297,7 @@ __all__ = [
     "FreezeAsk",
     "GateAsk",
     "Id",
+    "IdentifyAsk",
     "Item",
     "ItemOutcome",
     "ItemsAnswer",

@@ -3,6 +3,16 @@
 from service.ingest.beacons import Beacons
 from service.ingest.items import send_items
 from service.ingest.ndjson import out_of_envelopes, split
+from service.ingest.proofs import Proofs
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
-__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "out_of_envelopes", "send_items", "split"]
+__all__ = [
+    "Beacons",
+    "EventPublisher",
+    "KafkaUnavailable",
+    "Outgoing",
+    "Proofs",
+    "out_of_envelopes",
+    "send_items",
+    "split",
+]

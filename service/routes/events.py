@@ -31,10 +31,10 @@ router = APIRouter(tags=["events"])
 async def post_events(request: Request) -> Response:
     """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected."""
     ctx = context(request)
-    caller = _writer(request)
+    caller = writer(request)
     public = caller.role == beacons.ROLE
     if public:
-        _check_beacon(request, ctx, caller)
+        check_beacon(request, ctx, caller)
     body = await request.body()
     if public:
         ctx.beacons.check_size(len(body))
@@ -63,7 +63,7 @@ async def post_events(request: Request) -> Response:
     return _answer(request, ctx, outcomes)
 
 
-def _writer(request: Request) -> Caller:
+def writer(request: Request) -> Caller:
     """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
     key = request.query_params.get(beacons.PARAMETER)
     if key is None:
@@ -79,7 +79,7 @@ def _writer(request: Request) -> Caller:
     return caller
 
 
-def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
+def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
     """Check origin, size and rate. Raises Problem 403, 413 or 429."""
     ctx.beacons.check_origin(request.headers.get("origin"))
     declared = request.headers.get("content-length", "")
@@ -96,3 +96,6 @@ def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Res
     if not counts["accepted"] and not counts["unavailable"]:
         raise none_valid("events", outcomes, "docs/events.md says what an event is.")
     return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
+
+
+__all__ = ["check_beacon", "router", "writer"]

@@ -6,16 +6,16 @@ import heapq
 from collections.abc import Sequence
 from typing import Annotated, Final
 
+import msgspec
 from fastapi import APIRouter, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from models.slate import Seen, Showing
+from models.slate import Seen
 from service.context import Context
 from service.http import (
     MAX_FILTER,
     MAX_ID,
-    NOBODY,
     Ask,
     Count,
     History,
@@ -34,7 +34,7 @@ from service.http import (
 )
 from service.routes.common import JSON, admit, context, degraded
 from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, View, Visit, encode
+from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
 from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
@@ -148,13 +148,17 @@ async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
     ctx = context(request)
     if ask.rotate:
         _take_impressions(ctx)
-    history, stored, lacking = await _history(ctx, ask)
-    visit = Visit(ask, history, RequestMoment(now, ctx.showings, request.scope["request_id"], stored))
+    past = await _past(ctx, ask)
+    history = merged(ask.recent, past.history) if ask.recent.items else past.history
+    # The page is the user's, whatever the id that was asked for; the answer names only the latter.
+    whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
+    visit = Visit(whose, history, RequestMoment(now, ctx.showings, request.scope["request_id"], past.shown))
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
         page = pages.recommend(view, visit)
         ctx.slates.add(view, visit, page)
+        lacking = [] if past.read else ["history_unavailable"]
         return _answer(request, view, page, ask, lacking, ask.attributes)
 
 
@@ -167,15 +171,11 @@ def _take_impressions(ctx: Context) -> None:
                 ctx.showings.add(user, seen)
 
 
-async def _history(ctx: Context, ask: PageAsk) -> tuple[History, list[Showing], list[str]]:
-    """The history to rank for, the user's earlier showings, and in which ways both are less than they could be."""
-    stored, shown, read = NOBODY, list[Showing](), True
-    if ask.user_id is not None and ask.rotate:
-        stored, shown, read = await ctx.histories.with_shown(ask.user_id)
-    elif ask.user_id is not None:
-        stored, read = await ctx.histories.get(ask.user_id)
-    history = merged(ask.recent, stored) if ask.recent.items else stored
-    return history, shown, [] if read else ["history_unavailable"]
+async def _past(ctx: Context, ask: PageAsk) -> UserPast:
+    """What is known of the user to recommend for; nothing of a visitor without an id."""
+    if ask.user_id is None:
+        return UserPast("")
+    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0)
 
 
 def merged(recent: History, stored: History) -> History:

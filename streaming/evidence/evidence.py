@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -111,9 +111,9 @@ class EvidenceReporter:
         plain: list[Any] = msgspec.to_builtins(questions)
         return plain
 
-    def erase(self, user: str) -> None:
-        """Forget the questions of a user."""
-        users = {user_hash(user)}
+    def erase(self, ids: Iterable[str]) -> None:
+        """Forget the questions of a user, by all ids of the person."""
+        users = {user_hash(user) for user in ids}
         self.reservoir.erase(users)
         self._referee.erase(users)
 

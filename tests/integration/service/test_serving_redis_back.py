@@ -114,14 +114,14 @@ async def in_reverse(settings: Settings, store: Store) -> list[bool]:
     """Whether each of two histories could be read: asked for together, answered in reverse, with a write between."""
     quick = HeldBack(settings)
     read = Histories(quick, Telemetry(), budget=5.0)
-    first = asyncio.ensure_future(read.get("ann"))
+    first = asyncio.ensure_future(read.past("ann"))
     await quick.first_is_read.wait()
     await asyncio.to_thread(histories.write, store, {"ann": [(0, 2, 11.0, 0, "cup")]}, "t")
-    newer = await read.get("ann")
+    newer = await read.past("ann")
     quick.second.set()
     older = await first
     await quick.close()
-    return [older[1], newer[1]]
+    return [older.read, newer.read]
 
 
 def test_answers_that_come_in_another_order_are_no_redis_that_went_back(settings: Settings) -> None:
