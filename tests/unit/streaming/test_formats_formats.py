@@ -168,7 +168,7 @@ def test_a_record_that_becomes_too_long_is_refused(found: Registry, formats: For
 def test_a_schema_that_cannot_be_compiled_now_is_waited_for(
     found: Registry, formats: Formats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(*_: object) -> None:
+    def no_room(**_: object) -> None:
         raise OSError("No usable temporary directory")
 
     monkeypatch.setattr(protobuf.tempfile, "TemporaryDirectory", no_room)
