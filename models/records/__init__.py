@@ -68,7 +68,7 @@ from models.records.items import (
     encode_item,
     item_key,
 )
-from models.records.json_schemas import SCHEMA_ROLES, schema_of
+from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
 from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
@@ -132,6 +132,7 @@ __all__ = [
     "Unconverted",
     "Unusable",
     "Value",
+    "attributes_schema",
     "checked_attributes",
     "cloud_events",
     "content_vector",

@@ -31,7 +31,8 @@ MAX_ATTRIBUTE_BYTES: Final = 4_096
 """Bytes of all attributes of an item as JSON. Every service holds those of the whole catalogue: 410 MB
 for 100,000 items at worst, and 23 MB with an address, a picture and four short values each."""
 
-_EXACT: Final = 2**53
+EXACT: Final = 2**53
+"""Size of a number at most: beyond it, JSON readers differ."""
 
 
 class Attributes:
@@ -99,7 +100,7 @@ def _usable(name: Any, value: Any) -> bool:
     if isinstance(value, bool):
         return True
     if isinstance(value, int | float):
-        return abs(value) <= _EXACT
+        return abs(value) <= EXACT
     if isinstance(value, str):
         return len(value) <= TEXT_LENGTH and _is_text(value)
     return (

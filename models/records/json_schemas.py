@@ -10,6 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
+from models.records.attributes import (
+    ENTRY_LENGTH,
+    EXACT,
+    LIST_LENGTH,
+    MOST_ATTRIBUTES,
+    NAME_LENGTH,
+    TEXT_LENGTH,
+    Attributes,
+)
 from models.records.control import Order
 from models.records.events import SEARCH, EventRules
 from models.records.items import ItemFacts
@@ -71,8 +80,15 @@ def event_schema(rules: EventRules) -> dict[str, Any]:
 
 
 def item_schema() -> dict[str, Any]:
-    """The schema of the facts of an item, as in topic `items` and in the body of PUT /items/{id}."""
-    return _of(ItemFacts, "items", "Facts of an item. They replace all earlier ones. Other fields are ignored.")
+    """The schema of the facts of an item, as in topic `items` and in the body of PUT /items/{id}.
+
+    Names of attributes must be printable, and all attributes take 4,096 bytes at most, which it cannot say.
+    """
+    text = "Facts of an item. They replace all earlier ones. Other fields are attributes, as those in `attributes`."
+    schema = _of(ItemFacts, "items", text)
+    _, name = schema["$ref"].rsplit("/", 1)
+    schema["$defs"][name]["additionalProperties"] = {"anyOf": [*_values(), {"type": "null"}]}
+    return schema
 
 
 def order_schema() -> dict[str, Any]:
@@ -103,8 +119,34 @@ def schema_of(role: str, rules: EventRules) -> dict[str, Any]:
 
 
 def _of(kind: Any, name: str, text: str) -> dict[str, Any]:
-    schema = msgspec.json.schema(kind)
+    schema = msgspec.json.schema(kind, schema_hook=attributes_schema)
     return {"$schema": DIALECT, "$id": f"{BASE}{name}.json", "description": text, **schema}
+
+
+def attributes_schema(kind: type) -> dict[str, Any]:
+    """The schema of an item's attributes, which have a form of their own in memory; a hook for msgspec.
+
+    Raises NotImplementedError for another type.
+    """
+    if kind is not Attributes:
+        raise NotImplementedError(f"{kind.__name__} has no schema")
+    return {
+        "type": "object",
+        "maxProperties": MOST_ATTRIBUTES,
+        "propertyNames": {"minLength": 1, "maxLength": NAME_LENGTH},
+        "additionalProperties": {"anyOf": _values()},
+    }
+
+
+def _values() -> list[dict[str, Any]]:
+    """What an attribute can be."""
+    entry = {"type": "string", "maxLength": ENTRY_LENGTH}
+    return [
+        {"type": "string", "maxLength": TEXT_LENGTH},
+        {"type": "number", "minimum": -EXACT, "maximum": EXACT},
+        {"type": "boolean"},
+        {"type": "array", "items": entry, "maxItems": LIST_LENGTH},
+    ]
 
 
 def _or_null(kind: dict[str, Any]) -> dict[str, Any]:
@@ -130,4 +172,12 @@ def _context() -> dict[str, Any]:
     }
 
 
-__all__ = ["SCHEMA_ROLES", "event_schema", "item_schema", "order_schema", "schema_of", "slate_schema"]
+__all__ = [
+    "SCHEMA_ROLES",
+    "attributes_schema",
+    "event_schema",
+    "item_schema",
+    "order_schema",
+    "schema_of",
+    "slate_schema",
+]

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from models.records import MOST_ATTRIBUTES, TEXT_LENGTH, Attributes, ItemFacts
+from models.records import ItemFacts
 from models.records.timestamps import EARLIEST, LATEST
 from service.http.problems import MEDIA_TYPE, TITLES
 from service.http.sample_bodies import EXAMPLES
@@ -168,7 +168,7 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
         for described in methods.values():
             described["parameters"] = [*map(_in_path, names), *described.get("parameters", [])]
     _, types = msgspec.json.schema_components(
-        (*_named, ProblemDocument), ref_template=_REF, schema_hook=_schema_of_attributes
+        (*_named, ProblemDocument), ref_template=_REF, schema_hook=attributes_schema
     )
     for kind, example in EXAMPLES.items():
         types[kind.__name__]["examples"] = [example]
@@ -188,15 +188,6 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
     found["servers"] = [{"url": prefix or "/"}]
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # as readers get it: lists, not tuples
     return plain
-
-
-def _schema_of_attributes(kind: type) -> dict[str, Any]:
-    """The schema of an item's attributes, which have a form of their own in memory."""
-    if kind is not Attributes:
-        raise NotImplementedError(f"{kind.__name__} has no schema")
-    text = {"type": "string", "maxLength": TEXT_LENGTH}
-    values = [text, {"type": "number"}, {"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]
-    return {"type": "object", "maxProperties": MOST_ATTRIBUTES, "additionalProperties": {"anyOf": values}}
 
 
 def _in_path(name: str) -> dict[str, Any]:

@@ -78,6 +78,10 @@ def mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(good, good, good, ODD)
 
 
+VALUE = st.one_of(
+    st.text(max_size=5), st.booleans(), st.integers(-(2**53) - 1, 2**53 + 1), st.lists(st.text(max_size=3), max_size=66)
+)
+
 EVENTS = st.fixed_dictionaries(
     {"event_type": mostly(st.sampled_from([*RULES.kinds])), "user_id": mostly(ID), "timestamp": mostly(TIME)},
     optional={
@@ -92,6 +96,7 @@ ITEMS = st.fixed_dictionaries(
         "category": mostly(ID), "brand": mostly(ID), "title": mostly(st.text(max_size=5)), "price": mostly(NUMBER),
         "tags": mostly(st.lists(ID, max_size=66)), "rating": mostly(NUMBER), "available": mostly(st.booleans()),
         "embedding": mostly(st.lists(st.floats(-1, 1), max_size=4)), "other": ODD,
+        "attributes": mostly(st.dictionaries(st.sampled_from(["url", "stock", "", "x" * 65]), mostly(VALUE), max_size=4)),
     },
 )  # fmt: skip
 
@@ -110,9 +115,11 @@ def test_an_event_that_the_schema_accepts_is_read_whole(document: dict[str, Any]
 
 @given(ITEMS)
 def test_facts_that_the_schema_accepts_are_read_whole(document: dict[str, Any]) -> None:
-    answer = decode_item(b"tea", json.dumps(document).encode())
+    left_out: Counter[str] = Counter()
+    answer = decode_item(b"tea", json.dumps(document).encode(), left_out)
     if CHECKS["items"].is_valid(document):
         assert isinstance(answer, ItemFacts), answer
+        assert not left_out
     elif isinstance(answer, ItemFacts):
         assert CHECKS["items"].is_valid(json.loads(encode_item(answer)))
 
