@@ -78,6 +78,7 @@ def mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(good, good, good, ODD)
 
 
+ATTRIBUTE = st.sampled_from(["url", "stock", "", "x" * 64, "x" * 65])
 VALUE = st.one_of(
     st.text(max_size=5), st.booleans(), st.integers(-(2**53) - 1, 2**53 + 1), st.lists(st.text(max_size=3), max_size=66)
 )
@@ -96,7 +97,7 @@ ITEMS = st.fixed_dictionaries(
         "category": mostly(ID), "brand": mostly(ID), "title": mostly(st.text(max_size=5)), "price": mostly(NUMBER),
         "tags": mostly(st.lists(ID, max_size=66)), "rating": mostly(NUMBER), "available": mostly(st.booleans()),
         "embedding": mostly(st.lists(st.floats(-1, 1), max_size=4)), "other": ODD,
-        "attributes": mostly(st.dictionaries(st.sampled_from(["url", "stock", "", "x" * 65]), mostly(VALUE), max_size=4)),
+        "attributes": mostly(st.dictionaries(ATTRIBUTE, mostly(VALUE), max_size=4)),
     },
 )  # fmt: skip
 
