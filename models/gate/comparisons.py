@@ -5,13 +5,40 @@ from __future__ import annotations
 import math
 
 from models.gate.evidence import Evidence, Policy
-from models.statistics import WHOLE, Bounds, Comparison
+from models.statistics import BEGINNING, WHOLE, Bounds, Comparison
 
 
 def against_reference(evidence: Evidence) -> Comparison | None:
     """The challenger against the reference; None without a comparison with this very reference."""
     found, reference = evidence.known.reference, evidence.reference
     return found if found is not None and reference is not None and found.against == reference.id else None
+
+
+def lately_compared(evidence: Evidence, former: str, policy: Policy) -> Comparison | None:
+    """The challenger against the reference; while that has only begun, against the reference before.
+
+    Versions that were cut before the learner saw the new reference have the older comparison in its place.
+
+    Args:
+        evidence: what is known.
+        former: id of the reference before; "" for none.
+        policy: says how many compared events are enough.
+
+    >>> from models.gate.evidence import Version
+    >>> from models.statistics import Standing
+    >>> from models.statistics.confidence import Sums
+    >>> def sums(of, n): return Comparison(of, hit=Sums(1.0, n))
+    >>> def chosen(**known):
+    ...     return lately_compared(Evidence(reference=Version("b", 2), standing=Standing(**known)), "a", Policy())
+    >>> [chosen(reference=sums("b", n), former=sums("a", 900)).against for n in (7, 700)]
+    ['a', 'b']
+    >>> chosen(reference=sums("a", 900)).against, chosen(reference=sums("c", 900))
+    ('a', None)
+    """
+    known, now = evidence.known, against_reference(evidence)
+    before = (each for each in (known.reference, known.former) if each is not None and each.against == former)
+    found = [each for each in (now, *before) if each is not None]
+    return next((each for each in found if each.lately.n >= policy.shift_tested), found[0] if found else None)
 
 
 def against_champion(evidence: Evidence) -> Comparison | None:
@@ -60,6 +87,44 @@ def as_good(comparison: Comparison | None, policy: Policy) -> bool:
     return found is not None and not found.worse
 
 
+def apparent(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether the model finds no less than the other among the last compared events, as far as chance allows.
+
+    That is no bound for all times: the alarms that yield to it hold a version for a while, and serving an older one has
+    its price too.
+
+    >>> from models.statistics.confidence import Sums
+    >>> def last(total): return Comparison("a", hit=Sums(1.0, 400, total, 40.0), hit_squares=40)
+    >>> apparent(last(3.0), Policy()), apparent(last(-30.0), Policy()), apparent(Comparison("a"), Policy())
+    (True, False, False)
+    """
+    return not lacking(comparison, policy)
+
+
+def lacking(comparison: Comparison | None, policy: Policy) -> str:
+    """Returns what would have to be so that the model is apparently no worse; "" when it is.
+
+    >>> lacking(None, Policy())
+    '100 tested events are compared with the reference: 0 so far'
+    """
+    last = comparison.lately if comparison is not None else BEGINNING
+    if last.n < policy.shift_tested:
+        return f"{policy.shift_tested} tested events are compared with the reference: {last.n} so far"
+    allowed = policy.shift_deviations * math.sqrt(last.hit_squares)
+    if last.hit < -allowed:
+        return (
+            f"at most {allowed:.0f} hits fewer than the reference's are found among the last {last.n} compared events:"
+            f" {-last.hit:.0f} fewer"
+        )
+    allowed = policy.shift_deviations * math.sqrt(last.reciprocal_squares)
+    if last.reciprocal < -allowed:
+        return (
+            f"reciprocal ranks of the last {last.n} compared events add up to at most {allowed:.1f} less than the"
+            f" reference's: {-last.reciprocal:.1f} less"
+        )
+    return ""
+
+
 def harmed(comparison: Comparison | None, policy: Policy) -> str:
     """`harm` or `crash` when the model is shown to be worse than the other, and not to be no worse since; "" otherwise.
 
@@ -82,9 +147,12 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
 __all__ = [
     "against_champion",
     "against_reference",
+    "apparent",
     "as_good",
     "better",
     "champion_against_reference",
     "harmed",
+    "lacking",
+    "lately_compared",
     "latest",
 ]
