@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from models.gate import anchors
 from models.gate.comparisons import (
     against_champion,
     against_reference,
@@ -47,14 +48,14 @@ def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> V
     if state.mode == "frozen":
         return Verdict("hold", ("frozen",))
     if evidence.request is not None:
-        return _requested(evidence, policy)
+        return _requested(state, evidence, policy)
     rescue = _rescue(state, evidence, policy)
     if rescue is not None:
         return rescue
     return _candidate(state, evidence, policy, now)
 
 
-def _requested(evidence: Evidence, policy: Policy) -> Verdict:
+def _requested(state: GateState, evidence: Evidence, policy: Policy) -> Verdict:
     request, champion = evidence.request, evidence.serving
     assert request is not None
     if request.verb == "rollback":
@@ -66,7 +67,7 @@ def _requested(evidence: Evidence, policy: Policy) -> Verdict:
     if evidence.faults:
         return Verdict("hold", evidence.faults)
     if not request.force:
-        objections = _objections(evidence, policy)
+        objections = _objections(state, evidence, policy)
         if objections:
             return Verdict("hold", objections)
     reasons = ("requested", "forced", "sound") if request.force else ("requested", "sound")
@@ -92,21 +93,33 @@ def _older(evidence: Evidence) -> list[Version]:
 
 
 def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | None:
-    """Goes back to the reference when users are shown to get worse pages than it would give them.
+    """Goes back to the reference, or to an anchor, when users are shown to get worse pages than it would give them.
 
     While the champion follows the challenger, a second behind, the challenger's comparison speaks for it.
     """
     champion, reference = evidence.serving, evidence.reference
-    if champion is None or reference is None or reference.seq >= champion.seq or state.mode == "manual":
+    if champion is None or state.mode == "manual":
         return None
     follows = state.mode != "strict" and not state.recovering and not _another_model(evidence)
     compared = against_reference if follows else champion_against_reference
-    why = harmed(compared(evidence), policy)
-    if not why:
+    why = harmed(compared(evidence), policy) if reference is not None and reference.seq < champion.seq else ""
+    if why:
+        return _back(why, reference, None, evidence)
+    anchor = anchors.ahead(state, evidence, policy) if follows else None
+    if anchor is None or anchor.seq >= champion.seq:
         return None
+    # What became the reference since may be behind the anchor as well.
+    return _back("behind_anchor", anchor, anchor, evidence)
+
+
+def _back(why: str, target: Version | None, reference: Version | None, evidence: Evidence) -> Verdict:
     if evidence.faults:
         return Verdict("hold", (why, *evidence.faults))
-    return Verdict("rollback", (why,), reference)
+    return Verdict("rollback", (why,), target, reference)
+
+
+def _behind(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+    return ("behind_anchor",) if anchors.ahead(state, evidence, policy) is not None else ()
 
 
 def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
@@ -130,11 +143,14 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
         return Verdict("hold", objections)
     if state.mode == "strict":
         return _strict(state, evidence, policy, now)
+    behind = _behind(state, evidence, policy)
+    if behind:
+        return Verdict("hold", behind)
     if state.recovering:
         return _once_as_good(evidence, policy, "recovering", "recovered")
     if _another_model(evidence):
         return _once_as_good(evidence, policy, "unproven", "proven")
-    return _continuous(evidence, policy)
+    return _continuous(state, evidence, policy, now)
 
 
 def _another_model(evidence: Evidence) -> bool:
@@ -143,14 +159,14 @@ def _another_model(evidence: Evidence) -> bool:
     return candidate is not None and champion is not None and candidate.rebuilt != champion.rebuilt
 
 
-def _objections(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+def _objections(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     """What the evidence says against a candidate that an operator asked for."""
     why = harmed(against_reference(evidence), policy)
-    found = (why,) if why else ()
+    found = (why,) if why else _behind(state, evidence, policy)
     return (*found, *holding("answers", Case(evidence, policy)))
 
 
-def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
+def _continuous(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
     """Promotes, unless something speaks against it. A stretch without harm makes the candidate the reference."""
     found = against_reference(evidence)
     why = harmed(found, policy)
@@ -162,9 +178,13 @@ def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
         return Verdict("hold", objections)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
-    if found is not None and found.n >= policy.healthy_tested and as_good(found, policy):
-        return Verdict("promote", ("sound", "healthy"), evidence.candidate, evidence.candidate)
-    return Verdict("promote", ("sound",), evidence.candidate)
+    if found is None or found.n < policy.healthy_tested or not as_good(found, policy):
+        return Verdict("promote", ("sound",), evidence.candidate)
+    if anchors.lift_lost(state, evidence, policy, now):
+        return Verdict("promote", ("sound", "lift_lost"), evidence.candidate)
+    if not anchors.may_move(state, evidence, policy):
+        return Verdict("promote", ("sound",), evidence.candidate)
+    return Verdict("promote", ("sound", "healthy"), evidence.candidate, evidence.candidate)
 
 
 def _once_as_good(evidence: Evidence, policy: Policy, until_then: str, reason: str) -> Verdict:
@@ -187,8 +207,9 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
     if found is None or found.n < policy.least_tested:
         return Verdict("hold", ("warmup",))
     why = harmed(found, policy)
-    if why:
-        return Verdict("hold", (why,))
+    behind = (why,) if why else _behind(state, evidence, policy)
+    if behind:
+        return Verdict("hold", behind)
     if now - state.promoted_at < policy.dwell:
         return Verdict("hold", ("dwelling",))
     if better(found, policy):
