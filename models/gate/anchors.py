@@ -154,7 +154,7 @@ def gone_back(anchors: tuple[Anchor, ...], target: Version, now: float) -> tuple
 
 def measured(state: GateState, evidence: Evidence, policy: Policy) -> dict[str, float]:
     """The numbers of the anchors' comparisons, by name; `anchor1` is the youngest age."""
-    numbers = {}
+    numbers: dict[str, float] = {}
     known = {anchor.id: found for anchor, found in compared(state, evidence)}
     for place, anchor in enumerate(state.anchors, 1):
         found = known.get(anchor.id)

@@ -10,7 +10,7 @@ import msgspec
 
 from models.gate import anchors
 from models.gate.clock import settled
-from models.gate.evidence import Anchor, Decision, Evidence, GateState, Policy, Version
+from models.gate.evidence import Decision, Evidence, GateState, Policy, Version
 from models.gate.guards import widened
 from models.gate.measurements import measured
 from models.gate.modes import changed, thawed
@@ -76,6 +76,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
 
     So is one that is shown to be worse than an anchor, however small the steps were in which it got there:
 
+    >>> from models.gate.evidence import Anchor
     >>> from models.statistics import Anchored
     >>> lost = Standing(anchors=(Anchored("a", 40_000, -1_000, 4_000, 0.0, 400.0, 12_000),))
     >>> stands = GateState(anchors=(Anchor("a", 1),))

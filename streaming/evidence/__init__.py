@@ -3,6 +3,16 @@
 from streaming.evidence.attribution import SlateAttributor
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind
 from streaming.evidence.frozen import FrozenVersions
+from streaming.evidence.turns import turn_of
 from streaming.evidence.witness import WitnessRunner, declared
 
-__all__ = ["BAD", "EvidenceReporter", "FrozenVersions", "SlateAttributor", "WitnessRunner", "behind", "declared"]
+__all__ = [
+    "BAD",
+    "EvidenceReporter",
+    "FrozenVersions",
+    "SlateAttributor",
+    "WitnessRunner",
+    "behind",
+    "declared",
+    "turn_of",
+]

@@ -18,7 +18,8 @@ from models.referee import NOBODY, Awaited
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
 from streaming import versions
-from streaming.store import Pointer, Store, StoreUnavailable
+from streaming.evidence.turns import TURN, AnchorTurns
+from streaming.store import Pointer, Store, StoreUnavailable, anchors_of
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ MOVED_ON: Final = 0.02
 
 
 class Compared(NamedTuple):
-    """The versions to compare with.
+    """The versions to compare with: reference, champion, and the anchor whose turn it is, of all `anchors`.
 
     `paused` says why one that should be there is missing. `awaited` has those that are named and not at hand yet; None
     until the pointers were read.
@@ -50,6 +51,8 @@ class Compared(NamedTuple):
     champion: FrozenModel | None = None
     paused: str = ""
     awaited: Awaited | None = NOBODY
+    anchor: FrozenModel | None = None
+    anchors: tuple[str, ...] = ()
 
 
 class FrozenVersions:
@@ -61,6 +64,7 @@ class FrozenVersions:
         ceilings: Ceilings of the key spaces, by space.
         most_bytes: Bytes that the tables of all versions may take.
         clock: Monotonic seconds.
+        turn: Seconds for which one anchor is compared with before the next, at least.
     """
 
     def __init__(
@@ -70,11 +74,14 @@ class FrozenVersions:
         ceilings: dict[str, int],
         most_bytes: int,
         clock: Callable[[], float] = time.monotonic,
+        turn: float = TURN,
     ) -> None:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
         self._compared, self._seen = Compared(paused="the pointers are not read yet", awaited=None), Compared()
         self._awaited = NOBODY
+        self._anchors: tuple[str, ...] = ()
+        self._turns = AnchorTurns(clock, turn)
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
@@ -106,7 +113,7 @@ class FrozenVersions:
             except Exception:
                 # The learner goes on without evidence; the gate's continuous mode then relies on its guards alone.
                 log.exception("versions to compare with cannot be followed")
-                self._compared = Compared(paused="an error, see the learner's log")
+                self._compared = Compared(paused="an error, see the learner's log", anchors=self._anchors)
             self._closing.wait(LOOK)
 
     def look(self) -> None:
@@ -115,19 +122,28 @@ class FrozenVersions:
         reference, serving = pointers.get("reference"), pointers.get("serving")
         champion = self._standing_champion(serving)
         self._awaited = Awaited(*(pointer.id if pointer is not None else "" for pointer in (reference, serving)))
-        named = {pointer.id for pointer in (reference, champion) if pointer is not None}
-        self._publish(reference, champion)
+        self._anchors = tuple(dict.fromkeys(each.id for each in anchors_of(pointers)))
+        first = {pointer.id for pointer in (reference, champion) if pointer is not None}
+        anchor = self._turns.whose([each for each in self._anchors if not self._refusal(each)])
+        named = first | ({anchor} if anchor else set())
+        self._publish(reference, champion, anchor)
         why = ""
-        for version in sorted(named - self._held.keys()):
-            why = self._bring(version, named) or why
-            self._publish(reference, champion)
+        for version in sorted(first - self._held.keys()):
+            why = self._bring(version, named, first) or why
+            self._publish(reference, champion, anchor)
+        if anchor and anchor not in self._held:
+            started = self._clock()
+            self._bring(anchor, named, named)
+            self._turns.loaded(self._clock() - started)
         for unneeded in self._held.keys() - named:
             del self._held[unneeded]
-        self._publish(reference, champion, why or ("" if named else "no version is served yet"))
+        self._refused = {version: self._refused[version] for version in self._refused if self._refusal(version)}
+        self._publish(reference, champion, anchor, why or ("" if named else "no version is served yet"))
 
-    def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
+    def _publish(self, reference: Pointer | None, champion: Pointer | None, anchor: str, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._compared = Compared(one, other, paused, self._still_awaited())
+        third = self._held.get(anchor)
+        self._compared = Compared(one, other, paused, self._still_awaited(), third, self._anchors)
 
     def _still_awaited(self) -> Awaited:
         """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""
@@ -146,22 +162,42 @@ class FrozenVersions:
             self._serving, self._served_since = serving.id, now
         return serving if now - self._served_since >= STANDS else None
 
-    def _bring(self, version: str, named: set[str]) -> str:
-        """Load `version`; why that failed, or ""."""
+    def _bring(self, version: str, named: set[str], needed: set[str]) -> str:
+        """Load `version`; why that failed, or "". Versions that are not `needed` as much make room for it."""
         if why := self._refusal(version):
             return why
-        spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
         try:
-            found = (self._forward(spare, version) if spare is not None else None) or self._loaded(version)
-            size = found.state.nbytes() + sum(held.state.nbytes() for held in self._held.values())
+            found = self._from_spare(version, named) or self._loaded(version)
+            size = self._size(found)
+            if size > self._most_bytes:
+                for other in self._held.keys() - needed:
+                    self._release(other)
+                size = self._size(found)
             if size > self._most_bytes:
                 raise Damaged(f"its tables would take {size >> 20} MiB, learner.evidence_bytes is less")
         except (Damaged, versions.NoSoundVersion, TooNew, Incompatible) as error:
-            self._refused = {version: (self._clock(), f"version {version}: {error}")}
+            self._refused[version] = self._clock(), f"version {version}: {error}"
             log.warning("version %s is not compared with: %s", version, error)
             return self._refused[version][1]
         self._held[version] = found
         return ""
+
+    def _from_spare(self, version: str, named: set[str]) -> FrozenModel | None:
+        """The tables of a version that is no longer named, brought forward; None when deltas reach from none."""
+        for held in self._held.keys() - named:
+            found = self._forward(self._held.pop(held), version)
+            if found is not None:
+                return found
+        return None
+
+    def _size(self, found: FrozenModel) -> int:
+        """Bytes of the tables that are held, and of those that were just loaded."""
+        return found.state.nbytes() + sum(held.state.nbytes() for held in self._held.values())
+
+    def _release(self, version: str) -> None:
+        """Drop a version that takes the room of one that is needed more, and do not load it again for a while."""
+        del self._held[version]
+        self._refused[version] = self._clock(), f"version {version}: its room was needed"
 
     def _forward(self, spare: FrozenModel, version: str) -> FrozenModel | None:
         """The tables of `spare` as `version`; None when a base lies between, or the learner still uses them."""
@@ -186,13 +222,15 @@ class FrozenVersions:
 
     def _let_go(self, spare: FrozenModel) -> bool:
         """Wait until the learner was given other versions; False when the process ends first."""
-        reference, champion, *_ = self._compared
+        reference, champion, anchor = self._compared.reference, self._compared.champion, self._compared.anchor
         self._compared = Compared(
             None if reference is spare else reference,
             None if champion is spare else champion,
             awaited=self._still_awaited(),
+            anchor=None if anchor is spare else anchor,
+            anchors=self._anchors,
         )
-        while spare in self._seen[:2]:
+        while any(each is spare for each in (self._seen.reference, self._seen.champion, self._seen.anchor)):
             if self._closing.wait(MOVED_ON):
                 return False
         return True

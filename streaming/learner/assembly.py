@@ -13,7 +13,7 @@ from models.state import SCHEMA
 from models.statistics import Exposed
 from streaming import versions
 from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
-from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
+from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared, turn_of
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
 from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
 from streaming.learner.parts import Parts
@@ -129,7 +129,8 @@ class Assembly:
 
     def _frozen_versions(self) -> FrozenVersions:
         ceilings = recommender_settings(self.settings).ceilings()
-        frozen = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
+        turn = turn_of(self.settings.gate.anchors)
+        frozen = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes, turn=turn)
         frozen.start()
         return frozen
 
