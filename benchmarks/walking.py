@@ -10,17 +10,17 @@ roll-back of each run, at the look before it, and at its first move of the refer
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.healing import DISCORDANT, LOSING, QUIET, RATE, WINNING, living
 from models.gate import Anchor, Decision, Evidence, GateState, Policy, Version, decide
+from models.referee import turn_of
 from models.statistics import RECIPROCAL_BOUND, WHOLE, Anchored, Comparison, Standing, Start, radius
 from models.statistics.anchored import COARSER
 from models.statistics.confidence import Sums
 from models.statistics.restarts import STEP, share
-from streaming.evidence import turn_of
 
 Array = np.ndarray[Any, Any]
 

@@ -3,7 +3,6 @@
 from streaming.evidence.attribution import SlateAttributor
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind
 from streaming.evidence.frozen import FrozenVersions
-from streaming.evidence.turns import turn_of
 from streaming.evidence.witness import WitnessRunner, declared
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "WitnessRunner",
     "behind",
     "declared",
-    "turn_of",
 ]

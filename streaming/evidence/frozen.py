@@ -14,11 +14,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from models.recommender import FrozenModel
-from models.referee import NOBODY, Awaited
+from models.referee import NOBODY, TURN, AnchorTurns, Awaited
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
 from streaming import versions
-from streaming.evidence.turns import TURN, AnchorTurns
 from streaming.store import Pointer, Store, StoreUnavailable, anchors_of
 
 log = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models.referee import Referee, Witnesses
+from models.referee import Referee, Witnesses, turn_of
 from models.snapshot import Manifest
 from models.state import SCHEMA
 from models.statistics import Exposed
 from streaming import versions
 from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
-from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared, turn_of
+from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
 from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
 from streaming.learner.parts import Parts

@@ -1,4 +1,4 @@
-"""Lets one anchor after the other be compared with, so that they cost the time and the memory of one. Stage 6."""
+"""Lets one anchor after the other be compared with, so that they cost the time and the memory of one. Stage 3."""
 
 from __future__ import annotations
 
