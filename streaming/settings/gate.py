@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from streaming.settings.base import Seconds, Section
+
+
+MOST_ANCHORS: Final = 4
+"""Ages of anchors, at most: each takes its share of the comparisons, and versions in Redis."""
 
 
 class GateSettings(Section):
@@ -37,7 +41,7 @@ class GateSettings(Section):
     )
     anchors: tuple[Seconds, ...] = Field(
         default=(3_600.0, 86_400.0, 604_800.0),
-        max_length=4,
+        max_length=MOST_ANCHORS,
         description="Ages of the older versions that a candidate may not fall behind by more than the margin, in "
         "seconds, rising; [] for none (docs/gate.md).",
     )

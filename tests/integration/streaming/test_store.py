@@ -253,6 +253,21 @@ def test_versions_are_not_forgotten_when_a_pointer_moved_meanwhile(store, lease)
     assert [pointer.id for pointer in store.versions()] == ["v2"]
 
 
+def test_anchors_are_named_kept_and_replaced_as_the_gate_says(store, lease):
+    commit(store, lease, "v1", 1)
+    commit(store, lease, "v2", 2, parent="v1")
+    before = store.pointers()
+    one, two = Pointer("v1", 1), Pointer("v2", 2)
+    assert store.decide(0, b"", b"", "v2", anchors=[two, one])
+    assert not store.forget({"v1": 2}, before, lease), "an anchor was named meanwhile"
+    assert store.decide(1, b"", b"")
+    assert (store.pointers()["anchor1"], store.pointers()["anchor2"]) == (two, one)
+    assert anchors_of(store.pointers()) == [two, one]
+    assert store.decide(2, b"", b"", anchors=[two])
+    assert set(store.pointers()) == {"head", "serving", "anchor1"}
+    assert store.forget({"v1": 2}, store.pointers(), lease)
+
+
 def test_a_fenced_learner_forgets_nothing(store, lease):
     commit(store, lease, "v1", 1)
     store.acquire_lease("a", 4.0)

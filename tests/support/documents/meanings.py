@@ -40,6 +40,7 @@ BAD: Final = {
     "evidence_seconds_total": "above a third of the time: comparing costs more than it should",
     "fields_left_out_total": "rises: a producer writes this optional field in a way that cannot be read",
     "fenced_total": "rises: this learner was paused past its lease, and another one took over",
+    "gate_anchor_since_timestamp_seconds": "1 long past: no version was shown to be within the margin of every anchor",
     "gate_baseline": "1 for long: the ranker does not beat the baseline",
     "gate_cool_down_end_timestamp_seconds": "in the future: after a recent rollback, nothing goes live until then",
     "gate_decisions_total": "`hold` alone for long: nothing goes live; `rollback` rises: versions do harm",
