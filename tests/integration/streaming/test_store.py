@@ -14,6 +14,7 @@ from streaming.store import (
     StoreUnavailable,
     VersionGone,
     WrongParent,
+    anchors_of,
 )
 from tests.conftest import eventually
 
