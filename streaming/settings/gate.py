@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from streaming.settings.base import Seconds, Section
 
-
 MOST_ANCHORS: Final = 4
 """Ages of anchors, at most: each takes its share of the comparisons, and versions in Redis."""
 

@@ -1,4 +1,4 @@
-"""Poison that grows for hours: through a public beacon key, and by one user in a hundred. Hours last three seconds here.
+"""Poison that grows for hours: through a public beacon key, and by one user in a hundred. An hour takes three seconds.
 
 Twelve hundred times faster than life, an anchor is an hour old after 3 s and a day after 72 s, and six hours of poison
 take 18 s. Every figure is printed: `pytest -s` shows them.
@@ -44,6 +44,7 @@ BEACON: Final = {
 def beaconed(service: Process, clicks: list[dict[str, object]], seconds: float) -> Callable[[], int]:
     """Send clicks with the public key, ever more of them in a second; returns how to wait for the last one."""
     taken: list[int] = []
+    paced = threading.Event()
 
     def send() -> None:
         begun, sent = time.monotonic(), 0
@@ -60,7 +61,7 @@ def beaconed(service: Process, clicks: list[dict[str, object]], seconds: float) 
                 assert answer.status == 202
             taken.append(len(due))
             sent += len(due)
-            time.sleep(max(0.0, 0.05 - (time.time() - now)))
+            paced.wait(max(0.0, 0.05 - (time.time() - now)))
 
     thread = threading.Thread(target=send, name="strangers", daemon=True)
     thread.start()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from models.referee import TURN
 from models.state.schema import SCHEMA
 from models.state.state import State
-from models.referee import TURN
 from streaming.evidence.frozen import STANDS, FrozenVersions
 from streaming.store import Pointer
 from streaming.versions import loading as versions

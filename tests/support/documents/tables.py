@@ -368,8 +368,8 @@ def _walked() -> list[str]:
     )
     alike = at("gate", "false_rollbacks_alike")
     said = (
-        f"Where all models lose {alike['per_hour']:g} an hour alike, {alike['rolled_back']} of {number(alike['runs'], 0)} "
-        f"runs of {alike['hours']} hours are rolled back."
+        f"Where all models lose {alike['per_hour']:g} an hour alike, {alike['rolled_back']} of "
+        f"{number(alike['runs'], 0)} runs of {alike['hours']} hours are rolled back."
     )
     return [table(head, rows), said]
 
