@@ -200,10 +200,11 @@ class FrozenVersions:
 
     def _forward(self, spare: FrozenModel, version: str) -> FrozenModel | None:
         """The tables of `spare` as `version`; None when a base lies between, or the learner still uses them."""
-        if not self._let_go(spare):
-            return None
         try:
-            for before, after in pairwise(self._hops(spare.version, version)):
+            hops = self._hops(spare.version, version)
+            if not self._let_go(spare):
+                return None
+            for before, after in pairwise(hops):
                 versions.advance(self._store, spare.state, before, after, served_only=True)
         except (versions.NeedsBase, Damaged):
             return None

@@ -43,6 +43,16 @@ def opponents(taught: Learner, clock: Hand, most: int = PLENTY) -> FrozenVersion
     return FrozenVersions(taught.store, SCHEMA, CEILINGS, most, clock)
 
 
+def looked(ours: FrozenVersions) -> None:
+    """Look while a learner asks for its versions all the time."""
+    ended = threading.Event()
+    asked = threading.Thread(target=lambda: [ours.current() for _ in iter(lambda: ended.wait(0.005), True)])
+    asked.start()
+    ours.look()
+    ended.set()
+    asked.join()
+
+
 def grown(taught: Learner) -> str:
     taught.learn([("user-1", "item-1"), ("user-2", f"item-new-{taught.progress.consumed}")])
     return taught.commit()
@@ -85,12 +95,7 @@ def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas
     tables: State = reference.state
     later = [grown(taught) for _ in range(20)][-1]
     point(taught, later, later)
-    ended = threading.Event()
-    asked = threading.Thread(target=lambda: [ours.current() for _ in iter(lambda: ended.wait(0.005), True)])
-    asked.start()
-    ours.look()
-    ended.set()
-    asked.join()
+    looked(ours)
     reference = ours.current().reference
     assert reference is not None
     assert reference.state is tables, "a base was loaded although deltas reach it"
@@ -176,7 +181,7 @@ def test_one_anchor_after_the_other_is_at_hand_for_its_turn(taught: Learner) -> 
     ours = opponents(taught, clock)
     seen = []
     for _ in range(4):
-        ours.look()
+        looked(ours)
         faced = ours.current()
         assert faced.anchor is not None
         assert faced.anchors == (second, first)
@@ -205,8 +210,8 @@ def test_the_reference_takes_the_room_of_an_anchor_where_bytes_are_few(taught: L
     ours.look()
     assert ours.current().anchor is not None
     point(taught, later, later, (first,))
-    ours.look()
-    ours.look()
+    looked(ours)
+    looked(ours)
     faced = ours.current()
     assert faced.reference is not None
     assert (faced.reference.version, faced.anchor, faced.anchors) == (later, None, (first,))

@@ -124,6 +124,7 @@ CLOSER: Final = (
     "evidence_events_total",
     "evidence_seconds_total",
     "evidence_terms_total",
+    "gate_anchor_since_timestamp_seconds",
     "gate_rollbacks",
     "mirror_commit_failures_total",
     "store_went_back_total",
@@ -142,7 +143,7 @@ CLOSER: Final = (
 RANGES: Final = {
     "alarm": "the drift detectors of docs/gate.md",
     "code": "HTTP status codes that were answered",
-    "comparison": "`reference`, `champion`, `probation`, `learnt`",
+    "comparison": "`reference`, `champion`, `probation`, `learnt`, `anchor1` and on, the youngest first",
     "contender": "the contenders of docs/models.md; for witnesses the paths in `witness.estimators`",
     "method": "`GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `PATCH`, `OPTIONS`, `other`",
     "partition": "partitions of the topic",
