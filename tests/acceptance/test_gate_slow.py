@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
@@ -53,7 +54,7 @@ def beaconed(service: Process, clicks: list[dict[str, object]], seconds: float) 
             due = clicks[sent : max(sent + 1, int(len(clicks) * passed**2))][:100]
             now = time.time()
             request = urllib.request.Request(
-                f"http://{service.address}/events?key={urllib.request.quote(KEY)}",
+                f"http://{service.address}/events?key={urllib.parse.quote(KEY)}",
                 json.dumps([click | {"timestamp": now} for click in due]).encode(),
                 {"Content-Type": "text/plain;charset=UTF-8", "Origin": ORIGIN},
             )
