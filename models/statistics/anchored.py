@@ -33,6 +33,8 @@ class Anchored(msgspec.Struct, array_like=True):
         reciprocal_squares: the squares of these.
         other_hits: the anchor's hits.
         starts: moments at which further sums began, oldest first.
+        design: how many events say as much as one independent event, of hits and of reciprocal ranks: those of one
+            user are alike. All bounds are those of so many times fewer events.
 
     >>> found = Anchored("a")
     >>> for rank, other in ((1, 0), (0, 2), (30, 2)):
@@ -49,6 +51,7 @@ class Anchored(msgspec.Struct, array_like=True):
     reciprocal_squares: float = 0.0
     other_hits: int = 0
     starts: list[Start] = []
+    design: tuple[float, float] = (1.0, 1.0)
 
     @property
     def mean(self) -> float:
@@ -85,9 +88,24 @@ class Anchored(msgspec.Struct, array_like=True):
         now = self._now()
         for start in reversed(self.starts):
             if now.n > start.n:
-                yield _bounds(start, now, share(start.n // COARSER) * alpha / 2)
+                yield self._bounds(start, now, share(start.n // COARSER) * alpha / 2)
         if now.n:
-            yield _bounds(BEGINNING, now, WHOLE * alpha / 2)
+            yield self._bounds(BEGINNING, now, WHOLE * alpha / 2)
+
+    def _bounds(self, start: Start, now: Start, alpha: float) -> Bounds:
+        """Returns the bounds since a start.
+
+        >>> alone, alike = Anchored("a", 40_000, 0, 4_000, 0.0, 400.0), Anchored("a", 40_000, 0, 4_000, 0.0, 400.0)
+        >>> alike.design = 4.0, 1.0
+        >>> (low, _), (lower, _) = (next(each.since(0.05)).hit for each in (alone, alike))
+        >>> 1.9 < lower / low < 2.2
+        True
+        """
+        n = now.n - start.n
+        hits = _interval(n, now.hit - start.hit, now.hit_squares - start.hit_squares, alpha, 1.0, self.design[0])
+        reciprocal, squares = now.reciprocal - start.reciprocal, now.reciprocal_squares - start.reciprocal_squares
+        ranks = _interval(n, reciprocal, squares, alpha, RECIPROCAL_BOUND, self.design[1])
+        return Bounds(hits, ranks, n)
 
     def margin(self, absolute: float, relative: float) -> float:
         """Returns how much worse still counts as no worse.
@@ -109,17 +127,10 @@ def kept(starts: list[Start], n: int) -> list[Start]:
     return [start for start in starts if n - start.n <= COARSER * life(start.n // COARSER)]
 
 
-def _bounds(start: Start, now: Start, alpha: float) -> Bounds:
-    n = now.n - start.n
-    hits = interval(n, now.hit - start.hit, now.hit_squares - start.hit_squares, alpha)
-    ranks = interval(
-        n,
-        now.reciprocal - start.reciprocal,
-        now.reciprocal_squares - start.reciprocal_squares,
-        alpha,
-        RECIPROCAL_BOUND,
-    )
-    return Bounds(hits, ranks, n)
+def _interval(n: int, total: float, squares: float, alpha: float, bound: float, design: float) -> tuple[float, float]:
+    independent = max(1, round(n / design))
+    part = independent / n
+    return interval(independent, part * total, part * squares, alpha, bound)
 
 
 __all__ = ["COARSER", "Anchored", "kept"]
