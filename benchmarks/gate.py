@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.healing import healed_back
+from benchmarks.walking import drifted, walked_down
 from models.gate import Evidence, GateState, Policy, Version, decide
 from models.statistics import RECIPROCAL_BOUND, WHOLE, WINDOW, Comparison, Standing, log_evidence, radius
 from models.statistics.restarts import STEP, life, share
@@ -300,6 +301,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         },
         "decide_agrees_after_events": agrees(random),
         "healed_back": healed_back(random, runs),
+        "walked_down": walked_down(random, runs),
+        "false_rollbacks_alike": drifted(random, runs),
     }
 
 

@@ -2,7 +2,7 @@
 
 from models.gate.audit import AuditRecord, policy_hash
 from models.gate.decision import decide, wanted, worth_recording
-from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.evidence import Anchor, Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
 from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
 
@@ -15,6 +15,7 @@ __all__ = [
     "REASON_TEXTS",
     "UNSEEN_VERBS",
     "Action",
+    "Anchor",
     "AuditRecord",
     "Band",
     "Decision",

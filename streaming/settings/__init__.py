@@ -1,6 +1,7 @@
 """Reads a TOML file and the environment into one frozen tree of settings."""
 
 from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
@@ -10,6 +11,7 @@ from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
 __all__ = [
+    "MOST_ANCHORS",
     "AdmissionSettings",
     "BadSettings",
     "EventSettings",

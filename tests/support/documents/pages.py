@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from prometheus_client import CollectorRegistry
@@ -91,6 +91,7 @@ REASONS = {
     "gate.alpha_harm": "Serving a harmful version costs more than a needless rollback.",
     "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
     "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
+    "gate.anchors": "An hour, a day and a week: each slow loss is a fast one to one of them.",
     "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
 }
 
@@ -98,13 +99,16 @@ REASONS = {
 def words(annotation: Any) -> str:
     """A type in the words of the page."""
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return words(get_args(annotation)[0])
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if origin in {Union, types.UnionType}:
         inner = [part for part in get_args(annotation) if part is not type(None)]
         return f"{words(inner[0])} or nothing"
     if origin is tuple:
-        return "list of strings" if get_args(annotation)[0] is str else "list of tables"
+        kinds = {"string": "list of strings", "number": "list of numbers"}
+        return kinds.get(words(get_args(annotation)[0]), "list of tables")
     if origin is dict:
         return "table"
     names = {str: "string", int: "whole number", float: "number", bool: "true or false", Path: "path"}
@@ -118,7 +122,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
-        return ", ".join(f"`{entry}`" for entry in value)
+        return ", ".join(f"`{entry:g}`" if isinstance(entry, float) else f"`{entry}`" for entry in value)
     if isinstance(value, dict):
         return ", ".join(f"`{key}` = `{entry}`" for key, entry in value.items())
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
