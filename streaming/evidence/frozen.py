@@ -136,12 +136,12 @@ class FrozenVersions:
         self._awaited = Awaited(*(pointer.id if pointer is not None else "" for pointer in (reference, serving)))
         self._anchors = tuple(dict.fromkeys(each.id for each in anchors_of(pointers)))
         first = {pointer.id for pointer in (reference, champion) if pointer is not None}
-        if not first:
+        anchor = self._turns.whose([each for each in self._anchors if not self._refusal(each)])
+        named = first | ({anchor} if anchor else set())
+        if not named:
             self._get_ahead(pointers.get("head"))
             self._publish(reference, champion, "", "no version is served yet")
             return
-        anchor = self._turns.whose([each for each in self._anchors if not self._refusal(each)])
-        named = first | ({anchor} if anchor else set())
         self._succeed(reference, named)
         self._publish(reference, champion, anchor)
         why = ""

@@ -73,10 +73,9 @@ class Terms:
         self.referee.compare_with(
             self._loaded(self.reference),
             self._loaded(champion),
-            "",
-            awaited,
-            self._loaded(anchor),
-            [each.version.id for each in stand],
+            awaited=awaited,
+            anchor=self._loaded(anchor),
+            anchors=[each.version.id for each in stand],
         )
         self.referee.add_budget(1e9)
         self.recommender.learn_events(
@@ -116,7 +115,7 @@ class Terms:
         awaited = Awaited(*(each.version.id if each else "" for each in (self.reference, self.serving)))
         for turn in range(loading):
             stand = [each.version.id for each in self._stand()]
-            self.referee.compare_with(None, None, "", None if not turn else awaited, None, stand)
+            self.referee.compare_with(None, None, awaited=None if not turn else awaited, anchors=stand)
         return newest.events
 
     def _stand(self) -> list[Stored]:
