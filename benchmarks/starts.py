@@ -162,7 +162,8 @@ def half(one: Start) -> None:
 def late(one: Start) -> None:
     """A partition, a quarter of the users, is not read for a while, and then at once."""
     one.settle()
-    planned, waiting = one.made(LIVE * RATE), []
+    planned = one.made(LIVE * RATE)
+    waiting: list[Planned] = []
     for second in range(LIVE):
         due = planned[second * RATE : (second + 1) * RATE]
         of_late = [each for each in due if not int(each.event["user_id"].split("-")[1]) % 4]

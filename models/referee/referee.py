@@ -218,9 +218,7 @@ class Referee:
             self._comparisons["former"] = None
         if not back or known is None or known.against == back:
             return
-        self._left = False
-        if known.n >= ENOUGH:
-            self._comparisons["former"] = known
+        self._left, self._comparisons["former"] = False, known
 
     def _pair(self, name: str, of: str, against: str) -> None:
         known = self._comparisons[name]
