@@ -4,6 +4,7 @@ from models.gate.audit import AuditRecord, policy_hash
 from models.gate.decision import decide, wanted, worth_recording
 from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
+from models.gate.reasons import Explanation, Remedy, explain
 from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
 
 __all__ = [
@@ -19,14 +20,17 @@ __all__ = [
     "Band",
     "Decision",
     "Evidence",
+    "Explanation",
     "GateState",
     "Guard",
     "Mode",
     "Policy",
+    "Remedy",
     "Request",
     "Verb",
     "Version",
     "decide",
+    "explain",
     "policy_hash",
     "wanted",
     "worth_recording",
