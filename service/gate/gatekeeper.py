@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from models import gate
-from models.gate import Decision, Evidence, GateState, Request, Version, audit
+from models.gate import AuditRecord, Decision, Evidence, GateState, Request, Version, audit
 from models.recommender import new_scratch
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
@@ -179,6 +179,14 @@ class Gatekeeper:
         """Look once. Returns the decision when it moved the pointer."""
         with self._lock:
             return self._tick(None)
+
+    def present(self) -> AuditRecord | None:
+        """The decision about the challenger as the gate would take it now; None before it judged one."""
+        state, evidence, now = self.state, msgspec.structs.replace(self.evidence, request=None), self._clock()
+        if evidence.candidate is None:
+            return None
+        decision = gate.decide(state, evidence, self.policy, now)
+        return audit.record(state, decision, evidence, self.policy, now, self.name)
 
     def ask(self, request: Request, revision: int) -> Decision:
         """Carry out an operator's request.
