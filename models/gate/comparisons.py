@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from models.gate.evidence import Evidence, Policy
-from models.statistics import WHOLE, Bounds, Comparison
+from models.statistics import BEGINNING, WHOLE, Bounds, Comparison
 
 
 def against_reference(evidence: Evidence) -> Comparison | None:
@@ -60,6 +60,44 @@ def as_good(comparison: Comparison | None, policy: Policy) -> bool:
     return found is not None and not found.worse
 
 
+def apparent(comparison: Comparison | None, policy: Policy) -> bool:
+    """Whether the model finds no less than the other among the last compared events, as far as chance allows.
+
+    That is no bound for all times: the alarms that yield to it hold a version for a while, and serving an older one has
+    its price too.
+
+    >>> from models.statistics.confidence import Sums
+    >>> def last(total): return Comparison("a", hit=Sums(1.0, 400, total, 40.0), hit_squares=40)
+    >>> apparent(last(3.0), Policy()), apparent(last(-30.0), Policy()), apparent(Comparison("a"), Policy())
+    (True, False, False)
+    """
+    return not lacking(comparison, policy)
+
+
+def lacking(comparison: Comparison | None, policy: Policy) -> str:
+    """Returns what would have to be so that the model is apparently no worse; "" when it is.
+
+    >>> lacking(None, Policy())
+    '100 tested events are compared with the reference: 0 so far'
+    """
+    last = comparison.lately if comparison is not None else BEGINNING
+    if last.n < policy.shift_tested:
+        return f"{policy.shift_tested} tested events are compared with the reference: {last.n} so far"
+    allowed = policy.shift_deviations * math.sqrt(last.hit_squares)
+    if last.hit < -allowed:
+        return (
+            f"at most {allowed:.0f} hits fewer than the reference's are found among the last {last.n} compared events:"
+            f" {-last.hit:.0f} fewer"
+        )
+    allowed = policy.shift_deviations * math.sqrt(last.reciprocal_squares)
+    if last.reciprocal < -allowed:
+        return (
+            f"reciprocal ranks of the last {last.n} compared events add up to at most {allowed:.1f} less than the"
+            f" reference's: {-last.reciprocal:.1f} less"
+        )
+    return ""
+
+
 def harmed(comparison: Comparison | None, policy: Policy) -> str:
     """`harm` or `crash` when the model is shown to be worse than the other, and not to be no worse since; "" otherwise.
 
@@ -82,9 +120,11 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
 __all__ = [
     "against_champion",
     "against_reference",
+    "apparent",
     "as_good",
     "better",
     "champion_against_reference",
     "harmed",
+    "lacking",
     "latest",
 ]

@@ -143,7 +143,8 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
         _after(state, verdict, reasons, evidence, policy, now), baseline=baseline, proven=proven
     )
     numbers = measured(evidence, policy)
-    return Decision(verdict.action, reasons, numbers, after, evidence.detail, verdict.target, verdict.reference)
+    detail = evidence.detail or verdict.detail
+    return Decision(verdict.action, reasons, numbers, after, detail, verdict.target, verdict.reference)
 
 
 def _aside(action: Action, reason: str, state: GateState) -> Decision:

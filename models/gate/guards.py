@@ -1,10 +1,10 @@
 """Guards: reasons to hold a candidate although no comparison has found harm. Stage 6.
 
-To add a guard, write a function that is named like its reason, list it in GUARDS, put its thresholds into `Policy` and
-the meaning of the reason into `vocabulary.REASON_TEXTS` and docs/gate.md. It is then counted in
-`sluicegate_gate_reasons_total{reason}`, and in the audit and the replays. Each guard is independent of the others,
-cheap, and says for itself which evidence outvotes it. The mechanical faults (`unreadable` to `canary_failed`) are found
-where versions are loaded: service/gate/canary.py.
+To add a guard, write a function that says when it raises an alarm, list it in GUARDS with the evidence that it yields
+to and why, put its thresholds into `Policy` and the meaning of its reason into `vocabulary.REASON_TEXTS`. It is then
+counted in `sluicegate_gate_reasons_total{reason}`, and in the audit and the replays. Guards are independent of each
+other and cheap. Their functions look at the alarm alone: `holding` asks the evidence, by the table. The mechanical
+faults (`unreadable` to `canary_failed`) are found where versions are loaded: service/gate/canary.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from models.gate.comparisons import against_reference, as_good, better
+from models.gate.comparisons import against_reference, apparent, better, lacking
 from models.gate.evidence import Band, Evidence, Policy
 from models.gate.vocabulary import REASON_TEXTS
 from models.statistics import Standing, Window, log_evidence
@@ -64,16 +64,6 @@ class Case(NamedTuple):
         """Whether so few events were learned that everything still moves. The tables know, the learner may not."""
         return self.number("applied", self.standing.applied) < self.policy.overlap_after
 
-    @property
-    def as_good(self) -> bool:
-        """Whether the candidate is shown to be no worse than the reference by more than the margin."""
-        return as_good(against_reference(self.evidence), self.policy)
-
-    @property
-    def better(self) -> bool:
-        """Whether the candidate is shown to be better than the reference."""
-        return better(against_reference(self.evidence), self.policy)
-
     def number(self, name: str, default: float = 0.0) -> float:
         """A measurement of the candidate's tables."""
         return self.evidence.numbers.get(name, default)
@@ -85,8 +75,6 @@ class Case(NamedTuple):
 def one_user(case: Case) -> bool:
     """Whether one user caused too many of the last events.
 
-    That user is also who the model is tested on, so no evidence outvotes this guard.
-
     >>> def stream(**shares): return Case(Evidence(standing=Standing(window=Window(1_000, **shares))), Policy())
     >>> one_user(stream(top_user=0.3, users=99)), one_user(stream(top_user=0.3, users=10))
     (True, False)
@@ -94,17 +82,14 @@ def one_user(case: Case) -> bool:
     return case.full and case.window.top_user > max(case.policy.one_user, FEW_USERS / max(case.window.users, 1))
 
 
-def few_hits(case: Case) -> bool:
-    """Whether events are found far less often than usual.
+def fallen(case: Case) -> bool:
+    """Whether so few events are found that their labels say nothing."""
+    return case.window.fallen
 
-    Where every model misses, one is as good as another, so only being better outvotes it, and only on labels that say
-    something.
 
-    >>> def stream(**shares): return Case(Evidence(standing=Standing(window=Window(1_000, **shares))), Policy())
-    >>> few_hits(stream(hit=0.01, usual=0.4, fallen=True, doubted=True))
-    True
-    """
-    return case.window.fallen or (case.window.doubted and not case.better)
+def doubted(case: Case) -> bool:
+    """Whether events were found far less often than usual, and are not found as often again."""
+    return case.window.doubted
 
 
 def lag(case: Case) -> bool:
@@ -113,25 +98,22 @@ def lag(case: Case) -> bool:
     >>> lag(Case(Evidence(standing=Standing(lag=1_000.0)), Policy()))
     True
     """
-    return case.standing.lag > case.policy.lag and not case.as_good
+    return case.standing.lag > case.policy.lag
 
 
 def bad_records(case: Case) -> bool:
     """Whether too many of the last records were rejected."""
-    return case.full and case.window.bad > case.policy.bad and not case.as_good
+    return case.full and case.window.bad > case.policy.bad
 
 
 def duplicates(case: Case) -> bool:
-    """Whether too many of the last records were duplicates.
-
-    A shop whose exporter always sends everything twice is not held forever, because evidence outvotes it.
-    """
-    return case.full and case.window.duplicate > case.policy.duplicate and not case.as_good
+    """Whether too many of the last records were duplicates."""
+    return case.full and case.window.duplicate > case.policy.duplicate
 
 
 def unknown_items(case: Case) -> bool:
     """Whether too many of the last events named items that nobody had touched. To a young model every item is new."""
-    return case.full and not case.young and case.window.unknown > case.policy.unknown and not case.as_good
+    return case.full and not case.young and case.window.unknown > case.policy.unknown
 
 
 # -- its weights ------------------------------------------------------------------------------------------------------
@@ -140,15 +122,13 @@ def unknown_items(case: Case) -> bool:
 def norms(case: Case) -> bool:
     """Whether the candidate's weights are outside the band of the versions that went live (mean ± 6 deviations).
 
-    A stream that wakes up moves the weights far within one version, for the better; then evidence outvotes it.
-
     >>> band = Band(n=100, mean=math.log(3.0), square=math.log(3.0) ** 2)
     >>> def weights(norm): return Evidence(numbers={"norm": norm}, standing=Standing(applied=50_000))
     >>> [norms(Case(weights(norm), Policy(), band)) for norm in (3.1, 30.0)]
     [False, True]
     """
     norm, band = case.number("norm"), case.band
-    if norm <= 0.0 or band.n < KNOWN or case.young or case.as_good:
+    if norm <= 0.0 or band.n < KNOWN or case.young:
         return False
     spread = math.sqrt(max(0.0, band.square - band.mean**2))
     return abs(math.log(norm) - band.mean) > case.policy.norm_band * max(spread, NARROWEST)
@@ -174,37 +154,20 @@ def widened(band: Band, norm: float) -> Band:
 
 
 def shift(case: Case) -> bool:
-    """Whether a detector saw hits fall, and it cannot be told that the candidate is not to blame.
+    """Whether a detector saw hits fall."""
+    return "hit_rate" in case.standing.alarms
 
-    An alarm is about the stream: when everybody begins a new visit, all models find less. So it is a reason to look
-    harder. It holds while there are so few hits that labels may be garbage, while too few events were compared, and
-    while the candidate finds less among the last of them than the reference does, by more than chance. No bound for all
-    times is asked for here: a hold costs little and ends with the alarm.
 
-    >>> from models.gate.evidence import Version
-    >>> from models.statistics import Comparison
-    >>> from models.statistics.confidence import Sums
-    >>> def alarmed(lately, against=None):
+def garbage(case: Case) -> bool:
+    """Whether a detector saw hits fall so far that labels may be garbage.
+
+    >>> def alarmed(lately):
     ...     window = Window(1_000, usual=0.4, lately=lately)
-    ...     standing = Standing(against, window=window, alarms=("hit_rate",))
-    ...     return Case(Evidence(reference=Version("a", 1), standing=standing), Policy())
-    >>> equal = Comparison("a", hit=Sums(1.0, 400, 3.0, 40.0), hit_squares=40)
-    >>> worse = Comparison("a", hit=Sums(1.0, 400, -30.0, 40.0), hit_squares=40)
-    >>> [shift(alarmed(*each)) for each in ((0.3, equal), (0.3, worse), (0.1, equal), (0.3, Comparison("a")), (0.3,))]
-    [False, True, True, True, True]
+    ...     return Case(Evidence(standing=Standing(window=window, alarms=("hit_rate",))), Policy())
+    >>> garbage(alarmed(0.1)), garbage(alarmed(0.3))
+    (True, False)
     """
-    if "hit_rate" not in case.standing.alarms or case.better:
-        return False
-    window, policy, found = case.window, case.policy, against_reference(case.evidence)
-    if window.lately < policy.shift_share * window.usual or found is None:
-        return True
-    last = found.lately
-    if last.n < policy.shift_tested:
-        return True
-    worst = -policy.shift_deviations
-    return last.hit < worst * math.sqrt(last.hit_squares) or last.reciprocal < worst * math.sqrt(
-        last.reciprocal_squares
-    )
+    return shift(case) and case.window.lately < case.policy.shift_share * case.window.usual
 
 
 # -- its answers ------------------------------------------------------------------------------------------------------
@@ -219,7 +182,7 @@ def lists_changed(case: Case) -> bool:
     >>> [lists_changed(Case(Evidence(standing=known, numbers={"overlap": part}), Policy())) for part in (0.1, 0.9)]
     [True, False]
     """
-    return not case.young and case.number("overlap", math.inf) < case.policy.least_overlap and not case.as_good
+    return not case.young and case.number("overlap", math.inf) < case.policy.least_overlap
 
 
 def scores_shifted(case: Case) -> bool:
@@ -234,13 +197,12 @@ def scores_shifted(case: Case) -> bool:
     [True, False, False]
     """
     policy = case.policy
-    if case.young or case.number("score_psi") < policy.score_psi or case.number("score_ks") < policy.score_ks:
-        return False
-    return not case.as_good
+    far = case.number("score_psi") >= policy.score_psi and case.number("score_ks") >= policy.score_ks
+    return far and not case.young
 
 
 def forgetting(case: Case) -> bool:
-    """Whether the candidate misses old events that the reference finds, and is not better on new ones.
+    """Whether the candidate misses old events that the reference finds.
 
     The same questions are put again and again, so chance has many tries: hence the strict bound of a crash.
 
@@ -253,16 +215,11 @@ def forgetting(case: Case) -> bool:
     known, lost, gained = (int(case.number(f"replay_{name}")) for name in ("known", "lost", "gained"))
     if known < case.policy.least_replayed or lost - gained < case.policy.forgotten * known:
         return False
-    if log_evidence(lost, gained) < -math.log(case.policy.alpha_crash):
-        return False
-    return not case.better
+    return log_evidence(lost, gained) >= -math.log(case.policy.alpha_crash)
 
 
 def concentrated(case: Case) -> bool:
-    """Whether slates rest on far fewer items than usual.
-
-    Being as good does not outvote it, because users click what they are all shown. A share that lasts becomes usual, in
-    some 10,000 slates.
+    """Whether slates rest on far fewer items than usual. A share that lasts becomes usual, in some 10,000 slates.
 
     >>> from models.statistics import Exposed
     >>> def shown(top): return Evidence(standing=Standing(exposed=Exposed(1_000, top=top, usual=0.2)))
@@ -270,70 +227,239 @@ def concentrated(case: Case) -> bool:
     (True, False)
     """
     exposed = case.standing.exposed
-    return bool(exposed.usual) and exposed.top > exposed.usual + case.policy.crowding and not case.better
+    return bool(exposed.usual) and exposed.top > exposed.usual + case.policy.crowding
 
 
 # -- all of them ------------------------------------------------------------------------------------------------------
+
+Yields = Literal["nothing", "better", "apparently no worse"]
+
+YIELDS: Final[dict[Yields, str]] = {
+    "nothing": "no comparison outvotes it",
+    "better": "the candidate is shown to be better than the reference",
+    "apparently no worse": "enough of the last tested events were compared, and among them the candidate finds no less"
+    " than the reference than chance allows",
+}
+"""Evidence that outvotes an alarm, the strongest first, and what is meant by it."""
 
 
 class Guard(NamedTuple):
     """One guard.
 
     Attributes:
-        holds: whether the candidate has to wait; its name is the reason.
+        reason: its name in decisions and metrics. Two guards share one when the same trouble has two degrees.
+        raised: whether it raises an alarm about the candidate.
         about: which question of the rules it belongs to. All guards of a question are asked together.
+        yields_to: the evidence that outvotes the alarm.
+        why: why just this evidence, for people.
         thresholds: fields of `Policy` that it compares with; () where the learner has already judged.
         numbers: what it looks at, by its names in `Decision.numbers`; () where only the evidence shows it.
     """
 
-    holds: Callable[[Case], bool]
+    reason: str
+    raised: Callable[[Case], bool]
     about: Literal["stream", "weights", "drift", "answers"]
+    yields_to: Yields
+    why: str
     thresholds: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
-
-    @property
-    def reason(self) -> str:
-        """Its name in decisions and metrics."""
-        return self.holds.__name__
 
     @property
     def text(self) -> str:
         """What people read of it."""
         return REASON_TEXTS[self.reason]
 
+    def holds(self, case: Case) -> bool:
+        """Whether the candidate has to wait: the alarm is raised, and the evidence does not outvote it."""
+        return self.raised(case) and not outvoted(self.yields_to, case)
+
 
 GUARDS: Final = (
-    Guard(one_user, "stream", ("window", "one_user"), ("top_user",)),
-    Guard(few_hits, "stream", (), ("hit", "usual_hit")),
-    Guard(lag, "stream", ("lag",), ("lag",)),
-    Guard(bad_records, "stream", ("window", "bad"), ("bad",)),
-    Guard(duplicates, "stream", ("window", "duplicate")),
-    Guard(unknown_items, "stream", ("window", "unknown", "overlap_after")),
-    Guard(norms, "weights", ("norm_band", "overlap_after"), ("norm",)),
-    Guard(shift, "drift", ("shift_share", "shift_tested", "shift_deviations"), ("hit_lately", "usual_hit")),
-    Guard(lists_changed, "answers", ("least_overlap", "overlap_after"), ("overlap",)),
-    Guard(scores_shifted, "answers", ("score_psi", "score_ks", "overlap_after"), ("score_psi", "score_ks")),
     Guard(
+        "one_user",
+        one_user,
+        "stream",
+        "nothing",
+        "the model is tested on the events of that user as well",
+        ("window", "one_user"),
+        ("top_user",),
+    ),
+    Guard(
+        "few_hits",
+        fallen,
+        "stream",
+        "nothing",
+        "every model misses labels that are garbage, so nothing is compared on them",
+        (),
+        ("hit", "usual_hit"),
+    ),
+    Guard(
+        "few_hits",
+        doubted,
+        "stream",
+        "better",
+        "hits are rising again but are not back; two models that both learned garbage are as good as each other",
+        (),
+        ("hit", "usual_hit"),
+    ),
+    Guard(
+        "lag",
+        lag,
+        "stream",
+        "apparently no worse",
+        "late labels are labels still, and an older model is no better for being older",
+        ("lag",),
+        ("lag",),
+    ),
+    Guard(
+        "bad_records",
+        bad_records,
+        "stream",
+        "apparently no worse",
+        "rejected records are not learned; the others may be sound",
+        ("window", "bad"),
+        ("bad",),
+    ),
+    Guard(
+        "duplicates",
+        duplicates,
+        "stream",
+        "apparently no worse",
+        "a duplicate is not learned; some exporters always send everything twice",
+        ("window", "duplicate"),
+    ),
+    Guard(
+        "unknown_items",
+        unknown_items,
+        "stream",
+        "apparently no worse",
+        "a new catalogue looks like this as well; models are compared on items that somebody had touched",
+        ("window", "unknown", "overlap_after"),
+    ),
+    Guard(
+        "norms",
+        norms,
+        "weights",
+        "apparently no worse",
+        "a stream that wakes up moves the weights far within one version, for the better",
+        ("norm_band", "overlap_after"),
+        ("norm",),
+    ),
+    Guard(
+        "shift",
+        garbage,
+        "drift",
+        "better",
+        "labels may be garbage, which every model misses alike",
+        ("shift_share",),
+        ("hit_lately", "usual_hit"),
+    ),
+    Guard(
+        "shift",
+        shift,
+        "drift",
+        "apparently no worse",
+        "when everybody begins a new visit, or a sale begins, all models find less",
+        ("shift_tested", "shift_deviations"),
+        ("hit_lately", "usual_hit"),
+    ),
+    Guard(
+        "lists_changed",
+        lists_changed,
+        "answers",
+        "apparently no worse",
+        "tastes may have changed; lists that find as much are as good",
+        ("least_overlap", "overlap_after"),
+        ("overlap",),
+    ),
+    Guard(
+        "scores_shifted",
+        scores_shifted,
+        "answers",
+        "apparently no worse",
+        "the scores of a young model spread while it learns, and users see the order alone",
+        ("score_psi", "score_ks", "overlap_after"),
+        ("score_psi", "score_ks"),
+    ),
+    Guard(
+        "forgetting",
         forgetting,
         "answers",
+        "better",
+        "what is forgotten is seldom asked for, so a model that has forgotten it looks as good on new events",
         ("least_replayed", "forgotten", "alpha_crash"),
         ("replay_known", "replay_lost", "replay_gained"),
     ),
-    Guard(concentrated, "answers", ("crowding",), ("top_share", "usual_top_share")),
+    Guard(
+        "concentrated",
+        concentrated,
+        "answers",
+        "better",
+        "users click what they are all shown, so being as good says nothing",
+        ("crowding",),
+        ("top_share", "usual_top_share"),
+    ),
 )
 """Every guard, in the order in which its reason appears in a decision."""
 
 
-def holding(about: str, case: Case) -> tuple[str, ...]:
-    """Reasons of the guards about one question that hold the candidate.
+def outvoted(by: Yields, case: Case) -> bool:
+    """Whether the comparison with the reference outvotes an alarm that yields to `by`.
+
+    >>> from models.gate.evidence import Version
+    >>> from models.statistics import Comparison
+    >>> from models.statistics.confidence import Sums
+    >>> def compared(found):
+    ...     return Case(Evidence(reference=Version("a", 1), standing=Standing(found)), Policy())
+    >>> equal = Comparison("a", hit=Sums(1.0, 400, 3.0, 40.0), hit_squares=40)
+    >>> worse = Comparison("a", hit=Sums(1.0, 400, -30.0, 40.0), hit_squares=40)
+    >>> [outvoted("apparently no worse", compared(each)) for each in (equal, worse, Comparison("a"), None)]
+    [True, False, False, False]
+    >>> outvoted("better", compared(equal)), outvoted("nothing", compared(equal))
+    (False, False)
+    """
+    found = against_reference(case.evidence)
+    if by == "nothing":
+        return False
+    if better(found, case.policy):
+        return True
+    return by == "apparently no worse" and apparent(found, case.policy)
+
+
+def holding(about: str, case: Case) -> tuple[Guard, ...]:
+    """The guards about one question that hold the candidate; of two degrees of one trouble the stronger.
 
     >>> def stream(**shares): return Case(Evidence(standing=Standing(window=Window(1_000, **shares))), Policy())
-    >>> holding("stream", stream(top_user=0.3, users=99, bad=0.4)), holding("stream", stream(unknown=0.6))
-    (('one_user', 'bad_records'), ())
-    >>> holding("stream", stream(duplicate=0.6)), holding("answers", stream(duplicate=0.6))
-    (('duplicates',), ())
+    >>> def held(about, case): return [(guard.reason, guard.yields_to) for guard in holding(about, case)]
+    >>> held("stream", stream(top_user=0.3, users=99, bad=0.4)), held("stream", stream(unknown=0.6))
+    ([('one_user', 'nothing'), ('bad_records', 'apparently no worse')], [])
+    >>> held("stream", stream(hit=0.01, usual=0.4, fallen=True, doubted=True))
+    [('few_hits', 'nothing')]
     """
-    return tuple(guard.reason for guard in GUARDS if guard.about == about and guard.holds(case))
+    found: dict[str, Guard] = {}
+    for guard in GUARDS:
+        if guard.about == about and guard.reason not in found and guard.holds(case):
+            found[guard.reason] = guard
+    return tuple(found.values())
 
 
-__all__ = ["GUARDS", "Case", "Guard", "holding", "widened"]
+def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
+    """Says which evidence would outvote the guards that hold a candidate.
+
+    >>> def alarmed(**more): return Case(Evidence(standing=Standing(alarms=("hit_rate",), **more)), Policy())
+    >>> late = alarmed(lag=1_000.0)
+    >>> waited_for(holding("stream", late), late)
+    'waits until 100 tested events are compared with the reference: 0 so far'
+    >>> low = alarmed(window=Window(usual=0.4))
+    >>> waited_for(holding("drift", low), low)
+    'waits until the candidate is shown to be better than the reference'
+    """
+    wanted = {guard.yields_to for guard in guards}
+    if "nothing" in wanted:
+        return "waits until the alarm is over: no comparison outvotes it"
+    if "better" in wanted:
+        return f"waits until {YIELDS['better']}"
+    return f"waits until {lacking(against_reference(case.evidence), case.policy)}" if wanted else ""
+
+
+__all__ = ["GUARDS", "YIELDS", "Case", "Guard", "holding", "outvoted", "waited_for", "widened"]

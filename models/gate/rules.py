@@ -13,7 +13,7 @@ from models.gate.comparisons import (
     harmed,
 )
 from models.gate.evidence import Evidence, GateState, Policy, Version
-from models.gate.guards import Case, holding
+from models.gate.guards import Case, Guard, holding, waited_for
 from models.gate.vocabulary import Action
 
 
@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
         target: the new champion; None leaves it.
         reference: the new reference; None leaves it.
         passing: the candidate counts towards `Policy.passes`.
+        detail: what a held candidate waits for, as a sentence.
     """
 
     action: Action
@@ -33,6 +34,7 @@ class Verdict(NamedTuple):
     target: Version | None = None
     reference: Version | None = None
     passing: bool = False
+    detail: str = ""
 
 
 def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
@@ -127,7 +129,7 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
     case = Case(evidence, policy, state.norms)
     objections = holding("stream", case) or holding("weights", case)
     if objections:
-        return Verdict("hold", objections)
+        return _held(objections, case)
     if state.mode == "strict":
         return _strict(state, evidence, policy, now)
     if state.recovering:
@@ -135,6 +137,10 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
     if _another_model(evidence):
         return _once_as_good(evidence, policy, "unproven", "proven")
     return _continuous(evidence, policy)
+
+
+def _held(guards: tuple[Guard, ...], case: Case) -> Verdict:
+    return Verdict("hold", tuple(guard.reason for guard in guards), detail=waited_for(guards, case))
 
 
 def _another_model(evidence: Evidence) -> bool:
@@ -147,7 +153,7 @@ def _objections(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     """What the evidence says against a candidate that an operator asked for."""
     why = harmed(against_reference(evidence), policy)
     found = (why,) if why else ()
-    return (*found, *holding("answers", Case(evidence, policy)))
+    return (*found, *(guard.reason for guard in holding("answers", Case(evidence, policy))))
 
 
 def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
@@ -159,7 +165,7 @@ def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
     case = Case(evidence, policy)
     objections = holding("drift", case) or holding("answers", case)
     if objections:
-        return Verdict("hold", objections)
+        return _held(objections, case)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
     if found is not None and found.n >= policy.healthy_tested and as_good(found, policy):

@@ -20,9 +20,10 @@ from models.statistics.metrics import (
 )
 from models.statistics.packed import CannotUnpack, pack, unpack
 from models.statistics.reservoir import LENGTH, SHORTEST, PastQuestion, Reservoir, asked
-from models.statistics.restarts import WHOLE, Start
+from models.statistics.restarts import BEGINNING, WHOLE, Start
 
 __all__ = [
+    "BEGINNING",
     "DEPTH",
     "LENGTH",
     "MEASURES",

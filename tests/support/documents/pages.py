@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
 from deploy.grafana import build
+from models.gate.guards import GUARDS, YIELDS
 from models.gate.vocabulary import REASON_TEXTS
 from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
@@ -311,13 +312,31 @@ REASONS_OPEN = "<!-- reasons: written by `python -m tests.support.documents.page
 REASONS_CLOSE = "<!-- end of reasons -->"
 
 
+GUARDS_OPEN = "<!-- guards: written by `python -m tests.support.documents.pages` from models/gate/guards.py -->"
+GUARDS_CLOSE = "<!-- end of guards -->"
+
+
+def between(text: str, opening: str, closing: str, block: str) -> str:
+    """A text with another block between two of its lines."""
+    before, opening, rest = text.partition(opening)
+    _, closing, after = rest.partition(closing)
+    return f"{before}{opening}\n\n{block}\n\n{closing}{after}"
+
+
+def guards() -> str:
+    """The table of the guards: what each yields to, and why."""
+    rows = [f"| `{guard.reason}` | {guard.about} | {guard.yields_to} | {guard.why} |" for guard in GUARDS]
+    meant = [f"- *{name}*: {meaning};" for name, meaning in YIELDS.items()]
+    table = ["| guard | about its | yields to | why |", "|---|---|---|---|", *rows, ""]
+    return "\n".join([*table, *meant]).removesuffix(";") + "."
+
+
 def gate() -> str:
-    """The page docs/gate.md as it stands, with the table of reasons from the code."""
+    """The page docs/gate.md as it stands, with the tables of reasons and of guards from the code."""
     text = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
-    before, opening, rest = text.partition(REASONS_OPEN)
-    _, closing, after = rest.partition(REASONS_CLOSE)
     rows = "\n".join(f"| `{reason}` | {meaning} |" for reason, meaning in REASON_TEXTS.items())
-    return f"{before}{opening}\n\n| reason | meaning |\n|---|---|\n{rows}\n\n{closing}{after}"
+    text = between(text, REASONS_OPEN, REASONS_CLOSE, f"| reason | meaning |\n|---|---|\n{rows}")
+    return between(text, GUARDS_OPEN, GUARDS_CLOSE, guards())
 
 
 PAGES: dict[str, Callable[[], str]] = {

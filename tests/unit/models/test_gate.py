@@ -395,18 +395,6 @@ def test_every_reason_has_its_line_in_the_page_of_the_gate() -> None:
         assert f"| `{reason}` | {text} |" in page
 
 
-def test_every_guard_names_its_text_its_thresholds_and_its_numbers() -> None:
-    window = Window(10_000, bad=0.1, top_user=0.1, users=9, hit=0.1, usual=0.1)
-    standing = Standing(window=window, exposed=Exposed(1_000, top=0.1, usual=0.1))
-    measured = gate.decide(GateState(), Evidence(NEW, OLD, standing=standing), POLICY, 0.0).numbers
-    measured |= dict.fromkeys(MEASURED, 0.0)
-    assert len({guard.reason for guard in gate.GUARDS}) == len(gate.GUARDS)
-    for guard in gate.GUARDS:
-        assert guard.text == gate.REASON_TEXTS[guard.reason]
-        assert set(guard.thresholds) <= set(Policy.__struct_fields__), guard.reason
-        assert set(guard.numbers) <= set(measured), guard.reason
-
-
 def crowd(top_user: float, users: int, **more: object) -> Evidence:
     """A full window of a stream whose busiest user made that share of the events."""
     window = Window(10_000, top_user=top_user, users=users, **more)  # type: ignore[arg-type]
