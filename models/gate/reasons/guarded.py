@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from models.gate.guards import FEW_USERS
+from models.gate.comparisons import against_reference, lacking
+from models.gate.guards import FEW_USERS, GUARDS, Yields
 from models.gate.reasons import phrases
 from models.gate.reasons.situation import Remedy, Said, Situation, said
 
@@ -14,6 +15,25 @@ STREAM_ENDS: Final = "ends by itself once the last records are in order again"
 
 def _stream(text: str) -> Remedy:
     return Remedy(kind="stream", text=text)
+
+
+def _ways(case: Situation, reason: str, *ends: Remedy) -> tuple[Remedy, ...]:
+    """How an alarm ends by itself, which evidence outvotes it (by the table of guards), what an operator can do."""
+    holds = [guard for guard in GUARDS if guard.reason == reason and guard.holds(case.case)]
+    return (*ends, *(remedy for guard in holds[:1] for remedy in _outvoted(case, guard.yields_to)), *case.by_hand())
+
+
+def _outvoted(case: Situation, by: Yields) -> tuple[Remedy, ...]:
+    if by == "nothing":
+        return ()
+    if by == "better":
+        return (case.until("reference", "better"),)
+    found = against_reference(case.evidence)
+    missing = case.policy.shift_tested - (found.lately.n if found is not None else 0)
+    if missing > 0:
+        return (case.counted("reference", missing, "to tell whether it finds less than the reference"),)
+    text = f"It also goes live as soon as {lacking(found, case.policy)}."
+    return (Remedy(kind="tested_events", text=text),)
 
 
 def one_user(case: Situation) -> Said:
@@ -36,14 +56,10 @@ def few_hits(case: Situation) -> Said:
         f"Only {phrases.share(window.hit)} of the last tested events were found, usually {phrases.share(window.usual)} "
         "are: where every model misses, labels are no evidence."
     )
-    remedies = [
-        _stream(
-            "It ends when 95 % of the usual hits are back, or when the low rate has become usual, in an hour or so."
-        )
-    ]
-    if not window.fallen:
-        remedies.append(case.until("reference", "better"))
-    return said(why, remedies=(*remedies, *case.by_hand()))
+    ends = _stream(
+        "It ends when 95 % of the usual hits are back, or when the low rate has become usual, in an hour or so."
+    )
+    return said(why, remedies=_ways(case, "few_hits", ends))
 
 
 def lag(case: Situation) -> Said:
@@ -52,38 +68,34 @@ def lag(case: Situation) -> Said:
         f"The learner is {phrases.span(case.evidence.known.lag)} behind the stream, so labels come late; "
         f"{phrases.span(case.policy.lag)} is the most."
     )
-    return said(
-        why,
-        remedies=(
-            _stream("It ends when the learner has caught up; `sluicegate_consumer_lag_records` shows how far it is."),
-            case.until("reference", "as_good"),
-            *case.by_hand(),
-        ),
-    )
+    ends = _stream("It ends when the learner has caught up; `sluicegate_consumer_lag_records` shows how far it is.")
+    return said(why, remedies=_ways(case, "lag", ends))
 
 
-def _shares(case: Situation, share: float, what: str, most: float) -> Said:
+def _shares(case: Situation, reason: str, share: float, what: str, most: float) -> Said:
     window = case.evidence.known.window
     why = (
         f"{phrases.share(share)} of the last {phrases.count(window.records)} {what}; {phrases.share(most)} is the most."
     )
-    return said(why, remedies=(_stream(f"It {STREAM_ENDS}."), case.until("reference", "as_good"), *case.by_hand()))
+    return said(why, remedies=_ways(case, reason, _stream(f"It {STREAM_ENDS}.")))
 
 
 def bad_records(case: Situation) -> Said:
     """Too many records were rejected."""
-    return _shares(case, case.evidence.known.window.bad, "records were rejected", case.policy.bad)
+    return _shares(case, "bad_records", case.evidence.known.window.bad, "records were rejected", case.policy.bad)
 
 
 def duplicates(case: Situation) -> Said:
     """Too many records were duplicates."""
-    return _shares(case, case.evidence.known.window.duplicate, "records were duplicates", case.policy.duplicate)
+    return _shares(
+        case, "duplicates", case.evidence.known.window.duplicate, "records were duplicates", case.policy.duplicate
+    )
 
 
 def unknown_items(case: Situation) -> Said:
     """Too many events named items that nobody had touched."""
     what = "records had a tested event whose item nobody had touched before"
-    return _shares(case, case.evidence.known.window.unknown, what, case.policy.unknown)
+    return _shares(case, "unknown_items", case.evidence.known.window.unknown, what, case.policy.unknown)
 
 
 def norms(case: Situation) -> Said:
@@ -92,37 +104,31 @@ def norms(case: Situation) -> Said:
     why = (
         f"Its weights are far outside the band of the versions that went live: {norm:.3g}, where {usual:.3g} is usual."
     )
-    return said(why, remedies=(case.until("reference", "as_good"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "norms"))
 
 
 def shift(case: Situation) -> Said:
     """Hits fell abruptly."""
-    window, policy, found = case.evidence.known.window, case.policy, case.compared("reference")
-    alarm = "Hits fell abruptly"
+    window, policy, found = case.evidence.known.window, case.policy, against_reference(case.evidence)
+    alarm, ends = "Hits fell abruptly", _stream("It ends with the alarm, 2,000 tested events after it was raised.")
     if window.lately < policy.shift_share * window.usual:
         why = (
             f"{alarm}: {phrases.share(window.lately)} of the last 100 tested events were found, less than "
             f"{phrases.share(policy.shift_share)} of the usual {phrases.share(window.usual)}. Labels may be garbage."
         )
-        waits = _stream("It ends when more is found again, or with the alarm, 2,000 tested events after it was raised.")
-        return said(why, remedies=(waits, case.until("reference", "better"), *case.by_hand()))
+        return said(why, remedies=_ways(case, "shift", ends))
     compared = found.lately.n if found is not None else 0
-    if compared < policy.shift_tested:
+    if compared < policy.shift_tested or found is None:
         why = (
             f"{alarm}, and nothing tells yet that the candidate is not to blame: {compared} of {policy.shift_tested} "
             "tested events were compared with the reference."
         )
-        further = case.counted("reference", policy.shift_tested - compared, "to tell")
-        return said(why, remedies=(further, *case.by_hand()))
-    assert found is not None
+        return said(why, remedies=_ways(case, "shift"))
     why = (
         f"{alarm}, and of the last {phrases.count(compared)} tested events the candidate found "
-        f"{phrases.points(found.lately.hit / compared)} fewer than the reference, by more than chance."
+        f"{phrases.count(-found.lately.hit)} fewer than the reference, more than chance allows."
     )
-    waits = _stream(
-        "It ends when the candidate finds as much again, or with the alarm, 2,000 tested events after it was raised."
-    )
-    return said(why, remedies=(waits, case.until("reference", "better"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "shift", ends))
 
 
 def lists_changed(case: Situation) -> Said:
@@ -131,7 +137,7 @@ def lists_changed(case: Situation) -> Said:
         f"Its lists share {phrases.share(case.number('overlap'))} of their first ten items with the champion's; "
         f"{phrases.share(case.policy.least_overlap)} is the least. Made-up weights look like that."
     )
-    return said(why, remedies=(case.until("reference", "as_good"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "lists_changed"))
 
 
 def scores_shifted(case: Situation) -> Said:
@@ -141,7 +147,7 @@ def scores_shifted(case: Situation) -> Said:
         f"{case.policy.score_psi:g}), Kolmogorov-Smirnov distance {case.number('score_ks'):.2f} (most "
         f"{case.policy.score_ks:g})."
     )
-    return said(why, remedies=(case.until("reference", "as_good"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "scores_shifted"))
 
 
 def forgetting(case: Situation) -> Said:
@@ -151,7 +157,7 @@ def forgetting(case: Situation) -> Said:
         f"{phrases.count(case.number('replay_known'))} that the reference finds, and finds "
         f"{phrases.count(case.number('replay_gained'))} others: more than chance."
     )
-    return said(why, remedies=(case.until("reference", "better"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "forgetting"))
 
 
 def concentrated(case: Situation) -> Said:
@@ -164,7 +170,7 @@ def concentrated(case: Situation) -> Said:
     waits = _stream(
         "It ends when slates are as varied as before, or when the share has become usual, in some 10,000 slates."
     )
-    return said(why, remedies=(waits, case.until("reference", "better"), *case.by_hand()))
+    return said(why, remedies=_ways(case, "concentrated", waits))
 
 
 GUARDED: Final = {

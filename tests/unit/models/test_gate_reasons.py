@@ -206,7 +206,7 @@ def test_a_shift_tells_its_three_causes_apart() -> None:
     alarmed = Standing(worse, window=ALARMED, alarms=("hit_rate",))
     garbage = msgspec.structs.replace(alarmed, window=Window(1_000, usual=0.4, lately=0.1))
     told = [explain(recorded(Taken(judged(standing)))).why[0] for standing in (alarmed, garbage)]
-    assert "by more than chance" in told[0]
+    assert "found 30 fewer than the reference, more than chance allows" in told[0]
     assert "10 % of the last 100 tested events were found, less than 50 % of the usual 40 %" in told[1]
 
 
