@@ -5,7 +5,18 @@ from models.gate.decision import decide, wanted, worth_recording
 from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
 from models.gate.reasons import Explanation, Remedy, explain
-from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
+from models.gate.vocabulary import (
+    ACTIONS,
+    MODE_VERBS,
+    MODES,
+    REASON_TEXTS,
+    REASONS,
+    UNSEEN_VERBS,
+    VERBS,
+    Action,
+    Mode,
+    Verb,
+)
 
 __all__ = [
     "ACTIONS",
@@ -15,6 +26,7 @@ __all__ = [
     "REASONS",
     "REASON_TEXTS",
     "UNSEEN_VERBS",
+    "VERBS",
     "Action",
     "AuditRecord",
     "Band",

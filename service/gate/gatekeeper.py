@@ -279,6 +279,8 @@ class Gatekeeper:
         self._telemetry.decisions[decision.action].inc()
         for reason in decision.reasons:
             self._telemetry.reasons[reason].inc()
+        if evidence.request is not None and decision.action != "hold":
+            self._telemetry.operator_decisions[evidence.request.verb].inc()
         if decision.reasons != ("sound",):
             # A promotion of a sound version each second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})
