@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+import msgspec
 from msgspec.structs import astuple
 
 from models.gate.comparisons import as_good, better
@@ -30,7 +31,7 @@ Shown = Literal["as_good", "better"]
 """What a comparison has to show."""
 
 
-class Pace(NamedTuple):
+class Pace(msgspec.Struct, frozen=True):
     """Means per tested event at present: of the differences and of their squares."""
 
     hit: float
@@ -49,7 +50,7 @@ class Pace(NamedTuple):
     @property
     def equal(self) -> Pace:
         """The same if the two models found as much as each other."""
-        return self._replace(hit=0.0, reciprocal=0.0)
+        return msgspec.structs.replace(self, hit=0.0, reciprocal=0.0)
 
     @property
     def error(self) -> float:
@@ -132,7 +133,7 @@ def events_until(comparison: Comparison | None, shown: Shown, policy: Policy, pa
     return None
 
 
-class _Sequence(NamedTuple):
+class _Sequence(msgspec.Struct, frozen=True):
     """Sums since one moment, and the share of the error that their bounds have."""
 
     since: Start

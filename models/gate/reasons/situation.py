@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: str | None = None
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True):
     """What there is to say of one reason: sentences, and ways out."""
 
     why: tuple[str, ...]
@@ -56,7 +56,7 @@ def said(*sentences: str, remedies: tuple[Remedy, ...] = ()) -> Said:
     return Said(tuple(sentence for sentence in sentences if sentence), remedies)
 
 
-class Situation(NamedTuple):
+class Situation(msgspec.Struct, frozen=True):
     """A decision and its inputs.
 
     Attributes:
