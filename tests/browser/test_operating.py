@@ -109,7 +109,7 @@ def test_what_the_challenger_waits_for_is_said_with_the_command_that_would_promo
         re.compile("^The mode is manual, set by local: a test")
     )
     expect(page.locator("#gate .ways code")).to_have_text('sluicegate gate promote --force --reason "..."')
-    page.get_by_label("Version").fill(first)
+    page.get_by_label("Version", exact=True).fill(first)
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.locator("#gate .verdict")).to_have_text(re.compile(f"^v{first} is served "))
     expect(page.locator("#gate .ways li")).to_have_count(0)

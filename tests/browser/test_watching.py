@@ -79,11 +79,11 @@ def test_a_decision_opens_by_keyboard_to_its_numbers_and_to_its_explanation(page
     explain.press("Enter")
     expect(page.locator(VERDICT)).to_have_text(re.compile(rf"^{version} "))
     expect(page.locator("#gate .sentences li").first).to_be_visible()
-    expect(page.get_by_label("Version")).to_be_focused()
+    expect(page.get_by_label("Version", exact=True)).to_be_focused()
 
 
 def test_a_version_that_is_not_known_is_said_to_be_so(page: Page, refusals: None) -> None:
     show(page, "gate")
-    page.get_by_label("Version").fill("999999")
+    page.get_by_label("Version", exact=True).fill("999999")
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.locator(VERDICT)).to_have_text(re.compile(r"^There is no version 999999 yet: the newest one is \d+-"))
