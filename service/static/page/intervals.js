@@ -56,26 +56,30 @@ function scale(found, width) {
   return { x, ticks };
 }
 
-function sentence(each) {
+// What each bar says, in the order of the bars.
+function sentences(each) {
   return each.bars.map((bar) => {
     const mean = bar.mean === null ? "" : `${points(bar.mean)} points, `;
     const over = bar.n === undefined ? "" : ` over ${bar.recent ? "the latest " : ""}${number(bar.n)} tested events`;
     return `${MEASURES[bar.measure]} ${mean}between ${points(bar.low)} and ${points(bar.high)}${over}`;
-  }).join("; ");
+  });
 }
 
-function verdict(each) {
-  const judged = each.bars.filter((bar) => bar.recent).length ? each.bars.filter((bar) => bar.recent) : each.bars;
-  if (judged.some((bar) => bar.high < 0)) return "shown to be worse";
-  if (each.name !== "learnt" && each.margin !== null && judged.every((bar) => bar.low > -each.margin)) return "shown to be no worse";
-  if (judged.some((bar) => bar.low > 0)) return "shown to be better";
-  return "nothing is shown yet";
+const SHOWN = { worse: "shown to be worse", better: "shown to be better", good: "shown to be no worse", open: "nothing is shown yet" };
+
+// The latest bars decide, as they do for the gate.
+function shown(each) {
+  const latest = each.bars.filter((bar) => bar.recent);
+  const judged = latest.length ? latest : each.bars;
+  if (judged.some((bar) => bar.high < 0)) return "worse";
+  if (judged.some((bar) => bar.low > 0)) return "better";
+  return each.margin !== null && each.name !== "learnt" && judged.every((bar) => bar.low > -each.margin) ? "good" : "open";
 }
 
 function drawn(each, { x, ticks }, width) {
   const height = 14 * each.bars.length + 6;
   const made = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart bounds", height, role: "img",
-    "aria-label": `${each.words}: ${verdict(each)}. ${sentence(each)}.` });
+    "aria-label": `${each.words}: ${SHOWN[shown(each)]}. ${sentences(each).join("; ")}.` });
   for (const tick of ticks) made.append(svg("line", { x1: x(tick), x2: x(tick), y1: 0, y2: height, class: tick ? "grid" : "zero" }));
   if (each.margin !== null && each.name !== "learnt") {
     made.append(svg("line", { x1: x(-each.margin), x2: x(-each.margin), y1: 0, y2: height, class: "margin" }));
@@ -104,9 +108,9 @@ export function intervals(numbers, width) {
   const common = scale(found, wide);
   return el("div", { class: "intervals" },
     ...found.map((each) => el("div", { class: "comparison" },
-      el("p", {}, el("span", {}, each.words), " ", el("b", { class: `shown ${verdict(each).split(" ").at(-1)}` }, verdict(each))),
+      el("p", {}, el("span", {}, each.words), " ", el("b", { class: `shown ${shown(each)}` }, SHOWN[shown(each)])),
       drawn(each, common, wide),
-      el("p", { class: "quiet small", "aria-hidden": "true" }, sentence(each)))),
+      el("ul", { class: "quiet small", "aria-hidden": "true" }, ...sentences(each).map((text) => el("li", {}, text))))),
     axis(common, wide),
     el("p", { class: "quiet small" }, "In points: a hundredth of a hit rate, or of a reciprocal rank. ",
       el("span", { class: "key zero-key" }, "as good"), el("span", { class: "key margin-key" }, "margin: not shown to be left of it is no worse")));

@@ -102,7 +102,7 @@ function chart(width) {
   ticks(made, x, from, to, width, height);
   for (const value of [low, high]) made.append(svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, `v${value}`));
   for (const [kind, line] of Object.entries(lines)) made.append(svg("path", { d: stairs(line, x, y), class: `line ${kind === "reference" ? "" : kind}` }));
-  all.forEach((lane, index) => band(made, lane, x, PLOT + LANE * index));
+  all.forEach((lane, index) => band(made, lane, x, PLOT + LANE * index, width - RIGHT));
   for (const entry of decisions.filter((each) => each.at >= from && each.at <= to && MARKS[kindOf(each)])) {
     const point = points.findLast((each) => each.at <= entry.at) ?? points[0];
     const kind = kindOf(entry);
@@ -135,15 +135,19 @@ function stairs(line, x, y) {
   return path;
 }
 
-function band(made, lane, x, top) {
+// A name that is wider than its band stands to the right of it, where there is room.
+function band(made, lane, x, top, end) {
   made.append(svg("text", { x: LEFT - 8, y: top + 14, "text-anchor": "end" }, lane.name));
-  for (const { from, to, value } of lane.all) {
+  lane.all.forEach(({ from, to, value }, index) => {
     const left = x(from);
     const wide = Math.max(3, x(to) - left);
     made.append(svg("rect", { x: left, y: top + 3, width: wide, height: LANE - 6, rx: 3, class: `band ${lane.kind} ${value}` },
       svg("title", {}, `${lane.name}: ${value}, ${clock(from)} to ${clock(to)}`)));
-    if (wide > 7 * value.length + 10) made.append(svg("text", { x: left + 6, y: top + 14, class: "inside" }, value));
-  }
+    const room = 7 * value.length + 10;
+    const next = lane.all[index + 1];
+    if (wide > room) made.append(svg("text", { x: left + 6, y: top + 14, class: "inside" }, value));
+    else if ((next ? x(next.from) : end) - left - wide > room) made.append(svg("text", { x: left + wide + 4, y: top + 14 }, value));
+  });
 }
 
 function summary() {
