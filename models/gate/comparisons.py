@@ -14,6 +14,33 @@ def against_reference(evidence: Evidence) -> Comparison | None:
     return found if found is not None and reference is not None and found.against == reference.id else None
 
 
+def lately_compared(evidence: Evidence, former: str, policy: Policy) -> Comparison | None:
+    """The challenger against the reference; while that has only begun, against the reference before.
+
+    Versions that were cut before the learner saw the new reference have the older comparison in its place.
+
+    Args:
+        evidence: what is known.
+        former: id of the reference before; "" for none.
+        policy: says how many compared events are enough.
+
+    >>> from models.gate.evidence import Version
+    >>> from models.statistics import Standing
+    >>> from models.statistics.confidence import Sums
+    >>> def sums(of, n): return Comparison(of, hit=Sums(1.0, n))
+    >>> def chosen(**known):
+    ...     return lately_compared(Evidence(reference=Version("b", 2), standing=Standing(**known)), "a", Policy())
+    >>> [chosen(reference=sums("b", n), former=sums("a", 900)).against for n in (7, 700)]
+    ['a', 'b']
+    >>> chosen(reference=sums("a", 900)).against, chosen(reference=sums("c", 900))
+    ('a', None)
+    """
+    known, now = evidence.known, against_reference(evidence)
+    before = (each for each in (known.reference, known.former) if each is not None and each.against == former)
+    found = [each for each in (now, *before) if each is not None]
+    return next((each for each in found if each.lately.n >= policy.shift_tested), found[0] if found else None)
+
+
 def against_champion(evidence: Evidence) -> Comparison | None:
     """The challenger against the champion; None without a comparison with this very champion."""
     found, champion = evidence.known.champion, evidence.serving
@@ -126,5 +153,6 @@ __all__ = [
     "champion_against_reference",
     "harmed",
     "lacking",
+    "lately_compared",
     "latest",
 ]

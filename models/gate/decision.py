@@ -175,7 +175,9 @@ def _after(
 def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: Policy, now: float) -> GateState:
     if verdict.action == "promote":
         band = widened(state.norms, evidence.numbers.get("norm", 0.0))
-        return msgspec.structs.replace(state, promoted_at=now, recovering=False, norms=band)
+        before, after = evidence.reference, verdict.reference
+        former = before.id if before is not None and after is not None and before.id != after.id else state.former
+        return msgspec.structs.replace(state, promoted_at=now, recovering=False, norms=band, former=former)
     if verdict.action != "rollback":
         return state
     recent = state.rollbacks if now - state.rolled_back_at < policy.forget_rollbacks else 0

@@ -185,6 +185,7 @@ class GateState(msgspec.Struct, frozen=True):
         proven: the learned ranking has beaten the baseline at least once.
         passed: id of the last version that counted for `passes`.
         norms: sizes of the weights of the versions that went live.
+        former: id of the reference before the current one.
         last_action: action of the last decision.
         last_reasons: its reasons.
         audited_at: when the last audit record was written.
@@ -208,6 +209,7 @@ class GateState(msgspec.Struct, frozen=True):
     proven: bool = False
     passed: str = ""
     norms: Band = Band()
+    former: str = ""
     last_action: Action | None = None
     last_reasons: tuple[str, ...] = ()
     audited_at: float = 0.0

@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from models.gate.comparisons import against_reference, apparent, better, lacking
+from models.gate.comparisons import against_reference, apparent, better, lacking, lately_compared
 from models.gate.evidence import Band, Evidence, Policy
 from models.gate.vocabulary import REASON_TEXTS
-from models.statistics import Standing, Window, log_evidence
+from models.statistics import Comparison, Standing, Window, log_evidence
 
 FEW_USERS: Final = 5
 """A user may cause this many times the events of a mean one: in a shop of ten users each causes a tenth."""
@@ -38,11 +38,13 @@ class Case(NamedTuple):
         evidence: what is known of the candidate.
         policy: the thresholds.
         band: sizes of the weights of the versions that went live.
+        former: id of the reference before this one.
     """
 
     evidence: Evidence
     policy: Policy
     band: Band = Band()
+    former: str = ""
 
     @property
     def standing(self) -> Standing:
@@ -63,6 +65,11 @@ class Case(NamedTuple):
     def young(self) -> bool:
         """Whether so few events were learned that everything still moves. The tables know, the learner may not."""
         return self.number("applied", self.standing.applied) < self.policy.overlap_after
+
+    @property
+    def compared(self) -> Comparison | None:
+        """The comparison that tells how the candidate does against the reference, or the one before it."""
+        return lately_compared(self.evidence, self.former, self.policy)
 
     def number(self, name: str, default: float = 0.0) -> float:
         """A measurement of the candidate's tables."""
@@ -407,7 +414,6 @@ def outvoted(by: Yields, case: Case) -> bool:
     """Whether the comparison with the reference outvotes an alarm that yields to `by`.
 
     >>> from models.gate.evidence import Version
-    >>> from models.statistics import Comparison
     >>> from models.statistics.confidence import Sums
     >>> def compared(found):
     ...     return Case(Evidence(reference=Version("a", 1), standing=Standing(found)), Policy())
@@ -418,12 +424,11 @@ def outvoted(by: Yields, case: Case) -> bool:
     >>> outvoted("better", compared(equal)), outvoted("nothing", compared(equal))
     (False, False)
     """
-    found = against_reference(case.evidence)
     if by == "nothing":
         return False
-    if better(found, case.policy):
+    if better(against_reference(case.evidence), case.policy):
         return True
-    return by == "apparently no worse" and apparent(found, case.policy)
+    return by == "apparently no worse" and apparent(case.compared, case.policy)
 
 
 def holding(about: str, case: Case) -> tuple[Guard, ...]:
@@ -459,7 +464,7 @@ def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
         return "waits until the alarm is over: no comparison outvotes it"
     if "better" in wanted:
         return f"waits until {YIELDS['better']}"
-    return f"waits until {lacking(against_reference(case.evidence), case.policy)}" if wanted else ""
+    return f"waits until {lacking(case.compared, case.policy)}" if wanted else ""
 
 
 __all__ = ["GUARDS", "YIELDS", "Case", "Guard", "holding", "outvoted", "waited_for", "widened"]

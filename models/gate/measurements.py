@@ -23,11 +23,12 @@ def measured(evidence: Evidence, policy: Policy) -> dict[str, float]:
     numbers |= {"hit": window.hit, "usual_hit": window.usual, "hit_lately": window.lately}
     if standing.exposed.usual:
         numbers |= {"top_share": standing.exposed.top, "usual_top_share": standing.exposed.usual}
-    for name in ("reference", "champion", "probation", "learnt"):
+    for name in ("reference", "former", "champion", "probation", "learnt"):
         found = getattr(standing, name)
         if found is not None and found.n:
             numbers |= {f"{name}_last_n": float(found.lately.n), f"{name}_last_hit": _mean(found)}
-            numbers |= _interval(name, found, policy)
+            if name != "former":
+                numbers |= _interval(name, found, policy)
     return numbers
 
 

@@ -49,14 +49,14 @@ def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> V
     if state.mode == "frozen":
         return Verdict("hold", ("frozen",))
     if evidence.request is not None:
-        return _requested(evidence, policy)
+        return _requested(state, evidence, policy)
     rescue = _rescue(state, evidence, policy)
     if rescue is not None:
         return rescue
     return _candidate(state, evidence, policy, now)
 
 
-def _requested(evidence: Evidence, policy: Policy) -> Verdict:
+def _requested(state: GateState, evidence: Evidence, policy: Policy) -> Verdict:
     request, champion = evidence.request, evidence.serving
     assert request is not None
     if request.verb == "rollback":
@@ -68,7 +68,7 @@ def _requested(evidence: Evidence, policy: Policy) -> Verdict:
     if evidence.faults:
         return Verdict("hold", evidence.faults)
     if not request.force:
-        objections = _objections(evidence, policy)
+        objections = _objections(state, evidence, policy)
         if objections:
             return Verdict("hold", objections)
     reasons = ("requested", "forced", "sound") if request.force else ("requested", "sound")
@@ -126,7 +126,7 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
     if champion is None:
         # No guard holds the first version: there is nothing better to serve.
         return Verdict("promote", ("first_version", "sound"), candidate, candidate)
-    case = Case(evidence, policy, state.norms)
+    case = Case(evidence, policy, state.norms, state.former)
     objections = holding("stream", case) or holding("weights", case)
     if objections:
         return _held(objections, case)
@@ -136,7 +136,7 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
         return _once_as_good(evidence, policy, "recovering", "recovered")
     if _another_model(evidence):
         return _once_as_good(evidence, policy, "unproven", "proven")
-    return _continuous(evidence, policy)
+    return _continuous(case)
 
 
 def _held(guards: tuple[Guard, ...], case: Case) -> Verdict:
@@ -149,20 +149,21 @@ def _another_model(evidence: Evidence) -> bool:
     return candidate is not None and champion is not None and candidate.rebuilt != champion.rebuilt
 
 
-def _objections(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+def _objections(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     """What the evidence says against a candidate that an operator asked for."""
     why = harmed(against_reference(evidence), policy)
     found = (why,) if why else ()
-    return (*found, *(guard.reason for guard in holding("answers", Case(evidence, policy))))
+    case = Case(evidence, policy, state.norms, state.former)
+    return (*found, *(guard.reason for guard in holding("answers", case)))
 
 
-def _continuous(evidence: Evidence, policy: Policy) -> Verdict:
+def _continuous(case: Case) -> Verdict:
     """Promotes, unless something speaks against it. A stretch without harm makes the candidate the reference."""
+    evidence, policy = case.evidence, case.policy
     found = against_reference(evidence)
     why = harmed(found, policy)
     if why:
         return Verdict("hold", (why,))
-    case = Case(evidence, policy)
     objections = holding("drift", case) or holding("answers", case)
     if objections:
         return _held(objections, case)

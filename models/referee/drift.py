@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -103,7 +104,9 @@ class Alarms:
         self._recent_users.extend(memory.recent_users)
         self._left |= {name: left for name, left in memory.left.items() if name in self._left}
 
-    def tested(self, hits: Iterable[float], unknown: Iterable[int], users: Iterable[int]) -> None:
+    def tested(
+        self, hits: Iterable[float], unknown: Iterable[int], users: Iterable[int], old: Iterable[int] = repeat(1)
+    ) -> None:
         """Watch tested events, in order.
 
         Events of one user are much alike, and detectors assume independence: a user who was seen within the last APART
@@ -113,14 +116,15 @@ class Alarms:
             hits: 1 where the item was within the first 20.
             unknown: 1 where nobody had touched the item.
             users: Row of each event's user.
+            old: 1 where a hit says something: the item has been known for a while.
         """
-        for hit, new, user in zip(hits, unknown, users, strict=True):
+        for hit, new, user, said in zip(hits, unknown, users, old, strict=False):
             self._age()
             apart = user not in self._recent_users
             self._recent_users.append(user)
             if not apart:
                 continue
-            if not new:
+            if said and not new:
                 self._watch_hit(int(hit))
             self._watch_share("unknown_items", int(new))
 

@@ -18,7 +18,7 @@ from models.statistics import CannotUnpack, Comparison, Standing, pack, unpack
 
 FORM: Final = 1
 """Number of the form. Raise it with every change of a field, or of what a number means: the next term then begins its
-evidence again, and says so."""
+evidence again, and says so. A field that is added with a default needs no new number."""
 
 
 class Memory(msgspec.Struct):
@@ -35,6 +35,7 @@ class Memory(msgspec.Struct):
         users: Users of the last events.
         purse: Seconds that may be spent on comparisons.
         price: Seconds that one compared event costs.
+        left: Whether another version was served since the reference was named.
     """
 
     younger: Comparison
@@ -47,6 +48,7 @@ class Memory(msgspec.Struct):
     users: Busiest
     purse: float
     price: float
+    left: bool = True
 
 
 class Past(NamedTuple):

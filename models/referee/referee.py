@@ -52,6 +52,9 @@ RENEWED: Final = 20_000
 ASKED: Final = 4
 """Most recent tested events that a version carries for the services' reservoirs: some 3 KB."""
 
+ENOUGH: Final = 200
+"""Compared events of a new reference after which the one before it is no longer asked: twice what an alarm asks for."""
+
 COUNTED: Final = 20
 """Parts of which the windows of records and tests are made, about: each counts many small batches."""
 
@@ -84,8 +87,14 @@ class Referee:
         self._scratch = new_scratch()
         self._reference: FrozenModel | None = None
         self._champion: FrozenModel | None = None
-        self._comparisons: dict[str, Comparison | None] = dict.fromkeys(("reference", "champion", "probation"))
-        self._stood = ""
+        self._former: FrozenModel | None = None
+        self._comparisons: dict[str, Comparison | None] = dict.fromkeys((
+            "reference",
+            "champion",
+            "probation",
+            "former",
+        ))
+        self._stood, self._left = "", True
         self._paused = "no version is served yet"
         self.began = ""
         self._learned, self._younger = Comparison(""), Comparison("")
@@ -110,6 +119,7 @@ class Referee:
             users=self._users,
             purse=self._purse,
             price=self._price,
+            left=self._left,
         )
 
     def take_up(self, past: Past, *, same_model: bool = True) -> None:
@@ -124,7 +134,7 @@ class Referee:
         self.level.take_up(memory.level)
         self.alarms.take_up(memory.alarms)
         self._records.extend(memory.records)
-        self._stood = memory.stood
+        self._stood, self._left = memory.stood, memory.left
         self._comparisons["probation"] = standing.probation
         self._purse, self._price = min(SAVED, memory.purse), min(memory.price, DEAREST)
         if not same_model:
@@ -132,7 +142,11 @@ class Referee:
         # Users and items are told apart by their rows, which are the model's.
         self._tests.extend(memory.tests)
         self._users = memory.users
-        self._comparisons |= {"reference": standing.reference, "champion": standing.champion}
+        self._comparisons |= {
+            "reference": standing.reference,
+            "champion": standing.champion,
+            "former": standing.former,
+        }
         self._learned, self._younger = standing.learnt or Comparison(""), memory.younger
         self._best = CONTENDERS.index(memory.best) if memory.best in CONTENDERS else dim.MIDDLE
 
@@ -147,18 +161,21 @@ class Referee:
         champion: FrozenModel | None,
         paused: str = "",
         awaited: Awaited | None = NOBODY,
+        former: FrozenModel | None = None,
     ) -> None:
         """Choose the frozen models to compare with from now on.
 
-        The sums of a pair continue as long as both models stay; a roll-back starts all sums again.
+        The sums of a pair continue as long as both models stay; a roll-back starts all sums again. When another version
+        becomes the reference, the comparison with the one before it goes on until the new one is compared as well.
 
         Args:
             reference: The version that a roll-back would serve; None for none.
             champion: The served version; None for none.
             paused: Why nothing is compared, if so.
             awaited: Versions that are named and not at hand yet; None while nobody knows which are named.
+            former: The reference before this one; None when it is not at hand.
         """
-        self._reference, self._champion, self._paused = reference, champion, paused
+        self._reference, self._champion, self._former, self._paused = reference, champion, former, paused
         if awaited is None:
             return
         back = reference.version if reference is not None else awaited.reference
@@ -166,12 +183,27 @@ class Referee:
         served = champion.version if champion is not None else awaited.champion
         if champion is None and served != self._stood:
             served = ""
-        if served and served == back and served != self._stood:
+        if served and served == back and served != self._stood and self._left:
             self._comparisons = dict.fromkeys(self._comparisons)
         self._stood = served
+        self._succeed(back)
+        named = champion.version if champion is not None else awaited.champion
+        # A reference that is served from its promotion on was not returned to.
+        self._left = self._left or named not in ("", back)
         self._pair("reference", "", back)
         self._pair("champion", "", served)
         self._pair("probation", served, back if served and served != back else "")
+
+    def _succeed(self, back: str) -> None:
+        """Keep the comparison with a reference that another version takes the place of, and drop it when it has."""
+        known = self._comparisons["reference"]
+        if not back or (known is not None and known.against == back and known.n >= ENOUGH):
+            self._comparisons["former"] = None
+        if not back or known is None or known.against == back:
+            return
+        self._left = False
+        if known.n >= ENOUGH:
+            self._comparisons["former"] = known
 
     def _pair(self, name: str, of: str, against: str) -> None:
         known = self._comparisons[name]
@@ -187,14 +219,15 @@ class Referee:
         self._users.seen(batch.user.tolist())
         known = tested.known >= 0
         found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
-        self.level.tested(found[known].tolist(), users[known].tolist())
+        old = known & self._old(state, batch.item[tested.places])
+        self.level.tested(found[old].tolist(), users[old].tolist())
         self._against_sources(state, tested)
-        self._listen(self.alarms, batch, tested)
+        self._listen(self.alarms, batch, tested, old)
         if self.level.fallen:
             return
         places = np.flatnonzero(known)
         self._remember(state, batch, tested.places[places])
-        if self._reference is None and self._champion is None:
+        if self._reference is None and self._champion is None and self._former is None:
             return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
@@ -202,6 +235,18 @@ class Referee:
         for at in chosen.tolist():
             self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
         self._pay(self._seconds() - started, len(chosen))
+
+    def _old(self, state: State, items: Array) -> Array:
+        """Whether the reference knows items, given by their rows; all are old while it is not at hand.
+
+        A new catalogue is found seldom until it is learned, by no fault of labels or model. So what is usual is said of
+        items that are older than the reference.
+        """
+        reference = self._reference or self._former
+        if reference is None:
+            return np.ones(len(items), bool)
+        ids, rows = state.keys["item"].ids, reference.state.keys["item"].rows
+        return np.array([row >= 0 and (ids[row] or "") in rows for row in items.tolist()], bool)
 
     def _remember(self, state: State, batch: EventBatch, places: Array) -> None:
         """Keep one of a batch's tested events as a question, chosen independently of its result."""
@@ -231,9 +276,9 @@ class Referee:
         self._asked.extend(left)
 
     @staticmethod
-    def _listen(alarms: Alarms, batch: EventBatch, tested: Tested) -> None:
+    def _listen(alarms: Alarms, batch: EventBatch, tested: Tested, old: Array) -> None:
         found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
-        alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist())
+        alarms.tested(found.tolist(), (tested.known < 0).tolist(), users.tolist(), old.tolist())
         count, passed = len(batch.kind), float(batch.record_time[-1] - batch.record_time[0])
         sample = batch.kind[:: max(1, count // SAMPLE)]
         # The time between a few events does not give a rate.
@@ -261,7 +306,8 @@ class Referee:
         moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
         moment = moment._replace(query=int(batch.query[place]))
         ranks: dict[str, int] = {}
-        for one in (self._reference, self._champion):
+        former = self._former if self._comparisons["former"] is not None else None
+        for one in (self._reference, self._champion, former):
             if one is not None and one.version not in ranks:
                 ranks[one.version] = one.rank(moment, state, self._scratch)
         for comparison in self._comparisons.values():

@@ -16,7 +16,7 @@ import numpy as np
 from models import gate
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
-from models.referee import SAVED, SHARE, Referee
+from models.referee import SAVED, SHARE, Awaited, Referee
 from models.replay.versions import KeptVersion
 from models.state import State
 from models.statistics import Standing
@@ -87,7 +87,9 @@ class Trial:
         if serving is None:
             return
         now = float(batch.record_time[-1])
-        self._referee.compare_with(self.reference, serving if now - self._served_since >= STANDS else None)
+        awaited = Awaited(self.reference.version if self.reference is not None else "", serving.version)
+        stands = now - self._served_since >= STANDS
+        self._referee.compare_with(self.reference, serving if stands else None, awaited=awaited)
         self._referee.add_budget(SAVED / SHARE)
         self._referee.watch(state, batch, tested)
         by = best_source(serving.state.served.race) if self.state.baseline else -1

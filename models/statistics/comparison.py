@@ -228,6 +228,7 @@ class Standing(msgspec.Struct, frozen=True):
         applied: events learned.
         exposed: on how few items slates rest.
         began: with which evidence the learner's term began, as a sentence.
+        former: the challenger against the reference before this one, until it is compared with this one as well.
     """
 
     reference: Comparison | None = None
@@ -241,6 +242,7 @@ class Standing(msgspec.Struct, frozen=True):
     applied: int = 0
     exposed: Exposed = Exposed()
     began: str = ""
+    former: Comparison | None = None
 
 
 __all__ = ["DEPTH", "RECIPROCAL_BOUND", "WINDOW", "Bounds", "Comparison", "Standing", "Window"]

@@ -1,7 +1,9 @@
 """Keeps the versions that Redis's pointers name as frozen tables, to compare the learner's model with. Stage 6.
 
-One background thread looks once a second. A version that is no longer named is brought forward by deltas to become the
-next one, so that few versions are held and no base is read where deltas are enough.
+One background thread looks four times a second. A version that is no longer named is brought forward by deltas to
+become the next one, so that few versions are held and no base is read where deltas are enough. Evidence must have no
+gap: before the first version is served the newest one is loaded already, and the reference before stays at hand until
+the next one is, and for a while after.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from typing import Final, NamedTuple
 from models.recommender import FrozenModel
 from models.referee import NOBODY, Awaited
 from models.snapshot import Damaged, Incompatible, TooNew
-from models.state import Schema
+from models.state import Schema, State
 from streaming import versions
 from streaming.store import Pointer, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-LOOK: Final = 1.0
-"""Seconds between looks at the pointers."""
+LOOK: Final = 0.25
+"""Seconds between looks at the pointers, one short command each. A reference is not compared with until it is seen."""
 
 STANDS: Final = 2.0
 """Seconds a version must have been served before it is compared as the champion. A champion that changes each second is
@@ -31,6 +33,14 @@ the learner's model, seen a second late, and comparing the two shows nothing."""
 
 AGAIN: Final = 30.0
 """Seconds until a version that could not be loaded is tried again."""
+
+BEHIND: Final = 30.0
+"""Seconds for which the tables that wait for the first served version stay as they are. That version was the newest one
+some seconds ago, and tables that are newer than it cannot be brought to it."""
+
+KEPT: Final = 30.0
+"""Seconds for which the reference before is still compared with: a shop with four tested events a second gets the
+hundred that tell how a version does against the new one."""
 
 HOP: Final = 16
 """Deltas applied at once: those that are decoded together stay within some tens of MiB."""
@@ -43,13 +53,14 @@ class Compared(NamedTuple):
     """The versions to compare with.
 
     `paused` says why one that should be there is missing. `awaited` has those that are named and not at hand yet; None
-    until the pointers were read.
+    until the pointers were read. `former` is the reference before, until a while after the new one is at hand.
     """
 
     reference: FrozenModel | None = None
     champion: FrozenModel | None = None
     paused: str = ""
     awaited: Awaited | None = NOBODY
+    former: FrozenModel | None = None
 
 
 class FrozenVersions:
@@ -78,6 +89,8 @@ class FrozenVersions:
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
+        self._former: FrozenModel | None = None
+        self._reached_at = self._ahead_at = -BEHIND
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="frozen versions", daemon=True)
 
@@ -116,6 +129,11 @@ class FrozenVersions:
         champion = self._standing_champion(serving)
         self._awaited = Awaited(*(pointer.id if pointer is not None else "" for pointer in (reference, serving)))
         named = {pointer.id for pointer in (reference, champion) if pointer is not None}
+        if not named:
+            self._get_ahead(pointers.get("head"))
+            self._publish(reference, champion, "no version is served yet")
+            return
+        self._succeed(reference, named)
         self._publish(reference, champion)
         why = ""
         for version in sorted(named - self._held.keys()):
@@ -123,11 +141,33 @@ class FrozenVersions:
             self._publish(reference, champion)
         for unneeded in self._held.keys() - named:
             del self._held[unneeded]
-        self._publish(reference, champion, why or ("" if named else "no version is served yet"))
+        self._publish(reference, champion, why)
+
+    def _get_ahead(self, head: Pointer | None) -> None:
+        """Load the newest version before any is served, so that the first one that is will be at hand at once."""
+        now = self._clock()
+        if head is None or head.id in self._held or now - self._ahead_at < BEHIND:
+            return
+        self._ahead_at = now
+        self._bring(head.id, {head.id})
+
+    def _succeed(self, reference: Pointer | None, named: set[str]) -> None:
+        """Keep the reference that another version takes the place of, until a while after that one is at hand."""
+        before, now = self._compared.reference, self._clock()
+        if reference is None:
+            self._former = None
+        elif before is not None and before.version != reference.id:
+            self._former, self._reached_at = before, now
+            if before.version not in named:
+                self._held.pop(before.version, None)
+        elif before is None:
+            self._reached_at = now
+        elif now - self._reached_at > KEPT:
+            self._former = None
 
     def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._compared = Compared(one, other, paused, self._still_awaited())
+        self._compared = Compared(one, other, paused, self._still_awaited(), self._former)
 
     def _still_awaited(self) -> Awaited:
         """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""
@@ -150,11 +190,11 @@ class FrozenVersions:
         """Load `version`; why that failed, or ""."""
         if why := self._refusal(version):
             return why
-        spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
         try:
-            found = (self._forward(spare, version) if spare is not None else None) or self._loaded(version)
-            size = found.state.nbytes() + sum(held.state.nbytes() for held in self._held.values())
-            if size > self._most_bytes:
+            found = self._reached(version, named) or self._loaded(version)
+            if self._bytes(found) > self._most_bytes:
+                self._former = None
+            if (size := self._bytes(found)) > self._most_bytes:
                 raise Damaged(f"its tables would take {size >> 20} MiB, learner.evidence_bytes is less")
         except (Damaged, versions.NoSoundVersion, TooNew, Incompatible) as error:
             self._refused = {version: (self._clock(), f"version {version}: {error}")}
@@ -163,16 +203,47 @@ class FrozenVersions:
         self._held[version] = found
         return ""
 
-    def _forward(self, spare: FrozenModel, version: str) -> FrozenModel | None:
-        """The tables of `spare` as `version`; None when a base lies between, or the learner still uses them."""
-        if not self._let_go(spare):
+    def _bytes(self, more: FrozenModel) -> int:
+        """Bytes of all tables that are held, with those of one more version."""
+        former = [self._former] if self._former is not None else []
+        return sum(each.state.nbytes() for each in (*self._held.values(), *former, more))
+
+    def _reached(self, version: str, named: set[str]) -> FrozenModel | None:
+        """Tables that are no longer named, or those of the reference before, as `version`; None when none get there."""
+        spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
+        if spare is not None:
+            return self._forward(spare, version)
+        former = self._former
+        if former is None:
+            return None
+        if self._bytes(former) <= self._most_bytes:
+            return self._forward(former, version, copy=True)
+        self._former = None
+        return self._forward(former, version)
+
+    def _forward(self, spare: FrozenModel, version: str, *, copy: bool = False) -> FrozenModel | None:
+        """The tables of `spare` as `version`; None when a base lies between, or the learner still uses them.
+
+        Args:
+            spare: A version before it.
+            version: Id of the version.
+            copy: Leave the tables of `spare` as they are.
+        """
+        if not copy and not self._let_go(spare):
             return None
         try:
-            for before, after in pairwise(self._hops(spare.version, version)):
-                versions.advance(self._store, spare.state, before, after, served_only=True)
+            hops = self._hops(spare.version, version)
+            tables = self._copied(spare.state) if copy else spare.state
+            for before, after in pairwise(hops):
+                versions.advance(self._store, tables, before, after, served_only=True)
         except (versions.NeedsBase, Damaged):
             return None
-        return FrozenModel(version, spare.state)
+        return FrozenModel(version, tables)
+
+    def _copied(self, state: State) -> State:
+        tables = State(self._schema, self._ceilings, served_only=True)
+        tables.apply(state.full())
+        return tables
 
     def _hops(self, start: str, end: str) -> list[str]:
         chain = []
@@ -191,8 +262,9 @@ class FrozenVersions:
             None if reference is spare else reference,
             None if champion is spare else champion,
             awaited=self._still_awaited(),
+            former=self._former,
         )
-        while spare in self._seen[:2]:
+        while spare in (self._seen.reference, self._seen.champion, self._seen.former):
             if self._closing.wait(MOVED_ON):
                 return False
         return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from models.recommender import FrozenModel
 from models.state.schema import SCHEMA
-from models.state.state import State
-from streaming.evidence.frozen import STANDS, FrozenVersions
+from streaming.evidence.frozen import KEPT, STANDS, FrozenVersions
 from streaming.versions import loading as versions
 from tests.support.processes.serving import Learner
 
@@ -69,7 +71,9 @@ def test_what_cannot_be_loaded_is_not_awaited(taught: Learner) -> None:
     assert ours.current().awaited == ("", "")
 
 
-def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas(taught: Learner) -> None:
+def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas(
+    taught: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = taught.commit()
     point(taught, first, first)
     ours = opponents(taught, Hand())
@@ -77,41 +81,89 @@ def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas
     reference = ours.current().reference
     assert reference is not None
     assert (reference.version, reference.state.digest()) == (first, digest(taught, first))
-    tables: State = reference.state
     later = [grown(taught) for _ in range(20)][-1]
+    expected = digest(taught, later)
     point(taught, later, later)
-    ended = threading.Event()
-    asked = threading.Thread(target=lambda: [ours.current() for _ in iter(lambda: ended.wait(0.005), True)])
-    asked.start()
+    without_bases(ours, monkeypatch)
     ours.look()
-    ended.set()
-    asked.join()
     reference = ours.current().reference
     assert reference is not None
-    assert reference.state is tables, "a base was loaded although deltas reach it"
-    assert (reference.version, reference.state.digest()) == (later, digest(taught, later))
+    assert (reference.version, reference.state.digest()) == (later, expected)
 
 
-def test_tables_are_not_changed_while_the_learner_still_asks_them(taught: Learner) -> None:
+def without_bases(ours: FrozenVersions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a version is reached by deltas or not at all."""
+
+    def refused(version: str) -> FrozenModel:
+        raise AssertionError(f"a base was loaded for {version} although deltas reach it")
+
+    monkeypatch.setattr(ours, "_loaded", refused)
+
+
+def test_the_reference_before_stays_at_hand_until_the_next_one_has_been_for_a_while(taught: Learner) -> None:
     first = taught.commit()
     point(taught, first, first)
-    ours = opponents(taught, Hand())
+    clock = Hand()
+    ours = opponents(taught, clock)
     ours.look()
     held = ours.current().reference
     assert held is not None
     before = held.state.digest()
     later = grown(taught)
     point(taught, later, later)
+    ours.look()
+    faced = ours.current()
+    assert faced.reference is not None
+    assert faced.reference.version == later
+    assert faced.former is held
+    assert held.state.digest() == before
+    clock.now += KEPT + 1.0
+    ours.look()
+    assert ours.current().former is None
+
+
+def test_where_two_references_are_too_large_the_one_before_gives_way(
+    taught: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = taught.commit()
+    point(taught, first, first)
+    once = opponents(taught, Hand())
+    once.look()
+    held = once.current().reference
+    assert held is not None
+    ours = opponents(taught, Hand(), held.state.nbytes() * 3 // 2)
+    ours.look()
+    held = ours.current().reference
+    assert held is not None
+    later = grown(taught)
+    point(taught, later, later)
+    without_bases(ours, monkeypatch)
     looking = threading.Thread(target=ours.look)
+    before = held.state.digest()
     looking.start()
     looking.join(0.3)
     assert looking.is_alive(), "it did not wait for the learner to move on"
     assert held.state.digest() == before
-    assert ours.current().reference is None
+    faced = ours.current()
+    assert (faced.reference, faced.former) == (None, None)
     looking.join(10.0)
+    faced = ours.current()
+    assert faced.reference is not None
+    assert (faced.reference.version, faced.reference.state is held.state) == (later, True)
+
+
+def test_the_first_version_that_is_served_is_at_hand_before(taught: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught.commit()
+    ours = opponents(taught, Hand())
+    ours.look()
+    first = grown(taught)
+    ours.look()  # too soon to follow the newest version
+    without_bases(ours, monkeypatch)
+    point(taught, first, first)
+    ours.look()
     reference = ours.current().reference
     assert reference is not None
-    assert reference.version == later
+    assert (reference.version, ours.current().paused) == (first, "")
 
 
 def test_a_champion_is_compared_once_it_has_been_served_for_a_while(taught: Learner) -> None:

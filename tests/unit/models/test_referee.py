@@ -14,7 +14,7 @@ from models.recommender.frozen import FrozenModel, recall
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import EventBatch, RecommenderOptions
-from models.referee.referee import SHARE, Referee
+from models.referee.referee import ENOUGH, SHARE, Awaited, Referee
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests.support.oracles.seen import Seen
@@ -197,6 +197,40 @@ def test_sums_continue_while_both_models_stay_and_restart_at_a_change_or_rollbac
     assert count("reference") > first
     referee.compare_with(reference, reference)
     assert (count("reference"), count("champion"), count("probation")) == (0, 0, -1)
+
+
+def test_the_reference_before_is_compared_until_the_new_one_is() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(7, 3_000)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    one, other = FrozenModel("a", copied(recommender.state)), FrozenModel("b", copied(recommender.state))
+    referee = Referee(rich())
+
+    def counts() -> tuple[int, int]:
+        standing = referee.standing(0.0, 0)
+        assert standing.reference is not None
+        assert standing.former is None or standing.former.against == "a"
+        return standing.former.n if standing.former is not None else -1, standing.reference.n
+
+    referee.compare_with(one, None, awaited=Awaited("a", "a"))
+    judged(events[1_000:1_400], referee, recommender)
+    assert counts()[0] == -1
+    before = counts()[1]
+    assert before > ENOUGH
+    referee.compare_with(None, None, awaited=Awaited("b", "b"), former=one)
+    assert counts() == (before, 0)
+    judged(events[1_400:1_500], referee, recommender)
+    assert counts()[0] > before
+    assert counts()[1] == 0, "the new reference is not at hand yet"
+    # Its versions are held, so it is served for as long as a champion must be: that is no return to it.
+    referee.compare_with(other, other, awaited=Awaited("b", "b"), former=one)
+    judged(events[1_500:1_600], referee, recommender)
+    referee.compare_with(other, other, awaited=Awaited("b", "b"), former=one)
+    assert counts()[0] > before
+    assert counts()[1] > 0
+    judged(events[1_600:2_000], referee, recommender)
+    referee.compare_with(other, other, awaited=Awaited("b", "b"), former=one)
+    assert counts()[0] == -1, "the new one is compared well enough"
 
 
 def test_asking_frozen_models_takes_no_more_than_its_share_of_the_learning_time() -> None:
