@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from models.gate.audit import AuditRecord
+from models.gate.reasons.anchored import ANCHORED, rollback_to_anchor
 from models.gate.reasons.faults import FAULTS
 from models.gate.reasons.guarded import GUARDED
 from models.gate.reasons.held import HELD, next_holds
@@ -19,7 +20,7 @@ from models.gate.reasons.moved import BACK, MOVED
 from models.gate.reasons.situation import Remedy, Said, Situation, said
 from models.gate.vocabulary import REASON_TEXTS, Action
 
-EXPLAINED: Final = {**FAULTS, **GUARDED, **HELD, **MOVED}
+EXPLAINED: Final = {**FAULTS, **GUARDED, **HELD, **MOVED, **ANCHORED}
 """The function that explains each reason of the vocabulary."""
 
 SILENT: Final = frozenset({"sound"})
@@ -107,8 +108,9 @@ def _named(record: AuditRecord) -> tuple[Action, tuple[str, ...]]:
 
 
 def _said(reason: str, action: Action, case: Situation) -> Said:
-    if action == "rollback" and reason in BACK:
-        return BACK[reason](case)
+    back = {**BACK, "behind_anchor": rollback_to_anchor}
+    if action == "rollback" and reason in back:
+        return back[reason](case)
     explained = EXPLAINED.get(reason)
     return explained(case) if explained is not None else said(_bare(reason))
 

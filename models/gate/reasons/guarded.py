@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from models.gate.comparisons import against_reference, lacking
+from models.gate.comparisons import lacking
 from models.gate.guards import FEW_USERS, GUARDS, Yields
 from models.gate.reasons import phrases
 from models.gate.reasons.situation import Remedy, Said, Situation, said
@@ -28,7 +28,7 @@ def _outvoted(case: Situation, by: Yields) -> tuple[Remedy, ...]:
         return ()
     if by == "better":
         return (case.until("reference", "better"),)
-    found = against_reference(case.evidence)
+    found = case.case.compared
     missing = case.policy.shift_tested - (found.lately.n if found is not None else 0)
     if missing > 0:
         return (case.counted("reference", missing, "to tell whether it finds less than the reference"),)
@@ -109,7 +109,7 @@ def norms(case: Situation) -> Said:
 
 def shift(case: Situation) -> Said:
     """Hits fell abruptly."""
-    window, policy, found = case.evidence.known.window, case.policy, against_reference(case.evidence)
+    window, policy, found = case.evidence.known.window, case.policy, case.case.compared
     alarm, ends = "Hits fell abruptly", _stream("It ends with the alarm, 2,000 tested events after it was raised.")
     if window.lately < policy.shift_share * window.usual:
         why = (

@@ -82,7 +82,7 @@ class Situation(msgspec.Struct, frozen=True):
     @property
     def case(self) -> Case:
         """The same as the guards see it."""
-        return Case(self.evidence, self.policy, self.state.norms)
+        return Case(self.evidence, self.policy, self.state.norms, self.state.former)
 
     def number(self, name: str) -> float:
         """A measurement; 0 without it."""
