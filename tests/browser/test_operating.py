@@ -104,7 +104,7 @@ def test_what_the_challenger_waits_for_is_said_with_the_command_that_would_promo
     page: Page, served: Served
 ) -> None:
     first, second = (served.get("/gate").json()[name].split("-")[0] for name in ("serving", "head"))
-    expect(page.locator("#gate .verdict")).to_have_text(re.compile(f"^v{second} waits "))
+    expect(page.locator("#gate .verdict")).to_have_text(re.compile(f"^v{second} waits$"))
     expect(page.locator("#gate .sentences li").first).to_have_text(
         re.compile("^The mode is manual, set by local: a test")
     )

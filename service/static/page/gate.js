@@ -1,7 +1,7 @@
 // The gate: the champion and why it is served, the evidence, the decisions as they come, and an operator's buttons.
 
 import { Trouble, get } from "./api.js";
-import { clock, el, moment, plain, say, short } from "./dom.js";
+import { clock, el, moment, onWidth, plain, say, short } from "./dom.js";
 import { intervals } from "./intervals.js";
 import * as operate from "./operate.js";
 import * as timeline from "./timeline.js";
@@ -40,7 +40,7 @@ export function build(root) {
       el("p", { class: "quiet" }, "Differences with bounds that hold at every moment. A bar left of the line: shown to be worse."),
       part.evidence),
     el("div", { class: "panel" }, el("h3", {}, "Decisions of note"), part.latest, part.list));
-  new ResizeObserver(() => bounds()).observe(part.evidence);
+  onWidth(part.evidence, bounds);
 }
 
 export function opened() {
@@ -108,16 +108,17 @@ function bounds() {
   if (made) part.evidence.replaceChildren(made);
 }
 
-const sorted = () => [...decided.values()].filter((entry) => entry.of_note).sort((one, other) => other.revision - one.revision);
+const later = (one, other) => other.at - one.at || other.revision - one.revision;
+const sorted = () => [...decided.values()].filter((entry) => entry.of_note).sort(later);
 
 // Takes in decisions; the list has those of note, and the newest one.
 function decisions(found) {
   for (const entry of found) decided.set(entry.revision, entry);
-  const newest = Math.max(...decided.keys());
-  for (const [known, entry] of decided) if (!entry.of_note && known !== newest) decided.delete(known);
-  const shown = [...decided.values()].sort((one, other) => other.revision - one.revision).slice(0, OF_NOTE);
-  if (!shown.length || part.list.dataset.newest === `${newest}`) return;
-  part.list.dataset.newest = `${newest}`;
+  const shown = [...decided.values()].sort(later).filter((entry, place) => entry.of_note || place === 0).slice(0, OF_NOTE);
+  const newest = `${shown[0]?.revision}`;
+  if (!shown.length || part.list.dataset.newest === newest) return;
+  part.list.dataset.newest = newest;
+  for (const entry of [...decided.values()]) if (!shown.includes(entry)) decided.delete(entry.revision);
   // What is there stays: somebody may be reading it.
   const there = new Map([...part.list.children].map((line) => [Number(line.dataset.revision), line]));
   part.list.replaceChildren(...shown.map((entry) => there.get(entry.revision) ?? decision(entry)));

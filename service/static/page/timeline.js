@@ -1,8 +1,8 @@
 // The time line of the last ten minutes: which version was live, which was the newest, what held it, alarms, and decisions.
 
-import { clock, el, number, plain, seconds, short, svg } from "./dom.js";
+import { clock, el, number, onWidth, plain, seconds, short, svg } from "./dom.js";
 
-const KEPT = 600;
+const KEPT = 600; // seconds
 const LEFT = 62;
 const RIGHT = 10;
 const PLOT = 132; // pixels of the lines of versions
@@ -33,7 +33,7 @@ export function build() {
         el("thead", {}, el("tr", {}, ...["From", "To", "Served", "Newest", "Mode", "Held for", "Alarms"].map((name) => el("th", { scope: "col" }, name)))),
         part.rows)));
   part.table.addEventListener("toggle", () => rows());
-  new ResizeObserver(() => draw()).observe(part.drawing);
+  onWidth(part.drawing, draw);
   return el("div", { class: "panel" }, el("h3", {}, "Time line"),
     el("p", { class: "quiet" }, el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "newest"), el("span", { class: "key" }, "reference")),
     part.drawing, part.legend, part.table);
@@ -48,7 +48,7 @@ export function take(found, list) {
   const known = new Set(points.map((point) => point.at));
   points.push(...found.filter((point) => point.newest !== undefined && !known.has(point.at)));
   points.sort((one, other) => one.at - other.at);
-  points.splice(0, points.length - KEPT);
+  while (points.length && points[0].at < points.at(-1).at - KEPT) points.shift();
   decisions = list;
 }
 

@@ -27,12 +27,18 @@ export function build() {
 }
 
 // Explains a version, by id or number; "" is the challenger, whichever it is.
-export async function explain(version) {
+export function explain(version) {
   chosen = version;
   part.version.value = version;
+  look();
+}
+
+async function look() {
+  const version = chosen;
   asked = performance.now();
   try {
-    show(await get(`/gate/explain${version ? `?version=${id(version)}` : ""}`));
+    const found = await get(`/gate/explain${version ? `?version=${id(version)}` : ""}`);
+    if (version === chosen) show(found);
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     for (const list of [part.why, part.ways]) list.replaceChildren();
@@ -44,13 +50,15 @@ export async function explain(version) {
 
 // Looks again at the challenger, not more often than every few seconds.
 export function follow() {
-  if (!chosen && performance.now() - asked >= PAUSE) explain("");
+  if (!chosen && performance.now() - asked >= PAUSE) look();
 }
 
 function show(found) {
   if (found.version === undefined) return;
   const told = found.explanation;
-  say(part.head, `${short(found.version)} ${OUTCOMES[found.status]} (${told.action}, ${moment(told.at)})`);
+  // What the challenger waits for is judged again all the time: a moment would make a screen reader repeat it.
+  const when = found.status === "waiting" ? "" : ` (${told.action}, ${moment(told.at)})`;
+  say(part.head, `${short(found.version)} ${OUTCOMES[found.status]}${when}`);
   part.head.dataset.status = found.status;
   const ended = found.ended ? [`Withdrawn ${moment(found.ended.at)}.`, ...found.ended.why] : [];
   same(part.why, [...told.why, ...ended].map((text) => [text, null]));
