@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
 
+from models.gate.comparisons import against_champion, against_reference, champion_against_reference
 from models.gate.decision import decide
 from models.gate.evidence import Evidence, GateState, Policy, Request
 from models.gate.guards import Case
@@ -21,6 +22,14 @@ OTHERS = {
     "learnt": "the baseline",
 }
 """The other model of each comparison in a standing."""
+
+COMPARED: dict[str, Callable[[Evidence], Comparison | None]] = {
+    "reference": against_reference,
+    "champion": against_champion,
+    "probation": champion_against_reference,
+    "learnt": lambda evidence: evidence.known.learnt,
+}
+"""Each of these comparisons out of the evidence."""
 
 ALMOST = 1e-3
 """Seconds after the end of a pause at which the gate is asked what holds then."""
@@ -89,8 +98,8 @@ class Situation(msgspec.Struct, frozen=True):
         return self.numbers.get(name, 0.0)
 
     def compared(self, name: str) -> Comparison | None:
-        """A comparison of the standing, by name; None where nothing was compared."""
-        found: Comparison | None = getattr(self.evidence.known, name)
+        """A comparison by name, of the very versions that the gate compares; None where nothing was compared."""
+        found = COMPARED[name](self.evidence)
         return found if found is not None and found.n else None
 
     def margin(self, name: str) -> float:

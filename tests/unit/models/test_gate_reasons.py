@@ -210,6 +210,13 @@ def test_what_holds_after_a_pause_is_said_as_well() -> None:
     assert len(sole.why) == 1
 
 
+def test_a_comparison_with_another_version_than_the_champion_promises_nothing() -> None:
+    stale = judged(Standing(champion=compared(0.0, REFERENCE)))
+    waits = explain(recorded(Taken(stale, GateState(recovering=True))), {"champion": 50.0}).remedies[0]
+    assert (waits.events, waits.seconds) == (None, None)
+    assert "no tested event was compared with the champion yet" in waits.text
+
+
 def test_a_rollback_is_told_as_one() -> None:
     back = explain(recorded(Taken(judged(Standing(compared(-400.0))))))
     assert (back.action, back.reasons, back.remedies) == ("rollback", ("harm",), ())
