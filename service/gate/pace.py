@@ -43,11 +43,11 @@ class ComparedPace:
             found = getattr(standing, name) if standing is not None else None
             if found is None:
                 continue
-            pair = found.of, found.against
-            *known, n = self._before.get(name, (*pair, 0))
+            of, against, n = self._before.get(name, ("", "", 0))
             # A pair that is new to us may have lasted for long: how fast it was is not known.
-            more[name] = found.n - n if tuple(known) == pair and name in self._before and found.n >= n else 0
-            self._before[name] = (*pair, found.n)
+            same = (of, against) == (found.of, found.against) and found.n >= n
+            more[name] = found.n - n if same else 0
+            self._before[name] = found.of, found.against, found.n
         self._steps.append((at, more))
         while self._steps[0][0] < at - SPAN:
             self._steps.popleft()
