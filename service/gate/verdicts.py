@@ -118,16 +118,19 @@ def _recorded(store: Store, served: str | None, name: VersionName) -> Verdict:
     for line, raw in _lines(store):
         oldest = line.at
         if line.action == "rollback" and name.means(line.from_version):
-            ended = raw
+            ended = _record(raw)
         elif line.action in {"promote", "rollback"} and name.means(line.to_version):
             version = line.to_version
-            status: Status = "withdrawn" if ended else "replaced"
-            return Verdict(version, "served" if version == served else status, _record(raw), ended and _record(ended))
+            gone: Status = "withdrawn" if ended is not None else "replaced"
+            return Verdict(version, "served" if version == served else gone, _record(raw), ended)
         elif line.action == "hold" and name.means(line.to_version):
             held = held or (line.to_version, raw)
         elif line.action in {"promote", "hold"} and 0 <= _seq(line.to_version) < name.seq:
             before = raw if line.action == "hold" else None
             break
+    if ended is not None:
+        # The decision that served it has fallen off.
+        return Verdict(ended.from_version, "withdrawn", ended)
     if held is not None and not (served is not None and name.means(served)):
         return Verdict(held[0], "held", _record(held[1]))
     kept = next((each.id for each in store.versions() if name.means(each.id)), None)
