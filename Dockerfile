@@ -3,9 +3,9 @@ FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/sluicegate
 ENV PATH=/opt/sluicegate/bin:$PATH
-COPY requirements/runtime.txt requirements/build.txt /build/requirements/
+COPY requirements/image.txt requirements/build.txt /build/requirements/
 RUN pip install --require-hashes --only-binary :all: \
-      -r /build/requirements/runtime.txt -r /build/requirements/build.txt
+      -r /build/requirements/image.txt -r /build/requirements/build.txt
 COPY pyproject.toml README.md /build/
 COPY models /build/models
 COPY streaming /build/streaming

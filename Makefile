@@ -48,7 +48,8 @@ lint: $(STAMP)  ## ruff, mypy strict, the import rules
 acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance $(ARGS)
 
-acceptance-full: acceptance  ## the same, and the gate's scenarios on a year of real purchases as well
+acceptance-full: acceptance  ## the same, a backlog of a million events, and the gate's scenarios on a year of real purchases
+	BACKLOG=1000000 $(BIN)/python -m pytest -s tests/acceptance/test_backlog.py
 	$(BIN)/python -m pytest -s tests/acceptance/test_gate.py tests/acceptance/test_gate_streams.py --purchases --timeout 1200
 
 browser: setup  ## the live page in a real Chromium

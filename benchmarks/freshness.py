@@ -43,7 +43,9 @@ class Probe(NamedTuple):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
+    parser.add_argument(
+        "--past", type=workload.past, default=300_000, help="events learned before (default: %(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=20.0, help="of each run (default: %(default)s)")
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.healing import healed_back
+from benchmarks.walking import drifted, walked_down
 from models.gate import Evidence, GateState, Policy, Version, decide
 from models.statistics import RECIPROCAL_BOUND, WHOLE, WINDOW, Comparison, Standing, log_evidence, radius
 from models.statistics.restarts import STEP, life, share
@@ -153,13 +154,15 @@ def crashed(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
     others = np.maximum(HIT_RATE * (np.arange(events) - starts + 1), wrong)
     most = int(max(right.max(), wrong.max())) + 1
     table = np.array([[log_evidence(w, r) >= -math.log(POLICY.alpha_crash) for w in range(most)] for r in range(most)])
-    return table[right, wrong] & (wrong - right >= POLICY.fall * others)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = table[right, wrong] & (wrong - right >= POLICY.fall * others)
+    return found
 
 
 def _since(happened: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     counts = happened.cumsum(1, dtype=np.int32)
     before = np.concatenate([np.zeros((len(counts), 1), np.int32), counts], 1)
-    return counts - before[:, starts]
+    found: np.ndarray[Any, np.dtype[np.int32]] = counts - before[:, starts]
+    return found
 
 
 def window_threshold(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -174,7 +177,8 @@ def z_test(paths: Paths) -> np.ndarray[Any, np.dtype[np.bool_]]:
     n = np.arange(1, paths.hit.shape[1] + 1)
     total, squares = paths.hit.cumsum(1, dtype=np.float64), np.abs(paths.hit).cumsum(1, dtype=np.float64)
     spread = np.sqrt(np.maximum(squares - total**2 / n, 1e-9))
-    return (total / spread > 2.326) & (n >= 100)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = (total / spread > 2.326) & (n >= 100)
+    return found
 
 
 def ever(
@@ -297,6 +301,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         },
         "decide_agrees_after_events": agrees(random),
         "healed_back": healed_back(random, runs),
+        "walked_down": walked_down(random, runs),
+        "false_rollbacks_alike": drifted(random, runs),
     }
 
 

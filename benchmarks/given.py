@@ -153,6 +153,7 @@ def _bodies(later: list[Event], options: argparse.Namespace) -> dict[str, list[b
     for number, user in enumerate(users):
         asked = {"user_id": f"stranger{number}" if number % STRANGERS == 0 else user}
         items = {"candidates": given[number], "query": f"c{number % 50}"}
-        for kind, more in zip(KINDS, ({"n": PAGE}, {"n": PAGE, **items}, items), strict=True):
+        page: dict[str, Any] = {"n": PAGE}
+        for kind, more in zip(KINDS, (page, page | items, items), strict=True):
             found[kind].append(json.dumps(asked | more).encode())
     return found

@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def _apart(items: int, users: int) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return json.loads(pool.apply(_filled, (items, users)))
+        found: dict[str, Any] = json.loads(pool.apply(_filled, (items, users)))
+        return found
 
 
 def _filled(items: int, users: int) -> str:

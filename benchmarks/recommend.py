@@ -10,7 +10,7 @@ import time
 import uuid
 from typing import Any
 
-from benchmarks import load, processes
+from benchmarks import load, processes, workload
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
 from benchmarks.standing import Standing, paths, standing
@@ -24,7 +24,9 @@ CONNECTIONS = (1, 8, 32)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
+    parser.add_argument(
+        "--past", type=workload.past, default=300_000, help="events learned before (default: %(default)s)"
+    )
     parser.add_argument("--open-seconds", type=float, default=20.0, help="of each open loop (default: %(default)s)")
     parser.add_argument("--closed-seconds", type=float, default=8.0, help="of each closed loop (default: %(default)s)")
     parser.add_argument("--events", type=float, default=EVENTS, help="events/s beside it (default: %(default)s)")
@@ -32,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Run the open loop, then 1, 8 and 32 connections, as often as asked, while events arrive."""
-    rounds = []
+    rounds: list[dict[Any, Any]] = []
     with standing(options, options.past) as found:
         file = paths(found.around.folder, options.seed)
         load.ask(found.service.address, file, 3.0, connections=8)

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processes
+from benchmarks import processes, workload
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
 from benchmarks.servers import info
@@ -27,7 +27,9 @@ DEADLINE = 60.0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--past", type=int, default=600_000, help="events learned before (default: %(default)s)")
+    parser.add_argument(
+        "--past", type=workload.past, default=600_000, help="events learned before (default: %(default)s)"
+    )
     parser.add_argument("--cold", type=int, default=2, help="compilations from cold (default: %(default)s)")
 
 

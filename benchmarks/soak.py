@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import processes, report
+from benchmarks import processes, report, workload
 from benchmarks.endurance import audit
 from benchmarks.endurance.balancer import ROW
 from benchmarks.endurance.faults import DEADLINE, FAULTS, FRESH_SECONDS, strike
@@ -67,7 +67,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="of load (default: %(default)s)")
     parser.add_argument("--events", type=float, default=5_000.0, help="events/s to begin with (default: %(default)s)")
     parser.add_argument("--requests", type=float, default=200.0, help="requests/s (default: %(default)s)")
-    parser.add_argument("--past", type=int, default=500_000, help="events learned before (default: %(default)s)")
+    parser.add_argument(
+        "--past", type=workload.past, default=500_000, help="events learned before (default: %(default)s)"
+    )
     parser.add_argument("--redis-by", choices=[*WAYS], default="sentinels", help="how clients find the primary")
     parser.add_argument("--logs", type=Path, help="a folder that gets the logs of all processes")
     parser.add_argument(
@@ -132,6 +134,9 @@ class Soak:
         def of(which: Callable[[], Server | None]) -> Callable[[], int | None]:
             return lambda: server.pid if (server := which()) is not None else None
 
+        def runs(server: Server) -> Callable[[], int | None]:
+            return of(lambda: server)
+
         first, second = on.redis.servers
         return {
             "learner": of(lambda: on.learner),
@@ -140,7 +145,7 @@ class Soak:
             "kafka": of(lambda: on.kafka.server),
             "redis a": of(lambda: first.server),
             "redis b": of(lambda: second.server),
-            **{name: of(lambda guide=guide: guide) for name, guide in on.redis.guides.items()},
+            **{name: runs(guide) for name, guide in on.redis.guides.items()},
             "feeder": of(lambda: self._feeder),
             "balancer": of(lambda: self._balancer),
             "the benchmark": os.getpid,

@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any
 
-from benchmarks import processes
+from benchmarks import processes, workload
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
 from benchmarks.servers import info
@@ -23,7 +23,9 @@ PHASES = ("cut", "encode", "upload", "commit")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--past", type=int, default=300_000, help="events learned before (default: %(default)s)")
+    parser.add_argument(
+        "--past", type=workload.past, default=300_000, help="events learned before (default: %(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=40.0, help="of each run (default: %(default)s)")
 
 

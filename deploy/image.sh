@@ -12,7 +12,7 @@ image=localhost/sluicegate:test
 mkdir -p "$cache"
 
 inputs_hash() {
-  find Dockerfile .dockerignore requirements/runtime.txt requirements/build.txt pyproject.toml deploy/image deploy/image.sh \
+  find Dockerfile .dockerignore requirements/image.txt requirements/build.txt pyproject.toml deploy/image deploy/image.sh \
     models streaming service -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-32
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# pyproject.toml -> requirements/{runtime,dev,api,build}.txt, every version with its hashes and no index address.
+# pyproject.toml -> requirements/{runtime,dev,image,api,build}.txt, every version with its hashes and no index address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v uv >/dev/null || { echo "locking needs uv: pip install uv"; exit 1; }
@@ -8,7 +8,9 @@ compile() {
     --no-emit-index-url --no-header --no-annotate "$@"
 }
 compile pyproject.toml --output-file requirements/runtime.txt
-compile pyproject.toml --extra demo --extra text --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+# The image reads every format.
+compile pyproject.toml --extra avro --extra protobuf --constraints requirements/dev.txt --output-file requirements/image.txt
 # Tools that look at the API from outside, in an environment of their own.
 compile --group pyproject.toml:api --output-file requirements/api.txt
 # What turns the source into an installed package; the image needs it for one step.

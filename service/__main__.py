@@ -22,6 +22,7 @@ import uvicorn
 
 from service.http import ApiKeys, BadKeys, is_loopback
 from service.runtime import Doorkeeper, logs, room, take_short_turns
+from streaming.allocator import give_memory_back
 from streaming.settings import BadSettings, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
         The exit code.
     """
     logs.configure()
+    give_memory_back()
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)

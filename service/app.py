@@ -15,11 +15,24 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import assemble
 from service.http import Edge, Origins, openapi, problems
-from service.routes import erasures, events, gate, health, items, live, model, pages, quarantine, recommend, users
+from service.routes import (
+    erasures,
+    events,
+    gate,
+    health,
+    identify,
+    items,
+    live,
+    model,
+    pages,
+    quarantine,
+    recommend,
+    users,
+)
 from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 
-ROUTERS: Final = (recommend, events, items, users, erasures, model, gate, quarantine, live, health, pages)
+ROUTERS: Final = (recommend, events, items, users, identify, erasures, model, gate, quarantine, live, health, pages)
 
 ABOUT: Final[dict[str, Any]] = {
     "title": "Sluicegate",

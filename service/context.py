@@ -17,7 +17,7 @@ from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys
-from service.ingest import Beacons, EventPublisher
+from service.ingest import Beacons, EventPublisher, Proofs
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
@@ -45,6 +45,7 @@ class Context:
     intake: EventPublisher
     buckets: RateLimit
     beacons: Beacons
+    proofs: Proofs
     showings: Showings
     erasures: ErasureFollower
     slates: SlateLog
@@ -91,7 +92,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
 
     Raises:
         BadKeys: The configured keys cannot be used.
-        OSError: A password file cannot be read.
+        OSError: A password file cannot be read, or that with the secret for proofs.
     """
     keys = ApiKeys(settings.service.keys, settings.service.keys_file, trusted=trusted)
     store = Store.for_service(settings)
@@ -117,6 +118,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         intake=intake,
         buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
+        proofs=Proofs(settings.service.identify_secret_file),
         showings=showings,
         erasures=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),

@@ -17,8 +17,10 @@ from prometheus_client import CollectorRegistry
 from models.recommender import CONTENDERS
 from models.records import REASONS
 from models.snapshot import Damaged
+from streaming.allocator import give_memory_back
 from streaming.checkpoint import FAILURES
 from streaming.evidence import declared
+from streaming.formats import FormatMissing, check_installed
 from streaming.jobs.rebuild_schedule import scheduled_rebuilds
 from streaming.kafka import UNREADABLE, topics_read
 from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
@@ -52,6 +54,7 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     except BadSettings as error:
         print(f"python -m streaming: {error}", file=sys.stderr)
         return USAGE
+    give_memory_back()
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
@@ -87,8 +90,9 @@ def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | N
     _fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:
+        check_installed(settings.schema_registry)
         learner = Learner.connected(settings, telemetry, stop, reset_offsets)
-    except OSError as error:  # a password or certificate file
+    except (FormatMissing, OSError) as error:  # an extra, or a password or certificate file
         log.error("stopped: %s", error)
         return USAGE
     try:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from models.records import CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
+from models.ledger import JOIN_OUTCOMES
+from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
@@ -70,6 +71,9 @@ class LearnerTelemetry:
     def _declare_intake(self, metrics: MetricFactory) -> None:
         self.events = metrics.counter("events_total", "Records of the events topic, by outcome.", "outcome")
         self.consumed = metrics.counter("records_consumed_total", "Records read, by topic.", "topic")
+        self.identified = metrics.counter(
+            "identified_total", "Orders to identify that were carried out, by what became of them.", "outcome"
+        )
         self.orders = metrics.counter("orders_total", "Control records that were carried out, by kind.", "kind")
         self.quarantined = metrics.gauge(
             "quarantined_events",
@@ -78,7 +82,9 @@ class LearnerTelemetry:
         )
         self.deadletters = metrics.counter("deadletter_total", "Records refused as unusable, by reason.", "reason")
         self.left_out = metrics.counter(
-            "fields_left_out_total", "Optional fields that could not be used; their events count without them.", "field"
+            "fields_left_out_total",
+            "Optional fields that could not be used; their events, and items, count without them.",
+            "field",
         )
         self.deadletter_failures = metrics.counter("deadletter_failures_total", "Dead letters Kafka did not take.")
         self.lost = metrics.counter("records_lost_total", "Records that the log no longer had when they were due.")
@@ -274,6 +280,8 @@ class LearnerTelemetry:
             self.quarantined.labels(outcome)
         for kind in ORDER_KINDS:
             self.orders.labels(kind)
+        for outcome in JOIN_OUTCOMES:
+            self.identified.labels(outcome)
         for outcome in OUTCOMES:
             self.events.labels(outcome)
         for phase in PHASES:
@@ -287,7 +295,7 @@ class LearnerTelemetry:
         for kind in ("base", "delta"):
             self.version_bytes.labels(kind)
             self.version_size.labels(kind)
-        for field in LEAVABLE:
+        for field in (*LEAVABLE, ATTRIBUTES):
             self.left_out.labels(field)
         for failure in labels.failures:
             self.version_failures.labels(failure)

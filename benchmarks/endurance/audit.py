@@ -243,7 +243,7 @@ def wrong_histories(log: Log, store: Store, seed: int, begin: float) -> dict[str
     wrong: dict[str, list[float]] = {}
     for each in drawn.tolist():
         expected = [f"i{number:06d}" for number in item[user == each][::-1][: histories.CAP].tolist()]
-        found = histories.read(store, _name(each)).items
+        found = histories.parse(store.call(*histories.request(store.key, _name(each)))).items
         if found != expected:
             times = np.round(time[user == each][::-1] - begin, 1).tolist()
             wrong[_name(each)] = [times[at] for at in absent(expected, found)]

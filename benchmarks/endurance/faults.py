@@ -58,14 +58,14 @@ FAULTS: Final[Mapping[str, tuple[str, Callable[[Stage], None]]]] = {
 def strike(name: str, stage: Stage, visitor: Visitor, begin: float, say: Callable[[str], None]) -> dict[str, Any]:
     """Break it, and wait until it has recovered or `DEADLINE` has passed. Times are seconds; None: not recovered.
 
-    It has recovered when a visit that was posted after the fault is in the visitor's history, and when every service
-    serves a version made after it that is at most `FRESH_SECONDS` behind the stream.
+    It has recovered when a visit that was posted once all was broken is in the visitor's history, and when every
+    service serves a version made since that is at most `FRESH_SECONDS` behind the stream.
     """
     words, cause = FAULTS[name]
     say(words)
     at = time.time()
     cause(stage)
-    parts = _recovery(stage, visitor, at)
+    parts = _recovery(stage, visitor, at, time.time())
     late = [part for part, seconds in parts.items() if seconds is None]
     recovered = None if late else round(max(seconds or 0.0 for seconds in parts.values()), 2)
     say(f"{words}: " + (f"recovered in {recovered} s" if not late else f"not recovered in {DEADLINE:g} s: {late}"))
@@ -74,14 +74,14 @@ def strike(name: str, stage: Stage, visitor: Visitor, begin: float, say: Callabl
     return {"name": name, "what": words, "at": at, "at_s": round(at - begin, 1), "recovered_s": recovered, **parts}
 
 
-def _recovery(stage: Stage, visitor: Visitor, at: float) -> dict[str, float | None]:
+def _recovery(stage: Stage, visitor: Visitor, at: float, broken: float) -> dict[str, float | None]:
     found: dict[str, float | None] = {"seen_s": None, "fresh_s": None}
     while None in found.values() and time.time() < at + DEADLINE:
         stage.supervise()
-        seen = visitor.seen_since(at)
+        seen = visitor.seen_since(broken)
         if found["seen_s"] is None and seen is not None:
             found["seen_s"] = round(seen - at, 2)
-        if found["fresh_s"] is None and all(stage.fresh(service, at, FRESH_SECONDS) for service in stage.services):
+        if found["fresh_s"] is None and all(stage.fresh(service, broken, FRESH_SECONDS) for service in stage.services):
             found["fresh_s"] = round(time.time() - at, 2)
         time.sleep(LOOK_SECONDS)
     return found

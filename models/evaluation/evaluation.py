@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from models.arrays import Array
+from models.evaluation.basket_rivals import BASKET_RIVALS
+from models.evaluation.baskets import Basket, asked, basket_report, baskets, rival_lists
 from models.evaluation.prequential import PrequentialRun, run_recommender
 from models.evaluation.protocol import Plan, Stream, Targets, late, list_places, targets
 from models.evaluation.report import Entry, pointwise_figures, report
@@ -46,7 +48,10 @@ def evaluate(
     Raises:
         NothingEvaluatedError: When no event of the stream can be evaluated.
     """
-    own = run_recommender(stream, plan, clock, settings, _progress_of(tick, "sluicegate"))
+    orders = baskets(stream.events)
+    chosen = asked(orders, len(stream.events))
+    places = [basket.place for basket in chosen]
+    own = run_recommender(stream, plan, clock, settings, _progress_of(tick, "sluicegate"), places)
     kept = late(own.tested.places, len(stream.events))
     found = targets(stream, own.tested.places[kept])
     if not (~found.cold).any():
@@ -58,7 +63,18 @@ def evaluate(
     entries |= {name: _entry(run, len(stream.events)) for name, run in runs.items()}
     result = report(stream, plan, found, entries)
     result["pointwise"] = {name: pointwise_figures(run) for name, run in runs.items() if _is_rated(run)}
+    result["baskets"] = _baskets(orders, chosen, own, plan)
     return result | {"in_charge": own.in_charge, "running": own.running, "not_run": unfit}
+
+
+def _baskets(
+    orders: Sequence[Basket], chosen: Sequence[Basket], own: PrequentialRun, plan: Plan
+) -> dict[str, Any] | None:
+    """Figures by basket; None for a stream without baskets."""
+    if not chosen:
+        return None
+    rivals = {name: rival_lists(orders, chosen, plan.k, make) for name, make in BASKET_RIVALS.items()}
+    return basket_report(orders, chosen, own.baskets | rivals, plan)
 
 
 def _unfit(stream: Stream, found: Targets, rivals: Mapping[str, Maker]) -> dict[str, str]:

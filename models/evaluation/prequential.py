@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ from models.recommender import (
     CONTENDERS,
     EventLike,
     FactsLike,
+    Groups,
     Recommender,
     RecommenderOptions,
     Tested,
@@ -38,6 +40,7 @@ class PrequentialRun(NamedTuple):
 
     tested: Tested
     lists: dict[str, list[list[str]]]  # contender -> one list per request, of requests that had one
+    baskets: dict[str, list[list[str]]]  # contender -> one list per basket asked about
     running: dict[str, dict[str, float]]  # as a learner's /metrics would show them after the last event
     in_charge: str
     learning: float  # seconds per event, all contenders together, nothing tested
@@ -51,6 +54,7 @@ def run_recommender(
     clock: Callable[[], float],
     settings: RecommenderOptions | None = None,
     tick: Callable[[int], None] | None = None,
+    baskets: Sequence[int] = (),
 ) -> PrequentialRun:
     """Test and learn a stream with a new recommender. Record times are the events' own.
 
@@ -60,21 +64,26 @@ def run_recommender(
         clock: A monotonic clock, in seconds.
         settings: Of the recommender; all defaults if left out.
         tick: Called now and then with the number of events done.
+        baskets: Places of the first lines of the baskets that are asked about.
     """
     settings = replace(settings or RecommenderOptions(), test_every=plan.stride(len(stream.events)))
     recommender, facts = _new_recommender(stream, plan, settings)
+    groups = Groups.of(stream.catalogue.items())
     requests = Requests(stream.events, list_places(stream.events, plan.lists), plan.k, clock)
+    orders = Requests(stream.events, baskets, plan.k, clock)
     parts = []
-    for start, stop in requests.cuts():
+    for start, stop in cuts(len(stream.events), {*requests.places, *orders.places}):
         events = stream.events[start:stop]
-        part = recommender.learn_events(events, [event.timestamp for event in events], facts)
+        part = recommender.learn_events(events, [event.timestamp for event in events], facts, groups=groups)
         parts.append(part._replace(places=part.places + start))
         requests.ask(recommender, stop)
+        orders.ask(recommender, stop)
         if tick is not None:
             tick(stop)
     return PrequentialRun(
         joined(parts),
-        requests.lists,
+        {name: [shown for shown in lists if shown] for name, lists in requests.lists.items()},
+        orders.lists,
         recommender.scores(),
         recommender.chosen,
         _learning(stream, plan, settings, clock),
@@ -103,6 +112,16 @@ def _learning(stream: Stream, plan: Plan, settings: RecommenderOptions, clock: C
     return (clock() - began) / max(len(events), 1)
 
 
+def cuts(events: int, places: AbstractSet[int]) -> list[tuple[int, int]]:
+    """Return (start, stop) of every batch: short enough to report progress, and ending where a list is wanted.
+
+    >>> cuts(10, {0, 4})
+    [(0, 4), (4, 10)]
+    """
+    ends = sorted({*places, *range(CHUNK, events, CHUNK), events} - {0})
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
 class Requests:
     """Collects every contender's lists, as `/recommend` would give them just before some of the events.
 
@@ -114,19 +133,14 @@ class Requests:
     """
 
     def __init__(self, events: Sequence[EventLike], places: Sequence[int], k: int, clock: Callable[[], float]) -> None:
-        self._events, self._places, self._k, self._clock = events, set(places), k, clock
+        self._events, self.places, self._k, self._clock = events, frozenset(places), k, clock
         self._pasts = _pasts(events, places)
         self._seconds = dict.fromkeys(CONTENDERS, 0.0)
         self.lists: dict[str, list[list[str]]] = {name: [] for name in CONTENDERS}
 
-    def cuts(self) -> list[tuple[int, int]]:
-        """Return (start, stop) of every batch: short enough to report progress, and ending where a list is wanted."""
-        ends = sorted({*self._places, *range(CHUNK, len(self._events), CHUNK), len(self._events)} - {0})
-        return list(zip([0, *ends[:-1]], ends, strict=True))
-
     def ask(self, recommender: Recommender, place: int) -> None:
         """Ask every contender for the list of the user of the event at `place`, which is not learned yet."""
-        if place not in self._places:
+        if place not in self.places:
             return
         past, now = self._pasts[place], self._events[place].timestamp
         items, times, kinds = [e.item_id or "" for e in past], [e.timestamp for e in past], [e.kind for e in past]
@@ -137,12 +151,11 @@ class Requests:
             began = self._clock()
             shown = recommender.rank(items, times, kinds, now, self._k, by=by).items
             self._seconds[name] += self._clock() - began
-            if shown:
-                self.lists[name].append(shown)
+            self.lists[name].append(shown)
 
     def seconds_per_list(self) -> dict[str, float]:
         """Return the seconds that each contender took per list; 0 if no list was wanted."""
-        return {name: spent / max(len(self._places), 1) for name, spent in self._seconds.items()}
+        return {name: spent / max(len(self.places), 1) for name, spent in self._seconds.items()}
 
 
 def _pasts(events: Sequence[EventLike], places: Sequence[int]) -> dict[int, list[EventLike]]:

@@ -94,7 +94,7 @@ def list_places(events: Sequence[EventLike], most: int) -> list[int]:
     """Choose places of positive events past the warm-up, evenly spread, each of another user, at most `most`."""
     if not most:
         return []
-    positive = [place for place in range(_first(len(events)), len(events)) if is_positive(events[place])]
+    positive = [place for place in range(warm_up(len(events)), len(events)) if is_positive(events[place])]
     found: dict[str, int] = {}
     for place in positive[:: max(1, len(positive) // (2 * most))]:
         found.setdefault(events[place].user_id, place)
@@ -102,7 +102,8 @@ def list_places(events: Sequence[EventLike], most: int) -> list[int]:
     return places[:: max(1, -(-len(places) // most))] if places else []
 
 
-def _first(events: int) -> int:
+def warm_up(events: int) -> int:
+    """Return how many events at the beginning of a stream are only learned."""
     return int(np.ceil(WARM * events))
 
 
@@ -142,7 +143,7 @@ def targets(stream: Stream, places: Array) -> Targets:
 
 def late(places: Array, events: int) -> Array:
     """Tell which places are past the warm-up, (n,) bool."""
-    return np.asarray(places >= _first(events))
+    return np.asarray(places >= warm_up(events))
 
 
 def slices(found: Targets, kinds: Sequence[str]) -> dict[str, dict[str, Array]]:

@@ -2,7 +2,7 @@
 
 from models.gate.audit import AuditRecord, policy_hash
 from models.gate.decision import decide, wanted, worth_recording
-from models.gate.evidence import Band, Decision, Evidence, GateState, Policy, Request, Version
+from models.gate.evidence import Anchor, Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
 from models.gate.reasons import Explanation, Remedy, explain
 from models.gate.vocabulary import (
@@ -28,6 +28,7 @@ __all__ = [
     "UNSEEN_VERBS",
     "VERBS",
     "Action",
+    "Anchor",
     "AuditRecord",
     "Band",
     "Decision",

@@ -7,7 +7,7 @@ does, the clock was set back, and all moments are moved back with it. What is le
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -37,10 +37,11 @@ def settled(state: GateState, now: float) -> GateState:
     if ahead <= APART:
         return state
     moments = ("audited_at", "promoted_at", "rolled_back_at", "cool_until")
-    moved: dict[str, float] = {name: getattr(state, name) - ahead for name in moments if getattr(state, name)}
+    moved: dict[str, Any] = {name: getattr(state, name) - ahead for name in moments if getattr(state, name)}
     if state.frozen_until is not None:
         moved["frozen_until"] = state.frozen_until - ahead
-    return msgspec.structs.replace(state, **moved)
+    anchors = tuple(msgspec.structs.replace(each, since=each.since - ahead) for each in state.anchors)
+    return msgspec.structs.replace(state, anchors=anchors, **moved)
 
 
 __all__ = ["APART", "settled"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from models.gate import anchors
 from models.gate.clock import settled
 from models.gate.evidence import Decision, Evidence, GateState, Policy, Version
 from models.gate.guards import widened
@@ -72,6 +73,16 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> healthy = decide(GateState(), Evidence(newer, new, old, standing=no_harm), Policy(), 0.0)
     >>> healthy.reasons, healthy.reference.id
     (('sound', 'healthy'), 'c')
+
+    So is one that is shown to be worse than an anchor, however small the steps were in which it got there:
+
+    >>> from models.gate.evidence import Anchor
+    >>> from models.statistics import Anchored
+    >>> lost = Standing(anchors=(Anchored("a", 40_000, -1_000, 4_000, 0.0, 400.0, 12_000),))
+    >>> stands = GateState(anchors=(Anchor("a", 1),))
+    >>> walked = decide(stands, Evidence(newer, new, new, standing=lost, anchors=(old,)), Policy(), 0.0)
+    >>> walked.action, walked.reasons, walked.target.id, walked.reference.id
+    ('rollback', ('behind_anchor',), 'a', 'a')
 
     Mode strict replaces the champion by a version that is shown to be better, or after several in a row that are shown
     to be no worse:
@@ -142,7 +153,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     after = msgspec.structs.replace(
         _after(state, verdict, reasons, evidence, policy, now), baseline=baseline, proven=proven
     )
-    numbers = measured(evidence, policy)
+    numbers = measured(evidence, policy) | anchors.measured(state, evidence, policy)
     detail = evidence.detail or verdict.detail
     return Decision(verdict.action, reasons, numbers, after, detail, verdict.target, verdict.reference)
 
@@ -177,8 +188,11 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
         band = widened(state.norms, evidence.numbers.get("norm", 0.0))
         before, after = evidence.reference, verdict.reference
         former = before.id if before is not None and after is not None and before.id != after.id else state.former
-        return msgspec.structs.replace(state, promoted_at=now, recovering=False, norms=band, former=former)
-    if verdict.action != "rollback":
+        stand = anchors.rotated(state, evidence, policy, verdict.reference or evidence.reference, now)
+        return msgspec.structs.replace(
+            state, promoted_at=now, recovering=False, norms=band, former=former, anchors=stand
+        )
+    if verdict.action != "rollback" or verdict.target is None:
         return state
     recent = state.rollbacks if now - state.rolled_back_at < policy.forget_rollbacks else 0
     pause = min(policy.cooldown * 2.0 ** min(recent, 32), policy.cooldown_limit)
@@ -188,6 +202,7 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
         rolled_back_at=now,
         cool_until=now + pause,
         recovering=evidence.request is None,
+        anchors=anchors.gone_back(state.anchors, verdict.target, now),
     )
 
 

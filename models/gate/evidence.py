@@ -48,6 +48,23 @@ class Request(msgspec.Struct, frozen=True):
     force: bool = False
 
 
+class Anchor(msgspec.Struct, frozen=True):
+    """An older version that nothing may fall behind by more than the margin (models/gate/anchors.py).
+
+    Attributes:
+        id: its name.
+        seq: its place in the order of versions.
+        since: when it became an anchor, epoch seconds. It keeps this moment when it takes an older anchor's place.
+        lift: how much more than the best single source the learned ranking was then shown to find, as the lower bound
+            of the difference in hit rate; -1 for nothing.
+    """
+
+    id: str
+    seq: int
+    since: float = 0.0
+    lift: float = -1.0
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """What is known at one tick.
 
@@ -61,6 +78,8 @@ class Evidence(msgspec.Struct, frozen=True):
         detail: a sentence about the first fault.
         numbers: measurements of the candidate's tables, by name.
         request: what an operator asks for, None in an ordinary tick.
+        anchors: the versions that the store names as anchors.
+        erased_in: place of the version with the last erasure; older ones may hold a user who was erased.
     """
 
     candidate: Version | None = None
@@ -72,6 +91,8 @@ class Evidence(msgspec.Struct, frozen=True):
     detail: str = ""
     numbers: dict[str, float] = {}
     request: Request | None = None
+    anchors: tuple[Version, ...] = ()
+    erased_in: int = 0
 
     @property
     def known(self) -> Standing:
@@ -118,6 +139,9 @@ class Policy(msgspec.Struct, frozen=True):
         duplicate: share of duplicates that holds.
         unknown: share of events with unknown items that holds.
         one_user: share of one user's events that holds.
+        anchors: ages that anchors reach before they are replaced, shortest first.
+        lift_age: age up to which an anchor's lift over the best source is compared with today's. A sale may change for
+            good how much the ranking adds, and the reference must not wait for that for longer.
     """
 
     cooldown: float = 300.0
@@ -154,6 +178,8 @@ class Policy(msgspec.Struct, frozen=True):
     duplicate: float = 0.5
     unknown: float = 0.9
     one_user: float = 0.2
+    anchors: tuple[float, ...] = (3_600.0, 86_400.0, 604_800.0)
+    lift_age: float = 86_400.0
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -190,6 +216,8 @@ class GateState(msgspec.Struct, frozen=True):
         last_reasons: its reasons.
         audited_at: when the last audit record was written.
         audit_hash: hash of that record.
+        anchors: the anchors, one for each age of the policy, the youngest first. One version may stand in several
+            places.
     """
 
     mode: Mode = "continuous"
@@ -214,6 +242,7 @@ class GateState(msgspec.Struct, frozen=True):
     last_reasons: tuple[str, ...] = ()
     audited_at: float = 0.0
     audit_hash: str = ""
+    anchors: tuple[Anchor, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -243,4 +272,4 @@ class Decision(msgspec.Struct, frozen=True):
         return self.action in {"promote", "rollback"}
 
 
-__all__ = ["Band", "Decision", "Evidence", "GateState", "Policy", "Request", "Version"]
+__all__ = ["Anchor", "Band", "Decision", "Evidence", "GateState", "Policy", "Request", "Version"]

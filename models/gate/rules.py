@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from models.gate import anchors
 from models.gate.comparisons import (
     against_champion,
     against_reference,
@@ -94,21 +95,33 @@ def _older(evidence: Evidence) -> list[Version]:
 
 
 def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | None:
-    """Goes back to the reference when users are shown to get worse pages than it would give them.
+    """Goes back to the reference, or to an anchor, when users are shown to get worse pages than it would give them.
 
     While the champion follows the challenger, a second behind, the challenger's comparison speaks for it.
     """
     champion, reference = evidence.serving, evidence.reference
-    if champion is None or reference is None or reference.seq >= champion.seq or state.mode == "manual":
+    if champion is None or state.mode == "manual":
         return None
     follows = state.mode != "strict" and not state.recovering and not _another_model(evidence)
     compared = against_reference if follows else champion_against_reference
-    why = harmed(compared(evidence), policy)
-    if not why:
+    why = harmed(compared(evidence), policy) if reference is not None and reference.seq < champion.seq else ""
+    if why:
+        return _back(why, reference, None, evidence)
+    anchor = anchors.ahead(state, evidence, policy) if follows else None
+    if anchor is None or anchor.seq >= champion.seq:
         return None
+    # What became the reference since may be behind the anchor as well.
+    return _back("behind_anchor", anchor, anchor, evidence)
+
+
+def _back(why: str, target: Version | None, reference: Version | None, evidence: Evidence) -> Verdict:
     if evidence.faults:
         return Verdict("hold", (why, *evidence.faults))
-    return Verdict("rollback", (why,), reference)
+    return Verdict("rollback", (why,), target, reference)
+
+
+def _behind(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
+    return ("behind_anchor",) if anchors.ahead(state, evidence, policy) is not None else ()
 
 
 def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
@@ -132,11 +145,14 @@ def _candidate(state: GateState, evidence: Evidence, policy: Policy, now: float)
         return _held(objections, case)
     if state.mode == "strict":
         return _strict(state, evidence, policy, now)
+    behind = _behind(state, evidence, policy)
+    if behind:
+        return Verdict("hold", behind)
     if state.recovering:
         return _once_as_good(evidence, policy, "recovering", "recovered")
     if _another_model(evidence):
         return _once_as_good(evidence, policy, "unproven", "proven")
-    return _continuous(case)
+    return _continuous(state, case, now)
 
 
 def _held(guards: tuple[Guard, ...], case: Case) -> Verdict:
@@ -152,12 +168,12 @@ def _another_model(evidence: Evidence) -> bool:
 def _objections(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     """What the evidence says against a candidate that an operator asked for."""
     why = harmed(against_reference(evidence), policy)
-    found = (why,) if why else ()
+    found = (why,) if why else _behind(state, evidence, policy)
     case = Case(evidence, policy, state.norms, state.former)
     return (*found, *(guard.reason for guard in holding("answers", case)))
 
 
-def _continuous(case: Case) -> Verdict:
+def _continuous(state: GateState, case: Case, now: float) -> Verdict:
     """Promotes, unless something speaks against it. A stretch without harm makes the candidate the reference."""
     evidence, policy = case.evidence, case.policy
     found = against_reference(evidence)
@@ -169,9 +185,13 @@ def _continuous(case: Case) -> Verdict:
         return _held(objections, case)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
-    if found is not None and found.n >= policy.healthy_tested and as_good(found, policy):
-        return Verdict("promote", ("sound", "healthy"), evidence.candidate, evidence.candidate)
-    return Verdict("promote", ("sound",), evidence.candidate)
+    if found is None or found.n < policy.healthy_tested or not as_good(found, policy):
+        return Verdict("promote", ("sound",), evidence.candidate)
+    if anchors.lift_lost(state, evidence, policy, now):
+        return Verdict("promote", ("sound", "lift_lost"), evidence.candidate)
+    if not anchors.may_move(state, evidence, policy):
+        return Verdict("promote", ("sound",), evidence.candidate)
+    return Verdict("promote", ("sound", "healthy"), evidence.candidate, evidence.candidate)
 
 
 def _once_as_good(evidence: Evidence, policy: Policy, until_then: str, reason: str) -> Verdict:
@@ -194,8 +214,9 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
     if found is None or found.n < policy.least_tested:
         return Verdict("hold", ("warmup",))
     why = harmed(found, policy)
-    if why:
-        return Verdict("hold", (why,))
+    behind = (why,) if why else _behind(state, evidence, policy)
+    if behind:
+        return Verdict("hold", behind)
     if now - state.promoted_at < policy.dwell:
         return Verdict("hold", ("dwelling",))
     if better(found, policy):

@@ -10,6 +10,7 @@ Every text about the gate that somebody reads uses these words, each for one thi
     candidate   the version under judgement: the newest one; none when an operator asks for a roll-back
     reference   the last version known to be good, where a roll-back leads (pointer `reference`)
     previous    the champion before the current one (pointer `prev`)
+    anchor      one of a few older references, by age, that nothing may fall behind by more than the margin
     baseline    the best single source (popularity, co-visitation, ...): what the learned ranking must beat
 
 A model is *shown* to be better, worse or no worse than another by bounds that hold at every moment at once
@@ -67,6 +68,8 @@ REASON_TEXTS: Final = {
     "shift": "hits fell abruptly",
     "harm": "shown to be worse than the version it is compared with",
     "crash": "only the other model was right, too often in a short time",
+    "behind_anchor": "shown to be worse than an anchor by more than the margin, in many small steps or in one",
+    "lift_lost": "its lift over the best single source is shown to have fallen, so the reference stays",
     "warmup": "too few tested events to judge it",
     "inconclusive": "shown to be neither worse nor no worse",
     "passing": "shown to be no worse, but not yet for enough versions in a row",

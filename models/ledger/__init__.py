@@ -2,9 +2,11 @@
 
 from models.ledger.admission import RING, SLACK, Admission, AdmissionRules, Arrivals, id_hash
 from models.ledger.erasures import Entry, Erasures, Receipt, order_time, user_hash
+from models.ledger.identities import JOIN_OUTCOMES, Identities, Join, Joined, without_erased
 from models.ledger.progress import Piece, Progress, Quarantined, moved
 
 __all__ = [
+    "JOIN_OUTCOMES",
     "RING",
     "SLACK",
     "Admission",
@@ -12,6 +14,9 @@ __all__ = [
     "Arrivals",
     "Entry",
     "Erasures",
+    "Identities",
+    "Join",
+    "Joined",
     "Piece",
     "Progress",
     "Quarantined",
@@ -20,4 +25,5 @@ __all__ = [
     "moved",
     "order_time",
     "user_hash",
+    "without_erased",
 ]

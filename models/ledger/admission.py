@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from models.ledger.erasures import Entry, Erasures
+from models.ledger.identities import Identities
 from models.records import IMPRESSION, Event
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
@@ -85,6 +86,8 @@ class Admission:
         rules: when an event is not accepted.
         arrivals: accepted events of an earlier life.
         erasures: users who were erased.
+        identities: ids that are joined with users. Admission itself goes by the id that an event names, so that the
+            outcome of a record does not depend on when a join was read.
         slack: how many events may be accepted ahead of the oldest position that must still be read; default SLACK.
 
     Raises:
@@ -104,11 +107,13 @@ class Admission:
         arrivals: Arrivals | None = None,
         erasures: Erasures | None = None,
         slack: int | None = None,
+        identities: Identities | None = None,
     ) -> None:
         if not 0 <= rules.dedupe_window <= RING:
             raise ValueError(f"dedupe_window is {rules.dedupe_window}: 0 to {RING} accepted events can be remembered")
         self.rules = rules
         self.erasures = erasures or Erasures()
+        self.identities = identities if identities is not None else Identities()
         self._half = rules.dedupe_window // 2
         self._slack = SLACK if slack is None else slack
         self._size = RING + self._slack

@@ -72,6 +72,7 @@ class Progress(msgspec.Struct):
         watermark: time of the stream by the rule of `moved`, epoch seconds.
         arrivals: position of the dedupe window.
         erasures: position of the list of erased users.
+        identities: position of the list of joined ids.
         lost: records that had left the topic before they could be read.
         adopted: name of the last request that the learner go on from another model.
         rebuilt: name of the rebuild that the model comes from, "" for none.
@@ -92,6 +93,7 @@ class Progress(msgspec.Struct):
     watermark: float = 0.0
     arrivals: int = 0
     erasures: int = 0
+    identities: int = 0
     lost: int = 0
     adopted: str = ""
     rebuilt: str = ""

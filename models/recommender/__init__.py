@@ -2,6 +2,7 @@
 
 from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import AskedAt, FrozenModel, recall
+from models.recommender.groups import Groups
 from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
 from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
@@ -17,6 +18,7 @@ __all__ = [
     "EventLike",
     "FactsLike",
     "FrozenModel",
+    "Groups",
     "ImportOutcome",
     "ImportRefusedError",
     "Knowledge",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -10,11 +11,15 @@ from models import dimensions as dim
 from models.kernels.cold_start.lists import link, unlink
 from models.state import Ceilings, State
 
+TRUST: Final = 0.1
+"""AdaGrad sum of a borrowed vector, as of an imported one: the first events change it only a little."""
+
 
 class FactsLike(Protocol):
     """What the recommender reads of an item's facts (models/records/items.py has the real one).
 
-    May also have `available: bool` and `content: bytes | None`, a vector as models/records/content.py makes it.
+    May also have `available: bool`, `group_id: str | None`, and `content: bytes | None`, a vector as
+    models/records/content.py makes it.
     """
 
     @property
@@ -74,3 +79,26 @@ class ItemRows:
         if not np.array_equal(vectors.columns["v"][row], content):
             vectors.columns["v"][row] = content
             vectors.mark(rows)
+
+    def borrow(self, item_id: str, kin: Iterable[str]) -> bool:
+        """Let an item that nobody has touched begin with the vectors of its most touched variant; whether it does.
+
+        A title tells variants apart by a word, so their contents are alike already; what a product's customers take
+        before and after it is in the vectors. Popularity and memories are not borrowed: they count what was done.
+        """
+        rows, stats = self._state.keys["item"].rows, self._state.tables["item_stats"].columns
+        row = rows.get(item_id, -1)
+        if row < 0 or stats["events"][row] or stats["first"][row]:  # touched, or imported
+            return False
+        others = np.array([rows[other] for other in kin if other in rows], np.int32)
+        if not others.size:
+            return False
+        lender = int(others[stats["events"][others].argmax()])
+        if not stats["events"][lender]:
+            return False
+        for name, vector in (("item_factors", "q"), ("item_last", "g")):
+            table = self._state.tables[name]
+            table.columns[vector][row] = table.columns[vector][lender]
+            table.columns[f"{vector}_sum"][row] = TRUST
+            table.mark(np.array([row], np.int32))
+        return True

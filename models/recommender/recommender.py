@@ -11,7 +11,9 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.learning import learn
+from models.recommender import joining
 from models.recommender.catalogue import FactsLike, ItemRows, is_available
+from models.recommender.groups import Groups
 from models.recommender.prequential import NOTHING, Tested, joined
 from models.recommender.ranker import Ranker
 from models.recommender.types import EventBatch, EventLike, RecommenderOptions
@@ -144,6 +146,7 @@ class Recommender(Ranker):
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
         watch: Callable[[EventBatch, Tested], None] | None = None,
+        groups: Groups | None = None,
     ) -> Tested:
         """Turn all events into rows and learn them, in as many runs as it takes.
 
@@ -152,19 +155,39 @@ class Recommender(Ranker):
             record_times: Epoch seconds of each event's record.
             facts: Item facts, looked up for new items.
             watch: Called with each run and its tested events, before the next run is learned.
+            groups: Variants. A run ends before the first event of one, which then borrows from the others: what they
+                have learned by then depends on the events before it alone, however the stream was cut into batches.
 
         Returns:
             The tested events; places count from the first of `events`.
         """
         parts, start = [], 0
+        firsts = self._first_touches(events, groups) if groups else []
         while start < len(events):
-            batch = self.rows(events[start:], record_times[start:], facts)
+            while groups and firsts and firsts[0] <= start:
+                self.borrow(str(events[firsts.pop(0)].item_id), groups)
+            stop = firsts[0] if firsts else len(events)
+            batch = self.rows(events[start:stop], record_times[start:stop], facts)
             tested = self.learn(batch)
             if watch is not None:
                 watch(batch, tested)
             parts.append(tested._replace(places=tested.places + start))
             start += len(batch.user)
         return joined(parts) if parts else NOTHING
+
+    def _first_touches(self, events: Sequence[EventLike], groups: Groups) -> list[int]:
+        """Places of the first event of each variant that nobody has touched."""
+        rows, counts = self.state.keys["item"].rows, self.state.tables["item_stats"].columns["events"]
+        found: dict[str, int] = {}
+        for at, event in enumerate(events):
+            item = event.item_id
+            if item in groups and item is not None and item not in found and item in rows and not counts[rows[item]]:
+                found[item] = at
+        return list(found.values())
+
+    def borrow(self, item_id: str, groups: Groups) -> bool:
+        """Let a variant that nobody has touched begin where its most touched variant is; whether it does."""
+        return self._catalogue.borrow(item_id, groups.kin(item_id))
 
     def describe(self, changes: Iterable[tuple[str, FactsLike]]) -> int:
         """Take over facts of items. An item without a row gets one, and is a candidate before anybody touches it.
@@ -190,4 +213,15 @@ class Recommender(Ranker):
         known = [key for key in dict.fromkeys(ids) if key in self.state.keys[space].rows]
         if known:
             self._ceilings.release(space, known)
+        return len(known)
+
+    def join(self, users: Sequence[str], into: str) -> int:
+        """Add what is known of some users to another one, and forget them. Returns how many were known."""
+        rows = self.state.keys["user"].rows
+        known = [user for user in users if user in rows and user != into]
+        for user in known:
+            more = joining.past(self.state, rows[user])
+            self._ceilings.release("user", [user])
+            # There is room: the row of the other one has just become free.
+            joining.add(self.state, self.state.add("user", into), more)
         return len(known)

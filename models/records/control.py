@@ -27,6 +27,7 @@ _EXPECTED: Final = {
     "version": "id of a version, as GET /gate shows them",
     "quarantine": "id of a quarantine, as GET /gate/quarantine lists them",
     "user": "string of 1 to 256 characters without control characters",
+    "anonymous": "string of 1 to 256 characters without control characters, other than user",
     "actor": "string of at most 1024 characters",
     "reason": "string of at most 1024 characters",
 }
@@ -80,10 +81,26 @@ class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defau
     reason: _Words = ""
 
 
-Order = Erase | Quarantine | Replay | Drop
+class Identify(msgspec.Struct, frozen=True, tag_field="kind", tag="identify", omit_defaults=True):
+    """Join an id, such as that of an anonymous visitor, with a user: from now on both mean the user.
+
+    Attributes:
+        id: names the order.
+        anonymous: the id that the user was known by.
+        user: the user's id.
+        actor: who said so.
+    """
+
+    id: _Id
+    anonymous: _User
+    user: _User
+    actor: _Words = ""
+
+
+Order = Erase | Quarantine | Replay | Drop | Identify
 """Every kind of order. A new kind is a new struct of this union, with a tag of its own in the field `kind`."""
 
-ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop")
+ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop", "identify")
 """Tags of the orders. Closed: metric labels are made from it."""
 
 _decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
@@ -105,8 +122,10 @@ def decode_control(raw: bytes | None) -> Order | Rejection:
         order = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         return refusal(raw, error, _EXPECTED)
-    if isinstance(order, Erase) and has_control(order.user):
+    if isinstance(order, Erase | Identify) and has_control(order.user):
         return Rejection("bad_value", "$.user", _EXPECTED["user"], describe(order.user))
+    if isinstance(order, Identify) and (has_control(order.anonymous) or order.anonymous == order.user):
+        return Rejection("bad_value", "$.anonymous", _EXPECTED["anonymous"], describe(order.anonymous))
     return order
 
 
@@ -124,6 +143,7 @@ __all__ = [
     "ORDER_KINDS",
     "Drop",
     "Erase",
+    "Identify",
     "Order",
     "Quarantine",
     "Replay",

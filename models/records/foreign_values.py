@@ -372,6 +372,10 @@ def truth_of(value: object) -> object:
 
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "y": True, "t": True} | {
     "false": False, "0": False, "no": False, "n": False, "f": False,
+} | {
+    "in stock": True, "in_stock": True, "instock": True, "available": True,
+    "out of stock": False, "out_of_stock": False, "outofstock": False, "unavailable": False, "sold out": False,
+    "discontinued": False,
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ FIELDS: Final = (
 )
 """Our fields that a mapping, or a column of a file, can fill."""
 
-FACTS: Final = ("category", "brand", "title", "tags", "available", "rating", "embedding", "context")
+FACTS: Final = ("category", "brand", "title", "tags", "available", "rating", "embedding", "group_id", "context")
 """What a file can say next to the event: facts of its item, the user's rating, and the context."""
 
 NEEDED: Final = ("event_type", "user_id", "timestamp")

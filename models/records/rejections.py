@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -16,6 +16,9 @@ REASONS: Final = (
     "bad_value",
     "bad_timestamp",
     "unknown_type",
+    "unknown_schema",
+    "unusable_schema",
+    "undecodable",
 )
 """Every reason for a rejection. Closed: metric labels are made from it before the first record arrives."""
 
@@ -46,6 +49,18 @@ class Rejection(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.reason} at {self.path}: expected {self.expected}, found {self.found}"
+
+
+class Unconverted(bytes):
+    """A value in a format of a schema registry that could not be decoded. `rejection` says why."""
+
+    rejection: Rejection
+
+    def __new__(cls, raw: bytes, rejection: Rejection) -> Self:
+        """The value as it is, with the reason."""
+        made = super().__new__(cls, raw)
+        made.rejection = rejection
+        return made
 
 
 def describe(value: object) -> str:
@@ -105,14 +120,17 @@ def unwrapped(raw: bytes) -> bytes | Rejection:
     >>> unwrapped(b'\0\0\0\0\7{"a": 1}')
     b'{"a": 1}'
     >>> unwrapped(b'\0\0\0\0\7\2a').found
-    'a record of a schema registry (schema 7) that is no JSON: Avro or Protobuf'
+    'a record of a schema registry (schema 7), Avro or Protobuf: topics are read so with schema_registry.url'
     """
+    if isinstance(raw, Unconverted):
+        return raw.rejection
     if raw[REGISTRY_PREFIX : REGISTRY_PREFIX + 1] == b"{":
         return raw[REGISTRY_PREFIX:]
     if len(raw) <= REGISTRY_PREFIX:
         return Rejection("not_json", "$", "a JSON object", "a zero byte")
     schema = int.from_bytes(raw[1:REGISTRY_PREFIX], "big")
-    found = f"a record of a schema registry (schema {schema}) that is no JSON: Avro or Protobuf"
+    named = f"a record of a schema registry (schema {schema}), Avro or Protobuf"
+    found = f"{named}: topics are read so with schema_registry.url"
     return Rejection("not_json", "$", "a JSON object", found)
 
 

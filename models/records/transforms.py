@@ -46,6 +46,14 @@ def chained(first: Callable[[Any], object], steps: Sequence[Callable[[object], o
     return convert
 
 
+def _split(value: object, separator: str) -> object:
+    """Tags that a text, or each text of a list, holds between separators."""
+    if not isinstance(value, list):
+        return value
+    found = [tag.strip() for text in value for tag in (text.split(separator) if isinstance(text, str) else [text])]
+    return [tag for tag in found if tag] or None
+
+
 def transform(field: str, text: str, key: bytes | None) -> str | Callable[[object], object]:
     """What a transform does; the separator of "decimal ,". Raises ValueError."""
     name, _, argument = text.partition(" ")
@@ -53,6 +61,10 @@ def transform(field: str, text: str, key: bytes | None) -> str | Callable[[objec
         return argument
     if name == "lower" and not argument:
         return lambda value: value.lower() if isinstance(value, str) else value
+    if name == "split" and argument and field == "tags":
+        return lambda value: _split(value, argument)
+    if name == "not" and not argument and field == "available":
+        return lambda value: not value if isinstance(value, bool) else value
     if name == "hash" and not argument and field in IDS:
         if not key:
             raise ValueError(f"transforms.{field}: hash needs a key, so that nobody can try all addresses")
@@ -66,5 +78,5 @@ def transform(field: str, text: str, key: bytes | None) -> str | Callable[[objec
             return lambda value: value / divisor if isinstance(value, int | float) else value
     raise ValueError(
         f"transforms.{field}: {text!r} is none; there are lower, hash (of ids), decimal , and decimal . and "
-        "divide NUMBER (of numbers)"
+        "divide NUMBER (of numbers), split , (of tags) and not (of available)"
     )

@@ -3,6 +3,7 @@
 from models.referee.drift import NAMES, Alarms
 from models.referee.memory import FORM, NoPast, Past, kept, recalled
 from models.referee.referee import NOBODY, SAVED, SHARE, Awaited, Referee
+from models.referee.turns import TURN, AnchorTurns, turn_of
 from models.referee.witness import DEFAULT_WITNESSES, UnknownWitnessError, Witnesses
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "NOBODY",
     "SAVED",
     "SHARE",
+    "TURN",
     "Alarms",
+    "AnchorTurns",
     "Awaited",
     "NoPast",
     "Past",
@@ -21,4 +24,5 @@ __all__ = [
     "Witnesses",
     "kept",
     "recalled",
+    "turn_of",
 ]

@@ -7,7 +7,7 @@ not change, and the history is that of the moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.referee.memory import Memory, Past
 from models.state import State
-from models.statistics import LENGTH, SHORTEST, Comparison, Exposed, PastQuestion, Standing, Window
+from models.statistics import LENGTH, SHORTEST, Anchored, Comparison, Exposed, PastQuestion, Standing, Window
 
 SHARE: Final = 0.2
 """Largest share of the learning time that may be spent on asking frozen models. Bookkeeping takes the rest of a
@@ -57,6 +57,12 @@ ENOUGH: Final = 200
 
 COUNTED: Final = 20
 """Parts of which the windows of records and tests are made, about: each counts many small batches."""
+
+PLENTY: Final = SAVED / 4
+"""Seconds of unused budget from which on the anchor is asked about each compared event."""
+
+SELDOM: Final = 4
+"""Below that it is asked about each so many: a slow loss has time, and a sudden one shows against the reference."""
 
 Part = TypeVar("Part", bound=tuple[int, ...])
 
@@ -94,13 +100,15 @@ class Referee:
             "probation",
             "former",
         ))
+        self._anchor: FrozenModel | None = None
+        self._anchored: dict[str, Anchored] = {}
         self._stood, self._left = "", True
         self._paused = "no version is served yet"
         self.began = ""
         self._learned, self._younger = Comparison(""), Comparison("")
         self._best = dim.MIDDLE
         self._purse, self._price, self._filled_at = 0.0, 0.0005, seconds()
-        self.compared = self.passed_over = 0
+        self.compared = self.passed_over = self._asked_about = 0
         self.spent = 0.0
         self._records: deque[tuple[int, int, int]] = deque()
         self._tests: deque[tuple[int, int]] = deque()
@@ -147,12 +155,14 @@ class Referee:
             "champion": standing.champion,
             "former": standing.former,
         }
+        self._anchored = {found.against: found for found in standing.anchors}
         self._learned, self._younger = standing.learnt or Comparison(""), memory.younger
         self._best = CONTENDERS.index(memory.best) if memory.best in CONTENDERS else dim.MIDDLE
 
     def renew(self) -> None:
         """Start every sum again: from now on another model learns."""
         self._comparisons = dict.fromkeys(self._comparisons)
+        self._anchored = {}
         self._learned, self._younger = Comparison(""), Comparison("")
 
     def compare_with(
@@ -162,11 +172,14 @@ class Referee:
         paused: str = "",
         awaited: Awaited | None = NOBODY,
         former: FrozenModel | None = None,
+        anchor: FrozenModel | None = None,
+        anchors: Sequence[str] = (),
     ) -> None:
         """Choose the frozen models to compare with from now on.
 
         The sums of a pair continue as long as both models stay; a roll-back starts all sums again. When another version
-        becomes the reference, the comparison with the one before it goes on until the new one is compared as well.
+        becomes the reference, the comparison with the one before it goes on until the new one is compared as well. The
+        sums of an anchor continue while it is named, also when it is another one's turn.
 
         Args:
             reference: The version that a roll-back would serve; None for none.
@@ -174,8 +187,11 @@ class Referee:
             paused: Why nothing is compared, if so.
             awaited: Versions that are named and not at hand yet; None while nobody knows which are named.
             former: The reference before this one; None when it is not at hand.
+            anchor: The anchor whose turn it is; None for none.
+            anchors: Ids of all anchors, the youngest first.
         """
         self._reference, self._champion, self._former, self._paused = reference, champion, former, paused
+        self._anchor = anchor
         if awaited is None:
             return
         back = reference.version if reference is not None else awaited.reference
@@ -184,8 +200,9 @@ class Referee:
         if champion is None and served != self._stood:
             served = ""
         if served and served == back and served != self._stood and self._left:
-            self._comparisons = dict.fromkeys(self._comparisons)
+            self._comparisons, self._anchored = dict.fromkeys(self._comparisons), {}
         self._stood = served
+        self._anchored = {version: self._anchored.get(version) or Anchored(version) for version in anchors}
         self._succeed(back)
         named = champion.version if champion is not None else awaited.champion
         # A reference that is served from its promotion on was not returned to.
@@ -227,7 +244,7 @@ class Referee:
             return
         places = np.flatnonzero(known)
         self._remember(state, batch, tested.places[places])
-        if self._reference is None and self._champion is None and self._former is None:
+        if all(one is None for one in (self._reference, self._champion, self._former, self._anchor)):
             return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
@@ -307,7 +324,9 @@ class Referee:
         moment = moment._replace(query=int(batch.query[place]))
         ranks: dict[str, int] = {}
         former = self._former if self._comparisons["former"] is not None else None
-        for one in (self._reference, self._champion, former):
+        anchor = self._anchor if self._purse > PLENTY or not self._asked_about % SELDOM else None
+        self._asked_about += 1
+        for one in (self._reference, self._champion, former, anchor):
             if one is not None and one.version not in ranks:
                 ranks[one.version] = one.rank(moment, state, self._scratch)
         for comparison in self._comparisons.values():
@@ -315,6 +334,10 @@ class Referee:
                 continue
             if not comparison.of or comparison.of in ranks:
                 comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
+        for version, found in self._anchored.items():
+            # An anchor that is the reference or the champion as well costs nothing.
+            if version in ranks:
+                found.add(rank, ranks[version])
 
     def _against_sources(self, state: State, tested: Tested) -> None:
         # The best source before these events: the choice must not depend on their outcome.
@@ -352,6 +375,7 @@ class Referee:
             applied=applied,
             exposed=exposed or Exposed(),
             began=self.began,
+            anchors=tuple(found for found in self._anchored.values() if found.n),
         )
 
     def _window(self) -> Window:

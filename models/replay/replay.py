@@ -10,7 +10,16 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.recommender import EventBatch, EventLike, FactsLike, Recommender, RecommenderOptions, Tested, new_state
+from models.recommender import (
+    EventBatch,
+    EventLike,
+    FactsLike,
+    Groups,
+    Recommender,
+    RecommenderOptions,
+    Tested,
+    new_state,
+)
 from models.replay.timeline import Change, Timeline
 from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
@@ -75,12 +84,13 @@ class Replay:
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
+        groups: Groups | None = None,
     ) -> None:
-        """Learn the next events in order; record times in epoch seconds."""
+        """Learn the next events in order; record times in epoch seconds. `facts`, `groups`: as of `learn_events`."""
         start = 0
         while start < len(events):
             stop = min(start + self._stretch(record_times, start), start + TOGETHER, len(events))
-            self._learn(events[start:stop], record_times[start:stop], facts)
+            self._learn(events[start:stop], record_times[start:stop], facts, groups)
             start = stop
 
     def _stretch(self, record_times: Sequence[float], start: int) -> int:
@@ -91,9 +101,13 @@ class Replay:
         return max(1, due, self._pace.events - self._uncut)
 
     def _learn(
-        self, events: Sequence[EventLike], record_times: Sequence[float], facts: Mapping[str, FactsLike] | None
+        self,
+        events: Sequence[EventLike],
+        record_times: Sequence[float],
+        facts: Mapping[str, FactsLike] | None,
+        groups: Groups | None,
     ) -> None:
-        self.recommender.learn_events(events, record_times, facts, self._watch)
+        self.recommender.learn_events(events, record_times, facts, self._watch, groups)
         self.events += len(events)
         self._uncut += len(events)
         self.now = max(self.now, record_times[-1])

@@ -16,7 +16,7 @@ import numpy as np
 from models import gate
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
 from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
-from models.referee import SAVED, SHARE, Awaited, Referee
+from models.referee import SAVED, SHARE, AnchorTurns, Awaited, Referee, turn_of
 from models.replay.versions import KeptVersion
 from models.state import State
 from models.statistics import Standing
@@ -63,6 +63,9 @@ class Trial:
         self._scratch = new_scratch()
         self.serving: KeptVersion | None = None
         self.reference: KeptVersion | None = None
+        self._anchors: dict[str, KeptVersion] = {}
+        self._now = 0.0
+        self._turns = AnchorTurns(lambda: self._now, turn_of(rule.policy.anchors))
         self._next = ("", "")
         self._served_since = 0.0
         self.ranks: list[int] = []
@@ -71,8 +74,8 @@ class Trial:
 
     @property
     def needed(self) -> set[str]:
-        """Ids of the versions that it serves, or falls back on, from the next move on."""
-        return set(self._next)
+        """Ids of the versions that it serves, falls back on, or holds as anchors, from the next move on."""
+        return {*self._next, *(anchor.id for anchor in self.state.anchors)}
 
     def begin(self, first: KeptVersion, now: float) -> None:
         """Serve the first version, as an installation does that has been running."""
@@ -87,9 +90,11 @@ class Trial:
         if serving is None:
             return
         now = float(batch.record_time[-1])
+        self._now, stand = max(self._now, now), list(self._anchors)
+        anchor = self._anchors.get(self._turns.whose(stand))
         awaited = Awaited(self.reference.version if self.reference is not None else "", serving.version)
-        stands = now - self._served_since >= STANDS
-        self._referee.compare_with(self.reference, serving if stands else None, awaited=awaited)
+        champion = serving if now - self._served_since >= STANDS else None
+        self._referee.compare_with(self.reference, champion, awaited=awaited, anchor=anchor, anchors=stand)
         self._referee.add_budget(SAVED / SHARE)
         self._referee.watch(state, batch, tested)
         by = best_source(serving.state.served.race) if self.state.baseline else -1
@@ -125,12 +130,12 @@ class Trial:
             serving=serving.record if serving is not None else None,
             reference=reference.record if reference is not None else None,
             standing=standing,
+            anchors=tuple(anchor.record for anchor in self._anchors.values()),
         )
 
     def _examined(self, evidence: Evidence, target: Version, state: State, now: float) -> Evidence:
-        reference = self.reference
-        kept = reference is not None and reference.version == target.id
-        tables = reference.state if reference is not None and kept else state
+        stand = [*self._anchors.values(), *([self.reference] if self.reference is not None else [])]
+        tables = next((each.state for each in stand if each.version == target.id), state)
         served = self.serving.state if self.serving is not None else None
         faults, detail, numbers = self._examine(tables, served, self.rule.policy, now)
         return msgspec.structs.replace(evidence, faults=faults, detail=detail, numbers=numbers)
@@ -147,6 +152,7 @@ class Trial:
         if self.serving is None or serving != self.serving.version:
             self.serving, self._served_since = versions[serving], now
         self.reference = versions[reference]
+        self._anchors = {anchor.id: versions[anchor.id] for anchor in self.state.anchors}
 
 
 __all__ = ["Examine", "Examined", "Rule", "Trial", "TrialOutcome"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.records import ItemFacts
+from models.slate.conditions import Condition
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):
@@ -16,6 +17,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
         tags_any: tags of which it must have one.
         price_min: lowest price, inclusive.
         price_max: highest price, inclusive.
+        conditions: further conditions, all of which an item must meet.
     """
 
     category: str | None = None
@@ -23,6 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
     tags_any: frozenset[str] = frozenset()
     price_min: float | None = None
     price_max: float | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def anything(self) -> bool:
@@ -50,6 +53,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
             and self.tags_all.issubset(facts.tags)
             and (not self.tags_any or not self.tags_any.isdisjoint(facts.tags))
             and self._affordable(facts.price)
+            and (not self.conditions or all(condition.holds(facts) for condition in self.conditions))
         )
 
     def _affordable(self, price: float | None) -> bool:

@@ -44,7 +44,7 @@ DTYPES: Final = frozenset(
 ROWS: Final = "#rows"
 """Name of the array of row numbers of a part whose rows are not one run; no column can have it."""
 
-Kind = Literal["table", "keys", "free", "arrivals"]
+Kind = Literal["table", "keys", "free", "arrivals", "identities"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 
 
@@ -84,7 +84,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Part(NamedTuple):
-    """Some rows of a table, of a key space, of its free list or of the arrivals."""
+    """Some rows of a table, of a key space, of its free list, of the arrivals or of the joined ids."""
 
     kind: Kind
     name: str

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array
+from models.ledger import Join
 from models.snapshot.chunks import ROWS, Damaged, Part, read
 from models.snapshot.compatibility import TooNew, check_layout, conform
 from models.snapshot.manifest import Manifest
@@ -18,12 +19,14 @@ from models.state import Changes, KeyChanges, Schema, TableChanges
 class Decoded(NamedTuple):
     """The contents of a version.
 
-    `arrivals` are the entries of the dedupe window from `first_arrival` to `progress.arrivals`.
+    `arrivals` are the entries of the dedupe window from `first_arrival` to `progress.arrivals`, `joins` the joined ids
+    up to `progress.identities`.
     """
 
     changes: Changes
     first_arrival: int
     arrivals: dict[str, Array]
+    joins: Sequence[Join] = ()
 
 
 def decode(
@@ -56,7 +59,8 @@ def decode(
     if manifest.schema_version == schema.version:
         check_layout(parts, schema)
     arrivals = _arrivals(_grouped(parts, "arrivals").get("arrivals", []), manifest)
-    return Decoded(conform(changes, schema, manifest.counts), *arrivals)
+    joins = _joins(_grouped(parts, "identities").get("identities", []))
+    return Decoded(conform(changes, schema, manifest.counts), *arrivals, joins)
 
 
 def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
@@ -121,6 +125,22 @@ def _table(name: str, parts: Sequence[Part]) -> TableChanges:
 
 
 def _keys(name: str, parts: Sequence[Part]) -> KeyChanges:
+    ids, lengths = _ids(name, parts)
+    used = [key for key in ids if key]
+    if len(set(used)) != len(used):
+        raise Damaged(f"keys {name}: an id has two rows")
+    return KeyChanges(_row_numbers(f"keys {name}", parts, lengths), ids, np.zeros(0, np.int32))
+
+
+def _joins(parts: Sequence[Part]) -> list[Join]:
+    ids, _ = _ids("identities", parts)
+    if len(ids) % 2:
+        raise Damaged(f"identities: {len(ids)} ids are no pairs")
+    return [Join(*pair) for pair in zip(ids[::2], ids[1::2], strict=True)]
+
+
+def _ids(name: str, parts: Sequence[Part]) -> tuple[list[str], list[int]]:
+    """The ids of all parts, and how many each part has."""
     ids: list[str] = []
     lengths = []
     for part in parts:
@@ -131,10 +151,7 @@ def _keys(name: str, parts: Sequence[Part]) -> KeyChanges:
             raise Damaged(f"keys {name}: lengths of ids do not add up")
         ids += _split(name, blob.tobytes(), sizes)
         lengths.append(len(sizes))
-    used = [key for key in ids if key]
-    if len(set(used)) != len(used):
-        raise Damaged(f"keys {name}: an id has two rows")
-    return KeyChanges(_row_numbers(f"keys {name}", parts, lengths), ids, np.zeros(0, np.int32))
+    return ids, lengths
 
 
 def _split(name: str, blob: bytes, sizes: Array) -> list[str]:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from models.arrays import Array, unbroken
-from models.snapshot.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Part, pack
+from models.ledger import Join
+from models.snapshot.chunks import CHUNK_BYTES, PADDING_ROOM, ROWS, Kind, Part, pack
 from models.snapshot.manifest import ChunkInfo
 from models.state import Changes, KeyChanges, Schema, Table, TableChanges
 
@@ -52,6 +53,7 @@ def encode(
     arrivals: Mapping[str, Array] | None = None,
     first_arrival: int = 0,
     limit: int = CHUNK_BYTES,
+    joins: Sequence[Join] = (),
 ) -> Iterator[Chunk]:
     """Encode changes as chunks, served rows apart from the learner's own. Chunks are made one by one as they are taken.
 
@@ -61,6 +63,7 @@ def encode(
         arrivals: Entries of the dedupe window, arrays of equal length.
         first_arrival: Position of the first of these entries.
         limit: Most bytes of a chunk.
+        joins: Joined ids. A version without any can be read by programs that do not know of them.
 
     Raises:
         NotFinite: At once, when the changes hold NaN or infinity.
@@ -68,16 +71,23 @@ def encode(
     bad = changes.not_finite()
     if bad:
         raise NotFinite(bad)
-    return _encoded(changes, schema, arrivals, first_arrival, limit)
+    return _encoded(changes, schema, arrivals, first_arrival, limit, joins)
 
 
 def _encoded(
-    changes: Changes, schema: Schema, arrivals: Mapping[str, Array] | None, first_arrival: int, limit: int
+    changes: Changes,
+    schema: Schema,
+    arrivals: Mapping[str, Array] | None,
+    first_arrival: int,
+    limit: int,
+    joins: Sequence[Join],
 ) -> Iterator[Chunk]:
     for served in (True, False):
         sources: list[_Rows | _Ids] = list(_sources(changes, schema, served))
         if not served and arrivals is not None:
             sources.append(_Rows(Part("arrivals", "arrivals", "", 1, first_arrival, dict(arrivals))))
+        if not served and joins:
+            sources.append(_joins(joins))
         yield from (Chunk(data, served) for data in pack(sources, limit))
 
 
@@ -90,6 +100,13 @@ def _sources(changes: Changes, schema: Schema, served: bool) -> Iterator[_Rows |
         table = schema.tables[name]
         if table.served == served and len(part.rows):
             yield _Rows(_table_part(table, part))
+
+
+def _joins(joins: Sequence[Join]) -> _Ids:
+    """The ids of all joins as rows: each joined id, then its user."""
+    ids = [each for join in joins for each in (join.anonymous, join.user)]
+    rows = np.arange(len(ids), dtype=np.int32)
+    return _Ids("identities", KeyChanges(rows, ids, np.zeros(0, np.int32)), "identities")
 
 
 def _table_part(table: Table, part: TableChanges) -> Part:
@@ -125,8 +142,8 @@ class _Rows:
 class _Ids:
     """The ids of some rows of a key space: lengths, then all of them as one run of UTF-8."""
 
-    def __init__(self, name: str, keys: KeyChanges) -> None:
-        self._name = name
+    def __init__(self, name: str, keys: KeyChanges, kind: Kind = "keys") -> None:
+        self._name, self._kind = name, kind
         self._first, self._rows = _first(keys.rows)
         encoded = [key.encode() for key in keys.ids]
         self._blob = np.frombuffer(b"".join(encoded), np.uint8)
@@ -144,4 +161,4 @@ class _Ids:
         end = int(self._ends[stop - 1])
         arrays = {name: rows[start:stop] for name, rows in self._rows.items()}
         arrays |= {"lengths": self._lengths[start:stop], "ids": self._blob[begin:end]}
-        return Part("keys", self._name, self._name, 1, None if self._first is None else self._first + start, arrays)
+        return Part(self._kind, self._name, self._name, 1, None if self._first is None else self._first + start, arrays)

@@ -1,7 +1,9 @@
 """Paired numbers in; conclusions with bounds out."""
 
+from models.statistics.anchored import Anchored
 from models.statistics.attribution import VERSIONS, Attribution
-from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Bounds, Comparison, Standing, Window
+from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
+from models.statistics.comparison import WINDOW, Comparison, Standing, Window
 from models.statistics.confidence import radius
 from models.statistics.distributions import distance, stability
 from models.statistics.exposure import Exposed, Exposure
@@ -32,6 +34,7 @@ __all__ = [
     "VERSIONS",
     "WHOLE",
     "WINDOW",
+    "Anchored",
     "Attribution",
     "Bounds",
     "CannotUnpack",

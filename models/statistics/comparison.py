@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec.structs import astuple
 
 from models.statistics import mcnemar as crash
+from models.statistics.anchored import Anchored
+from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
 from models.statistics.confidence import Sums, interval
 from models.statistics.exposure import Exposed
 from models.statistics.restarts import BEGINNING, STEP, WHOLE, Start, kept, shared
 
-DEPTH: Final = 20
-"""Ranks that count, as in models/recommender/prequential.py."""
-
-RECIPROCAL_BOUND: Final = 0.5
-"""Differences of reciprocal rank are clipped here. Only first place against no place differs by more, and half the
-range makes the bound twice as sharp."""
-
 WINDOW: Final = 1_000
 """Tested events of one window of the crash test. It speaks of the present: old merits must not cover a fall."""
-
-
-class Bounds(NamedTuple):
-    """Lower and upper bounds of the mean differences of hit rate and reciprocal rank.
-
-    All of them hold at all times together, with probability 1 - alpha.
-    """
-
-    hit: tuple[float, float]
-    reciprocal: tuple[float, float]
-    n: int = 0
-    """Tested events that they are about."""
-
-    @property
-    def worse(self) -> bool:
-        """Whether one of the two is shown to be below zero."""
-        return self.hit[1] < 0.0 or self.reciprocal[1] < 0.0
-
-    def above(self, margin: float) -> bool:
-        """Whether both are shown to be above -margin."""
-        return self.hit[0] > -margin and self.reciprocal[0] > -margin
-
-    @property
-    def better(self) -> bool:
-        """Whether one of the two is shown to be above zero, and neither to be below."""
-        return not self.worse and (self.hit[0] > 0.0 or self.reciprocal[0] > 0.0)
 
 
 class Comparison(msgspec.Struct):
@@ -229,6 +198,7 @@ class Standing(msgspec.Struct, frozen=True):
         exposed: on how few items slates rest.
         began: with which evidence the learner's term began, as a sentence.
         former: the challenger against the reference before this one, until it is compared with this one as well.
+        anchors: the challenger against each anchor.
     """
 
     reference: Comparison | None = None
@@ -243,6 +213,7 @@ class Standing(msgspec.Struct, frozen=True):
     exposed: Exposed = Exposed()
     began: str = ""
     former: Comparison | None = None
+    anchors: tuple[Anchored, ...] = ()
 
 
 __all__ = ["DEPTH", "RECIPROCAL_BOUND", "WINDOW", "Bounds", "Comparison", "Standing", "Window"]

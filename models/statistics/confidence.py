@@ -108,12 +108,12 @@ def _reach(variance: float, alpha: float, bound: float) -> float:
     return math.sqrt(_K1 * _K1 * v * level + term * term) + term
 
 
-def radius(variance: Any, alpha: float, bound: float = 1.0) -> Any:
+def radius(variance: Any, alpha: Any, bound: float = 1.0) -> Any:
     """Returns how far the sum of differences may stray from the sum of their expectations.
 
     Args:
         variance: sum of squares around the running mean; one number or an array.
-        alpha: probability that the sum ever strays further, to one side.
+        alpha: probability that the sum ever strays further, to one side; one number or an array like `variance`.
         bound: bound of a difference.
 
     >>> round(float(radius(200.0, 0.05)), 1) < round(float(radius(200.0, 0.01)), 1)
@@ -121,6 +121,6 @@ def radius(variance: Any, alpha: float, bound: float = 1.0) -> Any:
     """
     floor = FLOOR * bound * bound
     v = np.maximum(variance, floor)
-    level = STITCH * np.log(np.log(2.0 * v / floor)) + _OFFSET - math.log(alpha)
+    level = STITCH * np.log(np.log(2.0 * v / floor)) + _OFFSET - np.log(alpha)
     term = _K2 * 2.0 * bound * level
     return np.sqrt(_K1 * _K1 * v * level + term * term) + term

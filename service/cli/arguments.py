@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import structs
 
-from streaming.files import NO_TYPE, FileError, Layout, Survey, advice, read_items, with_preset
+from streaming.files import NO_TYPE, FileError, Layout, Survey, items_advice, read_items, with_preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def facts_of(
     for name, count in survey.left_out.items():
         line, found = survey.examples[name]
         typer.echo(f"{path}: left out: {name} of {count:,} items, first at line {line}: {found[:60]!r}", err=True)
-    for text in advice(survey, layout or Layout()):
+    for text in items_advice(survey, layout or Layout()):
         typer.echo(f"{path}: {text}", err=True)
     return facts
 

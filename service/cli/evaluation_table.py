@@ -14,6 +14,7 @@ _LEFT: Final = 1
 def text(result: dict[str, Any]) -> str:
     """Everything a reader needs to judge the figures, the protocol last."""
     parts = [_head(result), _standings(result), _best(result), _slices(result)]
+    parts += [_baskets(result)] if result["baskets"] else []
     if result["pointwise"]:
         parts.append(_pointwise(result["pointwise"]))
     parts += [_left_out(result["not_run"])] if result["not_run"] else []
@@ -77,6 +78,23 @@ def _slices(result: dict[str, Any]) -> str:
     ]
     heads = ["slice", "n", f"hr@{k} {served}", best, f"mrr@{k} {served}", best, "se (hr)"]
     return _table(heads, rows)
+
+
+def _baskets(result: dict[str, Any]) -> str:
+    k, found = result["protocol"]["k"], result["baskets"]
+    measures = ("recall", "hr", "mrr", "ndcg")
+    heads = ["basket", *(f"{name}@{k}" for name in measures), "se (recall)", f"recall@{k} repeats", "new"]
+    order = sorted(found["contenders"].items(), key=lambda each: (each[0] != result["served"], -each[1][f"recall@{k}"]))
+    rows = [
+        [who, *(_number(each[f"{name}@{k}"]) for name in measures), _number(each["se"])]
+        + [_number(each[targets][f"recall@{k}"]) for targets in ("repeats", "new")]
+        for who, each in order
+    ]
+    low, high = found["ratio_interval"]
+    asked = f"{found['asked']:,} of {found['baskets']:,} baskets, of {found['mean_items']:g} items on average"
+    ratio = f"{_number(found['ratio_to_best_rival'], 2)} [{_number(low, 2)}, {_number(high, 2)}]"
+    against = f"recall of {result['served']} to {found['best_rival']}: {ratio}"
+    return f"{_table(heads, rows)}\n({asked}; asked once, before any of their lines is learned; {against})"
 
 
 def _pointwise(found: dict[str, dict[str, Any]]) -> str:

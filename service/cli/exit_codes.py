@@ -18,6 +18,8 @@ OWN: Final = {
     "not be used.",
     "send": "0 all sent; 1 Kafka did not take them; 2 the options, the settings or the file are wrong; 3 sent, but "
     "some lines were refused; 130 Ctrl-C.",
+    "items": "0 all sent; 1 Kafka did not take them; 2 the options, the settings or the file are wrong; 3 sent, but "
+    "some rows were refused; 130 Ctrl-C.",
     "doctor": "0 no failure, though there may be warnings; 1 something failed; 2 the settings are wrong.",
     "check-mapping": "0 all records fit; 1 some are refused, or Kafka is away; 2 the options, the file or the settings "
     "are wrong.",

@@ -21,6 +21,7 @@ COMMANDS = (
     "up",
     "run",
     "send",
+    "items",
     "import_",
     "evaluate",
     "replay",
@@ -30,6 +31,7 @@ COMMANDS = (
     "check_mapping",
     "config",
     "openapi",
+    "json_schema",
     "doctor",
 )
 

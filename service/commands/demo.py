@@ -19,7 +19,17 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from service.local import Client, EmbeddedError, Figures, Purchases, Stack, choose_port, purchases, running
+from service.local import (
+    Client,
+    EmbeddedError,
+    Figures,
+    Purchases,
+    Stack,
+    choose_port,
+    demo_foreign,
+    purchases,
+    running,
+)
 from service.local import demo as parts
 from streaming.kafka import EventProducer, KafkaTrouble, ensure_topics
 from streaming.settings import Settings, load_settings
@@ -94,6 +104,7 @@ def _to_stderr(text: str) -> None:
 
 def _run(settings: Settings, folder: Path, port: int, lines: int, say: Callable[[str], None], check: bool) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
+    environ |= demo_foreign.VARIABLE
     stack = Stack(settings, folder, environ, port, settings.service.host)
     with ThreadPoolExecutor(1) as pool:
         # Reading the purchases takes as long as starting the processes, so both happen at once.
@@ -108,14 +119,18 @@ def _drive(
         data = read()
         local = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap": live.bootstrap})})
         ensure_topics(local)
+        demo_foreign.create_topic(local)
         live.await_ready(say, _pause)
         client = Client(live.port, live.metrics_port)
-        with contextlib.closing(EventProducer(local)) as producer:
-            feed = parts.Feed(producer, data)
+        with (
+            contextlib.closing(EventProducer(local)) as producer,
+            contextlib.closing(demo_foreign.producer(local)) as foreign,
+        ):
+            feed = parts.Feed(producer, data, foreign)
             feed.start()
             try:
                 if check:
-                    _check(live, client, producer, data, feed, say)
+                    _check(live, client, (producer, foreign), data, feed, say)
                 else:
                     _show(live, client, data, feed, say)
             finally:
@@ -130,7 +145,7 @@ def _pause(seconds: float) -> bool:
 def _check(
     stack: Stack,
     client: Client,
-    producer: EventProducer,
+    producers: tuple[EventProducer, EventProducer],
     data: Purchases,
     feed: parts.Feed,
     say: Callable[[str], None],
@@ -139,9 +154,10 @@ def _check(
     figures = parts.await_learned(client, len(data), CHECK_DEADLINE, _watch(stack, feed))
     say(f"learned and served {figures.learned} purchases in {time.monotonic() - started:.1f} s")
     user, choices = parts.pick(client, data)
-    changes = parts.shop(client, producer, user, choices)
+    changes = parts.shop(client, *producers, user, choices)
     for change in changes:
-        say(f"{change.event:9} of {change.item}: the answer for {user} changed in {change.milliseconds:.1f} ms")
+        text = f"the answer for {user} changed in {change.milliseconds:.1f} ms"
+        say(f"{change.event:9} of {change.item} in topic {change.topic}: {text}")
     typer.echo(json.dumps(_report(figures, user, changes)))
 
 
@@ -201,6 +217,7 @@ def _status(figures: Figures, total: int, seconds: float) -> str:
 
 def _try_these(address: str, data: Purchases) -> str:
     user, item = data.user[-1], data.item[-1]
+    foreign = json.dumps(demo_foreign.record_of(next(data.events(0, 1))))
     return f"""
 ready: {address}   (history is still streaming; try these in another terminal)
 
@@ -212,4 +229,10 @@ ready: {address}   (history is still streaming; try these in another terminal)
   curl '{address}/metrics'
 
   API documentation: {address}/docs
+
+One purchase of ten comes from topic {demo_foreign.TOPIC}, whose records are those of somebody else:
+
+  {foreign}
+
+and are read by a mapping in the settings, as a topic of yours can be (docs/mapping.md).
 """

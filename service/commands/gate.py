@@ -201,6 +201,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"last       {found['last_action']}: {', '.join(found['last_reasons'])}")
     numbers = found["numbers"]
     lines += [_interval(name, words, numbers) for name, words in INTERVALS.items() if f"{name}_n" in numbers]
+    lines += [
+        _interval(f"anchor{place}", f"challenger vs. anchor {anchor['id']}", numbers)
+        for place, anchor in enumerate(found.get("anchors", ()), 1)
+        if f"anchor{place}_n" in numbers
+    ]
     paused = (found["evidence"] or {}).get("paused")
     return [*lines, f"paused     {paused}"] if paused else lines
 

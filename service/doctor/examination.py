@@ -6,6 +6,7 @@ from service.doctor.findings import Finding
 from service.doctor.kafka import examine_log
 from service.doctor.machine import examine_machine
 from service.doctor.redis import examine_store
+from service.doctor.schema_registry import examine_registry
 from service.doctor.settings import examine_settings
 from streaming.settings import Settings
 
@@ -20,7 +21,13 @@ def examine(settings: Settings, now: float, timeout: float) -> list[Finding]:
     """
     hasty = _hasty(settings, timeout)
     stored, newest = examine_store(hasty, now)
-    return [*examine_settings(settings), *examine_machine(settings), *stored, *examine_log(hasty, newest)]
+    return [
+        *examine_settings(settings),
+        *examine_machine(settings),
+        *stored,
+        *examine_log(hasty, newest),
+        *examine_registry(hasty),
+    ]
 
 
 def _hasty(settings: Settings, timeout: float) -> Settings:
@@ -31,4 +38,5 @@ def _hasty(settings: Settings, timeout: float) -> Settings:
         }
     )
     redis = settings.redis.model_copy(update={"learner_timeout": min(timeout, settings.redis.learner_timeout)})
-    return settings.model_copy(update={"kafka": kafka, "redis": redis})
+    registry = settings.schema_registry.model_copy(update={"timeout": min(timeout, settings.schema_registry.timeout)})
+    return settings.model_copy(update={"kafka": kafka, "redis": redis, "schema_registry": registry})

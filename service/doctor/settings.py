@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from service.doctor.findings import Finding
 from service.http import ApiKeys, BadKeys, is_loopback
@@ -27,9 +28,9 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
-    for section in ("kafka", "redis"):
+    for section in ("kafka", "redis", "schema_registry"):
         for name in FILES:
-            path: Path | None = getattr(getattr(settings, section), name)
+            path: Path | None = getattr(getattr(settings, section), name, None)
             if path is not None:
                 yield _file(f"{section}.{name}", path, secret=name in SECRET)
 
@@ -74,6 +75,10 @@ def _clear(settings: Settings) -> Iterator[Finding]:
     if remote and kafka.security_protocol == "SASL_PLAINTEXT" and kafka.sasl_mechanism == "PLAIN":
         text = f"Kafka's password goes to {remote[0]} in the clear"
         yield Finding(check, "warning", text, "use SASL_SSL, or at least SCRAM")
+    registry = urlsplit(settings.schema_registry.url or "")
+    if registry.scheme == "http" and settings.schema_registry.username and not is_loopback(registry.hostname or ""):
+        text = f"the schema registry's password goes to {registry.hostname} in the clear"
+        yield Finding(check, "warning", text, "use an https:// address")
     host = redis.url.partition("://")[2].rpartition("@")[2].partition("/")[0].partition(",")[0].rpartition(":")[0]
     password = redis.password is not None or redis.password_file is not None or "@" in redis.url
     if redis.url.startswith(("redis://", "redis+sentinel://")) and password and not is_loopback(host.strip("[]")):

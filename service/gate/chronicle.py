@@ -15,7 +15,7 @@ FIRST: Final = 500
 """Records read at first, and at once later: some five megabytes, eight minutes of a version a second."""
 FEW: Final = 20
 """Records read when it looks again a second later."""
-UNSAID: Final = frozenset({"sound", "healthy"})
+UNSAID: Final = frozenset({"sound", "healthy", "lift_lost"})
 """Reasons that tell no promotion from the one before."""
 
 

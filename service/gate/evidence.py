@@ -10,7 +10,7 @@ from models.gate import Evidence, Request, Version
 from models.snapshot import Damaged
 from models.statistics import Reservoir, Standing, asked
 from service.gate.pace import ComparedPace
-from streaming.store import Pointer, Store
+from streaming.store import Pointer, Store, anchors_of
 from streaming.versions import recent
 
 
@@ -21,7 +21,7 @@ class EvidenceReader:
         self._store = store
         self._version = ""
         self._standing: Standing | None = None
-        self._rebuilt = ""
+        self._rebuilt, self._erased_in = "", 0
         self._refilled = False
         self.reservoir = Reservoir()
         self.pace = ComparedPace()
@@ -49,6 +49,8 @@ class EvidenceReader:
             previous=_named(pointers.get("prev")),
             standing=found,
             request=request,
+            anchors=tuple(Version(each.id, each.seq) for each in anchors_of(pointers)),
+            erased_in=self._erased_in,
         )
 
     def _read(self, version: str) -> Standing | None:
@@ -60,7 +62,7 @@ class EvidenceReader:
     def _stored(self, version: str) -> Standing | None:
         try:
             manifest = self._store.manifest(version)
-            self._rebuilt = manifest.progress.rebuilt
+            self._rebuilt, self._erased_in = manifest.progress.rebuilt, manifest.erasure_seq
             if not self._refilled:
                 self._refill(manifest.seq)
             for question in asked(manifest.evidence):

@@ -36,6 +36,8 @@ STORE_RETRY: Final = 0.5
 """Seconds to wait after the store failed to answer."""
 STOP_PATIENCE: Final = 2.0
 """Seconds that a tick under way has to end when the process was asked to."""
+NO_NEWS: Final = {("sound",), ("sound", "lift_lost")}
+"""Reasons of promotions that the log leaves out: they come once a second."""
 UNSAID: Final = frozenset({"offsets", "at", "state", "evidence", "policy"})
 """Fields of an audit record that the log leaves out: they are long, and the audit has them."""
 
@@ -281,7 +283,7 @@ class Gatekeeper:
             self._telemetry.reasons[reason].inc()
         if evidence.request is not None and decision.action != "hold":
             self._telemetry.operator_decisions[evidence.request.verb].inc()
-        if decision.reasons != ("sound",):
+        if decision.reasons not in NO_NEWS:
             # A promotion of a sound version each second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})
         if decision.moves:
@@ -293,8 +295,10 @@ class Gatekeeper:
         target = decision.target.id if decision.target else None
         reference = decision.reference.id if decision.reference else None
         written = msgspec.json.encode(state), msgspec.json.encode(entry)
+        moved = state.anchors != self.state.anchors
+        anchors = [Pointer(each.id, each.seq) for each in state.anchors] if moved else None
         try:
-            return self._store.decide(self.revision, *written, target, reference=reference)
+            return self._store.decide(self.revision, *written, target, reference=reference, anchors=anchors)
         except StoreUnavailable as error:
             if decision.action != "rollback":
                 raise

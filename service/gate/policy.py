@@ -17,4 +17,5 @@ def policy_of(settings: Settings) -> Policy:
         margin=section.margin,
         least_tested=section.least_tested,
         healthy_tested=section.least_tested,
+        anchors=section.anchors,
     )

@@ -24,6 +24,9 @@ TRIES: Final = 8
 
 ACTOR: Final = "auto"
 
+PROPOSED: Final = {"requested", "behind_anchor"}
+"""Reasons of rollbacks after which a quarantine is proposed at most."""
+
 
 class AutoQuarantine:
     """Hears of the gatekeeper's moves, and gives orders from a thread of its own."""
@@ -48,13 +51,16 @@ class AutoQuarantine:
 def order_for(decision: gate.Decision, name: str) -> Quarantine | None:
     """The order to hold all events since the version of a rollback; None unless the gate rolled back by itself.
 
+    Nothing is ordered after a rollback to an anchor: it would hold the events of hours or days, so a person decides.
+
     >>> state, good = gate.GateState(), gate.Version("5-1-ab", 5)
     >>> order_for(gate.Decision("rollback", ("harm",), {}, state, target=good), "5f")
     Quarantine(id='q-5f', version='5-1-ab', actor='auto', reason='harm')
     >>> order_for(gate.Decision("rollback", ("requested", "sound"), {}, state, target=good), "5f")
+    >>> order_for(gate.Decision("rollback", ("behind_anchor",), {}, state, target=good), "5f")
     >>> order_for(gate.Decision("promote", ("sound",), {}, state, target=good), "5f")
     """
-    if decision.action != "rollback" or decision.target is None or "requested" in decision.reasons:
+    if decision.action != "rollback" or decision.target is None or PROPOSED & {*decision.reasons}:
         return None
     return Quarantine(f"q-{name}", decision.target.id, ACTOR, ", ".join(decision.reasons))
 

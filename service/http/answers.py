@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from models.gate import AuditRecord, Explanation, GateState, Policy
 from models.ledger import Progress, Quarantined
+from models.records import Value
 from models.statistics import Standing
 
 
@@ -48,6 +49,8 @@ class CatalogueItem(Struct, omit_defaults=True):
     rating: float | None = None
     available: bool = True
     embedding: tuple[float, ...] | None = None
+    group_id: str | None = None
+    attributes: dict[str, Value] = {}
 
 
 class CataloguePage(Struct):
@@ -74,14 +77,17 @@ class ItemAnswer(Struct):
     tags: tuple[str, ...] | UnsetType = UNSET
     rating: float | UnsetType = UNSET
     embedding: tuple[float, ...] | UnsetType = UNSET
+    group_id: str | UnsetType = UNSET
+    attributes: dict[str, Value] | UnsetType = UNSET
 
 
 class ItemAccepted(Struct):
-    """The change of an item is in the topic."""
+    """The change of an item is in the topic. `left_out` names attributes that could not be used."""
 
     request_id: str
     item_id: str
     outcome: Literal["accepted"] = "accepted"
+    left_out: tuple[str, ...] = ()
 
 
 class PastEvent(Struct):
@@ -98,6 +104,13 @@ class UserAnswer(Struct):
     user_id: str
     known: bool
     history: list[PastEvent]
+
+
+class IdentifyAnswer(Struct):
+    """Whether the ids are one: `joined` already, or `accepted` for being joined, within a second as a rule."""
+
+    request_id: str
+    outcome: Literal["accepted", "joined"]
 
 
 class ErasureAccepted(Struct):
@@ -243,6 +256,7 @@ __all__ = [
     "ErasureReceipt",
     "GateAnswer",
     "GateChange",
+    "IdentifyAnswer",
     "ItemAccepted",
     "ItemAnswer",
     "Liveness",

@@ -9,7 +9,7 @@ import msgspec
 
 from models.records import EXPECTED as TIMESTAMP
 from models.records import KINDS, epoch_seconds
-from models.slate import Seen, Wanted
+from models.slate import Seen, Wanted, condition_of
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
 from service.http.schemas import MAX_N, Ask, Pin, RecentItem
@@ -56,6 +56,8 @@ class PageAsk(msgspec.Struct, frozen=True, gc=False):
     rotate: float
     explore: float
     explain: bool
+    attributes: list[str]
+    """Attributes, and facts, that each item is shown with."""
 
 
 def ask_from_query(raw: bytes, now: float, **known: Any) -> PageAsk:
@@ -115,10 +117,16 @@ def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
         ask.rotate,
         ask.explore,
         ask.explain,
+        ask.attributes,
     )
 
 
 def _checked(ask: Ask, root: str) -> Ask:
+    for position, text in enumerate(ask.filter):
+        try:
+            condition_of(text)
+        except ValueError as error:
+            raise invalid(f"{root}.filter[{position}]", str(error), repr(text[:40])) from None
     if ask.price_min is not None and ask.price_max is not None and ask.price_min > ask.price_max:
         raise invalid(f"{root}.price_max", f"at least price_min, {ask.price_min:g}", f"{ask.price_max:g}")
     return ask

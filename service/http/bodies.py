@@ -12,6 +12,9 @@ from service.http.problems import Problem
 NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 """Types of bodies with one JSON value per line."""
 
+CLOUD_EVENTS: Final = ("application/cloudevents+json", "application/cloudevents-batch+json")
+"""Types of bodies with one event in an envelope, and with a list of them."""
+
 _KINDS: Final = frozenset({"", "application/json", "text/json", "text/plain", *NDJSON})
 # `navigator.sendBeacon` says text/plain, and many programs say nothing.
 _CHARSETS: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -131,4 +134,4 @@ def _not_gzip(why: str) -> Problem:
     )
 
 
-__all__ = ["NDJSON", "bounded", "content_type"]
+__all__ = ["CLOUD_EVENTS", "NDJSON", "bounded", "content_type"]

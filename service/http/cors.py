@@ -1,4 +1,4 @@
-"""CORS (the Fetch standard) for exactly one path and method: lets pages of allowed origins send POST /events.
+"""CORS (the Fetch standard) for exactly two paths and one method: pages of allowed origins may POST what they saw.
 
 Every other path stays closed to other origins.
 """
@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
 
-PATH: Final = "/events"
+PATHS: Final = ("/events", "/identify")
+"""Paths to which a page may post."""
 HEADERS: Final = b"content-type, x-api-key"
 REMEMBERED: Final = b"600"
 """Seconds a browser may remember a preflight. Chromium caps it at 7,200."""
@@ -30,7 +31,7 @@ class Origins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] != PATH or not self._origins:
+        if scope["type"] != "http" or scope["path"] not in PATHS or not self._origins:
             await self._app(scope, receive, send)
             return
         origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
@@ -56,10 +57,10 @@ class Origins:
             problem = Problem(
                 "forbidden",
                 f"Pages of {origin.decode('latin-1')!r} may not send {wanted.decode('latin-1') or 'OPTIONS'} here.",
-                "Add the origin to service.beacon_origins; only POST /events is open to pages.",
+                "Add the origin to service.beacon_origins; only POST /events and POST /identify are open to pages.",
                 headers={"Vary": "Origin"},
             )
-            await problem.response(PATH, scope.get("prefix", ""))(scope, receive, send)
+            await problem.response(scope["path"], scope.get("prefix", ""))(scope, receive, send)
             return
         headers = [
             (b"vary", b"Origin"),

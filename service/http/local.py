@@ -10,10 +10,10 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from service.http.bodies import NDJSON, content_type
+from service.http.bodies import CLOUD_EVENTS, NDJSON, content_type
 from service.http.problems import Problem
 
-_JSON = frozenset({"", "application/json", *NDJSON})
+_JSON = frozenset({"", "application/json", *CLOUD_EVENTS, *NDJSON})
 # A form, or text, may be sent by a page without asking first; JSON may not. A browser always names a type or an origin.
 
 

@@ -15,11 +15,11 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from models.records import ItemFacts
+from models.records import ItemFacts, attributes_schema
 from models.records.timestamps import EARLIEST, LATEST
 from service.http.problems import MEDIA_TYPE, TITLES
 from service.http.sample_bodies import EXAMPLES
-from service.http.schemas import MAX_ID, SentEvent
+from service.http.schemas import MAX_ID, SentEvent, SentItem
 
 OFFERED: Final = ("invalid", "internal")
 """Problems of every operation: any address may be no UTF-8, any request may meet a defect."""
@@ -36,7 +36,7 @@ PATHS: Final = {
 }
 """Meaning and example of each id in a path."""
 
-_named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None}
+_named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None, SentItem: None}
 """Types of bodies and answers, each once; filled while the route modules are imported."""
 _REF: Final = "#/components/schemas/{name}"
 
@@ -167,7 +167,9 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
         names = re.findall(r"\{(\w+)\}", path)
         for described in methods.values():
             described["parameters"] = [*map(_in_path, names), *described.get("parameters", [])]
-    _, types = msgspec.json.schema_components((*_named, ProblemDocument), ref_template=_REF)
+    _, types = msgspec.json.schema_components(
+        (*_named, ProblemDocument), ref_template=_REF, schema_hook=attributes_schema
+    )
     for kind, example in EXAMPLES.items():
         types[kind.__name__]["examples"] = [example]
     _refine(types)
@@ -196,10 +198,13 @@ def _in_path(name: str) -> dict[str, Any]:
 def _refine(types: dict[str, Any]) -> None:
     """Say of some values what the code checks after it has decoded them."""
     event, recent = types["SentEvent"]["properties"], types["RecentItem"]["properties"]
+    for name in ("anonymous_id", "user_id"):
+        types["IdentifyAsk"]["properties"][name]["pattern"] = NAMED
     for name in ("user_id", "item_id", "event_id", "session_id", "request_id"):
         for schema in event[name].get("anyOf", [event[name]]):
             if schema["type"] == "string":
                 schema["pattern"] = NAMED
+    types["SentItem"]["properties"]["item_id"]["pattern"] = NAMED
     for properties in (event, recent):
         for schema in properties["timestamp"]["anyOf"]:
             if schema["type"] in {"integer", "number"}:

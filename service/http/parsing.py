@@ -13,7 +13,7 @@ from service.http.problems import Problem, invalid
 T = TypeVar("T")
 
 LISTS: Final = frozenset({
-    "exclude", "tags_all", "tags_any", "recent_items", "candidates", "pinned", "boosted",
+    "exclude", "tags_all", "tags_any", "recent_items", "candidates", "pinned", "boosted", "attributes",
 })  # fmt: skip
 """Parameters that may be repeated, or hold several values separated by commas."""
 
@@ -70,6 +70,8 @@ def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
     for name, value in pairs:
         if name in LISTS:
             values.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif name == "filter":  # a value may hold commas
+            values.setdefault(name, []).append(value)
         elif name == "context":
             key, colon, text = value.partition(":")
             if not colon:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.records import ItemFacts
-from service.http.schemas import Ask, EventsAnswer, FreezeAsk, GateAsk, ModeAsk, SentEvent, Slate
+from service.http.schemas import (
+    Ask,
+    EventsAnswer,
+    FreezeAsk,
+    GateAsk,
+    IdentifyAsk,
+    ItemsAnswer,
+    ModeAsk,
+    SentEvent,
+    SentItem,
+    Slate,
+)
 
 _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
 
@@ -20,7 +31,25 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "price": 24.9,
         "quantity": 1,
     },
-    ItemFacts: {"category": "tea", "price": 24.9, "brand": "Kyusu", "title": "Teapot", "tags": ["clay"]},
+    ItemFacts: {
+        "category": "tea",
+        "price": 24.9,
+        "brand": "Kyusu",
+        "title": "Teapot",
+        "tags": ["clay"],
+        "group_id": "teapot",
+        "attributes": {"url": "https://shop.example/teapot-1", "stock": 12, "colour": "red"},
+    },
+    SentItem: {"item_id": "teapot-1", "category": "tea", "price": 24.9, "title": "Teapot", "stock": 12},
+    ItemsAnswer: {
+        "request_id": "5f0c9a8b7d6e5f4a",
+        "accepted": 1,
+        "rejected": 0,
+        "unavailable": 0,
+        "attributes": {"stock": 1},
+        "outcomes": [{"index": 0, "outcome": "accepted", "item_id": "teapot-1"}],
+    },
+    IdentifyAsk: {"anonymous_id": "visitor-7", "user_id": "ann"},
     GateAsk: _REASON,
     FreezeAsk: {**_REASON, "seconds": 7200},
     ModeAsk: {**_REASON, "mode": "strict"},

@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from models.slate import Contribution, Seen, Wanted
+from models.records import Attributes, Value
+from models.slate import Condition, Contribution, Seen, Wanted, condition_of
 
 MAX_ID: Final = 256
 """Characters of an id, as in events."""
@@ -24,6 +25,11 @@ MAX_CANDIDATES: Final = 400
 """Most items a request may bring to be ranked: as many as the recommender takes besides those of its sources."""
 MAX_NAMED: Final = 100
 """Most items that a request may boost, and most it may pin."""
+MAX_FILTERS: Final = 32
+"""Most conditions of a request, each of at most MAX_FILTER characters."""
+MAX_FILTER: Final = 512
+MAX_SHOWN: Final = 64
+"""Most attributes that a request may ask for: as many as an item can have."""
 MAX_QUERY: Final = 1_024
 """Characters of a search, as in events."""
 DEFAULT_N: Final = 10
@@ -31,6 +37,7 @@ DEFAULT_N: Final = 10
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
 Count = Annotated[int, Meta(ge=1, le=MAX_N)]
+Short = Annotated[str, Meta(min_length=1, max_length=256)]
 Tags = Annotated[list[Id], Meta(max_length=64)]
 Price = Annotated[float, Meta(ge=0, le=1e12)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -69,6 +76,8 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     tags_any: Tags = []
     price_min: Price | None = None
     price_max: Price | None = None
+    filter: Annotated[list[Annotated[str, Meta(max_length=MAX_FILTER)]], Meta(max_length=MAX_FILTERS)] = []
+    attributes: Annotated[list[Id], Meta(max_length=MAX_SHOWN)] = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDE)] = []
     exclude_seen: Seen = "none"
     recent_items: Annotated[list[Id | RecentItem], Meta(max_length=MAX_RECENT)] = []
@@ -91,13 +100,26 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def wanted(self) -> Wanted:
         """The filters."""
-        return Wanted(self.category, frozenset(self.tags_all), frozenset(self.tags_any), self.price_min, self.price_max)
+        return Wanted(
+            self.category,
+            frozenset(self.tags_all),
+            frozenset(self.tags_any),
+            self.price_min,
+            self.price_max,
+            self.conditions,
+        )
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions in `filter`. Raises ValueError for one that cannot be read."""
+        return tuple(map(condition_of, self.filter))
 
 
 class Item(Struct, omit_defaults=True):
     """One recommended item. It has title, category and price when the catalogue has them.
 
-    It has `propensity` when the request explores, and `contributions`, which add up to the score, with `explain`.
+    It has those `attributes` that the request asks for and the catalogue has, `propensity` when the request explores,
+    and `contributions`, which add up to the score, with `explain`.
     """
 
     item_id: str
@@ -107,6 +129,7 @@ class Item(Struct, omit_defaults=True):
     title: str | None = None
     category: str | None = None
     price: float | None = None
+    attributes: dict[str, Value] | None = None
     propensity: float | None = None
     contributions: list[Contribution] | None = None
 
@@ -126,13 +149,14 @@ class Slate(Struct):
 class SentEvent(Struct, frozen=True):
     """An event as it is sent. Unknown fields are ignored. Only a search with a `query` may lack `item_id`.
 
-    `timestamp` is RFC 3339 with a zone, or epoch seconds or milliseconds. docs/events.md explains the fields. They are
-    declared here for the description; events are decoded where all events are, in models/records.
+    `timestamp` is RFC 3339 with a zone, or epoch seconds or milliseconds; without one the event happened on arrival.
+    docs/events.md explains the fields. They are declared here for the description; events are decoded where all events
+    are, in models/records.
     """
 
     event_type: str
     user_id: Id
-    timestamp: Timestamp
+    timestamp: Timestamp | None = None
     item_id: Id | None = None
     event_id: Id | None = None
     session_id: Id | None = None
@@ -143,10 +167,22 @@ class SentEvent(Struct, frozen=True):
     context: Flat | None = None
 
 
+class IdentifyAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two ids of one person: the one that the visitor was known by, and the user.
+
+    With a public key, `proof` is what the shop's server signed. docs/events.md says how.
+    """
+
+    anonymous_id: Id
+    user_id: Id
+    proof: Annotated[str, Meta(max_length=MAX_ID)] | None = None
+
+
 class EventOutcome(Struct, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
 
-    `left_out` names optional fields that could not be used: the event counts without them.
+    `left_out` names optional fields that could not be used: the event counts without them. `warning` says why an
+    accepted event will not be learned: it begins with late, future or capped.
     """
 
     index: int
@@ -156,6 +192,7 @@ class EventOutcome(Struct, omit_defaults=True):
     expected: str = ""
     found: str = ""
     left_out: tuple[str, ...] = ()
+    warning: str = ""
 
 
 class EventsAnswer(Struct):
@@ -166,6 +203,56 @@ class EventsAnswer(Struct):
     rejected: int
     unavailable: int
     outcomes: list[EventOutcome]
+
+
+class SentItem(Struct, frozen=True):
+    """An item as it is sent: its id and its facts. Other fields are attributes, like those in `attributes`.
+
+    docs/events.md explains the fields. They are declared here for the description; items are decoded where all items
+    are, in models/records.
+    """
+
+    item_id: Id
+    category: Short | None = None
+    price: Price | None = None
+    brand: Short | None = None
+    title: Annotated[str, Meta(max_length=1024)] | None = None
+    tags: Annotated[tuple[Short, ...], Meta(max_length=64)] = ()
+    rating: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
+    available: bool = True
+    embedding: Annotated[tuple[float, ...], Meta(min_length=1, max_length=4096)] | None = None
+    group_id: Short | None = None
+    attributes: Attributes | None = None
+
+
+class ItemOutcome(Struct, omit_defaults=True):
+    """The outcome of one item: accepted, rejected (with reason, path, expected and found), or unavailable.
+
+    `left_out` names attributes that could not be used: the item counts without them.
+    """
+
+    index: int
+    outcome: str
+    item_id: str = ""
+    reason: str = ""
+    path: str = ""
+    expected: str = ""
+    found: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+class ItemsAnswer(Struct):
+    """The outcomes of the items of one request, in their order.
+
+    `attributes` counts the accepted items by the attributes that they have: a fact that is misspelled is among them.
+    """
+
+    request_id: str
+    accepted: int
+    rejected: int
+    unavailable: int
+    attributes: dict[str, int]
+    outcomes: list[ItemOutcome]
 
 
 class GateAsk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -210,13 +297,17 @@ __all__ = [
     "FreezeAsk",
     "GateAsk",
     "Id",
+    "IdentifyAsk",
     "Item",
+    "ItemOutcome",
+    "ItemsAnswer",
     "ModeAsk",
     "Pin",
     "Price",
     "QuarantineAsk",
     "RecentItem",
     "SentEvent",
+    "SentItem",
     "Share",
     "Slate",
     "Tags",

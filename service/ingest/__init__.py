@@ -1,7 +1,18 @@
-"""Events of clients in; records in topics out."""
+"""Events and items of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
-from service.ingest.ndjson import split
+from service.ingest.items import send_items
+from service.ingest.ndjson import out_of_envelopes, split
+from service.ingest.proofs import Proofs
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
-__all__ = ["Beacons", "EventPublisher", "KafkaUnavailable", "Outgoing", "split"]
+__all__ = [
+    "Beacons",
+    "EventPublisher",
+    "KafkaUnavailable",
+    "Outgoing",
+    "Proofs",
+    "out_of_envelopes",
+    "send_items",
+    "split",
+]

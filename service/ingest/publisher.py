@@ -12,9 +12,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from models.records import IMPRESSION, Event, EventRules, Rejection, decode, decode_many
 from models.slate import Showing, impression
 from service.http import EventOutcome
+from service.ingest.forecast import Forecast
 from service.runtime import Breaker, logs
 from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, RecordRefused, Role
 from streaming.settings import Settings
@@ -62,6 +65,7 @@ class EventPublisher:
         settings: Settings,
         connect: Callable[[], EventProducer] | None = None,
         away: Callable[[bool], object] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Make a publisher; `start` begins to connect.
 
@@ -69,8 +73,10 @@ class EventPublisher:
             settings: Kafka, the topics, and the rules of events.
             connect: Makes the connection. Raises KafkaTrouble.
             away: Called every few seconds with whether Kafka fails to answer.
+            clock: Epoch seconds; the time of arrival of events.
         """
         self.rules: EventRules = settings.events.rules()
+        self._clock, self._forecast = clock, Forecast(settings.admission)
         self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
         self._away = away
         self._producer: EventProducer | None = None
@@ -135,13 +141,13 @@ class EventPublisher:
             KafkaUnavailable: Kafka has none of them, and may take them later.
             RecordRefused: Kafka refuses all of them for good.
         """
-        troubles = self._deliver(role, records)
+        troubles = self.deliver(role, records)
         refused = [trouble for trouble in troubles if isinstance(trouble, RecordRefused)]
         if refused and len(refused) == len(troubles):
             raise refused[0]
         return troubles
 
-    def _deliver(self, role: Role, records: Sequence[Outgoing]) -> list[KafkaTrouble | None]:
+    def deliver(self, role: Role, records: Sequence[Outgoing]) -> list[KafkaTrouble | None]:
         """As `send`, but that all are refused for good is no error."""
         producer = self._producer
         if producer is None or not self._breaker.allows(time.monotonic()):
@@ -164,7 +170,7 @@ class EventPublisher:
     def send_events(
         self, raw: Sequence[bytes], rules: EventRules | None = None, *, public: bool = False
     ) -> list[EventOutcome]:
-        """Decode events and send the valid ones.
+        """Decode events and send the valid ones. One without a timestamp happened now.
 
         Args:
             raw: One piece of JSON per event.
@@ -178,27 +184,45 @@ class EventPublisher:
             KafkaUnavailable: Kafka has none of the valid events.
         """
         left_out: Counter[str] = Counter()
-        decoded = decode_many(raw, rules or self.rules, left_out)
+        now = self._clock()
+        raw, decoded = _dated(raw, rules or self.rules, now, left_out)
         good = [
             (index, Outgoing(event.user_id, raw[index], public))
             for index, event in enumerate(decoded)
             if isinstance(event, Event)
         ]
-        troubles = self._deliver("events", [record for _, record in good]) if good else []
+        troubles = self.deliver("events", [record for _, record in good]) if good else []
         outcomes = [_refused(index, event) for index, event in enumerate(decoded)]
         if left_out:
             for index, _ in good:
                 outcomes[index].left_out = _left_out(raw[index], rules or self.rules)
         for (index, record), trouble in zip(good, troubles, strict=True):
             if isinstance(trouble, RecordRefused):
-                outcomes[index] = _not_taken(index, record, trouble)
+                outcomes[index] = _refused(index, not_taken(record, trouble))
                 continue
             outcomes[index].outcome = UNSENT if trouble else "accepted"
             event = decoded[index]
-            if trouble is None and isinstance(event, Event) and event.kind == IMPRESSION and event.item_id is not None:
+            if trouble is not None or not isinstance(event, Event):
+                continue
+            outcomes[index].warning = self._forecast.warning(event, now, public=public)
+            if event.kind == IMPRESSION and event.item_id is not None:
                 seen = impression(event.request_id, event.item_id, event.timestamp)
                 (self.public_impressions if public else self.impressions).append((event.user_id, seen))
         return outcomes
+
+
+def _dated(
+    raw: Sequence[bytes], rules: EventRules, now: float, left_out: Counter[str]
+) -> tuple[list[bytes], list[Event | Rejection]]:
+    """The events and what they are decoded to; those that lack a timestamp get one, epoch seconds."""
+    sent = list(raw)
+    decoded = decode_many(sent, rules, left_out)
+    for index, event in enumerate(decoded):
+        if isinstance(event, Rejection) and event.path == "$.timestamp" and event.found in {"nothing", "null"}:
+            document: dict[str, msgspec.Raw | float] = {**msgspec.json.decode(sent[index], type=dict[str, msgspec.Raw])}
+            sent[index] = msgspec.json.encode(document | {"timestamp": now})
+            decoded[index] = decode(sent[index], rules, left_out)
+    return sent, decoded
 
 
 def _left_out(raw: bytes, rules: EventRules) -> tuple[str, ...]:
@@ -232,12 +256,12 @@ def _wait(handed: Delivery | KafkaTrouble, limit: float) -> KafkaTrouble | None:
     return None
 
 
-def _not_taken(index: int, record: Outgoing, trouble: RecordRefused) -> EventOutcome:
-    """The outcome of a valid event that Kafka refuses for good."""
+def not_taken(record: Outgoing, trouble: RecordRefused) -> Rejection:
+    """Why Kafka refuses a valid record for good."""
     size = f"{len(record.value or b'')} bytes"
     if trouble.kind == "too_large":
-        return EventOutcome(index, "rejected", "oversize", "$", "at most max.message.bytes of its topic in Kafka", size)
-    return EventOutcome(index, "rejected", "bad_value", "$", f"a record that Kafka takes ({trouble})", size)
+        return Rejection("oversize", "$", "at most max.message.bytes of its topic in Kafka", size)
+    return Rejection("bad_value", "$", f"a record that Kafka takes ({trouble})", size)
 
 
 def _refused(index: int, event: Event | Rejection) -> EventOutcome:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
+from service.local import demo_foreign
 from service.local.demo_client import Client, Figures, await_change
 from service.local.demo_data import Purchases
 from service.local.embedded import EmbeddedError
@@ -24,15 +25,27 @@ KINDS = ("click", "favourite", "purchase")
 CHANGE_DEADLINE = 10.0
 """Seconds within which an event must change the answer; it takes milliseconds."""
 
+FOREIGN_KIND = "favourite"
+"""The event of the check's shopper that goes through the topic of another shape."""
+
+FOREIGN_EACH = 10
+"""One purchase of so many is a record of the topic of another shape."""
+
 SLICE = 2_000
 """Events between two checks whether to stop."""
 
 
 class Feed:
-    """Sends purchases, each product's facts just before its first purchase, from a thread."""
+    """Sends purchases, each product's facts just before its first purchase, from a thread.
 
-    def __init__(self, producer: EventProducer, purchases: Purchases) -> None:
-        self._producer, self._purchases = producer, purchases
+    Args:
+        producer: Writes to our topics.
+        purchases: What to send.
+        foreign: Writes to the topic of another shape; None to send everything to ours.
+    """
+
+    def __init__(self, producer: EventProducer, purchases: Purchases, foreign: EventProducer | None = None) -> None:
+        self._producer, self._foreign, self._purchases = producer, foreign, purchases
         self._shown: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,15 +82,19 @@ class Feed:
 
     def send(self, start: int, stop: int) -> None:
         """Send purchases `start` to `stop` and wait until the broker has them."""
-        for event in self._purchases.events(start, stop):
+        for place, event in enumerate(self._purchases.events(start, stop), start):
             item = event["item_id"]
             if item not in self._shown:
                 self._shown.add(item)
                 facts = {**self._purchases.facts.get(item, {}), "price": event["price"]}
                 self._producer.send("items", item, msgspec.json.encode(facts))
-            self._producer.send("events", event["user_id"], msgspec.json.encode(event), backfill=True)
-        if not self._producer.flush(30.0) or self._producer.failures:
-            raise EmbeddedError("the broker did not take all purchases within 30 s")
+            if self._foreign is None or place % FOREIGN_EACH:
+                self._producer.send("events", event["user_id"], msgspec.json.encode(event), backfill=True)
+            else:
+                self._foreign.send("events", event["user_id"], demo_foreign.encoded(event), backfill=True)
+        for producer in (self._producer, self._foreign):
+            if producer is not None and (not producer.flush(30.0) or producer.failures):
+                raise EmbeddedError("the broker did not take all purchases within 30 s")
         self.sent = stop
 
 
@@ -85,6 +102,7 @@ class Change(NamedTuple):
     """One event of the check, and the recommendations before and after it."""
 
     event: str
+    topic: str
     item: str
     milliseconds: float
     before: list[str]
@@ -108,8 +126,10 @@ def served_version(client: Client) -> int:
     return int(client.get("/model").get("sequence") or 0)
 
 
-def shop(client: Client, producer: EventProducer, user: str, choices: list[str]) -> list[Change]:
-    """Click, favourite and purchase, each as an event through the topic, and compare the recommendations."""
+def shop(
+    client: Client, producer: EventProducer, foreign: EventProducer, user: str, choices: list[str]
+) -> list[Change]:
+    """Click, favourite and purchase, each as a record of a topic, and compare the recommendations."""
     changes = []
     for kind, item in zip(KINDS, choices, strict=True):
         before = client.recommended(user)
@@ -120,9 +140,13 @@ def shop(client: Client, producer: EventProducer, user: str, choices: list[str])
             "item_id": item,
             "timestamp": time.time(),
         }
-        producer.send("events", user, msgspec.json.encode(event)).wait(CHANGE_DEADLINE)
+        if kind == FOREIGN_KIND:
+            topic, sent = demo_foreign.TOPIC, foreign.send("events", user, demo_foreign.encoded(event))
+        else:
+            topic, sent = "events", producer.send("events", user, msgspec.json.encode(event))
+        sent.wait(CHANGE_DEADLINE)
         after, milliseconds = await_change(lambda: client.recommended(user), before, CHANGE_DEADLINE)
-        changes.append(Change(kind, item, round(milliseconds, 1), before, after))
+        changes.append(Change(kind, topic, item, round(milliseconds, 1), before, after))
     return changes
 
 

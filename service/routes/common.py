@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +11,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from service.context import Context
-from service.http import BadKeys, Caller, Problem, check_local, is_loopback
+from service.http import BadKeys, Caller, EventOutcome, ItemOutcome, Problem, check_local, is_loopback
 from service.runtime import logs
+from service.runtime.telemetry import Telemetry
 from service.serving import TableSet
 from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
@@ -68,6 +70,41 @@ def away(detail: str) -> Problem:
         "Send the same request again in a few seconds; with an event_id nothing counts twice.",
         headers={"Retry-After": "5"},
     )
+
+
+def too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
+    """The problem of a caller who sends too often, counted; they may try again after `wait` seconds."""
+    telemetry.rate_limited.inc()
+    seconds = max(1, round(wait + 0.5))
+    return Problem("too-many-requests", detail, f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
+
+
+def none_valid(what: str, outcomes: Sequence[EventOutcome | ItemOutcome], documented: str) -> Problem:
+    """The problem of a request of which nothing is valid.
+
+    Args:
+        what: What was sent, in the plural.
+        outcomes: The outcome of each, all of them rejections.
+        documented: A sentence that says where to read what is valid.
+    """
+    first = outcomes[0]
+    return Problem(
+        "invalid",
+        f"None of {len(outcomes)} {what} is valid; at {first.path}: expected {first.expected}, found {first.found}.",
+        f"Correct the values in `errors`; {documented}",
+        errors=[_place(entry, len(outcomes)) for entry in outcomes],
+    )
+
+
+def _place(entry: EventOutcome | ItemOutcome, total: int) -> dict[str, str | int]:
+    path = entry.path if total == 1 else entry.path.replace("$", f"$[{entry.index}]", 1)
+    return {
+        "index": entry.index,
+        "reason": entry.reason,
+        "path": path,
+        "expected": entry.expected,
+        "found": entry.found,
+    }
 
 
 NO_ANSWER: Final = frozenset({"timeout", "connection", "loading"})

@@ -1,4 +1,4 @@
-"""Accepts events as JSON or NDJSON and answers with the outcome of each: accepted, rejected or unavailable."""
+"""Accepts events as JSON, NDJSON or CloudEvents and answers with the outcome of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from starlette.responses import Response
 
 from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
-from service.ingest import KafkaUnavailable, beacons, split
-from service.routes.common import admit, answer, away, context, limited
-from service.runtime.telemetry import Telemetry
+from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, split
+from service.routes.common import admit, answer, away, context, limited, none_valid, too_many
 
 router = APIRouter(tags=["events"])
 
@@ -32,14 +31,15 @@ router = APIRouter(tags=["events"])
 async def post_events(request: Request) -> Response:
     """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected."""
     ctx = context(request)
-    caller = _writer(request)
+    caller = writer(request)
     public = caller.role == beacons.ROLE
     if public:
-        _check_beacon(request, ctx, caller)
+        check_beacon(request, ctx, caller)
     body = await request.body()
     if public:
         ctx.beacons.check_size(len(body))
     raw = split(body, request.headers.get("content-type", ""))
+    raw = out_of_envelopes(raw, request.headers.items(), ctx.intake.rules.kinds)
     if len(raw) > ctx.settings.service.max_events_per_request:
         raise Problem(
             "too-large",
@@ -48,10 +48,10 @@ async def post_events(request: Request) -> Response:
         )
     wait = 0.0 if public else limited(request, caller)
     if wait:
-        raise _too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
+        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
     slots = ctx.intake.public_slots if public else ctx.intake.slots
     if not slots.acquire(blocking=False):
-        raise _too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
+        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
     try:
         rules = ctx.beacons.rules if public else None
         outcomes = await run_in_threadpool(ctx.intake.send_events, raw, rules, public=public)
@@ -63,7 +63,7 @@ async def post_events(request: Request) -> Response:
     return _answer(request, ctx, outcomes)
 
 
-def _writer(request: Request) -> Caller:
+def writer(request: Request) -> Caller:
     """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
     key = request.query_params.get(beacons.PARAMETER)
     if key is None:
@@ -79,20 +79,14 @@ def _writer(request: Request) -> Caller:
     return caller
 
 
-def _check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
+def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
     """Check origin, size and rate. Raises Problem 403, 413 or 429."""
     ctx.beacons.check_origin(request.headers.get("origin"))
     declared = request.headers.get("content-length", "")
     ctx.beacons.check_size(int(declared) if declared.isdigit() else 0)
     wait = ctx.beacons.wait(caller.name, request.client.host if request.client else "", time.monotonic())
     if wait:
-        raise _too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
-
-
-def _too_many(telemetry: Telemetry, detail: str, wait: float) -> Problem:
-    telemetry.rate_limited.inc()
-    seconds = max(1, round(wait + 0.5))
-    return Problem("too-many-requests", detail, f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
+        raise too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
 def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:
@@ -100,23 +94,8 @@ def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Res
     for name, number in counts.items():
         ctx.telemetry.events[name].inc(number)
     if not counts["accepted"] and not counts["unavailable"]:
-        first = outcomes[0]
-        raise Problem(
-            "invalid",
-            f"None of {len(outcomes)} events is valid; at {first.path}: expected {first.expected}, "
-            f"found {first.found}.",
-            "Correct the values in `errors`; docs/events.md says what an event is.",
-            errors=[_place(entry, len(outcomes)) for entry in outcomes],
-        )
+        raise none_valid("events", outcomes, "docs/events.md says what an event is.")
     return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
 
 
-def _place(entry: EventOutcome, total: int) -> dict[str, str | int]:
-    path = entry.path if total == 1 else entry.path.replace("$", f"$[{entry.index}]", 1)
-    return {
-        "index": entry.index,
-        "reason": entry.reason,
-        "path": path,
-        "expected": entry.expected,
-        "found": entry.found,
-    }
+__all__ = ["check_beacon", "router", "writer"]

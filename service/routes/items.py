@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections import Counter
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from msgspec import UNSET, Meta, structs
@@ -15,14 +16,16 @@ from service.http import (
     CataloguePage,
     ItemAccepted,
     ItemAnswer,
+    ItemsAnswer,
     Problem,
+    SentItem,
     identifier,
     invalid,
     operation,
     whole_number,
 )
-from service.ingest import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, away, context, refused
+from service.ingest import KafkaUnavailable, Outgoing, send_items, split
+from service.routes.common import admit, answer, away, context, limited, none_valid, refused, too_many
 from streaming.kafka import RecordRefused
 
 router = APIRouter(tags=["items"])
@@ -32,6 +35,8 @@ PAGE_LIMIT: Final = 200
 """Most items of one page."""
 NAMED: Final = 500
 """Most categories of one answer."""
+MOST_NAMES: Final = 200
+"""Most attributes that the answer to many items counts, the commonest ones."""
 
 
 @router.get(
@@ -59,9 +64,56 @@ async def list_items(request: Request) -> Response:
         found = catalogue.page(asked.get("category") or None, after, limit)
     except KeyError:
         raise invalid("query.after", "the `next` of the page before", repr(after)[:40]) from None
-    items = [CatalogueItem(item, **structs.asdict(catalogue.get(item) or ItemFacts())) for item in found]
+    items = [CatalogueItem(item, **_fields(catalogue.get(item) or ItemFacts())) for item in found]
     categories = sorted(catalogue.categories()[:NAMED]) if after is None else UNSET
     return answer(CataloguePage(items, found[-1] if len(found) == limit else None, categories))
+
+
+@router.post(
+    "/items",
+    **operation(
+        "send_items",
+        lines=SentItem,
+        answer=ItemsAnswer,
+        status=202,
+        needs="events",
+        problems=("too-many-requests", "unavailable"),
+    ),
+)
+async def post_items(request: Request) -> Response:
+    """Send items: one, a list, or NDJSON. The facts of each replace all earlier ones, within a second of the answer.
+
+    202 with the outcome of each when at least one is in the topic; 422 when all were rejected.
+    """
+    caller = admit(request, "events")
+    ctx = context(request)
+    raw = split(await request.body(), request.headers.get("content-type", ""), "an item")
+    most = ctx.settings.service.max_events_per_request
+    if len(raw) > most:
+        raise Problem(
+            "too-large",
+            f"{len(raw)} items in one request; at most {most} are accepted.",
+            "Send them in several requests, or a file with `sluicegate items`.",
+        )
+    wait = limited(request, caller)
+    if wait:
+        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
+    if not ctx.intake.slots.acquire(blocking=False):
+        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
+    try:
+        outcomes, attributes = await run_in_threadpool(send_items, ctx.intake, raw)
+    except KafkaUnavailable as error:
+        ctx.telemetry.items_accepted["unavailable"].inc(len(raw))
+        raise away(str(error)) from None
+    finally:
+        ctx.intake.slots.release()
+    counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.items_accepted}
+    for name, number in counts.items():
+        ctx.telemetry.items_accepted[name].inc(number)
+    if not counts["accepted"] and not counts["unavailable"]:
+        raise none_valid("items", outcomes, "docs/events.md says what an item is.")
+    found = dict(attributes.most_common(MOST_NAMES))
+    return answer(ItemsAnswer(request.scope["request_id"], **counts, attributes=found, outcomes=outcomes), 202)
 
 
 @router.get("/items/{item_id}", **operation("get_item", answer=ItemAnswer, problems=("not-found",)))
@@ -78,8 +130,12 @@ async def get_item(request: Request) -> Response:
             "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to this path."
         )
     # Facts that are not known are left out, as in the record.
-    known = {name: value for name, value in structs.asdict(facts or ItemFacts()).items() if value not in {None, ()}}
+    known = {name: value for name, value in _fields(facts or ItemFacts()).items() if value not in (None, (), {})}
     return answer(ItemAnswer(item_id, learned, **known | {"available": not ctx.catalogue.hidden(item_id)}))
+
+
+def _fields(facts: ItemFacts) -> dict[str, Any]:
+    return structs.asdict(facts) | {"attributes": facts.attribute_values()}
 
 
 @router.put(
@@ -90,10 +146,11 @@ async def put_item(request: Request) -> Response:
     """Set the facts of an item. They replace all earlier ones, and are in force within a second of the answer."""
     admit(request, "events")
     item_id, raw = identifier(request.scope, "item_id"), await request.body()
-    decoded = decode_item(item_id.encode(), raw)
+    left_out: Counter[str] = Counter()
+    decoded = decode_item(item_id.encode(), raw, left_out)
     if isinstance(decoded, Rejection):
         raise invalid(decoded.path, decoded.expected, decoded.found, reason=decoded.reason)
-    return await _send(request, item_id, raw)
+    return await _send(request, item_id, raw, tuple(left_out))
 
 
 @router.delete(
@@ -111,11 +168,11 @@ async def delete_item(request: Request) -> Response:
     return await _send(request, item_id, None)
 
 
-async def _send(request: Request, item_id: str, value: bytes | None) -> Response:
+async def _send(request: Request, item_id: str, value: bytes | None, left_out: tuple[str, ...] = ()) -> Response:
     try:
         await run_in_threadpool(context(request).intake.send, "items", [Outgoing(item_id, value)])
     except KafkaUnavailable as error:
         raise away(str(error)) from None
     except RecordRefused as error:
         raise refused(error, value) from None
-    return answer(ItemAccepted(request.scope["request_id"], item_id), 202)
+    return answer(ItemAccepted(request.scope["request_id"], item_id, left_out=left_out), 202)

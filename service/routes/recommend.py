@@ -6,15 +6,16 @@ import heapq
 from collections.abc import Sequence
 from typing import Annotated, Final
 
+import msgspec
 from fastapi import APIRouter, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from models.slate import Seen, Showing
+from models.slate import Seen
 from service.context import Context
 from service.http import (
+    MAX_FILTER,
     MAX_ID,
-    NOBODY,
     Ask,
     Count,
     History,
@@ -33,7 +34,7 @@ from service.http import (
 )
 from service.routes.common import JSON, admit, context, degraded
 from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, View, Visit, encode
+from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
 from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
@@ -48,8 +49,14 @@ FILTERS: Final = {
     "tags_any": (Words, "Only items that have one of these tags."),
     "price_min": (Price, "Only items that cost at least this."),
     "price_max": (Price, "Only items that cost at most this."),
+    "filter": (
+        list[Annotated[str, Meta(max_length=MAX_FILTER)]],
+        "attributes.NAME:VALUE, repeated: only items that meet all of these; numbers also as in attributes.stock>=1.",
+    ),
+    "attributes": (Words, "Attributes that items are shown with, separated by commas; * for all."),
     "exclude": (Words, "Item ids to leave out; repeated, or separated by commas."),
 }
+SIMILAR: Final = {name: FILTERS[name] for name in ("n", "attributes")}
 PARAMETERS: Final = {
     **FILTERS,
     "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
@@ -104,12 +111,18 @@ async def popular(request: Request) -> Response:
     ctx, ask = context(request), filters_from_query(request.scope["query_string"])
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
-        return _answer(request, view, pages.popular(view, ask.wanted, ask.count, ask.exclude))
+        page = pages.popular(view, ask.wanted, ask.count, ask.exclude)
+        return _answer(request, view, page, attributes=ask.attributes)
 
 
 @router.get(
     "/items/{item_id}/similar",
-    **operation("similar_items", parameters={"n": FILTERS["n"]}, answer=Slate, problems=("not-found",)),
+    **operation(
+        "similar_items",
+        parameters=SIMILAR,
+        answer=Slate,
+        problems=("not-found",),
+    ),
 )
 async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
@@ -122,7 +135,7 @@ async def similar(request: Request) -> Response:
             raise Problem(
                 "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
             )
-        return _answer(request, view, pages.similar(view, item_id, ask.count))
+        return _answer(request, view, pages.similar(view, item_id, ask.count), attributes=ask.attributes)
 
 
 def _known(view: View, item_id: str) -> bool:
@@ -135,14 +148,18 @@ async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
     ctx = context(request)
     if ask.rotate:
         _take_impressions(ctx)
-    history, stored, lacking = await _history(ctx, ask)
-    visit = Visit(ask, history, RequestMoment(now, ctx.showings, request.scope["request_id"], stored))
+    past = await _past(ctx, ask)
+    history = merged(ask.recent, past.history) if ask.recent.items else past.history
+    # The page is the user's, whatever the id that was asked for; the answer names only the latter.
+    whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
+    visit = Visit(whose, history, RequestMoment(now, ctx.showings, request.scope["request_id"], past.shown))
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
         page = pages.recommend(view, visit)
         ctx.slates.add(view, visit, page)
-        return _answer(request, view, page, ask, lacking)
+        lacking = [] if past.read else ["history_unavailable"]
+        return _answer(request, view, page, ask, lacking, ask.attributes)
 
 
 def _take_impressions(ctx: Context) -> None:
@@ -154,15 +171,11 @@ def _take_impressions(ctx: Context) -> None:
                 ctx.showings.add(user, seen)
 
 
-async def _history(ctx: Context, ask: PageAsk) -> tuple[History, list[Showing], list[str]]:
-    """The history to rank for, the user's earlier showings, and in which ways both are less than they could be."""
-    stored, shown, read = NOBODY, list[Showing](), True
-    if ask.user_id is not None and ask.rotate:
-        stored, shown, read = await ctx.histories.with_shown(ask.user_id)
-    elif ask.user_id is not None:
-        stored, read = await ctx.histories.get(ask.user_id)
-    history = merged(ask.recent, stored) if ask.recent.items else stored
-    return history, shown, [] if read else ["history_unavailable"]
+async def _past(ctx: Context, ask: PageAsk) -> UserPast:
+    """What is known of the user to recommend for; nothing of a visitor without an id."""
+    if ask.user_id is None:
+        return UserPast("")
+    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0)
 
 
 def merged(recent: History, stored: History) -> History:
@@ -180,7 +193,12 @@ def merged(recent: History, stored: History) -> History:
 
 
 def _answer(
-    request: Request, view: View, page: Page, ask: PageAsk | None = None, lacking: Sequence[str] = ()
+    request: Request,
+    view: View,
+    page: Page,
+    ask: PageAsk | None = None,
+    lacking: Sequence[str] = (),
+    attributes: Sequence[str] = (),
 ) -> Response:
     """Count a page and encode it. `ask`: None for a page that is the same for everybody."""
     ctx = context(request)
@@ -190,7 +208,7 @@ def _answer(
     ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
     request_id, now = request.scope["request_id"], ctx.clock()
     if ask is None:
-        envelope = Envelope(request_id, now, reasons)
+        envelope = Envelope(request_id, now, reasons, attributes=attributes)
     else:
-        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain)
+        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain, attributes)
     return Response(encode(view, page, envelope), media_type=JSON)

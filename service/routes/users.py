@@ -18,14 +18,15 @@ async def get_user(request: Request) -> Response:
     admit(request, "read")
     ctx = context(request)
     user_id = identifier(request.scope, "user_id")
-    history, read = await ctx.histories.get(user_id)
-    if not read:
+    past = await ctx.histories.past(user_id)
+    if not past.read:
         raise Problem(
             "unavailable",
             "Redis, which holds histories, does not answer.",
             "Try again in a few seconds; /readyz says when it is back.",
             headers={"Retry-After": "5"},
         )
+    history = past.history
     events = [
         PastEvent(item, KINDS[kind], moment)
         for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True)

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from models.gate import ACTIONS, MODES, REASONS, VERBS, GateState, Verb
 from streaming.metric_factory import MetricFactory
+from streaming.settings import MOST_ANCHORS
 
 # Seconds. They bracket the targets for /recommend: p50 5 ms and 3 ms, p99 25 ms and 15 ms.
 LATENCY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -89,6 +90,8 @@ class Telemetry:
         )
         events = metrics.counter("events_accepted", "Events sent to POST /events, by outcome.", "outcome")
         self.events = {name: events.labels(name) for name in OUTCOMES}
+        items = metrics.counter("items_accepted", "Items sent to POST /items, by outcome.", "outcome")
+        self.items_accepted = {name: items.labels(name) for name in OUTCOMES}
         slates = metrics.counter("slate_records", "Slates for topic slates, by outcome.", "outcome")
         self.slates = {name: slates.labels(name) for name in SLATES}
         self.rate_limited = metrics.counter("rate_limited", "Requests answered 429.")
@@ -136,6 +139,12 @@ class Telemetry:
         self.baseline = metrics.gauge(
             "gate_baseline", "1 while the best single source is served in place of the learnt ranking."
         )
+        since = metrics.gauge(
+            "gate_anchor_since_timestamp_seconds",
+            "Since when the anchor of each age stands, epoch seconds; 0 for none. 1 is the youngest age.",
+            "anchor",
+        )
+        self.anchors = [since.labels(str(place)) for place in range(1, MOST_ANCHORS + 1)]
         modes = metrics.gauge("gate_mode", "1 for the mode in force.", "mode")
         self.modes = {mode: modes.labels(mode) for mode in MODES}
 
@@ -164,6 +173,8 @@ class Telemetry:
         self.cool_until.set(state.cool_until)
         self.recovering.set(state.recovering)
         self.baseline.set(state.baseline)
+        for place, gauge in enumerate(self.anchors):
+            gauge.set(state.anchors[place].since if place < len(state.anchors) else 0.0)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Body and content type of /metrics: OpenMetrics if the scraper asks for it, else the plain text format."""

@@ -3,7 +3,7 @@
 from service.serving.answer import Envelope, encode
 from service.serving.catalogue import ItemCatalogue
 from service.serving.erasures import ErasureFollower
-from service.serving.histories import CONNECTION_TIMEOUT, Histories
+from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
 from service.serving.page import Page
 from service.serving.slate_log import SlateLog
 from service.serving.table_sets import TableSet, TableSets
@@ -20,6 +20,7 @@ __all__ = [
     "SlateLog",
     "TableSet",
     "TableSets",
+    "UserPast",
     "View",
     "Visit",
     "encode",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from models.records import ItemFacts
+from models.records import ItemFacts, Value
 from models.slate import Contribution, Shown, explanation
 from service.http import Item, Slate
 from service.serving.page import Page
 from service.serving.visit import View
 
 _encoder = msgspec.json.Encoder()
+
+ALL: Final = "*"
+"""In place of a name: all attributes of an item."""
+
+SHOWN_FACTS: Final = frozenset({"category", "price", "brand", "title", "tags", "rating", "available", "group_id"})
+"""Facts that can be asked for like attributes. An attribute of the same name comes first."""
 
 
 class Envelope(NamedTuple):
@@ -27,12 +34,14 @@ class Envelope(NamedTuple):
     """Whether each item has its propensity."""
     contributions: bool = False
     """Whether each item has the contributions to its score."""
+    attributes: Sequence[str] = ()
+    """Attributes, and facts, that each item is shown with."""
 
 
 def encode(view: View, page: Page, envelope: Envelope) -> bytes:
     """Encode a page as JSON."""
     manifest = view.tables.manifest if view.tables is not None else None
-    items = [_item(shown, view.catalogue.get(shown.item_id)) for shown in page.shown]
+    items = [_item(shown, view.catalogue.get(shown.item_id), envelope.attributes) for shown in page.shown]
     if envelope.propensities or envelope.contributions:
         _explain(items, page, envelope)
     return _encoder.encode(
@@ -48,10 +57,24 @@ def encode(view: View, page: Page, envelope: Envelope) -> bytes:
     )
 
 
-def _item(shown: Shown, facts: ItemFacts | None) -> Item:
+def _item(shown: Shown, facts: ItemFacts | None, attributes: Sequence[str]) -> Item:
     if facts is None:
         return Item(shown.item_id, shown.score, shown.rank, shown.source)
-    return Item(shown.item_id, shown.score, shown.rank, shown.source, facts.title, facts.category, facts.price)
+    item = Item(shown.item_id, shown.score, shown.rank, shown.source, facts.title, facts.category, facts.price)
+    if attributes:
+        item.attributes = _chosen(facts, attributes) or None
+    return item
+
+
+def _chosen(facts: ItemFacts, wanted: Sequence[str]) -> dict[str, Value]:
+    """Those of the wanted attributes and facts that the item has; all of its attributes for `*`."""
+    found = facts.attribute_values()
+    chosen = dict(found) if ALL in wanted else {name: found[name] for name in wanted if name in found}
+    for name in wanted:
+        fact = getattr(facts, name) if name in SHOWN_FACTS and name not in found else None
+        if fact is not None and fact != ():
+            chosen[name] = list(fact) if isinstance(fact, tuple) else fact
+    return chosen
 
 
 def _explain(items: list[Item], page: Page, envelope: Envelope) -> None:

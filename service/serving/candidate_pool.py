@@ -16,6 +16,7 @@ from models.recommender import Ranking
 from models.slate import Candidate, Scored, Wanted
 from service.http import MAX_CANDIDATES
 from service.serving.table_sets import TableSet
+from service.serving.variants import DEEPER, GroupOf, one_each
 from service.serving.visit import CatalogueView, View, Visit
 
 SPARE: Final = 40
@@ -37,6 +38,13 @@ class Pool(NamedTuple):
     excluded: set[str]
     named: list[str]
     """Items that the request pins or boosts."""
+    groups: GroupOf | None = None
+    """The product of each variant, where one of each is to be shown."""
+
+    @property
+    def reach(self) -> int:
+        """Items to look at so that enough are left for the pool."""
+        return self.size * DEEPER if self.groups is not None else self.size
 
 
 def rank(view: View, visit: Visit, pool: Pool) -> Ranking | None:
@@ -53,7 +61,7 @@ def rank(view: View, visit: Visit, pool: Pool) -> Ranking | None:
     if ask.candidates:
         return ranked(EVERYTHING, extra=ask.candidates, only=True)
     if pool.wanted.anything and not pool.named:
-        return ranked(pool.size + len(pool.excluded) + SPARE)
+        return ranked(pool.reach + len(pool.excluded) + SPARE)
     # The sources know nothing of filters: what matches and what is named joins their candidates.
     return ranked(EVERYTHING, extra=list(dict.fromkeys([*pool.named, *matching(tables, view.catalogue, pool)])))
 
@@ -77,7 +85,7 @@ def matching(tables: TableSet, catalogue: CatalogueView, pool: Pool) -> list[str
 
 def stages(ranking: Ranking | None, view: View, pool: Pool) -> Iterator[Iterator[Scored]]:
     """What fills the pool, in order of preference: ranked items, popular items, any item that matches."""
-    tables, wanted, n = view.tables, pool.wanted, pool.size
+    tables, wanted, n = view.tables, pool.wanted, pool.reach
     if ranking is not None:
         yield _scored(ranking)
     if tables is not None:
@@ -97,7 +105,8 @@ def _any(catalogue: CatalogueView, pool: Pool, enough: int) -> list[str]:
         return catalogue.shown(enough)
     if pool.wanted.by_category and pool.wanted.category is not None:
         return catalogue.category(pool.wanted.category, enough)
-    return catalogue.matching(pool.wanted, 2 * pool.size, lambda item: item not in pool.excluded)
+    passes = one_each(pool.groups, lambda item: item not in pool.excluded and not catalogue.hidden(item))
+    return catalogue.matching(pool.wanted, 2 * pool.size, passes)
 
 
 def _popular(tables: TableSet, n: int, category: str | None) -> Iterator[Candidate]:

@@ -20,6 +20,7 @@ import xxhash
 from models.arrays import Array
 from models.records import ItemFacts
 from models.slate import Wanted
+from service.serving.condition_index import ConditionIndex
 from streaming.live import FactsFollower
 from streaming.store import Store
 
@@ -56,6 +57,7 @@ class Columns:
         self._lists: dict[tuple[str, str], Listed] = {}
         self._codes: dict[str, int] = {}
         self._categories = np.full(1024, -1, np.int32)
+        self._conditions = ConditionIndex()
 
     def put(self, item: str, facts: ItemFacts) -> None:
         """Set the facts of an item."""
@@ -76,6 +78,7 @@ class Columns:
             for tag in set(facts.tags).difference(before):
                 self._append("tag", tag, row)
             self._marks[row] = marks(facts.tags)
+            self._conditions.put(row, facts)
 
     def hide(self, item: str) -> None:
         """Mark an item as removed."""
@@ -172,6 +175,8 @@ class Columns:
             fits &= (self._marks[rows] & needed) == needed
         if wanted.tags_any:
             fits &= (self._marks[rows] & np.uint64(marks(wanted.tags_any))) != 0
+        for condition in wanted.conditions:
+            fits &= self._conditions.fitting(rows, condition)
         return fits
 
 
@@ -204,7 +209,10 @@ class ItemCatalogue(FactsFollower):
 
     def likely(self, wanted: Wanted, limit: int) -> list[str]:
         """At most `limit` items that match according to the columns. Nearly all do; each must still be checked."""
-        return list(islice(self._columns.matching(wanted), limit))
+        found = self._columns.matching(wanted)
+        if wanted.conditions:  # the index is not exact where an item has many attributes
+            found = (item for item in found if wanted.matches(self.get(item)))
+        return list(islice(found, limit))
 
     def matching(self, wanted: Wanted, limit: int, passes: Callable[[str], bool] = lambda _: True) -> list[str]:
         """At most `limit` items that match and pass, none hidden, in the order in which they became known."""

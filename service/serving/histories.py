@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from models.slate import Showing
 from service.http import NOBODY, History
 from service.runtime import Breaker, logs
 from service.runtime.telemetry import Telemetry
-from streaming.live import parse, request, whole_parse, whole_request
+from streaming.live import identities, parse, request, whole_parse, whole_request
 from streaming.live import showings as shown
-from streaming.store import QuickStore, StoreUnavailable
+from streaming.store import Argument, QuickStore, StoreUnavailable
 
 BUDGET: Final = 0.05
 """Seconds a request waits for the history. A general answer now is worth more than a personal one late."""
@@ -29,6 +29,19 @@ MOST_SLICES: Final = 25
 CONNECTION_TIMEOUT: Final = 1.0
 """Seconds after which a silent connection is given up. It is longer than the budget: an abandoned read continues in the
 background, because cutting it off would cost its connection, and a new one costs more than the wait."""
+
+
+class UserPast(NamedTuple):
+    """What Redis has of a user."""
+
+    user_id: str
+    """The user that the id stands for: the id itself, unless it is joined with another one."""
+    history: History = NOBODY
+    """Empty for an unknown user."""
+    shown: list[Showing] = []  # noqa: RUF012
+    """Recent showings, when they were asked for."""
+    read: bool = True
+    """Whether everything could be read."""
 
 
 class Histories:
@@ -48,35 +61,44 @@ class Histories:
         """Whether reads are tried at the moment."""
         return not self._breaker.is_open
 
-    async def get(self, user_id: str) -> tuple[History, bool]:
-        """Read a history.
+    async def past(self, user_id: str, *, with_shown: bool = False) -> UserPast:
+        """Read what a user did and, if wanted, was shown: in one round trip, or two for an id that is joined."""
+        found = await self._past(user_id, with_shown)
+        if found.user_id == user_id:
+            return found
+        return (await self._past(found.user_id, with_shown))._replace(user_id=found.user_id)
 
-        Returns:
-            The history, empty for an unknown user, and whether it could be read.
-        """
-        commands = (request(self._store.key, user_id), whole_request(self._store.key))
+    async def _past(self, user_id: str, with_shown: bool) -> UserPast:
+        key, known = self._store.key, self._beat
+        commands: list[Sequence[Argument]] = [request(key, user_id), whole_request(key)]
+        commands += [identities.request(key, user_id), *([shown.request(key, user_id)] if with_shown else [])]
         read = await self._read(lambda: self._store.calls(commands))
-        return (NOBODY, False) if read is None or not self._whole(read[1]) else (_history(read[0]), True)
+        if read is None or not self._whole(read[1], known):
+            return UserPast(user_id, read=False)
+        user = identities.parse(read[2])
+        showings = shown.parse(read[3]) if with_shown else []
+        return UserPast(user_id if user is None else user, _history(read[0]), showings)
 
-    async def with_shown(self, user_id: str) -> tuple[History, list[Showing], bool]:
-        """Read a history and the recent showings of a user in one round trip.
+    async def joined(self, anonymous_id: str, user_id: str) -> bool:
+        """Whether Redis has both ids as one user's; not when it cannot say."""
+        key, known = self._store.key, self._beat
+        commands = [identities.request(key, each) for each in (anonymous_id, user_id)]
+        read = await self._read(lambda: self._store.calls([*commands, whole_request(key)]))
+        if read is None or not self._whole(read[2], known):
+            return False
+        user, other = map(identities.parse, read[:2])
+        return user is not None and user == (user_id if other is None else other)
 
-        Returns:
-            The history, the showings, and whether both could be read.
+    def _whole(self, answer: Sequence[bytes | None], known: int) -> bool:
+        """Whether Redis holds at least what it held before: an older one has histories of users erased since.
+
+        `known` is the beat that was known when the question was asked. Answers to questions that were under way
+        together come in any order, so one of them may well be below the newest beat.
         """
-        key = self._store.key
-        commands = (request(key, user_id), whole_request(key), shown.request(key, user_id))
-        read = await self._read(lambda: self._store.calls(commands))
-        if read is None or not self._whole(read[1]):
-            return NOBODY, [], False
-        return _history(read[0]), shown.parse(read[2]), True
-
-    def _whole(self, answer: Sequence[bytes | None]) -> bool:
-        """Whether Redis holds at least what it held before: an older one has histories of users erased since."""
         beat, repairing = whole_parse(answer)
-        behind = repairing or beat < self._beat
+        behind = repairing or beat < known
         if not behind:
-            self._beat = beat
+            self._beat = max(self._beat, beat)
         elif not self._behind:
             logs.warn("Redis went back or was emptied: no histories until the learner has repaired it")
         self._behind = behind

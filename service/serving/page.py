@@ -10,6 +10,7 @@ from models.slate import EVERYTHING, UNPROPOSED, Shown, Wanted, rotation, slate
 from service.http import PageAsk
 from service.serving.arrangement import arrange, depth, wishes, with_named
 from service.serving.candidate_pool import REQUESTED, Pool, rank, requested, stages
+from service.serving.variants import GroupOf, group_of, one_each, others
 from service.serving.visit import CatalogueView, View, Visit
 
 FILLING = frozenset({"popular", "catalogue", REQUESTED})
@@ -27,16 +28,20 @@ class Page(NamedTuple):
 def recommend(view: View, visit: Visit) -> Page:
     """The page for a history: ranked candidates first, then popular items of the category, popular items, any items."""
     ask, catalogue = visit.ask, view.catalogue
-    excluded = {*ask.exclude, *slate.seen(visit.history.items, visit.history.kinds, ask.exclude_seen)}
-    pool = Pool(ask.wanted, depth(ask), excluded, [*ask.pins.values(), *ask.boosted])
+    seen = slate.seen(visit.history.items, visit.history.kinds, ask.exclude_seen)
+    excluded, named = {*ask.exclude, *seen}, [*ask.pins.values(), *ask.boosted]
+    groups = None if ask.candidates else group_of(catalogue)
+    pool = Pool(ask.wanted, depth(ask), excluded, named, groups)
     ranking = rank(view, visit, pool)
     allowed = rules(catalogue, pool.wanted, excluded)
+    if groups is not None:
+        allowed = others(groups, [item for item in named if item not in excluded], seen, allowed)
     wished = wishes(ask)
     if ask.candidates:
         size = len(ask.candidates) if wished else ask.count
         shown = slate.compose(requested(ranking, ask.candidates), size, allowed)
     else:
-        shown = slate.compose(stages(ranking, view, pool), pool.size, allowed)
+        shown = slate.compose(stages(ranking, view, pool), pool.size, one_each(groups, allowed))
     if wished:
         if not ask.candidates:
             shown = with_named(shown, _named(ask, catalogue, allowed), ranking)
@@ -57,19 +62,25 @@ def _named(ask: PageAsk, catalogue: CatalogueView, allowed: Callable[[str], bool
 
 def popular(view: View, wanted: Wanted, n: int, exclude: Iterable[str] = ()) -> Page:
     """The page of popular items, the same for everybody."""
-    pool = Pool(wanted, n, set(exclude), [])
-    shown = slate.compose(stages(None, view, pool), n, rules(view.catalogue, wanted, pool.excluded))
+    pool = Pool(wanted, n, set(exclude), [], group_of(view.catalogue))
+    allowed = rules(view.catalogue, wanted, pool.excluded)
+    shown = slate.compose(stages(None, view, pool), n, one_each(pool.groups, allowed))
     return _page(shown, None)
 
 
 def similar(view: View, item_id: str, n: int) -> Page:
-    """The page next to an item: items that go with it, then popular items of its category."""
+    """The page next to an item: items that go with it, then popular items of its category; no variant of it."""
     ranking = _proposed(view.tables.recommender.similar(item_id, n)) if view.tables is not None else None
     facts = view.catalogue.get(item_id)
     category = facts.category if facts is not None else None
-    pool = Pool(Wanted(category), n, {item_id}, [])
-    shown = slate.compose(stages(ranking, view, pool), n, rules(view.catalogue, EVERYTHING, pool.excluded))
+    pool = Pool(Wanted(category), n, {item_id}, [], group_of(view.catalogue))
+    allowed = rules(view.catalogue, EVERYTHING, pool.excluded)
+    shown = slate.compose(stages(ranking, view, pool), n, _but_variants_of(item_id, pool.groups, allowed))
     return _page(shown, ranking)
+
+
+def _but_variants_of(item_id: str, groups: GroupOf | None, allowed: Callable[[str], bool]) -> Callable[[str], bool]:
+    return allowed if groups is None else one_each(groups, others(groups, [], [item_id], allowed))
 
 
 def _proposed(ranking: Ranking) -> Ranking:

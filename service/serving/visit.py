@@ -14,6 +14,11 @@ from service.serving.table_sets import TableSet
 class CatalogueView(Protocol):
     """What the shop says about its items at this moment."""
 
+    @property
+    def grouped(self) -> bool:
+        """Whether any item is a variant of a product."""
+        ...
+
     def get(self, item_id: str) -> ItemFacts | None:
         """The facts of an item, None when the shop said nothing."""
         ...

@@ -148,7 +148,7 @@ class Checkpointer:
         carried = evidence() | ({} if parent is not None else for_bases())
         draft = self._draft(parent, progress.copy(), carried, served_by)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
-        job = take(state, draft, admission, parent.progress.arrivals if parent else None)
+        job = take(state, draft, admission, parent.progress if parent else None)
         self._rebase = False
         if parent is None:
             clear_marks(state)

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from models.arrays import Array
-from models.ledger import Admission, Erasures, Receipt
+from models.ledger import Admission, Erasures, Join, Progress, Receipt
 from models.snapshot import Chunk, Manifest, describe, encode, seal
 from models.state import MODEL, Changes, Schema, State
 from streaming.store import Lease, Store
@@ -75,6 +75,7 @@ class Cut(NamedTuple):
     changes: Changes
     arrivals: dict[str, Array]
     first_arrival: int
+    joins: list[Join]
 
 
 class EncodedCut(NamedTuple):
@@ -84,22 +85,25 @@ class EncodedCut(NamedTuple):
     chunks: list[Chunk]
 
 
-def take(state: State, manifest: Manifest, admission: Admission, arrivals_since: int | None) -> Cut:
+def take(state: State, manifest: Manifest, admission: Admission, since: Progress | None) -> Cut:
     """Copy what changed since the last cut, or everything for a base.
 
     Args:
         state: Its marks of changed rows are cleared, unless the copy is a full one.
         manifest: The draft; its kind says which copy is made.
-        admission: The dedupe window.
-        arrivals_since: Position up to which the version before carried the dedupe window; None copies all of it.
+        admission: The dedupe window and the joined ids.
+        since: Where the version before ended, up to which it carried both; None copies all of them.
     """
-    stop = manifest.progress.arrivals
-    window = admission.window(stop) if arrivals_since is None else admission.since(arrivals_since, stop)
+    progress = manifest.progress
+    stop = progress.arrivals
+    window = admission.window(stop) if since is None else admission.since(since.arrivals, stop)
+    first = 0 if since is None else since.identities
+    joins = admission.identities.since(first, progress.identities, progress.erasures)
     arrays = {"event_hash": window.event_hash, "user_hash": window.user_hash, "time": window.time}
     counts = {name: keys.capacity for name, keys in state.keys.items() if name != MODEL}
     drafted = msgspec.structs.replace(manifest, counts=counts)
     changes = state.full() if manifest.kind == "base" else state.cut()
-    return Cut(drafted, changes, arrays, stop - len(window.time))
+    return Cut(drafted, changes, arrays, stop - len(window.time), joins)
 
 
 def clear_marks(state: State) -> None:
@@ -138,7 +142,7 @@ class VersionWriter:
         """Step 1. Raises NotFinite for a state with a NaN or an infinity, which is never written."""
         self._failpoint("commit.1")
         with self._timed("encode"):
-            chunks = list(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival))
+            chunks = list(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival, joins=cut.joins))
             infos = [describe(index, chunk) for index, chunk in enumerate(chunks)]
         return EncodedCut(msgspec.structs.replace(cut.manifest, chunks=infos), chunks)
 
@@ -169,7 +173,8 @@ class VersionWriter:
             The manifest of the base; None after giving up, when nothing names the uploaded chunks.
         """
         infos = []
-        for index, chunk in enumerate(encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival)):
+        encoded = encode(cut.changes, self._schema, cut.arrivals, cut.first_arrival, joins=cut.joins)
+        for index, chunk in enumerate(encoded):
             if not index:
                 self._failpoint("commit.7")
             self._store.put_chunk(cut.manifest.id, index, chunk.data)

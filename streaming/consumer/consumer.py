@@ -18,6 +18,7 @@ from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
 from streaming.consumer.record_batches import read_batches_compiled
+from streaming.formats import Formats
 from streaming.kafka import (
     BrokerAway,
     DataUnreadable,
@@ -97,6 +98,8 @@ class KafkaSource:
         self._set_aside: dict[TopicPartition, _SetAside] = {}
         self._timeout_ms = int(settings.kafka.request_timeout * 1000)
         self._members: dict[str, Any] = {}
+        self._formats = Formats(settings, self._topics)
+        self._waits: DataUnreadable | None = None
         self._mirror_lock = threading.Lock()
         self.mirror_failures = 0
         self._consumer: Any = None
@@ -196,7 +199,7 @@ class KafkaSource:
         for part, offset in start.items():
             if offset < first[part]:
                 raise OffsetsGone(part.topic, part.partition, offset, first[part], end[part])
-        self._awaited, self._set_aside = {}, {}
+        self._awaited, self._set_aside, self._waits = {}, {}, None
         if doubtful:
             self._past_the_end(doubtful, first)
         self._awaited = {part: end[part] for part in parts if part.topic == self._first}
@@ -253,14 +256,37 @@ class KafkaSource:
             OffsetsGone: The log no longer holds our offset.
             TopicRecreated: A topic was deleted and created again.
             NotAllowed: The broker refuses us.
-            DataUnreadable: The next batch of a partition cannot be read. Call again: the other partitions go on, and
-                this one is tried again after AGAIN seconds.
+            DataUnreadable: The next batch of a partition cannot be read, or the schema of its next record is not to be
+                had. Call again: the other partitions go on, and this one is tried again after AGAIN seconds.
         """
+        self._raise_waiting()
         self._retry_set_aside()
-        polled = list(self._poll(timeout_s, max_records).values())
+        polled = [self._converted(records) for records in self._poll(timeout_s, max_records).values()]
+        polled = [records for records in polled if records]
+        if not polled:
+            self._raise_waiting()
         if self._awaited:
             self._look_at_first()
         return polled
+
+    def _converted(self, records: list[Record]) -> list[Record]:
+        """The records with values as JSON, up to the first whose schema cannot be had: its partition waits there."""
+        if not self._formats.wanted(records[0].topic):
+            return records
+        converted, why = self._formats.converted(records)
+        if why is not None:
+            record = records[len(converted)]
+            part = TopicPartition(record.topic, record.partition)
+            self._consumer.seek(part, record.offset)
+            self._waits = DataUnreadable("schema", part, record.offset, f"{why}. It is tried again every few seconds")
+            self._set_aside_from(part, record.offset, self._waits)
+        return converted
+
+    def _raise_waiting(self) -> None:
+        """Raise for a schema that could not be had; only when nothing that was polled with it is lost by it."""
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            raise waits
 
     @property
     def unreadable(self) -> list[DataUnreadable]:
@@ -296,12 +322,15 @@ class KafkaSource:
             self._gone(error)
         except DataUnreadable as error:
             part = TopicPartition(error.topic, error.partition)
-            self._set_aside[part] = _SetAside(error, self._position(part), time.monotonic() + AGAIN)
-            self._consumer.pause(part)
+            self._set_aside_from(part, self._position(part), error)
             raise
         except kafka_errors.KafkaError as error:
             raise trouble(error, self._settings.bootstrap) from error
         return polled
+
+    def _set_aside_from(self, part: TopicPartition, position: int, error: DataUnreadable) -> None:
+        self._set_aside[part] = _SetAside(error, position, time.monotonic() + AGAIN)
+        self._consumer.pause(part)
 
     def _gone(self, error: Exception) -> NoReturn:
         # A topic that was created again is shorter too, but nothing was lost: that error has precedence.
@@ -414,6 +443,7 @@ class KafkaSource:
             for client in (self._consumer, *self._members.values()):
                 client.close(autocommit=False, timeout_ms=1_000)
         self._admin.close()
+        self._formats.close()
 
     def __enter__(self) -> KafkaSource:
         return self

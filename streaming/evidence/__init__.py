@@ -5,4 +5,12 @@ from streaming.evidence.evidence import BAD, EvidenceReporter, behind
 from streaming.evidence.frozen import FrozenVersions
 from streaming.evidence.witness import WitnessRunner, declared
 
-__all__ = ["BAD", "EvidenceReporter", "FrozenVersions", "SlateAttributor", "WitnessRunner", "behind", "declared"]
+__all__ = [
+    "BAD",
+    "EvidenceReporter",
+    "FrozenVersions",
+    "SlateAttributor",
+    "WitnessRunner",
+    "behind",
+    "declared",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ from models.state import State
 from models.statistics import Exposed, Reservoir, Standing
 from streaming.evidence.frozen import FrozenVersions
 from streaming.intake import PreparedBatch
+from streaming.settings import MOST_ANCHORS
 from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
@@ -111,9 +112,9 @@ class EvidenceReporter:
         plain: list[Any] = msgspec.to_builtins(questions)
         return plain
 
-    def erase(self, user: str) -> None:
-        """Forget the questions of a user."""
-        users = {user_hash(user)}
+    def erase(self, ids: Iterable[str]) -> None:
+        """Forget the questions of a user, by all ids of the person."""
+        users = {user_hash(user) for user in ids}
         self.reservoir.erase(users)
         self._referee.erase(users)
 
@@ -136,6 +137,10 @@ class EvidenceReporter:
             comparison = getattr(standing, name)
             self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)
             self._telemetry.compared_hits.labels(name).set(comparison.hit.mean if comparison is not None else 0.0)
+        for place in range(MOST_ANCHORS):
+            found = standing.anchors[place] if place < len(standing.anchors) else None
+            self._telemetry.compared_events.labels(f"anchor{place + 1}").set(found.n if found is not None else 0)
+            self._telemetry.compared_hits.labels(f"anchor{place + 1}").set(found.mean if found is not None else 0.0)
         plain: dict[str, Any] = msgspec.to_builtins(standing)
         return plain
 

@@ -16,11 +16,11 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from models.recommender import FrozenModel
-from models.referee import NOBODY, Awaited
+from models.referee import NOBODY, TURN, AnchorTurns, Awaited
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema, State
 from streaming import versions
-from streaming.store import Pointer, Store, StoreUnavailable
+from streaming.store import Pointer, Store, StoreUnavailable, anchors_of
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ MOVED_ON: Final = 0.02
 
 
 class Compared(NamedTuple):
-    """The versions to compare with.
+    """The versions to compare with: reference, champion, and the anchor whose turn it is, of all `anchors`.
 
     `paused` says why one that should be there is missing. `awaited` has those that are named and not at hand yet; None
     until the pointers were read. `former` is the reference before, until a while after the new one is at hand.
@@ -61,6 +61,8 @@ class Compared(NamedTuple):
     paused: str = ""
     awaited: Awaited | None = NOBODY
     former: FrozenModel | None = None
+    anchor: FrozenModel | None = None
+    anchors: tuple[str, ...] = ()
 
 
 class FrozenVersions:
@@ -72,6 +74,7 @@ class FrozenVersions:
         ceilings: Ceilings of the key spaces, by space.
         most_bytes: Bytes that the tables of all versions may take.
         clock: Monotonic seconds.
+        turn: Seconds for which one anchor is compared with before the next, at least.
     """
 
     def __init__(
@@ -81,11 +84,14 @@ class FrozenVersions:
         ceilings: dict[str, int],
         most_bytes: int,
         clock: Callable[[], float] = time.monotonic,
+        turn: float = TURN,
     ) -> None:
         self._store, self._schema, self._ceilings, self._most_bytes = store, schema, ceilings, most_bytes
         self._clock = clock
         self._compared, self._seen = Compared(paused="the pointers are not read yet", awaited=None), Compared()
         self._awaited = NOBODY
+        self._anchors: tuple[str, ...] = ()
+        self._turns = AnchorTurns(clock, turn)
         self._held: dict[str, FrozenModel] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
@@ -119,7 +125,7 @@ class FrozenVersions:
             except Exception:
                 # The learner goes on without evidence; the gate's continuous mode then relies on its guards alone.
                 log.exception("versions to compare with cannot be followed")
-                self._compared = Compared(paused="an error, see the learner's log")
+                self._compared = Compared(paused="an error, see the learner's log", anchors=self._anchors)
             self._closing.wait(LOOK)
 
     def look(self) -> None:
@@ -128,20 +134,28 @@ class FrozenVersions:
         reference, serving = pointers.get("reference"), pointers.get("serving")
         champion = self._standing_champion(serving)
         self._awaited = Awaited(*(pointer.id if pointer is not None else "" for pointer in (reference, serving)))
-        named = {pointer.id for pointer in (reference, champion) if pointer is not None}
-        if not named:
+        self._anchors = tuple(dict.fromkeys(each.id for each in anchors_of(pointers)))
+        first = {pointer.id for pointer in (reference, champion) if pointer is not None}
+        if not first:
             self._get_ahead(pointers.get("head"))
-            self._publish(reference, champion, "no version is served yet")
+            self._publish(reference, champion, "", "no version is served yet")
             return
+        anchor = self._turns.whose([each for each in self._anchors if not self._refusal(each)])
+        named = first | ({anchor} if anchor else set())
         self._succeed(reference, named)
-        self._publish(reference, champion)
+        self._publish(reference, champion, anchor)
         why = ""
-        for version in sorted(named - self._held.keys()):
-            why = self._bring(version, named) or why
-            self._publish(reference, champion)
+        for version in sorted(first - self._held.keys()):
+            why = self._bring(version, named, first) or why
+            self._publish(reference, champion, anchor)
+        if anchor and anchor not in self._held:
+            started = self._clock()
+            self._bring(anchor, named, named)
+            self._turns.loaded(self._clock() - started)
         for unneeded in self._held.keys() - named:
             del self._held[unneeded]
-        self._publish(reference, champion, why)
+        self._refused = {version: self._refused[version] for version in self._refused if self._refusal(version)}
+        self._publish(reference, champion, anchor, why)
 
     def _get_ahead(self, head: Pointer | None) -> None:
         """Load the newest version before any is served, so that the first one that is will be at hand at once."""
@@ -149,7 +163,7 @@ class FrozenVersions:
         if head is None or head.id in self._held or now - self._ahead_at < BEHIND:
             return
         self._ahead_at = now
-        self._bring(head.id, {head.id})
+        self._bring(head.id, {head.id}, {head.id})
 
     def _succeed(self, reference: Pointer | None, named: set[str]) -> None:
         """Keep the reference that another version takes the place of, until a while after that one is at hand."""
@@ -165,9 +179,10 @@ class FrozenVersions:
         elif now - self._reached_at > KEPT:
             self._former = None
 
-    def _publish(self, reference: Pointer | None, champion: Pointer | None, paused: str = "") -> None:
+    def _publish(self, reference: Pointer | None, champion: Pointer | None, anchor: str, paused: str = "") -> None:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
-        self._compared = Compared(one, other, paused, self._still_awaited(), self._former)
+        third = self._held.get(anchor)
+        self._compared = Compared(one, other, paused, self._still_awaited(), self._former, third, self._anchors)
 
     def _still_awaited(self) -> Awaited:
         """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""
@@ -186,18 +201,21 @@ class FrozenVersions:
             self._serving, self._served_since = serving.id, now
         return serving if now - self._served_since >= STANDS else None
 
-    def _bring(self, version: str, named: set[str]) -> str:
-        """Load `version`; why that failed, or ""."""
+    def _bring(self, version: str, named: set[str], needed: set[str]) -> str:
+        """Load `version`; why that failed, or "". Versions that are not `needed` as much make room for it."""
         if why := self._refusal(version):
             return why
         try:
             found = self._reached(version, named) or self._loaded(version)
+            for other in sorted(self._held.keys() - needed):
+                if self._bytes(found) > self._most_bytes:
+                    self._release(other)
             if self._bytes(found) > self._most_bytes:
                 self._former = None
             if (size := self._bytes(found)) > self._most_bytes:
                 raise Damaged(f"its tables would take {size >> 20} MiB, learner.evidence_bytes is less")
         except (Damaged, versions.NoSoundVersion, TooNew, Incompatible) as error:
-            self._refused = {version: (self._clock(), f"version {version}: {error}")}
+            self._refused[version] = self._clock(), f"version {version}: {error}"
             log.warning("version %s is not compared with: %s", version, error)
             return self._refused[version][1]
         self._held[version] = found
@@ -208,11 +226,17 @@ class FrozenVersions:
         former = [self._former] if self._former is not None else []
         return sum(each.state.nbytes() for each in (*self._held.values(), *former, more))
 
+    def _release(self, version: str) -> None:
+        """Drop a version that takes the room of one that is needed more, and do not load it again for a while."""
+        del self._held[version]
+        self._refused[version] = self._clock(), f"version {version}: its room was needed"
+
     def _reached(self, version: str, named: set[str]) -> FrozenModel | None:
         """Tables that are no longer named, or those of the reference before, as `version`; None when none get there."""
-        spare = next((self._held.pop(held) for held in list(self._held) if held not in named), None)
-        if spare is not None:
-            return self._forward(spare, version)
+        for held in sorted(self._held.keys() - named):
+            found = self._forward(self._held.pop(held), version)
+            if found is not None:
+                return found
         former = self._former
         if former is None:
             return None
@@ -229,10 +253,10 @@ class FrozenVersions:
             version: Id of the version.
             copy: Leave the tables of `spare` as they are.
         """
-        if not copy and not self._let_go(spare):
-            return None
         try:
             hops = self._hops(spare.version, version)
+            if not copy and not self._let_go(spare):
+                return None
             tables = self._copied(spare.state) if copy else spare.state
             for before, after in pairwise(hops):
                 versions.advance(self._store, tables, before, after, served_only=True)
@@ -257,14 +281,14 @@ class FrozenVersions:
 
     def _let_go(self, spare: FrozenModel) -> bool:
         """Wait until the learner was given other versions; False when the process ends first."""
-        reference, champion, *_ = self._compared
-        self._compared = Compared(
-            None if reference is spare else reference,
-            None if champion is spare else champion,
-            awaited=self._still_awaited(),
-            former=self._former,
+        if self._former is spare:
+            self._former = None
+        now = self._compared
+        reference, champion, anchor = (
+            None if each is spare else each for each in (now.reference, now.champion, now.anchor)
         )
-        while spare in (self._seen.reference, self._seen.champion, self._seen.former):
+        self._compared = Compared(reference, champion, "", self._still_awaited(), self._former, anchor, self._anchors)
+        while any(each is spare for each in self._seen):
             if self._closing.wait(MOVED_ON):
                 return False
         return True

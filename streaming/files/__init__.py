@@ -1,10 +1,18 @@
 """Reads events and item facts from CSV, JSON and Parquet files. Loads no model."""
 
+from streaming.files.catalogues import (
+    Listed,
+    item_rows,
+    items_advice,
+    items_document,
+    items_report,
+    look,
+    read_items,
+)
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.hints import flags, time_for, type_for
-from streaming.files.item_facts import read_items
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout
-from streaming.files.presets import presets, with_preset
+from streaming.files.presets import item_presets, presets, with_preset
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
@@ -16,6 +24,7 @@ __all__ = [
     "Bad",
     "FileError",
     "Layout",
+    "Listed",
     "Outcome",
     "Passed",
     "Row",
@@ -28,6 +37,12 @@ __all__ = [
     "columns_in",
     "flags",
     "identity",
+    "item_presets",
+    "item_rows",
+    "items_advice",
+    "items_document",
+    "items_report",
+    "look",
     "on_missing",
     "presets",
     "raw_records",

@@ -24,7 +24,7 @@ from streaming.files.rows import Batch, RowFile
 from streaming.files.source import FileError
 from streaming.files.survey import Survey
 
-SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available")
+SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "group_id")
 """Item facts in a row about an event. A `rating` there is the user's, not the item's."""
 
 IN_EVENT: Final = (*FIELDS, "context")

@@ -412,7 +412,7 @@ class _Reading:
         if listed is not None:
             self._survey.listed_found += 1
             known = {name: value for name in ITEM_FIELDS if (value := getattr(listed, name)) not in {None, ()}}
-            facts = msgspec.structs.replace(facts, **known)
+            facts = msgspec.structs.replace(facts, attributes=listed.attributes, **known)
         if facts == _NOTHING:
             return None
         self._survey.items += 1

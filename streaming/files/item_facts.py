@@ -3,59 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from models.records import NOT_UTF8, EventRules, ItemFacts, Rejection, Unusable, decode_item, written
-from streaming.files.columns import Columns
-from streaming.files.layout import ITEM_FIELDS, Layout
-from streaming.files.rows import RowFile
-from streaming.files.survey import RowRefused, Survey
+from models.records import NOT_UTF8, ItemFacts, Rejection, Unusable, decode_item, written
+from streaming.files.survey import Survey
 
 NOT_UTF8_LINE = "the line is not UTF-8"
-
-
-def read_items(
-    path: Path, columns: Mapping[str, str] | None = None, layout: Layout | None = None, survey: Survey | None = None
-) -> tuple[dict[str, ItemFacts], list[RowRefused]]:
-    """Read a file about items.
-
-    Args:
-        path: The file.
-        columns: Our field, by column of the file, where their names differ.
-        layout: Decimal separator and encoding.
-        survey: Facts that cannot be used are counted there.
-
-    Returns:
-        Facts by item id, and the lines that cannot be used.
-
-    Raises:
-        FileError: The file as a whole cannot be used.
-    """
-    how = Layout(
-        columns=dict(columns or {}),
-        decimal=layout.decimal if layout else None,
-        encoding=layout.encoding if layout else None,
-    )
-    survey = survey if survey is not None else Survey(str(path))
-    found: dict[str, ItemFacts] = {}
-    with RowFile(path, how.encoding) as rows:
-        reader = Columns(rows, how, EventRules(), survey, ("item_id",))
-        for batch in rows.batches():
-            for bad in batch.bad:
-                survey.refuse(*bad)
-            for place, line in enumerate(batch.lines):
-                ours = reader.facts_at(batch, place, ("item_id", *ITEM_FIELDS))
-                item_id = ours.get("item_id")
-                if not isinstance(item_id, str):
-                    survey.refuse(line, str(item_id.remark) if isinstance(item_id, Unusable) else "no item_id")
-                    continue
-                facts = facts_of(line, item_id, ours, ITEM_FIELDS, survey)
-                if isinstance(facts, str):
-                    survey.refuse(line, facts)
-                else:
-                    found[item_id] = facts
-    return found, survey.refusals
 
 
 def facts_of(

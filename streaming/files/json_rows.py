@@ -21,7 +21,7 @@ _CHUNK: Final = 1 << 20
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
 _WRAPPED: Final = re.compile(
     rb'\s*\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"'
-    rb'(orders|events|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
+    rb'(orders|events|products|items|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
 )
 _NEXT: Final = re.compile(r"\n\s*\{")
 

@@ -15,7 +15,7 @@ from streaming.files.source import FileError
 NO_TYPE: Final = "none"
 """The type to map a type of the file to when its rows are not wanted, and the field for a column that is not."""
 
-ITEM_FIELDS: Final = ("category", "price", "brand", "title", "tags", "rating", "available", "embedding")
+ITEM_FIELDS: Final = ("category", "price", "brand", "title", "tags", "rating", "available", "embedding", "group_id")
 
 KNOWN: Final = tuple(dict.fromkeys((*FIELDS, *FACTS, *ITEM_FIELDS)))
 

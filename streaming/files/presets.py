@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,9 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: str = ""
 
 
+_ITEMS: Final = _FOLDER / "items"
+
+
 @cache
 def presets() -> dict[str, Preset]:
     """All presets by name."""
@@ -59,12 +62,25 @@ def _read(path: Path) -> Preset:
         raise FileError(f"{path} is no mapping file: {error}") from None
 
 
-def with_preset(layout: Layout, name: str) -> Layout:
-    """The layout on top of a preset, or of a mapping file: what the layout says comes first. Raises FileError."""
-    found = presets().get(name)
+@cache
+def item_presets() -> dict[str, Preset]:
+    """Presets of catalogues by name; their fields may be attributes."""
+    return {path.stem: _read(path) for path in sorted(_ITEMS.glob("*.toml"))}
+
+
+def with_preset(layout: Layout, name: str, known: Mapping[str, Preset] | None = None) -> Layout:
+    """The layout on top of a preset, or of a mapping file: what the layout says comes first. Raises FileError.
+
+    Args:
+        layout: What flags say.
+        name: The preset, or the path of a mapping file.
+        known: The presets there are; by default those of logs of events.
+    """
+    known = presets() if known is None else known
+    found = known.get(name)
     if found is None:
         if not name.endswith(".toml"):
-            raise FileError(f"no preset {name!r}: there are {', '.join(presets())}; or name a mapping file, NAME.toml")
+            raise FileError(f"no preset {name!r}: there are {', '.join(known)}; or name a mapping file, NAME.toml")
         found = _read(Path(name))
     changes: dict[str, Any] = {
         "fields": found.fields,
@@ -86,10 +102,23 @@ def suiting(names: Iterable[str]) -> str:
     >>> suiting(["visitorid", "itemid", "event", "timestamp", "transactionid"])
     'retailrocket'
     """
+    return _suiting(names, presets())
+
+
+def suiting_items(names: Iterable[str]) -> str:
+    """The preset of the system that exports catalogues with these names, "" for none.
+
+    >>> suiting_items(["movieId", "title", "genres"])
+    'movielens'
+    """
+    return _suiting(names, item_presets())
+
+
+def _suiting(names: Iterable[str], known: Mapping[str, Preset]) -> str:
     have = {plain(name) for name in names}
     suited = [
         (len(preset.known_by), name)
-        for name, preset in presets().items()
+        for name, preset in known.items()
         if preset.known_by and {plain(each) for each in preset.known_by} <= have
     ]
     return max(suited)[1] if suited else ""

@@ -67,6 +67,11 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
     ]
 
 
+def on_values(survey: Survey, layout: Layout) -> list[str]:
+    """What could be wrong with ids, numbers and the encoding, in files of every kind."""
+    return [text for text in (*_on_ids(survey), _on_numbers(survey, layout), _on_encoding(survey, layout)) if text]
+
+
 def as_document(survey: Survey, layout: Layout) -> dict[str, Any]:
     """The report for scripts."""
     sample = {} if not survey.sample else {"line": survey.sample["line"], "event": msgspec.json.decode(_event(survey))}
@@ -243,4 +248,4 @@ def _on_repeats(survey: Survey) -> str:
     )
 
 
-__all__ = ["advice", "as_document", "on_missing", "report"]
+__all__ = ["advice", "as_document", "on_missing", "on_values", "report"]

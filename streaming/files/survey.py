@@ -50,6 +50,7 @@ class Survey:
         examples: Where each of them was found first.
         notes: What was done to values.
         facts: Items by fact that is known of them.
+        attributes: Items by attribute, for a file about items.
         items: Items with facts.
         listed: Items of the file about items.
         listed_found: Those of them that occur.
@@ -82,6 +83,7 @@ class Survey:
     examples: dict[str, Example] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
     facts: Counter[str] = field(default_factory=Counter)
+    attributes: Counter[str] = field(default_factory=Counter)
     items: int = 0
     listed: int = 0
     listed_found: int = 0

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from models.records import Rejection
-from streaming.kafka import BACKFILL, PUBLIC, Cut, Record, is_backfill, is_public
+from models.records import Rejection, Unconverted
+from streaming.kafka import BACKFILL, PUBLIC, Converted, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
 
 HEAD: Final = 64 << 10
 """Bytes that are kept of a longer value, 64 KiB."""
+
+ENVELOPE: Final = 32
+ENVELOPE_BYTES: Final = 1 << 10
+"""Headers of an envelope that are kept, and bytes of each: CloudEvents has nine attributes, of some tens of bytes."""
 
 _PREFIX: Final = "sluicegate-"
 
@@ -31,6 +36,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         length, sha256: Of the whole value.
         backfill: Whether the record was marked as history sent on purpose.
         public: Whether the record was sent with a public key.
+        envelope: Headers of a CloudEvent in binary mode: without them its value is not whole.
     """
 
     reason: str
@@ -47,6 +53,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     sha256: str
     backfill: bool = False
     public: bool = False
+    envelope: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -56,7 +63,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
     """The dead letter of a record that was just refused."""
-    value = record.value
+    key, value = as_written(record.key), as_written(record.value)
     length, sha256 = (
         (value.length, value.sha256)
         if isinstance(value, Cut)
@@ -71,13 +78,26 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         partition=record.partition,
         offset=record.offset,
         timestamp=record.timestamp / 1000,
-        key=record.key,
+        key=key,
         value=value if value is None or len(value) <= WHOLE else value[:HEAD],
         length=length,
         sha256=sha256,
         backfill=is_backfill(record),
         public=is_public(record),
+        envelope=_envelope(record),
     )
+
+
+def _envelope(record: Record) -> tuple[tuple[str, bytes], ...]:
+    found = ((name, raw or b"") for name, raw in record.headers if name.startswith("ce_"))
+    return tuple(islice(((name, raw) for name, raw in found if len(name) + len(raw) <= ENVELOPE_BYTES), ENVELOPE))
+
+
+def as_written(value: bytes | None) -> bytes | None:
+    """A value or key as it is in the log, as plain bytes: the producer takes no others."""
+    if isinstance(value, Converted):
+        return value.original
+    return bytes(value) if isinstance(value, Unconverted) else value
 
 
 def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
@@ -103,7 +123,7 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
         headers.append((BACKFILL, b"1"))
     if letter.public:
         headers.append((PUBLIC, b"1"))
-    return letter.value or b"", headers
+    return letter.value or b"", [*headers, *letter.envelope]
 
 
 def decode(record: Record) -> DeadLetter | None:
@@ -125,6 +145,7 @@ def decode(record: Record) -> DeadLetter | None:
             sha256=headers["sha256"],
             backfill=is_backfill(record),
             public=is_public(record),
+            envelope=_envelope(record),
         )
     except (KeyError, ValueError):
         return None

@@ -6,21 +6,24 @@ It runs while the batch before is learned: it touches nothing of the model.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 
-from models.ledger import Admission, moved, order_time, user_hash
+from models.ledger import Admission, Joined, moved, order_time, user_hash
+from models.ledger import Entry as ErasedUser
 from models.records import (
+    ATTRIBUTES,
     IMPRESSION,
     SEARCH,
     Erase,
     Event,
     EventMapping,
     EventRules,
+    Identify,
     ItemFacts,
     Order,
     Rejection,
@@ -32,7 +35,7 @@ from models.records import (
 )
 from streaming.intake.text_vectors import Contents
 from streaming.kafka import Cut, Record, is_backfill, is_public
-from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Mapped, Part
+from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Identified, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: actions on an item, wanted or not."""
@@ -47,11 +50,17 @@ NOTHING: Final = ItemFacts()
 
 
 class Ordered(NamedTuple):
-    """An order, the time of its record in epoch seconds, and how many dedupe entries an erasure removed."""
+    """An order, and what the intake has found about it."""
 
     order: Order
     at: float
-    dedupe_entries: int
+    """Time of its record, epoch seconds."""
+    dedupe_entries: int = 0
+    """Entries of the dedupe window that an erasure removed."""
+    users: tuple[str, ...] = ()
+    """All ids of the person whom an erasure names."""
+    joined: Joined | None = None
+    """What becomes of an order to identify."""
 
 
 @dataclass(slots=True)
@@ -77,11 +86,13 @@ class PreparedBatch:
     refused: dict[str, int] = field(default_factory=dict)
     """Unusable records, by reason."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Optional fields that could not be used, by name; their events count without them."""
+    """Optional fields that could not be used, by name; their events, and items, count without them."""
     arrivals: int = 0
     """Position of the dedupe window after this batch."""
     erasures: int = 0
     """Position of the list of erased users after this batch."""
+    identities: int = 0
+    """Position of the list of joined ids after this batch."""
     live_number: int = 0
     """Number of this batch in the live writer: a version waits until it is in Redis."""
     full: bool = False
@@ -178,6 +189,7 @@ class Intake:
         batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
         batch.arrivals = self._admission.position
         batch.erasures = self._admission.erasures.position
+        batch.identities = self._admission.identities.position
         return batch
 
     def _after_orders(self, records: Sequence[Record]) -> bool:
@@ -186,25 +198,48 @@ class Intake:
     def _orders(self, batch: PreparedBatch, records: Sequence[Record]) -> float:
         """Take orders; the time of the last one, 0 without one. So do `_events` and `_items`."""
         taken, now = 0.0, max(self._wall(), self._clock)
-        orders: list[tuple[Order, float]] = []
+        orders: list[Ordered] = []
+        erased: list[ErasedUser] = []
         for record in records:
             order = decode_control(record.value)
             if isinstance(order, Rejection):
                 self._reject(batch, record, order)
                 continue
             taken = record.timestamp * 1e-3
-            orders.append((order, order_time(taken, now)))
+            ordered = Ordered(order, order_time(taken, now))
             if isinstance(order, Erase):
-                batch.histories.append(Erased(record.partition, record.offset, order.user, order.id))
-        erased = [(user_hash(order.user), at) for order, at in orders if isinstance(order, Erase)]
+                ordered = ordered._replace(users=self._erase(batch, record, order, ordered.at, erased))
+            elif isinstance(order, Identify):
+                ordered = ordered._replace(joined=self._identify(batch, record, order, erased))
+            orders.append(ordered)
         forgotten = iter(self._admission.erase_all(erased) if erased else ())
-        batch.orders += [Ordered(order, at, next(forgotten) if isinstance(order, Erase) else 0) for order, at in orders]
+        batch.orders += [each._replace(dedupe_entries=sum(next(forgotten) for _ in each.users)) for each in orders]
         return taken
+
+    def _erase(
+        self, batch: PreparedBatch, record: Record, order: Erase, at: float, erased: list[ErasedUser]
+    ) -> tuple[str, ...]:
+        """Find all ids of a person. They are added to `erased`, which takes effect after the last of the orders."""
+        admission = self._admission
+        count = len(admission.identities.ids(order.user))
+        users = admission.identities.erase(order.user, admission.erasures.position + len(erased) + count)
+        erased += [(user_hash(user), at) for user in users]
+        batch.histories.append(Erased(record.partition, record.offset, users[0], order.id, users[1:]))
+        return users
+
+    def _identify(self, batch: PreparedBatch, record: Record, order: Identify, erased: list[ErasedUser]) -> Joined:
+        """Join two ids, unless one of them is erased, by an order just before this one perhaps."""
+        gone = ChainMap(self._admission.erasures.moments, dict(erased))
+        joined = self._admission.identities.join(order.anonymous, order.user, gone)
+        if joined.ids:
+            moved = (joined.user, joined.ids, joined.forgotten)
+            batch.histories.append(Identified(record.partition, record.offset, *moved))
+        return joined
 
     def _events(
         self, batch: PreparedBatch, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
     ) -> float:
-        admit = self._admission.admit
+        admit, resolve = self._admission.admit, self._admission.identities.resolve
         events, times = batch.events, batch.record_times
         before = len(times)
         histories: dict[str, list[Entry]] = {}
@@ -226,6 +261,9 @@ class Intake:
             if outcome:
                 batch.count(outcome, public=public)
                 continue
+            user = resolve(event.user_id)
+            if user is not event.user_id:
+                event = msgspec.structs.replace(event, user_id=user)  # noqa: PLW2901
             events.append(event)
             times.append(record_time)
             if event.item_id is not None and event.kind in HISTORY_KINDS:
@@ -251,14 +289,17 @@ class Intake:
 
     def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> float:
         taken = 0.0
+        left_out: Counter[str] = Counter()
         for record in records:
-            facts = decode_item(record.key, record.value)
+            facts = decode_item(record.key, record.value, left_out)
             if isinstance(facts, Rejection):
                 self._reject(batch, record, facts)
                 continue
             known: ItemFacts | None = None if isinstance(facts, Removed) else facts
             batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
             taken = record.timestamp * 1e-3
+        if left_out:  # one name for all: shops choose the names of attributes, and each would be a series of its own
+            batch.left_out[ATTRIBUTES] += left_out.total()
         return taken
 
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from models.records import Event
 from models.records import encode as encode_event
 from streaming.consumer import KafkaSource
+from streaming.formats import Formats, SchemaWaits
 from streaming.intake import DeadLetter, decode
 from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, Record, RecordRefused, Role, TopicMissing
 from streaming.settings import Settings
@@ -111,16 +113,20 @@ def redrive(
         with (
             KafkaSource(settings, [settings.topic("deadletter")]) as source,
             EventProducer(settings) as producer,
+            closing(Formats(settings, list(settings.mappings()))) as formats,
         ):
-            _Run(settings, source, producer, done).go(reason, limit, dry_run)
+            _Run(settings, source, producer, formats, done).go(reason, limit, dry_run)
     except TopicMissing:
         return done
     return done
 
 
 class _Run:
-    def __init__(self, settings: Settings, source: KafkaSource, producer: EventProducer, done: Redriven) -> None:
+    def __init__(
+        self, settings: Settings, source: KafkaSource, producer: EventProducer, formats: Formats, done: Redriven
+    ) -> None:
         self._settings, self._source, self._producer, self._done = settings, source, producer, done
+        self._formats = formats
         self._roles: dict[str, Role] = {settings.topic(role): role for role in ("events", "items", "control", "slates")}
         self._mappings = settings.mappings()
         self._topic = settings.topic("deadletter")
@@ -175,6 +181,7 @@ class _Run:
                 headers=[
                     (REDRIVEN, "/".join(map(str, origin)).encode()),
                     *([(PUBLIC, b"1")] if letter.public else []),
+                    *(letter.envelope if letter.topic in self._roles else ()),
                 ],
             )
         except RecordRefused as refused:
@@ -187,7 +194,12 @@ class _Run:
         A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others.
         """
         if (mapping := self._mappings.get(letter.topic)) is not None:
-            event = mapping.event(letter.value, letter.key, letter.timestamp * 1000)
+            at = letter.timestamp * 1000
+            try:
+                key, value = self._formats.read(letter.topic, letter.key, letter.value, letter.envelope, at)
+            except SchemaWaits as waits:
+                raise KafkaTrouble(str(waits)) from waits
+            event = mapping.event(value, key, at)
             return ("events", event.user_id.encode(), encode_event(event)) if isinstance(event, Event) else None
         role = self._roles.get(letter.topic)
         key = letter.key if letter.key is not None or letter.value is not None else b""

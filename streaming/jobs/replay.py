@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from models.evaluation import Stream
 from models.ledger import Admission
+from models.recommender import Groups
 from models.replay import Replay
 from streaming.consumer import RecordsByTime
 from streaming.evidence import BAD
@@ -54,7 +55,7 @@ def replay_topics(settings: Settings, replay: Replay, until: float, tick: Tick) 
     model = Model(replay.recommender, Admission(admission_rules(settings)), catalogue)
 
     def learn_events(batch: PreparedBatch, model: Model) -> None:
-        replay.learn(batch.events, batch.record_times, model.catalogue.facts)
+        replay.learn(batch.events, batch.record_times, model.catalogue.facts, model.catalogue.groups)
 
     with RecordsByTime(settings, topics_read(settings), {}, first=topics["control"]) as records:
         intake = intake_of(settings, model.admission, contents_by(settings.recommender.text_model))
@@ -84,12 +85,12 @@ def before(batches: Iterable[Runs], until: float) -> Iterator[Runs]:
 def replay_stream(stream: Stream, replay: Replay, until: float, tick: Tick) -> None:
     """Learn a log that was read from a file. The time of each event stands for the time of its record."""
     replay.recommender.describe(stream.catalogue.items())
-    facts = {**stream.catalogue, **stream.facts}
+    facts, groups = {**stream.catalogue, **stream.facts}, Groups.of(stream.catalogue.items())
     for start in range(0, len(stream.events), POLLED):
         events = [event for event in stream.events[start : start + POLLED] if event.timestamp <= until]
         if not events:
             return
-        replay.learn(events, [event.timestamp for event in events], facts)
+        replay.learn(events, [event.timestamp for event in events], facts, groups)
         tick(start / len(stream.events))
 
 

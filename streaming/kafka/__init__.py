@@ -16,7 +16,17 @@ from streaming.kafka.errors import (
     trouble,
 )
 from streaming.kafka.producer import Delivery, EventProducer
-from streaming.kafka.records import BACKFILL, PUBLIC, Cut, Offsets, Record, RecordSource, is_backfill, is_public
+from streaming.kafka.records import (
+    BACKFILL,
+    PUBLIC,
+    Converted,
+    Cut,
+    Offsets,
+    Record,
+    RecordSource,
+    is_backfill,
+    is_public,
+)
 from streaming.kafka.topics import (
     ROLES,
     ROLES_READ,
@@ -36,6 +46,7 @@ __all__ = [
     "UNREADABLE",
     "BrokerAway",
     "ClockRefused",
+    "Converted",
     "Cut",
     "DataUnreadable",
     "Delivery",

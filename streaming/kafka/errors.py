@@ -83,7 +83,7 @@ class TopicMissing(KafkaTrouble):
         self.topic = topic
 
 
-UNREADABLE: Final = ("codec", "checksum", "format", "records")
+UNREADABLE: Final = ("codec", "checksum", "format", "records", "schema")
 """Kinds of `DataUnreadable`. Closed: metric labels are made from it."""
 
 
@@ -93,7 +93,7 @@ class DataUnreadable(KafkaTrouble):
     Args:
         kind: One of `UNREADABLE`.
         part: The partition: an object with `topic` and `partition`.
-        offset: First offset of the batch.
+        offset: First offset of the batch, or that of the record for kind `schema`.
         reason: What is wrong, and how to fix it.
         following: Offset after the batch, where it is known.
 
@@ -106,12 +106,13 @@ class DataUnreadable(KafkaTrouble):
         after = "the offset after it" if following is None else f"offset {following}"
         skip = (
             ""
-            if kind == "codec"
+            if kind in {"codec", "schema"}
             else f". To go on without it: delete the records before {after} with kafka-delete-records.sh, and set "
             "learner.on_lost_offsets to earliest"
         )
+        what = "record" if kind == "schema" else "batch"
         super().__init__(
-            f"the batch at offset {offset} of {part.topic}[{part.partition}] cannot be read: {reason}{skip}"
+            f"the {what} at offset {offset} of {part.topic}[{part.partition}] cannot be read: {reason}{skip}"
         )
         self.kind, self.topic, self.partition, self.offset = kind, str(part.topic), int(part.partition), offset
 

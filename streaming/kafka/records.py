@@ -33,6 +33,22 @@ class Cut(bytes):
         return made
 
 
+class Converted(bytes):
+    r"""JSON of a value that was written in another format. `original` is the value as it is in the log.
+
+    >>> Converted(b'"ann"', b"\0\0\0\0\1\6ann").original[5:]
+    b'\x06ann'
+    """
+
+    original: bytes
+
+    def __new__(cls, json: bytes, original: bytes) -> Self:
+        """JSON to be read in place of `original`."""
+        made = super().__new__(cls, json)
+        made.original = original
+        return made
+
+
 class Record(Protocol):
     """One record, as the consumer decodes it; wrapping each again would cost a third of a poll.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models.referee import Referee, Witnesses
+from models.referee import Referee, Witnesses, turn_of
 from models.snapshot import Manifest
 from models.state import SCHEMA
 from models.statistics import Exposed
@@ -129,7 +129,8 @@ class Assembly:
 
     def _frozen_versions(self) -> FrozenVersions:
         ceilings = recommender_settings(self.settings).ceilings()
-        frozen = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes)
+        turn = turn_of(self.settings.gate.anchors)
+        frozen = FrozenVersions(self.store, SCHEMA, ceilings, self.settings.learner.evidence_bytes, turn=turn)
         frozen.start()
         return frozen
 

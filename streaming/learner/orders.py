@@ -106,7 +106,9 @@ class QuarantineOrders:
         # Users have done all this already, and more since. It is learned as the events of strangers, and users keep
         # their rows.
         strangers = Recommender(combined(model.state, None), self._options)
-        again = Model(strangers, Admission(model.admission.rules, erasures=model.admission.erasures), model.catalogue)
+        known = model.admission
+        admission = Admission(known.rules, erasures=known.erasures, identities=known.identities)
+        again = Model(strangers, admission, model.catalogue)
         intake = intake_of(self._settings, again.admission, self._contents)
         learned = 0
         try:

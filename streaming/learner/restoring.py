@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from models.ledger import Admission, Erasures, Piece
+from models.ledger import Admission, Erasures, Identities, Piece
 from models.records import ItemFacts
 from streaming.consumer import Interrupted, ranges
 from streaming.intake import intake_of
@@ -40,9 +40,9 @@ class Restorer:
     def __call__(self, pieces: Sequence[Piece], write: Write, over: Callable[[], bool]) -> bool:
         """Read the pieces and hand on what they write; False when Kafka is away or `over()` became true."""
         try:
-            erased = self._erased()
+            erased, identities = self._erased(), self._model.admission.identities.copy()
             for roles in (("control",), ("items",), ("events", *self._settings.mappings())):
-                self._read([piece for piece in pieces if piece.topic in roles], erased, write, over)
+                self._read([piece for piece in pieces if piece.topic in roles], (erased, identities), write, over)
         except Interrupted:
             return False
         except (BrokerAway, TopicMissing, KafkaTrouble) as error:
@@ -59,10 +59,13 @@ class Restorer:
         position = known.position
         return Erasures(known.since(0, position), position)
 
-    def _read(self, pieces: Sequence[Piece], erased: Erasures, write: Write, over: Callable[[], bool]) -> None:
+    def _read(
+        self, pieces: Sequence[Piece], users: tuple[Erasures, Identities], write: Write, over: Callable[[], bool]
+    ) -> None:
         if not pieces:
             return
-        admission = Admission(self._model.admission.rules, erasures=erased)
+        erased, identities = users
+        admission = Admission(self._model.admission.rules, erasures=erased, identities=identities)
         intake = intake_of(self._settings, admission, _no_contents)
         wanted = [
             Piece(self._names.get(topic, topic), partition, max(0, start - EARLIER), stop)

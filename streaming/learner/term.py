@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from models.records import Erase
+from models.records import Erase, Identify
 from streaming.intake import Ordered, PreparedBatch
 from streaming.learner.batching import BatchTrainer
 from streaming.learner.cutting import VersionCutter
@@ -16,7 +16,7 @@ from streaming.learner.orders import QuarantineOrders
 from streaming.learner.parts import Parts
 from streaming.learner.polling import Poller
 from streaming.learner.stopping import Stop
-from streaming.learning import Model, advance, erase, learn_batch
+from streaming.learning import Model, advance, erase, join, learn_batch
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +127,12 @@ class Term:
     def _carry_out(self, ordered: Ordered, model: Model) -> None:
         order, parts = ordered.order, self._parts
         if isinstance(order, Erase):
-            receipt = erase(order, ordered.at, ordered.dedupe_entries, model.recommender)
+            receipt = erase(ordered, order, model.recommender)
             parts.receipts.note(receipt)
-            parts.evidence.erase(order.user)
+            parts.evidence.erase(ordered.users)
             log.info("erasure %s: %s", receipt.id, receipt)
+        elif isinstance(order, Identify):
+            parts.telemetry.identified.labels(join(ordered, model.recommender)).inc()
         elif self._quarantines.carry_out(order, ordered.at, model):
             parts.checkpointer.rebase()
             parts.evidence.renew()
@@ -139,7 +141,8 @@ class Term:
     def _learn_events(self, batch: PreparedBatch, model: Model) -> None:
         """Test and learn the events while the evidence watches and the step is timed."""
         with self._parts.telemetry.step.time(), self._parts.evidence.learning(model.state, batch) as watch:
-            model.recommender.learn_events(batch.events, batch.record_times, model.catalogue.facts, watch)
+            catalogue = model.catalogue
+            model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, watch, catalogue.groups)
 
     def _show_to_others(self, batch: PreparedBatch) -> None:
         """Offer the events to the witnesses and to the attribution of slates, which have threads of their own."""

@@ -14,7 +14,7 @@ import numpy as np
 from models import dimensions as dim
 from models.ledger import Progress, Receipt
 from models.recommender import Recommender
-from models.records import Erase
+from models.records import Erase, Identify
 from streaming.intake import Ordered, PreparedBatch
 from streaming.learning.model import Model
 
@@ -25,19 +25,22 @@ LearnEvents: TypeAlias = Callable[[PreparedBatch, Model], None]
 """Lets a model learn the events of one batch, of which there is at least one."""
 
 
-def erase_users(ordered: Ordered, model: Model) -> None:
-    """Carry out an erasure; other orders concern the live model alone and are passed over."""
+def about_users(ordered: Ordered, model: Model) -> None:
+    """Carry out an erasure or a join; other orders concern the live model alone and are passed over."""
     if isinstance(ordered.order, Erase):
-        erase(ordered.order, ordered.at, ordered.dedupe_entries, model.recommender)
+        erase(ordered, ordered.order, model.recommender)
+    elif isinstance(ordered.order, Identify):
+        join(ordered, model.recommender)
 
 
 def learn_events(batch: PreparedBatch, model: Model) -> None:
     """Learn the events of a batch, in order."""
-    model.recommender.learn_events(batch.events, batch.record_times, model.catalogue.facts)
+    catalogue = model.catalogue
+    model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, groups=catalogue.groups)
 
 
 def learn_batch(
-    model: Model, batch: PreparedBatch, carry_out: CarryOut = erase_users, learn_events: LearnEvents = learn_events
+    model: Model, batch: PreparedBatch, carry_out: CarryOut = about_users, learn_events: LearnEvents = learn_events
 ) -> None:
     """Apply a batch to a model: its orders, then its item facts, then its events. Progress stays where it is.
 
@@ -62,27 +65,39 @@ def advance(progress: Progress, batch: PreparedBatch) -> None:
         progress.advance(topic, partition, offsets, record_time)
     for outcome, count in batch.outcomes.items():
         progress.count(outcome, count)
-    progress.arrivals, progress.erasures = batch.arrivals, batch.erasures
+    progress.arrivals, progress.erasures, progress.identities = batch.arrivals, batch.erasures, batch.identities
 
 
-def erase(order: Erase, at: float, dedupe_entries: int, recommender: Recommender) -> Receipt:
+def join(ordered: Ordered, recommender: Recommender) -> str:
+    """Add what the joined ids did to their user, and free their rows; the outcome of the order.
+
+    The items keep what they learned when the ids were still apart. As an erasure, it depends on the state and the
+    record alone.
+    """
+    joined = ordered.joined
+    if joined is None:
+        return ""
+    recommender.join(joined.ids, joined.user)
+    return joined.outcome
+
+
+def erase(ordered: Ordered, order: Erase, recommender: Recommender) -> Receipt:
     """Remove a user's row, ring of interactions and search under way. What items learned from the user stays.
 
     The result depends on the state and the record alone, so an erasure that is carried out again after a crash does
     the same.
 
     Args:
+        ordered: When, which ids the person has, and how many entries of the dedupe window were removed.
         order: The user to erase.
-        at: Time of the order's record, epoch seconds.
-        dedupe_entries: How many entries of the dedupe window it removed.
         recommender: Changed in place.
     """
-    state = recommender.state
-    row = state.keys["user"].rows.get(order.user, -1)
-    ring = state.tables["user_ring"].columns["item"][max(row, 0) * dim.RING : (row + 1) * dim.RING]
-    interactions = int(np.count_nonzero(ring >= 0))
-    removed = recommender.remove("user", [order.user])
-    return Receipt(order.id, at, removed, interactions, dedupe_entries)
+    state, users = recommender.state, ordered.users or (order.user,)
+    rows = [row for user in users if (row := state.keys["user"].rows.get(user, -1)) >= 0]
+    ring = state.tables["user_ring"].columns["item"]
+    interactions = sum(int(np.count_nonzero(ring[row * dim.RING : (row + 1) * dim.RING] >= 0)) for row in rows)
+    removed = recommender.remove("user", users)
+    return Receipt(order.id, ordered.at, removed, interactions, ordered.dedupe_entries)
 
 
-__all__ = ["advance", "erase", "erase_users", "learn_batch", "learn_events"]
+__all__ = ["about_users", "advance", "erase", "join", "learn_batch", "learn_events"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models.ledger import Admission, Arrivals, Erasures, Progress
+from models.ledger import Admission, Arrivals, Erasures, Identities, Progress
 from models.recommender import Recommender, new_state
 from models.state import State
 from streaming.intake import KnownItems, admission_rules, admission_slack, recommender_settings
@@ -33,7 +33,7 @@ class Model:
         """The model of a version, with a copy of its progress. The version's state is not copied."""
         return cls(
             Recommender(loaded.state, recommender_settings(settings)),
-            _admission(settings, loaded.arrivals, loaded.erasures),
+            _admission(settings, loaded.arrivals, loaded.erasures, loaded.identities),
             catalogue,
             loaded.manifest.progress.copy(),
         )
@@ -44,8 +44,13 @@ class Model:
         return self.recommender.state
 
 
-def _admission(settings: Settings, arrivals: Arrivals | None = None, erasures: Erasures | None = None) -> Admission:
-    return Admission(admission_rules(settings), arrivals, erasures, admission_slack(settings))
+def _admission(
+    settings: Settings,
+    arrivals: Arrivals | None = None,
+    erasures: Erasures | None = None,
+    identities: Identities | None = None,
+) -> Admission:
+    return Admission(admission_rules(settings), arrivals, erasures, admission_slack(settings), identities)
 
 
 __all__ = ["Model"]

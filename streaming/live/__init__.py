@@ -1,4 +1,4 @@
-"""Keeps in Redis, outside versions, what is read at once: histories, showings, item facts and erasures."""
+"""Keeps in Redis, outside versions, what is read at once: histories, joined ids, showings, item facts, erasures."""
 
 from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
@@ -7,7 +7,7 @@ from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
 from streaming.live.writer import LiveWriter
-from streaming.live.writes import Erased, Mapped, Part
+from streaming.live.writes import Erased, Identified, Mapped, Part
 
 __all__ = [
     "ENTRIES_TOGETHER",
@@ -15,6 +15,7 @@ __all__ = [
     "Erased",
     "FactChange",
     "FactsFollower",
+    "Identified",
     "LiveWriter",
     "Mapped",
     "Part",

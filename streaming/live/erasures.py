@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from models.ledger import Receipt, user_hash
 from models.snapshot import Manifest
-from streaming.live import showings
+from streaming.live import identities, showings
 from streaming.live.beats import checked
 from streaming.store import Argument, Commands, Store
 
@@ -25,6 +27,9 @@ REPEATED: Final = 1_000
 """Receipts that are written again when Redis went back: those of the last versions are enough."""
 
 
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+
 def asked_for(store: Commands, receipt: str, at: float) -> None:
     """Note when an erasure was requested, in epoch seconds. Raises StoreUnavailable."""
     key = store.key("erasure", receipt)
@@ -32,9 +37,17 @@ def asked_for(store: Commands, receipt: str, at: float) -> None:
 
 
 def forget_history(
-    store: Commands, user_id: str, topic_id: str, place: tuple[int, int], receipt: str, beat: int = 0
+    store: Commands,
+    user_id: str,
+    topic_id: str,
+    place: tuple[int, int],
+    receipt: str,
+    beat: int = 0,
+    others: Sequence[str] = (),
 ) -> int:
     """Remove a user's history and the pages shown to the user, once for each order.
+
+    Ids that Redis still has as the user's are erased as well: one that went back may know of more than the learner.
 
     Args:
         store: Where they are.
@@ -43,6 +56,7 @@ def forget_history(
         place: Partition and offset of the order in it.
         receipt: Id of the receipt to note the counts in.
         beat: The beat seen last.
+        others: Ids that are joined with the user.
 
     Returns:
         The beat now.
@@ -52,10 +66,12 @@ def forget_history(
         StoreUnavailable: Call again with the same arguments.
     """
     key = store.key
-    names = [key("h-marks"), key("h", user_id), key("erasure", receipt), key("erased"), showings.name(key, user_id)]
-    mark, user = f"{topic_id}:{place[0]}", str(user_hash(user_id))
-    kept: list[Argument] = [TTL_SECONDS, user, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS]
-    return checked(store.run("erase", names, [mark, place[1], *kept, beat]))
+    users = identities.known(store, (user_id, *others))
+    names = [key("h-marks"), key("erasure", receipt), key("erased"), *identities.hashes(key)]
+    names += [name for user in users for name in (key("h", user), showings.name(key, user))]
+    told = _pack([(user, str(user_hash(user))) for user in users])
+    kept: list[Argument] = [TTL_SECONDS, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS]
+    return checked(store.run("erase", names, [f"{topic_id}:{place[0]}", place[1], *kept, told, beat]))
 
 
 def committed(store: Commands, receipts: Sequence[Receipt], version: Manifest) -> None:

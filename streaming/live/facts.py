@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from models.records import ItemFacts
+from models.records import ItemFacts, decode_checked, encode_item
 from streaming.live.beats import REPAIR, checked
 from streaming.store import Argument, Store, StoreUnavailable
 
@@ -54,8 +54,6 @@ UNREADABLE: Final = object()
 FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
 """One record of topic `items`: partition, offset, item id, its facts or None for a removed one."""
 
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(ItemFacts)
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -87,7 +85,7 @@ def _batches(changes: Sequence[FactChange]) -> Iterator[list[int | str]]:
     flat: list[int | str] = []
     size = 0
     for partition, offset, item, facts in changes:
-        raw = REMOVED if facts is None else _encode(_kept(facts))
+        raw = REMOVED if facts is None else encode_item(_kept(facts))
         if flat and (len(flat) >= 4 * CHANGES_TOGETHER or size + len(raw) > SCRIPT_BYTES):
             yield flat
             flat, size = [], 0
@@ -127,6 +125,7 @@ class FactsFollower:
         self._categories: dict[str, dict[str, None]] = {}
         self._removed: dict[str, None] = {}  # in the order of their removal
         self._unavailable: set[str] = set()
+        self._variants = 0
         self._lock = threading.Lock()
         self._origin: bytes | None = None
         self._number = 0
@@ -157,6 +156,11 @@ class FactsFollower:
     def get(self, item_id: str) -> ItemFacts | None:
         """The item's facts; None for an unknown or a removed one."""
         return self._facts.get(item_id)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether any item is a variant of a product."""
+        return self._variants > 0
 
     def hidden(self, item_id: str) -> bool:
         """Whether the item must not be shown: removed or not available."""
@@ -272,13 +276,19 @@ class FactsFollower:
             return
         if before is not None and (before.category != facts.category or not facts.available):
             self._forget(item)
+        self._variants += (facts.group_id is not None) - (self._group_of(item) is not None)
         self._facts[item] = facts
         self._removed.pop(item, None)
         (self._unavailable.discard if facts.available else self._unavailable.add)(item)
         if facts.category is not None and facts.available:
             self._categories.setdefault(facts.category, {})[item] = None
 
+    def _group_of(self, item: str) -> str | None:
+        facts = self._facts.get(item)
+        return facts.group_id if facts is not None else None
+
     def _forget(self, item: str) -> None:
+        self._variants -= self._group_of(item) is not None
         facts = self._facts.pop(item, None)
         self._unavailable.discard(item)
         if facts is not None and facts.category is not None:
@@ -289,7 +299,7 @@ def _decoded(item: str, raw: bytes) -> ItemFacts | object | None:
     if raw == REMOVED:
         return None
     try:
-        return _decoder.decode(raw)
+        return decode_checked(raw)
     except msgspec.DecodeError as error:
         log.error("facts of item %r can't be read and stay as they were: %s", item, error)
         return UNREADABLE

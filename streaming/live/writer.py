@@ -1,4 +1,4 @@
-"""Writes histories, item facts and erasures to Redis, where `/recommend` reads them at once.
+"""Writes histories, item facts, erasures and joined ids to Redis, where `/recommend` reads them at once.
 
 No event is lost while Redis is away: entries wait here, up to a bound, and go first when it is back. At the bound the
 intake waits too, and Kafka keeps the rest.
@@ -11,11 +11,11 @@ import operator
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from streaming.live import beats, erasures, facts, histories
+from streaming.live import beats, erasures, facts, histories, identities
 from streaming.live.beats import Marks, WentBack
 from streaming.live.facts import FactChange
 from streaming.live.repair import Repair, Restore, reached
-from streaming.live.writes import Erased, Mapped, Part, entries_of, size
+from streaming.live.writes import Erased, Identified, Mapped, Part, entries_of, size
 from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class LiveWriter:
 
         Args:
             entries: Events by user, in parts small enough for one script each and in the order of their offsets, and
-                erasures between them in the order in which everything was read.
+                erasures and joins between them in the order in which everything was read.
             changes: Changes of facts.
             record_times: A sample of record times, reported when the batch has reached Redis.
 
@@ -156,7 +156,9 @@ class LiveWriter:
         beat, other = self._beats
         if isinstance(part, Erased):
             topic, place = self._topics["control"], (part.partition, part.offset)
-            beat = erasures.forget_history(self._store, part.user_id, topic, place, part.receipt, beat)
+            beat = erasures.forget_history(self._store, part.user_id, topic, place, part.receipt, beat, part.others)
+        elif isinstance(part, Identified):
+            beat = identities.join(self._store, part, self._topics["control"], beat)
         else:
             topic = self._topics[part.topic if isinstance(part, Mapped) else "events"]
             beat = histories.write(self._store, entries_of(part), topic, beat=beat)
@@ -216,7 +218,7 @@ class LiveWriter:
 
     def _reach(self, marks: Marks, part: Part) -> None:
         """Move `marks` on to what a part holds."""
-        if isinstance(part, Erased):
+        if isinstance(part, Erased | Identified):
             _reach(marks, self._topics["control"], part.partition, part.offset)
             return
         topic = self._topics[part.topic if isinstance(part, Mapped) else "events"]

@@ -1,18 +1,23 @@
 """Reads a TOML file and the environment into one frozen tree of settings."""
 
-from streaming.settings.events import EventSettings
+from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
 from streaming.settings.redis import SentinelAddress, sentinels
+from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
 __all__ = [
+    "MOST_ANCHORS",
+    "AdmissionSettings",
     "BadSettings",
     "EventSettings",
     "KafkaSettings",
     "LearnerSettings",
+    "SchemaRegistrySettings",
     "SentinelAddress",
     "ServiceSettings",
     "Settings",

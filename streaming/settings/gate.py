@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streaming.settings.base import Seconds, Section
+
+MOST_ANCHORS: Final = 4
+"""Ages of anchors, at most: each takes its share of the comparisons, and versions in Redis."""
 
 
 class GateSettings(Section):
@@ -34,6 +38,12 @@ class GateSettings(Section):
     cooldown: Seconds = Field(
         default=300.0, description="Seconds without promotions after a roll-back; doubled with each further one."
     )
+    anchors: tuple[Seconds, ...] = Field(
+        default=(3_600.0, 86_400.0, 604_800.0),
+        max_length=MOST_ANCHORS,
+        description="Ages of the older versions that a candidate may not fall behind by more than the margin, in "
+        "seconds, rising; [] for none (docs/gate.md).",
+    )
     quarantine: Literal["ask", "auto"] = Field(
         default="ask",
         description="After a roll-back for harm: propose to quarantine what was learned since the reference, or do so "
@@ -45,3 +55,9 @@ class GateSettings(Section):
     max_version_age: Seconds = Field(
         default=3_600.0, description="Seconds after which the served version counts as stale."
     )
+
+    @model_validator(mode="after")
+    def _anchors_rise(self) -> GateSettings:
+        if any(one >= other for one, other in pairwise(self.anchors)):
+            raise ValueError("anchors must rise: write the youngest age first, and each once")
+        return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.records import EventMapping, EventRules
@@ -41,6 +43,11 @@ class MappingSettings(Section):
     )
     transforms: dict[str, tuple[str, ...]] = Field(
         default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`."
+    )
+    envelope: Literal["none", "cloudevents"] = Field(
+        default="none",
+        description="cloudevents: their records are CloudEvents, of binary or structured mode; paths begin at the "
+        "envelope, as data.sku and id do.",
     )
 
     def rules(self, events: EventRules) -> EventMapping:

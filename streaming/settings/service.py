@@ -56,6 +56,11 @@ class ServiceSettings(Section):
     beacon_max_bytes: int = Field(
         default=16 << 10, ge=256, description="Bytes of a request with a beacon key; more is answered 413."
     )
+    identify_secret_file: Path | None = Field(
+        default=None,
+        description="File whose first line is the secret by which the shop's server signs pairs of ids for POST "
+        "/identify with a beacon key; without it a beacon key joins nothing.",
+    )
     poll_interval: Wait = Field(default=0.2, description="Seconds between checks for a new serving version.")
     slate_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."

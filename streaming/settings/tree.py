@@ -22,6 +22,7 @@ from streaming.settings.learner import (
 )
 from streaming.settings.mapping import MappingSettings
 from streaming.settings.redis import RedisSettings
+from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
 
 TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
@@ -51,6 +52,7 @@ class Settings(Section):
         default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
     )
     kafka: KafkaSettings = KafkaSettings()
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     redis: RedisSettings = RedisSettings()
     events: EventSettings = EventSettings()
     admission: AdmissionSettings = AdmissionSettings()

@@ -16,7 +16,7 @@ from streaming.store.keyspace import Keyspace
 from streaming.store.leadership import Leadership, stand_by
 from streaming.store.leases import Lease
 from streaming.store.store import QuickStore, Store
-from streaming.store.versions import Pointer, VersionGone
+from streaming.store.versions import Pointer, VersionGone, anchors_of
 
 __all__ = [
     "AUDIT_ENTRIES",
@@ -37,5 +37,6 @@ __all__ = [
     "StoreUnavailable",
     "VersionGone",
     "WrongParent",
+    "anchors_of",
     "stand_by",
 ]

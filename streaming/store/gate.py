@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from streaming.store.versions import VersionCommands, VersionGone
+from streaming.store.versions import Pointer, VersionCommands, VersionGone, written
 
 AUDIT_ENTRIES: Final = 10_000
 """Gate decisions kept, with everything that went into each: 30 to 40 MB, three hours at a version a second."""
@@ -35,6 +35,7 @@ class GateCommands(VersionCommands):
         *,
         reference: str | None = None,
         pinned: str | None = None,
+        anchors: Sequence[Pointer] | None = None,
     ) -> bool:
         """Store a decision: gate state, audit record and pointers in one step.
 
@@ -45,6 +46,7 @@ class GateCommands(VersionCommands):
             serving: Version to serve. For this pointer and the others, None keeps it and "" removes it.
             reference: Version to compare with.
             pinned: Version to keep served.
+            anchors: All anchors; None keeps those that are named. Each is named by another pointer, or was an anchor.
 
         Returns:
             False when another decision came first.
@@ -56,6 +58,7 @@ class GateCommands(VersionCommands):
         words = [_word(version, named) for version in (serving, reference, pinned)]
         keys = [self.key(name) for name in ("gate", "audit", "serving", "prev", "reference", "pinned")]
         keys += [self.key("meta", version) for version in named]
+        words.append("-" if anchors is None else written(anchors))
         answer = self.run("decide", keys, [revision, state, audit, AUDIT_ENTRIES, *words]).decode()
         if answer.startswith("GONE"):
             raise VersionGone(f"{answer[5:]} was unlinked before it could be named")

@@ -8,6 +8,10 @@ from typing import Final
 POINTERS: Final = ("head", "serving", "prev", "reference", "pinned")
 """Hashes {id, seq}, each of which names a version. A version that is named is never unlinked."""
 
+ANCHOR: Final = "anchor"
+"""Name of the pointers to anchors, followed by the number of their place from 1 on. They are kept in field `anchors` of
+the gate, so that a service needs no right to further keys."""
+
 
 class Keyspace:
     """Names keys. All share one hash tag, so that a script may use several of them on a cluster.

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
 from streaming.store.commands import Argument, Commands
 from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
-from streaming.store.keyspace import POINTERS
+from streaming.store.keyspace import ANCHOR, POINTERS
 from streaming.store.leases import Lease
 
 UPLOAD_TTL: Final = 3600
@@ -82,17 +82,20 @@ class VersionCommands(Commands):
             Fenced: Another learner owns the stream.
         """
         names = [name for name in POINTERS if name != "head"]
-        keys = [self.key(name) for name in ("idx", "bases", "epoch", "owner", *names)]
+        keys = [self.key(name) for name in ("idx", "bases", "epoch", "owner", *names, "gate")]
         for version, chunks in versions.items():
             keys += [self.key("meta", version), *(self.key("c", version, index) for index in range(chunks))]
         expected = [pointers[name].id if name in pointers else "" for name in names]
-        answer = self.run("forget", keys, [lease.epoch, lease.token, len(names), *expected, *versions]).decode()
+        stand = written(anchors_of(pointers))
+        answer = self.run("forget", keys, [lease.epoch, lease.token, len(names), *expected, stand, *versions]).decode()
         return not answer.startswith("MOVED") and _accepted(answer) == "OK"
 
     def pointers(self) -> dict[str, Pointer]:
-        """Read every pointer that is set: head, serving, prev, reference, pinned."""
-        found = self.calls([("HMGET", self.key(name), "id", "seq") for name in POINTERS])
-        return {name: Pointer(id_.decode(), int(seq)) for name, (id_, seq) in zip(POINTERS, found, strict=True) if id_}
+        """Read every pointer that is set: head, serving, prev, reference, pinned, anchor1, anchor2, ..."""
+        commands = [("HMGET", self.key(name), "id", "seq") for name in POINTERS]
+        *found, (stand,) = self.calls([*commands, ("HMGET", self.key("gate"), "anchors")])
+        named = {name: Pointer(id_.decode(), int(seq)) for name, (id_, seq) in zip(POINTERS, found, strict=True) if id_}
+        return named | {f"{ANCHOR}{place}": each for place, each in enumerate(_read_anchors(stand), 1)}
 
     def head(self) -> Pointer | None:
         """The newest version; None before the first."""
@@ -155,6 +158,29 @@ class VersionCommands(Commands):
     def _read(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes]:
         found = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
         return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
+
+
+def anchors_of(pointers: Mapping[str, Pointer]) -> list[Pointer]:
+    """The anchors among the pointers, the youngest age first.
+
+    >>> anchors_of({"anchor2": Pointer("a", 1), "head": Pointer("c", 3), "anchor1": Pointer("b", 2)})
+    [Pointer(id='b', seq=2), Pointer(id='a', seq=1)]
+    """
+    return [pointers[name] for name in sorted(pointers) if name.startswith(ANCHOR)]
+
+
+def written(named: Sequence[Pointer]) -> str:
+    """Anchors as the gate's field `anchors` has them: "id seq id seq ...".
+
+    >>> written([Pointer("b", 2), Pointer("a", 1)])
+    'b 2 a 1'
+    """
+    return " ".join(f"{each.id} {each.seq}" for each in named)
+
+
+def _read_anchors(field: bytes | None) -> list[Pointer]:
+    words = (field or b"").decode().split()
+    return [Pointer(id_, int(seq)) for id_, seq in zip(words[::2], words[1::2], strict=True)]
 
 
 def _accepted(answer: str) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Array
-from models.ledger import RING, Arrivals, Erasures, order_time
+from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
 from models.snapshot import Damaged, Decoded, Manifest, decode
 from models.state import Schema, State
 from streaming.store import Store, VersionGone
@@ -61,6 +61,7 @@ class Loaded:
         skipped: What is wrong with each damaged version that was passed over, by id.
         arrivals: Its dedupe window; None when it has none, or when only the served tables were loaded.
         erasures: Users who were erased.
+        identities: Ids that are joined with users; empty when only the served tables were loaded.
     """
 
     state: State
@@ -68,6 +69,7 @@ class Loaded:
     skipped: dict[str, str] = field(default_factory=dict)
     arrivals: Arrivals | None = None
     erasures: Erasures = field(default_factory=Erasures)
+    identities: Identities = field(default_factory=Identities)
 
 
 def load(
@@ -281,22 +283,26 @@ class _Loader:
         state = State(self._schema, self._ceilings, served_only=self._served_only)
         state.apply(first.changes)
         windows = [(first.first_arrival, first.arrivals)]
-        erased, reached = list(base.erased), at
+        erased, reached = [base.erased], at
+        joins = [first.joins]
         for delta in deltas:
             decoded = self._decoded(delta)
             if decoded is None:
                 break
             state.apply(decoded.changes)
             windows.append((decoded.first_arrival, decoded.arrivals))
-            erased += delta.erased
+            erased.append(delta.erased)
+            joins.append(decoded.joins)
             reached = delta
         for space in state.keys.values():
             space.take_changes()
         arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
         # An older program took an order's time as it was, also in the year 2099.
-        moments = [(user, order_time(at, reached.created_at)) for user, at in erased]
+        moments = [(user, order_time(at, reached.created_at)) for each in erased for user, at in each]
         erasures = Erasures(moments, reached.progress.erasures)
-        return Loaded(state, reached, dict(self.damaged), arrivals, erasures)
+        known = without_erased(joins, [{user for user, _ in each} for each in erased])
+        identities = Identities(known, reached.progress.identities)
+        return Loaded(state, reached, dict(self.damaged), arrivals, erasures, identities)
 
 
 def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from models.gate.audit import AuditRecord
-from models.gate.reasons.anchored import ANCHORED, rollback_to_anchor
+from models.gate.reasons.anchored import ANCHORED
 from models.gate.reasons.faults import FAULTS
 from models.gate.reasons.guarded import GUARDED
 from models.gate.reasons.held import HELD, next_holds
@@ -108,9 +108,8 @@ def _named(record: AuditRecord) -> tuple[Action, tuple[str, ...]]:
 
 
 def _said(reason: str, action: Action, case: Situation) -> Said:
-    back = {**BACK, "behind_anchor": rollback_to_anchor}
-    if action == "rollback" and reason in back:
-        return back[reason](case)
+    if action == "rollback" and reason in BACK:
+        return BACK[reason](case)
     explained = EXPLAINED.get(reason)
     return explained(case) if explained is not None else said(_bare(reason))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.gate.reasons import phrases
+from models.gate.reasons.anchored import rollback_to_anchor
 from models.gate.reasons.held import against
 from models.gate.reasons.situation import Said, Situation, said
 
@@ -148,7 +149,7 @@ MOVED: Final = {
 }
 """What each reason that lets something happen is explained by."""
 
-BACK: Final = {"harm": rollback_harm, "crash": rollback_crash}
+BACK: Final = {"harm": rollback_harm, "crash": rollback_crash, "behind_anchor": rollback_to_anchor}
 """Reasons that say something else of a roll-back than of a hold."""
 
 __all__ = ["BACK", "MOVED"]

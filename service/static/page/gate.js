@@ -20,6 +20,7 @@ const part = {};
 let reading = false;
 let revision = -1;
 let numbers = {};
+let anchors = [];
 const decided = new Map(); // revision to decision, of those that the stream sent
 
 export function build(root) {
@@ -86,6 +87,7 @@ function show(gate) {
   say(part.words, MODE_WORDS[gate.mode] ?? "");
   part.facts.replaceChildren(...Object.entries(described(gate)).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   numbers = gate.numbers ?? {};
+  anchors = gate.anchors ?? [];
   bounds();
 }
 
@@ -95,6 +97,7 @@ function described(gate) {
     Champion: `${short(gate.serving)}${gate.baseline ? ", ordered by the baseline" : ", ordered by the learned ranking"}`,
     Challenger: short(gate.head),
     Reference: short(gate.reference),
+    ...(gate.anchors?.length && { Anchors: [...new Set(gate.anchors.map((anchor) => `${short(anchor.id)}, since ${moment(anchor.since)}`))].join("; ") }),
     "Last decision": gate.last_action ? `${gate.last_action}: ${gate.last_reasons.map(plain).join(", ")}` : "none yet",
     ...(gate.mode_reason && { Why: `${gate.mode_reason} (${gate.mode_actor})${until}` }),
     ...(gate.rollbacks && { "Rolled back": `${gate.rollbacks} in a row; quiet until ${moment(gate.cool_until)}` }),
@@ -104,7 +107,8 @@ function described(gate) {
 }
 
 function bounds() {
-  const made = part.evidence.isConnected ? intervals(numbers, part.evidence.clientWidth) : null;
+  const words = Object.fromEntries(anchors.map((anchor, place) => [`anchor${place + 1}`, `Challenger against anchor ${place + 1}, ${short(anchor.id)}`]));
+  const made = part.evidence.isConnected ? intervals(numbers, part.evidence.clientWidth, words) : null;
   if (made) part.evidence.replaceChildren(made);
 }
 

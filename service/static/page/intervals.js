@@ -19,10 +19,13 @@ const points = (value) => {
   return `${text === "0" ? "" : value < 0 ? "−" : "+"}${text}`;
 };
 
+// Of an anchor the model is behind only when it has lost more than the margin.
+const anchored = (name) => /^anchor\d+$/.test(name);
+
 const named = (name) => COMPARED[name] ?? `Challenger against ${plain(name).replace(/(\D)(\d+)$/, "$1 $2")}`;
 
 // The comparisons that some numbers name: [{name, words, n, bars: [{measure, low, mean, high, recent}], margin}].
-export function comparisons(numbers) {
+export function comparisons(numbers, words = {}) {
   const names = Object.keys(numbers).map((key) => /^(.+)_hit_low$/.exec(key)?.[1]).filter((name) => name && !name.endsWith("_recent"));
   const order = Object.keys(COMPARED);
   const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
@@ -36,7 +39,7 @@ export function comparisons(numbers) {
         bars.push({ measure, low, high, mean: recent ? null : numbers[`${name}_${measure}`] ?? null, recent, n: numbers[`${prefix}_n`] });
       }
     }
-    return { name, words: named(name), n: numbers[`${name}_n`], bars, margin: numbers[`${name}_margin`] ?? null };
+    return { name, words: words[name] ?? named(name), n: numbers[`${name}_n`], bars, margin: numbers[`${name}_margin`] ?? null };
   });
 }
 
@@ -71,7 +74,7 @@ const SHOWN = { worse: "shown to be worse", better: "shown to be better", good: 
 function shown(each) {
   const latest = each.bars.filter((bar) => bar.recent);
   const judged = latest.length ? latest : each.bars;
-  if (judged.some((bar) => bar.high < 0)) return "worse";
+  if (judged.some((bar) => bar.high < (anchored(each.name) ? -(each.margin ?? 0) : 0))) return "worse";
   if (judged.some((bar) => bar.low > 0)) return "better";
   return each.margin !== null && each.name !== "learnt" && judged.every((bar) => bar.low > -each.margin) ? "good" : "open";
 }
@@ -100,9 +103,9 @@ function axis({ x, ticks }, width) {
   return made;
 }
 
-// All comparisons of some numbers, for a place `width` pixels wide; null when there are none.
-export function intervals(numbers, width) {
-  const found = comparisons(numbers).filter((each) => each.bars.length);
+// All comparisons of some numbers, for a place `width` pixels wide; null when there are none. `words` names some of them.
+export function intervals(numbers, width, words = {}) {
+  const found = comparisons(numbers, words).filter((each) => each.bars.length);
   if (!found.length) return null;
   const wide = Math.max(220, Math.min(width || 320, 720));
   const common = scale(found, wide);

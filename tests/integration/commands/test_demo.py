@@ -51,6 +51,7 @@ def test_the_check_shows_that_each_event_changes_the_answer():
     assert report["ok"]
     assert report["learnt"] == 3000
     assert [change["event"] for change in report["changes"]] == ["click", "favourite", "purchase"]
+    assert [change["topic"] for change in report["changes"]] == ["events", "shop.activity", "events"]
     assert all(change["before"] != change["after"] for change in report["changes"])
 
 

@@ -235,6 +235,7 @@ def guarded(settings: Settings) -> Iterator[Served]:
         ("GET", "/gate/decisions", "read"),
         ("GET", "/metrics", "read"),
         ("POST", "/events", "events"),
+        ("POST", "/identify", "events"),
         ("PUT", "/items/tea", "events"),
         ("DELETE", "/items/tea", "events"),
         ("POST", "/gate/freeze", "admin"),

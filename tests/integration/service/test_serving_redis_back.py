@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 from models.records.items import ItemFacts
+from service.runtime.telemetry import Telemetry
+from service.serving.histories import Histories
 from streaming.live import beats, erasures, facts, histories
 from streaming.live.facts import FactsFollower
 from streaming.settings.loading import Settings
-from streaming.store.store import Store
+from streaming.store import Argument, QuickStore, Store
 from tests.conftest import eventually
 from tests.support.processes.serving import Learner, service
 
@@ -82,4 +88,44 @@ def test_no_write_covers_up_what_is_missing(settings: Settings) -> None:
             continue
         raise AssertionError("written over a gap")
     assert store.call("LLEN", store.key("h", "ann")) == 1
+    store.close()
+
+
+class HeldBack(QuickStore):
+    """Hands the first answer over only when the second one was."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, timeout=5.0)
+        self.asked, self.second = 0, asyncio.Event()
+        self.first_is_read = asyncio.Event()
+
+    async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """As the store does, with the first answer held back."""
+        self.asked += 1
+        number = self.asked
+        answers = await super().calls(commands)
+        if number == 1:
+            self.first_is_read.set()
+            await self.second.wait()
+        return answers
+
+
+async def in_reverse(settings: Settings, store: Store) -> list[bool]:
+    """Whether each of two histories could be read: asked for together, answered in reverse, with a write between."""
+    quick = HeldBack(settings)
+    read = Histories(quick, Telemetry(), budget=5.0)
+    first = asyncio.ensure_future(read.past("ann"))
+    await quick.first_is_read.wait()
+    await asyncio.to_thread(histories.write, store, {"ann": [(0, 2, 11.0, 0, "cup")]}, "t")
+    newer = await read.past("ann")
+    quick.second.set()
+    older = await first
+    await quick.close()
+    return [older.read, newer.read]
+
+
+def test_answers_that_come_in_another_order_are_no_redis_that_went_back(settings: Settings) -> None:
+    store = Store.for_learner(settings)
+    histories.write(store, {"ann": [(0, 1, 10.0, 0, "tea")]}, "t")
+    assert asyncio.run(in_reverse(settings, store)) == [True, True]
     store.close()

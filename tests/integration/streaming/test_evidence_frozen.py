@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from models.recommender import FrozenModel
+from models.referee import TURN
 from models.state.schema import SCHEMA
 from streaming.evidence.frozen import KEPT, STANDS, FrozenVersions
+from streaming.store import Pointer
 from streaming.versions import loading as versions
 from tests.support.processes.serving import Learner
 
@@ -25,9 +27,12 @@ class Hand:
         return self.now
 
 
-def point(taught: Learner, serving: str | None = None, reference: str | None = None) -> None:
+def point(
+    taught: Learner, serving: str | None = None, reference: str | None = None, anchors: tuple[str, ...] = ()
+) -> None:
     revision = taught.store.gate().revision
-    assert taught.store.decide(revision, b"{}", b"", serving, reference=reference)
+    stand = [Pointer(version, taught.store.manifest(version).seq) for version in anchors]
+    assert taught.store.decide(revision, b"{}", b"", serving, reference=reference, anchors=stand)
 
 
 def digest(taught: Learner, version: str) -> str:
@@ -38,6 +43,16 @@ def digest(taught: Learner, version: str) -> str:
 
 def opponents(taught: Learner, clock: Hand, most: int = PLENTY) -> FrozenVersions:
     return FrozenVersions(taught.store, SCHEMA, CEILINGS, most, clock)
+
+
+def looked(ours: FrozenVersions) -> None:
+    """Look while a learner asks for its versions all the time."""
+    ended = threading.Event()
+    asked = threading.Thread(target=lambda: [ours.current() for _ in iter(lambda: ended.wait(0.005), True)])
+    asked.start()
+    ours.look()
+    ended.set()
+    asked.join()
 
 
 def grown(taught: Learner) -> str:
@@ -85,7 +100,7 @@ def test_the_reference_is_the_version_of_its_pointer_also_when_reached_by_deltas
     expected = digest(taught, later)
     point(taught, later, later)
     without_bases(ours, monkeypatch)
-    ours.look()
+    looked(ours)
     reference = ours.current().reference
     assert reference is not None
     assert (reference.version, reference.state.digest()) == (later, expected)
@@ -214,3 +229,47 @@ def test_a_version_that_cannot_be_loaded_pauses_and_is_tried_again_later(taught:
     ours.look()
     assert ours.current().reference is not None
     assert not ours.current().paused
+
+
+def test_one_anchor_after_the_other_is_at_hand_for_its_turn(taught: Learner) -> None:
+    first, second, third = taught.commit(), grown(taught), grown(taught)
+    point(taught, third, third, (second, first, first))
+    clock = Hand()
+    ours = opponents(taught, clock)
+    seen = []
+    for _ in range(4):
+        looked(ours)
+        faced = ours.current()
+        assert faced.anchor is not None
+        assert faced.anchors == (second, first)
+        assert faced.anchor.state.digest() == digest(taught, faced.anchor.version)
+        seen.append(faced.anchor.version)
+        clock.now += TURN
+    assert seen == [second, first, second, first]
+    assert ours.current().reference is not None
+
+
+def test_an_anchor_that_is_the_reference_takes_no_room_of_its_own(taught: Learner) -> None:
+    first = taught.commit()
+    point(taught, first, first, (first,))
+    ours = opponents(taught, Hand())
+    ours.look()
+    assert ours.current().anchor is ours.current().reference
+
+
+def test_the_reference_takes_the_room_of_an_anchor_where_bytes_are_few(taught: Learner) -> None:
+    first = taught.commit()
+    later = grown(taught)
+    loaded = versions.load(taught.store, later, SCHEMA, served_only=True, ceilings=CEILINGS)
+    assert loaded is not None
+    ours = opponents(taught, Hand(), loaded.state.nbytes() * 3 // 2)
+    point(taught, None, None, (first,))
+    ours.look()
+    assert ours.current().anchor is not None
+    point(taught, later, later, (first,))
+    looked(ours)
+    looked(ours)
+    faced = ours.current()
+    assert faced.reference is not None
+    assert (faced.reference.version, faced.anchor, faced.anchors) == (later, None, (first,))
+    assert faced.paused == ""

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from models.records.attributes import checked
 from models.records.items import ItemFacts
 from service.local import embedded
 from streaming.live import facts
@@ -92,6 +93,16 @@ def test_the_log_is_bounded(store, monkeypatch):
     facts.write(store, [(0, offset, "tea", ItemFacts(price=float(offset))) for offset in range(5000)], "t1")
     assert store.call("XLEN", store.key("facts", "log")) < 400
     assert store.call("HLEN", store.key("facts")) == 1
+
+
+def test_attributes_and_the_group_are_kept_as_they_were_said(store, follower):
+    attributes = checked({"url": "https://s/1", "sizes": ["s"], "new": True})[0]
+    told = ItemFacts(price=3.0, group_id="g", attributes=attributes)
+    facts.write(store, [(0, 0, "tea", told), (0, 1, "cup", ItemFacts())], "t1")
+    follower.step()
+    assert follower.get("tea") == told
+    assert follower.get("cup").attributes is None
+    assert follower.grouped
 
 
 def test_embeddings_are_kept_neither_in_redis_nor_in_a_follower(store, follower):

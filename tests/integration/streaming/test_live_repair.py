@@ -13,7 +13,7 @@ from models.records import Erase
 from models.records.control import encode_control
 from service.local import embedded
 from streaming.kafka import EventProducer, ensure_topics
-from streaming.live import beats
+from streaming.live import beats, stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
 from tests.conftest import eventually
@@ -71,6 +71,27 @@ def test_an_emptied_redis_is_filled_again_and_an_erased_user_stays_erased(
         histories_in.call("FLUSHALL")
         eventually(lambda: repaired(histories_in) and term.history("bob") == ["cup"])
         assert term.history("ann") == ["sofa"]
+
+
+def test_an_emptied_redis_gets_items_back_with_their_attributes_and_groups(
+    settings: Settings, histories_in: Store
+) -> None:
+    ensure_topics(settings)
+    with EventProducer(settings) as producer:
+        producer.send("items", "tea", b'{"price":3,"group_id":"g","url":"https://s/tea","sizes":["s","m"]}')
+        assert producer.flush(20.0)
+    told = {"url": "https://s/tea", "sizes": ["s", "m"]}
+    with ExitStack() as stack:
+        term = UnderWay(settings, histories_in)
+        stack.callback(term.stack.close)
+        term.begin()
+        term.learn(1)
+        for emptied in (False, True):
+            if emptied:
+                histories_in.call("FLUSHALL")
+            eventually(lambda: dict(stored_facts(histories_in)).keys() == {"tea"})
+            facts = dict(stored_facts(histories_in))["tea"]
+            assert (facts.price, facts.group_id, facts.attribute_values()) == (3.0, "g", told)
 
 
 def test_a_learner_that_begins_anew_and_continues_a_repair_knows_from_the_topic_who_was_erased(

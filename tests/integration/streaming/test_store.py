@@ -14,6 +14,7 @@ from streaming.store import (
     StoreUnavailable,
     VersionGone,
     WrongParent,
+    anchors_of,
 )
 from tests.conftest import eventually
 
@@ -251,6 +252,22 @@ def test_versions_are_not_forgotten_when_a_pointer_moved_meanwhile(store, lease)
         store.manifest("v1")
     assert store.call("EXISTS", store.key("c", "v1", 0), store.key("c", "v1", 1)) == 0
     assert [pointer.id for pointer in store.versions()] == ["v2"]
+
+
+def test_anchors_are_named_kept_and_replaced_as_the_gate_says(store, lease):
+    commit(store, lease, "v1", 1)
+    commit(store, lease, "v2", 2, parent="v1")
+    assert store.decide(0, b"", b"", "v2")
+    before, one, two = store.pointers(), Pointer("v1", 1), Pointer("v2", 2)
+    assert anchors_of(before) == []
+    assert store.decide(1, b"", b"", anchors=[two, one])
+    assert not store.forget({"v1": 2}, before, lease), "an anchor was named meanwhile"
+    assert store.decide(2, b"", b"")
+    assert anchors_of(store.pointers()) == [two, one]
+    assert set(store.pointers()) == {"head", "serving", "anchor1", "anchor2"}
+    assert store.decide(3, b"", b"", anchors=[two])
+    assert anchors_of(store.pointers()) == [two]
+    assert store.forget({"v1": 2}, store.pointers(), lease)
 
 
 def test_a_fenced_learner_forgets_nothing(store, lease):

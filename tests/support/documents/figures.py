@@ -34,6 +34,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "gate": tables.gate,
     "quality": tables.quality,
     "carried": tables.carried,
+    "basket": tables.basket,
 }
 """What writes the block of each name."""
 

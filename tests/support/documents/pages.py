@@ -6,11 +6,13 @@ after changing one of these; a test compares the pages with the code.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from prometheus_client import CollectorRegistry
@@ -19,12 +21,13 @@ from pydantic import BaseModel, SecretStr
 from deploy.grafana import build
 from models.gate.guards import GUARDS, YIELDS
 from models.gate.vocabulary import REASON_TEXTS
+from models.records import SCHEMA_ROLES, EventRules, schema_of
 from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.telemetry import LearnerTelemetry
-from tests.support.documents import exports, figures
+from tests.support.documents import catalogues, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,6 +91,7 @@ REASONS = {
     "gate.alpha_harm": "Serving a harmful version costs more than a needless rollback.",
     "gate.margin": "A fiftieth of a usual hit rate; half of it needs four times the events.",
     "gate.least_tested": "Forty seconds at the 50 tested events a second of a busy shop.",
+    "gate.anchors": "An hour, a day and a week: each slow loss is a fast one to one of them.",
     "gate.cooldown": "Long enough to look, short enough that learning is not stopped by one bad minute.",
 }
 
@@ -95,13 +99,16 @@ REASONS = {
 def words(annotation: Any) -> str:
     """A type in the words of the page."""
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return words(get_args(annotation)[0])
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if origin in {Union, types.UnionType}:
         inner = [part for part in get_args(annotation) if part is not type(None)]
         return f"{words(inner[0])} or nothing"
     if origin is tuple:
-        return "list of strings" if get_args(annotation)[0] is str else "list of tables"
+        kinds = {"string": "list of strings", "number": "list of numbers"}
+        return kinds.get(words(get_args(annotation)[0]), "list of tables")
     if origin is dict:
         return "table"
     names = {str: "string", int: "whole number", float: "number", bool: "true or false", Path: "path"}
@@ -115,7 +122,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
-        return ", ".join(f"`{entry}`" for entry in value)
+        return ", ".join(f"`{entry:g}`" if isinstance(entry, float) else f"`{entry}`" for entry in value)
     if isinstance(value, dict):
         return ", ".join(f"`{key}` = `{entry}`" for key, entry in value.items())
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
@@ -339,11 +346,17 @@ def gate() -> str:
     return between(text, GUARDS_OPEN, GUARDS_CLOSE, guards())
 
 
+def json_schema(role: str) -> str:
+    """The JSON Schema of a topic's records, with the types of events that are accepted by default."""
+    return json.dumps(schema_of(role, EventRules()), indent=2) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/gate.md": gate,
-    "docs/integrations.md": lambda: exports.integrations(ROOT / "docs/integrations.md"),
+    "docs/integrations.md": lambda: catalogues.filled(exports.integrations(ROOT / "docs/integrations.md")),
     "docs/metrics.md": metrics,
+    **{f"docs/schemas/{role}.json": partial(json_schema, role) for role in SCHEMA_ROLES},
     **{page.relative_to(ROOT).as_posix(): filled(page) for page in figures.holders()},
 }
 """Every page that is written here, whole or in its blocks of figures, by its path in the repository."""

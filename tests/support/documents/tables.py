@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tests.support.documents.results import at, duration, names, number, percent, spread, table
+from models.evaluation import SINGLE
+from tests.support.documents.results import at, duration, names, number, percent, result, spread, table
 
 ITEMS = ("10000", "100000", "1000000")
 STREAMS: Final = {
@@ -328,6 +329,7 @@ def gate() -> str:
         table(("a model that is", "rolled back after tested events, median (90 %)", "at 50/s", "at 10/s"), found),
         table(("an update that is", "in mode `strict` it waits, at 50/s", "at 10/s"), waits),
         _healed(),
+        *_walked(),
     ])
 
 
@@ -342,6 +344,35 @@ def _healed() -> str:
             times = [number(some[each]["ratio"], 2) if some[each]["back"] else "never" for each in minutes]
             rows.append((f"{worse:g}, then {words}", *times))
     return table(("worse by, and then", *(f"{each} min" for each in minutes)), rows)
+
+
+def _walked() -> list[str]:
+    """How far users are below the best anchor, where a learner loses hits by the hour; [] before it was measured."""
+    if "walked_down" not in result("gate"):
+        return []
+    rows = [
+        (
+            f"{each['per_hour']:g}",
+            number(each["median_hours_to_rollback"], 1),
+            number(each["most_below"], 3),
+            number(2 * each["margin"], 3),
+            duration(3600 * each["hours_below"]),
+        )
+        for each in at("gate", "walked_down")
+    ]
+    head = (
+        "hits lost an hour",
+        "hours until the first rollback, median",
+        "most below the best anchor",
+        "twice the margin",
+        "longest time beyond it",
+    )
+    alike = at("gate", "false_rollbacks_alike")
+    said = (
+        f"Where all models lose {alike['per_hour']:g} an hour alike, {alike['rolled_back']} of "
+        f"{number(alike['runs'], 0)} runs of {alike['hours']} hours are rolled back."
+    )
+    return [table(head, rows), said]
 
 
 def quality() -> str:
@@ -403,3 +434,18 @@ def carried() -> str:
                 ]
                 rows.append((STREAMS[stream], variant, number(found["n"], 0), *changes))
     return table(("stream", "used", "events", "change of HR@20", "change of MRR@20"), rows)
+
+
+def basket() -> str:
+    """Recall and the rest by basket: what is served, the ranker alone, the best single source, and the rivals."""
+    rows = []
+    for stream, found in at("basket", "streams").items():
+        contenders = found["contenders"]
+        source = max(SINGLE, key=lambda name: contenders[name]["recall@20"])
+        for name in ("served", "ranker", source, "personal_frequency", "tifu_knn"):
+            each = contenders[name]
+            measures = [number(each[f"{measure}@20"], 3) for measure in ("recall", "hr", "mrr", "ndcg")]
+            parts = [number(each[part]["recall@20"], 3) for part in ("repeats", "new")]
+            rows.append((STREAMS[stream], f"`{name}`", number(found["asked"], 0), *measures, *parts))
+    head = ("stream", "contender", "baskets", "recall@20", "HR@20", "MRR@20", "NDCG@20", "recall of repeats", "of new")
+    return table(head, rows)

@@ -56,12 +56,27 @@ class Ledger:
 
     def __init__(self) -> None:
         self._sent: list[Sent] = []
+        self._users: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def add(self, topic: str, partition: int, offset: int, event: Mapping[str, Any] | None, outcome: str) -> None:
         """Adds a record that was acknowledged at this place."""
         with self._lock:
             self._sent.append(Sent(topic, partition, offset, event, outcome))
+
+    def join(self, anonymous: str, user: str) -> None:
+        """Notes that an id is a user's: its events count as the user's, those from before as well."""
+        self._users[anonymous] = user
+
+    def is_joined(self, user: str) -> bool:
+        """Returns whether other ids are this user's as well."""
+        return user in self._users.values()
+
+    def user_of(self, user_id: str) -> str:
+        """Returns the user that an id stands for, at the end of a chain of joins."""
+        while user_id in self._users:
+            user_id = self._users[user_id]
+        return user_id
 
     def forget(self, topic: str, below: Mapping[int, int]) -> int:
         """Forgets records below these offsets, which the log lost before they were read. Returns their number."""
@@ -97,12 +112,13 @@ class Ledger:
 
     def per_user(self, below: Offsets | None = None) -> dict[str, int]:
         """Returns the number of learned events by user, including searches without an item."""
-        return dict(Counter(event["user_id"] for event in self._learnt(below)))
+        return dict(Counter(self.user_of(event["user_id"]) for event in self._learnt(below)))
 
     def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
         """Returns the items of a user's newest learned actions, newest first, as the service must read them. For one
         partition."""
-        own = [each for each in self.records(below) if each.event is not None and each.event["user_id"] == user]
+        sent = [each for each in self.records(below) if each.event is not None]
+        own = [each for each in sent if each.event is not None and self.user_of(each.event["user_id"]) == user]
         own.sort(key=lambda each: each.offset, reverse=True)
         acted = [each.event for each in own if each.outcome == LEARNT and each.event is not None]
         return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][

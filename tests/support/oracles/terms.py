@@ -19,6 +19,9 @@ from models.state.state import State
 from service.gate.evidence import standing
 from tests.support.oracles.seen import Seen
 
+TURN = 3
+"""Versions for which one anchor is compared with before the next."""
+
 STANDS = 2
 """Versions for which a champion must have been served before it is compared."""
 
@@ -64,7 +67,17 @@ class Terms:
         """Learn a batch, with every comparison that the pointers ask for."""
         champion = self.serving if len(self.stored) - self.served_since >= STANDS else None
         awaited = Awaited(*(each.version.id if each else "" for each in (self.reference, self.serving)))
-        self.referee.compare_with(self._loaded(self.reference), self._loaded(champion), "", awaited)
+        stand = self._stand()
+        # One anchor after the other, each for a few versions.
+        anchor = stand[len(self.stored) // TURN % len(stand)] if stand else None
+        self.referee.compare_with(
+            self._loaded(self.reference),
+            self._loaded(champion),
+            "",
+            awaited,
+            self._loaded(anchor),
+            [each.version.id for each in stand],
+        )
         self.referee.add_budget(1e9)
         self.recommender.learn_events(
             events,
@@ -102,8 +115,14 @@ class Terms:
         self.referee.take_up(recalled(json.loads(newest.evidence)))
         awaited = Awaited(*(each.version.id if each else "" for each in (self.reference, self.serving)))
         for turn in range(loading):
-            self.referee.compare_with(None, None, "", None if not turn else awaited)
+            stand = [each.version.id for each in self._stand()]
+            self.referee.compare_with(None, None, "", None if not turn else awaited, None, stand)
         return newest.events
+
+    def _stand(self) -> list[Stored]:
+        """Returns the anchors, each once, the youngest first."""
+        ids = dict.fromkeys(anchor.id for anchor in self.state.anchors)
+        return [each for id_ in ids for each in self.stored if each.version.id == id_]
 
     def _loaded(self, stored: Stored | None) -> FrozenModel | None:
         if stored is None:
@@ -120,6 +139,7 @@ class Terms:
             self.serving.version if self.serving else None,
             self.reference.version if self.reference else None,
             standing=standing(json.loads(newest.evidence)),
+            anchors=tuple(each.version for each in self._stand()),
         )
         now = float(newest.version.seq)
         decision = gate.decide(self.state, evidence, self.policy, now)

@@ -154,7 +154,11 @@ class Installation(Traffic):
         assert counts(loaded.state, "item", "item_stats") == self.ledger.per_item()
         assert counts(loaded.state, "user", "user") == self.ledger.per_user()
         for user in list(self.ledger.per_user())[:HISTORIES]:
-            assert history(self.store, user).items == self.ledger.history(user, histories.CAP), user
+            found, expected = history(self.store, user).items, self.ledger.history(user, histories.CAP)
+            if self.ledger.is_joined(user):
+                # Its ids may have had partitions of their own, which are read in turns.
+                found, expected = sorted(found), sorted(expected)
+            assert found == expected, user
 
     def __enter__(self) -> Installation:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -375,6 +375,7 @@ def systems() -> list[Export]:
         "timestamp": f"{DAY}T00:00:00.000Z",
     }
     products = [{"product_id": "tea", "price": 3.5, "name": "Tea", "quantity": 1}, {"sku": "pot", "price": 4}]
+    cloud = {"specversion": "1.0", "id": "e1", "source": "/shop", "time": f"{DAY}T00:00:00Z"}
     snow = "com_snowplowanalytics_snowplow_ecommerce"
     ga4 = {"event_date": "20260101", "event_timestamp": str(NOW * 10**6), "user_pseudo_id": "u1.2", "user_id": None}
     return [
@@ -452,6 +453,17 @@ def systems() -> list[Export]:
             [("a7", "tea", "click", 3.5), ("u2", "tea", "purchase", 3.5), ("u2", "pot", "purchase", 4.0)],
             passed=1,
             facts={"price": 2, "title": 1},
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
+            "cloudevents",
+            objects(
+                cloud | {"type": "click", "data": {"user_id": "u1", "item_id": "tea", "price": 3.5}},
+                cloud | {"type": "order", "data": {"event_type": "buy", "user_id": "u2", "item_id": "pot", "price": 4}},
+            ),
+            READ,
+            facts=PRICES,
             file="log.ndjson",
             form="NDJSON",
         ),

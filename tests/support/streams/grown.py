@@ -22,6 +22,7 @@ from models.state.state import State
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.intake.catalogue import Known
 from streaming.intake.parameters import admission_rules, recommender_settings
+from streaming.store import Pointer
 from streaming.store.store import Store
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import Planned
@@ -83,7 +84,9 @@ def begun(ours: Installation, state: State) -> str:
     after = msgspec.structs.replace(decision.next_state, audited_at=now, audit_hash=entry.hash)
     store = Store.for_service(ours.settings)
     try:
-        assert store.decide(0, msgspec.json.encode(after), msgspec.json.encode(entry), version, reference=version)
+        stand = [Pointer(each.id, each.seq) for each in after.anchors]
+        written = msgspec.json.encode(after), msgspec.json.encode(entry)
+        assert store.decide(0, *written, version, reference=version, anchors=stand)
     finally:
         store.close()
     return version

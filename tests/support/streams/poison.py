@@ -62,6 +62,29 @@ def flooded(planned: Sequence[Planned], seed: int) -> list[Planned]:
     return found
 
 
+def growing(planned: Sequence[Planned], seed: int, most: float) -> list[Planned]:
+    """One in a hundred users clicks on items at random, at first never, at last `most` times for each real event."""
+    draw, items = random.Random(seed), _items(planned)
+    few = [user for user in _users(planned) if user.endswith("03")]
+    found, due = [], 0.0
+    for number, each in enumerate(planned):
+        found.append(each)
+        due += most * number / len(planned)
+        while due >= 1.0:
+            due -= 1.0
+            found.append(_click(draw.choice(few), draw.choice(items), each, f"few-{seed}-{len(found)}"))
+    return found
+
+
+def strangers(planned: Sequence[Planned], seed: int, count: int) -> list[dict[str, object]]:
+    """Clicks of visitors with made-up ids, each on five items at random, as a page would send them."""
+    draw, items = random.Random(seed), _items(planned)
+    return [
+        {"event_type": "click", "user_id": f"stranger-{seed}-{number // 5}", "item_id": draw.choice(items)}
+        for number in range(count)
+    ]
+
+
 def _users(planned: Sequence[Planned]) -> list[str]:
     return sorted({each.event["user_id"] for each in planned})
 

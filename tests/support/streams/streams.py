@@ -7,7 +7,7 @@ one before: a cart after a click, a return after a purchase. So what a good mode
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -172,3 +172,18 @@ def robot(count: int, cap: int, start: float = EPOCH, item: str = "item-0-0") ->
         )
         for number in range(count)
     ]
+
+
+def visits(planned: list[Planned], users: Collection[str]) -> list[Planned]:
+    """The same events, with every second event of these users under the id of an anonymous visitor."""
+    found = []
+    for number, each in enumerate(planned):
+        user = each.event["user_id"]
+        anonymous = user in users and number % 2
+        found.append(each._replace(event=each.event | {"user_id": visitor(user)}) if anonymous else each)
+    return found
+
+
+def visitor(user: str) -> str:
+    """The id under which `visits` hides a user."""
+    return f"visitor-of-{user}"

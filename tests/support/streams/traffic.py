@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from models.records import Identify, encode_control
 from streaming.settings.loading import Settings
 from tests.support.oracles.ledger import Ledger
 from tests.support.processes.processes import wait_until
@@ -104,6 +106,13 @@ class Traffic:
     def post_order(self, value: bytes, record_time: float) -> None:
         """Hands a record of topic control to the producer."""
         self._post(self.settings.topic("control"), value, b"", record_time, None, "fact")
+
+    def identify(self, anonymous: str, user: str) -> None:
+        """Orders that an id be joined with a user, and waits for the acknowledgement."""
+        order = Identify(uuid.uuid4().hex, anonymous, user)
+        self.post_order(encode_control(order), time.time())
+        self.flush()
+        self.ledger.join(anonymous, user)
 
     def send_facts(self, facts: Mapping[str, Mapping[str, Any]], record_time: float) -> None:
         """Posts the facts of many items and waits for the acknowledgements."""

@@ -333,5 +333,5 @@ PREFIX = b"\x00\x00\x00\x00\x07"
 def test_the_prefix_of_a_schema_registry_is_skipped_or_named() -> None:
     plain = json.dumps(record()).encode()
     assert read(PREFIX + plain) == read(plain)
-    assert str(read(PREFIX + b"\x02\x0eann")).endswith("schema registry (schema 7) that is no JSON: Avro or Protobuf")
+    assert str(read(PREFIX + b"\x02\x0eann")).endswith("Protobuf: topics are read so with schema_registry.url")
     assert str(read(b"\x00{")) == "not_json at $: expected a JSON object, found a zero byte"

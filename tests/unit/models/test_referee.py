@@ -260,6 +260,70 @@ def test_asking_frozen_models_takes_no_more_than_its_share_of_the_learning_time(
     assert referee.compared == round(referee.spent / 0.001)
 
 
+def test_sums_against_an_anchor_wait_for_its_turn_and_end_when_it_is_no_longer_named() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(9, 2_000)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    one, two, other = (FrozenModel(name, copied(recommender.state)) for name in ("a", "b", "c"))
+    referee = Referee(rich())
+
+    def counts() -> dict[str, int]:
+        return {found.against: found.n for found in referee.standing(0.0, 0).anchors}
+
+    def tested(start: int, anchor: FrozenModel, anchors: list[str]) -> None:
+        referee.compare_with(other, None, anchor=anchor, anchors=anchors)
+        judged(events[start : start + 200], referee, recommender)
+
+    tested(1_000, one, ["a", "b"])
+    first = counts()
+    assert set(first) == {"a"}
+    tested(1_200, two, ["a", "b"])
+    assert counts()["a"] == first["a"], "it is not asked while it is another one's turn"
+    assert counts()["b"] > 100
+    reference = referee.standing(0.0, 0).reference
+    assert reference is not None
+    assert reference.n == sum(counts().values()), "the reference is asked about each event"
+    tested(1_400, two, ["b"])
+    assert set(counts()) == {"b"}
+    tested(1_600, two, ["b", "c"])
+    assert counts()["c"] > 100, "the reference is an anchor as well, and asked anyway"
+    referee.compare_with(two, two, anchor=two, anchors=["b"])
+    assert counts() == {}, "a roll-back starts all sums again"
+
+
+@pytest.mark.parametrize("poor", [False, True])
+def test_an_anchor_takes_its_part_of_the_same_share_of_the_time(poor: bool) -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(8, 4_000)
+    recommender.learn_events(events[:1_000], times(events[:1_000]))
+    clock, calls = Clock(), {"reference": 0, "anchor": 0}
+
+    class Slow(FrozenModel):
+        def rank(self, *moment: object) -> int:  # type: ignore[override]
+            assert len(moment) == 3
+            clock.now += 0.001
+            calls[self.version] += 1
+            return 1
+
+    referee = Referee(clock)
+    reference, anchor = (Slow(name, copied(recommender.state)) for name in calls)
+    referee.compare_with(reference, None, anchor=anchor, anchors=["anchor"])
+    batch = 0.05 if poor else 5.0
+    for at in range(1_000, 4_000, 50):
+        part = events[at : at + 50]
+        referee.add_budget(batch)
+        recommender.learn_events(
+            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
+        )
+    learning = 60 * batch
+    print(f"{referee.spent / learning:.3f} of the learning time for comparisons, asked: {calls}")
+    assert referee.spent <= 1.15 * SHARE * learning
+    if poor:
+        assert calls["anchor"] == pytest.approx(calls["reference"] / 4, abs=1), "what is sudden comes first"
+    else:
+        assert calls["anchor"] == calls["reference"]
+
+
 def test_the_window_holds_the_last_records_and_its_busiest_user() -> None:
     referee = Referee(rich())
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)

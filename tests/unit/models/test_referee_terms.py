@@ -18,7 +18,7 @@ from tests.support.oracles.seen import Seen
 from tests.support.oracles.terms import Taken, Terms
 
 OPTIONS = RecommenderOptions(items=500, users=100, categories=20, brands=20, test_every=2)
-POLICY = Policy(healthy_tested=150, least_tested=150, margin=0.05, cooldown=2.0)
+POLICY = Policy(healthy_tested=150, least_tested=150, margin=0.05, cooldown=2.0, anchors=(10.0, 40.0))
 BATCH = 100
 ITEMS = 200
 """So many that shuffled labels leave a tenth of the hits: of fewer, a list of twenty would hold half."""

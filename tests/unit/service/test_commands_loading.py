@@ -43,6 +43,7 @@ BROKER = {"kafka", "prometheus_client"}
         (["config"], BROKER),
         (["send", "/no/such/file.csv"], BROKER),
         (["send", "--help"], BROKER),
+        (["items", "/no/such/file.csv"], BROKER),
         (["deadletter", "--help"], BROKER),
         (["check-mapping", "--help"], BROKER),
         (["evaluate", "--help"], BROKER),

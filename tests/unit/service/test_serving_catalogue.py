@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.records.attributes import checked
 from models.records.items import ItemFacts
+from models.slate.conditions import condition_of
 from models.slate.filters import EVERYTHING, Wanted
 from service.serving import catalogue as matching
 from service.serving.catalogue import Columns, ItemCatalogue
+from service.serving.condition_index import NUMERIC
 from streaming.store.store import Store
 
 ITEMS = [f"i{n}" for n in range(8)]
@@ -22,7 +25,21 @@ FACTS = st.builds(
     price=st.none() | st.integers(0, 6).map(float),
     tags=st.lists(st.sampled_from(TAGS), unique=True, max_size=3).map(tuple),
     available=st.sampled_from([True, True, False]),
+    brand=st.sampled_from([None, "x", "y"]),
+    attributes=st.fixed_dictionaries(
+        {},
+        optional={
+            "colour": st.sampled_from(["red", "blue", ["red", "blue"], "7"]),
+            "stock": st.integers(0, 4),
+            "new": st.booleans(),
+        },
+    ).map(lambda sent: checked(sent)[0]),
 )
+CONDITIONS = st.sampled_from([
+    "attributes.colour:red", "attributes.colour:7", "attributes.stock:2", "attributes.stock:2.0", "attributes.stock>=2",
+    "attributes.stock<3", "attributes.stock>0", "attributes.new:true", "attributes.never:1", "attributes.never<1",
+    "attributes.colour<8", "brand:x", "price<=3", "price:2", "tags:t1", "category:a",
+]).map(condition_of)  # fmt: skip
 CHANGES = st.lists(st.tuples(st.sampled_from(ITEMS), st.none() | FACTS), max_size=40)
 WANTED = st.builds(
     Wanted,
@@ -31,6 +48,7 @@ WANTED = st.builds(
     tags_any=st.frozensets(st.sampled_from([*TAGS, "never"]), max_size=2),
     price_min=st.none() | st.integers(0, 6).map(float),
     price_max=st.none() | st.integers(0, 6).map(float),
+    conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
 )
 
 
@@ -86,3 +104,37 @@ def test_the_columns_grow_with_the_catalogue() -> None:
         columns.put(f"i{n}", ItemFacts(price=float(n)))
     assert list(columns.matching(Wanted(price_min=4_998.0))) == ["i4998", "i4999"]
     assert len(list(columns.matching(EVERYTHING))) == 5_000
+
+
+def test_a_condition_finds_the_one_item_among_many_without_looking_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = checked({"colour": "red", "url": "https://shop.example/1", "stock": 3})[0]
+    rare = checked({"colour": "green", "url": "https://shop.example/2", "stock": 9})[0]
+    catalogue = changed([(f"i{n}", ItemFacts(attributes=rare if n == 3_000 else plain)) for n in range(4_000)])
+    looked: list[ItemFacts | None] = []
+    matches = Wanted.matches
+
+    def counted(self: Wanted, facts: ItemFacts | None) -> bool:
+        looked.append(facts)
+        return matches(self, facts)
+
+    monkeypatch.setattr(Wanted, "matches", counted)
+    for text in ("attributes.colour:green", "attributes.stock>3", "attributes.stock:9"):
+        looked.clear()
+        assert catalogue.likely(Wanted(conditions=(condition_of(text),)), 10) == ["i3000"]
+        assert len(looked) < 100, text
+
+
+def test_beyond_the_names_that_have_a_column_numbers_are_compared_one_by_one() -> None:
+    many = {f"n{at}": at for at in range(NUMERIC + 5)}
+    catalogue = changed([("a", ItemFacts(attributes=checked(many)[0])), ("b", ItemFacts(price=1.0))])
+    for at in (0, NUMERIC + 4):
+        assert catalogue.matching(Wanted(conditions=(condition_of(f"attributes.n{at}>={at}"),)), 9) == ["a"]
+        assert catalogue.matching(Wanted(conditions=(condition_of(f"attributes.n{at}>{at}"),)), 9) == []
+
+
+def test_whether_there_are_variants_follows_changes_and_removals() -> None:
+    variant = ItemFacts(group_id="g", category="c")
+    assert not changed([("a", ItemFacts())]).grouped
+    assert changed([("a", variant), ("b", ItemFacts())]).grouped
+    assert not changed([("a", variant), ("a", ItemFacts(category="d")), ("b", variant), ("b", None)]).grouped
+    assert changed([("a", variant), ("a", ItemFacts(group_id="h")), ("b", variant), ("b", None)]).grouped

@@ -1,0 +1,106 @@
+"""Finds the items that can meet a condition on a fact or attribute, in one vectorised pass.
+
+Each item has 256 bits, of which every name and every name with its value sets two, chosen by hash (Bloom, CACM 1970):
+whoever lacks one of a condition's bits does not meet it. With ten attributes 2 % of the others pass by chance. Numbers
+have columns of their own, so that they can be compared. Together at most 160 bytes an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import xxhash
+
+from models.arrays import Array
+from models.records import ItemFacts
+from models.slate import OF_ATTRIBUTE, Condition, canonical, words
+
+WORDS: Final = 4
+"""64-bit words of the bits of an item."""
+
+NUMERIC: Final = 16
+"""Names that have a column of numbers, the first that occur. Others are compared one by one."""
+
+_FACTS: Final = ("category", "brand", "group_id")
+
+
+class ConditionIndex:
+    """The bits and numbers of every item, by row. The caller holds a lock."""
+
+    def __init__(self) -> None:
+        self._bits = np.zeros((1024, WORDS), np.uint64)
+        self._numbers: dict[str, Array] = {}
+
+    def put(self, row: int, facts: ItemFacts) -> None:
+        """Set the facts of an item."""
+        if row >= len(self._bits):
+            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
+            for name, column in self._numbers.items():
+                self._numbers[name] = np.concatenate([column, np.full(len(column), np.nan)])
+        for column in self._numbers.values():
+            column[row] = np.nan
+        if self._bits[row].any():
+            self._bits[row] = 0
+        found = 0
+        for name, value in _values(facts):
+            found |= bits(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._note(name, row, value)
+            for word in words(value):
+                found |= bits(name, word)
+        if found:
+            self._bits[row] = [(found >> 64 * at) & 0xFFFF_FFFF_FFFF_FFFF for at in range(WORDS)]
+
+    def _note(self, name: str, row: int, value: float) -> None:
+        column = self._numbers.get(name)
+        if column is None and len(self._numbers) < NUMERIC:
+            column = self._numbers[name] = np.full(len(self._bits), np.nan)
+        if column is not None:
+            column[row] = value
+
+    def fitting(self, rows: Array, condition: Condition) -> Array:
+        """(n,) bool: which of the rows (n,) can meet a condition."""
+        column = self._numbers.get(condition.name)
+        if condition.sign != ":" and column is not None and condition.bound is not None:
+            found = column[rows]
+            below = condition.sign.startswith("<")
+            fits = found < condition.bound if below else found > condition.bound
+            return fits | (found == condition.bound) if condition.sign.endswith("=") else fits
+        needed = bits(condition.name, condition.value) if condition.sign == ":" else bits(condition.name)
+        fits = np.ones(len(rows), bool)
+        for at in range(WORDS):
+            word = np.uint64((needed >> 64 * at) & 0xFFFF_FFFF_FFFF_FFFF)
+            if word:
+                fits &= (self._bits[rows, at] & word) == word
+        return fits
+
+
+def _values(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[str] | tuple[str, ...]]]:
+    """The facts and attributes that a condition can be about, by their names there."""
+    for name in _FACTS:
+        if (fact := getattr(facts, name)) is not None:
+            yield name, fact
+    if facts.tags:
+        yield "tags", facts.tags
+    for name in ("price", "rating"):
+        if (number := getattr(facts, name)) is not None:
+            yield name, number
+    if facts.attributes:
+        for name, value in facts.attribute_values().items():
+            yield f"{OF_ATTRIBUTE}{name}", value
+
+
+def bits(name: str, word: str | None = None) -> int:
+    """Two of 256 bits, for a name or for a name with a value; the same for all ways to write a number.
+
+    >>> bits("attributes.size", "42") == bits("attributes.size", "42.0") != bits("attributes.size")
+    True
+    """
+    text = name if word is None else f"{name}\0{canonical(word)}"
+    digest = xxhash.xxh3_64_intdigest(text.encode())
+    return 1 << (digest & 255) | 1 << (digest >> 8 & 255)
+
+
+__all__ = ["ConditionIndex", "bits"]

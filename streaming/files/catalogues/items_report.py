@@ -1,0 +1,95 @@
+"""In: what was found while a file about items was read. Out: the report that `sluicegate items` begins with."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from typing import Any
+
+import msgspec
+
+from models.records import encode_item
+from streaming.files.catalogues.item_columns import ITEM_NAMES
+from streaming.files.layout import Layout, plain
+from streaming.files.presets import suiting_items
+from streaming.files.report import on_values
+from streaming.files.survey import Survey
+
+_SHOWN = 10
+_ALIKE = 0.8
+
+
+def items_report(survey: Survey, layout: Layout) -> str:
+    """The report as text: what was recognized, a sample, counts, what was left out, what to change."""
+    read = ", ".join(ours if ours == theirs else f"{ours} from {theirs}" for ours, theirs in survey.fields.items())
+    lines = [
+        f"{survey.file}: {survey.form}; {survey.rows:,} rows: {survey.items:,} items, {survey.refused:,} rows refused",
+        f"  fields: {read}",
+    ]
+    if survey.sample:
+        lines.append(f"  line {survey.sample['line']} is read as {survey.sample['item_id']}: {_sample(survey)}")
+    for what, counts in (("facts", survey.facts), ("attributes", survey.attributes)):
+        said = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        lines.append(f"  {what}: {said or 'none'}")
+    for name, count in survey.left_out.most_common(_SHOWN):
+        line, found = survey.examples[name]
+        lines.append(f"  left out: {name} of {count:,} rows, first at line {line}: {_cut(found)}")
+    if len(survey.left_out) > _SHOWN:
+        lines.append(f"  left out as well: {', '.join(sorted(survey.left_out)[_SHOWN:])}")
+    for reason, count in survey.reasons.most_common(_SHOWN):
+        lines.append(f"  refused: {count:,} rows, {reason.split(': expected')[0]}")
+    return "\n".join(lines + [f"  ! {text}" for text in items_advice(survey, layout)])
+
+
+def items_advice(survey: Survey, layout: Layout) -> list[str]:
+    """What could be wrong with the reading, and the flag that changes it."""
+    name = "" if layout.preset else suiting_items(survey.names)
+    found = [f"this looks like a catalogue of {name}: --preset {name} knows its fields"] if name else []
+    found += on_values(survey, layout)
+    found += [text for attribute in survey.attributes if (text := _on_name(attribute, survey))]
+    if survey.repeated:
+        found.append(f"{survey.repeated:,} rows name an item that came before: the last row of an item counts")
+    if survey.items and not survey.facts:
+        found.append("no fact is read of any item: name the columns, for example --column NAME=category")
+    return found
+
+
+def items_document(survey: Survey, layout: Layout) -> dict[str, Any]:
+    """The report for scripts."""
+    sample = survey.sample
+    return {
+        "form": survey.form,
+        "fields": survey.fields,
+        "rows": survey.rows,
+        "items": survey.items,
+        "refused": survey.refused,
+        "facts": dict(survey.facts),
+        "attributes": dict(survey.attributes),
+        "left_out": dict(survey.left_out),
+        "repeated": survey.repeated,
+        "sample": {"line": sample["line"], "item_id": sample["item_id"], "facts": msgspec.Raw(_sample(survey).encode())}
+        if sample
+        else {},
+        "advice": items_advice(survey, layout),
+    }
+
+
+def _sample(survey: Survey) -> str:
+    return encode_item(survey.sample["facts"]).decode()
+
+
+def _on_name(attribute: str, survey: Survey) -> str:
+    """Whether an attribute is spelled almost like a fact that the file does not have."""
+    free = {plain(name): name for name in ITEM_NAMES if name not in survey.fields}
+    near = difflib.get_close_matches(plain(attribute), free, n=1, cutoff=_ALIKE)
+    if not near:
+        return ""
+    flag = shlex.quote(f"{attribute}={free[near[0]]}")
+    return f"{attribute!r} is kept as an attribute: if it is the {free[near[0]]}, add --column {flag}"
+
+
+def _cut(text: str) -> str:
+    return repr(text) if len(text) < 60 else f"{text[:60]!r}..."
+
+
+__all__ = ["items_advice", "items_document", "items_report"]
