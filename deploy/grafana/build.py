@@ -1,4 +1,4 @@
-"""Writes `dashboards/*.json` for Grafana from the panels of three modules. Run: python -m deploy.grafana.build
+"""Writes `dashboards/*.json` for Grafana from panels and annotations. Run: python -m deploy.grafana.build
 
 A panel is forty lines of JSON. A test holds the written files to the modules.
 """
@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from deploy.grafana.annotations import ANNOTATIONS, Annotation
 from deploy.grafana.learning import LEARNING
 from deploy.grafana.overview import OVERVIEW
 from deploy.grafana.panels import Panel, Rows
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).with_name("dashboards")
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 RUNBOOK = "docs/runbook.md"  # replace it by the address where your team reads it
 WIDTH = 24  # Grafana's grid
+STEP = "15s"  # how exactly an annotation is placed, at least
 
 
 def target(number: int, query: str, legend: str) -> dict[str, Any]:
@@ -57,6 +59,21 @@ def render(panel: Panel, number: int, left: int, top: int) -> dict[str, Any]:
     }
 
 
+def mark(annotation: Annotation) -> dict[str, Any]:
+    """Returns an annotation as Grafana stores it."""
+    return {
+        "name": annotation.name,
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": annotation.colour,
+        "target": {"refId": "Anno", "expr": annotation.query, "interval": STEP},
+        "titleFormat": annotation.title,
+        "textFormat": annotation.about,
+        "tagKeys": "",
+        "useValueForTime": False,
+    }
+
+
 def lay_out(rows: Rows) -> list[dict[str, Any]]:
     """Lays out rows of panels, left to right and wrapped at the grid's width."""
     laid: list[dict[str, Any]] = []
@@ -91,6 +108,7 @@ def dashboard(uid: str, title: str, rows: Rows) -> dict[str, Any]:
         "editable": False,
         "refresh": "10s",
         "time": {"from": "now-30m", "to": "now"},
+        "annotations": {"list": [mark(annotation) for annotation in ANNOTATIONS]},
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"},

@@ -143,6 +143,12 @@ LEARNING: Rows = (
                 alerts=("GateStuck",),
             ),
             Panel(
+                "Requests of operators",
+                "Per hour, those that were carried out, by verb. `sluicegate gate log` has their reasons.",
+                "short",
+                (("sum by (verb) (increase(sluicegate_gate_operator_decisions_total[1h]))", "{{verb}}"),),
+            ),
+            Panel(
                 "Until the cool-down ends",
                 "Seconds for which nothing goes live after a roll-back.",
                 "s",

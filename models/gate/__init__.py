@@ -4,7 +4,19 @@ from models.gate.audit import AuditRecord, policy_hash
 from models.gate.decision import decide, wanted, worth_recording
 from models.gate.evidence import Anchor, Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
-from models.gate.vocabulary import ACTIONS, MODE_VERBS, MODES, REASON_TEXTS, REASONS, UNSEEN_VERBS, Action, Mode, Verb
+from models.gate.reasons import Explanation, Remedy, explain
+from models.gate.vocabulary import (
+    ACTIONS,
+    MODE_VERBS,
+    MODES,
+    REASON_TEXTS,
+    REASONS,
+    UNSEEN_VERBS,
+    VERBS,
+    Action,
+    Mode,
+    Verb,
+)
 
 __all__ = [
     "ACTIONS",
@@ -14,20 +26,24 @@ __all__ = [
     "REASONS",
     "REASON_TEXTS",
     "UNSEEN_VERBS",
+    "VERBS",
     "Action",
     "Anchor",
     "AuditRecord",
     "Band",
     "Decision",
     "Evidence",
+    "Explanation",
     "GateState",
     "Guard",
     "Mode",
     "Policy",
+    "Remedy",
     "Request",
     "Verb",
     "Version",
     "decide",
+    "explain",
     "policy_hash",
     "wanted",
     "worth_recording",

@@ -165,6 +165,7 @@ def measured(state: GateState, evidence: Evidence, policy: Policy) -> dict[str, 
         numbers |= {
             f"anchor{place}_n": float(found.n),
             f"anchor{place}_hit": round(found.mean, 6),
+            f"anchor{place}_margin": round(found.margin(policy.margin, policy.margin_relative), 6),
             f"anchor{place}_hit_low": round(bounds.hit[0], 6),
             f"anchor{place}_hit_high": round(bounds.hit[1], 6),
             f"anchor{place}_reciprocal_low": round(bounds.reciprocal[0], 6),

@@ -46,6 +46,7 @@ def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
         f"{name}_hit_high": round(bounds.hit[1], 6),
         f"{name}_reciprocal_low": round(bounds.reciprocal[0], 6),
         f"{name}_reciprocal_high": round(bounds.reciprocal[1], 6),
+        f"{name}_margin": round(found.margin(policy.margin, policy.margin_relative), 6),
         f"{name}_crash": round(found.crashed(), 3),
     }
     if lately is not None and lately.n < found.n:

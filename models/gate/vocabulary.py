@@ -29,6 +29,8 @@ MODE_VERBS: Final = frozenset({"freeze", "thaw", "mode"})
 """Requests that change the mode. They are decided without looking at any version."""
 UNSEEN_VERBS: Final = MODE_VERBS | {"quarantine"}
 """Requests that are decided without loading a version."""
+VERBS: Final[tuple[Verb, ...]] = ("promote", "rollback", "freeze", "thaw", "mode", "quarantine")
+"""What an operator can ask for. Closed: metric labels are made from it."""
 MODES: Final[tuple[Mode, ...]] = ("continuous", "strict", "shadow", "manual", "frozen")
 ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode", "quarantine")
 """What a decision can be. Closed: metric labels are made from it. `mode` changes who decides and leaves the champion;
@@ -94,4 +96,15 @@ REASON_TEXTS: Final = {
 
 REASONS: Final = tuple(REASON_TEXTS)
 
-__all__ = ["ACTIONS", "MODES", "MODE_VERBS", "REASONS", "REASON_TEXTS", "UNSEEN_VERBS", "Action", "Mode", "Verb"]
+__all__ = [
+    "ACTIONS",
+    "MODES",
+    "MODE_VERBS",
+    "REASONS",
+    "REASON_TEXTS",
+    "UNSEEN_VERBS",
+    "VERBS",
+    "Action",
+    "Mode",
+    "Verb",
+]

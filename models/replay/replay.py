@@ -20,6 +20,7 @@ from models.recommender import (
     Tested,
     new_state,
 )
+from models.replay.timeline import Change, Timeline
 from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
 
@@ -76,6 +77,7 @@ class Replay:
         self.events = self.versions = self.diverged = 0
         self.began = self.now = 0.0
         self.divergences: list[Divergence] = []
+        self.timeline = Timeline([trial.name for trial in self.trials])
 
     def learn(
         self,
@@ -138,6 +140,8 @@ class Replay:
             self.diverged += 1
             if len(self.divergences) < KEPT:
                 self.divergences.append(Divergence(self.now, self.events, version.id, outcomes))
+        for trial in self.trials:
+            self._note(trial, outcomes[trial.name])
         versions = self._versions.hold(set().union(*(trial.needed for trial in self.trials)))
         for trial in self.trials:
             trial.move(versions, self.now)
@@ -147,6 +151,11 @@ class Replay:
         first = self._versions.hold([version])[version]
         for trial in self.trials:
             trial.begin(first, self.now)
+            self._note(trial, TrialOutcome("promote", ("first_version",), version))
+
+    def _note(self, trial: Trial, outcome: TrialOutcome) -> None:
+        change = Change(self.now, self.events, len(trial.ranks), outcome.serves, outcome.action, outcome.reasons)
+        self.timeline.note(trial.name, change)
 
 
 __all__ = ["Divergence", "Pace", "Replay"]

@@ -9,6 +9,7 @@ import numpy as np
 from models.arrays import Array
 from models.gate import policy_hash
 from models.replay.replay import Divergence, Replay
+from models.replay.timeline import Change, described, divided
 from models.replay.trial import Trial
 from models.statistics import DEPTH, Comparison, hit_rate, reciprocal_rank, standard_error
 
@@ -20,7 +21,7 @@ ALPHA: Final = 0.05
 
 
 def report(replay: Replay) -> dict[str, Any]:
-    """Report the figures of every gate, how each differs from the first, and where their decisions differed."""
+    """Report the figures of every gate, how each differs from the first, where they differed, and the time line."""
     first = replay.trials[0]
     return {
         "events": replay.events,
@@ -32,7 +33,27 @@ def report(replay: Replay) -> dict[str, Any]:
         "differences": {trial.name: difference(trial.ranks, first.ranks) for trial in replay.trials[1:]},
         "diverged": replay.diverged,
         "divergences": [_divergence(each) for each in replay.divergences],
+        "timelines": {name: [_change(each) for each in changes] for name, changes in replay.timeline.changes.items()},
+        "stretches": _stretches(replay),
     }
+
+
+def _change(each: Change) -> dict[str, Any]:
+    return {
+        "at": each.at,
+        "events": each.events,
+        "version": each.version,
+        "action": each.action,
+        "reasons": list(each.reasons),
+    }
+
+
+def _stretches(replay: Replay) -> list[dict[str, Any]]:
+    """Return the time line for people: a row for each stretch in which the gates served the same, or did not."""
+    changes = replay.timeline.changes
+    end = Change(replay.now, replay.events, len(replay.trials[0].ranks), "", "hold", ())
+    ranks = {trial.name: trial.ranks for trial in replay.trials}
+    return [described(each, changes, ranks) for each in divided(changes, end)]
 
 
 def _figures(trial: Trial) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -41,6 +42,12 @@ class GateClient:
     def status(self) -> dict[str, Any]:
         """GET /gate."""
         found: dict[str, Any] = json.loads(self._ask("GET", "/gate"))
+        return found
+
+    def explanation(self, version: str) -> dict[str, Any]:
+        """GET /gate/explain. `version`: an id or a sequence number, "" for the challenger."""
+        asked = f"?{urllib.parse.urlencode({'version': version})}" if version else ""
+        found: dict[str, Any] = json.loads(self._ask("GET", f"/gate/explain{asked}"))
         return found
 
     def quarantines(self) -> dict[str, Any]:

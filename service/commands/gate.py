@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,26 @@ VERSIONS = {"champion": "serving", "challenger": "head", "reference": "reference
 """Versions that `status` shows, and the fields of `GET /gate` that name them."""
 
 
+WIDTH = 100
+"""Columns of an explanation."""
+
+OUTCOMES = {
+    "served": "is served",
+    "waiting": "waits",
+    "replaced": "was served, and replaced by a newer version",
+    "withdrawn": "was served, and withdrawn",
+    "held": "was never served",
+}
+"""What became of a version, by the `status` of `GET /gate/explain`."""
+
+EXAMPLES = (
+    "Examples:\n\n"
+    "sluicegate gate explain  # the challenger: what it waits for, and how long\n\n"
+    "sluicegate gate explain 1042\n\n"
+    "sluicegate gate explain 1042-3-9f3a0c --json"
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add `gate` with its sub-commands."""
     group = typer.Typer(
@@ -35,6 +56,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("status")(status)
     group.command("log")(show_log)
+    group.command("explain", epilog=EXAMPLES)(explain)
     group.command("freeze")(freeze)
     group.command("thaw")(thaw)
     group.command("promote")(promote)
@@ -64,6 +86,18 @@ def show_log(
         typer.echo(raw.decode() if as_json else _decision(json.loads(raw)))
     if not records and not as_json:
         typer.echo("no decision yet")
+
+
+def explain(
+    version: Annotated[str, typer.Argument(help="Id or number of a version; default: the challenger.")] = "",
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Explain why a version went live or not, what would have to change, and how long that takes."""
+    found = done(lambda: client(config, url, key).explanation(version))
+    typer.echo(json.dumps(found) if as_json else "\n".join(_explained(found)))
 
 
 def freeze(
@@ -174,6 +208,38 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     paused = (found["evidence"] or {}).get("paused")
     return [*lines, f"paused     {paused}"] if paused else lines
+
+
+def _explained(found: dict[str, Any]) -> list[str]:
+    told = found["explanation"]
+    decision = f"decision {told['revision']} of {_moment(told['at'])}: {told['action']}"
+    lines = [f"{found['version']} {OUTCOMES[found['status']]} ({decision})"]
+    lines += _filled(told["why"], "  ")
+    if found["ended"] is not None:
+        lines.append(f"withdrawn by decision {found['ended']['revision']} of {_moment(found['ended']['at'])}")
+        lines += _filled(found["ended"]["why"], "  ")
+    if found["note"]:
+        lines += _filled([found["note"]], "")
+    if told.get("remedies"):
+        lines.append("any of these would let the challenger go live" if len(told["remedies"]) > 1 else "what it takes")
+        lines += _filled([remedy["text"] for remedy in told["remedies"]], "- ")
+    return lines
+
+
+def _filled(sentences: list[str], bullet: str) -> list[str]:
+    """Each sentence on lines of its own, no wider than a terminal."""
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(
+            sentence,
+            WIDTH,
+            initial_indent=bullet,
+            subsequent_indent=" " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def _interval(name: str, words: str, numbers: dict[str, float]) -> str:

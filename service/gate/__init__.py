@@ -6,15 +6,21 @@ from service.gate.feed import CLIENTS, PageFeed
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
 from service.gate.policy import policy_of
 from service.gate.quarantine import AutoQuarantine
+from service.gate.verdicts import NAME, NoVerdict, Verdict, VersionName, verdict
 
 __all__ = [
     "CLIENTS",
+    "NAME",
     "AuditCheck",
     "AutoQuarantine",
     "Gatekeeper",
+    "NoVerdict",
     "PageFeed",
     "RevisionConflict",
+    "Verdict",
+    "VersionName",
     "contrast",
     "inspect",
     "policy_of",
+    "verdict",
 ]

@@ -9,6 +9,7 @@ import msgspec
 from models.gate import Evidence, Request, Version
 from models.snapshot import Damaged
 from models.statistics import Reservoir, Standing, asked
+from service.gate.pace import ComparedPace
 from streaming.store import Pointer, Store, anchors_of
 from streaming.versions import recent
 
@@ -23,6 +24,7 @@ class EvidenceReader:
         self._rebuilt, self._erased_in = "", 0
         self._refilled = False
         self.reservoir = Reservoir()
+        self.pace = ComparedPace()
 
     def evidence(
         self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
@@ -65,7 +67,9 @@ class EvidenceReader:
                 self._refill(manifest.seq)
             for question in asked(manifest.evidence):
                 self.reservoir.add(question)
-            return standing(manifest.evidence)
+            found = standing(manifest.evidence)
+            self.pace.note(manifest.created_at, found)
+            return found
         except Damaged:
             # The follower reports the damage when it loads the version; here it only means no evidence.
             return None

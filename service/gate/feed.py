@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
+from service.gate.chronicle import Chronicle, DecisionLine
 from service.gate.gatekeeper import Gatekeeper
 from service.runtime import cancel_and_wait, logs
 from service.serving import TableSet, TableSets
@@ -24,7 +25,7 @@ from streaming.store import Store, StoreUnavailable
 PERIOD: Final = 1.0
 """Seconds between looks: a version comes about once a second."""
 REMEMBERED: Final = 600
-"""Looks kept: ten minutes, some 100 KB for a page that opens."""
+"""Looks kept: ten minutes, some 200 KB for a page that opens."""
 CLIENTS: Final = 32
 """Pages that may watch one service. Each holds a connection, and the page is for people."""
 HEARTBEAT: Final = 5.0
@@ -33,35 +34,18 @@ RETRY: Final = 1_500
 """Milliseconds after which a page reconnects."""
 SILENT: Final = b": still here\n\n"
 """A comment in the protocol of server-sent events."""
-DECISIONS: Final = 12
-"""The newest decisions, as many as one message has."""
-
-
-class DecisionLine(msgspec.Struct):
-    """The fields of a decision that a page shows; GET /gate/decisions has the whole record."""
-
-    at: float
-    revision: int
-    actor: str
-    action: str
-    reasons: list[str]
-    detail: str = ""
-    from_version: str | None = None
-    to_version: str | None = None
-    mode_before: str = ""
-    mode_after: str = ""
 
 
 class PageFeed:
     """Looks once a second and feeds every page that watches. For one event loop."""
 
     def __init__(self, tables: TableSets, keeper: Gatekeeper, store: Store, clock: Callable[[], float]) -> None:
-        self._tables, self._keeper, self._store, self._clock = tables, keeper, store, clock
+        self._tables, self._keeper, self._clock = tables, keeper, clock
+        self._chronicle = Chronicle(store)
         self._boot = os.urandom(4).hex()
         self._number = 0
         self._points: deque[tuple[int, dict[str, Any]]] = deque(maxlen=REMEMBERED)
         self._state = b""
-        self._decisions: list[DecisionLine] = []
         self._decided_at = -1
         self._counted: tuple[float, int] | None = None
         self._rate = 0.0
@@ -107,14 +91,14 @@ class PageFeed:
         if not self.clients:
             self._state = b""
             return
-        await self._read_decisions()
+        decisions = await self._new_decisions()
         # Encoded once for all pages.
-        self._state = self._message("state", {**point, "gate": self._gate(), "decisions": self._decisions})
+        self._state = self._message("state", {**point, "gate": self._gate(), "decisions": decisions})
 
     def _point(self, tables: TableSet | None) -> dict[str, Any]:
         now = self._clock()
         if tables is None:
-            return {"at": round(now, 3), "version": None, "sequence": 0, "rate": 0.0, "scores": {}}
+            return {"at": round(now, 3), "version": None, "sequence": 0, "rate": 0.0, "scores": {}, **self._standing()}
         manifest, scores = tables.manifest, tables.recommender.scores()
         self._count(manifest.created_at, sum(manifest.progress.outcomes.values()))
         moments = manifest.evidence.get("record_times")
@@ -132,6 +116,20 @@ class PageFeed:
             "items": tables.items,
             "tested": max((int(score["n"]) for score in scores.values()), default=0),
             "scores": {name: round(score["hr"], 4) for name, score in scores.items()},
+            **self._standing(),
+        }
+
+    def _standing(self) -> dict[str, Any]:
+        """What the time line shows of the gate at one moment; `held` has the reasons for which it holds."""
+        keeper = self._keeper
+        state, evidence, head = keeper.state, keeper.evidence, keeper.follower.head
+        return {
+            "newest": head.seq if head is not None else 0,
+            "reference": evidence.reference.seq if evidence.reference is not None else 0,
+            "mode": state.mode,
+            "baseline": state.baseline,
+            "held": state.last_reasons if state.last_action == "hold" else (),
+            "alarms": evidence.known.alarms,
         }
 
     def _count(self, cut_at: float, events: int) -> None:
@@ -154,16 +152,17 @@ class PageFeed:
             "load_error": keeper.follower.load_error or None,
         }
 
-    async def _read_decisions(self) -> None:
+    async def _new_decisions(self) -> list[DecisionLine]:
+        """Decisions since the last look, newest first. A page that opens gets those before in a message of its own."""
         if self._keeper.revision == self._decided_at:
-            return
+            return []
         revision = self._keeper.revision
         try:
-            entries = await run_in_threadpool(self._store.decisions, DECISIONS, "+")
+            found = await run_in_threadpool(self._chronicle.fetch)
         except StoreUnavailable:
-            return  # the page keeps the decisions it has, and shows `store_error`
-        self._decisions = [msgspec.json.decode(record, type=DecisionLine) for _, record in entries]
+            return []  # the page keeps the decisions it has, and shows `store_error`
         self._decided_at = revision
+        return self._chronicle.take(found)
 
     async def follow(self, last: str) -> AsyncIterator[bytes]:
         """The messages for one page. `last`: the id of the last message it has, "" for none."""
@@ -172,6 +171,7 @@ class PageFeed:
             yield f"retry: {RETRY}\n\n".encode()
             seen = self._seen(last)
             yield self._message("history", [point for number, point in self._points if number > seen])
+            yield self._message("decisions", self._chronicle.kept)
             while not self.closing:
                 yield await self._next()
         finally:

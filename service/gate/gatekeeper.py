@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from models import gate
-from models.gate import Decision, Evidence, GateState, Request, Version, audit
+from models.gate import AuditRecord, Decision, Evidence, GateState, Request, Version, audit
 from models.recommender import new_scratch
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import Schema
@@ -182,6 +182,14 @@ class Gatekeeper:
         with self._lock:
             return self._tick(None)
 
+    def present(self) -> AuditRecord | None:
+        """The decision about the challenger as the gate would take it now; None before it judged one."""
+        state, evidence, now = self.state, msgspec.structs.replace(self.evidence, request=None), self._clock()
+        if evidence.candidate is None:
+            return None
+        decision = gate.decide(state, evidence, self.policy, now)
+        return audit.record(state, decision, evidence, self.policy, now, self.name)
+
     def ask(self, request: Request, revision: int) -> Decision:
         """Carry out an operator's request.
 
@@ -273,6 +281,8 @@ class Gatekeeper:
         self._telemetry.decisions[decision.action].inc()
         for reason in decision.reasons:
             self._telemetry.reasons[reason].inc()
+        if evidence.request is not None and decision.action != "hold":
+            self._telemetry.operator_decisions[evidence.request.verb].inc()
         if decision.reasons not in NO_NEWS:
             # A promotion of a sound version each second is no news; the audit has it.
             logs.say("gate", **{k: v for k, v in msgspec.to_builtins(entry).items() if k not in UNSAID})

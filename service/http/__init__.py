@@ -22,6 +22,7 @@ from service.http.answers import (
     Readiness,
     Score,
     UserAnswer,
+    VersionExplained,
 )
 from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
 from service.http.auth import ApiKeys, BadKeys, Caller
@@ -115,6 +116,7 @@ __all__ = [
     "Slate",
     "Tags",
     "UserAnswer",
+    "VersionExplained",
     "ask_from_body",
     "ask_from_query",
     "check_local",

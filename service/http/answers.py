@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from models.gate import AuditRecord, GateState, Policy
+from models.gate import AuditRecord, Explanation, GateState, Policy
 from models.ledger import Progress, Quarantined
 from models.records import Value
 from models.statistics import Standing
@@ -203,6 +203,22 @@ class DecisionsPage(Struct):
     next: str | None
 
 
+class VersionExplained(Struct):
+    """Why a version went live or not, what would have to change, and how long that takes at the present rate.
+
+    `status` says what became of it: it is `served`; it is the challenger and is `waiting`; it was `replaced` by a newer
+    version, or `withdrawn` by a roll-back, which `ended` explains; or it was `held` until a newer one came. `note` says
+    how the decision relates to the version. `tested_per_second` has the present rate of each comparison.
+    """
+
+    version: str
+    status: Literal["served", "waiting", "replaced", "withdrawn", "held"]
+    explanation: Explanation
+    ended: Explanation | None
+    note: str
+    tested_per_second: dict[str, float]
+
+
 class Proposal(Struct):
     """A quarantine that the gate proposes after a rollback: back to `version`; `since` in epoch seconds."""
 
@@ -253,4 +269,5 @@ __all__ = [
     "Readiness",
     "Score",
     "UserAnswer",
+    "VersionExplained",
 ]

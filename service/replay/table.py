@@ -10,7 +10,7 @@ from models.statistics import DEPTH
 
 def text(result: dict[str, Any]) -> str:
     """The versions served, the decisions, and where the gates differ."""
-    parts = [_head(result), _figures(result), _decisions(result), _divergences(result)]
+    parts = [_head(result), _figures(result), _timeline(result), _decisions(result), _divergences(result)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -48,6 +48,37 @@ def _figures(result: dict[str, Any]) -> str:
         measures = ", ".join(f"{measure} {_interval(each, sign=True)}" for measure, each in found.items())
         lines.append(f"{name} against {first}: {measures}")
     return "\n".join(lines)
+
+
+def _timeline(result: dict[str, Any]) -> str:
+    """What each gate served, by time; a mark where they parted."""
+    rows = []
+    for each in result["stretches"]:
+        served = [f"{_versions(found)}" for found in each["gates"].values()]
+        found = [_share(found[f"hr@{DEPTH}"]) for found in each["gates"].values()]
+        mark = "apart" if each["parted"] else ""
+        rows.append([moment(each["from"]), moment(each["until"]), f"{each['tested']:,}", *served, *found, mark])
+    if not rows:
+        return ""
+    names = list(result["gates"])
+    heads = [
+        "from",
+        "until",
+        "tested",
+        *(f"{name} serves" for name in names),
+        *(f"hr@{DEPTH} {name}" for name in names),
+    ]
+    return "time line:\n" + _table([[*heads, ""], *rows])
+
+
+def _versions(found: dict[str, Any]) -> str:
+    text = found["first"] if found["versions"] == 1 else f"{found['first']} to {found['last']} ({found['versions']:,})"
+    back = found["rollbacks"]
+    return f"{text}, {back} rollback{'s' if back > 1 else ''}" if back else text
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _decisions(result: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from models import gate
 from service.context import Context
-from service.gate import RevisionConflict
+from service.gate import NAME, NoVerdict, RevisionConflict, Verdict, VersionName, verdict
 from service.http import (
     DecisionsPage,
     ForceAsk,
@@ -23,6 +23,7 @@ from service.http import (
     GateChange,
     ModeAsk,
     Problem,
+    VersionExplained,
     decode_body,
     invalid,
     operation,
@@ -74,6 +75,30 @@ async def decisions(request: Request) -> Response:
         raise invalid("query.before", "the `next` of the page before", repr(before)[:40])
     found = await run_in_threadpool(_stored, ctx, limit, before)
     return answer(found)
+
+
+@router.get(
+    "/gate/explain",
+    **operation(
+        "explain_version",
+        parameters={
+            "version": (
+                Annotated[str, Meta(pattern=f"^({NAME.pattern})?$")],
+                "Id or sequence number of a version; the challenger when not given.",
+            )
+        },
+        answer=VersionExplained,
+        problems=("not-found", "unavailable"),
+    ),
+)
+async def explain(request: Request) -> Response:
+    """Why a version went live or not, in sentences, and what would have to change."""
+    admit(request, "read")
+    text = request.query_params.get("version") or None
+    name = VersionName.parse(text) if text is not None else None
+    if text is not None and name is None:
+        raise invalid("query.version", "the id of a version, such as 17-2-9f3a0c, or its number", repr(text)[:40])
+    return answer(await run_in_threadpool(_explained, context(request), name))
 
 
 @router.post("/gate/freeze", **operation("freeze_gate", body=FreezeAsk, **CHANGE))
@@ -175,6 +200,41 @@ def _state(ctx: Context) -> GateAnswer:
         store_error=keeper.store_error or keeper.refusal or None,
         load_error=keeper.follower.load_error or None,
     )
+
+
+def _explained(ctx: Context, name: VersionName | None) -> VersionExplained:
+    with ctx.tables.hold() as tables:
+        served = tables.id if tables is not None else None
+    try:
+        found = verdict(ctx.gatekeeper, ctx.store, served, name)
+    except NoVerdict as error:
+        raise Problem("not-found", str(error), error.next_step) from None
+    except StoreUnavailable as error:
+        raise store_away(error) from None
+    rates = {name: round(rate, 3) for name, rate in ctx.gatekeeper.reader.pace.rates(ctx.clock()).items()}
+    explanation = gate.explain(found.record, rates)
+    if found.status == "held":
+        # What it would have taken then is of no use to anybody now.
+        explanation = structs.replace(explanation, remedies=())
+    return VersionExplained(
+        found.version,
+        found.status,
+        explanation,
+        gate.explain(found.ended) if found.ended is not None else None,
+        _note(found),
+        rates,
+    )
+
+
+def _note(found: Verdict) -> str:
+    """How the decision relates to the version."""
+    newer = "Newer versions have come since, and the gate looks at the newest only: ask for the challenger."
+    if found.by_neighbour:
+        return (
+            "No decision names it: a hold that repeats is recorded once a minute. It came while "
+            f"{found.record.to_version} and those after it were held for these reasons. {newer}"
+        )
+    return newer if found.status == "held" else ""
 
 
 def _id(version: gate.Version | None) -> str | None:

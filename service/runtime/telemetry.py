@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from models.gate import ACTIONS, MODES, REASONS, GateState
+from models.gate import ACTIONS, MODES, REASONS, VERBS, GateState, Verb
 from streaming.metric_factory import MetricFactory
 from streaming.settings import MOST_ANCHORS
 
@@ -123,6 +123,8 @@ class Telemetry:
         self.decisions = {action: decisions.labels(action) for action in ACTIONS}
         reasons = metrics.counter("gate_reasons", "Reasons of the decisions taken here.", "reason")
         self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
+        asked = metrics.counter("gate_operator_decisions", "Requests of operators carried out here, by verb.", "verb")
+        self.operator_decisions: dict[Verb, Counter] = {verb: asked.labels(verb) for verb in VERBS}
         self.rollbacks = metrics.gauge("gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.")
         self.audit_faults = metrics.gauge(
             "gate_audit_faults", "Records of the audit that are not as they were written."

@@ -11,6 +11,7 @@ from streaming.store.errors import (
     StoreUnavailable,
     WrongParent,
 )
+from streaming.store.gate import AUDIT_ENTRIES
 from streaming.store.keyspace import Keyspace
 from streaming.store.leadership import Leadership, stand_by
 from streaming.store.leases import Lease
@@ -18,6 +19,7 @@ from streaming.store.store import QuickStore, Store
 from streaming.store.versions import Pointer, VersionGone, anchors_of
 
 __all__ = [
+    "AUDIT_ENTRIES",
     "KINDS",
     "Argument",
     "Commands",

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from deploy.grafana import build
+from deploy.grafana.annotations import ANNOTATIONS, Annotation
 from tests.acceptance.conftest import Open
 from tests.support.processes.processes import Late
 from tests.support.processes.prometheus_server import Prometheus
+from tests.support.processes.roles import Process
 from tests.support.streams.streams import Shop
 
 # Events a second while the panels are asked: enough that no rate is zero by chance.
 RATE = 200
 # Seconds that all of it may take: a rate needs two scrapes, a quantile something to count.
 PATIENCE = 60.0
+
+
+OPERATOR: tuple[tuple[str, dict[str, object]], ...] = (
+    ("mode", {"mode": "manual"}),
+    ("promote", {}),
+    ("freeze", {"seconds": 3600}),
+)
+
+
+def marked(prometheus: Prometheus, annotation: Annotation) -> bool:
+    """Whether Grafana would put a mark now."""
+    return bool(prometheus.query(annotation.query.replace("$__rate_interval", "20s")))
+
+
+def carried_out(service: Process, verb: str, more: dict[str, object]) -> bool:
+    """Asks the gate once, as an operator does; it may have decided something by itself in between."""
+    revision = service.get("/gate")[1]["revision"]
+    status, answer = service.ask("POST", f"/gate/{verb}", {"reason": "a test", "revision": revision, **more})
+    return status == 200 and answer["action"] != "hold"
 
 
 def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp_path: Path) -> None:
@@ -39,8 +61,15 @@ def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp
 
         try:
             ours.wait(all_answered, "an answer for every panel", learner, service, timeout=PATIENCE, pause=0.5)
+            # What an operator does is marked on every dashboard; rollbacks and alarms are played to promtool.
+            for verb, more in OPERATOR:
+                ours.wait(partial(carried_out, service, verb, more), verb, learner, service)
+            for annotation in ANNOTATIONS:
+                if annotation.name in {"Promotions by hand", "Freezes"}:
+                    ours.wait(partial(marked, prometheus, annotation), annotation.name, learner, service)
         except Late:
-            raise AssertionError(f"without data: {sorted(unanswered)}") from None
+            assert not unanswered, f"without data: {sorted(unanswered)}"
+            raise
         finally:
             feed.finish()
         recorded = {rule["name"] for rule in prometheus.rules() if rule["type"] == "recording"}

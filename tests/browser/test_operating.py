@@ -100,6 +100,21 @@ def test_a_promotion_against_the_evidence_is_refused_and_then_forced_and_rolled_
     eventually(lambda: serving(served, first))
 
 
+def test_what_the_challenger_waits_for_is_said_with_the_command_that_would_promote_it(
+    page: Page, served: Served
+) -> None:
+    first, second = (served.get("/gate").json()[name].split("-")[0] for name in ("serving", "head"))
+    expect(page.locator("#gate .verdict")).to_have_text(re.compile(f"^v{second} waits$"))
+    expect(page.locator("#gate .sentences li").first).to_have_text(
+        re.compile("^The mode is manual, set by local: a test")
+    )
+    expect(page.locator("#gate .ways code")).to_have_text('sluicegate gate promote --force --reason "..."')
+    page.get_by_label("Version", exact=True).fill(first)
+    page.get_by_role("button", name="Explain", exact=True).click()
+    expect(page.locator("#gate .verdict")).to_have_text(re.compile(f"^v{first} is served "))
+    expect(page.locator("#gate .ways li")).to_have_count(0)
+
+
 def test_a_freeze_ends_when_the_operator_says(page: Page, served: Served) -> None:
     page.get_by_label("How long").select_option("for an hour")
     ask(page, "Freeze", "stock-taking")

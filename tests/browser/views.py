@@ -21,6 +21,8 @@ def show(page: Page, view: str) -> None:
     elif view == "gate":
         expect(page.locator("#gate .comparison").first).to_be_visible()
         expect(page.locator("#gate .decisions li").first).to_be_visible()
+        expect(page.locator("#gate .timeline svg")).to_be_visible()
+        expect(page.locator("#gate .verdict")).not_to_have_text("…")
     else:
         page.get_by_role("button", name="Look up user").click()
         expect(page.locator("#lookup .pick").first).to_be_visible()

@@ -1,4 +1,4 @@
-// Draws small line and interval charts. Each has its meaning as text, and the exact numbers stand next to it.
+// Draws small line charts. Each has its meaning as text, and the exact numbers stand next to it.
 
 import { svg } from "./dom.js";
 
@@ -41,18 +41,4 @@ export function lines(all, label, { width = 640, height = 180 } = {}) {
     made.append(svg("path", { d: path(values, width, height, 0, high), class: `line ${kind}` }));
   }
   return { made, high };
-}
-
-// Draws a difference with its bounds around zero. An interval left of zero shows that the new version is worse.
-export function interval(low, value, high, label) {
-  const reach = Math.max(0.02, Math.abs(low), Math.abs(high)) * 1.1;
-  const x = (at) => 150 + (at / reach) * 150;
-  const made = drawing(300, 28, label);
-  const kind = high < 0 ? "worse" : low > 0 ? "better" : "";
-  made.append(
-    svg("line", { x1: 150, x2: 150, y1: 0, y2: 28, class: "zero" }),
-    svg("line", { x1: x(low), x2: x(high), y1: 14, y2: 14, class: `range ${kind}` }),
-    svg("line", { x1: x(value), x2: x(value), y1: 6, y2: 22, class: `mean ${kind}` }),
-  );
-  return made;
 }

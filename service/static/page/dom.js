@@ -25,6 +25,16 @@ export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
+// Draws again when the width of a place changes. Outside the observer's own turn: a drawing changes sizes itself.
+export function onWidth(target, draw) {
+  let width = -1;
+  new ResizeObserver(() => {
+    if (target.clientWidth === width) return;
+    width = target.clientWidth;
+    requestAnimationFrame(draw);
+  }).observe(target);
+}
+
 export function skeletons(count, kind) {
   return Array.from({ length: count }, () => el("li", { class: `skeleton ${kind}`, "aria-hidden": "true" }));
 }

@@ -46,7 +46,7 @@ export function build(root) {
 }
 
 export function update(event, data, open) {
-  points.push(...(event === "history" ? data : [data]).filter((point) => point.version));
+  points.push(...({ history: data, state: [data] }[event] ?? []).filter((point) => point.version));
   points.splice(0, Math.max(0, points.length - KEPT));
   if (open) draw();
 }

@@ -20,6 +20,7 @@ from service.gate import feed as live
 from service.local.embedded import free_port
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
+from tests.integration.service.test_gate import command
 from tests.support.processes.serving import Served, learner, service, shop
 
 
@@ -64,18 +65,52 @@ def read(served: Served, count: int, last: str = "") -> list[dict[str, Any]]:
 
 
 def test_the_stream_sends_the_past_and_then_the_present_each_second(served: Served) -> None:
-    history, first, second = read(served, 3)
-    assert [message["event"] for message in (history, first, second)] == ["history", "state", "state"]
+    history, before, first, second = read(served, 4)
+    assert [message["event"] for message in (history, before, first, second)] == [
+        "history",
+        "decisions",
+        "state",
+        "state",
+    ]
     state = second["data"]
     assert state["version"] == served.get("/model").json()["version"]
     assert set(state["scores"]) == set(served.get("/model").json()["scores"])
     assert state["gate"]["mode"] == "continuous"
-    assert state["decisions"][0]["action"] == "promote"
+    (promoted,) = [entry for part in (before["data"], first["data"]["decisions"]) for entry in part]
+    assert (promoted["action"], promoted["of_note"]) == ("promote", True)
+    assert state["decisions"] == []
     assert state["at"] > first["data"]["at"]
+    assert (state["newest"], state["reference"]) == (state["sequence"], state["sequence"])
+    assert (state["mode"], state["held"], state["alarms"]) == ("continuous", [], [])
+
+
+def test_a_page_that_opens_gets_what_operators_did_before(served: Served) -> None:
+    version = served.get("/model").json()["version"]
+    assert command(served, "mode", mode="manual").status_code == 200
+    sent = [entry for message in read(served, 3)[1:] for entry in decisions_in(message)]
+    assert [entry["action"] for entry in sent] == ["mode", "promote"]
+    assert command(served, "rollback").json()["reasons"] == ["not_older"]
+    again = [entry for message in read(served, 3)[1:] for entry in decisions_in(message)]
+    changed = {entry["revision"]: entry for entry in again}
+    assert sorted(entry["action"] for entry in changed.values()) == ["hold", "mode", "promote"]
+    (mode,) = [entry for entry in changed.values() if entry["action"] == "mode"]
+    assert (mode["actor"], mode["detail"], mode["mode_before"], mode["mode_after"]) == (
+        "local",
+        "a test",
+        "continuous",
+        "manual",
+    )
+    assert mode["from_version"] == version
+
+
+def decisions_in(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The decisions of a message, of either kind."""
+    found: list[dict[str, Any]] = message["data"] if message["event"] == "decisions" else message["data"]["decisions"]
+    return found
 
 
 def test_a_page_that_reconnects_gets_only_the_points_it_missed(served: Served) -> None:
-    before = read(served, 3)
+    before = read(served, 4)
     again = read(served, 1, before[-1]["id"])
     known = {before[-1]["data"]["at"]}
     assert not known & {point["at"] for point in again[0]["data"]}
@@ -103,7 +138,7 @@ def test_a_stream_does_not_count_as_a_long_request(served: Served) -> None:
     took = shown("request_duration_seconds_sum", route="/stream")
     with served.http.stream("GET", "/stream") as answer:
         lines = answer.iter_lines()
-        messages(lines, 3)  # two seconds and more
+        messages(lines, 4)  # two seconds and more
         assert shown("streams") == 1
         assert shown("requests_in_progress") == 0
     eventually(lambda: shown("streams") == 0)

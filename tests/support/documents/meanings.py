@@ -47,6 +47,7 @@ BAD: Final = {
     "gate_decisions_total": "`hold` alone for long: nothing goes live; `rollback` rises: versions do harm",
     "gate_mode": "`frozen` or `manual` by mistake: nothing goes live by itself",
     "gate_reasons_total": "a guard rises with every version: docs/gate.md says what it means",
+    "gate_operator_decisions_total": "`promote` rises: somebody passes over the gate; `rollback`: over the learner",
     "gate_recovering": "1: a version did harm and was rolled back",
     "evidence_terms_total": "`discarded` rises: a term began its evidence again; `evidence.began` of /gate says why",
     "gate_audit_faults": "above 0: the audit was changed; the log and `sluicegate gate verify` say where",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from models import dimensions as dim
-from models.gate import Policy
+from models.gate import Action, Policy
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.types import RecommenderOptions
 from models.replay.replay import Pace, Replay
 from models.replay.report import report
+from models.replay.timeline import ROWS, Change, described, divided, stretches
 from models.replay.trial import Examined, Rule
 from models.replay.versions import Versions
 from models.state.schema import SCHEMA
@@ -72,6 +74,62 @@ def test_gates_with_equal_policies_always_agree_and_a_frozen_one_diverges() -> N
     said = text(result | {"source": {}})
     assert "still against in force: hr@20 -0." in said
     assert "hold     manual" in said
+
+
+def test_the_time_line_has_what_each_gate_served_and_where_they_parted() -> None:
+    rules = {"in force": Rule("continuous", Policy()), "still": Rule("manual", Policy())}
+    replayed = replay(rules, stream(1_500))
+    result = report(replayed)
+    assert [each["version"] for each in result["timelines"]["in force"]] == [str(number) for number in range(1, 16)]
+    (first,) = result["timelines"]["still"]
+    assert first == {
+        "at": result["began"],
+        "events": result["timelines"]["in force"][0]["events"],
+        "version": "1",
+        "action": "promote",
+        "reasons": ["first_version"],
+    }
+    together, apart = result["stretches"]
+    assert (together["parted"], apart["parted"]) == (False, True)
+    assert (together["from"], apart["from"], apart["until"]) == (result["began"], together["until"], result["ended"])
+    assert together["tested"] + apart["tested"] == result["tested"]
+    assert together["gates"]["in force"] == together["gates"]["still"]
+    assert apart["gates"]["still"] | {"hr@20": None} == {
+        "first": "1",
+        "last": "1",
+        "versions": 1,
+        "rollbacks": 0,
+        "hr@20": None,
+    }
+    assert (apart["gates"]["in force"]["first"], apart["gates"]["in force"]["last"]) == ("2", "15")
+    ranks = {trial.name: trial.ranks[together["tested"] :] for trial in replayed.trials}
+    for name, found in apart["gates"].items():
+        hits = sum(0 < rank <= 20 for rank in ranks[name])
+        assert found["hr@20"] == pytest.approx(hits / apart["tested"], abs=1e-6)
+    lines = text(result | {"source": {}}).split("time line:\n")[1].splitlines()
+    assert re.split(r"  +", lines[0])[3:] == ["in force serves", "still serves", "hr@20 in force", "hr@20 still"]
+    assert lines[2].endswith("apart")
+    assert "2 to 15 (14)" in lines[2]
+
+
+def test_a_time_line_of_many_changes_stays_a_screen_long() -> None:
+    def change(events: int, version: str, action: Action = "promote") -> Change:
+        return Change(START + events, events, events // 2, version, action, ("sound",))
+
+    ours = [change(events, str(events)) for events in range(0, 10_000, 10)]
+    theirs = [change(events, str(events)) for events in range(0, 10_000, 20)]
+    back = change(9_995, "9000", "rollback")
+    changes = {"ours": ours, "theirs": [*theirs, back]}
+    end = change(10_000, "")
+    rows = divided(changes, end)
+    assert len(stretches(changes, end)) > 900
+    assert len(rows) == ROWS
+    assert [each.start for each in rows[1:]] == [each.end for each in rows[:-1]]
+    assert (rows[0].start.events, rows[-1].end) == (0, end)
+    last = described(rows[-1], changes, {name: [1] * 5_000 for name in changes})
+    assert last["gates"]["theirs"]["rollbacks"] == 1
+    assert last["gates"]["theirs"]["last"] == "9000"
+    assert last["gates"]["ours"]["rollbacks"] == 0
 
 
 def test_events_before_the_beginning_are_learned_and_not_compared() -> None:

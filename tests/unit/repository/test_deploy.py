@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from deploy.grafana import build
+from deploy.grafana.annotations import ANNOTATIONS
 from service.http.auth import ApiKeys
 from service.local.embedded import PERSISTENCE
 from streaming.settings.loading import load_settings
@@ -268,6 +269,55 @@ def test_a_dashboard_is_as_written_and_asks_for_metrics_that_exist(name: str) ->
             assert used(target["expr"]) <= series() | {record["record"] for record in RECORDS}, panel["title"]
 
 
+OCCUR = {
+    "Rollbacks": ('sluicegate_gate_decisions_total{action="rollback"}', "1x60"),
+    "Freezes": ('sluicegate_gate_mode{mode="frozen"}', "1x20 0x40"),
+    "Promotions by hand": ('sluicegate_gate_operator_decisions_total{verb="promote"}', "1x60"),
+    "Drift alarms": ('sluicegate_alarm{alarm="hit_rate"}', "1x20 0x40"),
+}
+"""The series behind each annotation, and how it goes on after 21 zeros when the thing occurs after five minutes."""
+OTHERS = {
+    'sluicegate_gate_decisions_total{action="promote"}': "0+1x80",
+    'sluicegate_gate_mode{mode="manual"}': "1x80",
+    'sluicegate_gate_operator_decisions_total{verb="freeze"}': "0+1x80",
+    'sluicegate_alarm{alarm="event_rate"}': "0x80",
+}
+"""Series that must not put a mark anywhere."""
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
+def test_an_annotation_marks_what_it_is_about_when_it_occurs_and_nothing_else(tmp_path: Path) -> None:
+    assert OCCUR.keys() == {annotation.name for annotation in ANNOTATIONS}
+    marks = [
+        {
+            "expr": f"count({annotation.query.replace('$__rate_interval', '1m')})",
+            "eval_time": at,
+            "exp_samples": [{"labels": "{}", "value": 1}] if seen else [],
+        }
+        for annotation in ANNOTATIONS
+        for at, seen in (("4m", False), ("5m30s", True), ("12m", False))
+    ]
+    series = [{"series": name, "values": f"0x20 {then}"} for name, then in OCCUR.values()]
+    series += [{"series": name, "values": values} for name, values in OTHERS.items()]
+    (tmp_path / "rules.yml").write_text("groups: []\n")
+    test = {"interval": "15s", "input_series": series, "promql_expr_test": marks}
+    file = tmp_path / "marks.yml"
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", build.DASHBOARDS)
+def test_every_dashboard_has_every_annotation_and_each_asks_for_metrics_that_exist(name: str) -> None:
+    marks = build.DASHBOARDS[name]["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == [annotation.name for annotation in ANNOTATIONS]
+    for mark in marks:
+        assert used(mark["target"]["expr"]) <= series(), mark["name"]
+        assert mark["titleFormat"]
+        assert mark["textFormat"]
+    assert len({mark["iconColor"] for mark in marks}) == len(marks)
+
+
 PANELS = [panel for rows in build.ROWS.values() for _, panels in rows for panel in panels]
 
 
@@ -284,6 +334,7 @@ def test_thresholds_are_red_on_the_worse_side() -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt-get install prometheus")
 def test_every_query_of_a_dashboard_is_valid(tmp_path: Path) -> None:
     queries = [query for panel in PANELS for query, _ in panel.queries]
+    queries += [annotation.query for annotation in ANNOTATIONS]
     rules = [
         {"record": f"panel:query:{number}", "expr": query.replace("$__rate_interval", "1m")}
         for number, query in enumerate(queries)
