@@ -86,9 +86,11 @@ def test_a_learner_that_is_killed_goes_on_with_its_evidence_and_so_does_a_servic
     before = report(ours.wait_learnt(learner))
     assert before.reference is not None
     assert before.began == ""
+    while len(questions(ours)) <= 4:  # more than one version carries
+        running.send(50)
+        before = report(ours.wait_learnt(learner))
     learner.kill()
     known = questions(ours)
-    assert len(known) > 4, "more than one version carries"
     newest = ours.head()
     assert newest is not None
     running.send(200)
