@@ -350,7 +350,7 @@ def test_the_architecture_tells_in_order_what_follows_a_kill_and_where_an_event_
 
 CONCEPTS = (
     *("event", "history", "source", "candidate", "ranking", "version", "gate"),
-    *("challenger", "champion", "reference", "baseline", "slate", "witness"),
+    *("challenger", "champion", "reference", "anchor", "baseline", "slate", "witness"),
 )
 
 

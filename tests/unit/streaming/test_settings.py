@@ -206,6 +206,16 @@ def test_a_password_file_that_cannot_be_used_is_named_with_its_setting(tmp_path:
             Store.for_service(redis)
 
 
+def test_ages_of_anchors_rise_and_are_few() -> None:
+    def ages(text: str) -> tuple[float, ...]:
+        return load_settings(None, {"SLUICEGATE_GATE__ANCHORS": text}).gate.anchors
+
+    assert (ages("60,600"), ages("[]")) == ((60.0, 600.0), ())
+    for refused in ("600,60", "60,60", "1,2,3,4,5", "0,60"):
+        with pytest.raises(BadSettings, match=r"gate.*(anchors|4 items)"):
+            ages(refused)
+
+
 def test_every_setting_says_what_it_is_for() -> None:
     for dotted in leaves():
         section = Settings
