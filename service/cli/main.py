@@ -30,8 +30,7 @@ COMMANDS = (
     "deadletter",
     "check_mapping",
     "config",
-    "openapi",
-    "json_schema",
+    "descriptions",
     "doctor",
 )
 

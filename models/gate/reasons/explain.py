@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from models.gate.audit import AuditRecord
-from models.gate.reasons.anchored import ANCHORED
+from models.gate.reasons.against_anchors import ANCHORED
 from models.gate.reasons.faults import FAULTS
 from models.gate.reasons.guarded import GUARDED
 from models.gate.reasons.held import HELD, next_holds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.gate.reasons import phrases
-from models.gate.reasons.anchored import rollback_to_anchor
+from models.gate.reasons.against_anchors import rollback_to_anchor
 from models.gate.reasons.held import against
 from models.gate.reasons.situation import Said, Situation, said
 

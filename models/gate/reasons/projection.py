@@ -14,9 +14,9 @@ from msgspec.structs import astuple
 
 from models.gate.comparisons import as_good, better
 from models.gate.evidence import Policy
-from models.statistics import Comparison, Start
+from models.statistics import BEGINNING, Comparison, Start
 from models.statistics.confidence import Sums
-from models.statistics.restarts import BEGINNING, LEVELS, LIFE, STEP, kept
+from models.statistics.restarts import LEVELS, LIFE, STEP, kept
 
 FIRST: Final = 10
 """Tested events that are tried first."""

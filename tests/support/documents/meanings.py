@@ -130,6 +130,7 @@ CLOSER: Final = (
     "gate_anchor_since_timestamp_seconds",
     "gate_rollbacks",
     "identified_total",
+    "items_accepted_total",
     "mirror_commit_failures_total",
     "store_went_back_total",
     "new_logs_total",

@@ -90,7 +90,7 @@ def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path,
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["LOG", "--preset", "nope"], "no preset 'nope': there are ga4"),
+        (["LOG", "--preset", "nope"], "no preset 'nope': there are cloudevents, ga4"),
         (["LOG", "--decimal", ";"], "the separator is , or ."),
         (["LOG", "--encoding", "klingon"], "'klingon' is not known"),
         (["LOG", "--zone", "Mars"], "zone 'Mars' is not known here"),

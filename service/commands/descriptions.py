@@ -1,4 +1,4 @@
-"""`sluicegate schema`: prints the JSON Schema of the records of a topic."""
+"""`sluicegate openapi` and `schema`: print what describes the API and our records, without starting anything."""
 
 from __future__ import annotations
 
@@ -14,9 +14,19 @@ from streaming.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
-    """Add `sluicegate schema`."""
+    """Add `sluicegate openapi` and `sluicegate schema`."""
 
-    @app.command("schema", epilog="Examples: sluicegate schema events > events.json   |   sluicegate schema items")
+    @app.command(epilog="Example: sluicegate openapi > openapi.json")
+    def openapi(
+        config: Annotated[Path | None, typer.Option(help="Settings file (TOML), for service.root_path.")] = None,
+    ) -> None:
+        """Print the API's description (OpenAPI 3.1), from which clients are generated."""
+        settings = load_settings(config, os.environ)
+        from service.app import description
+
+        typer.echo(json.dumps(description(settings.service.root_path), indent=2, ensure_ascii=False))
+
+    @app.command(epilog="Examples: sluicegate schema events > events.json   |   sluicegate schema items")
     def schema(
         topic: Annotated[str, typer.Argument(help=f"Which records: {', '.join(SCHEMA_ROLES)}.")] = "events",
         config: Annotated[Path | None, typer.Option(help="Settings file (TOML), for the types of events.")] = None,
