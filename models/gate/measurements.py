@@ -46,6 +46,7 @@ def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
         f"{name}_reciprocal_low": round(bounds.reciprocal[0], 6),
         f"{name}_reciprocal_high": round(bounds.reciprocal[1], 6),
         f"{name}_crash": round(found.crashed(), 3),
+        f"{name}_alike": round(max(found.design), 3),
     }
     if lately is not None and lately.n < found.n:
         # The decision rests on these: they are about the events since something else was shown.

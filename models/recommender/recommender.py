@@ -12,6 +12,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.learning import learn
 from models.recommender.catalogue import FactsLike, ItemRows, is_available
+from models.recommender.histories import Overwritten, overwritten
 from models.recommender.prequential import NOTHING, Tested, joined
 from models.recommender.ranker import Ranker
 from models.recommender.types import EventBatch, EventLike, RecommenderOptions
@@ -143,7 +144,7 @@ class Recommender(Ranker):
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
-        watch: Callable[[EventBatch, Tested], None] | None = None,
+        watch: Callable[[EventBatch, Tested, Overwritten], None] | None = None,
     ) -> Tested:
         """Turn all events into rows and learn them, in as many runs as it takes.
 
@@ -151,7 +152,8 @@ class Recommender(Ranker):
             events: Events in order.
             record_times: Epoch seconds of each event's record.
             facts: Item facts, looked up for new items.
-            watch: Called with each run and its tested events, before the next run is learned.
+            watch: Called with each run, its tested events and what it overwrote in the histories of users, before the
+                next run is learned.
 
         Returns:
             The tested events; places count from the first of `events`.
@@ -159,9 +161,10 @@ class Recommender(Ranker):
         parts, start = [], 0
         while start < len(events):
             batch = self.rows(events[start:], record_times[start:], facts)
+            found = overwritten(self.state, batch) if watch is not None else None
             tested = self.learn(batch)
-            if watch is not None:
-                watch(batch, tested)
+            if watch is not None and found is not None:
+                watch(batch, tested, found)
             parts.append(tested._replace(places=tested.places + start))
             start += len(batch.user)
         return joined(parts) if parts else NOTHING

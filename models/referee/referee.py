@@ -15,7 +15,18 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.ledger import user_hash
-from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, best_source, hits, new_scratch, recall
+from models.recommender import (
+    CONTENDERS,
+    AskedAt,
+    EventBatch,
+    FrozenModel,
+    Overwritten,
+    Tested,
+    best_source,
+    hits,
+    new_scratch,
+    recall,
+)
 from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
@@ -110,7 +121,13 @@ class Referee:
             users=self._users,
             purse=self._purse,
             price=self._price,
+            clusters={name: one.clusters for name, one in self._named().items() if one.clusters is not None},
         )
+
+    def _named(self) -> dict[str, Comparison]:
+        """Return all comparisons that a standing carries, by name."""
+        known = {name: one for name, one in self._comparisons.items() if one is not None}
+        return {**known, "learnt": self._learned}
 
     def take_up(self, past: Past, *, same_model: bool = True) -> None:
         """Go on where another term stopped; for a referee that has watched nothing yet.
@@ -126,14 +143,21 @@ class Referee:
         self._records.extend(memory.records)
         self._stood = memory.stood
         self._comparisons["probation"] = standing.probation
+        probation = memory.clusters.get("probation")
+        if standing.probation is not None:
+            standing.probation.clusters = probation
         self._purse, self._price = min(SAVED, memory.purse), min(memory.price, DEAREST)
         if not same_model:
+            if probation is not None:
+                probation.close()
             return
         # Users and items are told apart by their rows, which are the model's.
         self._tests.extend(memory.tests)
         self._users = memory.users
         self._comparisons |= {"reference": standing.reference, "champion": standing.champion}
         self._learned, self._younger = standing.learnt or Comparison(""), memory.younger
+        for name, comparison in self._named().items():
+            comparison.clusters = memory.clusters.get(name)
         self._best = CONTENDERS.index(memory.best) if memory.best in CONTENDERS else dim.MIDDLE
 
     def renew(self) -> None:
@@ -180,35 +204,46 @@ class Referee:
         elif known is None or (known.of, known.against) != (of, against):
             self._comparisons[name] = Comparison(against, of)
 
-    def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
-        """Compare models on the tested events of a batch that was just learned, within the time budget."""
+    def watch(self, state: State, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
+        """Compare models on the tested events of a batch that was just learned, within the time budget.
+
+        The lines of an order are one question: only the first of several events of one user and one second is compared.
+
+        Args:
+            state: The learner's state, which has learned the batch.
+            batch: The batch.
+            tested: Its tested events.
+            found: What it overwrote in the histories of its users.
+        """
         unknown = int((tested.known < 0).sum())
         _count(self._tests, (len(tested.known), unknown), TESTS)
         self._users.seen(batch.user.tolist())
         known = tested.known >= 0
-        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
-        self.level.tested(found[known].tolist(), users[known].tolist())
-        self._against_sources(state, tested)
+        hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        self.level.tested(hit[known].tolist(), users[known].tolist())
+        asked = known & found.opens[tested.places]
+        self._against_sources(state, tested.where(asked), users[asked])
         self._listen(self.alarms, batch, tested)
         if self.level.fallen:
             return
-        places = np.flatnonzero(known)
-        self._remember(state, batch, tested.places[places])
+        places = np.flatnonzero(asked)
+        self._remember(state, batch, found, tested.places[places])
         if self._reference is None and self._champion is None:
             return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
         started = self._seconds()
         for at in chosen.tolist():
-            self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
+            moment = recall(state, batch, found, int(tested.places[at]))
+            self._against_versions(state, moment, int(tested.ranks[at, dim.SERVED]), int(users[at]))
         self._pay(self._seconds() - started, len(chosen))
 
-    def _remember(self, state: State, batch: EventBatch, places: Array) -> None:
+    def _remember(self, state: State, batch: EventBatch, found: Overwritten, places: Array) -> None:
         """Keep one of a batch's tested events as a question, chosen independently of its result."""
         if not len(places):
             return
         place = int(places[len(places) // 2])
-        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        moment = recall(state, batch, found, place)
         ids, user = state.keys["item"].ids, state.keys["user"].ids[int(batch.user[place])]
         known = [at for at, row in enumerate(moment.items[:LENGTH].tolist()) if row >= 0 and ids[row] is not None]
         wanted = ids[moment.item]
@@ -257,9 +292,7 @@ class Referee:
             self.compared += count
             self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
 
-    def _against_versions(self, state: State, batch: EventBatch, place: int, rank: int) -> None:
-        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
-        moment = moment._replace(query=int(batch.query[place]))
+    def _against_versions(self, state: State, moment: AskedAt, rank: int, user: int) -> None:
         ranks: dict[str, int] = {}
         for one in (self._reference, self._champion):
             if one is not None and one.version not in ranks:
@@ -268,15 +301,14 @@ class Referee:
             if comparison is None or comparison.against not in ranks:
                 continue
             if not comparison.of or comparison.of in ranks:
-                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
+                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against], user)
 
-    def _against_sources(self, state: State, tested: Tested) -> None:
+    def _against_sources(self, state: State, tested: Tested, users: Array) -> None:
         # The best source before these events: the choice must not depend on their outcome.
         best = self._best
-        for known, ranks in zip(tested.known.tolist(), tested.ranks.tolist(), strict=True):
-            if known >= 0:
-                for comparison in (self._learned, self._younger):
-                    comparison.add(ranks[dim.RANKER], ranks[best])
+        for user, ranks in zip(users.tolist(), tested.ranks.tolist(), strict=True):
+            for comparison in (self._learned, self._younger):
+                comparison.add(ranks[dim.RANKER], ranks[best], user)
         self._learned.against = self._younger.against = CONTENDERS[best]
         if self._learned.n >= RENEWED:
             self._learned, self._younger = self._younger, Comparison(CONTENDERS[best])
@@ -297,8 +329,8 @@ class Referee:
             exposed: How concentrated exposure is, if it was measured.
         """
         return Standing(
-            **self._comparisons,
-            learnt=self._learned,
+            **{name: one.weighed() if one is not None else None for name, one in self._comparisons.items()},
+            learnt=self._learned.weighed(),
             paused=self._paused,
             window=self._window(),
             lag=round(lag, 3),

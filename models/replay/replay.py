@@ -10,7 +10,16 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.recommender import EventBatch, EventLike, FactsLike, Recommender, RecommenderOptions, Tested, new_state
+from models.recommender import (
+    EventBatch,
+    EventLike,
+    FactsLike,
+    Overwritten,
+    Recommender,
+    RecommenderOptions,
+    Tested,
+    new_state,
+)
 from models.replay.trial import Examine, Rule, Trial, TrialOutcome
 from models.replay.versions import Versions
 
@@ -100,9 +109,9 @@ class Replay:
         if self._uncut >= self._pace.events and self.now >= self._cut_at + self._pace.seconds:
             self._cut()
 
-    def _watch(self, batch: EventBatch, tested: Tested) -> None:
+    def _watch(self, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
         for trial in self.trials:
-            trial.watch(self.recommender.state, batch, tested)
+            trial.watch(self.recommender.state, batch, tested, found)
         self._versions.forget()
 
     def count_records(self, bad: int, duplicate: int) -> None:

@@ -1,6 +1,7 @@
 """Paired numbers in; conclusions with bounds out."""
 
 from models.statistics.attribution import VERSIONS, Attribution
+from models.statistics.clusters import Clusters
 from models.statistics.comparison import DEPTH, RECIPROCAL_BOUND, WINDOW, Bounds, Comparison, Standing, Window
 from models.statistics.confidence import radius
 from models.statistics.distributions import distance, stability
@@ -34,6 +35,7 @@ __all__ = [
     "Attribution",
     "Bounds",
     "CannotUnpack",
+    "Clusters",
     "Comparison",
     "Exposed",
     "Exposure",
