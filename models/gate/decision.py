@@ -87,7 +87,7 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> third = msgspec.structs.replace(once.next_state, passes=2, passed="b")
     >>> once.reasons, decide(third, against(no_worse), Policy(), 0.0).reasons
     (('passing',), ('not_inferior', 'sound'))
-    >>> equal = against(shown(10.0))
+    >>> equal = against(shown(20.0))
     >>> [decide(GateState(mode="strict"), equal, Policy(), now).reasons[0] for now in (1.0, 599.0, 601.0)]
     ['dwelling', 'inconclusive', 'champion_old']
 

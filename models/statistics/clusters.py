@@ -81,7 +81,7 @@ class Clusters(msgspec.Struct, array_like=True):
         reciprocal: differences of reciprocal ranks, in thousandths.
 
     >>> alone, alike = Clusters(), Clusters()
-    >>> for number in range(2_000):
+    >>> for number in range(1_280):
     ...     alone.add(number, number * 7 % 5 - 2, 0.0)
     ...     alike.add(number // 20, number // 20 * 7 % 5 - 2, 0.0)
     >>> [round(one.design()[0]) for one in (alone, alike)]
