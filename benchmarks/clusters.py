@@ -136,7 +136,7 @@ def comparison(paths: Paths, effect: Design, run: int, look: int) -> Comparison:
         hit_squares=totals[1][-1].item(),
         reciprocal_squares=totals[3][-1].item(),
         starts=starts,
-        design=tuple(float(np.broadcast_to(each, (run + 1, look + 1))[run, look]) for each in effect),  # type: ignore[arg-type]
+        design=(float(np.asarray(effect.hit)[run, look]), float(np.asarray(effect.reciprocal)[run, look])),
     )
 
 

@@ -126,10 +126,12 @@ def _at(values: Array, looks: Array) -> np.ndarray[Any, np.dtype[np.float64]]:
     return values.cumsum(1, dtype=np.float64)[:, looks - 1]
 
 
-def crashed(paths: Paths, design: Design = INDEPENDENT) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell at each look whether its window holds evidence of a crash."""
+def crashed(
+    paths: Paths, design: Design = INDEPENDENT, every: int = LOOK
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell at each look, `every` so many events, whether its window holds evidence of a crash."""
     events = paths.hit.shape[1]
-    looks = np.arange(LOOK, events + 1, LOOK)
+    looks = np.arange(every, events + 1, every)
     # At the last event of a window the counts are still those of that window.
     starts = (looks - 1) // WINDOW * WINDOW
     right, wrong = (_since(paths.hit == side, starts, looks) for side in (1, -1))

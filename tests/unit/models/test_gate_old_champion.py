@@ -27,7 +27,7 @@ def served(paths: Blocks, run: int) -> str:
             return decision.reasons[0]
         if worth_recording(state, decision, POLICY, block * EACH):
             state = decision.next_state
-    assert state.looks == 6
+    assert state.looks <= 6
     return ""
 
 

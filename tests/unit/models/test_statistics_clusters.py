@@ -88,13 +88,15 @@ def test_bounds_are_those_of_as_many_fewer_events() -> None:
         assert wide.hit[0] <= narrow.hit[0] <= narrow.hit[1] <= wide.hit[1]
 
 
-def test_the_misses_of_one_user_are_no_crash_and_those_of_many_are() -> None:
+def test_the_misses_of_one_user_are_no_harm_and_those_of_many_are() -> None:
     one, many = Comparison("a"), Comparison("a")
     for number in range(60):
         one.add(0, 3, user=5)
         many.add(0, 3, user=number)
     assert comparisons.harmed(one.weighed(), Policy()) == ""
-    assert comparisons.harmed(many.weighed(), Policy()) == "crash"
+    assert one.weighed().crashed() < 1.0
+    assert comparisons.harmed(many.weighed(), Policy()) == "harm"
+    assert many.weighed().crashed() == many.crashed() > 12.0
 
 
 def test_events_without_a_user_are_taken_as_independent() -> None:
