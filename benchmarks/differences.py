@@ -126,9 +126,7 @@ def _at(values: Array, looks: Array) -> np.ndarray[Any, np.dtype[np.float64]]:
     return values.cumsum(1, dtype=np.float64)[:, looks - 1]
 
 
-def crashed(
-    paths: Paths, design: Design = INDEPENDENT, every: int = LOOK
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def crashed(paths: Paths, design: Design = INDEPENDENT, every: int = LOOK) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell at each look, `every` so many events, whether its window holds evidence of a crash."""
     events = paths.hit.shape[1]
     looks = np.arange(every, events + 1, every)

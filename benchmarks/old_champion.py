@@ -1,6 +1,6 @@
 """Simulates mode strict with an old champion, and measures which challengers replace it without proof.
 
-The challenger is worse than the champion by the margin, equal, or better. Differences are drawn in sums of blocks, as
+The challenger is worse than the champion by the margin, or equal. Differences are drawn in sums of blocks, as
 in `benchmarks.healing`. `decide` is asked at each moment at which the rule for an old champion may look; what the other
 rules promote is another figure's business (`false_promotion_rate_at_margin`), so such a run ends without a count.
 """
@@ -21,7 +21,7 @@ from models.statistics.restarts import STEP
 RATES = (50, 10)  # tested events a second
 LOOKS = 8
 TOGETHER = 250  # runs held in memory
-AFTER = {"worse_by_the_margin": -MARGIN, "equal": 0.0, "better_by_the_margin": MARGIN}
+CHALLENGERS = {"worse_by_the_margin": -MARGIN, "equal": 0.0}
 
 
 def decided(state: GateState, found: Comparison, now: float) -> Decision:
@@ -54,7 +54,7 @@ def old_champion(random: np.random.Generator, runs: int) -> list[dict[str, Any]]
     """Measure a table: tested events a second, how the challenger differs, and the share that went live as too old."""
     table = []
     for rate in RATES:
-        for name, mean in AFTER.items():
+        for name, mean in CHALLENGERS.items():
             hours = np.array(first_looks(random, runs, mean, rate))
             median = float(np.quantile(hours, 0.5, method="higher"))
             table.append({

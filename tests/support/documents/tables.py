@@ -340,7 +340,7 @@ def _old_champion() -> str:
     """What replaces an old champion in mode strict without proof."""
     found = {(each["rate"], each["challenger"]): each for each in at("gate", "old_champion")}
     rates = sorted({rate for rate, _ in found}, reverse=True)
-    names = ("worse_by_the_margin", "equal", "better_by_the_margin")
+    names = ("worse_by_the_margin", "equal")
     rows = [(name.replace("_", " "), *(percent(found[rate, name]["replaced"]) for rate in rates)) for name in names]
     return table(("an old champion is replaced by one that is", *(f"at {rate}/s" for rate in rates)), rows)
 
