@@ -19,6 +19,7 @@ from models.recommender import (
     EventBatch,
     EventLike,
     FactsLike,
+    Overwritten,
     Recommender,
     RecommenderOptions,
     Tested,
@@ -105,15 +106,14 @@ class Simulated:
         self._referee.compare_with(reference, self.serving if stands else None, "", named, self._former)
         self._referee.add_budget(SAVED / SHARE)
 
-    def _watch(self, batch: EventBatch, tested: Tested) -> None:
-        self._referee.watch(self.recommender.state, batch, tested)
+    def _watch(self, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
+        self._referee.watch(self.recommender.state, batch, tested, found)
         if self._holding is None or self.serving is None:
             return
         own = hits(tested.ranks[:, dim.SERVED])
         for at in np.flatnonzero(tested.known >= 0).tolist():
             place = int(tested.places[at])
-            moment = recall(self.recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
-            moment = moment._replace(query=int(batch.query[place]))
+            moment = recall(self.recommender.state, batch, found, place)
             rank = self.serving.rank(moment, self.recommender.state, self._scratch)
             self._found[0] += 1
             self._found[1] += int(own[at])

@@ -116,29 +116,29 @@ class Targets(NamedTuple):
     own: Array  # (n,) bool: the user had touched the item
     cold: Array  # (n,) bool: nobody had
     listed: Array  # (n,) bool: the item's facts were in the catalogue from the start
+    opens: Array  # (n,) bool: the user's event before it has another second, so it is no later line of an order
 
 
 def targets(stream: Stream, places: Array) -> Targets:
     """Look up what was known before each of the events at `places`, (n,) ascending."""
     wanted, at = set(places.tolist()), 0
-    rows = np.zeros((len(places), 5), np.int64)
+    rows = np.zeros((len(places), 6), np.int64)
     touched: set[str] = set()
     depth: dict[str, int] = {}
+    last: dict[str, int] = {}
     own: set[tuple[str, str]] = set()
     for place, event in enumerate(stream.events):
         item, user = event.item_id, event.user_id
         if place in wanted:
-            pair = (user, item or "")
-            rows[at] = (event.kind, depth.get(user, 0), pair in own, item not in touched, item in stream.catalogue)
+            pair, opens = (user, item or ""), last.get(user) != int(event.timestamp)
+            rows[at] = event.kind, depth.get(user, 0), pair in own, item not in touched, item in stream.catalogue, opens
             at += 1
         if item is not None:
             touched.add(item)
             if is_history(event):
                 own.add((user, item))
-                depth[user] = depth.get(user, 0) + 1
-    return Targets(
-        places, rows[:, 0], rows[:, 1], rows[:, 2].astype(bool), rows[:, 3].astype(bool), rows[:, 4].astype(bool)
-    )
+                depth[user], last[user] = depth.get(user, 0) + 1, int(event.timestamp)
+    return Targets(places, rows[:, 0], rows[:, 1], *rows[:, 2:].T.astype(bool))
 
 
 def late(places: Array, events: int) -> Array:
@@ -152,6 +152,7 @@ def slices(found: Targets, kinds: Sequence[str]) -> dict[str, dict[str, Array]]:
     return {
         "target": {"new_to_user": warm & ~found.own, "known_to_user": warm & found.own},
         "cold": {"cold": found.cold, "cold_in_catalogue": found.cold & found.listed},
+        "order": {"first_line": warm & found.opens, "later_lines": warm & ~found.opens},
         "by_type": {name: warm & (found.kinds == code) for code, name in enumerate(kinds) if code <= PURCHASE},
         "by_history": _by_history(found, warm),
     }

@@ -19,7 +19,7 @@ APART: Final = 60.0
 
 def _seen(state: GateState) -> float:
     """Returns the latest moment at which something of the state happened."""
-    return max(state.audited_at, state.promoted_at, state.rolled_back_at)
+    return max(state.audited_at, state.promoted_at, state.rolled_back_at, state.looked_at)
 
 
 def settled(state: GateState, now: float) -> GateState:
@@ -36,7 +36,7 @@ def settled(state: GateState, now: float) -> GateState:
     ahead = _seen(state) - now
     if ahead <= APART:
         return state
-    moments = ("audited_at", "promoted_at", "rolled_back_at", "cool_until")
+    moments = ("audited_at", "promoted_at", "rolled_back_at", "looked_at", "cool_until")
     moved: dict[str, Any] = {name: getattr(state, name) - ahead for name in moments if getattr(state, name)}
     if state.frozen_until is not None:
         moved["frozen_until"] = state.frozen_until - ahead

@@ -144,6 +144,28 @@ def harmed(comparison: Comparison | None, policy: Policy) -> str:
     return "crash" if certain and comparison.fallen >= policy.fall else ""
 
 
+def unsuspicious(comparison: Comparison, policy: Policy, look: int) -> bool:
+    """Whether a model is as good as another by the margin, at one of few looks.
+
+    A bound for one moment asks for a fifth of the events that bounds for all moments do, and is wrong as soon as it is
+    looked at again and again. So the looks are numbered and share the error: the k-th gets 6 / (pi k)^2 of it, and all
+    together, however many, 1.
+
+    Args:
+        comparison: the model against the other.
+        policy: its `alpha_old` is the chance that any look finds so of a model that is worse by the margin.
+        look: number of the look, from 1.
+
+    >>> from models.statistics.confidence import Sums
+    >>> equal = Comparison("a", hit=Sums(1.0, 6_000, 0.0, 300.0), reciprocal=Sums(0.5, 6_000, 0.0, 60.0))
+    >>> worse = Comparison("a", hit=Sums(1.0, 6_000, -15.0, 300.0), reciprocal=Sums(0.5, 6_000, 0.0, 60.0))
+    >>> [unsuspicious(equal, Policy(margin=0.009), look) for look in (1, 10)], unsuspicious(worse, Policy(), 1)
+    ([True, False], False)
+    """
+    margin = comparison.margin(policy.margin, policy.margin_relative)
+    return all(low > -margin for low in comparison.lows(policy.alpha_old * 6.0 / (math.pi * look) ** 2))
+
+
 __all__ = [
     "against_champion",
     "against_reference",
@@ -155,4 +177,5 @@ __all__ = [
     "lacking",
     "lately_compared",
     "latest",
+    "unsuspicious",
 ]

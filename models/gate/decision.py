@@ -98,8 +98,17 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     >>> third = msgspec.structs.replace(once.next_state, passes=2, passed="b")
     >>> once.reasons, decide(third, against(no_worse), Policy(), 0.0).reasons
     (('passing',), ('not_inferior', 'sound'))
-    >>> [decide(GateState(mode="strict"), against(shown(-5.0)), Policy(), now).reasons[0] for now in (1.0, 601.0)]
-    ['dwelling', 'champion_old']
+    >>> equal = against(shown(20.0))
+    >>> [decide(GateState(mode="strict"), equal, Policy(), now).reasons[0] for now in (1.0, 599.0, 601.0)]
+    ['dwelling', 'inconclusive', 'champion_old']
+
+    A look for an old champion that finds too little is not repeated before it is as old again:
+
+    >>> looked = decide(GateState(mode="strict"), against(shown(-5.0)), Policy(), 601.0)
+    >>> looked.reasons, looked.next_state.looks, looked.next_state.looked_at
+    (('inconclusive',), 1, 601.0)
+    >>> [decide(looked.next_state, equal, Policy(), now).reasons[0] for now in (602.0, 1_200.0, 1_202.0)]
+    ['inconclusive', 'inconclusive', 'champion_old']
 
     Modes manual and frozen hold until asked; a frozen gate refuses even that:
 
@@ -189,9 +198,10 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
         before, after = evidence.reference, verdict.reference
         former = before.id if before is not None and after is not None and before.id != after.id else state.former
         stand = anchors.rotated(state, evidence, policy, verdict.reference or evidence.reference, now)
-        return msgspec.structs.replace(
-            state, promoted_at=now, recovering=False, norms=band, former=former, anchors=stand
-        )
+        moved = {"promoted_at": now, "recovering": False, "norms": band, "looks": 0, "looked_at": 0.0}
+        return msgspec.structs.replace(state, **moved, former=former, anchors=stand)
+    if verdict.looked:
+        return msgspec.structs.replace(state, looks=state.looks + 1, looked_at=now)
     if verdict.action != "rollback" or verdict.target is None:
         return state
     recent = state.rollbacks if now - state.rolled_back_at < policy.forget_rollbacks else 0
@@ -203,6 +213,8 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
         cool_until=now + pause,
         recovering=evidence.request is None,
         anchors=anchors.gone_back(state.anchors, verdict.target, now),
+        looks=0,
+        looked_at=now,
     )
 
 
@@ -232,6 +244,8 @@ def worth_recording(before: GateState, decision: Decision, policy: Policy, now: 
         # The clock was set back: from now on moments are counted by it, and the record says since when.
         return True
     if (after.baseline, after.proven) != (before.baseline, before.proven) or after.passes > before.passes:
+        return True
+    if after.looks > before.looks:
         return True
     if decision.reasons in IDLE:
         return False

@@ -114,6 +114,7 @@ class Policy(msgspec.Struct, frozen=True):
         alpha: chance that a version shown to be better, or no worse, is not.
         alpha_harm: chance that a version shown to be worse is not.
         alpha_crash: the same of the crash test, in one window.
+        alpha_old: chance that a version which is worse by the margin ever replaces an old champion in mode strict.
         fall: least share of the other's hits that a crash has lost.
         margin: difference in hit rate that still counts as no worse.
         margin_relative: the same as a share of the other's hit rate; the larger of the two counts.
@@ -121,7 +122,7 @@ class Policy(msgspec.Struct, frozen=True):
         healthy_tested: tested events without harm after which a version becomes the reference.
         passes: versions in a row that must be no worse in mode strict.
         dwell: least time between two promotions in mode strict.
-        max_age: time after which mode strict replaces a champion without waiting for proof.
+        max_age: time between two looks at which mode strict replaces a champion without waiting for proof.
         least_overlap: share of a canary's list that candidate and champion must have in common.
         overlap_after: events learned before the guards of a young model speak.
         norm_band: half-width of the band of norms, in standard deviations.
@@ -153,6 +154,7 @@ class Policy(msgspec.Struct, frozen=True):
     alpha: float = 0.01
     alpha_harm: float = 0.05
     alpha_crash: float = 1e-5
+    alpha_old: float = 0.05
     fall: float = 0.5
     margin: float = 0.005
     margin_relative: float = 0.03
@@ -210,6 +212,8 @@ class GateState(msgspec.Struct, frozen=True):
         baseline: the baseline is served in place of the learned ranking.
         proven: the learned ranking has beaten the baseline at least once.
         passed: id of the last version that counted for `passes`.
+        looks: looks for an old champion since it became the champion.
+        looked_at: moment of the last of them, or of the roll-back that made it the champion.
         norms: sizes of the weights of the versions that went live.
         former: id of the reference before the current one.
         last_action: action of the last decision.
@@ -236,6 +240,8 @@ class GateState(msgspec.Struct, frozen=True):
     baseline: bool = False
     proven: bool = False
     passed: str = ""
+    looks: int = 0
+    looked_at: float = 0.0
     norms: Band = Band()
     former: str = ""
     last_action: Action | None = None

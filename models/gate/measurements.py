@@ -48,6 +48,7 @@ def _interval(name: str, found: Comparison, policy: Policy) -> dict[str, float]:
         f"{name}_reciprocal_high": round(bounds.reciprocal[1], 6),
         f"{name}_margin": round(found.margin(policy.margin, policy.margin_relative), 6),
         f"{name}_crash": round(found.crashed(), 3),
+        f"{name}_alike": round(max(found.design), 3),
     }
     if lately is not None and lately.n < found.n:
         # The decision rests on these: they are about the events since something else was shown.

@@ -12,6 +12,7 @@ from models.gate.comparisons import (
     better,
     champion_against_reference,
     harmed,
+    unsuspicious,
 )
 from models.gate.evidence import Evidence, GateState, Policy, Version
 from models.gate.guards import Case, Guard, holding, waited_for
@@ -28,6 +29,7 @@ class Verdict(NamedTuple):
         reference: the new reference; None leaves it.
         passing: the candidate counts towards `Policy.passes`.
         detail: what a held candidate waits for, as a sentence.
+        looked: this was a look for an old champion.
     """
 
     action: Action
@@ -36,6 +38,7 @@ class Verdict(NamedTuple):
     reference: Version | None = None
     passing: bool = False
     detail: str = ""
+    looked: bool = False
 
 
 def judge(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
@@ -208,7 +211,8 @@ def _once_as_good(evidence: Evidence, policy: Policy, until_then: str, reason: s
 def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) -> Verdict:
     """Replaces a frozen champion by a better candidate, or by the last of several that are no worse.
 
-    Better and no worse are what the evidence has shown; no worse has to be shown several times in a row.
+    Better and no worse are what the evidence has shown; no worse has to be shown several times in a row. A champion is
+    old after each `max_age`, and what replaces it then has to pass one look.
     """
     found = against_champion(evidence)
     if found is None or found.n < policy.least_tested:
@@ -225,12 +229,11 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
         if state.passes + 1 >= policy.passes and _not_counted(state, evidence):
             return _replaced("not_inferior", evidence)
         return Verdict("hold", ("passing",), passing=True)
-    if (
-        now - state.promoted_at > policy.max_age
-        and min(found.hit.mean, found.reciprocal.mean) >= -found.margin(policy.margin, policy.margin_relative) / 2
-    ):
+    if now - max(state.promoted_at, state.looked_at) <= policy.max_age:
+        return Verdict("hold", ("inconclusive",))
+    if unsuspicious(found, policy, state.looks + 1):
         return _replaced("champion_old", evidence)
-    return Verdict("hold", ("inconclusive",))
+    return Verdict("hold", ("inconclusive",), looked=True)
 
 
 def _replaced(why: str, evidence: Evidence) -> Verdict:

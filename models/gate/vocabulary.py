@@ -76,7 +76,7 @@ REASON_TEXTS: Final = {
     "dwelling": "too soon after the last promotion",
     "superior": "shown to be better than the champion",
     "not_inferior": "shown to be no worse than the champion by more than the margin",
-    "champion_old": "no sign of harm, and the champion has been served for as long as it may",
+    "champion_old": "the champion is old, and a look, one of few, found the candidate no worse by more than the margin",
     "recovering": "after a roll-back, and not yet shown to be no worse than the champion",
     "recovered": "after a roll-back, shown to be no worse than the champion",
     "unproven": "a rebuilt model, not yet shown to be no worse than the champion",

@@ -1,8 +1,9 @@
 """Learns batches of events into a state, and ranks items for a history. Stages 2 to 4."""
 
 from models.recommender.catalogue import FactsLike
-from models.recommender.frozen import AskedAt, FrozenModel, recall
+from models.recommender.frozen import FrozenModel
 from models.recommender.groups import Groups
+from models.recommender.histories import AskedAt, Overwritten, overwritten, recall
 from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
 from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
@@ -22,6 +23,7 @@ __all__ = [
     "ImportOutcome",
     "ImportRefusedError",
     "Knowledge",
+    "Overwritten",
     "Ranker",
     "Ranking",
     "ReadableState",
@@ -38,6 +40,7 @@ __all__ = [
     "joined",
     "new_scratch",
     "new_state",
+    "overwritten",
     "recall",
     "reciprocal_ranks",
     "take",

@@ -47,6 +47,10 @@ class Tested(NamedTuple):
     known: Array  # (n,) i32: 1 the user had touched the item, 0 somebody else had, -1 nobody had: no rank counts then
     ranks: Array  # (n, contenders) i32, 0 = not proposed
 
+    def where(self, chosen: Array) -> Tested:
+        """Return those of the tested events that are chosen, (n,) bool."""
+        return Tested(*(column[chosen] for column in self))
+
 
 NOTHING = Tested(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, len(CONTENDERS)), np.int32))
 

@@ -14,6 +14,7 @@ from models.kernels.learning import learn
 from models.recommender import joining
 from models.recommender.catalogue import FactsLike, ItemRows, is_available
 from models.recommender.groups import Groups
+from models.recommender.histories import Overwritten, overwritten
 from models.recommender.prequential import NOTHING, Tested, joined
 from models.recommender.ranker import Ranker
 from models.recommender.types import EventBatch, EventLike, RecommenderOptions
@@ -145,7 +146,7 @@ class Recommender(Ranker):
         events: Sequence[EventLike],
         record_times: Sequence[float],
         facts: Mapping[str, FactsLike] | None = None,
-        watch: Callable[[EventBatch, Tested], None] | None = None,
+        watch: Callable[[EventBatch, Tested, Overwritten], None] | None = None,
         groups: Groups | None = None,
     ) -> Tested:
         """Turn all events into rows and learn them, in as many runs as it takes.
@@ -154,7 +155,8 @@ class Recommender(Ranker):
             events: Events in order.
             record_times: Epoch seconds of each event's record.
             facts: Item facts, looked up for new items.
-            watch: Called with each run and its tested events, before the next run is learned.
+            watch: Called with each run, its tested events and what it overwrote in the histories of users, before the
+                next run is learned.
             groups: Variants. A run ends before the first event of one, which then borrows from the others: what they
                 have learned by then depends on the events before it alone, however the stream was cut into batches.
 
@@ -168,9 +170,10 @@ class Recommender(Ranker):
                 self.borrow(str(events[firsts.pop(0)].item_id), groups)
             stop = firsts[0] if firsts else len(events)
             batch = self.rows(events[start:stop], record_times[start:stop], facts)
+            found = overwritten(self.state, batch) if watch is not None else None
             tested = self.learn(batch)
-            if watch is not None:
-                watch(batch, tested)
+            if watch is not None and found is not None:
+                watch(batch, tested, found)
             parts.append(tested._replace(places=tested.places + start))
             start += len(batch.user)
         return joined(parts) if parts else NOTHING

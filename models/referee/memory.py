@@ -14,9 +14,9 @@ import msgspec
 from models.referee.busiest import Busiest
 from models.referee.drift import AlarmsMemory
 from models.referee.hit_level import LevelMemory
-from models.statistics import CannotUnpack, Comparison, Standing, pack, unpack
+from models.statistics import CannotUnpack, Clusters, Comparison, Standing, pack, unpack
 
-FORM: Final = 1
+FORM: Final = 2
 """Number of the form. Raise it with every change of a field, or of what a number means: the next term then begins its
 evidence again, and says so. A field that is added with a default needs no new number."""
 
@@ -35,6 +35,7 @@ class Memory(msgspec.Struct):
         users: Users of the last events.
         purse: Seconds that may be spent on comparisons.
         price: Seconds that one compared event costs.
+        clusters: How alike the events of one user are, by the name of the comparison.
         left: Whether another version was served since the reference was named.
     """
 
@@ -48,6 +49,7 @@ class Memory(msgspec.Struct):
     users: Busiest
     purse: float
     price: float
+    clusters: dict[str, Clusters]
     left: bool = True
 
 
@@ -78,7 +80,7 @@ def recalled(evidence: Mapping[str, object]) -> Past:
     models.referee.memory.NoPast: it carries no evidence of a learner
     >>> recalled({"standing": {}, "memory": "0:"})
     Traceback (most recent call last):
-    models.referee.memory.NoPast: its evidence has form 0, this release reads form 1
+    models.referee.memory.NoPast: its evidence has form 0, this release reads form 2
     """
     text = evidence.get("memory")
     if not isinstance(text, str) or "standing" not in evidence:

@@ -7,21 +7,43 @@ not change, and the history is that of the moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
 from models.ledger import user_hash
-from models.recommender import CONTENDERS, EventBatch, FrozenModel, Tested, best_source, hits, new_scratch, recall
+from models.recommender import (
+    CONTENDERS,
+    AskedAt,
+    EventBatch,
+    FrozenModel,
+    Overwritten,
+    Tested,
+    best_source,
+    hits,
+    new_scratch,
+    recall,
+)
 from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.referee.memory import Memory, Past
 from models.state import State
-from models.statistics import LENGTH, SHORTEST, Anchored, Comparison, Exposed, PastQuestion, Standing, Window
+from models.statistics import (
+    LENGTH,
+    SHORTEST,
+    Anchored,
+    Clusters,
+    Comparison,
+    Exposed,
+    PastQuestion,
+    Standing,
+    Window,
+)
 
 SHARE: Final = 0.2
 """Largest share of the learning time that may be spent on asking frozen models. Bookkeeping takes the rest of a
@@ -102,6 +124,7 @@ class Referee:
         ))
         self._anchor: FrozenModel | None = None
         self._anchored: dict[str, Anchored] = {}
+        self._alike: dict[str, Clusters] = {}
         self._stood, self._left = "", True
         self._paused = "no version is served yet"
         self.began = ""
@@ -127,8 +150,19 @@ class Referee:
             users=self._users,
             purse=self._purse,
             price=self._price,
+            clusters={name: clusters for name, clusters in self._clusters() if clusters is not None},
             left=self._left,
         )
+
+    def _clusters(self) -> Iterator[tuple[str, Clusters | None]]:
+        """Yield what says how alike events are, by the name of the comparison; of an anchor, by its version."""
+        yield from ((name, one.clusters) for name, one in self._named().items())
+        yield from self._alike.items()
+
+    def _named(self) -> dict[str, Comparison]:
+        """Return all comparisons that a standing carries, by name."""
+        known = {name: one for name, one in self._comparisons.items() if one is not None}
+        return {**known, "learnt": self._learned}
 
     def take_up(self, past: Past, *, same_model: bool = True) -> None:
         """Go on where another term stopped; for a referee that has watched nothing yet.
@@ -144,8 +178,13 @@ class Referee:
         self._records.extend(memory.records)
         self._stood, self._left = memory.stood, memory.left
         self._comparisons["probation"] = standing.probation
+        probation = memory.clusters.get("probation")
+        if standing.probation is not None:
+            standing.probation.clusters = probation
         self._purse, self._price = min(SAVED, memory.purse), min(memory.price, DEAREST)
         if not same_model:
+            if probation is not None:
+                probation.close()
             return
         # Users and items are told apart by their rows, which are the model's.
         self._tests.extend(memory.tests)
@@ -156,13 +195,16 @@ class Referee:
             "former": standing.former,
         }
         self._anchored = {found.against: found for found in standing.anchors}
+        self._alike = {version: memory.clusters[version] for version in self._anchored if version in memory.clusters}
         self._learned, self._younger = standing.learnt or Comparison(""), memory.younger
+        for name, comparison in self._named().items():
+            comparison.clusters = memory.clusters.get(name)
         self._best = CONTENDERS.index(memory.best) if memory.best in CONTENDERS else dim.MIDDLE
 
     def renew(self) -> None:
         """Start every sum again: from now on another model learns."""
         self._comparisons = dict.fromkeys(self._comparisons)
-        self._anchored = {}
+        self._anchored, self._alike = {}, {}
         self._learned, self._younger = Comparison(""), Comparison("")
 
     def compare_with(
@@ -201,8 +243,10 @@ class Referee:
             served = ""
         if served and served == back and served != self._stood and self._left:
             self._comparisons, self._anchored = dict.fromkeys(self._comparisons), {}
+            self._alike = {}
         self._stood = served
         self._anchored = {version: self._anchored.get(version) or Anchored(version) for version in anchors}
+        self._alike = {version: found for version, found in self._alike.items() if version in self._anchored}
         self._succeed(back)
         named = champion.version if champion is not None else awaited.champion
         # A reference that is served from its promotion on was not returned to.
@@ -227,28 +271,39 @@ class Referee:
         elif known is None or (known.of, known.against) != (of, against):
             self._comparisons[name] = Comparison(against, of)
 
-    def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
-        """Compare models on the tested events of a batch that was just learned, within the time budget."""
+    def watch(self, state: State, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
+        """Compare models on the tested events of a batch that was just learned, within the time budget.
+
+        The lines of an order are one question: only the first of several events of one user and one second is compared.
+
+        Args:
+            state: The learner's state, which has learned the batch.
+            batch: The batch.
+            tested: Its tested events.
+            found: What it overwrote in the histories of its users.
+        """
         unknown = int((tested.known < 0).sum())
         _count(self._tests, (len(tested.known), unknown), TESTS)
         self._users.seen(batch.user.tolist())
         known = tested.known >= 0
-        found, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
         old = known & self._old(state, batch.item[tested.places])
-        self.level.tested(found[old].tolist(), users[old].tolist())
-        self._against_sources(state, tested)
+        self.level.tested(hit[old].tolist(), users[old].tolist())
+        asked = known & found.opens[tested.places]
+        self._against_sources(state, tested.where(asked), users[asked])
         self._listen(self.alarms, batch, tested, old)
         if self.level.fallen:
             return
-        places = np.flatnonzero(known)
-        self._remember(state, batch, tested.places[places])
+        places = np.flatnonzero(asked)
+        self._remember(state, batch, found, tested.places[places])
         if all(one is None for one in (self._reference, self._champion, self._former, self._anchor)):
             return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
         started = self._seconds()
         for at in chosen.tolist():
-            self._against_versions(state, batch, int(tested.places[at]), int(tested.ranks[at, dim.SERVED]))
+            moment = recall(state, batch, found, int(tested.places[at]))
+            self._against_versions(state, moment, int(tested.ranks[at, dim.SERVED]), int(users[at]))
         self._pay(self._seconds() - started, len(chosen))
 
     def _old(self, state: State, items: Array) -> Array:
@@ -263,12 +318,12 @@ class Referee:
         ids, rows = state.keys["item"].ids, reference.state.keys["item"].rows
         return np.array([row >= 0 and (ids[row] or "") in rows for row in items.tolist()], bool)
 
-    def _remember(self, state: State, batch: EventBatch, places: Array) -> None:
+    def _remember(self, state: State, batch: EventBatch, found: Overwritten, places: Array) -> None:
         """Keep one of a batch's tested events as a question, chosen independently of its result."""
         if not len(places):
             return
         place = int(places[len(places) // 2])
-        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
+        moment = recall(state, batch, found, place)
         ids, user = state.keys["item"].ids, state.keys["user"].ids[int(batch.user[place])]
         known = [at for at, row in enumerate(moment.items[:LENGTH].tolist()) if row >= 0 and ids[row] is not None]
         wanted = ids[moment.item]
@@ -317,9 +372,7 @@ class Referee:
             self.compared += count
             self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
 
-    def _against_versions(self, state: State, batch: EventBatch, place: int, rank: int) -> None:
-        moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
-        moment = moment._replace(query=int(batch.query[place]))
+    def _against_versions(self, state: State, moment: AskedAt, rank: int, user: int) -> None:
         ranks: dict[str, int] = {}
         former = self._former if self._comparisons["former"] is not None else None
         anchor = self._anchor if self._purse > PLENTY or not self._asked_about % SELDOM else None
@@ -331,19 +384,18 @@ class Referee:
             if comparison is None or comparison.against not in ranks:
                 continue
             if not comparison.of or comparison.of in ranks:
-                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against])
+                comparison.add(ranks.get(comparison.of, rank), ranks[comparison.against], user)
         for version, found in self._anchored.items():
             # An anchor that is the reference or the champion as well costs nothing.
             if version in ranks:
-                found.add(rank, ranks[version])
+                self._alike.setdefault(version, Clusters()).add(user, *found.add(rank, ranks[version]))
 
-    def _against_sources(self, state: State, tested: Tested) -> None:
+    def _against_sources(self, state: State, tested: Tested, users: Array) -> None:
         # The best source before these events: the choice must not depend on their outcome.
         best = self._best
-        for known, ranks in zip(tested.known.tolist(), tested.ranks.tolist(), strict=True):
-            if known >= 0:
-                for comparison in (self._learned, self._younger):
-                    comparison.add(ranks[dim.RANKER], ranks[best])
+        for user, ranks in zip(users.tolist(), tested.ranks.tolist(), strict=True):
+            for comparison in (self._learned, self._younger):
+                comparison.add(ranks[dim.RANKER], ranks[best], user)
         self._learned.against = self._younger.against = CONTENDERS[best]
         if self._learned.n >= RENEWED:
             self._learned, self._younger = self._younger, Comparison(CONTENDERS[best])
@@ -364,8 +416,8 @@ class Referee:
             exposed: How concentrated exposure is, if it was measured.
         """
         return Standing(
-            **self._comparisons,
-            learnt=self._learned,
+            **{name: one.weighed() if one is not None else None for name, one in self._comparisons.items()},
+            learnt=self._learned.weighed(),
             paused=self._paused,
             window=self._window(),
             lag=round(lag, 3),
@@ -373,8 +425,13 @@ class Referee:
             applied=applied,
             exposed=exposed or Exposed(),
             began=self.began,
-            anchors=tuple(found for found in self._anchored.values() if found.n),
+            anchors=tuple(self._weighed(found) for found in self._anchored.values() if found.n),
         )
+
+    def _weighed(self, found: Anchored) -> Anchored:
+        """A copy for the gate, with how alike the events of a user are as it is now."""
+        alike = self._alike.get(found.against)
+        return found if alike is None else msgspec.structs.replace(found, design=alike.design())
 
     def _window(self) -> Window:
         records, bad, duplicate = (sum(column) for column in zip((0, 0, 0), *self._records, strict=True))

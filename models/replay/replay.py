@@ -15,6 +15,7 @@ from models.recommender import (
     EventLike,
     FactsLike,
     Groups,
+    Overwritten,
     Recommender,
     RecommenderOptions,
     Tested,
@@ -116,9 +117,9 @@ class Replay:
         if self._uncut >= self._pace.events and self.now >= self._cut_at + self._pace.seconds:
             self._cut()
 
-    def _watch(self, batch: EventBatch, tested: Tested) -> None:
+    def _watch(self, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
         for trial in self.trials:
-            trial.watch(self.recommender.state, batch, tested)
+            trial.watch(self.recommender.state, batch, tested, found)
         self._versions.forget()
 
     def count_records(self, bad: int, duplicate: int) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
-import numpy as np
 
 from models import gate
 from models.gate import Action, Decision, Evidence, GateState, Mode, Policy, Version
-from models.recommender import EventBatch, Tested, best_source, new_scratch, recall
+from models.recommender import EventBatch, Overwritten, Tested, best_source, new_scratch, recall
 from models.referee import SAVED, SHARE, AnchorTurns, Awaited, Referee, turn_of
 from models.replay.versions import KeptVersion
 from models.state import State
@@ -84,8 +83,11 @@ class Trial:
         self.state = msgspec.structs.replace(self.state, promoted_at=now)
         self._served_since = now
 
-    def watch(self, state: State, batch: EventBatch, tested: Tested) -> None:
-        """Rank the tested events of a batch that was just learned with the served version, and collect evidence."""
+    def watch(self, state: State, batch: EventBatch, tested: Tested, found: Overwritten) -> None:
+        """Rank the tested events of a batch that was just learned with the served version, and collect evidence.
+
+        Of the lines of an order only the first is ranked, as in the evidence.
+        """
         serving = self.serving
         if serving is None:
             return
@@ -96,12 +98,10 @@ class Trial:
         champion = serving if now - self._served_since >= STANDS else None
         self._referee.compare_with(self.reference, champion, awaited=awaited, anchor=anchor, anchors=stand)
         self._referee.add_budget(SAVED / SHARE)
-        self._referee.watch(state, batch, tested)
+        self._referee.watch(state, batch, tested, found)
         by = best_source(serving.state.served.race) if self.state.baseline else -1
-        for at in np.flatnonzero(tested.known >= 0).tolist():
-            place = int(tested.places[at])
-            moment = recall(state, batch.user, batch.item, batch.kind, batch.time, place)
-            moment = moment._replace(query=int(batch.query[place]))
+        for place in tested.places[(tested.known >= 0) & found.opens[tested.places]].tolist():
+            moment = recall(state, batch, found, place)
             self.ranks.append(serving.rank(moment, state, self._scratch, by))
             self.by_source += by >= 0
 

@@ -3,6 +3,7 @@
 from models.statistics.anchored import Anchored
 from models.statistics.attribution import VERSIONS, Attribution
 from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
+from models.statistics.clusters import Clusters
 from models.statistics.comparison import WINDOW, Comparison, Standing, Window
 from models.statistics.confidence import radius
 from models.statistics.distributions import distance, stability
@@ -38,6 +39,7 @@ __all__ = [
     "Attribution",
     "Bounds",
     "CannotUnpack",
+    "Clusters",
     "Comparison",
     "Exposed",
     "Exposure",

@@ -38,7 +38,7 @@ class Anchored(msgspec.Struct, array_like=True):
 
     >>> found = Anchored("a")
     >>> for rank, other in ((1, 0), (0, 2), (30, 2)):
-    ...     found.add(rank, other)
+    ...     _ = found.add(rank, other)
     >>> found.n, found.hit, found.hit_squares, found.reciprocal, found.other_hits
     (3, -1, 3, -0.5, 2)
     """
@@ -58,8 +58,8 @@ class Anchored(msgspec.Struct, array_like=True):
         """Mean difference of hits, 0 without any event."""
         return self.hit / self.n if self.n else 0.0
 
-    def add(self, rank: int, other: int) -> None:
-        """Adds a tested event.
+    def add(self, rank: int, other: int) -> tuple[int, float]:
+        """Adds a tested event, and returns its differences of hits and of clipped reciprocal ranks.
 
         Args:
             rank: rank of its item under the challenger, from 1; 0 when it was not proposed.
@@ -76,6 +76,7 @@ class Anchored(msgspec.Struct, array_like=True):
         self.other_hits += others
         if self.n % (COARSER * STEP) == 0:
             self.starts = kept([*self.starts, self._now()], self.n)
+        return own - others, apart
 
     def _now(self) -> Start:
         return Start(self.n, self.hit, self.hit_squares, round(self.reciprocal, 6), round(self.reciprocal_squares, 6))

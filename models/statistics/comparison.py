@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Final
 
 import msgspec
@@ -11,6 +13,7 @@ from msgspec.structs import astuple
 from models.statistics import mcnemar as crash
 from models.statistics.anchored import Anchored
 from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
+from models.statistics.clusters import Clusters
 from models.statistics.confidence import Sums, interval
 from models.statistics.exposure import Exposed
 from models.statistics.restarts import BEGINNING, STEP, WHOLE, Start, kept, shared
@@ -35,6 +38,9 @@ class Comparison(msgspec.Struct):
         hit_squares: squares of the differences of hits.
         reciprocal_squares: squares of the differences of reciprocal ranks.
         starts: moments at which further sums began, oldest first.
+        design: how many events say as much as one independent event: of hits, of reciprocal ranks. All bounds are those
+            of so many times fewer events (models/statistics/clusters.py).
+        clusters: what `design` is found from; None until an event names its user, and where only bounds are wanted.
 
     >>> comparison = Comparison("v1")
     >>> for rank, other in ((1, 0), (30, 2), (4, 4)):
@@ -57,18 +63,21 @@ class Comparison(msgspec.Struct):
     hit_squares: int = 0
     reciprocal_squares: float = 0.0
     starts: list[Start] = []
+    design: tuple[float, float] = (1.0, 1.0)
+    clusters: Clusters | None = None
 
     @property
     def n(self) -> int:
         """Tested events compared."""
         return self.hit.n
 
-    def add(self, rank: int, other: int) -> None:
+    def add(self, rank: int, other: int, user: int = -1) -> None:
         """Adds a tested event.
 
         Args:
             rank: rank of its item under this model, from 1; 0 when it was not proposed.
             other: the same under the other model.
+            user: row of its user; -1 for an event that is independent of all others.
         """
         own, others = _hit(rank), _hit(other)
         if self.n % WINDOW == 0:
@@ -78,14 +87,18 @@ class Comparison(msgspec.Struct):
         self.right += own > others
         self.wrong += others > own
         self.others += others
-        self.add_differences(own - others, own / max(rank, 1) - others / max(other, 1))
+        self.add_differences(own - others, own / max(rank, 1) - others / max(other, 1), user)
 
-    def add_differences(self, hit: int, reciprocal: float) -> None:
-        """Adds the differences of hit and reciprocal rank of a tested event."""
+    def add_differences(self, hit: int, reciprocal: float, user: int = -1) -> None:
+        """Adds the differences of hit and reciprocal rank of a tested event; `user` as in `add`."""
         self.hit.add(hit)
         reciprocal = self.reciprocal.add(reciprocal)
         self.hit_squares += hit * hit
         self.reciprocal_squares += reciprocal * reciprocal
+        if user >= 0:
+            if self.clusters is None:
+                self.clusters = Clusters()
+            self.clusters.add(user, hit, reciprocal)
         if self.n % STEP == 0:
             self.starts = kept([*self.starts, self._now()], self.n)
 
@@ -93,29 +106,51 @@ class Comparison(msgspec.Struct):
         ranks = round(self.reciprocal.total, 6), round(self.reciprocal_squares, 6)
         return Start(self.n, round(self.hit.total), self.hit_squares, *ranks)
 
+    def weighed(self) -> Comparison:
+        """Returns a copy for the gate: with the design effect as it is now, without the sums that it is found from."""
+        if self.clusters is None:
+            return self
+        return msgspec.structs.replace(self, design=self.clusters.design(), clusters=None)
+
     def bounds(self, alpha: float) -> Bounds:
         """Returns the bounds of both measures since the pair began, which share alpha."""
-        return Bounds(self.hit.interval(alpha / 2), self.reciprocal.interval(alpha / 2), self.n)
+        hit, reciprocal = self.design
+        return Bounds(self.hit.interval(alpha / 2, hit), self.reciprocal.interval(alpha / 2, reciprocal), self.n)
 
     def since(self, alpha: float) -> Iterator[Bounds]:
         """Yields the bounds of both measures since each moment at which sums began, the latest first.
 
         The last ones are those since the pair began. All of them share alpha: they hold at all times together.
         """
-        now = self._now()
+        now, (hit_design, reciprocal_design) = self._now(), self.design
         for start, part in shared(self.starts):
             n, each = now.n - start.n, part * alpha / 2
             if n:
-                hits = interval(n, now.hit - start.hit, now.hit_squares - start.hit_squares, each)
+                hits = interval(n, now.hit - start.hit, now.hit_squares - start.hit_squares, each, design=hit_design)
                 ranks = interval(
                     n,
                     now.reciprocal - start.reciprocal,
                     now.reciprocal_squares - start.reciprocal_squares,
                     each,
                     self.reciprocal.bound,
+                    reciprocal_design,
                 )
                 yield Bounds(hits, ranks, n)
         yield self.bounds(WHOLE * alpha)
+
+    def lows(self, alpha: float) -> tuple[float, float]:
+        """Returns lower bounds of both measures for this moment alone, each true with probability 1 - alpha if normal.
+
+        >>> low = Comparison("v1", hit=Sums(1.0, 4_000, 20.0, 400.0), reciprocal=Sums(0.5, 4_000)).lows(0.05)
+        >>> [round(each, 4) for each in low]
+        [-0.0032, 0.0]
+        """
+        z, n = NormalDist().inv_cdf(1.0 - alpha), max(self.n, 1)
+        (hit, reciprocal), (hits, ranks) = self.design, (self.hit, self.reciprocal)
+        return (
+            hits.mean - z * math.sqrt(hit * hits.variance) / n,
+            ranks.mean - z * math.sqrt(reciprocal * ranks.variance) / n,
+        )
 
     @property
     def lately(self) -> Start:
@@ -124,8 +159,11 @@ class Comparison(msgspec.Struct):
         return Start(*(ours - theirs for ours, theirs in zip(astuple(now), astuple(before), strict=True)))
 
     def crashed(self) -> float:
-        """Returns ln of the evidence that the other model is more often the only one to hit, in this window."""
-        return crash.log_evidence(self.wrong, self.right)
+        """Returns ln of the evidence that the other model is more often the only one to hit, in this window.
+
+        Of events that are alike as many count as one as `design` says.
+        """
+        return crash.log_evidence(self.wrong, self.right) / self.design[0]
 
     @property
     def fallen(self) -> float:

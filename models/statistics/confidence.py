@@ -73,10 +73,14 @@ class Sums(msgspec.Struct):
         self.total += clipped
         return clipped
 
-    def interval(self, alpha: float) -> tuple[float, float]:
+    def interval(self, alpha: float, design: float = 1.0) -> tuple[float, float]:
         """Returns lower and upper bound of the mean; the whole range without differences.
 
         Each side holds at all times together, with probability 1 - alpha.
+
+        Args:
+            alpha: that probability.
+            design: how many differences say as much as one that is independent of the others.
 
         >>> low, high = interval(n=22_000, total=220.0, variance=2_200.0, alpha=0.01)
         >>> round(low, 4), round(high, 4)
@@ -84,14 +88,23 @@ class Sums(msgspec.Struct):
         >>> Sums().interval(0.05)
         (-1.0, 1.0)
         """
-        return interval(self.n, self.total, self.variance, alpha, self.bound)
+        return interval(self.n, self.total, self.variance, alpha, self.bound, design)
 
 
-def interval(n: int, total: float, variance: float, alpha: float, bound: float = 1.0) -> tuple[float, float]:
-    """Computes the bounds of `Sums.interval`, never wider than the range of a clipped difference."""
+def interval(
+    n: int, total: float, variance: float, alpha: float, bound: float = 1.0, design: float = 1.0
+) -> tuple[float, float]:
+    """Computes the bounds of `Sums.interval`, never wider than the range of a clipped difference.
+
+    Where d differences are always equal, they are one difference of d times the size.
+
+    >>> many, few = interval(2_000, 20.0, 200.0, 0.01, design=20.0), interval(100, 1.0, 10.0, 0.01)
+    >>> [round(one - other, 9) for one, other in zip(many, few)]
+    [0.0, 0.0]
+    """
     if n == 0:
         return -bound, bound
-    reach = _reach(variance, alpha, bound)
+    reach = design * _reach(variance / design, alpha, bound)
     return max(-bound, (total - reach) / n), min(bound, (total + reach) / n)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from models.ledger import Progress, user_hash
-from models.recommender import EventBatch, Tested
+from models.recommender import EventBatch, Overwritten, Tested
 from models.referee import NAMES, NoPast, Referee, kept, recalled
 from models.snapshot import Manifest
 from models.state import State
@@ -23,7 +23,7 @@ from streaming.telemetry import LearnerTelemetry
 
 log = logging.getLogger(__name__)
 
-Watch: TypeAlias = Callable[[EventBatch, Tested], None]
+Watch: TypeAlias = Callable[[EventBatch, Tested, Overwritten], None]
 
 BAD = ("rejected", "late", "future")
 """Outcomes that mean the stream is not as it should be. Capped events did no harm, and their user shows anyway."""
@@ -87,8 +87,8 @@ class EvidenceReporter:
         started, spent = self._clock(), self._referee.spent
         self._referee.compare_with(*self._frozen.current())
 
-        def watch(events: EventBatch, tested: Tested) -> None:
-            self._referee.watch(state, events, tested)
+        def watch(events: EventBatch, tested: Tested, found: Overwritten) -> None:
+            self._referee.watch(state, events, tested, found)
 
         yield watch
         self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))

@@ -307,6 +307,10 @@ def gate() -> str:
             ("a drift called a crash", "false_crash_rate_drift"),
         )
     ]
+    errors += [
+        (f"equal models rolled back, {size} events of a user alike", percent(rate), "-", "-")
+        for size, rate in at("gate", "false_harm_rate_clusters").items()
+    ]
     caught = at("gate", "events_to_catch")
     found = [
         (
@@ -328,9 +332,19 @@ def gate() -> str:
         table((*naive, "z-test at every look, 1 %"), errors),
         table(("a model that is", "rolled back after tested events, median (90 %)", "at 50/s", "at 10/s"), found),
         table(("an update that is", "in mode `strict` it waits, at 50/s", "at 10/s"), waits),
+        _old_champion(),
         _healed(),
         *_walked(),
     ])
+
+
+def _old_champion() -> str:
+    """What replaces an old champion in mode strict without proof."""
+    found = {(each["rate"], each["challenger"]): each for each in at("gate", "old_champion")}
+    rates = sorted({rate for rate, _ in found}, reverse=True)
+    names = ("worse_by_the_margin", "equal")
+    rows = [(name.replace("_", " "), *(percent(found[rate, name]["replaced"]) for rate in rates)) for name in names]
+    return table(("an old champion is replaced by one that is", *(f"at {rate}/s" for rate in rates)), rows)
 
 
 def _healed() -> str:

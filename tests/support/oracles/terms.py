@@ -81,7 +81,7 @@ class Terms:
         self.recommender.learn_events(
             events,
             [event.timestamp for event in events],
-            watch=lambda batch, tested: self.referee.watch(self.recommender.state, batch, tested),
+            watch=lambda *run: self.referee.watch(self.recommender.state, *run),
         )
         self.referee.count_records(len(events), 0, 0)
 

@@ -112,7 +112,7 @@ def test_the_best_single_source_is_one_of_the_list_and_its_own_ratio_is_one(resu
 
 def test_slices_of_targets_and_of_histories_each_add_up_to_what_was_evaluated(result) -> None:
     evaluated = result["stream"]["evaluated"]
-    for group in ("target", "by_type", "by_history"):
+    for group in ("target", "order", "by_type", "by_history"):
         parts = result["slices"][group].values()
         assert sum(part["n"] for part in parts) == evaluated, group
         whole = sum(part["n"] * part["contenders"]["served"]["hr@20"] for part in parts)
@@ -127,6 +127,15 @@ def test_an_item_of_the_catalogue_that_nobody_touched_is_a_slice_of_its_own() ->
     parts = slices(found, ["click"])
     assert parts["cold"]["cold"].sum() == 10
     assert parts["cold"]["cold_in_catalogue"].tolist() == [False, False, True] + [False] * 7
+
+
+def test_the_first_lines_of_orders_are_a_slice_of_their_own() -> None:
+    """What an order's later lines are asked with holds its earlier ones, which no shop knows when it asks."""
+    lines = [ShopEvent(3, f"u{order % 2}", f"i{line}", START + order) for order in range(6) for line in range(3)]
+    found = targets(Stream(lines, {}), np.arange(3, 18))
+    parts = slices(found, ["click", "favourite", "cart", "purchase"])
+    assert parts["order"]["first_line"].tolist() == [True, False, False] * 5
+    assert (parts["order"]["first_line"] ^ parts["order"]["later_lines"]).all()
 
 
 def test_a_log_in_which_nothing_can_be_evaluated_says_why() -> None:

@@ -10,10 +10,11 @@ import pytest
 from models import dimensions as dim
 from models.gate import Policy, comparisons
 from models.kernels.serving import answer
-from models.recommender.frozen import FrozenModel, recall
+from models.recommender.frozen import FrozenModel
+from models.recommender.histories import AskedAt, overwritten, recall
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
-from models.recommender.types import EventBatch, RecommenderOptions
+from models.recommender.types import RecommenderOptions
 from models.referee.referee import ENOUGH, SHARE, Awaited, Referee
 from models.state.schema import SCHEMA
 from models.state.state import State
@@ -69,48 +70,101 @@ def test_a_copy_of_the_model_would_have_shown_what_the_learner_tested() -> None:
     for event in events[500:]:
         copy = FrozenModel("copy", copied(recommender.state))
         batch = recommender.rows([event], [event.timestamp])
+        found = overwritten(recommender.state, batch)
         tested = recommender.learn(batch)
         for place, known, ranks in zip(tested.places.tolist(), tested.known.tolist(), tested.ranks, strict=True):
             if known >= 0:
-                moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
+                moment = recall(recommender.state, batch, found, place)
                 assert copy.rank(moment, recommender.state, scratch) == ranks[dim.SERVED]
                 compared += 1
     assert compared > 150
 
 
-def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event() -> None:
-    events = stream(2, 900, users=4)
-    one, many = (Recommender(new_state(SETTINGS, 3), SETTINGS) for _ in range(2))
-    found: list[tuple[list[int], list[int]]] = []
+def moments(recommender: Recommender, events: list[Seen], size: int) -> list[AskedAt]:
+    """The moment before each event, recalled after batches of that size were learned."""
+    found = []
+    for at in range(0, len(events), size):
+        batch = recommender.rows(events[at : at + size], times(events[at : at + size]))
+        assert len(batch.user) == len(events[at : at + size])
+        before = overwritten(recommender.state, batch)
+        recommender.learn(batch)
+        found += [recall(recommender.state, batch, before, place) for place in range(len(batch.user))]
+    return found
 
-    def remember(recommender: Recommender, batch: EventBatch, place: int) -> None:
-        moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, place)
-        found.append((moment.items.tolist(), moment.times.tolist()))
 
-    for event in events:
-        batch = one.rows([event], [event.timestamp])
-        one.learn(batch)
-        remember(one, batch, 0)
-    alone, found = found, []
-    batch = many.rows(events, times(events))
-    many.learn(batch)
-    for place in range(len(events)):
-        remember(many, batch, place)
-    for (items, seconds), (whole_items, whole_seconds) in zip(found, alone, strict=True):
-        # What later events of the batch have overwritten is missing at the far end, and nothing else.
-        assert items == whole_items[: len(items)]
-        assert seconds == whole_seconds[: len(seconds)]
-    assert found[-1] == alone[-1]
-    assert found[0] == ([], [])  # 200 later events of the same user have overwritten it all
+@pytest.mark.parametrize("users", [2, 4, 30])
+def test_the_history_of_a_moment_is_the_same_within_a_batch_as_event_by_event(users: int) -> None:
+    """Two users have 450 events each in a batch: three rings full, so nothing of the first ones is left in theirs."""
+    events = stream(2, 1_300, users=users)
+    ones, many = (Recommender(new_state(SETTINGS, 3), SETTINGS) for _ in range(2))
+    alone = moments(ones, events, 1)
+    within = moments(many, events[:400], 400) + moments(many, events[400:], 900)
+    for one, other in zip(alone, within, strict=True):
+        assert (one.items.tolist(), one.times.tolist()) == (other.items.tolist(), other.times.tolist())
+        assert (one.kinds.tolist(), one.now, one.item) == (other.kinds.tolist(), other.now, other.item)
+    assert users == 30 or len(alone[-1].items) == 128
+    assert alone[-1].items.dtype == within[-1].items.dtype
+
+
+def test_a_frozen_model_is_asked_with_the_history_of_the_moment_however_busy_its_user_is() -> None:
+    """One user causes all of 300 events of a batch: a copy finds as much as it does when events come one by one."""
+    found = []
+    for size in (300, 1):
+        recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+        events = stream(9, 900, users=1)
+        recommender.learn_events(events[:600], times(events[:600]))
+        referee = Referee(rich())
+        referee.compare_with(FrozenModel("copy", copied(recommender.state)), None)
+        judged(events[600:], referee, recommender, size)
+        reference = referee.standing(0.0, 0).reference
+        assert reference is not None
+        found.append((reference.n, reference.other_hits))
+    assert found[0] == found[1]
+    assert found[0][1] > 0.7 * found[0][0] > 100
+
+
+def test_the_lines_of_an_order_are_one_question() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    events = stream(10, 800)
+    recommender.learn_events(events, times(events))
+    referee = Referee(rich())
+    referee.compare_with(FrozenModel("copy", copied(recommender.state)), None)
+    lines = [
+        Seen(dim.PURCHASE, f"u{order % 30}", f"i{(order * 7 + line) % 60}", 1.8e9 + order)
+        for order in range(40)
+        for line in range(5)
+    ]
+    # Batches of seven lines cut orders in two.
+    judged(lines, referee, recommender, 7)
+    standing = referee.standing(0.0, 0)
+    assert standing.reference is not None
+    assert standing.learnt is not None
+    assert (standing.reference.n, standing.learnt.n) == (40, 40)
+
+
+def test_a_question_about_an_order_knows_none_of_its_lines() -> None:
+    recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
+    before = [Seen(dim.CLICK, "u1", f"i{item}", 1.7e9 + item) for item in range(5)]
+    order = [Seen(dim.PURCHASE, "u1", f"i{item}", 1.8e9) for item in range(10, 14)]
+    after = [Seen(dim.CLICK, "u1", "i20", 1.8e9 + 1)]
+    recommender.learn_events(before, times(before))
+    batch = recommender.rows([*order, *after], times([*order, *after]))
+    found = overwritten(recommender.state, batch)
+    recommender.learn(batch)
+    assert found.opens.tolist() == [True, False, False, False, True]
+    ids = recommender.state.keys["item"].ids
+    asked = recall(recommender.state, batch, found, 0)
+    assert [ids[row] for row in asked.items.tolist()] == ["i4", "i3", "i2", "i1", "i0"]
 
 
 def test_asking_a_frozen_model_compiles_nothing_that_a_request_does_not_need() -> None:
     recommender = Recommender(new_state(SETTINGS, 3), SETTINGS)
     batch = recommender.rows([Seen(0, "u", "i", 1.7e9)], [1.7e9])
+    found = overwritten(recommender.state, batch)
     recommender.learn(batch)
     recommender.rank(["i"], [1.7e9], [0], 1.7e9)
     known = len(answer.signatures)
-    moment = recall(recommender.state, batch.user, batch.item, batch.kind, batch.time, 0)
+    moment = recall(recommender.state, batch, found, 0)
     FrozenModel("copy", copied(recommender.state)).rank(moment, recommender.state, new_scratch())
     assert len(answer.signatures) == known
 
@@ -124,8 +178,8 @@ def test_a_row_that_now_belongs_to_another_id_is_recognised() -> None:
     recommender.remove("item", ["i7"])
     recommender.learn_events([Seen(0, "u1", "newcomer", 1.8e9)] * 3, [1.8e9] * 3)
     assert recommender.state.keys["item"].rows["newcomer"] == row
-    users = np.array([recommender.state.keys["user"].rows["u1"]], np.int32)
-    moment = recall(recommender.state, users, np.array([row], np.int32), np.array([0], np.uint8), np.array([1.8e9]), 0)
+    none = np.zeros(0, np.int32)
+    moment = AskedAt(none, none.astype(np.int64), none.astype(np.uint8), int(1.8e9), row)
     assert old.rank(moment, recommender.state, new_scratch()) == 0
 
 
@@ -134,9 +188,7 @@ def judged(events: list[Seen], referee: Referee, recommender: Recommender, step:
     for at in range(0, len(events), step):
         part = events[at : at + step]
         referee.add_budget(1e9)
-        recommender.learn_events(
-            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
-        )
+        recommender.learn_events(part, times(part), watch=lambda *run: referee.watch(recommender.state, *run))
 
 
 def test_a_model_whose_ranker_is_ruined_is_found_worse_than_the_one_before_and_itself_equal() -> None:
@@ -252,9 +304,7 @@ def test_asking_frozen_models_takes_no_more_than_its_share_of_the_learning_time(
         part = events[at : at + 50]
         referee.add_budget(0.05)
         learning += 0.05
-        recommender.learn_events(
-            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
-        )
+        recommender.learn_events(part, times(part), watch=lambda *run: referee.watch(recommender.state, *run))
     assert referee.spent == pytest.approx(SHARE * learning, rel=0.15)
     assert referee.passed_over > 1_500
     assert referee.compared == round(referee.spent / 0.001)

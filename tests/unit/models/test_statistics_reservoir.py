@@ -64,7 +64,7 @@ def test_the_learner_hands_on_tested_events_as_they_were_asked_and_each_once() -
     handed: list[PastQuestion] = []
     for start in range(0, len(events), 50):
         part = events[start : start + 50]
-        recommender.learn_events(part, times(part), watch=lambda batch, tested: referee.watch(state, batch, tested))
+        recommender.learn_events(part, times(part), watch=lambda *run: referee.watch(state, *run))
         if start % 100:
             handed += referee.asked()
     assert referee.asked() == []
