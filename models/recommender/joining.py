@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from operator import itemgetter
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -51,12 +51,14 @@ def past(state: State, row: int) -> UserRows:
 def add(state: State, row: int, more: UserRows) -> None:
     """Adds what another user did to the user in a row.
 
-    Counts are added. Interactions are merged by time: each of the two keeps its own order, of two with the same time
+    Counts are added. Interactions are merged by time: each of the two keeps its own order, of two from the same second
     the user's own is the newer one, and the newest `RING` stay. The later search under way is kept.
     """
     own = past(state, row)
     pushed = own.pushed + more.pushed
-    merged = list(heapq.merge(more.ring, own.ring, key=itemgetter(1)))[-dim.RING :]
+    # From the newest on, as histories are read and as `identify.lua` merges them in Redis.
+    newest = heapq.merge(own.ring[::-1], more.ring[::-1], key=lambda did: -did[1])
+    merged = [*islice(newest, dim.RING)][::-1]
     user, query, ring = (state.tables[name] for name in ("user", "user_query", "user_ring"))
     user.columns["pushed"][row] = pushed
     user.columns["events"][row] = own.events + more.events

@@ -112,7 +112,7 @@ DID = st.lists(st.integers(1, 6), max_size=8)
 """Times of events in the order of their arrival; some are late, and some at the same time."""
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(DID, DID)
 def test_the_history_in_redis_and_the_ring_of_the_learner_are_merged_by_the_same_rule(
     store: Store, his: list[int], hers: list[int]
@@ -120,13 +120,15 @@ def test_the_history_in_redis_and_the_ring_of_the_learner_are_merged_by_the_same
     store.call("DEL", *[store.key(name) for name in ("h-marks", "identities", "identified", "h:v1", "h:ann")])
     model, offset = Recommender(new_state(SMALL), SMALL), 0
     for user, times in (("v1", his), ("ann", hers)):
+        did = []
         for time in times:
-            event = Event(0, user, f"{user}-{offset}", NOW + time)
-            model.learn_events([event], [NOW + time])
-            entry = (0, offset, event.timestamp, 0, f"{user}-{offset}")
-            histories.write(store, {user: [entry]}, "t")
+            item = f"{user}-{offset}"
+            did.append((model.state.add("item", item), int(NOW) + time, 0))
+            histories.write(store, {user: [(0, offset, NOW + time, 0, item)]}, "t")
             offset += 1
+        more = joining.UserRows(len(did), len(did), 0, -1, 0, did)
+        joining.add(model.state, model.state.add("user", user), more)
     model.join(["v1"], "ann")
     identities.join(store, Identified(0, 0, "ann", ("v1",)), "c")
     assert history(store, "v1").items == []
-    assert history(store, "ann").items[::-1] == (ring(model.state, "ann") if offset else [])
+    assert history(store, "ann").items[::-1] == ring(model.state, "ann")
