@@ -132,5 +132,5 @@ def test_evidence_of_another_release_is_discarded_by_name_and_learning_goes_on(o
     learner.start()
     ours.wait(learner.ready, "learner ready", learner)
     found = report(running.learnt(100))
-    assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 1"
+    assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 2"
     assert learner.metrics()["sluicegate_evidence_terms_total{evidence=discarded}"] == 1

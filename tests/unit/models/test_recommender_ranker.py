@@ -80,7 +80,15 @@ def test_the_list_of_reads_names_everything_a_ranker_offers() -> None:
 
 
 def test_what_makes_and_removes_rows_is_the_recommenders_alone() -> None:
-    assert public(Recommender) - public(Ranker) == {"rows", "learn", "learn_events", "describe", "remove"}
+    assert public(Recommender) - public(Ranker) == {
+        "rows",
+        "learn",
+        "learn_events",
+        "describe",
+        "remove",
+        "borrow",
+        "join",
+    }
 
 
 def test_a_ranker_sees_no_way_to_add_a_row() -> None:

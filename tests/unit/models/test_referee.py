@@ -362,9 +362,7 @@ def test_an_anchor_takes_its_part_of_the_same_share_of_the_time(poor: bool) -> N
     for at in range(1_000, 4_000, 50):
         part = events[at : at + 50]
         referee.add_budget(batch)
-        recommender.learn_events(
-            part, times(part), watch=lambda batch, tested: referee.watch(recommender.state, batch, tested)
-        )
+        recommender.learn_events(part, times(part), watch=lambda *run: referee.watch(recommender.state, *run))
     learning = 60 * batch
     print(f"{referee.spent / learning:.3f} of the learning time for comparisons, asked: {calls}")
     assert referee.spent <= 1.15 * SHARE * learning
