@@ -29,6 +29,7 @@ HIT_RATE: Final = 0.5
 HOURS: Final = 12
 LEAST: Final = 0.1  # hits that are left at last
 DRIFT: Final = 0.02  # hits that every model loses in an hour where tastes drift
+STATED: Final = 0.25  # hours that users may be more than two margins below the best anchor, as docs/gate.md says
 SECONDS: Final = STEP / RATE  # of a block
 BLOCKS: Final = round(HOURS * 3600 / SECONDS)
 LOOK: Final = 4  # blocks between two looks of the gate
@@ -352,6 +353,7 @@ def walked_down(random: np.random.Generator, runs: int) -> list[dict[str, Any]]:
             "most_below": round(float(most.max()), 4),
             "margin": round(max(POLICY.margin, POLICY.margin_relative * HIT_RATE), 4),
             "hours_below": round(float(longest.max()) * SECONDS / 3600, 3),
+            "hours_stated": STATED,
             "median_most_below": round(float(np.median(most)), 4),
             "median_hours_below": round(float(np.median(longest)) * SECONDS / 3600, 3),
             "median_hours_to_rollback": round(float(np.quantile(first, 0.5, method="higher")) / 3600, 2),

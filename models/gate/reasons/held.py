@@ -74,8 +74,8 @@ def inconclusive(case: Situation) -> Said:
     why = "It is shown to be neither worse nor no worse than the champion."
     allowed = f"No worse means: not more than {phrases.points(case.margin('champion'))} below."
     age = case.later(
-        case.state.promoted_at + case.policy.max_age,
-        "Where nothing points to harm, mode strict replaces the champion for its age",
+        max(case.state.promoted_at, case.state.looked_at) + case.policy.max_age,
+        "A champion that is old is replaced after one of few looks at what was compared: the next comes",
     )
     remedies = (case.until("champion", "as_good"), age, *case.by_hand())
     return said(why, case.interval("champion", "Its"), allowed, remedies=remedies)

@@ -51,8 +51,9 @@ def champion_old(case: Situation) -> Said:
     """The champion was served for long."""
     age = phrases.span(max(0.0, case.at - case.state.promoted_at))
     why = (
-        f"The champion had been served for {age}; after {phrases.span(case.policy.max_age)} mode strict replaces it "
-        "without waiting for proof, where nothing points to harm."
+        f"The champion had been served for {age}. Each {phrases.span(case.policy.max_age)} mode strict takes a look, "
+        "one of few, and replaces it by a version that the look finds to be no worse by more than "
+        f"{phrases.points(case.margin('champion'))}."
     )
     return said(why, case.interval("champion", "Its"))
 

@@ -110,7 +110,7 @@ CASES = {
     "not_inferior": Taken(
         judged(Standing(champion=NO_WORSE)), msgspec.structs.replace(STRICT, passes=2, passed=CHAMPION.id)
     ),
-    "champion_old": Taken(judged(Standing(champion=compared(40.0, CHAMPION))), GateState(mode="strict"), 601.0),
+    "champion_old": Taken(judged(Standing(champion=compared(20.0, CHAMPION))), GateState(mode="strict"), 601.0),
     "recovering": Taken(judged(Standing(champion=compared(-20.0, CHAMPION))), GateState(recovering=True)),
     "recovered": Taken(judged(Standing(champion=compared(400.0, CHAMPION))), GateState(recovering=True)),
     "unproven": Taken(Evidence(msgspec.structs.replace(NEW, rebuilt="r1"), CHAMPION, REFERENCE)),
