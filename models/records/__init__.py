@@ -45,7 +45,8 @@ from models.records.foreign_values import (
     shows_decimal_comma,
 )
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
-from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
+from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
+from models.records.paths import EACH, MISSING, Line, Path, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, Rejection, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
@@ -68,6 +69,7 @@ __all__ = [
     "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",
     "MAX_ITEM_BYTES",
+    "MAX_LINES",
     "MAX_SLATE_BYTES",
     "MISSING",
     "NOT_UTF8",
@@ -86,6 +88,7 @@ __all__ = [
     "EventMapping",
     "EventRules",
     "ItemFacts",
+    "Line",
     "Notes",
     "Order",
     "Path",
@@ -113,6 +116,7 @@ __all__ = [
     "parsed",
     "query_of",
     "shows_decimal_comma",
+    "suffix",
     "unparsable",
     "written",
 ]

@@ -13,8 +13,8 @@ from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode,
 from streaming.files.encodings import proposed
 from streaming.files.hints import flags, other_order, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
-from streaming.files.presets import suiting
 from streaming.files.survey import Survey
+from streaming.mappings import suiting
 
 _SHOWN: Final = 10
 

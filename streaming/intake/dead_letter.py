@@ -31,6 +31,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
         length, sha256: Of the whole value.
         backfill: Whether the record was marked as history sent on purpose.
         public: Whether the record was sent with a public key.
+        lines: Which of its events were refused, from 0, where it holds several and the others were taken; empty for
+            the whole record.
     """
 
     reason: str
@@ -47,6 +49,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     sha256: str
     backfill: bool = False
     public: bool = False
+    lines: tuple[int, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -77,6 +80,7 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         sha256=sha256,
         backfill=is_backfill(record),
         public=is_public(record),
+        lines=rejection.lines,
     )
 
 
@@ -98,6 +102,8 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
         "sha256": letter.sha256,
         "value": "none" if letter.value is None else "whole" if letter.whole else "head",
     }
+    if letter.lines:
+        fields["lines"] = ",".join(map(str, letter.lines))
     headers = [(_PREFIX + name, text.encode()) for name, text in fields.items()]
     if letter.backfill:
         headers.append((BACKFILL, b"1"))
@@ -125,6 +131,7 @@ def decode(record: Record) -> DeadLetter | None:
             sha256=headers["sha256"],
             backfill=is_backfill(record),
             public=is_public(record),
+            lines=tuple(map(int, filter(None, headers.get("lines", "").split(",")))),
         )
     except (KeyError, ValueError):
         return None

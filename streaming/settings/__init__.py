@@ -4,6 +4,7 @@ from streaming.settings.events import EventSettings
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
+from streaming.settings.mapping import event_mapping
 from streaming.settings.redis import SentinelAddress, sentinels
 from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
@@ -19,6 +20,7 @@ __all__ = [
     "TopicRole",
     "UpdateSettings",
     "brief",
+    "event_mapping",
     "in_force",
     "load_settings",
     "sentinels",

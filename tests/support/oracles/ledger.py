@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import xxhash
@@ -23,13 +23,21 @@ Offsets = Mapping[str, Mapping[int, int]]
 
 
 class Sent(NamedTuple):
-    """An acknowledged record and the outcome that it must have. `event` is None for a record that is no event."""
+    """An acknowledged record and the outcome that it must have. `event` is None for a record that is no event.
+
+    `further` are the events after the first of a record that holds several, each with its outcome.
+    """
 
     topic: str
     partition: int
     offset: int
     event: Mapping[str, Any] | None
     outcome: str
+    further: Sequence[tuple[Mapping[str, Any] | None, str]] = ()
+
+    def events(self) -> list[tuple[Mapping[str, Any] | None, str]]:
+        """All that the record holds, in its order."""
+        return [(self.event, self.outcome), *self.further]
 
 
 WORD: Final = (1 << 64) - 1
@@ -58,10 +66,18 @@ class Ledger:
         self._sent: list[Sent] = []
         self._lock = threading.Lock()
 
-    def add(self, topic: str, partition: int, offset: int, event: Mapping[str, Any] | None, outcome: str) -> None:
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        event: Mapping[str, Any] | None,
+        outcome: str,
+        further: Sequence[tuple[Mapping[str, Any] | None, str]] = (),
+    ) -> None:
         """Adds a record that was acknowledged at this place."""
         with self._lock:
-            self._sent.append(Sent(topic, partition, offset, event, outcome))
+            self._sent.append(Sent(topic, partition, offset, event, outcome, further))
 
     def forget(self, topic: str, below: Mapping[int, int]) -> int:
         """Forgets records below these offsets, which the log lost before they were read. Returns their number."""
@@ -88,8 +104,12 @@ class Ledger:
         return sum(record_hash(each.topic, each.partition, each.offset) for each in self.records(below)) % (1 << 64)
 
     def outcomes(self, below: Offsets | None = None) -> dict[str, int]:
-        """Returns the number of records by the outcome that they must have."""
-        return dict(Counter(each.outcome for each in self.records(below)))
+        """Returns the number of events, and of records that are none, by the outcome that they must have."""
+        return dict(Counter(outcome for each in self.records(below) for _, outcome in each.events()))
+
+    def spread(self, below: Offsets | None = None) -> int:
+        """Returns the number of events beyond the first of records that hold several."""
+        return sum(len(each.further) for each in self.records(below))
 
     def per_item(self, below: Offsets | None = None) -> dict[str, int]:
         """Returns the number of learned events by item."""
@@ -102,12 +122,13 @@ class Ledger:
     def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
         """Returns the items of a user's newest learned actions, newest first, as the service must read them. For one
         partition."""
-        own = [each for each in self.records(below) if each.event is not None and each.event["user_id"] == user]
-        own.sort(key=lambda each: each.offset, reverse=True)
-        acted = [each.event for each in own if each.outcome == LEARNT and each.event is not None]
+        records = sorted(self.records(below), key=lambda each: each.offset)
+        own = [pair for each in records for pair in each.events() if pair[0] is not None and pair[0]["user_id"] == user]
+        acted = [event for event, outcome in reversed(own) if outcome == LEARNT and event is not None]
         return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][
             :newest
         ]
 
     def _learnt(self, below: Offsets | None) -> list[Mapping[str, Any]]:
-        return [each.event for each in self.records(below) if each.event is not None and each.outcome == LEARNT]
+        pairs = [pair for each in self.records(below) for pair in each.events()]
+        return [event for event, outcome in pairs if event is not None and outcome == LEARNT]
