@@ -144,9 +144,11 @@ class SentEvent(Struct, frozen=True):
 
 
 class EventOutcome(Struct, omit_defaults=True):
-    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
+    """The outcome of one event: accepted, rejected (with reason, path, expected and found), unavailable, or ignored.
 
-    `left_out` names optional fields that could not be used: the event counts without them.
+    `left_out` names optional fields that could not be used: the event counts without them. `ignored` is a record that
+    the mapping which the request names makes no event. `part` counts the events of one record from 1, where a mapping
+    makes several of it.
     """
 
     index: int
@@ -156,16 +158,18 @@ class EventOutcome(Struct, omit_defaults=True):
     expected: str = ""
     found: str = ""
     left_out: tuple[str, ...] = ()
+    part: int = 0
 
 
-class EventsAnswer(Struct):
-    """The outcomes of the events of one request, in their order."""
+class EventsAnswer(Struct, omit_defaults=True):
+    """The outcomes of the events of one request, in their order. `ignored` counts them where a mapping was named."""
 
     request_id: str
     accepted: int
     rejected: int
     unavailable: int
     outcomes: list[EventOutcome]
+    ignored: int = 0
 
 
 class GateAsk(Struct, frozen=True, forbid_unknown_fields=True):
