@@ -72,7 +72,7 @@ def facts_of(
     for name, count in survey.left_out.items():
         line, found = survey.examples[name]
         typer.echo(f"{path}: left out: {name} of {count:,} items, first at line {line}: {found[:60]!r}", err=True)
-    for text in advice(survey, layout or Layout()):
+    for text in advice(survey, layout or Layout(), of_items=True):
         typer.echo(f"{path}: {text}", err=True)
     return facts
 

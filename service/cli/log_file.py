@@ -35,14 +35,15 @@ def stream_of(
     limit: int | None,
     tick: Callable[[float], None],
     *,
-    strict: bool = True,
+    dry_run: bool = False,
 ) -> Reading:
-    """Read a whole log into memory; the arguments are those of `read_stream`. Raises FileError."""
+    """Read a whole log into memory, or only say what is in it; arguments as of `read_stream`. Raises FileError."""
     from streaming.jobs.evaluation_log import read_stream
 
     own_layout, catalogue = with_items(file, items, layout)
     ahead = time.time() + settings.admission.max_future
-    return read_stream(file, own_layout, settings.events.rules(), catalogue, limit, tick, ahead, strict=strict)
+    rules, wanted = settings.events.rules(), not dry_run
+    return read_stream(file, own_layout, rules, catalogue, limit, tick, ahead, strict=wanted, keep=wanted)
 
 
 __all__ = ["stream_of", "with_items"]

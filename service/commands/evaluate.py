@@ -116,7 +116,7 @@ def evaluate(
     with progress(file.name) as show:
         try:
             tick = partial(show, "reading")
-            reading = stream_of(file, items, layout, settings, limit, tick, strict=not dry_run)
+            reading = stream_of(file, items, layout, settings, limit, tick, dry_run=dry_run)
         except FileError as error:
             raise typer.BadParameter(str(error), param_hint="FILE") from None
         _print_reading(reading, layout, as_json=as_json)
