@@ -62,7 +62,9 @@ def evaluate(
     column: Column = None,
     type_map: Annotated[
         list[str] | None,
-        typer.Option("--map", help="TYPE=TYPE: the file's event type is ours, or none to leave it out. Repeatable."),
+        typer.Option(
+            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
+        ),
     ] = None,
     default_type: DefaultType = None,
     time_format: TimeFormat = "auto",

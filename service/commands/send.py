@@ -58,7 +58,10 @@ def send(
     file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row.")],
     column: Column = None,
     type_map: Annotated[
-        list[str] | None, typer.Option("--map", help="TYPE=TYPE: the file's event type is our event type. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
+        ),
     ] = None,
     default_type: DefaultType = None,
     items: Items = None,

@@ -190,7 +190,7 @@ def _paths_in(sample: Sequence[Mapping[str, Any]], used: Collection[str]) -> tup
                     f"{path}.{literal(name)}" if path and literal(name) == name else path + literal(name),
                     depth - 1,
                 )
-        elif isinstance(value, list) and value and isinstance(value[0], dict) and EACH not in path:
+        elif isinstance(value, list) and value and not isinstance(value[0], list) and path.count(EACH) < 2:
             look(value[0], path + EACH, depth)
         elif path and not isinstance(value, dict | list) and path not in used:
             found[path] = None

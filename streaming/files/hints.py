@@ -22,6 +22,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
         "household",
         "account",
         "kunde",
+        "profile",
         "device",
     ),
     "item_id": (
@@ -38,6 +39,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
         "artikel",
         "material",
         "listing",
+        "objectid",
     ),
     "timestamp": ("timestamp", "time", "date", "datetime", "created", "occurred", "when", "datum", "zeit"),
     "rating": ("rating", "stars", "score", "rate", "grade"),

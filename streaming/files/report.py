@@ -11,7 +11,7 @@ import msgspec
 
 from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
 from streaming.files.encodings import proposed
-from streaming.files.hints import flags, other_order, time_for, type_for
+from streaming.files.hints import column_for, flags, other_order, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
 from streaming.files.survey import Survey
 from streaming.mappings import suiting
@@ -55,6 +55,7 @@ def advice(survey: Survey, layout: Layout, *, of_items: bool = False) -> list[st
             _on_zone(survey),
             _on_ahead(survey),
             _on_order(survey),
+            _on_users(survey),
             *_on_ids(survey),
             _on_numbers(survey, layout),
             _on_catalogue(survey),
@@ -132,7 +133,8 @@ def _on_types(survey: Survey, layout: Layout) -> str:
     if survey.form.startswith("records"):
         return f"no type of ours is called {', '.join(map(repr, unknown))}: add them to the mapping's types"
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in unknown)
-    return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} (ours: {', '.join(KINDS)}, {NO_TYPE})"
+    ours = f"ours: {', '.join(KINDS)}, {NO_TYPE}; --map '*={NO_TYPE}' leaves all others out"
+    return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} ({ours})"
 
 
 def on_missing(survey: Survey, layout: Layout) -> str:
@@ -190,6 +192,16 @@ def _on_order(survey: Survey) -> str:
     return (
         f"{survey.moved:,} events are older than the one before them: they are sorted by time" if survey.moved else ""
     )
+
+
+def _on_users(survey: Survey) -> str:
+    without = survey.reasons["missing_field at $.user_id"]
+    where = survey.fields.get("user_id")
+    other = column_for("user_id", survey.paths)
+    if not without or where is None or other is None:
+        return ""
+    both = shlex.quote(f"{where.replace(' or ', '|')}|{other}=user_id")
+    return f"{without:,} rows have no user: --column {both} takes {other} where {where} is empty"
 
 
 def _on_ids(survey: Survey) -> list[str]:

@@ -156,7 +156,8 @@ def _unmapped(types: Counter[str], layout: Layout, rules: EventRules) -> str:
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)
     return (
         f"nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
-        f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out. Add: {add}"
+        f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out "
+        f"(--map '*={NO_TYPE}': all others). Add: {add}"
     )
 
 
