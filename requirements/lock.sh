@@ -8,7 +8,7 @@ compile() {
     --no-emit-index-url --no-header --no-annotate "$@"
 }
 compile pyproject.toml --output-file requirements/runtime.txt
-compile pyproject.toml --extra demo --extra text --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+compile pyproject.toml --extra demo --extra text --extra excel --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 # Tools that look at the API from outside, in an environment of their own.
 compile --group pyproject.toml:api --output-file requirements/api.txt
 # What turns the source into an installed package; the image needs it for one step.

@@ -306,7 +306,7 @@ def test_what_is_no_record_at_all_is_refused_like_ours(raw: bytes | None, reason
         ({"fields": SHOP["fields"] | {"item_id": "a[*].b", "price": "c[*].d"}}, "go through two lists, $.a and $.c"),
         ({"fields": SHOP["fields"] | {"item_id": "a[*].b[*].c[*]"}}, "goes through more than 2 lists"),
         ({"fields": SHOP["fields"] | {"item_id": "a[*].b|c[*].b"}}, "go through two lists, $.a and $.c"),
-        ({"transforms": {"price": ["round"]}}, "transforms.price: 'round' is none; there are lower"),
+        ({"transforms": {"price": ["round"]}}, "transforms.price: 'round' is none; there are strip, lower"),
         ({"transforms": {"user_id": ["hash"]}}, "transforms.user_id: hash needs a key"),
         ({"transforms": {"query": ["lower"]}}, "transforms.query: no path fills this field"),
         ({"unknown_type": "nope"}, "'unknown_type' is mapped to 'nope'"),
