@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -51,7 +51,7 @@ class Sheet:
         try:
             book = calamine.CalamineWorkbook.from_path(str(path))
             shown = [each.name for each in book.sheets_metadata if each.visible == calamine.SheetVisibleEnum.Visible]
-            sheets = [sheet for name in shown if (sheet := book.get_sheet_by_name(name)).total_height]
+            sheets = [sheet for name in shown if (sheet := book.get_sheet_by_name(name)).height]
         except calamine.PasswordError:
             raise FileError(f"{path} is a workbook with a password: take it off, or {_AS_CSV}") from None
         except (calamine.CalamineError, OSError) as error:
@@ -62,25 +62,22 @@ class Sheet:
         self.form = f"a workbook, sheet {first.name!r}" + (
             f"; not read: {', '.join(f'{each.name!r} with {each.height:,} rows' for each in others)}" if others else ""
         )
-        self._rows: Iterator[list[Any]] = iter(first.iter_rows())
-        self._first = (first.start or (0, 0))[0]
         self.count = int(first.height)
-        self._line = self._first
-        self.columns = tuple(_name(cell) for cell in next(self._rows, []))
+        self._rows = _lines_of(first.iter_rows())
+        self.columns = tuple("" if cell is None else str(cell).strip() for cell in next(self._rows)[1])
 
     def batches(self, together: int) -> Iterator[tuple[list[int], list[list[Any]]]]:
-        """Lines, from 1, and cells of the rows that are not blank, so many at a time."""
-        line = self._first + 1
+        """Lines and cells of the rows below, so many at a time."""
         while rows := list(itertools.islice(self._rows, together)):
-            read = [(number, list(map(_value, row))) for number, row in enumerate(rows, line + 1)]
-            kept = [(number, cells) for number, cells in read if any(cell is not None for cell in cells)]
-            line += len(rows)
-            yield [number for number, _ in kept], [cells for _, cells in kept]
+            yield [line for line, _ in rows], [cells for _, cells in rows]
 
 
-def _name(cell: Any) -> str:
-    value = _value(cell)
-    return "" if value is None else str(value).strip()
+def _lines_of(rows: Iterable[list[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    """The rows that are not blank, each with its line, from 1."""
+    for line, row in enumerate(rows, 1):
+        cells = list(map(_value, row))
+        if any(cell is not None for cell in cells):
+            yield line, cells
 
 
 def _value(cell: Any) -> Any:

@@ -101,9 +101,11 @@ def sheets(*each: list[list[str | float]], dates: tuple[int, ...] = ()) -> bytes
     targets = [f'Id="rId{n}" Type="{relations}/worksheet" Target="worksheets/sheet{n}.xml"' for n in numbers]
     targets.append(f'Id="rId0" Type="{relations}/styles" Target="styles.xml"')
     linked = "".join(f"<Relationship {target}/>" for target in targets)
+    book = f'<Relationship Id="rId1" Type="{relations}/officeDocument" Target="xl/workbook.xml"/>'
     shown = '<xf numFmtId="0"/><xf numFmtId="22"/>'
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">{book}</Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{spread}" xmlns:r="{relations}"><sheets>{named}</sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">{linked}</Relationships>',
         "xl/styles.xml": f'<styleSheet xmlns="{spread}"><cellXfs>{shown}</cellXfs></styleSheet>',
