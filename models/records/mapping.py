@@ -148,7 +148,7 @@ class EventMapping:
         """
         if not self.lists or raw is None:
             return 1
-        if raw[:1] == b"\0":
+        if raw[:1] == b"\0" and isinstance(unwrapped(raw), Rejection):
             return MAX_LINES
         return min(MAX_LINES, 1 + raw.count(b","))  # between two members of a list there is a comma
 
@@ -217,6 +217,7 @@ class EventMapping:
         self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`."""
+        most = self.at_most(raw)
         if not raw and self._skips_nothing:
             return [None]
         if raw is None:
@@ -237,16 +238,28 @@ class EventMapping:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
             return [None]
-        return self.of_document(document, key, timestamp_ms, left_out)
+        return self.of_document(document, key, timestamp_ms, left_out, most)
 
     def of_document(
-        self, document: Any, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
+        self,
+        document: Any,
+        key: bytes | None,
+        timestamp_ms: float,
+        left_out: Counter[str] | None = None,
+        most: int = MAX_LINES,
     ) -> list[Event | Rejection | None]:
-        """Makes the events of a record whose value is decoded already, into what JSON could hold. As `events`."""
-        lines = list(itertools.islice(self.lists.lines(document), MAX_LINES + 1)) if self.lists else []
-        if len(lines) > MAX_LINES:
-            where = self.lists.names[-1]
-            return [Rejection("bad_value", where, f"at most {MAX_LINES} of them in one record", "more")]
+        """Makes the events of a record whose value is decoded already, into what JSON could hold.
+
+        Args:
+            document: what the value says.
+            key: as of `event`.
+            timestamp_ms: as of `event`.
+            left_out: as of `event`.
+            most: events that it may become, as `at_most` said; one that would become more is refused whole.
+        """
+        lines = list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []
+        if len(lines) > most:
+            return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
         return [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
 
     def _made(

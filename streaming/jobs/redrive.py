@@ -202,15 +202,12 @@ class _Run:
         changed: dict[str, dict[int, int]] = {}
         for partition, reason, offset, deliveries in self._pending:
             try:
-                for delivery in deliveries:
-                    if isinstance(delivery, RecordRefused):
-                        raise delivery
-                    delivery.wait(OUTCOME)
-            except RecordRefused as refused:
-                self._count_refused(reason, offset, refused)
+                refused = [why for delivery in deliveries if (why := _refusal(delivery)) is not None]
             except KafkaTrouble as trouble:
                 failure = trouble
                 break
+            if refused:
+                self._count_refused(reason, offset, refused[0])
             changed.setdefault(reason, {})[partition] = offset + 1
         self._pending.clear()
         for reason, parts in changed.items():
@@ -227,3 +224,14 @@ class _Run:
         self._done.by_reason[reason] -= 1
         if not self._done.by_reason[reason]:
             del self._done.by_reason[reason]
+
+
+def _refusal(delivery: Delivery | RecordRefused) -> RecordRefused | None:
+    """Why Kafka refuses a record for good; None when it has it. Raises KafkaTrouble when it may take it later."""
+    try:
+        if isinstance(delivery, RecordRefused):
+            return delivery
+        delivery.wait(OUTCOME)
+    except RecordRefused as refused:
+        return refused
+    return None

@@ -244,6 +244,10 @@ def test_a_record_with_too_many_lines_is_refused_whole() -> None:
     over = json.dumps({"u": "ann", "l": [str(n) for n in range(MAX_LINES + 1)]}).encode()
     (refused,) = mapping.events(over, None, NOW * 1000)
     assert str(refused) == f"bad_value at $.l: expected at most {MAX_LINES} of them in one record, found more"
+    hidden = b'{"u": "ann", "l": "[1\\u002c2\\u002c3\\u002c4]"}'
+    assert mapping.at_most(hidden) == 2
+    (refused,) = mapping.events(hidden, None, NOW * 1000)
+    assert isinstance(refused, Rejection), "no record holds more events than there was room made for"
 
 
 @given(
