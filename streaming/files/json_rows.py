@@ -60,6 +60,8 @@ def wrapped_in(head: bytes) -> tuple[str, int]:
     ('orders', 23)
     """
     found = _WRAPPED.match(head)
+    if found and any(line.startswith(b"{") for line in head.splitlines()[1:]):
+        return "", 0  # each line is an object of its own, which holds such a list
     return (found[1].decode(), found.end() - 1) if found else ("", 0)
 
 

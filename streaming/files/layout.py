@@ -201,7 +201,7 @@ def mapping_of(
         if decimal is not None and field in fields:
             transforms.setdefault(field, []).insert(0, f"decimal {decimal}")
     for field in ("user_id", "session_id"):
-        if layout.hash_key and field in fields:
+        if layout.hash_key and field in fields and "hash" not in transforms.get(field, ()):
             transforms.setdefault(field, []).append("hash")
     constants = {field: value for field, value in layout.constants.items() if field not in fields}
     try:
@@ -223,6 +223,8 @@ def mapping_of(
         )
     except ValueError as error:
         text = str(error)
+        if "hash needs a key" in text:
+            text += ": name its file with --hash-ids"
         raise FileError(f"--time: {text}" if text.startswith(("time is", "times in")) else text) from None
 
 

@@ -113,7 +113,7 @@ class RowFile:
         if head[257:262] == b"ustar":
             raise FileError(f"{self.path} is a tar archive: unpack it, or pack the one file with gzip, zstd or zip")
         name, before = json_rows.wrapped_in(head)
-        if name and len([line for line in head.splitlines()[1:] if line.startswith(b"{")]) == 0:
+        if name:
             self.form = f"JSON objects in the list {name!r}"
             source.skip(before)
             return _of_json(json_rows.of_documents(source))
@@ -222,7 +222,7 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
     """
     if not is_workbook(path):
         with Source(path, encoding) as source:
-            if json_rows.is_lines(source.head):
+            if json_rows.is_lines(source.head) and not json_rows.wrapped_in(source.head)[0]:
                 for number, line in enumerate(io.BufferedReader(source, _BLOCK), 1):
                     if line.strip():
                         yield number, line.strip()

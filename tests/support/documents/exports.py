@@ -13,7 +13,7 @@ from tests.support.streams.exports import Export, dialects, read, summary, syste
 OPEN = "<!-- exports: written by `python -m tests.support.documents.pages` from tests/support/streams/exports.py -->"
 CLOSE = "<!-- end of exports -->"
 
-_LONGEST = 120
+_LONGEST = 200
 """Characters of a message that the tables show."""
 
 
@@ -53,7 +53,7 @@ def _rows(exports: Sequence[Export]) -> list[str]:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
 def _outcome(export: Export) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from models.ledger.admission import Admission, AdmissionRules
 from models.records import MAX_LINES, Event
 from models.records.rejections import Rejection
+from service.cli.main import app
 from service.commands.check_mapping import examine
 from streaming.consumer.sampling import of_file
 from streaming.intake.intake import STEP, Intake
@@ -263,12 +265,13 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     lines = [{"product_id": 11, "price": "3.50"}, {"price": "1"}]
     placed = {"id": 9, "created_at": "2026-01-01T00:00:00Z", "customer": {"id": 5}, "line_items": lines}
     sample.write_text(json.dumps(placed | {"financial_status": "paid"}))
-    command = [sys.executable, "-m", "service.cli.main", "check-mapping", str(sample), "--preset"]
-    done = subprocess.run([*command, "shopify"], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 1, done.stderr
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
+    assert done.exit_code == 1, done.output
     assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
     assert "not read here: title, brand, facts of items" in done.stdout
-    wrong = subprocess.run([*command, "shopfy"], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert wrong.returncode == 2
-    assert "no preset 'shopfy': there are ga4" in " ".join(wrong.stderr.replace("│", " ").split())
+    wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
+    assert wrong.exit_code == 2
+    assert "no preset 'shopfy': there are ga4" in " ".join(wrong.output.replace("│", " ").split())
+    unnamed = CliRunner().invoke(app, ["check-mapping", str(sample)])
+    assert "--preset NAME needs none" in " ".join(unnamed.output.replace("│", " ").split())
