@@ -263,7 +263,7 @@ class Times:
                 return self._moment(datetime.strptime(text, self._format))  # noqa: DTZ007 - gets its zone there
             except (ValueError, OverflowError):
                 return None
-        number = _finite(text.replace(",", ".") if self._excel else text)
+        number = _finite(text)
         if number is not None:
             if self._notes is not None and (rounded := _ROUNDED.fullmatch(text)) and _lost(rounded):
                 self._notes.add("timestamp", ROUNDED_TIMES, text)

@@ -17,6 +17,7 @@ import msgspec
 
 from models.records.events import Event, EventRules, decode
 from models.records.foreign_values import (
+    EXCEL,
     Notes,
     Times,
     Unusable,
@@ -133,6 +134,7 @@ class EventMapping:
         fields = {field: text for field, text in fields.items() if field not in self.unread}
         transforms = {field: steps for field, steps in (transforms or {}).items() if field not in self.unread}
         self.paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
+        self._days = time == EXCEL
         self._time = Times(time, zone, notes, assume=assume_utc)
         self.lists = Lists(path for path in self.paths.values() if isinstance(path, Path))
         """The lists of a record whose members become events."""
@@ -184,6 +186,8 @@ class EventMapping:
         return text_of
 
     def _timestamp(self, value: object) -> object:
+        if self._days and isinstance(value, str):
+            value = value.replace(",", ".")  # a spreadsheet may write days with a decimal comma
         found = self._time.read(value)
         if found is None and value is not None:
             return None if isinstance(value, str) and id_of(value) is None else Unusable(self._time.expected, value)
