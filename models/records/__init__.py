@@ -46,7 +46,7 @@ from models.records.foreign_values import (
 )
 from models.records.items import MAX_ITEM_BYTES, ItemFacts, Removed, decode_item, encode_item, item_key
 from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
-from models.records.paths import EACH, MISSING, Line, Path, suffix
+from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, Rejection, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
@@ -115,6 +115,7 @@ __all__ = [
     "number_of",
     "parsed",
     "query_of",
+    "said_by",
     "shows_decimal_comma",
     "suffix",
     "unparsable",

@@ -204,19 +204,19 @@ def _list_at(document: Any, steps: Iterable[str | int]) -> list[Any]:
     for step in steps:
         document = _step(document, step)
     if isinstance(document, str):
-        document = _said_by(document)
+        document = said_by(document)
     return document if isinstance(document, list) else []
 
 
 def _step(document: Any, step: str | int) -> Any:
     if isinstance(document, str):
-        document = _said_by(document)
+        document = said_by(document)
     if isinstance(step, int):
         return document[step] if isinstance(document, list) and step < len(document) else MISSING
     return document[step] if isinstance(document, dict) and step in document else MISSING
 
 
-def _said_by(text: str) -> Any:
+def said_by(text: str) -> Any:
     """What JSON in a text says, as a cell of a table may hold it; the text itself where it is none."""
     if text.lstrip()[:1] not in {"{", "["}:
         return text
@@ -230,4 +230,4 @@ def _shown(plain: str) -> str:
     return f"$.{plain}" if not plain.startswith("[") else f"${plain}"
 
 
-__all__ = ["EACH", "MISSING", "Line", "Lists", "Path", "innermost", "suffix"]
+__all__ = ["EACH", "MISSING", "Line", "Lists", "Path", "innermost", "said_by", "suffix"]

@@ -282,6 +282,14 @@ def dialects() -> list[Export]:
             form="JSON objects in the list 'orders'",
         ),
         Export(
+            "NDJSON with a line that was encoded twice",
+            objects(OBJECTS[0]) + json.dumps(json.dumps(OBJECTS[1])).encode(),
+            READ,
+            facts=PRICES,
+            file="log.ndjson",
+            form="NDJSON",
+        ),
+        Export(
             "NDJSON, two files with marks after one another",
             b"".join(b"\xef\xbb\xbf" + objects(each) for each in OBJECTS),
             READ,
