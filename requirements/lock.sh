@@ -8,9 +8,9 @@ compile() {
     --no-emit-index-url --no-header --no-annotate "$@"
 }
 compile pyproject.toml --output-file requirements/runtime.txt
-compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf --extra excel --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 # The image reads every format.
-compile pyproject.toml --extra avro --extra protobuf --constraints requirements/dev.txt --output-file requirements/image.txt
+compile pyproject.toml --extra avro --extra protobuf --extra excel --constraints requirements/dev.txt --output-file requirements/image.txt
 # Tools that look at the API from outside, in an environment of their own.
 compile --group pyproject.toml:api --output-file requirements/api.txt
 # What turns the source into an installed package; the image needs it for one step.

@@ -17,7 +17,7 @@ from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys
-from service.ingest import Beacons, EventPublisher, Proofs
+from service.ingest import Beacons, EventPublisher, ForeignRecords, Proofs
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
@@ -43,6 +43,7 @@ class Context:
     gatekeeper: Gatekeeper
     histories: Histories
     intake: EventPublisher
+    foreign: ForeignRecords
     buckets: RateLimit
     beacons: Beacons
     proofs: Proofs
@@ -116,6 +117,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         gatekeeper=keeper,
         histories=Histories(quick, telemetry),
         intake=intake,
+        foreign=ForeignRecords(settings),
         buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         proofs=Proofs(settings.service.identify_secret_file),

@@ -68,7 +68,8 @@ class Progress(msgspec.Struct):
         offsets: topic -> partition -> the next offset to read.
         consumed: number of consumed records.
         digest: sum of `batch_digest` over all of them, mod 2**64.
-        outcomes: records by outcome.
+        outcomes: events by outcome, and records that are none.
+        spread: events beyond the first of records that hold several; the outcomes are `consumed` and these together.
         watermark: time of the stream by the rule of `moved`, epoch seconds.
         arrivals: position of the dedupe window.
         erasures: position of the list of erased users.
@@ -95,6 +96,7 @@ class Progress(msgspec.Struct):
     erasures: int = 0
     identities: int = 0
     lost: int = 0
+    spread: int = 0
     adopted: str = ""
     rebuilt: str = ""
     quarantines: list[Quarantined] = msgspec.field(default_factory=list)
@@ -122,7 +124,7 @@ class Progress(msgspec.Struct):
         self.watermark = moved(self.watermark, record_time) if record_time else self.watermark
 
     def count(self, outcome: str, number: int = 1) -> None:
-        """Adds to the records of one outcome."""
+        """Adds to one outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
 
     def copy(self) -> Progress:

@@ -69,7 +69,8 @@ from models.records.items import (
     item_key,
 )
 from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
-from models.records.mapping import EACH, FACTS, FIELDS, MISSING, EventMapping, Path, parsed, written
+from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
+from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
@@ -95,6 +96,7 @@ __all__ = [
     "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",
     "MAX_ITEM_BYTES",
+    "MAX_LINES",
     "MAX_SLATE_BYTES",
     "MISSING",
     "MOST_ATTRIBUTES",
@@ -120,6 +122,7 @@ __all__ = [
     "EventRules",
     "Identify",
     "ItemFacts",
+    "Line",
     "Notes",
     "Order",
     "Path",
@@ -154,8 +157,10 @@ __all__ = [
     "number_of",
     "parsed",
     "query_of",
+    "said_by",
     "schema_of",
     "shows_decimal_comma",
+    "suffix",
     "unparsable",
     "written",
 ]

@@ -7,16 +7,17 @@ decoder, so that the same things are valid. A rejection names the place in the f
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from models.records.events import Event, EventRules, decode
 from models.records.foreign_values import (
+    EXCEL,
     Notes,
     Times,
     Unusable,
@@ -25,6 +26,7 @@ from models.records.foreign_values import (
     text_of,
     truth_of,
 )
+from models.records.paths import MISSING, Line, Lists, Path, suffix
 from models.records.rejections import Rejection, describe, unparsable, unwrapped
 from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
 
@@ -57,121 +59,11 @@ NOTHING: Final = "@nothing"
 """In place of a word: records without a value, or with nothing at the path of the type, as a delete in a change stream
 has. It can be mapped to NO_EVENT only."""
 
+MAX_LINES: Final = 500
+"""Events that one record of a topic or a request can become: what is written of one record to Redis stays one script.
+Files have no such bound."""
+
 _NEEDED_IDS: Final = frozenset({"user_id", "item_id"})
-_STEP: Final = re.compile(r"""\.?([^.\[\]"]+)|\["([^"]+)"\]|\[(\d+|\*)\]""")
-_ALTERNATIVES: Final = re.compile(r"""\|(?=(?:[^"]*"[^"]*")*[^"]*$)""")
-
-MISSING: Final = object()
-EACH: Final = "[*]"
-
-
-class Path:
-    """Where a value is in a foreign record.
-
-    Args:
-        text: names joined by dots, places of a list in brackets, `[*]` for each of a list, unusual names as ["a.b"];
-            several of them separated by `|`, of which the first that has a value counts.
-
-    Raises:
-        ValueError: the path cannot be read.
-
-    >>> Path("order.lines[0].sku").find({"order": {"lines": [{"sku": "tea"}]}})
-    'tea'
-    >>> str(Path('meta["occurred.at"]'))
-    '$.meta["occurred.at"]'
-    >>> Path("userId|anonymousId").find({"userId": None, "anonymousId": "a7"})
-    'a7'
-    >>> Path("items[*].id").each
-    '$.items'
-    """
-
-    __slots__ = ("_others", "_steps", "_text", "each")
-
-    def __init__(self, text: str) -> None:
-        first, *others = _ALTERNATIVES.split(text)
-        plain = first.strip().removeprefix("$").removeprefix(".")
-        steps: list[str | int] = []
-        position = 0
-        self.each: str | None = None
-        while position < len(plain):
-            match = _STEP.match(plain, position)
-            if match is None:
-                raise ValueError(f"{text!r} is not a path: write names with dots, as in order.lines[0].sku")
-            name, quoted, place = match.groups()
-            if place == "*":
-                if self.each is not None:
-                    raise ValueError(f"{text!r} goes through two lists: a record becomes the lines of one list")
-                self.each = _shown(plain[:position])
-                steps.append(EACH)
-            else:
-                steps.append(int(place) if place is not None else name or quoted)
-            position = match.end()
-        if not steps:
-            raise ValueError("a path is empty: write names with dots, as in order.lines[0].sku")
-        self._steps, self._text = tuple(steps), _shown(plain)
-        self._others = tuple(Path(other) for other in others)
-        for other in self._others:
-            self.each = self.each or other.each
-
-    def __str__(self) -> str:
-        return " or ".join([self._text, *map(str, self._others)])
-
-    @property
-    def name(self) -> str | None:
-        """The only step of a path that names a field at the top, None for any other path."""
-        return None if self._others else self.top
-
-    def among(self, names: Container[str]) -> list[str] | None:
-        """The names of this path that are among these, None when it leads deeper than to names at the top."""
-        own = [path.top for path in (self, *self._others)]
-        return None if None in own else [name for name in own if name is not None and name in names]
-
-    @property
-    def top(self) -> str | None:
-        """The only step of the first alternative."""
-        only = self._steps[0] if len(self._steps) == 1 else None
-        return only if isinstance(only, str) and only != EACH else None
-
-    def find(self, document: Any, line: int = 0) -> Any:
-        """Returns the value in a document, MISSING when there is none.
-
-        Args:
-            document: the record.
-            line: which of a list `[*]` means, from 0.
-        """
-        found = self._find(document, line)
-        if not self._others or not (found is MISSING or found is None or found == ""):
-            return found
-        for other in self._others:
-            value = other.find(document, line)
-            if value is not MISSING and value is not None and value != "":
-                return value
-        return found
-
-    def lines(self, document: Any) -> int:
-        """How many there are of the list that `[*]` goes through."""
-        if EACH in self._steps:
-            for step in self._steps[: self._steps.index(EACH)]:
-                document = _step(document, step)
-            return len(document) if isinstance(document, list) else 0
-        return max((other.lines(document) for other in self._others), default=0)
-
-    def _find(self, document: Any, line: int) -> Any:
-        for step in self._steps:
-            document = _step(document, line if step == EACH else step)
-            if document is MISSING:
-                return MISSING
-        return document
-
-
-def _step(document: Any, step: str | int) -> Any:
-    if isinstance(step, int):
-        return document[step] if isinstance(document, list) and step < len(document) else MISSING
-    return document[step] if isinstance(document, dict) and step in document else MISSING
-
-
-def _shown(plain: str) -> str:
-    return f"$.{plain}" if not plain.startswith("[") else f"${plain}"
 
 
 class EventMapping:
@@ -193,6 +85,7 @@ class EventMapping:
         notes: what is done to values is counted there.
         assume_utc: times that name no zone are read as UTC, and noted.
         own_places: rejections name our fields instead of the places in the foreign record.
+        without_facts: what it says of items is not read: `unread` has the names of these fields.
 
     Raises:
         ValueError: the mapping cannot work; the message speaks of the settings.
@@ -227,6 +120,7 @@ class EventMapping:
         *,
         assume_utc: bool = False,
         own_places: bool = False,
+        without_facts: bool = False,
     ) -> None:
         self._own_places = own_places
         self._rules, self._types, self._constants = rules, dict(types or {}), dict(constants or {})
@@ -235,25 +129,30 @@ class EventMapping:
         known = (*FIELDS, *also)
         _check_names(fields, self._constants, known, default_type)
         _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
+        self.unread = tuple(field for field in fields if without_facts and field in FACTS and field != "context")
+        """Fields of the mapping that are facts of items, which it does not read."""
+        fields = {field: text for field, text in fields.items() if field not in self.unread}
+        transforms = {field: steps for field, steps in (transforms or {}).items() if field not in self.unread}
         self.paths = {field: text if text in {KEY, TIME} else Path(text) for field, text in fields.items()}
+        self._days = time == EXCEL
         self._time = Times(time, zone, notes, assume=assume_utc)
-        self._each = self._lists()
-        self.readers = self._readers(transforms or {}, key)
+        self.lists = Lists(path for path in self.paths.values() if isinstance(path, Path))
+        """The lists of a record whose members become events."""
+        self.readers = self._readers(transforms, key)
 
-    @property
-    def fans_out(self) -> bool:
-        """Whether a record can become several events."""
-        return self._each is not None
+    def at_most(self, raw: bytes | None) -> int:
+        """A bound on how many events a record becomes, without reading it.
 
-    def lines(self, document: Any) -> int:
-        """How many events a record becomes by the list that paths go through; 0 for none."""
-        return self._each.lines(document) if self._each is not None else 0
-
-    def _lists(self) -> Path | None:
-        through = {path.each: path for path in self.paths.values() if isinstance(path, Path) and path.each is not None}
-        if len(through) > 1:
-            raise ValueError(f"fields go through two lists, {' and '.join(sorted(through))}: keep one of them")
-        return next(iter(through.values()), None)
+        >>> fields = {"user_id": "u", "timestamp": TIME, "item_id": "l[*]"}
+        >>> mapping = EventMapping(EventRules(), fields, default_type="cart")
+        >>> mapping.at_most(b'{"u": 1, "l": ["a", "b", "c"]}'), mapping.at_most(None)
+        (4, 1)
+        """
+        if not self.lists or raw is None:
+            return 1
+        if raw[:1] == b"\0" and isinstance(unwrapped(raw), Rejection):
+            return MAX_LINES
+        return min(MAX_LINES, 1 + raw.count(b","))  # between two members of a list there is a comma
 
     def _readers(
         self, transforms: Mapping[str, Sequence[str]], key: bytes | None
@@ -287,22 +186,28 @@ class EventMapping:
         return text_of
 
     def _timestamp(self, value: object) -> object:
+        if self._days and isinstance(value, str):
+            value = value.replace(",", ".")  # a spreadsheet may write days with a decimal comma
         found = self._time.read(value)
         if found is None and value is not None:
             return None if isinstance(value, str) and id_of(value) is None else Unusable(self._time.expected, value)
         return found
 
-    def place(self, field: str) -> str:
+    def place(self, field: str, line: Line = ()) -> str:
         """Names the place of our field in the foreign record, for rejections."""
         path = self.paths.get(field)
         if self._own_places:
             return f"$.{field}"
-        return str(path) if path is not None else f"constants.{field}"
+        if path is None:
+            return f"constants.{field}"
+        return path if isinstance(path, str) else path.at(line)
 
     def event(
         self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
     ) -> Event | Rejection | None:
         """Makes an event of a record, or None to skip it; the first when it has several. Never raises on input.
+
+        Callers that may meet lists use `events`.
 
         Args:
             raw: the record's value.
@@ -316,6 +221,7 @@ class EventMapping:
         self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`."""
+        most = self.at_most(raw)
         if not raw and self._skips_nothing:
             return [None]
         if raw is None:
@@ -336,24 +242,49 @@ class EventMapping:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
             return [None]
-        return [self._decoded(ours, left_out) for ours in self.documents(document, key, timestamp_ms)]
+        return self.of_document(document, key, timestamp_ms, left_out, most)
 
-    def documents(self, document: Any, key: bytes | None = None, timestamp_ms: float = 0.0) -> list[dict[str, Any]]:
-        """What each event of a record is made of: values by our field, as read, to be completed by `complete`."""
-        lines = self.lines(document)
-        found = []
-        for line in range(max(lines, 1)):
-            ours: dict[str, Any] = {}
-            for field, path in self.paths.items():
-                value = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document, line)
-                if value is not MISSING and (value := self.readers[field](value)) is not None:
-                    ours[field] = value
-            if lines and isinstance(name := ours.get("event_id"), str):
-                ours["event_id"] = f"{name}:{line + 1}"
-            found.append(ours)
-        return found
+    def of_document(
+        self,
+        document: Any,
+        key: bytes | None,
+        timestamp_ms: float,
+        left_out: Counter[str] | None = None,
+        most: int = MAX_LINES,
+    ) -> list[Event | Rejection | None]:
+        """Makes the events of a record whose value is decoded already, into what JSON could hold.
 
-    def complete(self, ours: dict[str, Any], left_out: Counter[str] | None = None) -> Rejection | None:
+        Args:
+            document: what the value says.
+            key: as of `event`.
+            timestamp_ms: as of `event`.
+            left_out: as of `event`.
+            most: events that it may become, as `at_most` said; one that would become more is refused whole.
+        """
+        lines = list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []
+        if len(lines) > most:
+            return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
+        return [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
+
+    def _made(
+        self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None
+    ) -> Event | Rejection | None:
+        ours: dict[str, Any] = {}
+        for field, path in self.paths.items():
+            value = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document, line)
+            if value is not MISSING and (value := self.readers[field](value)) is not None:
+                ours[field] = value
+        if line and isinstance(name := ours.get("event_id"), str):
+            ours["event_id"] = name + suffix(line)
+        word = ours.get("event_type")
+        problem = self._complete(ours, line, left_out)
+        if problem is not None:
+            return problem
+        if ours.get("event_type") == NO_EVENT:
+            return None
+        return self._in_their_words(decode(written(ours), self._rules, left_out), word, line)
+
+    def _complete(self, ours: dict[str, Any], line: Line, left_out: Counter[str] | None) -> Rejection | None:
         """Fills in constants and our type, in place; an unusable optional field is removed.
 
         Returns:
@@ -363,7 +294,7 @@ class EventMapping:
             ours.setdefault(field, value)
         for field in [field for field, value in ours.items() if type(value) is Unusable]:
             if field in _NEEDED_IDS or field in NEEDED:
-                return self.unusable(field, ours[field])
+                return self.unusable(field, ours[field], line)
             del ours[field]
             if left_out is not None:
                 left_out[field] += 1
@@ -386,22 +317,13 @@ class EventMapping:
                 found = self._unknown_type or word
         return found
 
-    def unusable(self, field: str, value: Unusable) -> Rejection:
+    def unusable(self, field: str, value: Unusable, line: Line = ()) -> Rejection:
         """Rejects a record for a value that it cannot be without."""
         found = describe(value.found) if isinstance(value.found, str | int | float | list | dict) else str(value.found)
         reason = "bad_timestamp" if field == "timestamp" else "bad_value"
-        return Rejection(reason, self.place(field), value.expected, f"{found} {value.remark}".rstrip())
+        return Rejection(reason, self.place(field, line), value.expected, f"{found} {value.remark}".rstrip())
 
-    def _decoded(self, ours: dict[str, Any], left_out: Counter[str] | None) -> Event | Rejection | None:
-        word = ours.get("event_type")
-        problem = self.complete(ours, left_out)
-        if problem is not None:
-            return problem
-        if ours.get("event_type") == NO_EVENT:
-            return None
-        return self.in_their_words(decode(written(ours), self._rules, left_out), word)
-
-    def in_their_words(self, answer: Event | Rejection, word: object) -> Event | Rejection:
+    def _in_their_words(self, answer: Event | Rejection, word: object, line: Line) -> Event | Rejection:
         """A rejection with the place in the foreign record, and the foreign word of the type."""
         if isinstance(answer, Event):
             return answer
@@ -411,7 +333,7 @@ class EventMapping:
         expected, found = answer.expected, answer.found
         if answer.reason == "unknown_type":
             expected, found = "a word of the mapping's types, or one of our types", describe(word)
-        return Rejection(answer.reason, self.place(field), expected, found)
+        return Rejection(answer.reason, self.place(field, line), expected, found)
 
 
 def parsed(raw: bytes) -> Any:

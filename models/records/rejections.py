@@ -37,6 +37,7 @@ class Rejection(msgspec.Struct, frozen=True):
         path: where, as a JSON path.
         expected: what belongs there.
         found: what was there.
+        lines: which of the events of a record that holds several cannot be made, from 0; empty for all of it.
 
     >>> str(Rejection("wrong_type", "$.price", "number", 'string "x"'))
     'wrong_type at $.price: expected number, found string "x"'
@@ -46,6 +47,7 @@ class Rejection(msgspec.Struct, frozen=True):
     path: str
     expected: str
     found: str
+    lines: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.reason} at {self.path}: expected {self.expected}, found {self.found}"

@@ -59,6 +59,8 @@ def transform(field: str, text: str, key: bytes | None) -> str | Callable[[objec
     name, _, argument = text.partition(" ")
     if name == "decimal" and argument in {",", "."} and field in NUMBERS:
         return argument
+    if name == "strip" and not argument:
+        return lambda value: value  # done to every value, said or not
     if name == "lower" and not argument:
         return lambda value: value.lower() if isinstance(value, str) else value
     if name == "split" and argument and field == "tags":
@@ -77,6 +79,6 @@ def transform(field: str, text: str, key: bytes | None) -> str | Callable[[objec
         if divisor:
             return lambda value: value / divisor if isinstance(value, int | float) else value
     raise ValueError(
-        f"transforms.{field}: {text!r} is none; there are lower, hash (of ids), decimal , and decimal . and "
+        f"transforms.{field}: {text!r} is none; there are strip, lower, hash (of ids), decimal , and decimal . and "
         "divide NUMBER (of numbers), split , (of tags) and not (of available)"
     )

@@ -79,6 +79,9 @@ def facts_of(
 
 _LEAST_KEY = 16
 
+OTHERS = "*"
+"""In place of a type of the file, with --map: every type that is neither named nor one of ours."""
+
 Column = Annotated[
     list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
 ]
@@ -128,7 +131,16 @@ def layout_of(
         )
     if decimal not in {None, ",", "."}:
         raise typer.BadParameter(f"{decimal!r}: the separator is , or .", param_hint="--decimal")
-    layout = structs.replace(base, zone=zone, decimal=decimal, encoding=encoding, hash_key=key)
+    types = {word: ours for word, ours in base.types.items() if word != OTHERS}
+    layout = structs.replace(
+        base,
+        types=types,
+        unknown_type=base.types.get(OTHERS),
+        zone=zone,
+        decimal=decimal,
+        encoding=encoding,
+        hash_key=key,
+    )
     try:
         return layout if preset is None else with_preset(layout, preset)
     except FileError as error:

@@ -16,19 +16,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from service.cli.arguments import Encoding
 from service.cli.errors import broken
 from streaming.files import FileError, Layout, Survey, as_document
 from streaming.files import report as report_of
 from streaming.kafka import KafkaTrouble
-from streaming.settings import Settings, load_settings
+from streaming.mappings import mapping_named
+from streaming.settings import Settings, event_mapping, load_settings
 
 if TYPE_CHECKING:
+    from models.records import EventMapping
     from streaming.consumer import Sample
 
 HELP: Final = (
-    "docs/mapping.md says what a mapping holds.\n\n"
+    "docs/mapping.md says what a mapping holds, and docs/integrations.md which presets there are.\n\n"
     "Examples:\n\n"
     "sluicegate check-mapping sample.ndjson --config shop.toml\n\n"
+    "sluicegate check-mapping export.ndjson --preset ga4\n\n"
     "sluicegate check-mapping --topic shop.activity --count 1000 --config shop.toml --json | jq .refused"
 )
 
@@ -43,77 +47,104 @@ def check_mapping(
         Path | None, typer.Argument(help="Records: JSON, CSV or Parquet; default: the newest records of the topic.")
     ] = None,
     topic: Annotated[
-        str | None, typer.Option("--topic", help="Topic whose mapping to try; needed when there are several.")
+        str | None,
+        typer.Option("--topic", help="Topic, or name, of the mapping to try; needed when the settings have several."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="Try a preset or a mapping file (NAME.toml) instead of one of the settings."),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", min=1, max=100_000, help="Number of records of the topic to try.")
     ] = 20,
+    encoding: Encoding = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
-    """Try a mapping of the settings on records of another shape, and show what each becomes. Sends nothing."""
+    """Try a mapping of the settings, or a preset, on records of another shape, and show what each becomes.
+
+    Sends nothing.
+    """
     from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
-    chosen = _chosen(settings, topic)
+    name, mapping, source = _chosen(settings, topic, preset)
+    if file is None and source is None:
+        raise typer.BadParameter("name a file with records, or with --topic the topic that has them", param_hint="FILE")
     try:
-        samples = of_file(file, time.time()) if file is not None else of_topic(settings, chosen, count)
+        samples = of_file(file, time.time(), encoding) if file is not None else of_topic(settings, str(source), count)
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
         broken(trouble)
-    report = examine(settings, chosen, samples)
+    report = examine(settings, name, samples, mapping)
     typer.echo(json.dumps(report, ensure_ascii=False)) if as_json else _show(report)
     raise typer.Exit(1 if report["refused"] else 0)
 
 
-def _chosen(settings: Settings, topic: str | None) -> str:
-    known = [each.topic for each in settings.mapping]
+def _chosen(settings: Settings, topic: str | None, preset: str | None) -> tuple[str, EventMapping, str | None]:
+    """The mapping, what to call it, and the topic to read, if there is one."""
+    if preset is not None:
+        try:
+            return preset, event_mapping(mapping_named(preset), settings.events.rules()), topic
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--preset") from None
+    known = {each.called: each for each in settings.mapping}
     if not known:
-        raise typer.BadParameter("the settings have no mapping: docs/mapping.md shows one", param_hint="--config")
+        raise typer.BadParameter(
+            "the settings have no mapping: docs/mapping.md shows one, and --preset NAME needs none",
+            param_hint="--config",
+        )
     if topic is None and len(known) == 1:
-        return known[0]
-    if topic not in known:
+        topic = next(iter(known))
+    found = next((each for each in settings.mapping if topic in {each.topic, each.called}), None)
+    if found is None:
         advice = "name one" if topic is None else f"there is none of {topic!r}"
         raise typer.BadParameter(f"{advice}: there are mappings of {', '.join(known)}", param_hint="--topic")
-    return topic
+    return found.called, found.rules(settings.events.rules()), found.topic
 
 
-def examine(settings: Settings, topic: str, samples: list[Sample]) -> dict[str, Any]:
-    """What each record becomes, and how many there are of each outcome."""
-    mapping = settings.mappings()[topic]
-    survey = Survey(topic, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
+def examine(
+    settings: Settings, name: str, samples: list[Sample], mapping: EventMapping | None = None
+) -> dict[str, Any]:
+    """What each record becomes by a mapping, by default that of the settings with this name; counts by outcome."""
+    mapping = mapping or settings.mapping_called(name)
     ahead = time.time() + settings.admission.max_future
+    survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
     records = []
     for number, sample in enumerate(samples, 1):
         left_out: Counter[str] = Counter()
-        answer = mapping.event(sample.value, sample.key, sample.timestamp, left_out)
-        survey.see(number, answer, ahead)
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out)
+        survey.see(number, answers, ahead)
         for field in left_out:
             survey.leave_out(field, number, mapping.place(field))
-        records.append(_result(sample, answer, left_out))
-    counted = {name: sum(name in each for each in records) for name in ("event", "refusal")}
+        several = len(answers) > 1
+        for part, answer in enumerate(answers, 1):
+            place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
+            records.append(_result(place, answer, () if several else left_out))
+    counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
     return {
-        "report": report_of(survey, Layout(preset=topic)),
-        "file_report": as_document(survey, Layout(preset=topic)),
-        "topic": topic,
+        "report": report_of(survey, Layout(preset=name)),
+        "file_report": as_document(survey, Layout(preset=name)),
+        "topic": name,
         "events": counted["event"],
         "ignored": len(records) - sum(counted.values()),
         "refused": counted["refusal"],
+        "unread": list(mapping.unread),
         "records": records,
     }
 
 
-def _result(sample: Sample, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
+def _result(place: str, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
     from models.records import Event, Rejection, encode
 
     if isinstance(answer, Event):
-        found = {"at": sample.place, "event": json.loads(encode(answer))}
+        found = {"at": place, "event": json.loads(encode(answer))}
         return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")
-        return {"at": sample.place, "refusal": {name: getattr(answer, name) for name in fields}}
-    return {"at": sample.place}
+        return {"at": place, "refusal": {name: getattr(answer, name) for name in fields}}
+    return {"at": place}
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -129,6 +160,10 @@ def _show(report: dict[str, Any]) -> None:
         else:
             word, text = typer.style("ignored", fg="bright_black"), "its type is mapped to none"
         typer.echo(f"{word}  {record['at']}: {text}")
+    if report["unread"]:
+        typer.echo(
+            f"not read here: {', '.join(report['unread'])}, facts of items: send them as item facts (docs/events.md)"
+        )
     typer.echo(
         f"{report['topic']}: {report['events']} events, {report['ignored']} ignored, {report['refused']} refused"
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import msgspec
 import typer
 
 from service.cli.arguments import (
@@ -26,14 +26,14 @@ from service.cli.arguments import (
     PresetName,
     TimeFormat,
     Zone,
-    facts_of,
     layout_of,
     pairs,
     types_of,
 )
 from service.cli.errors import broken
+from service.cli.log_file import stream_of
 from service.cli.progress_bar import Show, progress
-from streaming.files import FileError, Layout, as_document, columns_in, report
+from streaming.files import FileError, Layout, as_document, report
 from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def evaluate(
     column: Column = None,
     type_map: Annotated[
         list[str] | None,
-        typer.Option("--map", help="TYPE=TYPE: the file's event type is ours, or none to leave it out. Repeatable."),
+        typer.Option(
+            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
+        ),
     ] = None,
     default_type: DefaultType = None,
     time_format: TimeFormat = "auto",
@@ -115,7 +117,8 @@ def evaluate(
         raise typer.BadParameter(str(error), param_hint="--contenders") from None
     with progress(file.name) as show:
         try:
-            reading = _read(file, items, layout, settings, limit, show, strict=not dry_run)
+            tick = partial(show, "reading")
+            reading = stream_of(file, items, layout, settings, limit, tick, dry_run=dry_run)
         except FileError as error:
             raise typer.BadParameter(str(error), param_hint="FILE") from None
         _print_reading(reading, layout, as_json=as_json)
@@ -127,29 +130,6 @@ def evaluate(
     result["not_run"] |= absent
     result["file"] = _document(reading, layout)
     _print(result, as_json=as_json)
-
-
-def _read(
-    file: Path, items: Path | None, layout: Layout, settings: Settings, limit: int | None, show: Show, *, strict: bool
-) -> Reading:
-    from streaming.jobs.evaluation_log import read_stream
-
-    of_items = columns_in(items, layout.columns, layout.encoding) if items is not None else {}
-    of_events = columns_in(file, layout.columns, layout.encoding)
-    # A column that neither file has stays with the events, where it is refused by name.
-    columns = {name: field for name, field in layout.columns.items() if name in of_events or name not in of_items}
-    catalogue = facts_of(items, of_items, layout)
-    own_layout = msgspec.structs.replace(layout, columns=columns)
-    return read_stream(
-        file,
-        own_layout,
-        settings.events.rules(),
-        catalogue,
-        limit,
-        lambda share: show("reading", share),
-        time.time() + settings.admission.max_future,
-        strict=strict,
-    )
 
 
 def _evaluate(reading: Reading, plan: Any, rivals: dict[str, Maker], settings: Settings, show: Show) -> dict[str, Any]:

@@ -14,10 +14,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from service.cli.arguments import facts_of, moment_of, pairs, types_of
+from service.cli.arguments import (
+    Column,
+    Decimal,
+    DefaultType,
+    DislikeRating,
+    Encoding,
+    HashIds,
+    Items,
+    MinRating,
+    PresetName,
+    TimeFormat,
+    Zone,
+    layout_of,
+    moment_of,
+    pairs,
+    types_of,
+)
 from service.cli.errors import broken
+from service.cli.log_file import stream_of
 from service.cli.progress_bar import Show, progress
-from streaming.files import FileError, Layout
+from streaming.files import FileError, Layout, report
 from streaming.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +45,7 @@ IN_FORCE, TRIED = "in force", "tried"
 HELP: Final = (
     "The policy file is TOML: mode and any number of the policy (GET /gate shows them all); what it does not name "
     "stays as it is in force. Past events are read from the topics, oldest first, without a consumer group, and "
-    "nothing is written; with --file they are read from a log, as sluicegate evaluate reads it.\n\n"
+    "nothing is written; with --file they are read from a log, as sluicegate evaluate reads it, with its flags.\n\n"
     "Examples:\n\n"
     "printf 'mode = \"strict\"\\nmargin = 0.01\\n' > careful.toml\n\n"
     "sluicegate replay --policy careful.toml --since 2026-03-01\n\n"
@@ -54,14 +71,26 @@ def replay(
         ),
     ] = None,
     until: Annotated[str | None, typer.Option("--until", help="Read no record after this time.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A log instead of the topics: CSV or NDJSON.")] = None,
-    items: Annotated[Path | None, typer.Option("--items", help="With --file: facts about items.")] = None,
-    column: Annotated[list[str] | None, typer.Option("--column", help="With --file: NAME=FIELD. Repeatable.")] = None,
-    type_map: Annotated[list[str] | None, typer.Option("--map", help="With --file: TYPE=TYPE. Repeatable.")] = None,
-    default_type: Annotated[
-        str | None, typer.Option("--type", help="With --file: event type of rows that name none.")
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A log instead of the topics: CSV, JSON or Parquet, in any order.")
     ] = None,
-    min_rating: Annotated[float | None, typer.Option("--min-rating", help="With --file: least rating.")] = None,
+    items: Items = None,
+    column: Column = None,
+    type_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
+        ),
+    ] = None,
+    default_type: DefaultType = None,
+    time_format: TimeFormat = "auto",
+    zone: Zone = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    preset: PresetName = None,
+    hash_ids: HashIds = None,
+    min_rating: MinRating = None,
+    dislike_rating: DislikeRating = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="With --file: at most this many events.")] = None,
     step: Annotated[int, typer.Option("--step", min=1, help="Fewest events between two versions.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,
@@ -70,11 +99,27 @@ def replay(
     """Replay past events under another gate policy: what it would have served and decided, and where it differs."""
     settings = load_settings(config, os.environ)
     began, ended = moment_of(since, "--since", 0.0), moment_of(until, "--until", float("inf"))
-    only_file = {"--items": items, "--column": column, "--map": type_map, "--limit": limit, "--min-rating": min_rating}
+    only_file = {
+        "--items": items,
+        "--column": column,
+        "--map": type_map,
+        "--type": default_type,
+        "--time": None if time_format == "auto" else time_format,
+        "--zone": zone,
+        "--decimal": decimal,
+        "--encoding": encoding,
+        "--preset": preset,
+        "--hash-ids": hash_ids,
+        "--min-rating": min_rating,
+        "--dislike-rating": dislike_rating,
+        "--limit": limit,
+    }
     if file is None and (wrong := next((name for name, value in only_file.items() if value is not None), None)):
         raise typer.BadParameter("only with --file: records of a topic need no such option", param_hint=wrong)
+    types = types_of(type_map, settings)
+    layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
+    layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     replayed = _replayed(settings, policy, began, step)
-    layout = Layout(pairs(column, "--column"), types_of(type_map, settings), default_type, min_rating)
     started = time.monotonic()
     with progress(file.name if file is not None else "replay") as show:
         show("preparing", 0.0)
@@ -131,22 +176,20 @@ def _of_file(
     show: Show,
 ) -> dict[str, Any]:
     from models.warmup import warm
-    from streaming.jobs.evaluation_log import read_stream
     from streaming.jobs.replay import replay_stream
 
     try:
-        reading = read_stream(
-            file, layout, settings.events.rules(), facts_of(items), limit, lambda share: show("reading", share)
-        )
+        reading = stream_of(file, items, layout, settings, limit, lambda share: show("reading", share))
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
+    typer.echo(report(reading.survey, layout), err=True)
     warm()
     replay_stream(reading.stream, replayed, until, lambda share: show("replaying", share))
     return {"file": str(file), "refused": reading.refused, "passed": reading.passed}
 
 
 def _print(replayed: Replay, source: dict[str, Any], *, as_json: bool) -> None:
-    from models.replay.report import report
+    from models.replay.report import report as report_of
     from service.replay import text
 
     if not replayed.versions:
@@ -156,5 +199,5 @@ def _print(replayed: Replay, source: dict[str, Any], *, as_json: bool) -> None:
                 "first; read a longer stretch, or lower --step"
             )
         )
-    result = report(replayed) | {"source": source}
+    result = report_of(replayed) | {"source": source}
     typer.echo(json.dumps(result) if as_json else text(result))

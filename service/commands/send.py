@@ -28,12 +28,12 @@ from service.cli.arguments import (
     PresetName,
     TimeFormat,
     Zone,
-    facts_of,
     layout_of,
     pairs,
     types_of,
 )
 from service.cli.errors import broken
+from service.cli.log_file import with_items
 from streaming.files import FileError, Layout, as_document
 from streaming.files import report as report_of
 from streaming.kafka import KafkaTrouble
@@ -58,7 +58,10 @@ def send(
     file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row.")],
     column: Column = None,
     type_map: Annotated[
-        list[str] | None, typer.Option("--map", help="TYPE=TYPE: the file's event type is our event type. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
+        ),
     ] = None,
     default_type: DefaultType = None,
     items: Items = None,
@@ -89,7 +92,7 @@ def send(
     layout = Layout(pairs(column, "--column"), types, default_type, min_rating, dislike_rating, time_format)
     layout = layout_of(layout, preset, zone, decimal, encoding, hash_ids)
     try:
-        facts = facts_of(items, layout=layout)
+        layout, facts = with_items(file, items, layout)
         sender = Sender(settings, file, Options(layout, limit, rate, restart, dry_run), facts)
         with _progress(sender) as tick:
             survey = sender.look(tick, time.time() + settings.admission.max_future)

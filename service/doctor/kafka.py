@@ -174,7 +174,7 @@ def _offsets(settings: Settings, facts: LogFacts, newest: Newest | None) -> Iter
         return
     progress = newest.progress
     now = {facts.topics[role].name: facts.topics[role].id for role in NEEDED if role in facts.topics}
-    mapped = [each.topic for each in settings.mapping]
+    mapped = settings.mapped_topics
     # A topic that the version does not know yet does not make it another log.
     known = {name: id_ for name, id_ in now.items() if name in progress.topics}
     ours = {name: id_ for name, id_ in parted(settings, progress.topics)[0].items() if name not in mapped}

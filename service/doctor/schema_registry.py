@@ -29,7 +29,7 @@ def examine_registry(settings: Settings) -> Iterator[Finding]:
     except FormatMissing as missing:
         yield Finding("schemas.packages", "failure", "nothing that decodes its records is installed", str(missing))
     registry = SchemaRegistry(section)
-    topics = [settings.topic("events"), settings.topic("items"), *(each.topic for each in settings.mapping)]
+    topics = [settings.topic("events"), settings.topic("items"), *(each.topic for each in settings.mapping if each.topic)]
     kinds: dict[str, str] = {}
     for topic in topics:
         subject = f"{topic}-value"

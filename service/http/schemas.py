@@ -179,10 +179,12 @@ class IdentifyAsk(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventOutcome(Struct, omit_defaults=True):
-    """The outcome of one event: accepted, rejected (with reason, path, expected and found), or unavailable.
+    """The outcome of one event: accepted, rejected (with reason, path, expected and found), unavailable, or ignored.
 
     `left_out` names optional fields that could not be used: the event counts without them. `warning` says why an
-    accepted event will not be learned: it begins with late, future or capped.
+    accepted event will not be learned: it begins with late, future or capped. `ignored` is a record that the mapping
+    which the request names makes no event. `part` counts the events of one record from 1, where a mapping makes several
+    of it.
     """
 
     index: int
@@ -193,16 +195,18 @@ class EventOutcome(Struct, omit_defaults=True):
     found: str = ""
     left_out: tuple[str, ...] = ()
     warning: str = ""
+    part: int = 0
 
 
-class EventsAnswer(Struct):
-    """The outcomes of the events of one request, in their order."""
+class EventsAnswer(Struct, omit_defaults=True):
+    """The outcomes of the events of one request, in their order. `ignored` counts them where a mapping was named."""
 
     request_id: str
     accepted: int
     rejected: int
     unavailable: int
     outcomes: list[EventOutcome]
+    ignored: int = 0
 
 
 class SentItem(Struct, frozen=True):

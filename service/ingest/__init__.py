@@ -1,6 +1,7 @@
 """Events and items of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
+from service.ingest.foreign import ForeignRecords, send_translated, translated
 from service.ingest.items import send_items
 from service.ingest.ndjson import out_of_envelopes, split
 from service.ingest.proofs import Proofs
@@ -9,10 +10,13 @@ from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 __all__ = [
     "Beacons",
     "EventPublisher",
+    "ForeignRecords",
     "KafkaUnavailable",
     "Outgoing",
     "Proofs",
     "out_of_envelopes",
     "send_items",
+    "send_translated",
     "split",
+    "translated",
 ]

@@ -92,14 +92,16 @@ def none_valid(what: str, outcomes: Sequence[EventOutcome | ItemOutcome], docume
         "invalid",
         f"None of {len(outcomes)} {what} is valid; at {first.path}: expected {first.expected}, found {first.found}.",
         f"Correct the values in `errors`; {documented}",
-        errors=[_place(entry, len(outcomes)) for entry in outcomes],
+        errors=[_place(entry, outcomes[-1].index + 1) for entry in outcomes],
     )
 
 
-def _place(entry: EventOutcome | ItemOutcome, total: int) -> dict[str, str | int]:
-    path = entry.path if total == 1 else entry.path.replace("$", f"$[{entry.index}]", 1)
+def _place(entry: EventOutcome | ItemOutcome, records: int) -> dict[str, str | int]:
+    path = entry.path if records == 1 else entry.path.replace("$", f"$[{entry.index}]", 1)
+    part = entry.part if isinstance(entry, EventOutcome) else 0
     return {
         "index": entry.index,
+        **({"part": part} if part else {}),
         "reason": entry.reason,
         "path": path,
         "expected": entry.expected,

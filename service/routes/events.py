@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from models.records import EventMapping
 from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
-from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, split
+from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
+from service.ingest.foreign import PARAMETER
 from service.routes.common import admit, answer, away, context, limited, none_valid, too_many
 
 router = APIRouter(tags=["events"])
@@ -20,11 +24,14 @@ router = APIRouter(tags=["events"])
     "/events",
     **operation(
         "send_events",
+        parameters={
+            "mapping": (str, "Records are of another shape: the name of a mapping of the settings, or of a preset.")
+        },
         lines=SentEvent,
         answer=EventsAnswer,
         status=202,
         needs="events",
-        problems=("too-many-requests", "unavailable"),
+        problems=("not-found", "too-many-requests", "unavailable"),
         public=True,
     ),
 )
@@ -39,7 +46,10 @@ async def post_events(request: Request) -> Response:
     if public:
         ctx.beacons.check_size(len(body))
     raw = split(body, request.headers.get("content-type", ""))
-    raw = out_of_envelopes(raw, request.headers.items(), ctx.intake.rules.kinds)
+    name = request.query_params.get(PARAMETER)
+    mapping = None if name is None else ctx.foreign.mapping(name)
+    if mapping is None:
+        raw = out_of_envelopes(raw, request.headers.items(), ctx.intake.rules.kinds)
     if len(raw) > ctx.settings.service.max_events_per_request:
         raise Problem(
             "too-large",
@@ -54,13 +64,23 @@ async def post_events(request: Request) -> Response:
         raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
     try:
         rules = ctx.beacons.rules if public else None
-        outcomes = await run_in_threadpool(ctx.intake.send_events, raw, rules, public=public)
+        send = partial(ctx.intake.send_events, rules=rules, public=public)
+        outcomes = await run_in_threadpool(
+            partial(send, raw) if mapping is None else partial(_send_foreign, ctx, mapping, raw, send)
+        )
     except KafkaUnavailable as error:
         ctx.telemetry.events["unavailable"].inc(len(raw))
         raise away(str(error)) from None
     finally:
         slots.release()
     return _answer(request, ctx, outcomes)
+
+
+def _send_foreign(
+    ctx: Context, mapping: EventMapping, raw: list[bytes], send: Callable[[Sequence[bytes]], list[EventOutcome]]
+) -> list[EventOutcome]:
+    found = translated(mapping, raw, ctx.clock(), ctx.settings.service.max_events_per_request)
+    return send_translated(found, send)
 
 
 def writer(request: Request) -> Caller:
@@ -93,7 +113,7 @@ def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Res
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.events}
     for name, number in counts.items():
         ctx.telemetry.events[name].inc(number)
-    if not counts["accepted"] and not counts["unavailable"]:
+    if counts["rejected"] == len(outcomes):
         raise none_valid("events", outcomes, "docs/events.md says what an event is.")
     return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
 

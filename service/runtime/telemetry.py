@@ -32,8 +32,9 @@ DEGRADED: Final = ("history_unavailable", "no_version", "store_unavailable", "ve
 SERVED_BY: Final = ("ranker", "source", "popular", "catalogue", "requested", "nothing")
 """What filled the head of the slate: the learned ranker, the baseline, a fallback, or the request itself."""
 
-OUTCOMES: Final = ("accepted", "rejected", "unavailable")
-"""Outcomes of an event sent to POST /events: in the topic, rejected with a reason, or not accepted by Kafka."""
+OUTCOMES: Final = ("accepted", "rejected", "unavailable", "ignored")
+"""Outcomes of an event sent to POST /events: in the topic, rejected with a reason, not accepted by Kafka, or made no
+event by the mapping that the request names."""
 
 SLATES: Final = ("sent", "left_out", "dropped")
 """Outcomes of a slate for topic `slates`: handed to Kafka, outside the sample or the rate, or lost."""

@@ -62,12 +62,12 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
                 yield record.timestamp, Sample(place, record.key, record.value, record.timestamp)
 
 
-def of_file(path: Path, now: float) -> list[Sample]:
+def of_file(path: Path, now: float, encoding: str | None = None) -> list[Sample]:
     """Read the records of a file, without keys, as if each was written at `now` (epoch seconds). Raises FileError.
 
     One a line where the file is NDJSON, otherwise its rows or objects.
     """
-    return [Sample(f"line {place}", None, raw, now * 1000) for place, raw in raw_records(path)]
+    return [Sample(f"line {place}", None, raw, now * 1000) for place, raw in raw_records(path, encoding)]
 
 
 __all__ = ["Sample", "of_file", "of_topic"]

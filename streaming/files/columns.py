@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from models.records import EACH, FIELDS, MISSING, WHOLE_IDS, EventRules, Path
+from models.records import EACH, FIELDS, MISSING, WHOLE_IDS, EventRules, Line, Path
 from streaming.files.layout import (
     KNOWN,
     NO_TYPE,
@@ -19,10 +19,10 @@ from streaming.files.layout import (
     named,
     why_missing,
 )
-from streaming.files.presets import suiting
 from streaming.files.rows import Batch, RowFile
 from streaming.files.source import FileError
 from streaming.files.survey import Survey
+from streaming.mappings import suiting
 
 SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "group_id")
 """Item facts in a row about an event. A `rating` there is the user's, not the item's."""
@@ -78,7 +78,7 @@ class Columns:
         survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())
         self._readers = {field: self._noting(field) for field in self.mapping.paths}
         self._known: dict[str, dict[Any, object]] = {field: {} for field in self.mapping.paths}
-        self._spread = next((path for path in self.mapping.paths.values() if _each(path)), None)
+        self._lists = self.mapping.lists
 
     def _noting(self, field: str) -> Callable[[Any], object]:
         """The mapping's reader of a field, which notes ids that it changes."""
@@ -96,22 +96,23 @@ class Columns:
 
     def spreadable(self, batch: Batch) -> Batch:
         """The batch as objects, where rows of columns hold lists that become several events."""
-        if self._spread is None or batch.columns is None:
+        if not self._lists or batch.columns is None:
             return batch
         return Batch(batch.lines, None, [_row_at(batch, place) for place in range(len(batch.lines))], batch.bad)
 
-    def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[int] | None]:
+    def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[Line] | None]:
         """The place of the row of each event that the rows may become, and which of its lines it is."""
-        if self._spread is None or batch.columns is not None:
+        if not self._lists or batch.columns is not None:
             return range(len(batch.lines)), None
-        places, lines = [], []
+        places: list[int] = []
+        lines: list[Line] = []
         for place, document in enumerate(batch.documents):
-            for line in range(max(self.mapping.lines(document), 1)):
-                places.append(place)
-                lines.append(line)
+            found = list(self._lists.lines(document)) or [()]
+            places += [place] * len(found)
+            lines += found
         return places, lines
 
-    def column(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[int] | None) -> list[Any] | None:
+    def column(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> list[Any] | None:
         """Values of our field for each event, as read: None for no value, or `Unusable`. None where nothing has any."""
         found = self._found(field, batch, places, lines)
         if found is None:
@@ -128,7 +129,7 @@ class Columns:
             known[value] = None if value is None else read(value)
         return list(map(known.__getitem__, found))
 
-    def _found(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[int] | None) -> list[Any] | None:
+    def _found(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> list[Any] | None:
         path = self.mapping.paths[field]
         if isinstance(path, str):
             return None
@@ -153,7 +154,7 @@ class Columns:
             self._keys_of, self._names = documents, set().union(*documents)
         return self._names
 
-    def facts_at(self, batch: Batch, place: int, wanted: Sequence[str], line: int = 0) -> dict[str, Any]:
+    def facts_at(self, batch: Batch, place: int, wanted: Sequence[str], line: Line = ()) -> dict[str, Any]:
         """Item facts of one row, of this line of the list that it holds."""
         found: dict[str, Any] = {}
         for field in wanted:
@@ -189,7 +190,7 @@ def _paths_in(sample: Sequence[Mapping[str, Any]], used: Collection[str]) -> tup
                     f"{path}.{literal(name)}" if path and literal(name) == name else path + literal(name),
                     depth - 1,
                 )
-        elif isinstance(value, list) and value and isinstance(value[0], dict) and EACH not in path:
+        elif isinstance(value, list) and value and not isinstance(value[0], list) and path.count(EACH) < 2:
             look(value[0], path + EACH, depth)
         elif path and not isinstance(value, dict | list) and path not in used:
             found[path] = None
@@ -197,10 +198,6 @@ def _paths_in(sample: Sequence[Mapping[str, Any]], used: Collection[str]) -> tup
     for document in sample[:_LOOKED_INTO]:
         look(document, "", _DEEP)
     return tuple(found)
-
-
-def _each(path: Any) -> bool:
-    return not isinstance(path, str) and path.each is not None
 
 
 def _are_seconds(found: list[Any]) -> bool:

@@ -24,9 +24,11 @@ from models.records import (
     Event,
     EventRules,
     ItemFacts,
+    Line,
     Rejection,
     Unusable,
     decode_many,
+    suffix,
     written,
 )
 from streaming.files.columns import IN_EVENT, SHOWN_FACTS, Columns
@@ -173,7 +175,7 @@ class _Reading:
                 columns[field] = column
         if lines is not None and "event_id" in columns:
             columns["event_id"] = [
-                f"{name}:{line + 1}" if isinstance(name, str) else name
+                name + suffix(line) if isinstance(name, str) else name
                 for name, line in zip(columns["event_id"], lines, strict=True)
             ]
         refused = self._set_aside(batch, places, columns)
@@ -237,7 +239,7 @@ class _Reading:
         self,
         batch: Batch,
         places: Sequence[int],
-        lines: Sequence[int] | None,
+        lines: Sequence[Line] | None,
         columns: dict[str, list[Any]],
         refused: dict[int, str],
     ) -> list[Outcome]:
@@ -330,7 +332,7 @@ class _Reading:
         self,
         batch: Batch,
         places: Sequence[int],
-        lines: Sequence[int] | None,
+        lines: Sequence[Line] | None,
         wanted: Sequence[int],
         decoded: list[Event | Rejection],
         raws: list[bytes],
@@ -355,7 +357,7 @@ class _Reading:
                 found.append(Shown(line, event, None))
                 continue
             seen.add(item)
-            facts = self._known(batch, place, 0 if lines is None else lines[at], item)
+            facts = self._known(batch, place, () if lines is None else lines[at], item)
             if not survey.sample:
                 survey.sample = {"line": line, "event": event, "facts": facts}
             found.append(Shown(line, event, facts))
@@ -398,7 +400,7 @@ class _Reading:
                 return NO_TYPE
         return word
 
-    def _known(self, batch: Batch, place: int, line: int, item_id: str) -> ItemFacts | None:
+    def _known(self, batch: Batch, place: int, line: Line, item_id: str) -> ItemFacts | None:
         """The listed facts of the item, completed by those of the row; None when there are none.
 
         Facts of the row that cannot be used are left out: the event still counts.

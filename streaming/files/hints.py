@@ -22,6 +22,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
         "household",
         "account",
         "kunde",
+        "profile",
         "device",
     ),
     "item_id": (
@@ -38,6 +39,7 @@ LIKELY: Final[dict[str, tuple[str, ...]]] = {
         "artikel",
         "material",
         "listing",
+        "objectid",
     ),
     "timestamp": ("timestamp", "time", "date", "datetime", "created", "occurred", "when", "datum", "zeit"),
     "rating": ("rating", "stars", "score", "rate", "grade"),
@@ -82,14 +84,28 @@ def column_for(field: str, columns: Sequence[str]) -> str | None:
 
     >>> column_for("user_id", ["session", "visitorid"]), column_for("user_id", ["price"])
     ('visitorid', None)
+    >>> column_for("user_id", ["order.id", "order.customer.id"])
+    'order.customer.id'
     """
-    plain = {name: _plain(name.rpartition(".")[2]) for name in columns}
+    plain = {name: _plain(_telling(name)) for name in columns}
     for fits in (str.__eq__, str.startswith, str.endswith):
         for word in LIKELY.get(field, ()):
             for name, text in plain.items():
                 if fits(text, word):
                     return name
     return None
+
+
+def _telling(path: str) -> str:
+    """The part of a path that says what it is: `customer` of `customer.id`.
+
+    >>> _telling("relationships.profile.data.id"), _telling("id"), _telling("properties.sku")
+    ('profile', 'id', 'sku')
+    """
+    parts = path.split(".")
+    while len(parts) > 1 and _plain(parts[-1]) in {"id", "data", "value", "key"}:
+        parts.pop()
+    return parts[-1]
 
 
 def type_for(word: str) -> str:

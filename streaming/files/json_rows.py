@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records import parsed
+from models.records import parsed, said_by
 from streaming.files.source import Source
 
 Found = tuple[int, Any, str]
@@ -46,11 +46,16 @@ def of_lines(source: Source) -> Iterator[Found]:
         if not line.strip():
             continue
         try:
-            document = parsed(line.removeprefix(b"\xef\xbb\xbf"))
+            document = _opened(parsed(line.removeprefix(b"\xef\xbb\xbf")))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             yield number, None, f"not a JSON object: {error}"
             continue
         yield number, document, "" if isinstance(document, dict) else "not a JSON object"
+
+
+def _opened(document: Any) -> Any:
+    """An object that was written as text, as programs do that encode JSON twice."""
+    return said_by(document) if isinstance(document, str) else document
 
 
 def wrapped_in(head: bytes) -> tuple[str, int]:
@@ -60,6 +65,8 @@ def wrapped_in(head: bytes) -> tuple[str, int]:
     ('orders', 23)
     """
     found = _WRAPPED.match(head)
+    if found and any(line.startswith(b"{") for line in head.splitlines()[1:]):
+        return "", 0  # each line is an object of its own, which holds such a list
     return (found[1].decode(), found.end() - 1) if found else ("", 0)
 
 
@@ -93,6 +100,7 @@ def of_documents(source: Source) -> Iterator[Found]:
                 return
             end = after.end() - 1
         else:
+            document = _opened(document)
             yield line, document, "" if isinstance(document, dict) else "not a JSON object"
         line += buffer.count("\n", position, end)
         position = end

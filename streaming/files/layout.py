@@ -11,6 +11,7 @@ import msgspec
 from models.records import FACTS, FIELDS, EventMapping, EventRules, Notes, shows_decimal_comma
 from streaming.files.hints import flags, looks_like_data
 from streaming.files.source import FileError
+from streaming.mappings import MappingFile, MappingFileError, mapping_named, plain
 
 NO_TYPE: Final = "none"
 """The type to map a type of the file to when its rows are not wanted, and the field for a column that is not."""
@@ -79,17 +80,34 @@ class Layout(msgspec.Struct, frozen=True, omit_defaults=True):
     preset: str = ""
 
 
-def plain(name: str) -> str:
-    """A name without case, blanks and marks.
-
-    >>> plain("User-ID") == plain("userId") == plain("USER_ID")
-    True
-    """
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
 _OURS: Final = {plain(field): field for field in KNOWN}
 _SAME: Final = {plain(name): field for name, field in SYNONYMS.items()}
+
+
+def with_preset(layout: Layout, name: str, known: Mapping[str, MappingFile] | None = None) -> Layout:
+    """The layout on top of a preset, or of a mapping file: what the layout says comes first. Raises FileError.
+
+    Args:
+        layout: What flags say.
+        name: The preset, or the path of a mapping file.
+        known: The presets there are; by default those of logs of events.
+    """
+    try:
+        found = mapping_named(name, known)
+    except MappingFileError as error:
+        raise FileError(str(error)) from None
+    return msgspec.structs.replace(
+        layout,
+        fields=found.fields,
+        types=found.types | layout.types,
+        constants=found.constants | layout.constants,
+        transforms=found.transforms | layout.transforms,
+        time=layout.time if layout.time != "auto" else found.time,
+        zone=layout.zone or found.zone,
+        default_type=layout.default_type or found.default_type,
+        unknown_type=layout.unknown_type or found.unknown_type,
+        preset=name,
+    )
 
 
 def named(path: str, columns: Sequence[str] | None, layout: Layout) -> dict[str, str]:
@@ -189,7 +207,7 @@ def mapping_of(
         if decimal is not None and field in fields:
             transforms.setdefault(field, []).insert(0, f"decimal {decimal}")
     for field in ("user_id", "session_id"):
-        if layout.hash_key and field in fields:
+        if layout.hash_key and field in fields and "hash" not in transforms.get(field, ()):
             transforms.setdefault(field, []).append("hash")
     constants = {field: value for field, value in layout.constants.items() if field not in fields}
     try:
@@ -211,7 +229,20 @@ def mapping_of(
         )
     except ValueError as error:
         text = str(error)
+        if "hash needs a key" in text:
+            text += ": name its file with --hash-ids"
         raise FileError(f"--time: {text}" if text.startswith(("time is", "times in")) else text) from None
 
 
-__all__ = ["ITEM_FIELDS", "KNOWN", "NO_TYPE", "SYNONYMS", "Layout", "literal", "mapping_of", "missing_in", "named"]
+__all__ = [
+    "ITEM_FIELDS",
+    "KNOWN",
+    "NO_TYPE",
+    "SYNONYMS",
+    "Layout",
+    "literal",
+    "mapping_of",
+    "missing_in",
+    "named",
+    "with_preset",
+]

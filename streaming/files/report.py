@@ -11,10 +11,10 @@ import msgspec
 
 from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
 from streaming.files.encodings import proposed
-from streaming.files.hints import flags, other_order, time_for, type_for
+from streaming.files.hints import column_for, flags, other_order, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
-from streaming.files.presets import suiting
 from streaming.files.survey import Survey
+from streaming.mappings import suiting
 
 _SHOWN: Final = 10
 
@@ -45,18 +45,17 @@ def report(survey: Survey, layout: Layout) -> str:
     return "\n".join(lines + [f"  ! {text}" for text in advice(survey, layout)])
 
 
-def advice(survey: Survey, layout: Layout) -> list[str]:
-    """What could be wrong with the reading, and the flag that changes it."""
+def advice(survey: Survey, layout: Layout, *, of_items: bool = False) -> list[str]:
+    """What could be wrong with the reading, and the flag that changes it; `of_items`: the file is about items."""
+    of_events = () if of_items else (_on_types, on_missing, _on_preset, _on_times)
     return [
         text
         for text in (
-            _on_types(survey, layout),
-            on_missing(survey, layout),
-            _on_preset(survey, layout),
-            _on_times(survey, layout),
+            *(on(survey, layout) for on in of_events),
             _on_zone(survey),
             _on_ahead(survey),
             _on_order(survey),
+            _on_users(survey),
             *_on_ids(survey),
             _on_numbers(survey, layout),
             _on_catalogue(survey),
@@ -139,7 +138,8 @@ def _on_types(survey: Survey, layout: Layout) -> str:
     if survey.form.startswith("records"):
         return f"no type of ours is called {', '.join(map(repr, unknown))}: add them to the mapping's types"
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in unknown)
-    return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} (ours: {', '.join(KINDS)}, {NO_TYPE})"
+    ours = f"ours: {', '.join(KINDS)}, {NO_TYPE}; --map '*={NO_TYPE}' leaves all others out"
+    return f"no type of ours is called {', '.join(map(repr, unknown))}: add {add} ({ours})"
 
 
 def on_missing(survey: Survey, layout: Layout) -> str:
@@ -197,6 +197,16 @@ def _on_order(survey: Survey) -> str:
     return (
         f"{survey.moved:,} events are older than the one before them: they are sorted by time" if survey.moved else ""
     )
+
+
+def _on_users(survey: Survey) -> str:
+    without = survey.reasons["missing_field at $.user_id"]
+    where = survey.fields.get("user_id")
+    other = column_for("user_id", survey.paths)
+    if not without or where is None or other is None:
+        return ""
+    both = shlex.quote(f"{where.replace(' or ', '|')}|{other}=user_id")
+    return f"{without:,} rows have no user: --column {both} takes {other} where {where} is empty"
 
 
 def _on_ids(survey: Survey) -> list[str]:

@@ -1,4 +1,4 @@
-"""In: a file of rows: CSV, JSON or Parquet. Out: its rows in batches, and the lines that are none."""
+"""In: a file of rows: CSV, JSON, Parquet or a workbook. Out: its rows in batches, and the lines that are none."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models.records import written
 from streaming.files import json_rows
 from streaming.files.csv_dialect import CELL, Dialect, dialect_of
 from streaming.files.source import BROKEN, FileError, Source
+from streaming.files.workbook import Sheet, is_workbook
 
 _BLOCK: Final = 1 << 20
 _TOGETHER: Final = 4096
@@ -79,45 +80,61 @@ class RowFile:
         self.columns: tuple[str, ...] | None = None
         self.sample: list[list[str]] = []
         self._share = 0.0
-        self._source = Source(path, encoding)
+        self._source: Source | None = None
+        if is_workbook(path):
+            self._batches = self._of_sheet(Sheet(path))
+            return
+        self._source = source = Source(path, encoding)
         try:
-            self._batches = self._recognized()
+            self._batches = self._recognized(source)
         except BaseException:
-            self._source.close()
+            source.close()
             raise
-        if self._source.packed:
-            self.form += f", {self._source.packed}"
+        if source.packed:
+            self.form += f", {source.packed}"
 
-    def _recognized(self) -> Iterator[Batch]:
-        head = self._source.head
+    def _of_sheet(self, sheet: Sheet) -> Iterator[Batch]:
+        self.form, self.columns = sheet.form, sheet.columns
+        return self._sheet_batches(sheet)
+
+    def _sheet_batches(self, sheet: Sheet) -> Iterator[Batch]:
+        assert self.columns is not None
+        read = 0
+        for lines, cells in sheet.batches(_TOGETHER):
+            read += len(lines)
+            self._share = min(1.0, read / sheet.count)
+            yield _of_cells(self.columns, lines, cells, [])
+
+    def _recognized(self, source: Source) -> Iterator[Batch]:
+        head = source.head
         if head.startswith(_PARQUET):
-            return self._of_parquet()
+            return self._of_parquet(source)
         start = head.lstrip()
         if head[257:262] == b"ustar":
             raise FileError(f"{self.path} is a tar archive: unpack it, or pack the one file with gzip, zstd or zip")
         name, before = json_rows.wrapped_in(head)
-        if name and len([line for line in head.splitlines()[1:] if line.startswith(b"{")]) == 0:
+        if name:
             self.form = f"JSON objects in the list {name!r}"
-            self._source.skip(before)
-            return _of_json(json_rows.of_documents(self._source))
+            source.skip(before)
+            return _of_json(json_rows.of_documents(source))
         if start.startswith(b"{") and json_rows.is_lines(head):
             self.form = "NDJSON"
-            return _of_json(json_rows.of_lines(self._source))
+            return _of_json(json_rows.of_lines(source))
         if start.startswith((b"{", b"[{", b"[")) and (start.startswith(b"{") or start[1:].lstrip()[:1] in {b"{", b"]"}):
             self.form = "an array of JSON objects" if start.startswith(b"[") else "JSON objects over several lines"
-            return _of_json(json_rows.of_documents(self._source))
+            return _of_json(json_rows.of_documents(source))
         if start.startswith((b"<?xml", b"<html", b"<!DOCTYPE", b"<!doctype")):
             raise FileError(f"{self.path} is XML or HTML, not a table: export it as CSV or JSON")
         dialect = dialect_of(head)
         words = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
         self.form = f"CSV with {words.get(dialect.delimiter, repr(dialect.delimiter))}"
         self.columns, self.sample = dialect.columns, dialect.sample
-        self._source.skip(dialect.start)
-        return self._of_csv(dialect)
+        source.skip(dialect.start)
+        return self._of_csv(source, dialect)
 
-    def _of_csv(self, dialect: Dialect) -> Iterator[Batch]:
+    def _of_csv(self, source: Source, dialect: Dialect) -> Iterator[Batch]:
         text = io.TextIOWrapper(
-            io.BufferedReader(self._source, _BLOCK), "utf-8", errors="surrogateescape", newline="", write_through=True
+            io.BufferedReader(source, _BLOCK), "utf-8", errors="surrogateescape", newline="", write_through=True
         )
         csv.field_size_limit(CELL)
         reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced)
@@ -138,12 +155,12 @@ class RowFile:
             else:
                 yield _checked(dialect.columns, first, rows, [Bad(last, why)] if why else [])
 
-    def _of_parquet(self) -> Iterator[Batch]:
+    def _of_parquet(self, source: Source) -> Iterator[Batch]:
         import pyarrow as pa
         from pyarrow import parquet
 
-        if self._source.packed:
-            raise FileError(f"{self.path} is a Parquet file inside {self._source.packed}: unpack it first")
+        if source.packed:
+            raise FileError(f"{self.path} is a Parquet file inside {source.packed}: unpack it first")
         self.form = "Parquet"
         try:
             file = parquet.ParquetFile(self.path)
@@ -185,7 +202,7 @@ class RowFile:
 
     def done(self) -> float:
         """Share of the file that was read, 0 to 1."""
-        return self._share or self._source.done()
+        return self._share or (self._source.done() if self._source is not None else 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -193,7 +210,8 @@ class RowFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
 
 
 def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
@@ -202,14 +220,13 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
     Raises:
         FileError: The file as a whole cannot be used.
     """
-    source = Source(path, encoding)
-    if json_rows.is_lines(source.head):
-        with source:
-            for number, line in enumerate(io.BufferedReader(source, _BLOCK), 1):
-                if line.strip():
-                    yield number, line.strip()
-        return
-    source.close()
+    if not is_workbook(path):
+        with Source(path, encoding) as source:
+            if json_rows.is_lines(source.head) and not json_rows.wrapped_in(source.head)[0]:
+                for number, line in enumerate(io.BufferedReader(source, _BLOCK), 1):
+                    if line.strip():
+                        yield number, line.strip()
+                return
     with RowFile(path, encoding) as rows:
         for row in rows:
             yield row.line, row.reason.encode() if isinstance(row, Bad) else written(row.fields)

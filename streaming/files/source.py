@@ -27,7 +27,6 @@ _MARKS: Final = {
     b"\xfe\xff": "utf-16",
 }
 _FOREIGN: Final = {
-    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old format: save it as CSV UTF-8",
     b"ORC": "an ORC file: write it as Parquet or CSV",
     b"Obj\x01": "an Avro file: write it as Parquet, NDJSON or CSV",
     b"SQLite format 3": "a SQLite database: export the table as CSV",
@@ -101,8 +100,6 @@ class Source(io.RawIOBase):
         try:
             archive = self._open.enter_context(zipfile.ZipFile(self._raw))
             names = [each.filename for each in archive.infolist() if not each.is_dir()]
-            if "xl/workbook.xml" in names:
-                raise FileError(f"{self.path} is an Excel workbook: save the sheet as CSV UTF-8 (File, Save as)")
             names = [name for name in names if not name.startswith("__MACOSX/") and not name.endswith(".DS_Store")]
             if len(names) != 1:
                 raise FileError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -106,9 +107,13 @@ class Survey:
         del self.refusals[EXAMPLES:]
         return refused
 
-    def see(self, line: int, answer: Event | Rejection | None, now: float) -> None:
+    def see(self, line: int, answers: Sequence[Event | Rejection | None], now: float) -> None:
         """Count what became of one record of a topic."""
         self.rows += 1
+        for answer in answers:
+            self._see(line, answer, now)
+
+    def _see(self, line: int, answer: Event | Rejection | None, now: float) -> None:
         if answer is None:
             self.passed += 1
         elif isinstance(answer, Rejection):

@@ -42,7 +42,7 @@ class Formats:
 
     def __init__(self, settings: Settings, topics: Sequence[str], wall: Callable[[], float] = time.time) -> None:
         registry = settings.schema_registry
-        mapped = {each.topic: each for each in settings.mapping}
+        mapped = {each.topic: each for each in settings.mapping if each.topic}
         self._events, self._items = settings.topic("events"), settings.topic("items")
         self._wall, self._url, self._types = wall, registry.url, settings.events.rules().kinds
         self._topics = frozenset(topics) & {self._events, self._items, *mapped}

@@ -37,6 +37,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
         backfill: Whether the record was marked as history sent on purpose.
         public: Whether the record was sent with a public key.
         envelope: Headers of a CloudEvent in binary mode: without them its value is not whole.
+        lines: Which of its events were refused, from 0, where it holds several and the others were taken; empty for
+            the whole record.
     """
 
     reason: str
@@ -54,6 +56,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     backfill: bool = False
     public: bool = False
     envelope: tuple[tuple[str, bytes], ...] = ()
+    lines: tuple[int, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -85,6 +88,7 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
         backfill=is_backfill(record),
         public=is_public(record),
         envelope=_envelope(record),
+        lines=rejection.lines,
     )
 
 
@@ -118,6 +122,8 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
         "sha256": letter.sha256,
         "value": "none" if letter.value is None else "whole" if letter.whole else "head",
     }
+    if letter.lines:
+        fields["lines"] = ",".join(map(str, letter.lines))
     headers = [(_PREFIX + name, text.encode()) for name, text in fields.items()]
     if letter.backfill:
         headers.append((BACKFILL, b"1"))
@@ -146,6 +152,7 @@ def decode(record: Record) -> DeadLetter | None:
             backfill=is_backfill(record),
             public=is_public(record),
             envelope=_envelope(record),
+            lines=tuple(map(int, filter(None, headers.get("lines", "").split(",")))),
         )
     except (KeyError, ValueError):
         return None

@@ -80,13 +80,15 @@ class PreparedBatch:
     """Topic, partition and offsets of everything consumed, and the time (epoch seconds) of the last record among them
     that was taken, 0 when all were refused."""
     outcomes: dict[str, int] = field(default_factory=dict)
-    """Records that are not events to learn, by outcome; `learnt` is added when the events are learned."""
+    """Events that are not learned, and records that are none, by outcome; `learnt` is added when they are learned."""
     public: dict[str, int] = field(default_factory=dict)
     """Those of `outcomes` that were sent with a public key. The gate judges the stream without them."""
     refused: dict[str, int] = field(default_factory=dict)
-    """Unusable records, by reason."""
+    """Unusable records, by reason: one dead letter each."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Optional fields that could not be used, by name; their events, and items, count without them."""
+    spread: int = 0
+    """Events beyond the first of records that hold several: there are as many outcomes as records, and these."""
     arrivals: int = 0
     """Position of the dedupe window after this batch."""
     erasures: int = 0
@@ -148,20 +150,46 @@ class Intake:
         )
 
     def steps(self, polled: Sequence[Sequence[Record]]) -> Iterator[list[Sequence[Record]]]:
-        """Divide what one poll brought into batches of at most `STEP` records, for `prepare`. Orders come first."""
+        """Divide what one poll brought into batches of at most `STEP` events, for `prepare`. Orders come first."""
         step: list[Sequence[Record]] = []
         room = STEP
         for records in sorted(polled, key=self._after_orders):
             start = 0
             while start < len(records):
-                part = records[start : start + room]
-                step.append(part)
-                start, room = start + len(part), room - len(part)
-                if not room:
+                stop, size = self._fitting(records, start, room)
+                if stop > start:
+                    step.append(records[start:stop])
+                start, room = stop, room - size
+                if start < len(records) or not room:
                     yield step
                     step, room = [], STEP
         if step:
             yield step
+
+    def at_most(self, records: Sequence[Sequence[Record]]) -> int:
+        """A bound on how many events these records hold."""
+        return sum(
+            len(part)
+            if (mapping := self._spreading(part)) is None
+            else sum(mapping.at_most(each.value) for each in part)
+            for part in records
+        )
+
+    def _fitting(self, records: Sequence[Record], start: int, room: int) -> tuple[int, int]:
+        """The place after the last record that fits, and how much room those take."""
+        mapping = self._spreading(records)
+        if mapping is None:
+            stop = min(len(records), start + room)
+            return stop, stop - start
+        size, stop = 0, start
+        while stop < len(records) and size + (more := mapping.at_most(records[stop].value)) <= room:
+            size, stop = size + more, stop + 1
+        return stop, size
+
+    def _spreading(self, records: Sequence[Record]) -> EventMapping | None:
+        """The mapping of records that may hold several events, None for others."""
+        mapping = self._mappings.get(records[0].topic) if records else None
+        return mapping if mapping is not None and mapping.lists else None
 
     def prepare(self, polled: Sequence[Sequence[Record]]) -> PreparedBatch:
         """Decode and admit records. Orders come first.
@@ -203,7 +231,7 @@ class Intake:
         for record in records:
             order = decode_control(record.value)
             if isinstance(order, Rejection):
-                self._reject(batch, record, order)
+                self._reject_all(batch, record, order)
                 continue
             taken = record.timestamp * 1e-3
             ordered = Ordered(order, order_time(taken, now))
@@ -244,15 +272,16 @@ class Intake:
         before = len(times)
         histories: dict[str, list[Entry]] = {}
         topic = records[0].topic if mapping is not None else ""
-        room = ENTRIES_TOGETHER
-        decoded: Iterable[Event | Rejection | None] = (
-            decode_many([record.value for record in records], self._rules, batch.left_out)
+        room, last = ENTRIES_TOGETHER, -1
+        decoded: Iterable[tuple[Record, Event | Rejection]] = (
+            zip(records, decode_many([record.value for record in records], self._rules, batch.left_out), strict=True)
             if mapping is None
-            else (mapping.event(record.value, record.key, record.timestamp, batch.left_out) for record in records)
+            else self._mapped(batch, records, mapping)
         )
-        for record, event in zip(records, decoded, strict=True):
+        for record, event in decoded:
             if type(event) is not Event:
-                self._count_no_event(batch, record, event)
+                assert isinstance(event, Rejection)
+                self._reject_all(batch, record, event)
                 continue
             record_time = record.timestamp * 1e-3
             marked = bool(record.headers)
@@ -267,6 +296,10 @@ class Intake:
             events.append(event)
             times.append(record_time)
             if event.item_id is not None and event.kind in HISTORY_KINDS:
+                if room <= 0 and record.offset != last:  # what one record holds is written by one script
+                    batch.histories.append(Mapped(topic, histories) if topic else histories)
+                    histories, room = {}, ENTRIES_TOGETHER
+                last = record.offset
                 entry = (partition, record.offset, event.timestamp, event.kind, event.item_id)
                 entries = histories.get(event.user_id)
                 if entries is None:
@@ -274,18 +307,31 @@ class Intake:
                 else:
                     entries.append(entry)
                 room -= 1
-                if not room:
-                    batch.histories.append(Mapped(topic, histories) if topic else histories)
-                    histories, room = {}, ENTRIES_TOGETHER
         if histories:
             batch.histories.append(Mapped(topic, histories) if topic else histories)
         return times[-1] if len(times) > before else 0.0
 
-    def _count_no_event(self, batch: PreparedBatch, record: Record, decoded: Event | Rejection | None) -> None:
-        if isinstance(decoded, Rejection):
-            self._reject(batch, record, decoded)
-        else:
-            batch.count("ignored")
+    def _mapped(
+        self, batch: PreparedBatch, records: Sequence[Record], mapping: EventMapping
+    ) -> Iterator[tuple[Record, Event]]:
+        """The events of records of another shape. What is none is counted; a record has one dead letter at most."""
+        for record in records:
+            answers = mapping.events(record.value, record.key, record.timestamp, batch.left_out)
+            batch.spread += len(answers) - 1
+            refused = [place for place, answer in enumerate(answers) if isinstance(answer, Rejection)]
+            if refused:
+                why = answers[refused[0]]
+                assert isinstance(why, Rejection)
+                public = bool(record.headers) and is_public(record)
+                for _ in refused:
+                    batch.count("rejected", public=public)
+                lines = tuple(refused) if len(answers) > 1 else ()
+                self._reject(batch, record, msgspec.structs.replace(why, lines=lines))
+            for answer in answers:
+                if answer is None:
+                    batch.count("ignored")
+                elif isinstance(answer, Event):
+                    yield record, answer
 
     def _items(self, batch: PreparedBatch, partition: int, records: Sequence[Record]) -> float:
         taken = 0.0
@@ -293,7 +339,7 @@ class Intake:
         for record in records:
             facts = decode_item(record.key, record.value, left_out)
             if isinstance(facts, Rejection):
-                self._reject(batch, record, facts)
+                self._reject_all(batch, record, facts)
                 continue
             known: ItemFacts | None = None if isinstance(facts, Removed) else facts
             batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
@@ -302,8 +348,11 @@ class Intake:
             batch.left_out[ATTRIBUTES] += left_out.total()
         return taken
 
-    def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
+    def _reject_all(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.count("rejected", public=bool(record.headers) and is_public(record))
+        self._reject(batch, record, rejection)
+
+    def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
         if isinstance(record.value, Cut) and rejection.reason == "oversize":
             rejection = msgspec.structs.replace(rejection, found=f"{record.value.length} bytes")

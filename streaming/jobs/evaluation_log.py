@@ -91,6 +91,7 @@ def read_stream(
     now: float = math.inf,
     *,
     strict: bool = True,
+    keep: bool = True,
 ) -> Reading:
     """Read the whole log, or its first `limit` events.
 
@@ -105,6 +106,7 @@ def read_stream(
         tick: Receives the share of the file that was read, now and then.
         now: Later events are counted as ahead, epoch seconds.
         strict: Whether types that nothing maps, or a log without a usable row, are errors.
+        keep: Whether the events are wanted. Without them, memory does not grow with the file.
 
     Raises:
         FileError: Columns or types that nothing names, or no usable row.
@@ -115,10 +117,12 @@ def read_stream(
     with RowFile(path, layout.encoding) as rows:
         outcomes = read_events(rows, layout, rules, catalogue, found.survey, now)
         for shown in islice(_accepted(outcomes, found, rows, tick), limit):
+            if not keep:
+                continue
             events.append(shown.event)
             if shown.facts is not None and shown.event.item_id is not None:
                 facts[shown.event.item_id] = shown.facts
-    problems = [_unmapped(found.types, layout, rules), "" if events else _why_empty(found, layout)]
+    problems = [_unmapped(found.types, layout, rules), "" if found.survey.events else _why_empty(found, layout)]
     if strict and any(problems):
         raise FileError(f"{path}: {'. '.join(filter(None, problems))}")
     found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
@@ -152,7 +156,8 @@ def _unmapped(types: Counter[str], layout: Layout, rules: EventRules) -> str:
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)
     return (
         f"nothing maps the event type{'s' if len(named) > 1 else ''} {', '.join(map(repr, named))}. "
-        f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out. Add: {add}"
+        f"The file has {listed}; ours are {', '.join(KINDS)}, and '{NO_TYPE}' leaves rows out "
+        f"(--map '*={NO_TYPE}': all others). Add: {add}"
     )
 
 

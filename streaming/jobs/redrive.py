@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,9 @@ REDRIVEN: Final = "sluicegate-redriven"
 
 STEP: Final = 500
 """Records between two commits of how far we are. A crash repeats at most these; an event_id makes that harmless."""
+
+Sendable: TypeAlias = tuple[Role, bytes | None, bytes | None]
+"""The role of a topic, a key and a value."""
 
 OUTCOME: Final = 30.0
 """Seconds after which a record that Kafka has not confirmed counts as not taken."""
@@ -132,7 +135,7 @@ class _Run:
         self._topic = settings.topic("deadletter")
         # Next offset of the dead-letter topic, by reason and partition.
         self._reached: dict[str, dict[int, int]] = {}
-        self._pending: list[tuple[int, str, int, Delivery | RecordRefused]] = []
+        self._pending: list[tuple[int, str, int, list[Delivery | RecordRefused]]] = []
         # A learner that crashed may have written a letter twice: the place of the original shows it.
         self._origins: set[tuple[str, int, int]] = set()
 
@@ -164,34 +167,34 @@ class _Run:
         if origin in self._origins:
             return
         self._origins.add(origin)
-        sendable = self._sendable(letter) if letter.whole else None
-        if sendable is None:
+        sendable = self._sendable(letter) if letter.whole else []
+        if not sendable:
             self._done.cut += 1
             return
         self._done.sent += 1
         self._done.by_reason[letter.reason] = self._done.by_reason.get(letter.reason, 0) + 1
         if dry_run:
             return
-        delivery: Delivery | RecordRefused
-        try:
-            delivery = self._producer.send(
-                *sendable,
-                timestamp=letter.timestamp,
-                backfill=letter.backfill,
-                headers=[
-                    (REDRIVEN, "/".join(map(str, origin)).encode()),
-                    *([(PUBLIC, b"1")] if letter.public else []),
-                    *(letter.envelope if letter.topic in self._roles else ()),
-                ],
-            )
-        except RecordRefused as refused:
-            delivery = refused
-        self._pending.append((record.partition, letter.reason, record.offset, delivery))
+        headers = [
+            (REDRIVEN, "/".join(map(str, origin)).encode()),
+            *([(PUBLIC, b"1")] if letter.public else []),
+            *(letter.envelope if letter.topic in self._roles else ()),
+        ]
+        deliveries: list[Delivery | RecordRefused] = []
+        for each in sendable:
+            try:
+                deliveries.append(
+                    self._producer.send(*each, timestamp=letter.timestamp, backfill=letter.backfill, headers=headers)
+                )
+            except RecordRefused as refused:
+                deliveries.append(refused)
+        self._pending.append((record.partition, letter.reason, record.offset, deliveries))
 
-    def _sendable(self, letter: DeadLetter) -> tuple[Role, bytes | None, bytes | None] | None:
-        """The role of the topic to send to, key and value; None for a letter that still cannot be used.
+    def _sendable(self, letter: DeadLetter) -> list[Sendable]:
+        """The role of the topic to send to, key and value; none for a letter that still cannot be used.
 
-        A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others.
+        A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others. Of a
+        record that holds several events, those that were taken when it was read are not sent again.
         """
         if (mapping := self._mappings.get(letter.topic)) is not None:
             at = letter.timestamp * 1000
@@ -199,26 +202,27 @@ class _Run:
                 key, value = self._formats.read(letter.topic, letter.key, letter.value, letter.envelope, at)
             except SchemaWaits as waits:
                 raise KafkaTrouble(str(waits)) from waits
-            event = mapping.event(value, key, at)
-            return ("events", event.user_id.encode(), encode_event(event)) if isinstance(event, Event) else None
+            answers = mapping.events(value, key, at)
+            if letter.lines:
+                answers = [answers[line] for line in letter.lines if line < len(answers)]
+            events = [answer for answer in answers if isinstance(answer, Event)]
+            return [("events", event.user_id.encode(), encode_event(event)) for event in events]
         role = self._roles.get(letter.topic)
         key = letter.key if letter.key is not None or letter.value is not None else b""
-        return None if role is None else (role, key, letter.value)
+        return [] if role is None else [(role, key, letter.value)]
 
     def _remember(self) -> None:
         """Commit how far each reason has come, up to the last letter that the broker confirmed or refused for good."""
         failure: KafkaTrouble | None = None
         changed: dict[str, dict[int, int]] = {}
-        for partition, reason, offset, delivery in self._pending:
+        for partition, reason, offset, deliveries in self._pending:
             try:
-                if isinstance(delivery, RecordRefused):
-                    raise delivery
-                delivery.wait(OUTCOME)
-            except RecordRefused as refused:
-                self._count_refused(reason, offset, refused)
+                refused = [why for delivery in deliveries if (why := _refusal(delivery)) is not None]
             except KafkaTrouble as trouble:
                 failure = trouble
                 break
+            if refused:
+                self._count_refused(reason, offset, refused[0])
             changed.setdefault(reason, {})[partition] = offset + 1
         self._pending.clear()
         for reason, parts in changed.items():
@@ -235,3 +239,14 @@ class _Run:
         self._done.by_reason[reason] -= 1
         if not self._done.by_reason[reason]:
             del self._done.by_reason[reason]
+
+
+def _refusal(delivery: Delivery | RecordRefused) -> RecordRefused | None:
+    """Why Kafka refuses a record for good; None when it has it. Raises KafkaTrouble when it may take it later."""
+    try:
+        if isinstance(delivery, RecordRefused):
+            return delivery
+        delivery.wait(OUTCOME)
+    except RecordRefused as refused:
+        return refused
+    return None

@@ -28,7 +28,7 @@ def topics_read(settings: Settings) -> list[str]:
     >>> topics_read(Settings())
     ['events', 'items', 'control']
     """
-    return [*(settings.topic(role) for role in ROLES_READ), *(each.topic for each in settings.mapping)]
+    return [*(settings.topic(role) for role in ROLES_READ), *settings.mapped_topics]
 
 
 def parted(settings: Settings, known: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

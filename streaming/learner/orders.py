@@ -6,6 +6,7 @@ before the order is loaded, and the order is carried out again.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 
@@ -112,7 +113,8 @@ class QuarantineOrders:
         intake = intake_of(self._settings, again.admission, self._contents)
         learned = 0
         try:
-            for polled in ranges.read(self._settings, held.pieces, model.progress.offsets, self._over):
+            pieces = ranges.read(self._settings, held.pieces, model.progress.offsets, self._over)
+            for polled in itertools.chain.from_iterable(map(intake.steps, pieces)):
                 before, prepared = again.admission.position, intake.prepare(polled)
                 hashes = again.admission.since(before, prepared.arrivals).event_hash.tolist()
                 # Events alone: the records were counted and their orders carried out when they were first read.

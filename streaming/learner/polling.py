@@ -129,7 +129,7 @@ class Poller:
             parts.telemetry.kafka_away.set(0)
             full = sum(map(len, polled)) >= learner.batch_size
             for records in self._intake.steps(polled):
-                self._wait_for_room(sum(map(len, records)))
+                self._wait_for_room(self._intake.at_most(records))
                 batch = self._intake.prepare(records)
                 batch.full = full
                 batch.letters = parts.dead_letters.accepted

@@ -65,6 +65,7 @@ def advance(progress: Progress, batch: PreparedBatch) -> None:
         progress.advance(topic, partition, offsets, record_time)
     for outcome, count in batch.outcomes.items():
         progress.count(outcome, count)
+    progress.spread += batch.spread
     progress.arrivals, progress.erasures, progress.identities = batch.arrivals, batch.erasures, batch.identities
 
 

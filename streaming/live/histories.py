@@ -92,16 +92,29 @@ def write(
 def _write_in_parts(
     store: Store, entries: Mapping[str, Sequence[Entry]], topic_id: str, ttl: int, cap: int, beat: int
 ) -> int:
-    """Write by offset, not by user: a watermark must not pass an entry that was not written yet."""
-    flat = sorted((entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed)
+    """Write by offset, not by user: a watermark must not pass an entry that was not written yet.
+
+    All entries of one record are written together. A record has no more than ENTRIES_TOGETHER of them.
+    """
+    flat = [(entry[0], entry[1], user, entry) for user, listed in entries.items() for entry in listed]
+    flat.sort(key=itemgetter(0, 1))
     for _, group in groupby(flat, key=itemgetter(0)):
-        ordered = list(group)
-        for start in range(0, len(ordered), ENTRIES_TOGETHER):
-            part: dict[str, list[Entry]] = {}
-            for _, _, user, entry in ordered[start : start + ENTRIES_TOGETHER]:
-                part.setdefault(user, []).append(entry)
-            beat = write(store, part, topic_id, ttl=ttl, cap=cap, beat=beat)
+        together: list[tuple[str, Entry]] = []
+        for _, record in groupby(group, key=itemgetter(1)):
+            entries_of_record = [(user, entry) for _, _, user, entry in record]
+            if together and len(together) + len(entries_of_record) > ENTRIES_TOGETHER:
+                beat = _write_one(store, together, topic_id, ttl, cap, beat)
+                together = []
+            together += entries_of_record
+        beat = _write_one(store, together, topic_id, ttl, cap, beat)
     return beat
+
+
+def _write_one(store: Store, entries: Sequence[tuple[str, Entry]], topic_id: str, ttl: int, cap: int, beat: int) -> int:
+    part: dict[str, list[Entry]] = {}
+    for user, entry in entries:
+        part.setdefault(user, []).append(entry)
+    return write(store, part, topic_id, ttl=ttl, cap=cap, beat=beat)
 
 
 def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:

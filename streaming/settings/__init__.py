@@ -5,6 +5,7 @@ from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import BadSettings, in_force, load_settings
+from streaming.settings.mapping import event_mapping
 from streaming.settings.redis import SentinelAddress, sentinels
 from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
@@ -24,6 +25,7 @@ __all__ = [
     "TopicRole",
     "UpdateSettings",
     "brief",
+    "event_mapping",
     "in_force",
     "load_settings",
     "sentinels",

@@ -1,22 +1,36 @@
-"""Settings of a topic with records of another shape."""
+"""Settings of records of another shape: of a topic, or of requests."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from models.records import EventMapping, EventRules
+from models.records import FACTS, EventMapping, EventRules
+from streaming.mappings import MappingFile, mapping_named
 from streaming.settings.base import Section
+
+_LEAST_KEY = 16
 
 
 class MappingSettings(Section):
-    """A topic with records of another shape, and how they become events; one [[mapping]] each."""
+    """Records of another shape, and how they become events; one [[mapping]] each."""
 
-    topic: str = Field(min_length=1, description="Topic to read in addition to ours.")
+    topic: str | None = Field(
+        default=None, min_length=1, description="Topic to read in addition to ours; none for requests alone."
+    )
+    name: str = Field(
+        default="", description="Name for `POST /events?mapping=NAME` and `check-mapping`; default: the topic."
+    )
+    preset: str = Field(
+        default="", description="A preset or a mapping file (NAME.toml) that the keys here come on top of."
+    )
     fields: dict[str, str] = Field(
-        description="Field of ours -> path in their record (`a.b[0].c`, or several as `a|b`, the first with a value "
-        "counts), or @key, or @time for Kafka's time of it."
+        default={},
+        description="Field of ours -> path in their record (`a.b[0].c`, `lines[*].sku` for each of a list, or several "
+        "as `a|b`, the first with a value counts), or @key, or @time for Kafka's time of it. On top of a preset, none "
+        "drops a field.",
     )
     types: dict[str, str] = Field(
         default={},
@@ -34,7 +48,6 @@ class MappingSettings(Section):
     zone: str | None = Field(
         default=None, description="Zone of times that name none, for example Europe/Berlin or UTC."
     )
-
     default_type: str | None = Field(
         default=None, description="Our event type, or none, for records that name no type."
     )
@@ -42,29 +55,70 @@ class MappingSettings(Section):
         default=None, description="Our event type, or none, for records whose word is neither in types nor one of ours."
     )
     transforms: dict[str, tuple[str, ...]] = Field(
-        default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`."
+        default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`, hash."
     )
     envelope: Literal["none", "cloudevents"] = Field(
         default="none",
         description="cloudevents: their records are CloudEvents, of binary or structured mode; paths begin at the "
         "envelope, as data.sku and id do.",
     )
+    hash_key_file: Path | None = Field(
+        default=None, description="File with the secret key of the transform hash, at least 16 characters."
+    )
+
+    @property
+    def called(self) -> str:
+        """The name that requests and commands know it by."""
+        return self.name or self.topic or ""
 
     def rules(self, events: EventRules) -> EventMapping:
         """The mapping that reads their records. Raises ValueError for one that cannot work."""
-        mapping = EventMapping(
-            events,
-            self.fields,
-            self.types,
-            self.constants,
-            self.time,
-            self.zone,
-            self.default_type,
-            self.unknown_type,
-            self.transforms,
+        if not self.called:
+            raise ValueError("it has neither topic nor name: say which topic it reads, or how requests name it")
+        own = MappingFile(
+            fields=self.fields,
+            types=self.types,
+            constants=self.constants,
+            transforms={field: list(steps) for field, steps in self.transforms.items()},
+            time=self.time,
+            zone=self.zone,
+            default_type=self.default_type,
+            unknown_type=self.unknown_type,
         )
-        if mapping.fans_out:
+        how = own.on(mapping_named(self.preset)) if self.preset else own
+        return event_mapping(how, events, self._key())
+
+    def _key(self) -> bytes | None:
+        if self.hash_key_file is None:
+            return None
+        try:
+            key = self.hash_key_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"hash_key_file: cannot read {self.hash_key_file}: {error}") from None
+        if len(key) < _LEAST_KEY:
             raise ValueError(
-                "a record of a topic is one event: name one of a list, as in items[0].id; files may hold [*]"
+                f"hash_key_file: the key in {self.hash_key_file} has fewer than {_LEAST_KEY} characters: "
+                "openssl rand -hex 32 makes one"
             )
-        return mapping
+        return key.encode()
+
+
+def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None) -> EventMapping:
+    """The mapping of a file or preset for records one at a time, which say nothing about items. Raises ValueError."""
+    return EventMapping(
+        events,
+        how.fields,
+        how.types,
+        how.constants,
+        how.time,
+        how.zone,
+        how.default_type,
+        how.unknown_type,
+        how.transforms,
+        FACTS,
+        key,
+        without_facts=True,
+    )
+
+
+__all__ = ["MappingSettings", "event_mapping"]

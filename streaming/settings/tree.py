@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from models.records import EventMapping
+from streaming.mappings import presets
 from streaming.settings.base import Section
 from streaming.settings.events import AdmissionSettings, EventSettings
 from streaming.settings.gate import GateSettings
@@ -20,7 +21,7 @@ from streaming.settings.learner import (
     UpdateSettings,
     WitnessSettings,
 )
-from streaming.settings.mapping import MappingSettings
+from streaming.settings.mapping import MappingSettings, event_mapping
 from streaming.settings.redis import RedisSettings
 from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
@@ -49,7 +50,8 @@ class Settings(Section):
         default="", description="Numbered point of the commit path at which to exit; for crash tests."
     )
     mapping: tuple[MappingSettings, ...] = Field(
-        default=(), description="Topics with records of another shape (docs/mapping.md), one [[mapping]] each."
+        default=(),
+        description="Records of another shape, of topics and requests (docs/mapping.md), one [[mapping]] each.",
     )
     kafka: KafkaSettings = KafkaSettings()
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
@@ -75,22 +77,46 @@ class Settings(Section):
     @model_validator(mode="after")
     def _mappings_work(self) -> Settings:
         ours: dict[str, str] = {self.topic(role): role for role in get_args(TopicRole)}
+        names: set[str] = set()
         for place, each in enumerate(self.mapping):
             if each.topic in ours:
                 raise ValueError(
                     f"mapping[{place}].topic: {each.topic!r} is our own topic of {ours[each.topic]}, which has "
                     "records of our shape: name theirs"
                 )
+            called = f"topic {each.topic!r}" if each.topic is not None else f"name {each.name!r}"
+            if each.called in names:
+                raise ValueError(f"mapping[{place}] ({called}): another mapping is called {each.called!r} already")
             try:
                 each.rules(self.events.rules())
             except ValueError as error:
-                raise ValueError(f"mapping[{place}] (topic {each.topic!r}): {error}") from None
-            ours[each.topic] = "another mapping"
+                raise ValueError(f"mapping[{place}] ({called}): {error}") from None
+            names.add(each.called)
+            if each.topic is not None:
+                ours[each.topic] = "another mapping"
         return self
 
     def mappings(self) -> dict[str, EventMapping]:
         """The mapping of each topic with records of another shape, by topic."""
-        return {each.topic: each.rules(self.events.rules()) for each in self.mapping}
+        return {each.topic: each.rules(self.events.rules()) for each in self.mapping if each.topic is not None}
+
+    @property
+    def mapped_topics(self) -> list[str]:
+        """Topics with records of another shape."""
+        return [each.topic for each in self.mapping if each.topic is not None]
+
+    @property
+    def mapping_names(self) -> list[str]:
+        """Every name that `mapping_called` knows: those of the settings, then the presets."""
+        own = [each.called for each in self.mapping]
+        return [*own, *(name for name in presets() if name not in own)]
+
+    def mapping_called(self, name: str) -> EventMapping:
+        """A mapping of the settings by its name, or a preset. Raises KeyError; ValueError for one that cannot work."""
+        own = {each.called: each for each in self.mapping}
+        if name in own:
+            return own[name].rules(self.events.rules())
+        return event_mapping(presets()[name], self.events.rules())
 
     def topic(self, role: TopicRole) -> str:
         """Name of a topic. The default namespace has plain names, another one adds its own: `shop2.events`.

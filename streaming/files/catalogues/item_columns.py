@@ -11,9 +11,10 @@ import msgspec
 
 from models.records import is_empty, shows_decimal_comma
 from streaming.files.hints import flags
-from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout, literal, named, plain
+from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout, literal, named
 from streaming.files.rows import RowFile
 from streaming.files.source import FileError
+from streaming.mappings import plain
 
 ATTRIBUTE: Final = "attributes."
 """Begins the name of an attribute where a field of ours is named."""

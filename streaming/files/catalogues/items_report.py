@@ -10,10 +10,10 @@ import msgspec
 
 from models.records import encode_item
 from streaming.files.catalogues.item_columns import ITEM_NAMES
-from streaming.files.layout import Layout, plain
-from streaming.files.presets import suiting_items
+from streaming.files.layout import Layout
 from streaming.files.report import on_values
 from streaming.files.survey import Survey
+from streaming.mappings import plain, suiting_items
 
 _SHOWN = 10
 _ALIKE = 0.8

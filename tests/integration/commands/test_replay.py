@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from service.cli.main import app
 from streaming.consumer.by_time import RecordsByTime
 from tests.support.processes.harness import Installation
+from tests.support.streams.foreign_logs import prestashop
 from tests.support.streams.streams import Shop
 
 COUNT = 1_200
@@ -72,6 +73,8 @@ def test_the_topic_is_replayed_under_both_policies_and_nothing_is_written(ours: 
     [
         (["--since", "yesterday"], "'yesterday' is not a time"),
         (["--map", "view=click"], "only with --file"),
+        (["--preset", "ga4"], "only with --file"),
+        (["--zone", "UTC"], "only with --file"),
         (["--policy", "nosuch.toml"], "No such file"),
         (["--file", "nosuch.csv"], "cannot read nosuch.csv"),
     ],
@@ -80,6 +83,16 @@ def test_wrong_options_are_explained(ours: Installation, careful: str, words: li
     refused = run(ours, "--policy", careful, *words)
     assert refused.exit_code == 2
     assert says in refused.output
+
+
+def test_a_file_is_read_with_the_flags_of_evaluate(ours: Installation, careful: str, tmp_path: Path) -> None:
+    log = prestashop()
+    told = ["--file", str(log.written(tmp_path)), *log.told]
+    done = run(ours, "--policy", careful, *told, "--json", "--step", "100")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert (result["events"], result["source"]["refused"]) == (sum(log.events.values()), 0)
+    assert "quantity from product_quantity" in done.stderr
 
 
 def test_a_time_with_too_few_events_is_explained(ours: Installation, careful: str) -> None:

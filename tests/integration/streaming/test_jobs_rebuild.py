@@ -181,3 +181,26 @@ def test_a_topic_of_another_shape_is_rebuilt_as_well(broker: str, redis_url: str
         assert found.progress.digest == ours.ledger.digest()
         assert counts(state, "user", "user") == ours.ledger.per_user()
         assert counts(state, "item", "item_stats") == ours.ledger.per_item()
+
+
+def test_records_with_lines_are_rebuilt_line_by_line(broker: str, redis_url: str, tmp_path: Path) -> None:
+    theirs = f"t{uuid.uuid4().hex[:8]}.orders"
+    fields = {"user_id": "who", "item_id": "lines[*].sku", "event_id": "id", "timestamp": "@time"}
+    mapping = [{"topic": theirs, "fields": fields, "default_type": "purchase"}]
+    with Installation(broker, redis_url, tmp_path, 1, mapping=json.dumps(mapping)) as ours:
+        admin = ours.admin()
+        admin.create_topics({theirs: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+        admin.close()
+        for number in [*range(60), 7]:
+            who, skus = f"their-{number % 7}", [f"thing-{(number + turn) % 5}" for turn in range(number % 4 + 1)]
+            record = {"who": who, "id": f"o{number}", "lines": [{"sku": sku} for sku in skus]}
+            outcome = "duplicate" if number == 7 and len(ours.ledger) == 60 else "learnt"
+            first, *rest = [({"user_id": who, "item_id": sku}, outcome) for sku in skus]
+            ours._post(theirs, json.dumps(record).encode(), b"k", time.time(), *first, rest)
+            ours.flush()
+        found, state = rebuilt(ours)
+        assert (found.progress.consumed, found.progress.digest) == (61, ours.ledger.digest())
+        assert found.progress.outcomes == ours.ledger.outcomes() == {"learnt": 150, "duplicate": 4}
+        assert found.progress.spread == ours.ledger.spread() == 150 + 4 - 61
+        assert counts(state, "user", "user") == ours.ledger.per_user()
+        assert counts(state, "item", "item_stats") == ours.ledger.per_item()

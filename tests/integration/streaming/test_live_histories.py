@@ -62,6 +62,15 @@ def test_more_than_one_script_takes_are_all_written_once(store, monkeypatch):
     assert all(history(store, user).items == ["i2", "i1", "i0"] for user in batch)
 
 
+def test_all_that_one_record_holds_is_written_though_a_script_ends_near_it(store, monkeypatch):
+    monkeypatch.setattr(histories, "ENTRIES_TOGETHER", 7)
+    batch = {f"u{user}": [entry(offset, f"i{offset}.{n}") for offset in range(9) for n in range(2)] for user in (1, 2)}
+    for _ in range(2):
+        histories.write(store, batch, "t1")
+    wanted = [f"i{offset}.{n}" for offset in range(9) for n in range(2)][::-1]
+    assert all(history(store, user).items == wanted for user in batch)
+
+
 def test_an_idle_history_ends_by_itself(store):
     histories.write(store, {"ann": [entry(1, "tea")]}, "t1")
     assert 0 < store.call("TTL", store.key("h", "ann")) <= TTL_SECONDS

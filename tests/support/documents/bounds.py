@@ -118,6 +118,7 @@ FIGURES: Final = (
     Figure("soak", "p99 before faults", "p99 before a fault"),
     Figure("soak", "p99 during faults", "p99 while a fault lasts"),
     Figure("soak", "p99 after faults", "p99 after a recovery"),
+    Figure("reading", "memory grows over the last three quarters", "memory grows while a file is read"),
     Figure("learning", "times as fast as river", "speed, of River's `FMRegressor`", "six_fields/ratio_spread/river"),
     Figure("learning", "times as fast as vw", "speed, of Vowpal Wabbit", "six_fields/ratio_spread/vw"),
     Figure(

@@ -13,6 +13,9 @@ from tests.support.streams.exports import Export, dialects, read, summary, syste
 OPEN = "<!-- exports: written by `python -m tests.support.documents.pages` from tests/support/streams/exports.py -->"
 CLOSE = "<!-- end of exports -->"
 
+_LONGEST = 200
+"""Characters of a message that the tables show."""
+
 
 def integrations(page: Path) -> str:
     """The page docs/integrations.md as it stands, with its tables."""
@@ -50,7 +53,7 @@ def _rows(exports: Sequence[Export]) -> list[str]:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
 def _outcome(export: Export) -> str:
@@ -65,11 +68,15 @@ def _outcome(export: Export) -> str:
     if survey.passed:
         parts.append(f"{survey.passed} passed over")
     if survey.left_out:
-        parts.append(f"left out: {', '.join(survey.left_out)}")
-    parts += [f"refused: {_short(reason)}" for _, reason in survey.refusals]
+        found = (f"{field} (`{survey.examples[field].found[:_LONGEST]}`)" for field in survey.left_out)
+        parts.append(f"left out: {', '.join(found)}")
+    parts += [f"refused: {_cut(reason)}" for _, reason in survey.refusals]
     parts += [f"says {' and '.join(f'`{part}`' for part in export.says)}" if export.says else ""]
     return "; ".join(part for part in parts if part).replace("|", "\\|")
 
 
-def _short(reason: str) -> str:
-    return f"`{reason.split(': expected', maxsplit=1)[0]}`"
+def _cut(reason: str) -> str:
+    where, _, why = reason.partition(": expected ")
+    expected, _, found = why.rpartition(", found ")
+    text = f"{where}: found {found}, expected {expected}" if found else reason
+    return f"`{text[:_LONGEST].rstrip()}{'...' if len(text) > _LONGEST else ''}`"

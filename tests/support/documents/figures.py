@@ -26,6 +26,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "versions": tables.versions,
     "soak": tables.soak,
     "learning": tables.learning,
+    "reading": tables.reading,
     "step": tables.step,
     "ranking": tables.ranking,
     "given": tables.given,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from models.evaluation import SINGLE
-from tests.support.documents.results import at, duration, names, number, percent, result, spread, table
+from tests.support.documents.results import at, duration, median, names, number, percent, result, spread, table
 
 ITEMS = ("10000", "100000", "1000000")
 STREAMS: Final = {
@@ -198,6 +198,32 @@ def learning() -> str:
         for words, key in (("ours", "ours"), ("Vowpal Wabbit", "vw"), ("the mean", "mean"))
     ]
     return table(("µs per example", "six fields", "user and item alone"), [*times, *ratios, *errors])
+
+
+def reading() -> str:
+    """How fast a log is read, next to DuckDB, and what memory that takes."""
+    if "reading" not in names():
+        return "No result is stored yet."
+    known = {"send": "`send --dry-run`", "evaluate": "`evaluate --dry-run`"}
+    rows = []
+    for kind, words in (("csv", "CSV"), ("parquet", "Parquet")):
+        for name in at("reading", f"by_kind/{kind}"):
+            path = f"by_kind/{kind}/{name}"
+            threads = name.removeprefix("duckdb_")
+            plural = "thread" if threads == "1" else "threads"
+            ours = name in known
+            rows.append((
+                words,
+                known.get(name, f"DuckDB, {threads} {plural}"),
+                spread("reading", f"{path}/rows_per_second", 0),
+                spread("reading", f"{path}/times_as_long_as_duckdb_1") if ours else "-",
+                f"{median('reading', f'{path}/peak_mib', 0)}, +{median('reading', f'{path}/grown_mib')}"
+                if ours
+                else "-",
+            ))
+    head = ("file", "reader", "rows/s", "times as long as DuckDB with one thread", "MiB, growth after a quarter")
+    count, kept = (number(at("reading", key), 0) for key in ("rows", "evaluate_keeps_bytes_per_event"))
+    return f"{table(head, rows)}\n\nFiles of {count} rows. What `evaluate` keeps of an event takes {kept} bytes."
 
 
 def step() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import xxhash
@@ -23,13 +23,21 @@ Offsets = Mapping[str, Mapping[int, int]]
 
 
 class Sent(NamedTuple):
-    """An acknowledged record and the outcome that it must have. `event` is None for a record that is no event."""
+    """An acknowledged record and the outcome that it must have. `event` is None for a record that is no event.
+
+    `further` are the events after the first of a record that holds several, each with its outcome.
+    """
 
     topic: str
     partition: int
     offset: int
     event: Mapping[str, Any] | None
     outcome: str
+    further: Sequence[tuple[Mapping[str, Any] | None, str]] = ()
+
+    def events(self) -> list[tuple[Mapping[str, Any] | None, str]]:
+        """All that the record holds, in its order."""
+        return [(self.event, self.outcome), *self.further]
 
 
 WORD: Final = (1 << 64) - 1
@@ -59,10 +67,18 @@ class Ledger:
         self._users: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def add(self, topic: str, partition: int, offset: int, event: Mapping[str, Any] | None, outcome: str) -> None:
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        event: Mapping[str, Any] | None,
+        outcome: str,
+        further: Sequence[tuple[Mapping[str, Any] | None, str]] = (),
+    ) -> None:
         """Adds a record that was acknowledged at this place."""
         with self._lock:
-            self._sent.append(Sent(topic, partition, offset, event, outcome))
+            self._sent.append(Sent(topic, partition, offset, event, outcome, further))
 
     def join(self, anonymous: str, user: str) -> None:
         """Notes that an id is a user's: its events count as the user's, those from before as well."""
@@ -103,8 +119,12 @@ class Ledger:
         return sum(record_hash(each.topic, each.partition, each.offset) for each in self.records(below)) % (1 << 64)
 
     def outcomes(self, below: Offsets | None = None) -> dict[str, int]:
-        """Returns the number of records by the outcome that they must have."""
-        return dict(Counter(each.outcome for each in self.records(below)))
+        """Returns the number of events, and of records that are none, by the outcome that they must have."""
+        return dict(Counter(outcome for each in self.records(below) for _, outcome in each.events()))
+
+    def spread(self, below: Offsets | None = None) -> int:
+        """Returns the number of events beyond the first of records that hold several."""
+        return sum(len(each.further) for each in self.records(below))
 
     def per_item(self, below: Offsets | None = None) -> dict[str, int]:
         """Returns the number of learned events by item."""
@@ -117,13 +137,18 @@ class Ledger:
     def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
         """Returns the items of a user's newest learned actions, newest first, as the service must read them. For one
         partition."""
-        sent = [each for each in self.records(below) if each.event is not None]
-        own = [each for each in sent if each.event is not None and self.user_of(each.event["user_id"]) == user]
-        own.sort(key=lambda each: each.offset, reverse=True)
-        acted = [each.event for each in own if each.outcome == LEARNT and each.event is not None]
+        sent = sorted(self.records(below), key=lambda each: each.offset)
+        own = [
+            (event, outcome)
+            for each in sent
+            for event, outcome in each.events()
+            if event is not None and self.user_of(event["user_id"]) == user
+        ]
+        acted = [event for event, outcome in reversed(own) if outcome == LEARNT]
         return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][
             :newest
         ]
 
     def _learnt(self, below: Offsets | None) -> list[Mapping[str, Any]]:
-        return [each.event for each in self.records(below) if each.event is not None and each.outcome == LEARNT]
+        pairs = [pair for each in self.records(below) for pair in each.events()]
+        return [event for event, outcome in pairs if event is not None and outcome == LEARNT]

@@ -149,6 +149,7 @@ class Installation(Traffic):
         progress = loaded.manifest.progress
         assert progress.consumed == len(self.ledger), self.standing()
         assert progress.digest == self.ledger.digest(), self.standing()
+        assert progress.spread == self.ledger.spread(), self.standing()
         expected = {name: count for name, count in self.ledger.outcomes().items() if name != "fact"}
         assert {name: count for name, count in progress.outcomes.items() if count} == expected
         assert counts(loaded.state, "item", "item_stats") == self.ledger.per_item()

@@ -77,6 +77,47 @@ def table(**columns: Any) -> bytes:
     return out.getvalue()
 
 
+HEAD = ["user_id", "item_id", "event_type", "timestamp", "price"]
+
+
+def sheets(*each: list[list[str | float]], dates: tuple[int, ...] = ()) -> bytes:
+    """A workbook with these sheets; `dates` are columns whose numbers are shown as dates."""
+    spread = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+
+    def cell(place: int, value: str | float) -> str:
+        if isinstance(value, str):
+            return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+        return f'<c s="{int(place in dates)}"><v>{value!r}</v></c>'
+
+    def sheet(rows: list[list[str | float]]) -> str:
+        lines = ("".join(cell(place, value) for place, value in enumerate(row)) for row in rows)
+        rows_of_it = "".join(f"<row>{line}</row>" for line in lines)
+        return f'<worksheet xmlns="{spread}"><sheetData>{rows_of_it}</sheetData></worksheet>'
+
+    numbers = range(1, len(each) + 1)
+    named = "".join(f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in numbers)
+    targets = [f'Id="rId{n}" Type="{relations}/worksheet" Target="worksheets/sheet{n}.xml"' for n in numbers]
+    targets.append(f'Id="rId0" Type="{relations}/styles" Target="styles.xml"')
+    linked = "".join(f"<Relationship {target}/>" for target in targets)
+    book = f'<Relationship Id="rId1" Type="{relations}/officeDocument" Target="xl/workbook.xml"/>'
+    shown = '<xf numFmtId="0"/><xf numFmtId="22"/>'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">{book}</Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{spread}" xmlns:r="{relations}"><sheets>{named}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">{linked}</Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{spread}"><cellXfs>{shown}</cellXfs></styleSheet>',
+        **{f"xl/worksheets/sheet{n}.xml": sheet(rows) for n, rows in zip(numbers, each, strict=True)},
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
 def dialects() -> list[Export]:
     spaced = PLAIN.replace(b",", b" , ").replace(b"tea", b'"tea"')
     return [
@@ -165,6 +206,33 @@ def dialects() -> list[Export]:
             refused=1,
             says=("--encoding gb18030, with which it says '茶-5'",),
         ),
+        Export(
+            "UTF-16 with a mark, tabs, as `Unicode text` of a spreadsheet",
+            b"\xfe\xff" + PLAIN.replace(b",", b"\t").decode().encode("utf-16-be"),
+            READ,
+            facts=PRICES,
+            form="CSV with tabs",
+        ),
+        Export(
+            "a workbook of Excel, its second sheet empty",
+            sheets(
+                [HEAD, ["u1", "tea", "view", 46023.0, 3.5], ["u2", "pot", "buy", 46023 + 1 / 86400, 4]], [], dates=(3,)
+            ),
+            READ,
+            facts=PRICES,
+            file="log.xlsx",
+            form="a workbook, sheet 'Sheet1'",
+            flags="--zone UTC",
+            layout=Layout(zone="UTC"),
+        ),
+        Export(
+            "a workbook with numbers as ids, and rows on two sheets",
+            sheets([HEAD, [7, 4006381333931, "view", NOW, "3,50 €"]], [["note"], ["x"]]),
+            [("7", "4006381333931", "click", 3.5)],
+            facts={"price": 1},
+            file="log.xlsx",
+            form="a workbook, sheet 'Sheet1'; not read: 'Sheet2' with 2 rows",
+        ),
         Export("gzip", gzip.compress(PLAIN), READ, facts=PRICES, file="log.csv.gz", form="CSV with commas, gzip"),
         Export("zstd", zstandard.compress(PLAIN), READ, facts=PRICES, file="log.csv.zst", form="CSV with commas, zstd"),
         Export("bzip2", bz2.compress(PLAIN), READ, facts=PRICES, file="log.csv.bz2", form="CSV with commas, bzip2"),
@@ -212,6 +280,14 @@ def dialects() -> list[Export]:
             facts=PRICES,
             file="log.json",
             form="JSON objects in the list 'orders'",
+        ),
+        Export(
+            "NDJSON with a line that was encoded twice",
+            objects(OBJECTS[0]) + json.dumps(json.dumps(OBJECTS[1])).encode(),
+            READ,
+            facts=PRICES,
+            file="log.ndjson",
+            form="NDJSON",
         ),
         Export(
             "NDJSON, two files with marks after one another",
@@ -275,6 +351,14 @@ def values() -> list[Export]:
             flags="--column price=none",
             layout=Layout({"price": "none"}),
         ),
+        one(
+            "a price with a decimal comma and the currency before it",
+            f'u1,tea,view,{NOW},"EUR 1.005,50"',
+            (*tea[:3], 1005.5),
+        ),
+        one("a Swiss price", f"u1,tea,view,{NOW},CHF 1'005.50", (*tea[:3], 1005.5)),
+        one("#N/A in an optional cell", f"u1,tea,view,{NOW},#N/A", (*tea[:3], None)),
+        one("(not set) as the item", f"u1,(not set),view,{NOW},3.5", None),
         one("NULL in an optional cell", f"u1,tea,view,{NOW},NULL", (*tea[:3], None)),
         one("NULL as the user", f"\\N,tea,view,{NOW},3.5", None),
         one(
@@ -296,6 +380,12 @@ def values() -> list[Export]:
         ),
         one("a type in capitals", f"u1,tea,VIEW ,{NOW},3.5", tea),
         one("a type that nothing maps", f"u1,tea,read,{NOW},3.5", None, says=("--map read=click",)),
+        one(
+            "ids rounded by a spreadsheet with a decimal comma",
+            f'u1,"4,00638E+12",view,{NOW},3.5',
+            None,
+            says=("values of item_id look rounded by a spreadsheet (4,00638E+12)",),
+        ),
         one("epoch milliseconds", f"u1,tea,view,{NOW}000,3.5", tea),
         one("epoch microseconds", f"u1,tea,view,{NOW}000000,3.5", tea),
         one(
@@ -304,6 +394,7 @@ def values() -> list[Export]:
             tea,
             says=("1 times are rounded by a spreadsheet, so that their order is lost (1.76723E+09)",),
         ),
+        one("epoch nanoseconds", f"u1,tea,view,{NOW}000000000,3.5", tea),
         one("a time with a blank and UTC", f"u1,tea,view,{DAY} 00:00:00 UTC ,3.5", tea),
         one("a time without zone", f"u1,tea,view,{DAY} 00:00:00,3.5", tea, says=("--zone UTC",)),
         one(
@@ -317,6 +408,13 @@ def values() -> list[Export]:
         one(
             "the same, said",
             "u1,tea,view,46023.00000,3.5",
+            tea,
+            flags="--time excel --zone UTC",
+            layout=Layout(time="excel", zone="UTC"),
+        ),
+        one(
+            "days of a spreadsheet with a decimal comma",
+            'u1,tea,view,"46023,0",3.5',
             tea,
             flags="--time excel --zone UTC",
             layout=Layout(time="excel", zone="UTC"),
@@ -349,6 +447,29 @@ def values() -> list[Export]:
             [("right", "tea", "click", None)],
             flags="--column shopper=user_id",
             layout=Layout({"shopper": "user_id"}),
+        ),
+        Export(
+            "a list in a cell, as JSON",
+            csv(
+                f'o1,u1,{NOW},"[{{""sku"": ""tea"", ""cost"": ""3,50""}}, {{""sku"": ""pot""}}]"',
+                head="event_id,user_id,timestamp,lines",
+            ),
+            [("u1", "tea", "purchase", 3.5), ("u1", "pot", "purchase", None)],
+            facts={"price": 1},
+            flags="--column 'lines[*].sku=item_id' --column 'lines[*].cost=price' --type purchase",
+            layout=Layout({"lines[*].sku": "item_id", "lines[*].cost": "price"}, default_type="purchase"),
+        ),
+        Export(
+            "the first of two columns that has a value",
+            csv(
+                f",a7,tea,view,{NOW}",
+                f"u2,a7,pot,buy,{NOW}",
+                f"NULL,a8,pot,view,{NOW}",
+                head="login,cookie,item_id,event_type,timestamp",
+            ),
+            [("a7", "tea", "click", None), ("u2", "pot", "purchase", None), ("a8", "pot", "click", None)],
+            flags="--column 'login|cookie=user_id'",
+            layout=Layout({"login|cookie": "user_id"}),
         ),
         Export(
             "paths and lists in JSON",
@@ -525,14 +646,14 @@ def systems() -> list[Export]:
                         {
                             "type": "ecommerceOrder",
                             "timestamp": NOW + 9,
-                            "itemDetails": [{"itemSKU": "tea", "price": "3.5"}],
+                            "itemDetails": [{"itemSKU": "tea", "price": "3.5"}, {"itemSKU": "pot", "price": "4"}],
                         },
                     ],
                 }
             ]).encode(),
-            [("v9", "tea", "click", 3.5), ("v9", "tea", "purchase", 3.5)],
+            [("v9", "tea", "click", 3.5), ("v9", "tea", "purchase", 3.5), ("v9", "pot", "purchase", 4.0)],
             passed=1,
-            facts={"price": 1, "title": 1},
+            facts={"price": 2, "title": 1},
             file="visits.json",
             form="an array of JSON objects",
         ),

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -128,16 +128,23 @@ class Traffic:
         record_time: float,
         event: Mapping[str, Any] | None,
         outcome: str,
+        further: Sequence[tuple[Mapping[str, Any] | None, str]] = (),
     ) -> None:
         if self._producer is None:
             self._producer = KafkaProducer(bootstrap_servers=self._bootstrap, linger_ms=5, max_request_size=2 << 20)
         self._posted += 1
         future = self._producer.send(topic, value, key, timestamp_ms=int(record_time * 1000))
-        future.add_callback(lambda at: self._acknowledge(at, event, outcome))
+        future.add_callback(lambda at: self._acknowledge(at, event, outcome, further))
         future.add_errback(self._failures.append)
 
-    def _acknowledge(self, at: Any, event: Mapping[str, Any] | None, outcome: str) -> None:
-        self.ledger.add(at.topic, at.partition, at.offset, event, outcome)
+    def _acknowledge(
+        self,
+        at: Any,
+        event: Mapping[str, Any] | None,
+        outcome: str,
+        further: Sequence[tuple[Mapping[str, Any] | None, str]],
+    ) -> None:
+        self.ledger.add(at.topic, at.partition, at.offset, event, outcome, further)
         self._acknowledged += 1  # only the producer's one thread counts
 
     def flush(self) -> None:

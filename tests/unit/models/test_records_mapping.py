@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.records.events import Event, EventRules, decode
 from models.records.foreign_values import id_of
-from models.records.mapping import FIELDS, EventMapping, Path
+from models.records.mapping import FIELDS, MAX_LINES, TIME, EventMapping, Path
 from models.records.rejections import REASONS, Rejection
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -184,7 +184,80 @@ def test_a_record_with_lines_becomes_an_event_for_each_of_them() -> None:
     assert [each.price for each in found[:2] if isinstance(each, Event)] == [3.0, 7.5]
     assert [each.event_id for each in found[:2] if isinstance(each, Event)] == ["o-991:1", "o-991:2"]
     assert isinstance(found[2], Rejection)
-    assert found[2].path == "$.lines[*].sku"
+    assert found[2].path == "$.lines[2].sku"
+
+
+def test_lists_in_the_members_of_a_list_become_events_too_and_lines_have_names_of_their_own() -> None:
+    fields = {
+        "user_id": "visitor",
+        "event_id": "id",
+        "event_type": "actions[*].type",
+        "timestamp": "actions[*].at",
+        "item_id": "actions[*].sku|actions[*].items[*].sku",
+        "price": "actions[*].items[*].price",
+    }
+    mapping = EventMapping(EventRules(), fields, types={"order": "purchase"})
+    visit = {
+        "visitor": "v",
+        "id": "n1",
+        "actions": [
+            {"type": "click", "at": NOW, "sku": "tea"},
+            {"type": "order", "at": NOW, "items": [{"sku": "tea", "price": "3,50"}, {"sku": "pot"}, {"price": 1}]},
+            {"type": "cart", "at": NOW, "sku": "pot", "items": []},
+        ],
+    }
+    found = mapping.events(json.dumps(visit).encode(), None, 0.0)
+    events = [each for each in found if isinstance(each, Event)]
+    assert [(each.event_id, each.item_id, each.price) for each in events] == [
+        ("n1:1", "tea", None),
+        ("n1:2.1", "tea", 3.5),
+        ("n1:2.2", "pot", None),
+        ("n1:3", "pot", None),
+    ]
+    (refused,) = [each for each in found if isinstance(each, Rejection)]
+    assert refused.path == "$.actions[1].sku or $.actions[1].items[2].sku"
+
+
+def test_lists_may_be_text_that_holds_json_as_in_the_cells_of_a_table() -> None:
+    fields = {"user_id": "who", "timestamp": "at", "item_id": "lines[*].sku", "price": "lines[*].cost.net"}
+    mapping = EventMapping(EventRules(), fields, default_type="purchase")
+    lines = json.dumps([{"sku": "tea", "cost": json.dumps({"net": 3})}, {"sku": "pot"}])
+    found = mapping.events(json.dumps({"who": "u", "at": NOW, "lines": lines}).encode(), None, 0.0)
+    assert [(each.item_id, each.price) for each in found if isinstance(each, Event)] == [("tea", 3.0), ("pot", None)]
+    found = mapping.events(json.dumps({"who": "u", "at": NOW, "lines": "[broken"}).encode(), None, 0.0)
+    assert [str(each).partition(":")[0] for each in found] == ["missing_field at $.lines[*].sku"]
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", "NULL", "N/A", float("nan")])
+def test_an_alternative_without_a_value_is_passed_over_however_it_is_spelled(empty: object) -> None:
+    fields = SHOP["fields"] | {"user_id": "login|customer.id"}
+    event = read(json.dumps(record(login=empty)).encode(), fields=fields)
+    assert isinstance(event, Event)
+    assert event.user_id == "4711"
+
+
+def test_a_record_with_too_many_lines_is_refused_whole() -> None:
+    fields = {"user_id": "u", "timestamp": TIME, "item_id": "l[*]"}
+    mapping = EventMapping(EventRules(max_bytes=1 << 20), fields, default_type="cart")
+    full = json.dumps({"u": "ann", "l": [str(n) for n in range(MAX_LINES)]}).encode()
+    assert len(mapping.events(full, None, NOW * 1000)) == MAX_LINES == mapping.at_most(full)
+    over = json.dumps({"u": "ann", "l": [str(n) for n in range(MAX_LINES + 1)]}).encode()
+    (refused,) = mapping.events(over, None, NOW * 1000)
+    assert str(refused) == f"bad_value at $.l: expected at most {MAX_LINES} of them in one record, found more"
+    hidden = b'{"u": "ann", "l": "[1\\u002c2\\u002c3\\u002c4]"}'
+    assert mapping.at_most(hidden) == 2
+    (refused,) = mapping.events(hidden, None, NOW * 1000)
+    assert isinstance(refused, Rejection), "no record holds more events than there was room made for"
+
+
+@given(
+    st.recursive(st.none() | st.integers(0, 9) | st.text("ab,", max_size=3), lambda inner: st.lists(inner, max_size=4))
+)
+def test_no_record_holds_more_events_than_its_bytes_say(inner: Any) -> None:
+    fields = {"user_id": "u", "timestamp": TIME, "item_id": "l[*][*]", "price": "l[*].p"}
+    mapping = EventMapping(EventRules(), fields, default_type="cart")
+    raw = json.dumps({"u": "ann", "l": inner}, separators=(",", ":")).encode()
+    assert len(mapping.events(raw, None, NOW * 1000)) <= mapping.at_most(raw)
 
 
 def test_missing_and_unknown_types_have_defaults_and_transforms_change_values() -> None:
@@ -235,8 +308,9 @@ def test_what_is_no_record_at_all_is_refused_like_ours(raw: bytes | None, reason
         ({"zone": "Mars/Olympus"}, "zone 'Mars/Olympus' is not known here"),
         ({"constants": {"price": 3.0}}, "price is in fields and in constants"),
         ({"fields": SHOP["fields"] | {"item_id": "a[*].b", "price": "c[*].d"}}, "go through two lists, $.a and $.c"),
-        ({"fields": SHOP["fields"] | {"item_id": "a[*].b[*]"}}, "goes through two lists"),
-        ({"transforms": {"price": ["round"]}}, "transforms.price: 'round' is none; there are lower"),
+        ({"fields": SHOP["fields"] | {"item_id": "a[*].b[*].c[*]"}}, "goes through more than 2 lists"),
+        ({"fields": SHOP["fields"] | {"item_id": "a[*].b|c[*].b"}}, "go through two lists, $.a and $.c"),
+        ({"transforms": {"price": ["round"]}}, "transforms.price: 'round' is none; there are strip, lower"),
         ({"transforms": {"user_id": ["hash"]}}, "transforms.user_id: hash needs a key"),
         ({"transforms": {"query": ["lower"]}}, "transforms.query: no path fills this field"),
         ({"unknown_type": "nope"}, "'unknown_type' is mapped to 'nope'"),

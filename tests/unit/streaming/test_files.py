@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import sys
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ from streaming.files import (
     with_preset,
 )
 from tests.support.streams.exports import (
+    HEAD,
     NOW,
     PLAIN,
     READ,
@@ -38,6 +40,7 @@ from tests.support.streams.exports import (
     dialects,
     read,
     said,
+    sheets,
     summary,
     systems,
     table,
@@ -120,9 +123,9 @@ def two_files() -> bytes:
         (b"\xef\xbb\xbf \n", "is empty"),
         (PLAIN.decode().encode("utf-16-le"), "looks like UTF-16 without a mark: add --encoding utf-16-le"),
         (PLAIN.split(b"\n", 1)[1], "line 1 looks like data, not names (1767225600): add a header"),
-        (workbook(), "is an Excel workbook: save the sheet as CSV UTF-8"),
+        (workbook(), "cannot be read as a workbook"),
         (two_files(), "holds 2 files (a.csv, b.csv): pack one"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook of the old format"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "cannot be read as a workbook"),
         (b"Obj\x01", "is an Avro file: write it as Parquet"),
         (b"PAR1nothing", "is not a whole Parquet file"),
         (b"\x1f\x8b\x08\x00", "is not a whole gzip file"),
@@ -301,3 +304,16 @@ def test_values_inside_of_objects_are_proposed_for_fields_that_nothing_fills(tmp
     assert f"nothing is read as user_id or item_id or timestamp: try {flags}" in said(survey, Layout())
     columns = {"properties.distinct_id": "user_id", "properties.cart[*].sku": "item_id", "properties.time": "timestamp"}
     assert [type(each) for each in outcomes_of(path, columns=columns)] == [Shown]
+
+
+def test_a_sheet_keeps_the_numbers_of_its_rows_and_needs_its_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.xlsx"
+    path.write_bytes(sheets([[], HEAD, [], ["u", "a", "view", NOW, 1], ["u", "b", "view", "soon", 1]]))
+    found = outcomes_of(path)
+    assert [(each.line, type(each)) for each in found] == [(4, Shown), (5, RowRefused)]
+    assert identity(path) == identity(path)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(FileError, match=r"pip install 'sluicegate\[excel\]' to read it, or save the sheet as CSV"):
+        RowFile(path)

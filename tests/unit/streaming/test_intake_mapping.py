@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from models.ledger.admission import Admission, AdmissionRules
+from models.records import MAX_LINES, Event
 from models.records.rejections import Rejection
+from service.cli.main import app
 from service.commands.check_mapping import examine
 from streaming.consumer.sampling import of_file
-from streaming.intake.intake import Intake
+from streaming.intake.intake import STEP, Intake
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import Record
+from streaming.live import ENTRIES_TOGETHER
 from streaming.live.writer import Mapped
 from streaming.settings.loading import BadSettings, Settings, load_settings
 from tests.unit.streaming.test_intake import NOW, TOPICS, Wire, event
@@ -85,9 +89,11 @@ def test_the_document_shows_the_example_as_it_is() -> None:
             {"tim": "seconds"},
             "mapping.0.tim (set in SLUICEGATE_MAPPING) is not a setting: did you mean mapping.0.time?",
         ),
+        ({"preset": "ga5"}, "mapping[0] (topic 'shop.activity'): no preset 'ga5': there are ga4"),
+        ({"topic": None}, "it has neither topic nor name"),
         (
-            {"fields": {"user_id": "u", "timestamp": "@time", "item_id": "l[*].id"}, "default_type": "click"},
-            "mapping[0] (topic 'shop.activity'): a record of a topic is one event",
+            {"transforms": {"user_id": ["hash"]}, "hash_key_file": "/no/such.key"},
+            "hash_key_file: cannot read /no/such.key",
         ),
         ({"transforms": {"price": ["halve"]}}, "transforms.price: 'halve' is none"),
         ({"topic": 7}, "mapping.0.topic (set in SLUICEGATE_MAPPING)"),
@@ -152,3 +158,120 @@ def test_a_field_that_is_left_out_is_counted_by_the_intake(settings: Settings) -
     )
     batch = intake.prepare([[event(5, price="free")], [theirs(5, lines=[{"sku": "tea", "price": {"amount": -1}}])]])
     assert (len(batch.events), batch.outcomes, dict(batch.left_out)) == (2, {}, {"price": 2})
+
+
+LISTS = {
+    "topic": "shop.orders",
+    "fields": {
+        "user_id": "who",
+        "event_id": "id",
+        "timestamp": "at",
+        "item_id": "lines[*].sku",
+        "price": "lines[*].price",
+    },
+    "default_type": "purchase",
+}
+
+
+def orders(refused: list[tuple[Record, Rejection]]) -> Intake:
+    found = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([LISTS])})
+    admission = Admission(AdmissionRules(cap_per_minute=10_000))
+    rules = found.events.rules()
+    return Intake(rules, admission, TOPICS, lambda *each: refused.append(each), contents_by("words"), found.mappings())
+
+
+def order(offset: int, *skus: str | None, who: str = "ann", **more: Any) -> Wire:
+    lines = [{"sku": sku, "price": 2} for sku in skus]
+    record = {"who": who, "id": f"o{offset}", "at": NOW / 1000, "lines": lines} | more
+    return Wire("shop.orders", 2, offset, NOW, b"7", json.dumps(record).encode(), [])
+
+
+def test_the_lines_of_a_record_are_events_with_one_offset_and_one_dead_letter() -> None:
+    refused: list[tuple[Record, Rejection]] = []
+    intake = orders(refused)
+    batch = intake.prepare([
+        [order(5, "tea", "pot"), order(6, "tea", None, "cup", None), order(7), order(8, "tea", at="soon")]
+    ])
+    assert [(each.event_id, each.item_id) for each in batch.events] == [
+        ("o5:1", "tea"),
+        ("o5:2", "pot"),
+        ("o6:1", "tea"),
+        ("o6:3", "cup"),
+    ]
+    assert (batch.offsets[0][2], batch.spread) == ([5, 6, 7, 8], 1 + 3)
+    assert batch.outcomes == {"rejected": 4}
+    assert batch.refused == {"missing_field": 2, "bad_timestamp": 1}
+    assert [(record.offset, why.path, why.lines) for record, why in refused] == [
+        (6, "$.lines[1].sku", (1, 3)),
+        (7, "$.lines[*].sku", ()),
+        (8, "$.at", ()),
+    ]
+    assert len(batch.events) + sum(batch.outcomes.values()) == 4 + batch.spread
+    again = intake.prepare([[order(9, "tea", id="o5")]])
+    assert again.outcomes == {"duplicate": 1}, "each line is known by its own id"
+
+
+def test_what_one_record_holds_is_in_one_part_of_the_history_and_a_batch_is_bounded_by_its_events() -> None:
+    intake = orders([])
+    records = [order(offset, *(f"i{n}" for n in range(120)), who=f"u{offset % 3}") for offset in range(90)]
+    steps = list(intake.steps([records]))
+    assert [offset for step in steps for part in step for offset in (each.offset for each in part)] == list(range(90))
+    for step in steps:
+        batch = intake.prepare(step)
+        assert len(batch.events) <= intake.at_most(step) <= STEP
+        seen: set[int] = set()
+        for part in batch.histories:
+            offsets = {entry[1] for entries in part.entries.values() for entry in entries}
+            assert not offsets & seen, "a script that ends in the middle of a record loses the rest of it"
+            seen |= offsets
+    assert MAX_LINES <= ENTRIES_TOGETHER, "what is written of one record is one script"
+
+
+def test_a_mapping_is_a_preset_with_changes_and_reads_nothing_about_items(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('preset = "ga4"\n[constants]\nsession_id = "s"\n[types]\nshare = "favourite"\n')
+    (tmp_path / "key").write_text("k" * 32)
+    change = {
+        "topic": "ga",
+        "preset": str(tmp_path / "own.toml"),
+        "fields": {"price": "none"},
+        "transforms": {"user_id": ["lower", "hash"]},
+        "hash_key_file": str(tmp_path / "key"),
+    }
+    settings = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([change, {"name": "web", "preset": "segment"}])})
+    mapping = settings.mappings()["ga"]
+    assert set(mapping.unread) == {"title", "brand", "category"}
+    assert "price" not in mapping.paths
+    record = {
+        "event_name": "share",
+        "user_pseudo_id": "Ann@Example.org",
+        "event_timestamp": NOW * 1000,
+        "items": [{"item_id": "tea", "price": 3}, {"item_id": "pot"}],
+    }
+    found = mapping.events(json.dumps(record).encode(), None, NOW)
+    assert [(each.kind, each.item_id, each.price, each.session_id) for each in found if isinstance(each, Event)] == [
+        (1, "tea", None, "s"),
+        (1, "pot", None, "s"),
+    ]
+    assert isinstance(found[0], Event)
+    assert found[0].user_id not in {"Ann@Example.org", "ann@example.org"}
+    assert settings.mapped_topics == ["ga"]
+    assert settings.mapping_names[:3] == ["ga", "web", "ga4"]
+    assert settings.mapping_called("web").lists
+    assert settings.mapping_called("shopify").lists
+
+
+def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.ndjson"
+    lines = [{"product_id": 11, "price": "3.50"}, {"price": "1"}]
+    placed = {"id": 9, "created_at": "2026-01-01T00:00:00Z", "customer": {"id": 5}, "line_items": lines}
+    sample.write_text(json.dumps(placed | {"financial_status": "paid"}))
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
+    assert done.exit_code == 1, done.output
+    assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
+    assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
+    assert "not read here: title, brand, facts of items" in done.stdout
+    wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
+    assert wrong.exit_code == 2
+    assert "no preset 'shopfy': there are ga4" in " ".join(wrong.output.replace("│", " ").split())
+    unnamed = CliRunner().invoke(app, ["check-mapping", str(sample)])
+    assert "--preset NAME needs none" in " ".join(unnamed.output.replace("│", " ").split())

@@ -1,0 +1,23 @@
+"""The name of another system, or a file, in; how its records become events out. Loads no model."""
+
+from streaming.mappings.presets import (
+    MappingFile,
+    MappingFileError,
+    item_presets,
+    mapping_named,
+    plain,
+    presets,
+    suiting,
+    suiting_items,
+)
+
+__all__ = [
+    "MappingFile",
+    "MappingFileError",
+    "item_presets",
+    "mapping_named",
+    "plain",
+    "presets",
+    "suiting",
+    "suiting_items",
+]

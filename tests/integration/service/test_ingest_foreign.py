@@ -1,0 +1,110 @@
+"""Records of another shape over real HTTP: by a mapping of the settings or a preset, each line with its outcome."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streaming.kafka.topics import ensure_topics
+from streaming.settings.loading import Settings
+from streaming.settings.mapping import MappingSettings
+from tests.integration.service.test_http import in_topic, problem
+from tests.integration.service.test_ingest_beacons import KEYS, SHOP, open_to_pages
+from tests.support.processes.serving import Served, connected
+
+WEB = MappingSettings(
+    name="web",
+    fields={"event_type": "what", "user_id": "who", "item_id": "lines[*].sku", "event_id": "id", "price": "lines[*].p"},
+    types={"BUY": "purchase", "LOOK": "click", "PING": "none"},
+)
+
+
+def timed(mapping: MappingSettings) -> MappingSettings:
+    return mapping.model_copy(update={"fields": mapping.fields | {"timestamp": "@time"}})
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    ensure_topics(settings)
+    named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB),)})
+    with connected(named, trusted=False) as running:
+        yield running
+
+
+def post(served: Served, mapping: str, *records: Any) -> Any:
+    body = "\n".join(json.dumps(record) for record in records)
+    headers = {"x-api-key": KEYS["events"], "content-type": "application/x-ndjson"}
+    return served.post(f"/events?mapping={mapping}", content=body, headers=headers)
+
+
+def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_topic(
+    served: Served, settings: Settings
+) -> None:
+    began = time.time()
+    lines = [{"sku": "tea", "p": "3,50 €"}, {"sku": None}, {"sku": "pot", "p": "free"}]
+    answer = post(
+        served,
+        "web",
+        {"what": "BUY", "who": 7, "id": "o1", "lines": lines},
+        {"what": "PING"},
+        {"what": "SHRUG", "who": 7},
+    )
+    assert answer.status_code == 202, answer.text
+    found = answer.json()
+    assert {name: found[name] for name in ("accepted", "rejected", "ignored")} == {
+        "accepted": 2,
+        "rejected": 2,
+        "ignored": 1,
+    }
+    assert [(each["index"], each.get("part"), each["outcome"], each.get("path")) for each in found["outcomes"]] == [
+        (0, 1, "accepted", None),
+        (0, 2, "rejected", "$.lines[1].sku"),
+        (0, 3, "accepted", None),
+        (1, None, "ignored", None),
+        (2, None, "rejected", "$.what"),
+    ]
+    assert found["outcomes"][2]["left_out"] == ["price"]
+    found_in_topic = [json.loads(value) for _, value in in_topic(settings, "events", 2)]
+    sent = sorted(found_in_topic, key=lambda event: str(event["event_id"]))
+    assert [(event["event_id"], event["user_id"], event["item_id"], event.get("price")) for event in sent] == [
+        ("o1:1", "7", "tea", 3.5),
+        ("o1:3", "7", "pot", None),
+    ]
+    assert began <= sent[0]["timestamp"] <= time.time(), "the time of the request stands for that of the record"
+
+
+def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_there_are(served: Served) -> None:
+    track = {
+        "messageId": "m1",
+        "anonymousId": "a7",
+        "event": "Product Viewed",
+        "properties": {"product_id": "tea"},
+        "timestamp": time.time(),
+    }
+    assert post(served, "segment", track).json()["accepted"] == 1
+    assert post(served, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
+    detail = problem(post(served, "segmnt", track), 404)["detail"]
+    assert detail.startswith("There is no mapping 'segmnt'; there are web, ga4, gorse, ")
+
+
+def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(served: Served) -> None:
+    answer = problem(post(served, "web", {"what": "BUY", "who": 7, "lines": [{}, {}]}), 422)
+    assert [(each["index"], each["part"], each["path"]) for each in answer["errors"]] == [
+        (0, 1, "$.lines[0].sku"),
+        (0, 2, "$.lines[1].sku"),
+    ]
+    crowd = {"what": "BUY", "who": 7, "lines": [{"sku": str(n)} for n in range(400)]}
+    most = served.context.settings.service.max_events_per_request
+    assert "hold more than" in problem(post(served, "web", *[crowd] * (most // 400 + 1)), 413)["detail"]
+
+
+def test_a_page_may_name_a_mapping_and_still_sends_no_purchase(served: Served, settings: Settings) -> None:
+    body = json.dumps([{"what": kind, "who": "ann", "lines": [{"sku": "tea"}]} for kind in ("LOOK", "BUY")])
+    headers = {"content-type": "text/plain", "origin": SHOP}
+    answer = served.post(f"/events?key={KEYS['beacon']}&mapping=web", content=body, headers=headers)
+    assert [each["outcome"] for each in answer.json()["outcomes"]] == ["accepted", "rejected"]
+    assert len(in_topic(settings, "events", 1)) == 1

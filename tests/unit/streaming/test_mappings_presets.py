@@ -1,0 +1,79 @@
+"""One mapping everywhere: a file, a topic and a request make the same events of the same records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.records import Event, EventRules, Rejection, decode
+from service.ingest import translated
+from streaming.files import FileError, Layout, RowFile, RowRefused, Shown, raw_records, read_events, with_preset
+from streaming.mappings import MappingFile, MappingFileError, mapping_named
+from streaming.settings import event_mapping
+from tests.support.streams.exports import NOW, Export, systems
+from tests.support.streams.foreign_logs import klaviyo
+
+RULES = EventRules()
+
+
+def everywhere(path: Path, preset: str) -> list[list[Event]]:
+    """The events of a file as `send` reads them, as a topic does, and as a request does."""
+    with RowFile(path) as rows:
+        outcomes = list(read_events(rows, with_preset(Layout(zone="UTC"), preset), RULES))
+    mapping = event_mapping(MappingFile(zone="UTC").on(mapping_named(preset)), RULES)
+    raws = [raw for _, raw in raw_records(path)]
+    of_topic = [answer for raw in raws for answer in mapping.events(raw, None, NOW * 1000)]
+    of_request = translated(mapping, raws, NOW, 10_000)
+    refused = sum(isinstance(each, Rejection) for each in of_topic)
+    assert sum(isinstance(each, RowRefused) for each in outcomes) == refused
+    assert sum(each.outcome == "rejected" for each in of_request.outcomes) == refused
+    return [
+        [each.event for each in outcomes if isinstance(each, Shown)],
+        [each for each in of_topic if isinstance(each, Event)],
+        [answer for raw in of_request.events if isinstance(answer := decode(raw, RULES), Event)],
+    ]
+
+
+@pytest.mark.parametrize("export", systems(), ids=lambda export: export.name)
+def test_a_preset_reads_the_same_events_from_a_file_a_topic_and_a_request(export: Export, tmp_path: Path) -> None:
+    path = tmp_path / export.file
+    path.write_bytes(export.content)
+    of_file, of_topic, of_request = everywhere(path, export.name)
+    assert of_file
+    assert of_file == of_topic == of_request
+
+
+def test_a_mapping_file_reads_the_same_events_everywhere(tmp_path: Path) -> None:
+    log = klaviyo()
+    path = log.written(tmp_path)
+    of_file, of_topic, of_request = everywhere(path, str(tmp_path / "klaviyo.toml"))
+    assert len(of_file) == sum(log.events.values())
+    assert of_file == of_topic == of_request
+
+
+def test_a_mapping_file_may_be_settings_with_one_mapping_and_may_build_on_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text("[feilds]\n")
+    with pytest.raises(MappingFileError, match="is no mapping file"):
+        mapping_named(str(path))
+    path.write_text('[[mapping]]\ntopic = "shop"\npreset = "segment"\nfields = {price = "none"}\n')
+    assert "price" not in mapping_named(str(path)).fields
+    path.write_text(f'preset = "{path}"\n')
+    with pytest.raises(MappingFileError, match="names itself"):
+        mapping_named(str(path))
+
+
+def test_hash_asks_for_its_key_and_hashes_once(tmp_path: Path) -> None:
+    path, log = tmp_path / "shop.toml", tmp_path / "log.ndjson"
+    path.write_text('preset = "segment"\n[transforms]\nuser_id = ["lower", "hash"]\n')
+    call = {"userId": "Ann@Example.org", "event": "Product Viewed", "properties": {"sku": "tea"}, "timestamp": NOW}
+    log.write_text(json.dumps(call))
+    with pytest.raises(FileError, match=r"hash needs a key.*--hash-ids"), RowFile(log) as rows:
+        list(read_events(rows, with_preset(Layout(), str(path)), RULES))
+    with RowFile(log) as rows:
+        (shown,) = read_events(rows, with_preset(Layout(hash_key="k" * 32), str(path)), RULES)
+    mapping = event_mapping(mapping_named(str(path)), RULES, b"k" * 32)
+    assert isinstance(shown, Shown)
+    assert shown.event == mapping.event(log.read_bytes(), None, NOW)
