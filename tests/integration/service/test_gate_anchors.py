@@ -18,7 +18,7 @@ def test_users_go_back_to_an_anchor_that_a_walked_down_reference_fell_behind(
     settings: Settings, taught: Learner
 ) -> None:
     first = taught.commit()
-    with service(changed(settings, gate={"anchors": (60.0, 600.0)})) as served:
+    with service(changed(settings, gate={"anchors": (3_600.0, 86_400.0)})) as served:
         eventually(lambda: serving(served, first))
         assert [each["id"] for each in served.get("/gate").json()["anchors"]] == [first, first]
         assert [each.id for each in anchors_of(taught.store.pointers())] == [first, first]
@@ -28,7 +28,7 @@ def test_users_go_back_to_an_anchor_that_a_walked_down_reference_fell_behind(
         good = Comparison(first, hit=Sums(1.0, 4_000, 400.0, 200.0), reciprocal=Sums(0.5, 4_000))
         second = taught.commit(Standing(reference=good, applied=50_000))
         eventually(lambda: serving(served, second))
-        assert served.get("/gate").json()["reference"] == second
+        eventually(lambda: served.get("/gate").json()["reference"] == second)
         taught.learn([("user-1", "item-1")])
         lost = Anchored(first, 40_000, -1_000, 4_000, 0.0, 400.0, 12_000)
         taught.commit(Standing(applied=50_000, anchors=(lost,)))
@@ -36,8 +36,9 @@ def test_users_go_back_to_an_anchor_that_a_walked_down_reference_fell_behind(
         (rolled,) = [entry for entry in decisions(served) if entry.action == "rollback"]
         assert (rolled.reasons, rolled.from_version, rolled.to_version) == (("behind_anchor",), second, first)
         assert rolled.numbers["anchor1_hit_high"] < -0.009
+        eventually(lambda: served.get("/gate").json()["reference"] == first)
         shown = served.get("/gate").json()
-        assert (shown["reference"], shown["recovering"]) == (first, True)
+        assert shown["recovering"]
         assert shown["evidence"]["anchors"][0][0] == first
         assert served.sample("sluicegate_gate_reasons_total", reason="behind_anchor") == 1
         assert audit.complaints([msgspec.json.encode(entry) for entry in decisions(served)]) == []
