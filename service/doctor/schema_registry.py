@@ -29,7 +29,8 @@ def examine_registry(settings: Settings) -> Iterator[Finding]:
     except FormatMissing as missing:
         yield Finding("schemas.packages", "failure", "nothing that decodes its records is installed", str(missing))
     registry = SchemaRegistry(section)
-    topics = [settings.topic("events"), settings.topic("items"), *(each.topic for each in settings.mapping if each.topic)]
+    mapped = (each.topic for each in settings.mapping if each.topic)
+    topics = [settings.topic("events"), settings.topic("items"), *mapped]
     kinds: dict[str, str] = {}
     for topic in topics:
         subject = f"{topic}-value"

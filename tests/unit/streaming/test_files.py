@@ -93,7 +93,8 @@ def test_a_flag_comes_before_a_preset_and_a_mapping_file_is_a_preset_of_the_shop
     path = tmp_path / "shop.toml"
     path.write_text('default_type = "cart"\n[fields]\nuser_id = "a"\nitem_id = "b"\ntimestamp = "c"\n')
     assert with_preset(Layout(), str(path)).default_type == "cart"
-    for name, says in (("nope", "no preset 'nope': there are ga4"), (str(tmp_path / "no.toml"), "cannot read")):
+    unknown = "no preset 'nope': there are cloudevents, ga4"
+    for name, says in (("nope", unknown), (str(tmp_path / "no.toml"), "cannot read")):
         with pytest.raises(FileError, match=says):
             with_preset(Layout(), name)
     path.write_text("[feilds]\n")

@@ -89,7 +89,7 @@ def test_the_document_shows_the_example_as_it_is() -> None:
             {"tim": "seconds"},
             "mapping.0.tim (set in SLUICEGATE_MAPPING) is not a setting: did you mean mapping.0.time?",
         ),
-        ({"preset": "ga5"}, "mapping[0] (topic 'shop.activity'): no preset 'ga5': there are ga4"),
+        ({"preset": "ga5"}, "mapping[0] (topic 'shop.activity'): no preset 'ga5': there are cloudevents, ga4"),
         ({"topic": None}, "it has neither topic nor name"),
         (
             {"transforms": {"user_id": ["hash"]}, "hash_key_file": "/no/such.key"},
@@ -255,7 +255,7 @@ def test_a_mapping_is_a_preset_with_changes_and_reads_nothing_about_items(tmp_pa
     assert isinstance(found[0], Event)
     assert found[0].user_id not in {"Ann@Example.org", "ann@example.org"}
     assert settings.mapped_topics == ["ga"]
-    assert settings.mapping_names[:3] == ["ga", "web", "ga4"]
+    assert settings.mapping_names[:3] == ["ga", "web", "cloudevents"]
     assert settings.mapping_called("web").lists
     assert settings.mapping_called("shopify").lists
 
@@ -272,6 +272,6 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     assert "not read here: title, brand, facts of items" in done.stdout
     wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
     assert wrong.exit_code == 2
-    assert "no preset 'shopfy': there are ga4" in " ".join(wrong.output.replace("│", " ").split())
+    assert "no preset 'shopfy': there are cloudevents, ga4" in " ".join(wrong.output.replace("│", " ").split())
     unnamed = CliRunner().invoke(app, ["check-mapping", str(sample)])
     assert "--preset NAME needs none" in " ".join(unnamed.output.replace("│", " ").split())
