@@ -108,8 +108,20 @@ def verdict(keeper: Gatekeeper, store: Store, served: str | None, name: VersionN
     if not (served is not None and name.means(served)):
         present = keeper.present()
         if present is not None and present.action == "hold" and name.means(present.to_version):
-            return Verdict(present.to_version, "waiting", present)
+            # After a roll-back the version that was withdrawn is the newest one still, until the next is cut.
+            ended = _withdrawn(store, name)
+            return Verdict(present.to_version, "waiting" if ended is None else "withdrawn", present, ended)
     return _recorded(store, served, name)
+
+
+def _withdrawn(store: Store, name: VersionName) -> AuditRecord | None:
+    """The roll-back that withdrew the newest version; None when it was never served."""
+    for line, raw in _lines(store):
+        if line.action == "rollback" and name.means(line.from_version):
+            return _record(raw)
+        if line.action in {"promote", "hold"} and 0 <= _seq(line.to_version) < name.seq:
+            return None
+    return None
 
 
 def _recorded(store: Store, served: str | None, name: VersionName) -> Verdict:
