@@ -57,7 +57,7 @@ def test_each_line_is_learned_once_through_a_kill_and_a_refused_line_is_sent_aga
         ours.verify()
 
         # The mapping is mended: only the lines that were refused become events, in our own topic.
-        mended = variables({"mapping": mapping(theirs, item_id="lines[*].sku|at")})
+        mended = variables({"mapping": mapping(theirs, item_id="lines[*].sku|who")})
         settings = load_settings(None, ours._environ | mended)
         done = redrive(settings)
         assert (done.sent, done.cut) == (ORDERS // 60, 0)
