@@ -36,6 +36,9 @@ OUTCOMES: Final = ("accepted", "rejected", "unavailable", "ignored")
 """Outcomes of an event sent to POST /events: in the topic, rejected with a reason, not accepted by Kafka, or made no
 event by the mapping that the request names."""
 
+ITEM_OUTCOMES: Final = ("accepted", "rejected", "unavailable")
+"""Outcomes of an item sent to POST /items."""
+
 SLATES: Final = ("sent", "left_out", "dropped")
 """Outcomes of a slate for topic `slates`: handed to Kafka, outside the sample or the rate, or lost."""
 
@@ -92,7 +95,7 @@ class Telemetry:
         events = metrics.counter("events_accepted", "Events sent to POST /events, by outcome.", "outcome")
         self.events = {name: events.labels(name) for name in OUTCOMES}
         items = metrics.counter("items_accepted", "Items sent to POST /items, by outcome.", "outcome")
-        self.items_accepted = {name: items.labels(name) for name in OUTCOMES}
+        self.items_accepted = {name: items.labels(name) for name in ITEM_OUTCOMES}
         slates = metrics.counter("slate_records", "Slates for topic slates, by outcome.", "outcome")
         self.slates = {name: slates.labels(name) for name in SLATES}
         self.rate_limited = metrics.counter("rate_limited", "Requests answered 429.")

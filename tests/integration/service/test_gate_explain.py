@@ -41,7 +41,7 @@ def test_a_version_is_explained_while_it_waits_is_served_is_withdrawn_and_is_rep
         withdrawn = explained(served, second).json()
         assert withdrawn["status"] == "withdrawn"
         assert withdrawn["ended"]["why"] == ["local asked for it: a test."]
-        assert withdrawn["explanation"]["reasons"] == ["cooling_down"]
+        eventually(lambda: explained(served, second).json()["explanation"]["reasons"] == ["cooling_down"])
         taught.learn([("user-1", "item-2")])
         third = taught.commit(standing(first, 0.0))
         eventually(lambda: explained(served).json()["version"] == third)

@@ -88,7 +88,7 @@ def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_ther
     assert post(served, "segment", track).json()["accepted"] == 1
     assert post(served, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
     detail = problem(post(served, "segmnt", track), 404)["detail"]
-    assert detail.startswith("There is no mapping 'segmnt'; there are web, ga4, gorse, ")
+    assert detail.startswith("There is no mapping 'segmnt'; there are web, cloudevents, ga4, gorse, ")
 
 
 def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(served: Served) -> None:
