@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.records.items import ItemFacts
+from models.records import ItemFacts, checked_attributes
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Served, learner, service, shop
@@ -39,10 +39,11 @@ def served(broker: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
     with learner(settings) as taught:
         named = [("ann", "teapot-1"), ("ann", "mug-3"), ("ben", "kettle-2"), ("ben", "sencha"), ("cem", "assam")]
         taught.learn([*shop(), *named * 5])
+        red, _ = checked_attributes({"colour": "red", "stock": 12})
         taught.describe({
             "sencha": ItemFacts(category="tea", tags=("green",), price=9.0),
             "assam": ItemFacts(category="tea", tags=("black",), price=29.0),
-            "teapot-1": ItemFacts(category="tea", tags=("green",), price=19.0),
+            "teapot-1": ItemFacts(category="tea", tags=("green",), price=19.0, attributes=red),
         })
         version = taught.commit()
         with service(settings) as made:
