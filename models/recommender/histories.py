@@ -36,15 +36,11 @@ class Overwritten(NamedTuple):
     kinds: Array  # (n,) u8, likewise
     opens: Array  # (n,) bool: whether the event before it of the same user has another second
 
-    @property
-    def count(self) -> int:
-        """Number of events of the batch."""
-        return len(self.opens)
-
 
 def enters_history(batch: EventBatch) -> Array:
     """Tell which events of a batch enter their user's ring, (n,) bool."""
-    return (batch.item >= 0) & (batch.kind != dim.SEARCH) & (batch.kind != dim.IMPRESSION)
+    entering: Array = (batch.item >= 0) & (batch.kind != dim.SEARCH) & (batch.kind != dim.IMPRESSION)
+    return entering
 
 
 def overwritten(state: State, batch: EventBatch) -> Overwritten:
