@@ -335,7 +335,7 @@ def gate() -> str:
     ]
     errors += [
         (f"equal models rolled back, {size} events of a user alike", percent(rate), "-", "-")
-        for size, rate in at("gate", "false_harm_rate_clusters").items()
+        for size, rate in result("gate").get("false_harm_rate_clusters", {}).items()
     ]
     caught = at("gate", "events_to_catch")
     found = [
@@ -354,19 +354,22 @@ def gate() -> str:
         for words, key in UPDATES
     ]
     naive = (f"share of {simulated} runs of {events} events", "this gate", "mean of the last 1,000 above 0.01")
-    return "\n\n".join([
+    tables = [
         table((*naive, "z-test at every look, 1 %"), errors),
         table(("a model that is", "rolled back after tested events, median (90 %)", "at 50/s", "at 10/s"), found),
         table(("an update that is", "in mode `strict` it waits, at 50/s", "at 10/s"), waits),
         _old_champion(),
         _healed(),
         *_walked(),
-    ])
+    ]
+    return "\n\n".join(filter(None, tables))
 
 
 def _old_champion() -> str:
-    """What replaces an old champion in mode strict without proof."""
-    found = {(each["rate"], each["challenger"]): each for each in at("gate", "old_champion")}
+    """What replaces an old champion in mode strict without proof; "" where that is not measured yet."""
+    found = {(each["rate"], each["challenger"]): each for each in result("gate").get("old_champion", [])}
+    if not found:
+        return ""
     rates = sorted({rate for rate, _ in found}, reverse=True)
     names = ("worse_by_the_margin", "equal")
     rows = [(name.replace("_", " "), *(percent(found[rate, name]["replaced"]) for rate in rates)) for name in names]
