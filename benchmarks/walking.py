@@ -102,7 +102,7 @@ class Walk:
         self.recovering, self.cool_until, self.pauses = np.zeros(runs, bool), np.zeros(runs), np.zeros(runs, int)
         self.champion_id = np.zeros(runs, int)
         self.most, self.stretch, self.longest = np.zeros(runs), np.zeros(runs), np.zeros(runs)
-        self.moves, self.backs = np.zeros(runs, int), np.zeros(runs, int)
+        self.moves, self.backs, self.to_anchor = (np.zeros(runs, int) for _ in range(3))
         self.first_back = np.full(runs, np.inf)
         self.checked = 0
 
@@ -165,6 +165,7 @@ class Walk:
         healthy = live & follows & as_good & (n >= POLICY.healthy_tested) & ~outside
         self._check(harm, fell, live, healthy, furthest)
         back = harm | fell
+        self.to_anchor += fell
         self.reference = np.where(fell, self.anchors[self.rows, furthest], self.reference)
         self.reference_id = np.where(fell, self.ids[self.rows, furthest], self.reference_id)
         self._rolled_back(back)
@@ -368,11 +369,13 @@ def drifted(random: np.random.Generator, runs: int) -> dict[str, Any]:
     found = walk(random, runs, DRIFT, alike=True)
     backs = np.concatenate([one.backs for one in found])
     moves = np.concatenate([one.moves for one in found])
+    to_anchor = np.concatenate([one.to_anchor for one in found])
     return {
         "per_hour": DRIFT,
         "hours": HOURS,
         "runs": len(backs),
         "rolled_back": int((backs > 0).sum()),
+        "rolled_back_to_anchor": int((to_anchor > 0).sum()),
         "median_moves": float(np.median(moves)),
         "decisions_checked": sum(one.checked for one in found),
     }

@@ -413,7 +413,8 @@ def _walked() -> list[str]:
     alike = at("gate", "false_rollbacks_alike")
     said = (
         f"Where all models lose {alike['per_hour']:g} an hour alike, {alike['rolled_back']} of "
-        f"{number(alike['runs'], 0)} runs of {alike['hours']} hours are rolled back."
+        f"{number(alike['runs'], 0)} runs of {alike['hours']} hours are rolled back, "
+        f"{alike['rolled_back_to_anchor']} of them to an anchor; the others were called worse than a reference."
     )
     return [table(head, rows), said]
 
