@@ -97,6 +97,12 @@ def apparent(comparison: Comparison | None, policy: Policy) -> bool:
     >>> def last(total): return Comparison("a", hit=Sums(1.0, 400, total, 40.0), hit_squares=40)
     >>> apparent(last(3.0), Policy()), apparent(last(-30.0), Policy()), apparent(Comparison("a"), Policy())
     (True, False, False)
+
+    Where events of one user are alike, chance allows more:
+
+    >>> alike = Comparison("a", hit=Sums(1.0, 400, -30.0, 40.0), hit_squares=40, design=(4.0, 1.0))
+    >>> apparent(alike, Policy())
+    True
     """
     return not lacking(comparison, policy)
 
@@ -110,13 +116,14 @@ def lacking(comparison: Comparison | None, policy: Policy) -> str:
     last = comparison.lately if comparison is not None else BEGINNING
     if last.n < policy.shift_tested:
         return f"{policy.shift_tested} tested events are compared with the reference: {last.n} so far"
-    allowed = policy.shift_deviations * math.sqrt(last.hit_squares)
+    alike = comparison.design if comparison is not None else (1.0, 1.0)
+    allowed = policy.shift_deviations * math.sqrt(alike[0] * last.hit_squares)
     if last.hit < -allowed:
         return (
             f"at most {allowed:.0f} hits fewer than the reference's are found among the last {last.n} compared events:"
             f" {-last.hit:.0f} fewer"
         )
-    allowed = policy.shift_deviations * math.sqrt(last.reciprocal_squares)
+    allowed = policy.shift_deviations * math.sqrt(alike[1] * last.reciprocal_squares)
     if last.reciprocal < -allowed:
         return (
             f"reciprocal ranks of the last {last.n} compared events add up to at most {allowed:.1f} less than the"
