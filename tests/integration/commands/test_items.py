@@ -72,7 +72,7 @@ def test_a_dry_run_begins_with_the_report_and_sends_nothing(tmp_path: Path, monk
         (["--column", "price=pric"], "is not a field of ours"),
         (["--column", "never=price"], "has no column 'never'"),
         (["--column", "url=attributes."], "name the attribute"),
-        (["--preset", "nobody"], "there are gorse, movielens"),
+        (["--preset", "nobody"], "there are google, gorse, movielens"),
         (["--decimal", "x"], "the separator is"),
         (["--column", "item_id=none"], "name the column"),
     ],
