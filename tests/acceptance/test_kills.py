@@ -86,9 +86,9 @@ def stop(ours: Installation, learner: Process) -> None:
 
 def assert_exact(ours: Installation, heads: list[Manifest]) -> None:
     """Each of these versions had consumed exactly what lies below its own offsets."""
-    for head in heads:
-        assert head.progress.digest == ours.ledger.digest(head.progress.offsets), head
-        assert head.progress.consumed == len(ours.ledger.records(head.progress.offsets)), head
+    must = ours.ledger.standings(head.progress.offsets for head in heads)
+    for head, (count, digest) in zip(heads, must, strict=True):
+        assert (head.progress.consumed, head.progress.digest) == (count, digest), head
 
 
 @pytest.mark.timeout(90 + 10 * KILLS)

@@ -7,8 +7,10 @@ time, on plain integers.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import xxhash
@@ -117,6 +119,25 @@ class Ledger:
     def digest(self, below: Offsets | None = None) -> int:
         """Returns the sum of the hashes of all places, mod 2**64."""
         return sum(record_hash(each.topic, each.partition, each.offset) for each in self.records(below)) % (1 << 64)
+
+    def standings(self, offsets: Iterable[Offsets]) -> Iterator[tuple[int, int]]:
+        """Yields how many records lie below each of these offsets, and their digest, in one pass over the records.
+
+        A thousand versions of a long run would otherwise hash every record a thousand times.
+        """
+        placed: dict[tuple[str, int], list[int]] = {}
+        for each in self.records():
+            placed.setdefault((each.topic, each.partition), []).append(each.offset)
+        sums: dict[tuple[str, int], list[int]] = {}
+        for (topic, partition), found in placed.items():
+            found.sort()
+            sums[topic, partition] = [0, *accumulate(record_hash(topic, partition, offset) for offset in found)]
+        for below in offsets:
+            count = digest = 0
+            for (topic, partition), found in placed.items():
+                part = bisect_left(found, below.get(topic, {}).get(partition, 0))
+                count, digest = count + part, digest + sums[topic, partition][part]
+            yield count, digest & WORD
 
     def outcomes(self, below: Offsets | None = None) -> dict[str, int]:
         """Returns the number of events, and of records that are none, by the outcome that they must have."""

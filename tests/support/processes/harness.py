@@ -20,7 +20,7 @@ from models.state.state import State
 from service.local.embedded import free_port
 from streaming.live import histories
 from streaming.settings.loading import load_settings
-from streaming.store.store import Store, StoreUnavailable
+from streaming.store import Store, StoreUnavailable
 from streaming.versions import loading as versions
 from tests.support.oracles.past import history
 from tests.support.processes.processes import Late, wait_until
