@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from models.records import ItemFacts, attributes_schema
+from models.records import Attributes, ItemFacts
 from models.records.timestamps import EARLIEST, LATEST
 from service.http.problems import MEDIA_TYPE, TITLES
 from service.http.sample_bodies import EXAMPLES
@@ -168,7 +168,7 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
         for described in methods.values():
             described["parameters"] = [*map(_in_path, names), *described.get("parameters", [])]
     _, types = msgspec.json.schema_components(
-        (*_named, ProblemDocument), ref_template=_REF, schema_hook=attributes_schema
+        (*_named, ProblemDocument), ref_template=_REF, schema_hook=_schema_of_attributes
     )
     for kind, example in EXAMPLES.items():
         types[kind.__name__]["examples"] = [example]
@@ -187,7 +187,29 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
     }
     found["servers"] = [{"url": prefix or "/"}]
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # as readers get it: lists, not tuples
+    _open_pairs(plain)
     return plain
+
+
+def _schema_of_attributes(kind: type) -> dict[str, Any]:
+    """The schema of attributes as they may be sent: one that cannot be used is left out by name, never refused."""
+    if kind is not Attributes:
+        raise NotImplementedError(f"{kind.__name__} has no schema")
+    return {"type": "object", "additionalProperties": True}
+
+
+def _open_pairs(part: Any) -> None:
+    """Describe tuples of equal parts as lists of a fixed length: generators do not read `items: false`."""
+    if isinstance(part, list):
+        for each in part:
+            _open_pairs(each)
+    elif isinstance(part, dict):
+        if part.get("items") is False and "prefixItems" in part:
+            first, *others = part.pop("prefixItems")
+            assert all(each == first for each in others), part
+            part["items"] = first
+        for each in part.values():
+            _open_pairs(each)
 
 
 def _in_path(name: str) -> dict[str, Any]:

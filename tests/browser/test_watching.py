@@ -51,7 +51,7 @@ def test_the_time_line_shows_what_is_served_and_what_an_operator_did(page: Page)
 
 def test_every_comparison_is_drawn_on_one_scale_with_zero_and_the_margin(page: Page, stage: Stage) -> None:
     show(page, "gate")
-    names = {key.removesuffix("_hit_low") for key in numbers(stage) if re.fullmatch(r"[a-z]+_hit_low", key)}
+    names = {key.removesuffix("_hit_low") for key in numbers(stage) if re.fullmatch(r"[a-z]+\d*_hit_low", key)}
     assert names
     drawings = page.locator("#gate .evidence svg[role=img]")
     expect(drawings).to_have_count(len(names))
