@@ -195,7 +195,7 @@ def _schema_of_attributes(kind: type) -> dict[str, Any]:
     """The schema of attributes as they may be sent: one that cannot be used is left out by name, never refused."""
     if kind is not Attributes:
         raise NotImplementedError(f"{kind.__name__} has no schema")
-    return {"type": "object", "additionalProperties": True}
+    return {"description": "An object of names with strings, numbers, true, false or lists of strings."}
 
 
 def _open_pairs(part: Any) -> None:
