@@ -9,7 +9,7 @@ const SPANS = { 3600: "for an hour", 14400: "for four hours", 86400: "for a day"
 // What an operator decides by. A change of it in between is shown before any request is sent.
 const SEEN = { mode: "the mode", frozen_until: "the end of the freeze", rollbacks: "the champion, by a rollback", recovering: "the wait after a rollback" };
 // Reasons for which a promotion without force is refused.
-const AGAINST = new Set(["harm", "crash", "lists_changed", "recovering"]);
+const AGAINST = new Set(["harm", "crash", "behind_anchor", "recovering", "lists_changed", "scores_shifted", "forgetting", "concentrated"]);
 
 const part = {};
 let seen = null;
