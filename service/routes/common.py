@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -51,10 +52,25 @@ def admit(request: Request, role: str, also: str = "") -> Caller:
         raise
 
 
-def limited(request: Request, caller: Caller, tokens: float = 1.0) -> float:
-    """Seconds this caller must wait before the next request; 0 when they need not."""
+def check_rate(request: Request, caller: Caller) -> None:
+    """Take one of the requests that a caller may make. Raises Problem 429 when it comes too early."""
+    ctx = context(request)
     who = caller.name if caller.name != LOCAL_NAME else request.client.host if request.client else "local"
-    return context(request).buckets.take(who, tokens, time.monotonic())
+    wait = ctx.buckets.take(who, 1.0, time.monotonic())
+    if wait:
+        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
+
+
+@contextmanager
+def writing(ctx: Context, *, public: bool = False) -> Iterator[None]:
+    """One of the requests that may wait for Kafka at once. Raises Problem 429 when there are as many already."""
+    slots = ctx.intake.public_slots if public else ctx.intake.slots
+    if not slots.acquire(blocking=False):
+        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -15,7 +15,7 @@ from service.context import Context
 from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
 from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
 from service.ingest.foreign import PARAMETER
-from service.routes.common import admit, answer, away, context, limited, none_valid, too_many
+from service.routes.common import admit, answer, away, check_rate, context, none_valid, too_many, writing
 
 router = APIRouter(tags=["events"])
 
@@ -56,23 +56,17 @@ async def post_events(request: Request) -> Response:
             f"{len(raw)} events in one request; at most {ctx.settings.service.max_events_per_request} are accepted.",
             "Send them in several requests, or a file with `sluicegate send`.",
         )
-    wait = 0.0 if public else limited(request, caller)
-    if wait:
-        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
-    slots = ctx.intake.public_slots if public else ctx.intake.slots
-    if not slots.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
-    try:
-        rules = ctx.beacons.rules if public else None
-        send = partial(ctx.intake.send_events, rules=rules, public=public)
-        outcomes = await run_in_threadpool(
-            partial(send, raw) if mapping is None else partial(_send_foreign, ctx, mapping, raw, send)
-        )
-    except KafkaUnavailable as error:
-        ctx.telemetry.events["unavailable"].inc(len(raw))
-        raise away(str(error)) from None
-    finally:
-        slots.release()
+    if not public:
+        check_rate(request, caller)
+    send = partial(ctx.intake.send_events, rules=ctx.beacons.rules if public else None, public=public)
+    with writing(ctx, public=public):
+        try:
+            outcomes = await run_in_threadpool(
+                partial(send, raw) if mapping is None else partial(_send_foreign, ctx, mapping, raw, send)
+            )
+        except KafkaUnavailable as error:
+            ctx.telemetry.events["unavailable"].inc(len(raw))
+            raise away(str(error)) from None
     return _answer(request, ctx, outcomes)
 
 

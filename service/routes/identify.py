@@ -12,7 +12,7 @@ from models.records import Identify, Rejection, decode_control, encode_control
 from service.context import Context
 from service.http import IdentifyAnswer, IdentifyAsk, decode_body, invalid, operation
 from service.ingest import KafkaUnavailable, Outgoing, beacons
-from service.routes.common import answer, away, context, limited, refused, too_many
+from service.routes.common import answer, away, check_rate, context, refused, writing
 from service.routes.events import check_beacon, writer
 from streaming.kafka import RecordRefused
 
@@ -50,18 +50,12 @@ async def identify(request: Request) -> Response:
     order = _order(ask, caller.name)
     if public:
         ctx.proofs.check(ask.anonymous_id, ask.user_id, ask.proof)
-    wait = 0.0 if public else limited(request, caller)
-    if wait:
-        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
+    if not public:
+        check_rate(request, caller)
     if await ctx.histories.joined(ask.anonymous_id, ask.user_id):
         return answer(IdentifyAnswer(request.scope["request_id"], "joined"), 202)
-    slots = ctx.intake.public_slots if public else ctx.intake.slots
-    if not slots.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
-    try:
+    with writing(ctx, public=public):
         await run_in_threadpool(_send, ctx, order)
-    finally:
-        slots.release()
     return answer(IdentifyAnswer(request.scope["request_id"], "accepted"), 202)
 
 

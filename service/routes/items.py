@@ -25,7 +25,7 @@ from service.http import (
     whole_number,
 )
 from service.ingest import KafkaUnavailable, Outgoing, send_items, split
-from service.routes.common import admit, answer, away, context, limited, none_valid, refused, too_many
+from service.routes.common import admit, answer, away, check_rate, context, none_valid, refused, writing
 from streaming.kafka import RecordRefused
 
 router = APIRouter(tags=["items"])
@@ -95,18 +95,13 @@ async def post_items(request: Request) -> Response:
             f"{len(raw)} items in one request; at most {most} are accepted.",
             "Send them in several requests, or a file with `sluicegate items`.",
         )
-    wait = limited(request, caller)
-    if wait:
-        raise too_many(ctx.telemetry, f"This caller makes more than {ctx.buckets.rate:g} requests per second.", wait)
-    if not ctx.intake.slots.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "Too many requests are waiting for Kafka already.", 1.0)
-    try:
-        outcomes, attributes = await run_in_threadpool(send_items, ctx.intake, raw)
-    except KafkaUnavailable as error:
-        ctx.telemetry.items_accepted["unavailable"].inc(len(raw))
-        raise away(str(error)) from None
-    finally:
-        ctx.intake.slots.release()
+    check_rate(request, caller)
+    with writing(ctx):
+        try:
+            outcomes, attributes = await run_in_threadpool(send_items, ctx.intake, raw)
+        except KafkaUnavailable as error:
+            ctx.telemetry.items_accepted["unavailable"].inc(len(raw))
+            raise away(str(error)) from None
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.items_accepted}
     for name, number in counts.items():
         ctx.telemetry.items_accepted[name].inc(number)
