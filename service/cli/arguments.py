@@ -10,6 +10,7 @@ import typer
 from msgspec import structs
 
 from streaming.files import NO_TYPE, FileError, Layout, Survey, items_advice, read_items, with_preset
+from streaming.mappings import HashKeyError, hash_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,13 +78,15 @@ def facts_of(
     return facts
 
 
-_LEAST_KEY = 16
-
 OTHERS = "*"
 """In place of a type of the file, with --map: every type that is neither named nor one of ours."""
 
 Column = Annotated[
     list[str] | None, typer.Option("--column", help="NAME=FIELD: the file's column NAME is our FIELD. Repeatable.")
+]
+TypeMap = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."),
 ]
 DefaultType = Annotated[str | None, typer.Option("--type", help="Event type of rows that name none, e.g. purchase.")]
 Items = Annotated[Path | None, typer.Option("--items", help="File with facts about items; column item_id.")]
@@ -121,14 +124,9 @@ def layout_of(
 ) -> Layout:
     """The layout with the options that every command about a file has. Raises BadParameter."""
     try:
-        key = hash_ids.read_text(encoding="utf-8").strip() if hash_ids is not None else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"cannot read {hash_ids}: {error}", param_hint="--hash-ids") from None
-    if hash_ids is not None and len(key) < _LEAST_KEY:
-        raise typer.BadParameter(
-            f"the key in {hash_ids} has fewer than {_LEAST_KEY} characters: openssl rand -hex 32 makes one",
-            param_hint="--hash-ids",
-        )
+        key = hash_key(hash_ids) if hash_ids is not None else ""
+    except HashKeyError as error:
+        raise typer.BadParameter(str(error), param_hint="--hash-ids") from None
     if decimal not in {None, ",", "."}:
         raise typer.BadParameter(f"{decimal!r}: the separator is , or .", param_hint="--decimal")
     types = {word: ours for word, ours in base.types.items() if word != OTHERS}

@@ -25,6 +25,7 @@ from service.cli.arguments import (
     MinRating,
     PresetName,
     TimeFormat,
+    TypeMap,
     Zone,
     layout_of,
     pairs,
@@ -60,12 +61,7 @@ def evaluate(
     ],
     items: Items = None,
     column: Column = None,
-    type_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
-        ),
-    ] = None,
+    type_map: TypeMap = None,
     default_type: DefaultType = None,
     time_format: TimeFormat = "auto",
     zone: Zone = None,

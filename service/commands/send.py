@@ -27,6 +27,7 @@ from service.cli.arguments import (
     MinRating,
     PresetName,
     TimeFormat,
+    TypeMap,
     Zone,
     layout_of,
     pairs,
@@ -57,12 +58,7 @@ def register(app: typer.Typer) -> None:
 def send(
     file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet, plain or compressed; one event a row.")],
     column: Column = None,
-    type_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", help="TYPE=TYPE: the file's event type is ours, or none; *=none for all others. Repeatable."
-        ),
-    ] = None,
+    type_map: TypeMap = None,
     default_type: DefaultType = None,
     items: Items = None,
     time_format: TimeFormat = "auto",

@@ -45,13 +45,15 @@ def report(survey: Survey, layout: Layout) -> str:
     return "\n".join(lines + [f"  ! {text}" for text in advice(survey, layout)])
 
 
-def advice(survey: Survey, layout: Layout, *, of_items: bool = False) -> list[str]:
-    """What could be wrong with the reading, and the flag that changes it; `of_items`: the file is about items."""
-    of_events = () if of_items else (_on_types, on_missing, _on_preset, _on_times)
+def advice(survey: Survey, layout: Layout) -> list[str]:
+    """What could be wrong with the reading, and the flag that changes it."""
     return [
         text
         for text in (
-            *(on(survey, layout) for on in of_events),
+            _on_types(survey, layout),
+            on_missing(survey, layout),
+            _on_preset(survey, layout),
+            _on_times(survey, layout),
             _on_zone(survey),
             _on_ahead(survey),
             _on_order(survey),

@@ -1,5 +1,6 @@
 """The name of another system, or a file, in; how its records become events out. Loads no model."""
 
+from streaming.mappings.hash_key import HashKeyError, hash_key
 from streaming.mappings.presets import (
     MappingFile,
     MappingFileError,
@@ -12,8 +13,10 @@ from streaming.mappings.presets import (
 )
 
 __all__ = [
+    "HashKeyError",
     "MappingFile",
     "MappingFileError",
+    "hash_key",
     "item_presets",
     "mapping_named",
     "plain",

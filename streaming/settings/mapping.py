@@ -8,10 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from models.records import FACTS, EventMapping, EventRules
-from streaming.mappings import MappingFile, mapping_named
+from streaming.mappings import HashKeyError, MappingFile, hash_key, mapping_named
 from streaming.settings.base import Section
-
-_LEAST_KEY = 16
 
 
 class MappingSettings(Section):
@@ -92,15 +90,9 @@ class MappingSettings(Section):
         if self.hash_key_file is None:
             return None
         try:
-            key = self.hash_key_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"hash_key_file: cannot read {self.hash_key_file}: {error}") from None
-        if len(key) < _LEAST_KEY:
-            raise ValueError(
-                f"hash_key_file: the key in {self.hash_key_file} has fewer than {_LEAST_KEY} characters: "
-                "openssl rand -hex 32 makes one"
-            )
-        return key.encode()
+            return hash_key(self.hash_key_file).encode()
+        except HashKeyError as error:
+            raise ValueError(f"hash_key_file: {error}") from None
 
 
 def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None) -> EventMapping:
