@@ -34,6 +34,8 @@ class Manifest(msgspec.Struct):
         seq: Number of the version; it grows by one or more.
         kind: A base holds everything, a delta the rows changed since its parent.
         parent: Id of the version that a delta extends.
+        replaces: Ids of versions after `parent` that Redis has lost. The delta holds every row that they changed, so
+            who holds one of them applies it as well.
         beside: For a base that was compacted next to the chain, the id of the version whose state it holds.
         epoch: Number of the lease under which the version was written.
         owner: Who held that lease.
@@ -68,6 +70,7 @@ class Manifest(msgspec.Struct):
     erased: list[Entry] = msgspec.field(default_factory=list)
     erasure_seq: int = 0
     receipts: list[Receipt] = msgspec.field(default_factory=list)
+    replaces: list[str] = msgspec.field(default_factory=list)
 
     @property
     def size(self) -> int:

@@ -2,7 +2,8 @@
 
 One cut is uploaded at a time. Meanwhile later cuts are skipped and their rows stay marked, so the next delta is coarser
 and no queue grows. A cut whose upload fails is sent again, the same bytes, until Redis has it. When Redis refuses a cut
-because head is not the version that it extends, the next one is a base, which needs no predecessor.
+because head is not the version that it extends, Redis went back: the next one extends the head that is there, with all
+that changed since, and replaces the versions that are lost. When that head is too old, or gone, the next one is a base.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from models.ledger import Admission, Progress, Receipt
 from models.snapshot import Manifest, NotFinite
 from models.state import Schema, State
+from streaming.checkpoint.ancestry import Ancestry, mark_again
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
 from streaming.checkpoint.outcomes import failure_kind
@@ -98,6 +102,8 @@ class Checkpointer:
         start_id = start.id if start else ""
         self.bases = Compactor(self._writer, self._index, start_id, base_interval, clock, self._failed)
         self._not_before = clock()
+        self._ancestry = Ancestry(self._parent)
+        self._written = self._parent is not None
         self._job: Cut | None = None
         self._rebase = False
         self._changed = threading.Condition()
@@ -148,17 +154,22 @@ class Checkpointer:
         carried = evidence() | ({} if parent is not None else for_bases())
         draft = self._draft(parent, progress.copy(), carried, served_by)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
+        if parent is not None:
+            draft = msgspec.structs.replace(draft, replaces=self._lost(state, parent))
         job = take(state, draft, admission, parent.progress if parent else None)
         self._rebase = False
         if parent is None:
             clear_marks(state)
+            self._ancestry.restart(job.manifest)
+        else:
+            self._ancestry.add(job.manifest, job.changes)
         if parent is not None and self.bases.due(started):
             base = base_of(job.manifest, admission.erasures)
             base.evidence = base.evidence | for_bases()
             self.bases.offer(take(state, base, admission, None))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
-            self._job = job
+            self._job, self._written = job, False
             self._changed.notify_all()
         return True
 
@@ -170,7 +181,7 @@ class Checkpointer:
         """Wait up to `deadline` seconds for the cut that is being uploaded; whether Redis has it."""
         with self._changed:
             self._changed.wait_for(lambda: not self.busy or self.fenced, deadline)
-            return not self.busy and not self.fenced and self._parent is not None
+            return not self.busy and not self.fenced and self._written
 
     def close(self, timeout: float = 2.0) -> None:
         """End the threads. A cut that is still being uploaded is given up; its records are read again."""
@@ -196,6 +207,13 @@ class Checkpointer:
             evidence=dict(evidence),
             served_by=served_by,
         )
+
+    def _lost(self, state: State, parent: Manifest) -> list[str]:
+        """Versions that were cut after `parent` and are not in Redis. What they changed is marked, to be cut again."""
+        mark_again(state, self._ancestry.since(parent.id))
+        lost = self._ancestry.forget_after(parent.id)
+        self._index.drop(lost)
+        return lost
 
     def _upload_all(self) -> None:
         while not self._closing.is_set():
@@ -236,6 +254,7 @@ class Checkpointer:
     def _landed(self, manifest: Manifest) -> None:
         self._index.note(manifest)
         self._parent = self.last = manifest
+        self._written = True
         self._failpoint("commit.6")
         self._mirror(manifest)
         self.bases.landed(manifest)
@@ -259,14 +278,17 @@ class Checkpointer:
             self._failed(error)
             self._parent = None
             self._not_before = self._clock() + NOT_FINITE_SECONDS
-        except Exception as error:  # WrongParent, Stale; and a defect must not end versions for good
+        except WrongParent as error:
+            self._failed(error)
+            self._parent = self._ancestry.find(error.head)
+        except Exception as error:  # Stale; and a defect must not end versions for good
             self._failed(error)
             self._parent = None
             if isinstance(error, Stale):
                 self._seq = max(self._seq, error.seq)
 
     def _look(self) -> None:
-        """Check that head is the last version. After a failover or in an emptied Redis it is not: a base comes next."""
+        """Check that head is the last version. After a failover or in an emptied Redis it is not."""
         parent = self._parent
         if parent is None or self._closing.is_set():
             return
@@ -276,8 +298,9 @@ class Checkpointer:
             self._failed(error)
             return
         if head is None or (head.id != parent.id and head.seq <= parent.seq):
-            self._failed(WrongParent(head.id if head else ""))
-            self._parent = self.last = None
+            wrong = WrongParent(head.id if head else "")
+            self._failed(wrong)
+            self._parent, self.last, self._written = self._ancestry.find(wrong.head), None, False
 
     def _failed(self, error: Exception) -> None:
         kind = failure_kind(error)

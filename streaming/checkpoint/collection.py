@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from models.snapshot import Damaged, Manifest
 from streaming.checkpoint.writer import VersionWriter
 from streaming.store import CommitRefused, Store, StoreUnavailable
+from streaming.versions import BESIDE
 
 
 class VersionIndex:
@@ -42,6 +43,12 @@ class VersionIndex:
     def note(self, manifest: Manifest) -> None:
         """Take in a version that was committed. Its evidence is left out: of thousands it would take much memory."""
         self.versions[manifest.id] = msgspec.structs.replace(manifest, evidence={})
+
+    def drop(self, lost: Iterable[str]) -> None:
+        """Forget versions that Redis has lost, with the bases next to them."""
+        for version in lost:
+            self.versions.pop(version, None)
+            self.versions.pop(version + BESIDE, None)
 
     def collect(self) -> None:
         """Unlink versions that neither a pointer nor the history needs. What fails is tried after the next base."""

@@ -5,7 +5,7 @@ StoreError
 `-- CommitRefused              Redis works and refuses: the same commit will be refused again
     |-- Fenced(epoch)          another learner owns the stream now: stop
     |-- Stale(seq)             head is already at this seq or beyond
-    |-- WrongParent(head)      head is not the version this delta extends: commit a base
+    |-- WrongParent(head)      head is not the version this delta extends: extend head, or commit a base
     `-- MissingChunk(key)      an uploaded chunk is gone: upload again
 """
 
@@ -78,7 +78,7 @@ class WrongParent(CommitRefused):
     """Head is `head` ("" for none), not the version that this one extends."""
 
     def __init__(self, head: str) -> None:
-        super().__init__(f"head is {head or 'empty'}, not the version this one extends: a base is needed")
+        super().__init__(f"head is {head or 'empty'}, not the version that this one extends: Redis went back")
         self.head = head
 
 

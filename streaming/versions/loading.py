@@ -118,6 +118,8 @@ def advance(
 ) -> Manifest:
     """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`.
 
+    `from_id` may be a version that Redis has lost, if a delta replaces it.
+
     Every byte is fetched and checked before the first row changes.
 
     Args:
@@ -158,7 +160,7 @@ def _chain(store: Store, from_id: str, to_id: str, known: Mapping[str, Manifest]
         if manifest.kind == "base":
             break
         chain.append(manifest)
-        if manifest.parent == from_id:
+        if from_id == manifest.parent or from_id in manifest.replaces:
             return chain[::-1]
     raise NeedsBase(f"{to_id} does not extend {from_id} by deltas alone")
 

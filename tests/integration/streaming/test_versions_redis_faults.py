@@ -3,6 +3,7 @@
 import pytest
 
 from service.local import embedded
+from streaming.checkpoint import ancestry
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.store.store import Store
 from streaming.versions import loading as versions
@@ -69,22 +70,51 @@ def test_an_idle_learner_notices_an_emptied_redis_and_fills_it_without_a_new_eve
     assert loaded(store).state.digest() == learner.state.digest()
 
 
-def test_after_a_failover_to_an_older_head_a_base_follows(store, checkpointer):
+def went_back(store, version, lost):
+    """Redis as it was when `version` was its head."""
+    store.call("HSET", store.key("head"), "id", version.id, "seq", version.seq)
+    for each in lost:
+        store.call("ZREM", store.key("idx"), each.id)
+        store.call("DEL", store.key("meta", each.id))
+
+
+def test_after_a_failover_the_next_version_extends_the_head_that_is_there(store, checkpointer):
     learner = Toy()
-    for until in (10, 20):
+    for until in (10, 20, 30):
         eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
         assert checkpointer.flush(5.0)
-    first, second = store.versions()
-    store.call("HSET", store.key("head"), "id", first.id, "seq", first.seq)
-    store.call("ZREM", store.key("idx"), second.id)
-    store.call("DEL", store.key("meta", second.id))
-    cut(checkpointer, learner.learn(30))
+    first, *lost = store.versions()
+    followers = [versions.load(store, each.id, toy.SCHEMA, served_only=True) for each in (first, *lost)]
+    went_back(store, first, lost)
+    cut(checkpointer, learner.learn(40))
     assert not checkpointer.flush(5.0)
     assert failures(checkpointer) == ["parent"]
-    eventually(lambda: cut(checkpointer, learner))
+    assert eventually(lambda: cut(checkpointer, learner))
     assert checkpointer.flush(5.0)
-    assert store.head().seq == 4
-    assert loaded(store).state.digest() == Toy().learn(30).state.digest()
+    found = loaded(store)
+    assert (found.manifest.kind, found.manifest.parent, found.manifest.seq) == ("delta", first.id, 5)
+    assert found.state.digest() == Toy().learn(40).state.digest()
+    assert found.manifest.progress == Toy().learn(40).progress
+    served = versions.load(store, "head", toy.SCHEMA, served_only=True).state.digest()
+    for follower in followers:
+        versions.advance(store, follower.state, follower.manifest.id, found.manifest.id, served_only=True)
+        assert follower.state.digest() == served, "also a follower of a version that Redis has lost needs no base"
+
+
+def test_a_head_older_than_what_is_remembered_is_followed_by_a_base(store, checkpointer, monkeypatch):
+    monkeypatch.setattr(ancestry, "KEPT_CUTS", 2)
+    learner = Toy()
+    for until in (10, 20, 30, 40):
+        eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
+        assert checkpointer.flush(5.0)
+    first, *lost = store.versions()
+    went_back(store, first, lost)
+    cut(checkpointer, learner.learn(50))
+    assert not checkpointer.flush(5.0)
+    assert eventually(lambda: cut(checkpointer, learner))
+    assert checkpointer.flush(5.0)
+    assert loaded(store).manifest.kind == "base"
+    assert loaded(store).state.digest() == Toy().learn(50).state.digest()
 
 
 def test_a_cut_made_while_redis_is_away_is_committed_when_it_is_back(redis, store, checkpointer):

@@ -32,6 +32,7 @@ class Versions(RuleBasedStateMachine):
         self.store = Store(self.url, uuid.uuid4().hex[:8], timeout=2.0, retries=1)
         self.learner, self.durable, self.checkpointer = Toy(), 0, None
         self.served = ""
+        self.saved = None
         self.start(None)
 
     def start(self, manifest):
@@ -73,7 +74,33 @@ class Versions(RuleBasedStateMachine):
         )
         assert took
         assert self.checkpointer.flush(10.0)
-        self.durable, self.served = self.learner.next, ""
+        self.durable, self.served, self.saved = self.learner.next, "", None
+
+    @precondition(lambda self: self.durable)
+    @rule()
+    def redis_writes_its_state_to_disk(self):
+        keys = self.store.call("KEYS", self.store.key("*"))
+        self.saved = {key: self.store.call("DUMP", key) for key in keys}, self.durable, self.served
+
+    @precondition(lambda self: self.saved)
+    @rule()
+    def redis_goes_back_under_a_living_learner(self):
+        """And those who served a version that is lost go on from it."""
+        follower = versions.load(self.store, "head", toy.SCHEMA, served_only=True)
+        saved, _, self.served = self.saved
+        self.store.call("DEL", *self.store.call("KEYS", self.store.key("*")))
+        for key, dumped in saved.items():
+            self.store.call("RESTORE", key, 0, dumped)
+        self.checkpointer._look()
+        took = self.checkpointer.cut(
+            self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
+        )
+        assert self.checkpointer.flush(10.0) or not took
+        self.durable = self.learner.next
+        head = versions.load(self.store, "head", toy.SCHEMA, served_only=True)
+        if head.manifest.kind == "delta":
+            versions.advance(self.store, follower.state, follower.manifest.id, head.manifest.id, served_only=True)
+            assert follower.state.digest() == head.state.digest()
 
     @precondition(lambda self: self.durable)
     @rule()
