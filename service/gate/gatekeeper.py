@@ -25,6 +25,7 @@ from service.gate.evidence import EvidenceReader
 from service.gate.follower import Backoff, Follower, version_of
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
+from service.gate.setback import Setback
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import TableSet, TableSets
@@ -94,6 +95,7 @@ class Gatekeeper:
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
         self._rescue = Backoff()
+        self._setback = Setback()
         self._inspected = ("", "")
         self._findings = Findings((), "", {})
         self._faults: dict[str, Findings] = {}
@@ -214,8 +216,11 @@ class Gatekeeper:
         self._read_gate()
         pointers = self._store.pointers()
         self._store_answered()
+        past = request is None and self._setback.lasts
+        if past and not self._repaired(pointers):
+            return None
         # A freeze must not wait until a version is loaded.
-        waits = request is None or request.verb not in gate.UNSEEN_VERBS
+        waits = not past and (request is None or request.verb not in gate.UNSEEN_VERBS)
         gone = self._dropped(pointers)
         followed = self.follower.follow(pointers, load=waits)
         if request is None and not followed:
@@ -229,6 +234,11 @@ class Gatekeeper:
             self.follower.keep(self.evidence.reference)
         return decision
 
+    def _repaired(self, pointers: dict[str, Pointer]) -> bool:
+        """Whether the learner has written a version since Redis went back, newer than what is served."""
+        head, active = pointers.get("head"), self._tables.active
+        return active is None or (head is not None and head.seq > active.manifest.seq)
+
     def _dropped(self, pointers: dict[str, Pointer]) -> bool:
         """Drop the serving pointer when its version is gone, so that no replica can load it; whether it was."""
         serving, active = pointers.get("serving"), self._tables.active
@@ -241,6 +251,7 @@ class Gatekeeper:
 
     def _read_gate(self) -> None:
         record = self._store.gate()
+        self._setback.note(self.revision, record.revision)
         if record.state:
             self.state = msgspec.json.decode(record.state, type=GateState)
         # An emptied Redis knows no state: ours goes on, at the revision that the next decision must be made at.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command, serving
-from tests.support.processes.serving import Learner, service
+from tests.support.processes.serving import Learner, Served, service
 
 
 @pytest.fixture
@@ -27,6 +28,16 @@ def lose(store: Store, *names: str) -> None:
 def served_by(store: Store) -> str | None:
     pointer = store.serving()
     return pointer.id if pointer is not None else None
+
+
+def loads_of(served: Served) -> float:
+    """Versions that were loaded from a base."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(served.get("/metrics").text)
+        for sample in family.samples
+        if sample.name.endswith("serving_load_duration_seconds_count") and sample.labels["phase"] == "load"
+    )
 
 
 def test_over_an_emptied_redis_the_shown_revision_is_the_one_that_counts(
@@ -64,6 +75,33 @@ def test_a_pointer_to_a_version_that_is_gone_is_replaced_without_a_person(
         eventually(lambda: served_by(store) == second)
         eventually(lambda: serving(served, second))
         assert served.get("/gate").json()["load_error"] is None
+
+
+def test_over_a_redis_that_went_back_the_service_serves_on_until_the_learner_has_written_again(
+    settings: Settings, taught: Learner, store: Store
+) -> None:
+    """The version that it serves is lost. Neither the older one nor the one that replaces it is loaded whole."""
+    first = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        keys = store.call("KEYS", store.key("*"))
+        saved = {key: store.call("DUMP", key) for key in keys}
+        for user in ("user-1", "user-2"):
+            taught.learn([(user, "item-1")])
+            lost = taught.commit()
+            eventually(lambda lost=lost: serving(served, lost))
+        loads, revision = loads_of(served), served.get("/gate").json()["revision"]
+        store.call("UNLINK", *store.call("KEYS", store.key("*")))
+        for key, dumped in saved.items():
+            store.call("RESTORE", key, 0, dumped)
+        eventually(lambda: served.get("/gate").json()["revision"] < revision)
+        assert serving(served, lost), "the older version is not loaded: the learner is about to write again"
+        taught.checkpointer._look()
+        taught.learn([("user-3", "item-1")])
+        newest = taught.commit()
+        eventually(lambda: serving(served, newest))
+        assert served_by(store) == newest
+        assert loads_of(served) == loads, "nothing was loaded whole"
 
 
 def test_a_cursor_that_is_no_cursor_is_the_callers_mistake(settings: Settings, taught: Learner) -> None:
