@@ -32,7 +32,7 @@ class Setback:
         self._until = 0.0
 
     def note(self, before: int, now: int) -> bool:
-        """Take the revision that was known and the one that Redis has now; whether Redis still is where it went back."""
+        """Take the revision known so far and the one that Redis has now; whether Redis still is where it went back."""
         if now < before:
             self._revision, self._until = now, self._clock() + REPAIR_SECONDS
         elif now != self._revision:

@@ -2,12 +2,14 @@
 
 After a failover the old primary may live on as a replica. A connection to it is alive and useless: it answers READONLY
 for as long as it stays open. `moved` makes every pool of this process replace its connections before the next command,
-so the name is resolved again or Sentinel asked again.
+so the name is resolved again or Sentinel asked again. Behind sentinels a `PrimaryWatch` calls it as well.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
+from functools import partial
 from typing import Any, Final
 
 import redis
@@ -19,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from streaming.settings import SentinelAddress, Settings, sentinels
+from streaming.store.primary_watch import PrimaryWatch
 
 MADE: Final = "sluicegate_generation"
 """Attribute of a connection: the generation that it belongs to."""
@@ -111,6 +114,7 @@ def connect(url: str, **options: Any) -> redis.Redis:
     once = {"retry": Retry(NoBackoff(), 0)}
     asked: Any = redis.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
     pool: Any = _SentinelPool(address.service, asked, **_of_primary(address, options))  # type: ignore[no-untyped-call]
+    _watch(url, address, options).add(pool)
     return redis.Redis.from_pool(pool)
 
 
@@ -122,7 +126,30 @@ def connect_async(url: str, **options: Any) -> Any:
     once = {"retry": AsyncRetry(NoBackoff(), 0)}
     asked: Any = redis.asyncio.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
     pool: Any = _AsyncSentinelPool(address.service, asked, **_of_primary(address, options))  # type: ignore[no-untyped-call]
+    _watch(url, address, options).add(pool)
     return redis.asyncio.Redis.from_pool(pool)
+
+
+_watches: Final[dict[str, PrimaryWatch]] = {}
+_watching: Final = threading.Lock()
+
+
+def _watch(url: str, address: SentinelAddress, options: dict[str, Any]) -> PrimaryWatch:
+    """The one watch of this process over these sentinels."""
+    with _watching:
+        if url not in _watches:
+            once = {"retry": Retry(NoBackoff(), 0)}
+            asked: Any = redis.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
+            _watches[url] = PrimaryWatch(partial(_primary, asked, address.service), moved)
+        return _watches[url]
+
+
+def _primary(asked: Any, service: str) -> tuple[str, int] | None:
+    try:
+        host, port = asked.discover_master(service)
+    except (redis.exceptions.RedisError, OSError):
+        return None  # a client that connects meanwhile says so, with the reason
+    return host, port
 
 
 def _of_primary(address: SentinelAddress, options: dict[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,25 @@ def test_clients_follow_the_sentinels_when_the_primary_is_killed(sentinel: Watch
     store.close()
 
 
+def test_clients_leave_a_primary_that_hands_over_before_it_becomes_a_replica(sentinel: Watched) -> None:
+    """It takes writes for ten more seconds, and all of them are lost."""
+    store = Store.for_learner(_settings(sentinel.url, SLUICEGATE_REDIS__PASSWORD=PASSWORD))
+    store.call("SET", "before", "1")
+    former = sentinel.hand_over()
+
+    def port() -> int:
+        with contextlib.suppress(StoreUnavailable):
+            return int(store.call("INFO", "server")["tcp_port"])
+        return former
+
+    wait_until(lambda: port() != former, "the client is at the new primary", timeout=5.0)
+    assert sentinel.role(former) == "master", "this test saw nothing: the former primary is a replica already"
+    store.call("SET", "after", "1")
+    wait_until(lambda: sentinel.role(former) == "slave", "the former primary is a replica")
+    assert store.call("GET", "after") == b"1"
+    store.close()
+
+
 def test_a_name_that_the_sentinels_do_not_know_and_sentinels_that_are_away_are_said(sentinel: Watched) -> None:
     for url in (sentinel.url.replace("/shop/", "/unknown/"), "redis+sentinel://127.0.0.1:1/shop/0"):
         store = Store.for_service(_settings(url))

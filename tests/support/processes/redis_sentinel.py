@@ -73,6 +73,19 @@ class Watched:
         self._servers[port].kill()
         return port
 
+    def hand_over(self) -> int:
+        """Have the primary give its place to the replica; returns once that is one. The port of the former primary."""
+        port = self.primary
+        wait_until(partial(self._settled, self.sentinel_ports[0]), "the sentinels know of a replica")
+        self._ask(self.sentinel_ports[0], lambda link: link.sentinel_failover(NAME))
+        wait_until(lambda: self.primary != port, "the replica is the primary")
+        return port
+
+    def role(self, port: int) -> str:
+        """`master` or `slave`: what this server takes itself for."""
+        with redis.Redis("127.0.0.1", port, password=PASSWORD, decode_responses=True) as link:
+            return str(link.execute_command("ROLE")[0])
+
     def restart(self, port: int) -> None:
         """Start a killed server again: the sentinels make it a replica."""
         self._servers[port].start(START)
