@@ -130,6 +130,7 @@ class PageFeed:
             "baseline": state.baseline,
             "held": state.last_reasons if state.last_action == "hold" else (),
             "alarms": evidence.known.alarms,
+            "anchors": list(dict.fromkeys(anchor.seq for anchor in state.anchors)),
         }
 
     def _count(self, cut_at: float, events: int) -> None:

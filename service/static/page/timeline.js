@@ -30,7 +30,7 @@ export function build() {
   part.table = el("details", {}, el("summary", {}, "The same as a table"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Time line as a table" },
       el("table", { class: "scores" },
-        el("thead", {}, el("tr", {}, ...["From", "To", "Served", "Newest", "Mode", "Held for", "Alarms"].map((name) => el("th", { scope: "col" }, name)))),
+        el("thead", {}, el("tr", {}, ...["From", "To", "Served", "Newest", "Anchors", "Mode", "Held for", "Alarms"].map((name) => el("th", { scope: "col" }, name)))),
         part.rows)));
   part.table.addEventListener("toggle", () => rows());
   onWidth(part.drawing, draw);
@@ -77,10 +77,14 @@ function stretches(value) {
   return found.filter((each) => each.value);
 }
 
+// The versions that the served one may not fall behind of, the youngest age first.
+const anchored = (point) => (point.anchors ?? []).map((sequence) => `v${sequence}`).join(", ");
+
 function lanes() {
   const alarms = [...new Set(points.flatMap((point) => point.alarms))].sort();
   return [
     { name: "Order", kind: "order", all: stretches((point) => (point.version === null ? "" : point.baseline ? "baseline" : "ranking")) },
+    { name: "Anchors", kind: "anchor", all: stretches((point) => anchored(point)) },
     { name: "Mode", kind: "mode", all: stretches((point) => point.mode) },
     { name: "Held for", kind: "held", all: stretches((point) => (point.newest > point.sequence ? point.held.map(plain).join(", ") : "")) },
     ...alarms.map((alarm) => ({ name: "Alarm", kind: "alarm", all: stretches((point) => (point.alarms.includes(alarm) ? plain(alarm) : "")) })),
@@ -159,7 +163,7 @@ function summary() {
   return `The last ${seconds(now.at - points[0].at)}: ${now.version ? short(now.version) : "no version"} is served${held}. ${marks}.${alarms} The table below has the same.`;
 }
 
-const said = (point) => [point.mode, point.baseline, point.newest > point.sequence ? point.held.join() : "", point.alarms.join()].join("|");
+const said = (point) => [point.mode, anchored(point), point.baseline, point.newest > point.sequence ? point.held.join() : "", point.alarms.join()].join("|");
 
 function rows() {
   if (!part.table.open || !points.length) return;
@@ -173,6 +177,6 @@ function rows() {
   part.rows.replaceChildren(...found.reverse().map(({ start, end }) => el("tr", {},
     el("td", {}, clock(start.at)), el("td", {}, clock(end.at)),
     el("td", {}, end.sequence ? `${range(start.sequence, end.sequence)}${end.baseline ? ", ordered by the baseline" : ""}` : "none"),
-    el("td", {}, end.newest ? range(start.newest, end.newest) : "none"), el("td", {}, end.mode),
+    el("td", {}, end.newest ? range(start.newest, end.newest) : "none"), el("td", {}, anchored(end)), el("td", {}, end.mode),
     el("td", {}, end.newest > end.sequence ? end.held.map(plain).join(", ") : ""), el("td", {}, end.alarms.map(plain).join(", ")))));
 }

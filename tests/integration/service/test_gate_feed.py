@@ -81,6 +81,7 @@ def test_the_stream_sends_the_past_and_then_the_present_each_second(served: Serv
     assert state["decisions"] == []
     assert state["at"] > first["data"]["at"]
     assert (state["newest"], state["reference"]) == (state["sequence"], state["sequence"])
+    assert state["anchors"] == [state["sequence"]], "one version stands for every age, named once"
     assert (state["mode"], state["held"], state["alarms"]) == ("continuous", [], [])
 
 
