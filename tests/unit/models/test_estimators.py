@@ -111,7 +111,7 @@ def test_the_machine_gives_rivers_numbers_over_ten_thousand_purchases(baskets, p
         ({"optimizer": "InverseScaling", "intercept_lr": "InverseScaling"}, "Squared"),
     ],
 )
-def test_the_linear_regressor_gives_rivers_numbers_over_ten_thousand_purchases(baskets, options, loss):
+def test_the_linear_regressor_gives_rivers_numbers_over_two_thousand_purchases(baskets, options, loss):
     def made(value):
         if value == "InverseScaling":
             return optim.schedulers.InverseScaling(0.05, 0.3)
@@ -125,7 +125,7 @@ def test_the_linear_regressor_gives_rivers_numbers_over_ten_thousand_purchases(b
 
     theirs, mine = linear_model.LinearRegression(**arguments()), LinearRegressor(scale=False, **arguments())
     furthest = 0.0
-    for x, y in baskets if not options and loss == "Squared" else baskets[:2_000]:
+    for x, y in baskets[:2_000]:  # River takes longer with each weight: a minute for 10,000
         target = float(y > 1) if loss == "Log" else y
         wide = {name: 1.0 if isinstance(value, str) else value for name, value in one_hot(x).items()}
         furthest = max(furthest, abs(mine.predict_one(x) - theirs.predict_one(wide)))
