@@ -16,6 +16,14 @@ WINDOW: Final = 10
 """Recent events that stand as context: for the window memories and for the factorization machine. 20 cost twice the
 time and bytes of a version, and gain less than half a standard error (docs/decisions.md)."""
 
+BASKET_SLOTS: Final = 16
+"""Items remembered per item as bought in the same order. Twice as many as such a list usually shows, because filters
+take some away; 132 bytes an item with the total."""
+
+ORDER_SPAN: Final = 60
+"""Seconds between two purchases of a user that count as lines of one order. Most shops give all lines one time; some
+send them one by one. A user's next order is rarely as soon."""
+
 LONG_WINDOW: Final = 64
 """Recent events whose window memories are summed for existing candidates: 3,200 look-ups a list. Without it MovieLens'
 reciprocal rank is 0.0015 lower."""

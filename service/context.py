@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
-from service.http import ApiKeys
+from service.http import ApiKeys, RequestOptions
 from service.ingest import Beacons, EventPublisher, ForeignRecords, Proofs
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
@@ -52,6 +52,7 @@ class Context:
     slates: SlateLog
     live: PageFeed
     audit: AuditCheck
+    options: RequestOptions
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -102,6 +103,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     tables = TableSets(store, SCHEMA)
     showings = Showings()
     intake = EventPublisher(settings, away=telemetry.kafka_away.set)
+    telemetry.name_scenarios(settings.scenario)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     if settings.gate.quarantine == "auto":
         keeper.moved = AutoQuarantine(keeper, intake).moved
@@ -125,8 +127,14 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         erasures=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         audit=AuditCheck(store, telemetry),
+        options=_options(settings),
         live=PageFeed(tables, keeper, store, time.time),
     )
+
+
+def _options(settings: Settings) -> RequestOptions:
+    settled = {"exclude_seen": settings.service.exclude_seen, "exclude_in_view": settings.service.exclude_in_view}
+    return RequestOptions(settled, {name: scenario.options() for name, scenario in settings.scenario.items()})
 
 
 __all__ = ["Context", "assemble"]

@@ -61,6 +61,9 @@ ITEM_TABLES = (
     _memory("lag_memory", "item", dim.LAG_SLOTS),
     _memory("forward_memory", "item", dim.WINDOW_SLOTS),
     _memory("backward_memory", "item", dim.WINDOW_SLOTS),
+    # What was bought in the same order. No feature of the ranker reads it: orders are too few, and it is in the others.
+    _memory("basket_memory", "item", dim.BASKET_SLOTS),
+    Table("basket_totals", "item", (_sum("pairs"),)),
     # The lists of untouched items, newest first: of the item's category, and of the whole catalogue.
     Table(
         "item_fresh",

@@ -24,7 +24,7 @@ from service.http.answers import (
     UserAnswer,
     VersionExplained,
 )
-from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
+from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query
 from service.http.auth import ApiKeys, BadKeys, Caller
 from service.http.bodies import NDJSON, content_type
 from service.http.cors import Origins
@@ -32,6 +32,7 @@ from service.http.edge import Edge
 from service.http.local import check as check_local
 from service.http.local import is_loopback
 from service.http.openapi import operation
+from service.http.options import RequestOptions
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
 from service.http.schemas import (
@@ -109,6 +110,7 @@ __all__ = [
     "QuarantineSettled",
     "QuarantinesAnswer",
     "Readiness",
+    "RequestOptions",
     "Score",
     "SentEvent",
     "SentItem",
@@ -124,7 +126,6 @@ __all__ = [
     "content_type",
     "decode_body",
     "decode_query",
-    "filters_from_query",
     "identifier",
     "invalid",
     "is_loopback",

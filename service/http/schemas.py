@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from models.records import Attributes, Value
-from models.slate import Condition, Contribution, Seen, Wanted, condition_of
+from models.slate import Audience, Condition, Contribution, Seen, Wanted, condition_of
 
 MAX_ID: Final = 256
 """Characters of an id, as in events."""
@@ -66,10 +66,12 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     """A request for recommendations. docs/api.md says what each field does.
 
     `recent_items` are newest first, as ids or objects; `pinned` are objects, or strings PLACE:ITEM. Without `n`, a
-    request with `candidates` gets all of them, any other one 10 items.
+    request with `candidates` gets all of them, any other one 10 items. What a request does not say is as its `scenario`
+    says, then as the settings of the service say.
     """
 
     user_id: Id | None = None
+    scenario: Id | None = None
     n: Count | None = None
     category: Annotated[str, Meta(max_length=256)] | None = None
     tags_all: Tags = []
@@ -80,6 +82,7 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Annotated[list[Id], Meta(max_length=MAX_SHOWN)] = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDE)] = []
     exclude_seen: Seen = "none"
+    exclude_in_view: bool = False
     recent_items: Annotated[list[Id | RecentItem], Meta(max_length=MAX_RECENT)] = []
     candidates: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)] = []
     query: Annotated[str, Meta(max_length=MAX_QUERY)] | None = None
@@ -91,6 +94,8 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     rotate: Share = 0.0
     explore: Share = 0.0
     explain: bool = False
+    reasons: Audience = "none"
+    language: Annotated[str, Meta(max_length=64)] | None = None
 
     @property
     def count(self) -> int:

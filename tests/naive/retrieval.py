@@ -67,6 +67,24 @@ class Memory:
         smallest[0], smallest[1] = item, smallest[1] / 2 + weight
 
 
+def baskets(events: list[tuple[str, str, int, int]]) -> tuple[dict[str, Memory], Counter[str]]:
+    """What was bought within a minute of each other by one user, by item, and the pairs of each item.
+
+    events: (user, item, second, kind) in order. Only a user's last `WINDOW` events are looked at for other lines.
+    """
+    found: dict[str, Memory] = defaultdict(lambda: Memory(dim.BASKET_SLOTS))
+    totals: Counter[str] = Counter()
+    pasts: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+    for user, item, second, kind in events:
+        for other, when, what in reversed(pasts[user][-dim.WINDOW :]) if kind == dim.PURCHASE else ():
+            if what == dim.PURCHASE and other != item and second - when <= dim.ORDER_SPAN:
+                for one, two in ((other, item), (item, other)):
+                    found[one].add(two, 1.0)
+                    totals[one] += 1
+        pasts[user].append((item, second, kind))
+    return found, totals
+
+
 def history(events: list[tuple[int, int, int]], limit: int = dim.RING) -> list[tuple[int, int, int]]:
     """What counts of (item, time, kind), newest first: negatives hide what is older, looks and searches are nothing."""
     hidden: set[int] = set()
