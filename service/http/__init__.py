@@ -24,7 +24,7 @@ from service.http.answers import (
     UserAnswer,
     VersionExplained,
 )
-from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query
+from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, batch_from_body
 from service.http.auth import ApiKeys, BadKeys, Caller
 from service.http.bodies import NDJSON, content_type
 from service.http.cors import Origins
@@ -40,6 +40,7 @@ from service.http.schemas import (
     MAX_FILTER,
     MAX_ID,
     Ask,
+    BatchAsk,
     Count,
     EventOutcome,
     EventsAnswer,
@@ -72,6 +73,7 @@ __all__ = [
     "ApiKeys",
     "Ask",
     "BadKeys",
+    "BatchAsk",
     "Caller",
     "CatalogueItem",
     "CataloguePage",
@@ -121,6 +123,7 @@ __all__ = [
     "VersionExplained",
     "ask_from_body",
     "ask_from_query",
+    "batch_from_body",
     "check_local",
     "checked",
     "content_type",

@@ -13,7 +13,7 @@ from models.slate import Audience, Seen, Wanted, condition_of
 from service.http.options import PLAIN, RequestOptions
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
-from service.http.schemas import MAX_N, Ask, Pin, RecentItem
+from service.http.schemas import MAX_N, Ask, BatchAsk, Pin, RecentItem
 
 RECENT_STEP: Final = 30.0
 """Seconds between recent items that have no time. Well inside one session, so that a page's list counts as what the
@@ -94,6 +94,19 @@ def ask_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> Page
     History(items=['mug', 'tea'], times=[90.0, 60.0], kinds=[0, 2])
     """
     return _parsed(decode_body(raw, Ask, begin), now, "$")
+
+
+def batch_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> tuple[list[str], PageAsk]:
+    """Parse a JSON body that asks for many users: their ids, unchecked, and what is asked for each of them.
+
+    Raises:
+        Problem: The body is no JSON, or a field does not fit.
+    """
+    ask = decode_body(raw, BatchAsk, begin)
+    for name in ("user_id", "recent_items"):
+        if getattr(ask, name):
+            raise invalid(f"$.{name}", "nothing: it belongs to one user, and user_ids names many", "a value")
+    return ask.user_ids, _parsed(ask, now, "$")
 
 
 def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
@@ -190,4 +203,4 @@ def _seconds(given: datetime | float, position: int) -> float:
     return seconds
 
 
-__all__ = ["NOBODY", "History", "PageAsk", "ask_from_body", "ask_from_query", "pins", "recent"]
+__all__ = ["NOBODY", "History", "PageAsk", "ask_from_body", "ask_from_query", "batch_from_body", "pins", "recent"]

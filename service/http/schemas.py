@@ -33,6 +33,8 @@ MAX_SHOWN: Final = 64
 MAX_QUERY: Final = 1_024
 """Characters of a search, as in events."""
 DEFAULT_N: Final = 10
+MAX_USERS: Final = 1_000
+"""Most users of one request for many: at 1 ms each it lasts as long as the requests before it may wait."""
 
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
@@ -120,11 +122,20 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(map(condition_of, self.filter))
 
 
+class BatchAsk(Ask, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request for the slates of many users: the options of one request, which count for all of them.
+
+    `user_id` and `recent_items` belong to one user, so they cannot be set here.
+    """
+
+    user_ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_USERS)]
+
+
 class Item(Struct, omit_defaults=True):
     """One recommended item. It has title, category and price when the catalogue has them.
 
     It has those `attributes` that the request asks for and the catalogue has, `propensity` when the request explores,
-    and `contributions`, which add up to the score, with `explain`.
+    `reason`, a sentence, when the request wants reasons, and with `explain` `contributions`, which add up to the score.
     """
 
     item_id: str
@@ -135,6 +146,7 @@ class Item(Struct, omit_defaults=True):
     category: str | None = None
     price: float | None = None
     attributes: dict[str, Value] | None = None
+    reason: str | None = None
     propensity: float | None = None
     contributions: list[Contribution] | None = None
 

@@ -29,7 +29,7 @@ from service.http import (
     operation,
 )
 from service.routes.common import JSON, admit, context
-from service.routes.visits import encoded, past_of, take_impressions, visit_of
+from service.routes.visits import encoded, language_of, past_of, take_impressions, visit_of
 from service.serving import Page, View, Visit
 from service.serving import page as pages
 
@@ -171,6 +171,7 @@ async def _page(
     request: Request, ask: PageAsk, now: float, make: Callable[[View, Visit], Page], item_id: str | None = None
 ) -> Response:
     ctx, started = context(request), time.monotonic()
+    language = language_of(ctx, ask, request.headers)
     if ask.rotate:
         take_impressions(ctx)
     past = await past_of(ctx, ask)
@@ -185,6 +186,6 @@ async def _page(
         page = make(view, visit)
         if make is pages.recommend:
             ctx.slates.add(view, visit, page)
-        body = encoded(ctx, view, visit, page, ask.user_id, whole=past.read)
+        body = encoded(ctx, view, visit, page, ask.user_id, language, whole=past.read)
     ctx.telemetry.answered_scenario(ask.scenario, time.monotonic() - started, short=len(page.shown) < ask.count)
-    return Response(body, media_type=JSON)
+    return Response(body, headers={"Content-Language": language} if language else None, media_type=JSON)

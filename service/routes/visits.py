@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 
 import msgspec
+from starlette.datastructures import Headers
 
 from service.context import Context
 from service.http import History, PageAsk
 from service.routes.common import degraded
 from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
+from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode, reasons
 
 
 def take_impressions(ctx: Context) -> None:
@@ -51,7 +52,16 @@ def merged(recent: History, stored: History) -> History:
     return History(*(list(column) for column in zip(*events, strict=True)))
 
 
-def encoded(ctx: Context, view: View, visit: Visit, page: Page, user_id: str | None, *, whole: bool) -> bytes:
+def language_of(ctx: Context, ask: PageAsk, headers: Headers) -> str | None:
+    """The language of the reasons that a request wants; None when it wants none. Raises Problem for an unknown one."""
+    if ask.reasons == "none":
+        return None
+    return ctx.languages.chosen(ask.language, headers.get("accept-language", ""))
+
+
+def encoded(
+    ctx: Context, view: View, visit: Visit, page: Page, user_id: str | None, language: str | None, *, whole: bool
+) -> bytes:
     """Count a page and encode it.
 
     Args:
@@ -60,15 +70,18 @@ def encoded(ctx: Context, view: View, visit: Visit, page: Page, user_id: str | N
         visit: The request.
         page: The page.
         user_id: The id that the request named, which may be joined with the user's.
+        language: The language of its reasons, None for none.
         whole: Whether the user's history could be read.
     """
     ask = visit.ask
-    reasons = [*([] if whole else ["history_unavailable"]), *degraded(ctx, view.tables)]
-    for reason in reasons:
+    lacking = [*([] if whole else ["history_unavailable"]), *degraded(ctx, view.tables)]
+    for reason in lacking:
         ctx.telemetry.degraded[reason].inc()
     ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
     request_id, now = visit.moment.request_id, ctx.clock()
-    return encode(view, page, Envelope(request_id, now, reasons, user_id, ask.explore > 0, ask.explain, ask.attributes))
+    why = reasons(view, visit, page, ctx.languages[language]) if language is not None else ()
+    told = Envelope(request_id, now, lacking, user_id, ask.explore > 0, ask.explain, ask.attributes, why)
+    return encode(view, page, told)
 
 
-__all__ = ["encoded", "merged", "past_of", "take_impressions", "visit_of"]
+__all__ = ["encoded", "language_of", "merged", "past_of", "take_impressions", "visit_of"]

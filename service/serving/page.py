@@ -28,6 +28,8 @@ class Page(NamedTuple):
     shown: list[Shown]
     served_by: str
     ranking: Ranking | None = None
+    next_to: str | None = None
+    """The item that the page stands next to."""
 
 
 def recommend(view: View, visit: Visit) -> Page:
@@ -75,7 +77,8 @@ def _next_to(view: View, visit: Visit, item_id: str, ranking: Ranking | None, *,
     facts = view.catalogue.get(item_id)
     pool = _pool(view, visit, without=item_id)._replace(near=facts.category if facts is not None else None)
     found = stages(ranking, view, pool)
-    return _composed(view, visit, pool, ranking, found if filled else islice(found, int(ranking is not None)), item_id)
+    kept = found if filled else islice(found, int(ranking is not None))
+    return _composed(view, visit, pool, ranking, kept, item_id)._replace(next_to=item_id)
 
 
 def _pool(view: View, visit: Visit, without: str | None = None) -> Pool:

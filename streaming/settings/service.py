@@ -72,6 +72,15 @@ class ServiceSettings(Section):
         description="Whether slates leave out the item that the user looks at, the newest of the history if it is less "
         "than half an hour old, unless a request says otherwise.",
     )
+    language: str = Field(
+        default="en",
+        description="Language of reasons where a request wants none that there is: en, zh, or your own.",
+    )
+    languages_dir: Path | None = Field(
+        default=None,
+        description="Folder with sentences of reasons in further languages, one file LANGUAGE.toml each; en.toml of "
+        "the package is the model.",
+    )
     poll_interval: Wait = Field(default=0.2, description="Seconds between checks for a new serving version.")
     slate_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of the slates that are written to topic slates; 0: none."
