@@ -23,8 +23,11 @@ items that were once bought together would stand above any pair that is bought e
 EVENTS_OF_DOUBT: Final = 5.0
 """Events added to both sides of a growth, so that three clicks on an item without a past are no sensation."""
 
-LEAST_EVENTS: Final = 3.0
-"""Recent events below which nothing is called trending."""
+LEAST_GROWTH: Final = 1.2
+"""Growth below which nothing is called trending, however certain it is."""
+
+ERRORS_AWAY: Final = 2.0
+"""Standard errors (of a Poisson count) that the recent events must be above the expected ones."""
 
 
 def bought_together(state: ReadableState, item_id: str, n: int) -> Ranking:
@@ -74,7 +77,7 @@ def trending(state: ReadableState, n: int, category: str | None = None, also: Se
     rows = rows[rows >= 0]
     recent, expected = growth(state, rows)
     ratio = (recent + EVENTS_OF_DOUBT) / (expected + EVENTS_OF_DOUBT)
-    grows = (ratio > 1.0) & (recent >= LEAST_EVENTS)
+    grows = (ratio > LEAST_GROWTH) & (recent - expected > ERRORS_AWAY * np.sqrt(expected + EVENTS_OF_DOUBT))
     rows, scores = rows[grows], np.log(ratio[grows])
     places = np.argsort(-scores, kind="stable")[:n]
     return _ranking(state, rows[places], scores[places], TRENDING)

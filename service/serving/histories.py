@@ -97,7 +97,10 @@ class Histories:
             commands += [request(key, user_id), identities.request(key, user_id)]
             commands += [shown.request(key, user_id)] if with_shown else []
         read = await self._read(lambda: self._store.calls(commands))
-        if read is None or not self._whole(read[0], known):
+        if read is None:
+            # One key that is not as it should be fails them all. While Redis is away, reads pause: this costs nothing.
+            return [await self._past(user_id, with_shown) for user_id in user_ids]
+        if not self._whole(read[0], known):
             return [UserPast(user_id, read=False) for user_id in user_ids]
         found = []
         for at, user_id in enumerate(user_ids):
