@@ -16,9 +16,12 @@ WINDOW: Final = 10
 """Recent events that stand as context: for the window memories and for the factorization machine. 20 cost twice the
 time and bytes of a version, and gain less than half a standard error (docs/decisions.md)."""
 
+BASKETS: Final = 1 << 15
+"""Buckets of pairs that were bought in the same order, each of the items whose row has the same remainder. 6 MB for any
+catalogue; a memory per item would be 130 bytes of each, and most items are in no order with another."""
+
 BASKET_SLOTS: Final = 16
-"""Items remembered per item as bought in the same order. Twice as many as such a list usually shows, because filters
-take some away; 132 bytes an item with the total."""
+"""Pairs of a bucket: twice as many items as such a list usually shows, because filters take some away."""
 
 ORDER_SPAN: Final = 60
 """Seconds between two purchases of a user that count as lines of one order. Most shops give all lines one time; some

@@ -57,7 +57,7 @@ SERVING: Rows = (
                 "Duration of recommendations",
                 "Seconds to answer, median and 99th percentile of all replicas.",
                 "s",
-                quantiles("sluicegate_http_request_duration_seconds", where='{route=~"/recommend.*"}'),
+                quantiles("sluicegate_http_request_duration_seconds", where='{route=~"/recommend(/.user_id.)?"}'),
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
@@ -65,7 +65,9 @@ SERVING: Rows = (
                 "Duration by replica",
                 "99th percentile of each replica. One that stands out is sick.",
                 "s",
-                quantiles("sluicegate_http_request_duration_seconds", "instance", '{route=~"/recommend.*"}')[1:],
+                quantiles("sluicegate_http_request_duration_seconds", "instance", '{route=~"/recommend(/.user_id.)?"}')[
+                    1:
+                ],
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
@@ -95,6 +97,25 @@ SERVING: Rows = (
         (
             SERVED_BY,
             DEGRADED._replace(limit=0.001),
+            Panel(
+                "Slates by scenario",
+                "Slates per second; `none` are requests that name no scenario.",
+                "reqps",
+                rate("sluicegate_scenario_slates_total", "scenario"),
+            ),
+            Panel(
+                "Short slates by scenario",
+                "Slates per second with fewer items than were asked for: the scenario's filters leave too little.",
+                "reqps",
+                rate("sluicegate_scenario_short_slates_total", "scenario"),
+            ),
+            Panel(
+                "Duration by scenario",
+                "99th percentile of seconds from a parsed request to its slate.",
+                "s",
+                quantiles("sluicegate_scenario_duration_seconds", "scenario")[1:],
+                limit=0.025,
+            ),
             Panel(
                 "Events by HTTP",
                 "Events sent to POST /events, per second: written to the topic, rejected, or not taken by Kafka.",

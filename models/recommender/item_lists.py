@@ -40,8 +40,8 @@ def bought_together(state: ReadableState, item_id: str, n: int) -> Ranking:
     if row < 0:
         return _ranking(state, np.zeros(0, np.int32), np.zeros(0), BOUGHT_TOGETHER)
     others, orders = partners(state, row)
-    pairs = state.tables["basket_totals"].columns["pairs"]
-    shares = orders / np.sqrt(float(pairs[row]) * np.maximum(pairs[others], 1.0))
+    whole = np.array([partners(state, other)[1].sum() for other in others.tolist()])
+    shares = orders / np.sqrt(orders.sum() * np.maximum(whole, orders))
     scores = shares * orders / (orders + DOUBT)
     places = np.argsort(-scores, kind="stable")[:n]
     return _ranking(state, others[places], scores[places], BOUGHT_TOGETHER)
@@ -49,11 +49,12 @@ def bought_together(state: ReadableState, item_id: str, n: int) -> Ranking:
 
 def partners(state: ReadableState, row: int) -> tuple[Array, Array]:
     """(m,) rows of the items that were bought in the same orders as one, and (m,) f64 in how many."""
-    memory = state.tables["basket_memory"].columns
-    slots = slice(row * dim.BASKET_SLOTS, (row + 1) * dim.BASKET_SLOTS)
-    others, orders = memory["other"][slots], memory["count"][slots].astype(np.float64)
-    used = (others >= 0) & (orders > 0)
-    return others[used], orders[used]
+    pairs = state.tables["baskets"].columns
+    start = row % dim.BASKETS * dim.BASKET_SLOTS
+    slots = slice(start, start + dim.BASKET_SLOTS)
+    others = pairs["other"][slots]
+    used = (pairs["owner"][slots] == row) & (others >= 0)
+    return others[used], pairs["count"][slots][used].astype(np.float64)
 
 
 def trending(state: ReadableState, n: int, category: str | None = None, also: Sequence[str] = ()) -> Ranking:

@@ -61,9 +61,6 @@ ITEM_TABLES = (
     _memory("lag_memory", "item", dim.LAG_SLOTS),
     _memory("forward_memory", "item", dim.WINDOW_SLOTS),
     _memory("backward_memory", "item", dim.WINDOW_SLOTS),
-    # What was bought in the same order. No feature of the ranker reads it: orders are too few, and it is in the others.
-    _memory("basket_memory", "item", dim.BASKET_SLOTS),
-    Table("basket_totals", "item", (_sum("pairs"),)),
     # The lists of untouched items, newest first: of the item's category, and of the whole catalogue.
     Table(
         "item_fresh",
@@ -106,6 +103,13 @@ MODEL_TABLES = (
     Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
     Table("curvature", "model", (Column("inverse", "f8", (FEATURES,)),), width=FEATURES, served=False),
+    # Pairs that were bought in the same order. No feature of the ranker reads them: they are in the memories as well.
+    Table(
+        "baskets",
+        "model",
+        (_ref("item", "owner"), _ref("item", "other"), _sum("count")),
+        width=dim.BASKETS * dim.BASKET_SLOTS,
+    ),
     Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
     Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION) for name in ("hits", "ranks"))),

@@ -23,7 +23,6 @@ from service.cli.errors import broken
 from service.cli.gate_options import Config, Key, Url, address_of
 from service.cli.progress_bar import Show, progress
 from service.cli.unfinished import Conflict, Unfinished, Users, write_users
-from service.http import Ask, Problem, decode_query
 from streaming.settings import Settings, load_settings
 
 ALL: Final = "all"
@@ -101,6 +100,8 @@ def recommendations(
 
 def _options(words: list[str] | None) -> dict[str, Any]:
     """Options as a body has them, from NAME=VALUE as a query has them."""
+    from service.http import Ask, Problem, decode_query
+
     sent = [pair for word in words or [] for pair in pairs([word], "--option").items()]
     try:
         ask = decode_query(urlencode(sent).encode(), Ask)
@@ -157,7 +158,7 @@ def _answered(asked: BulkClient, chunk: list[str], options: dict[str, Any]) -> l
         if attempt:
             time.sleep(min(5.0, 0.5 * 2**attempt))
         left = [at for at in range(len(chunk)) if at not in lines]
-        if attempt >= TRIES_OF_FEW and len(left) <= max(1, len(chunk) // FEW):
+        if attempt >= TRIES_OF_FEW and lines and len(left) <= max(1, len(chunk) // FEW):
             lines |= {at: _unread(chunk[at]) for at in left}
             break
         try:

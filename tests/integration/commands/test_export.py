@@ -77,7 +77,7 @@ def test_an_export_has_every_user_and_goes_on_after_a_stop(
         (["--out", "slates.csv", "--users", "all"], ".parquet"),
         (["--out", "slates.ndjson", "--users", "/no/such/file"], "/no/such/file"),
         (["--out", "slates.ndjson", "--users", "all", "--option", "n=1000"], "query.n"),
-        (["--out", "slates.ndjson", "--users", "all", "--option", "number=3"], "unknown"),
+        (["--out", "slates.ndjson", "--users", "all", "--option", "number=3"], "query.number"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_asked(

@@ -83,6 +83,9 @@ BAD: Final = {
     "records_lost_total": "not 0: Kafka deleted events before they were learned",
     "redis_ceiling_bytes": "0: no maxmemory, so a full machine kills Redis instead of refusing writes",
     "redis_used_bytes": "near the ceiling: new versions will be refused",
+    "scenario_duration_seconds": "p99 of one scenario far above the others: its filters or options are dear",
+    "scenario_short_slates_total": "rises: the filters of that scenario leave too few items",
+    "scenario_slates_total": "0: nobody asks for that scenario",
     "serving_items": "0 or far below the catalogue: nothing learned, or items not described",
     "serving_load_duration_seconds": "`load` often: deltas cannot be followed; seconds in `apply`: a slow machine",
     "serving_load_failures_total": "rises: a version is damaged or of another release",
@@ -152,6 +155,7 @@ RANGES: Final = {
     "contender": "the contenders of docs/models.md; for witnesses the paths in `witness.estimators`",
     "method": "`GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `PATCH`, `OPTIONS`, `other`",
     "partition": "partitions of the topic",
+    "scenario": "`none`, and the names of the scenarios in the settings",
     "route": "path templates of docs/api.md, `unmatched`",
     "topic": "names of the topics that the learner reads",
 }
