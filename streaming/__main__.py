@@ -83,6 +83,7 @@ def labels(settings: Settings) -> Labels:
         topics=tuple(topics_read(settings)),
         witnesses=tuple(declared(settings.witness.estimators)),
         unreadable=UNREADABLE,
+        scenarios=tuple(settings.scenario),
     )
 
 

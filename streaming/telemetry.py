@@ -46,6 +46,7 @@ class Labels(NamedTuple):
     topics: tuple[str, ...] = ()
     witnesses: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
 
 
 class LearnerTelemetry:
@@ -210,6 +211,7 @@ class LearnerTelemetry:
             self.evidence_events.labels(outcome)
 
     def _declare_attribution(self, metrics: MetricFactory) -> None:
+        self._slates_of: Attribution | None = None
         self._slates_before = 0
         self._elsewhere_before = 0
         self._slates = metrics.counter("slates_total", "Slates that were shown, as topic slates says.")
@@ -232,6 +234,13 @@ class LearnerTelemetry:
             "shown_dropped_total",
             "Pages and impressions that Redis did not take, so that no other service knows of them.",
         )
+        self._scenario_shown = metrics.counter(
+            "scenario_shown_total", "Slates of topic slates, by the scenario that their request named.", "scenario"
+        )
+        self._scenario_followed = metrics.counter(
+            "scenario_followed_total", "Of these, slates that an event of this kind followed.", "scenario", "kind"
+        )
+        self._scenarios_before: dict[str, list[int]] = {}
         self._version_rate = metrics.gauge(
             "version_event_rate",
             "Share of the versions' slates that an event of this kind followed.",
@@ -254,9 +263,19 @@ class LearnerTelemetry:
 
     def slates(self, found: Attribution) -> None:
         """Show events by slate, for the two newest groups of versions."""
+        if found is not self._slates_of:  # that of another term, which counts from 0 again
+            self._slates_of, self._slates_before, self._elsewhere_before = found, 0, 0
+            self._scenarios_before.clear()
         self._slates.inc(found.slates - self._slates_before)
         self._elsewhere.inc(found.elsewhere - self._elsewhere_before)
         self._slates_before, self._elsewhere_before = found.slates, found.elsewhere
+        for name, group in found.scenarios.items():
+            before = self._scenarios_before.get(name, [0] * (1 + len(RATED)))
+            now = [group.slates, *(group.followed[kind] for kind in RATED)]
+            self._scenario_shown.labels(name).inc(now[0] - before[0])
+            for place, kind in enumerate(RATED, 1):
+                self._scenario_followed.labels(name, KINDS[kind]).inc(now[place] - before[place])
+            self._scenarios_before[name] = now
         for name, group in (("current", found.current), ("previous", found.previous)):
             self._version_slates.labels(name).set(group.slates)
             self._version_first.labels(name).set(group.first)
@@ -274,7 +293,7 @@ class LearnerTelemetry:
         for version in VERSIONS:
             for kind_name in KINDS:
                 self.attributed.labels(version, kind_name)
-        self.slates(Attribution())
+        self.slates(Attribution(scenarios=labels.scenarios))
         self.exposed(Exposed())
         for outcome in ("quarantined", "dropped"):
             self.quarantined.labels(outcome)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
 from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
+FOLLOWED = (
+    'sum by (scenario, kind) (rate(sluicegate_scenario_followed_total{kind=~"click|purchase"}[1h]))'
+    " / on (scenario) group_left ()"
+    " clamp_min(sum by (scenario) (rate(sluicegate_scenario_shown_total[1h])), 1e-9)"
+)
+
 SERVING: Rows = (
     (
         "Objectives",
@@ -108,6 +114,12 @@ SERVING: Rows = (
                 "Slates per second with fewer items than were asked for: the scenario's filters leave too little.",
                 "reqps",
                 rate("sluicegate_scenario_short_slates_total", "scenario"),
+            ),
+            Panel(
+                "Slates followed by an event, by scenario",
+                "Share of the slates that a click or a purchase followed.",
+                "percentunit",
+                ((FOLLOWED, "{{scenario}} {{kind}}"),),
             ),
             Panel(
                 "Duration by scenario",

@@ -84,6 +84,8 @@ BAD: Final = {
     "redis_ceiling_bytes": "0: no maxmemory, so a full machine kills Redis instead of refusing writes",
     "redis_used_bytes": "near the ceiling: new versions will be refused",
     "scenario_duration_seconds": "p99 of one scenario far above the others: its filters or options are dear",
+    "scenario_followed_total": "a scenario's share of `scenario_shown_total` falls: its page or its options changed",
+    "scenario_shown_total": "`other` rises: the learner's settings lack a scenario that the service has",
     "scenario_short_slates_total": "rises: the filters of that scenario leave too few items",
     "scenario_slates_total": "0: nobody asks for that scenario",
     "serving_items": "0 or far below the catalogue: nothing learned, or items not described",
@@ -155,7 +157,7 @@ RANGES: Final = {
     "contender": "the contenders of docs/models.md; for witnesses the paths in `witness.estimators`",
     "method": "`GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `PATCH`, `OPTIONS`, `other`",
     "partition": "partitions of the topic",
-    "scenario": "`none`, and the names of the scenarios in the settings",
+    "scenario": "`none`, and the names of the scenarios in the settings; for the learner also `other`",
     "route": "path templates of docs/api.md, `unmatched`",
     "topic": "names of the topics that the learner reads",
 }
