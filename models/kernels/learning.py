@@ -38,8 +38,8 @@ from models.kernels.ranking import features
 from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import (
-    baskets,
     candidates,
+    co_purchases,
     factorization,
     history,
     popularity,
@@ -336,7 +336,7 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
         if kind == PURCHASE:
-            baskets.learn(served.baskets, past, item, second)
+            co_purchases.learn(served.baskets, past, item, second)
         if past.counts[0] > 0:
             learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
     elif weight < 0:

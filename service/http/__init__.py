@@ -32,9 +32,9 @@ from service.http.edge import Edge
 from service.http.local import check as check_local
 from service.http.local import is_loopback
 from service.http.openapi import operation
-from service.http.options import RequestOptions
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
+from service.http.request_options import RequestOptions
 from service.http.schemas import (
     MAX_CANDIDATES,
     MAX_FILTER,

@@ -10,9 +10,9 @@ import msgspec
 from models.records import EXPECTED as TIMESTAMP
 from models.records import KINDS, epoch_seconds
 from models.slate import Audience, Seen, Wanted, condition_of
-from service.http.options import PLAIN, RequestOptions
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
+from service.http.request_options import PLAIN, RequestOptions
 from service.http.schemas import MAX_N, Ask, BatchAsk, Pin, RecentItem
 
 RECENT_STEP: Final = 30.0

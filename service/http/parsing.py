@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from models.slate import AUDIENCES, SEEN
-from service.http.options import PLAIN, RequestOptions
 from service.http.problems import Problem, invalid
+from service.http.request_options import PLAIN, RequestOptions
 
 T = TypeVar("T")
 
