@@ -84,6 +84,7 @@ def labels(settings: Settings) -> Labels:
         witnesses=tuple(declared(settings.witness.estimators)),
         unreadable=UNREADABLE,
         scenarios=tuple(settings.scenario),
+        segments=settings.learner.segments,
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
 from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
-FOLLOWED = (
-    'sum by (scenario, kind) (rate(sluicegate_scenario_followed_total{kind=~"click|purchase"}[1h]))'
-    " / on (scenario) group_left ()"
-    " clamp_min(sum by (scenario) (rate(sluicegate_scenario_shown_total[1h])), 1e-9)"
-)
+
+def followed(by: str) -> tuple[tuple[str, str], ...]:
+    """Return the query for the share of slates that a click or a purchase followed, split by a label."""
+    events = f'sum by ({by}, kind) (rate(sluicegate_{by}_followed_total{{kind=~"click|purchase"}}[1h]))'
+    slates = f"clamp_min(sum by ({by}) (rate(sluicegate_{by}_shown_total[1h])), 1e-9)"
+    return ((f"{events} / on ({by}) group_left () {slates}", f"{{{{{by}}}}} {{{{kind}}}}"),)
+
 
 SERVING: Rows = (
     (
@@ -119,7 +121,13 @@ SERVING: Rows = (
                 "Slates followed by an event, by scenario",
                 "Share of the slates that a click or a purchase followed.",
                 "percentunit",
-                ((FOLLOWED, "{{scenario}} {{kind}}"),),
+                followed("scenario"),
+            ),
+            Panel(
+                "Slates followed by an event, by segment",
+                "The same for the segments of users in learner.segments.",
+                "percentunit",
+                followed("segment"),
             ),
             Panel(
                 "Duration by scenario",

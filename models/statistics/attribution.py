@@ -64,7 +64,7 @@ class Group:
 class _Shown:
     group: Group
     items: array[int]  # 32 bits of each id's hash
-    scenario: Group | None  # None for a slate that is not counted
+    apart: list[Group]  # its scenario and its segments; none for a slate that is not counted
     kinds: int = 0  # a bit for each kind of event that followed
 
 
@@ -75,6 +75,7 @@ class Attribution:
         window: slates remembered.
         group: slates of a group before the next version begins another.
         scenarios: names that are counted apart.
+        segments: of users, as KEY:VALUE of the context of requests, that are counted apart.
 
     Attributes:
         current: the newest group.
@@ -83,6 +84,7 @@ class Attribution:
         elsewhere: events whose item was not on the slate that they name.
         events: events since the start, by group (one of VERSIONS) and code of the kind.
         scenarios: slates since the start, and those that were followed, by scenario.
+        segments: the same by segment; a slate may be in several.
 
     >>> seen = Attribution()
     >>> seen.slate(SlateRecord("5f", 1.0, ["tea", "mug"], sequence=7))
@@ -90,7 +92,13 @@ class Attribution:
     ('current', '', 1.0)
     """
 
-    def __init__(self, window: int = WINDOW, group: int = GROUP, scenarios: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        window: int = WINDOW,
+        group: int = GROUP,
+        scenarios: Iterable[str] = (),
+        segments: Iterable[str] = (),
+    ) -> None:
         self._window, self._group = window, group
         self._shown: dict[str, _Shown] = {}
         self._waiting: dict[str, list[tuple[int, str]]] = {}
@@ -99,6 +107,7 @@ class Attribution:
         self.slates = 0
         self.elsewhere = 0
         self.scenarios = {name: Group() for name in (NO_SCENARIO, *scenarios, OTHER_SCENARIOS)}
+        self.segments = {segment: Group() for segment in segments}
         self.events = {version: [0] * len(KINDS) for version in VERSIONS}
 
     def slate(self, slate: SlateRecord, *, counted: bool = True) -> None:
@@ -110,19 +119,27 @@ class Attribution:
         """
         if slate.request_id in self._shown:
             return
-        group, scenario = self._older, None
+        group, apart = self._older, []
         if counted:
             group = self._group_of(slate.sequence)
             group.slates += 1
             self.slates += 1
-            scenario = self.scenarios.get(slate.scenario or NO_SCENARIO, self.scenarios[OTHER_SCENARIOS])
-            scenario.slates += 1
-        self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)), scenario)
+            apart = self._apart(slate)
+            for each in apart:
+                each.slates += 1
+        self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)), apart)
         if len(self._shown) > self._window:
             del self._shown[next(iter(self._shown))]
         for waiting in (self._waited, self._waiting):
             for kind, item in waiting.pop(slate.request_id, ()):
                 self.event(slate.request_id, kind, item)
+
+    def _apart(self, slate: SlateRecord) -> list[Group]:
+        found = [self.scenarios.get(slate.scenario or NO_SCENARIO, self.scenarios[OTHER_SCENARIOS])]
+        if self.segments and slate.context:
+            named = (f"{key}:{value}" for key, value in slate.context.items())
+            found += [self.segments[name] for name in named if name in self.segments]
+        return found
 
     def _group_of(self, sequence: int) -> Group:
         group = self.current
@@ -158,8 +175,8 @@ class Attribution:
         if not shown.kinds & bit:
             shown.kinds |= bit
             shown.group.followed[kind] += 1
-            if shown.scenario is not None:
-                shown.scenario.followed[kind] += 1
+            for each in shown.apart:
+                each.followed[kind] += 1
         return version
 
     def _name(self, group: Group) -> str:

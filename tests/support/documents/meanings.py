@@ -88,6 +88,8 @@ BAD: Final = {
     "scenario_shown_total": "`other` rises: the learner's settings lack a scenario that the service has",
     "scenario_short_slates_total": "rises: the filters of that scenario leave too few items",
     "scenario_slates_total": "0: nobody asks for that scenario",
+    "segment_followed_total": "a segment's share of `segment_shown_total` is far below the others': it gets too little",
+    "segment_shown_total": "0: requests do not name that segment in their `context`",
     "serving_items": "0 or far below the catalogue: nothing learned, or items not described",
     "serving_load_duration_seconds": "`load` often: deltas cannot be followed; seconds in `apply`: a slow machine",
     "serving_load_failures_total": "rises: a version is damaged or of another release",
@@ -158,6 +160,7 @@ RANGES: Final = {
     "method": "`GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `PATCH`, `OPTIONS`, `other`",
     "partition": "partitions of the topic",
     "scenario": "`none`, and the names of the scenarios in the settings; for the learner also `other`",
+    "segment": "the segments in `learner.segments`",
     "route": "path templates of docs/api.md, `unmatched`",
     "topic": "names of the topics that the learner reads",
 }

@@ -83,6 +83,7 @@ REASONS = {
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
+    "learner.segments": "At most 20, so that labels of metrics stay few.",
     "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
     "service.slate_sample": "Slates that are left out count neither as shown nor as clicked, so that rates stay true.",
     "service.slates_per_second": "Each costs processor time (docs/experiments.md); more than this gains no precision.",
