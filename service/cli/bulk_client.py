@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, Final
 
 TOGETHER: Final = 1_000
@@ -41,10 +42,13 @@ class BulkClient:
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - http alone
                 for line in answer:
-                    came += 1
-                    yield line.rstrip(b"\n")
+                    if line.endswith(b"\n"):  # otherwise the connection broke off in the middle of it
+                        came += 1
+                        yield line[:-1]
         except urllib.error.HTTPError as error:
             raise _refusal(error.code, error.read()) from None
+        except HTTPException:
+            pass  # the connection broke off: told below
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise BulkBusy(
