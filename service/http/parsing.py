@@ -44,8 +44,10 @@ def decode_body(raw: bytes, kind: type[T], begin: RequestOptions | None = None) 
     try:
         if begin is None:
             return msgspec.json.decode(raw, type=kind)
-        sent = msgspec.json.decode(raw)
-        return msgspec.convert(begin.together(sent, "$") if isinstance(sent, dict) else sent, kind)
+        # Values stay as they were sent until they are decoded together with the others.
+        sent = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        scenario = msgspec.json.decode(sent["scenario"]) if "scenario" in sent else None
+        return msgspec.json.decode(msgspec.json.encode(begin.together(sent, "$", scenario)), type=kind)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), kind) from None
     except UnicodeDecodeError as error:
@@ -76,7 +78,7 @@ def decode_query(raw: bytes, kind: type[T], begin: RequestOptions = PLAIN, /, **
     """
     sent = _sent(raw, known)
     try:
-        found = msgspec.convert(begin.together(sent, "query"), kind, strict=False)
+        found = msgspec.convert(begin.together(sent, "query", sent.get("scenario")), kind, strict=False)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), kind, "query") from None
     for name, value in sent.items():

@@ -34,21 +34,22 @@ class RequestOptions:
         """The names of all scenarios."""
         return self._scenarios.keys()
 
-    def together(self, sent: Mapping[str, Any], root: str) -> dict[str, Any]:
+    def together(self, sent: Mapping[str, Any], root: str, scenario: Any) -> dict[str, Any]:
         """The options of a request.
 
         Args:
             sent: What the request says, by name.
             root: First part of the paths in problems: `$` for a body, `query` for a query string.
+            scenario: The scenario that it names, None for none.
 
         Raises:
             Problem: It names a scenario that does not exist.
 
         >>> options = RequestOptions({"n": 10}, {"cart": {"n": 6, "exclude_seen": "all"}})
-        >>> options.together({"scenario": "cart", "exclude_seen": "none"}, "query")
+        >>> options.together({"scenario": "cart", "exclude_seen": "none"}, "query", "cart")
         {'n': 6, 'exclude_seen': 'none', 'scenario': 'cart'}
         """
-        return {**self._settled, **self._of_scenario(sent.get("scenario"), root), **sent}
+        return {**self._settled, **self._of_scenario(scenario, root), **sent}
 
     def _of_scenario(self, name: Any, root: str) -> Mapping[str, Any]:
         if not isinstance(name, str):

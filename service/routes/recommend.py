@@ -116,12 +116,14 @@ async def recommend_body(request: Request) -> Response:
 @router.get("/popular", **operation("popular_items", parameters=LISTED, answer=Slate))
 async def popular(request: Request) -> Response:
     """Items that are popular now, by the number of people."""
+    admit(request, "read")
     return await _listed(request, pages.popular)
 
 
 @router.get("/trending", **operation("trending_items", parameters=LISTED, answer=Slate))
 async def trending(request: Request) -> Response:
     """Items with which more is done now than before, each compared with its own past; then popular ones."""
+    admit(request, "read")
     return await _listed(request, pages.trending)
 
 
@@ -131,6 +133,7 @@ async def trending(request: Request) -> Response:
 )
 async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
+    admit(request, "read")
     item_id = identifier(request.scope, "item_id")
     return await _listed(request, lambda view, visit: pages.similar(view, visit, item_id), item_id)
 
@@ -141,13 +144,13 @@ async def similar(request: Request) -> Response:
 )
 async def bought_together(request: Request) -> Response:
     """Items that were bought in the same orders as an item, and no others. 404 as for similar items."""
+    admit(request, "read")
     item_id = identifier(request.scope, "item_id")
     return await _listed(request, lambda view, visit: pages.bought_together(view, visit, item_id), item_id)
 
 
 async def _listed(request: Request, make: Callable[[View, Visit], Page], item_id: str | None = None) -> Response:
     """Answer with a list. `item_id`: an item that it belongs to, which must be known."""
-    admit(request, "read")
     ctx = context(request)
     now = ctx.clock()
     ask = ask_from_query(request.scope["query_string"], now, ctx.options)
