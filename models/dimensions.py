@@ -16,6 +16,18 @@ WINDOW: Final = 10
 """Recent events that stand as context: for the window memories and for the factorization machine. 20 cost twice the
 time and bytes of a version, and gain less than half a standard error (docs/decisions.md)."""
 
+BASKETS: Final = 1 << 13
+"""Buckets of pairs that were bought in the same order, each of the items whose row has the same remainder: 1.6 MB of
+each state and each base, for any catalogue. A memory per item would be 130 bytes of each item, and most are in no order
+with another. Beyond some 20,000 items that are, only the pairs of those that are bought often stay."""
+
+BASKET_SLOTS: Final = 16
+"""Pairs of a bucket: twice as many items as such a list usually shows, because filters take some away."""
+
+ORDER_SPAN: Final = 60
+"""Seconds between two purchases of a user that count as lines of one order. Most shops give all lines one time; some
+send them one by one. A user's next order is rarely as soon."""
+
 LONG_WINDOW: Final = 64
 """Recent events whose window memories are summed for existing candidates: 3,200 look-ups a list. Without it MovieLens'
 reciprocal rank is 0.0015 lower."""

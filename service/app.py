@@ -27,12 +27,27 @@ from service.routes import (
     pages,
     quarantine,
     recommend,
+    recommend_batch,
     users,
 )
 from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 
-ROUTERS: Final = (recommend, events, items, users, identify, erasures, model, gate, quarantine, live, health, pages)
+ROUTERS: Final = (
+    recommend,
+    recommend_batch,
+    events,
+    items,
+    users,
+    identify,
+    erasures,
+    model,
+    gate,
+    quarantine,
+    live,
+    health,
+    pages,
+)
 
 ABOUT: Final[dict[str, Any]] = {
     "title": "Sluicegate",

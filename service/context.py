@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +17,30 @@ from starlette.concurrency import run_in_threadpool
 from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
-from service.http import ApiKeys
+from service.http import ApiKeys, RequestOptions
 from service.ingest import Beacons, EventPublisher, ForeignRecords, Proofs
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
-from service.serving import CONNECTION_TIMEOUT, ErasureFollower, Histories, ItemCatalogue, SlateLog, TableSets
+from service.serving import (
+    CONNECTION_TIMEOUT,
+    BadLanguage,
+    ErasureFollower,
+    Histories,
+    ItemCatalogue,
+    Languages,
+    SlateLog,
+    TableSets,
+    read,
+)
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
 
 CLOSING: Final = 1.0
 """Seconds to close the connections of the event loop."""
+
+
+BATCHES: Final = 2
+"""Requests for many users that are answered at once: each adds a turn of 1 ms to what a single request waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,9 @@ class Context:
     slates: SlateLog
     live: PageFeed
     audit: AuditCheck
+    options: RequestOptions
+    batches: threading.Semaphore
+    languages: Languages
     clock: Callable[[], float] = time.time
 
     def start(self) -> None:
@@ -93,6 +111,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
 
     Raises:
         BadKeys: The configured keys cannot be used.
+        BadLanguage: A file of sentences cannot be used, or a language that the settings name has none.
         OSError: A password file cannot be read, or that with the secret for proofs.
     """
     keys = ApiKeys(settings.service.keys, settings.service.keys_file, trusted=trusted)
@@ -102,6 +121,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     tables = TableSets(store, SCHEMA)
     showings = Showings()
     intake = EventPublisher(settings, away=telemetry.kafka_away.set)
+    telemetry.name_scenarios(settings.scenario)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     if settings.gate.quarantine == "auto":
         keeper.moved = AutoQuarantine(keeper, intake).moved
@@ -125,8 +145,24 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         erasures=ErasureFollower(quick, showings, intake, keeper.reader.reservoir),
         slates=SlateLog(settings, telemetry, lambda: intake.producer),
         audit=AuditCheck(store, telemetry),
+        options=_options(settings),
+        languages=_languages(settings),
+        batches=threading.BoundedSemaphore(BATCHES),
         live=PageFeed(tables, keeper, store, time.time),
     )
+
+
+def _options(settings: Settings) -> RequestOptions:
+    settled = {"exclude_seen": settings.service.exclude_seen, "exclude_in_view": settings.service.exclude_in_view}
+    return RequestOptions(settled, {name: scenario.options() for name, scenario in settings.scenario.items()})
+
+
+def _languages(settings: Settings) -> Languages:
+    found = Languages(read(settings.service.languages_dir), settings.service.language)
+    for name, scenario in settings.scenario.items():
+        if scenario.language is not None and not found.known(scenario.language):
+            raise BadLanguage(f"scenario.{name}.language: {scenario.language!r} is no language with sentences")
+    return found
 
 
 __all__ = ["Context", "assemble"]

@@ -83,6 +83,8 @@ def labels(settings: Settings) -> Labels:
         topics=tuple(topics_read(settings)),
         witnesses=tuple(declared(settings.witness.estimators)),
         unreadable=UNREADABLE,
+        scenarios=tuple(settings.scenario),
+        segments=settings.learner.segments,
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
 from models.ledger import JOIN_OUTCOMES
 from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
-from models.statistics import VERSIONS, Attribution, Exposed
+from models.statistics import VERSIONS, Attribution, Exposed, Group
 from streaming.metric_factory import MetricFactory
 
 RATED = (CLICK, FAVOURITE, CART, PURCHASE, IMPRESSION)
@@ -46,6 +46,8 @@ class Labels(NamedTuple):
     topics: tuple[str, ...] = ()
     witnesses: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
 
 
 class LearnerTelemetry:
@@ -210,6 +212,7 @@ class LearnerTelemetry:
             self.evidence_events.labels(outcome)
 
     def _declare_attribution(self, metrics: MetricFactory) -> None:
+        self._slates_of: Attribution | None = None
         self._slates_before = 0
         self._elsewhere_before = 0
         self._slates = metrics.counter("slates_total", "Slates that were shown, as topic slates says.")
@@ -232,6 +235,19 @@ class LearnerTelemetry:
             "shown_dropped_total",
             "Pages and impressions that Redis did not take, so that no other service knows of them.",
         )
+        self._scenario_shown = metrics.counter(
+            "scenario_shown_total", "Slates of topic slates, by the scenario that their request named.", "scenario"
+        )
+        self._scenario_followed = metrics.counter(
+            "scenario_followed_total", "Of these, slates that an event of this kind followed.", "scenario", "kind"
+        )
+        self._segment_shown = metrics.counter(
+            "segment_shown_total", "Slates of topic slates, by segment of users; one may be in several.", "segment"
+        )
+        self._segment_followed = metrics.counter(
+            "segment_followed_total", "Of these, slates that an event of this kind followed.", "segment", "kind"
+        )
+        self._apart_before: dict[tuple[str, str], list[int]] = {}
         self._version_rate = metrics.gauge(
             "version_event_rate",
             "Share of the versions' slates that an event of this kind followed.",
@@ -254,15 +270,29 @@ class LearnerTelemetry:
 
     def slates(self, found: Attribution) -> None:
         """Show events by slate, for the two newest groups of versions."""
+        if found is not self._slates_of:  # that of another term, which counts from 0 again
+            self._slates_of, self._slates_before, self._elsewhere_before = found, 0, 0
+            self._apart_before.clear()
         self._slates.inc(found.slates - self._slates_before)
         self._elsewhere.inc(found.elsewhere - self._elsewhere_before)
         self._slates_before, self._elsewhere_before = found.slates, found.elsewhere
+        self._count_apart("scenario", found.scenarios, self._scenario_shown, self._scenario_followed)
+        self._count_apart("segment", found.segments, self._segment_shown, self._segment_followed)
         for name, group in (("current", found.current), ("previous", found.previous)):
             self._version_slates.labels(name).set(group.slates)
             self._version_first.labels(name).set(group.first)
             self._version_last.labels(name).set(group.last)
             for kind in RATED:
                 self._version_rate.labels(name, KINDS[kind]).set(group.rate(kind))
+
+    def _count_apart(self, what: str, groups: Mapping[str, Group], shown: Counter, followed: Counter) -> None:
+        for name, group in groups.items():
+            now = [group.slates, *(group.followed[kind] for kind in RATED)]
+            before = self._apart_before.get((what, name), [0] * len(now))
+            shown.labels(name).inc(now[0] - before[0])
+            for place, kind in enumerate(RATED, 1):
+                followed.labels(name, KINDS[kind]).inc(now[place] - before[place])
+            self._apart_before[what, name] = now
 
     def exposed(self, found: Exposed) -> None:
         """Show how concentrated the recent slates are."""
@@ -274,7 +304,7 @@ class LearnerTelemetry:
         for version in VERSIONS:
             for kind_name in KINDS:
                 self.attributed.labels(version, kind_name)
-        self.slates(Attribution())
+        self.slates(Attribution(scenarios=labels.scenarios, segments=labels.segments))
         self.exposed(Exposed())
         for outcome in ("quarantined", "dropped"):
             self.quarantined.labels(outcome)

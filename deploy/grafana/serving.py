@@ -5,6 +5,14 @@ from __future__ import annotations
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
 from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
+
+def followed(by: str) -> tuple[tuple[str, str], ...]:
+    """Return the query for the share of slates that a click or a purchase followed, split by a label."""
+    events = f'sum by ({by}, kind) (rate(sluicegate_{by}_followed_total{{kind=~"click|purchase"}}[1h]))'
+    slates = f"clamp_min(sum by ({by}) (rate(sluicegate_{by}_shown_total[1h])), 1e-9)"
+    return ((f"{events} / on ({by}) group_left () {slates}", f"{{{{{by}}}}} {{{{kind}}}}"),)
+
+
 SERVING: Rows = (
     (
         "Objectives",
@@ -57,7 +65,7 @@ SERVING: Rows = (
                 "Duration of recommendations",
                 "Seconds to answer, median and 99th percentile of all replicas.",
                 "s",
-                quantiles("sluicegate_http_request_duration_seconds", where='{route=~"/recommend.*"}'),
+                quantiles("sluicegate_http_request_duration_seconds", where='{route=~"/recommend(/.user_id.)?"}'),
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
@@ -65,7 +73,9 @@ SERVING: Rows = (
                 "Duration by replica",
                 "99th percentile of each replica. One that stands out is sick.",
                 "s",
-                quantiles("sluicegate_http_request_duration_seconds", "instance", '{route=~"/recommend.*"}')[1:],
+                quantiles("sluicegate_http_request_duration_seconds", "instance", '{route=~"/recommend(/.user_id.)?"}')[
+                    1:
+                ],
                 limit=0.025,
                 alerts=("RecommendSlow",),
             ),
@@ -95,6 +105,37 @@ SERVING: Rows = (
         (
             SERVED_BY,
             DEGRADED._replace(limit=0.001),
+            Panel(
+                "Slates by scenario",
+                "Slates per second; `none` are requests that name no scenario.",
+                "reqps",
+                rate("sluicegate_scenario_slates_total", "scenario"),
+            ),
+            Panel(
+                "Short slates by scenario",
+                "Slates per second with fewer items than were asked for: the scenario's filters leave too little.",
+                "reqps",
+                rate("sluicegate_scenario_short_slates_total", "scenario"),
+            ),
+            Panel(
+                "Slates followed by an event, by scenario",
+                "Share of the slates that a click or a purchase followed.",
+                "percentunit",
+                followed("scenario"),
+            ),
+            Panel(
+                "Slates followed by an event, by segment",
+                "The same for the segments of users in learner.segments.",
+                "percentunit",
+                followed("segment"),
+            ),
+            Panel(
+                "Duration by scenario",
+                "99th percentile of seconds from a parsed request to its slate.",
+                "s",
+                quantiles("sluicegate_scenario_duration_seconds", "scenario")[1:],
+                limit=0.025,
+            ),
             Panel(
                 "Events by HTTP",
                 "Events sent to POST /events, per second: written to the topic, rejected, or not taken by Kafka.",

@@ -39,6 +39,7 @@ from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import (
     candidates,
+    co_purchases,
     factorization,
     history,
     popularity,
@@ -334,6 +335,8 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
         negatives = draw(scratch.work, item, factors, stats, pool, pooled, recent, private.progress)
         past, kinds = scratch.history, stats.category
         learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
+        if kind == PURCHASE:
+            co_purchases.learn(served.baskets, past, item, second)
         if past.counts[0] > 0:
             learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
     elif weight < 0:

@@ -4,6 +4,7 @@ from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import FrozenModel
 from models.recommender.groups import Groups
 from models.recommender.histories import AskedAt, Overwritten, overwritten, recall
+from models.recommender.item_lists import BOUGHT_TOGETHER, TRENDING, bought_together, growth, partners, trending
 from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
 from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
@@ -12,8 +13,10 @@ from models.recommender.types import EventBatch, EventLike, Ranking, Recommender
 from models.recommender.warm_start import ImportOutcome, ImportRefusedError, Knowledge, check, enlist_categories, take
 
 __all__ = [
+    "BOUGHT_TOGETHER",
     "CONTENDERS",
     "DEPTH",
+    "TRENDING",
     "AskedAt",
     "EventBatch",
     "EventLike",
@@ -32,8 +35,10 @@ __all__ = [
     "Scratch",
     "Tested",
     "best_source",
+    "bought_together",
     "check",
     "enlist_categories",
+    "growth",
     "hits",
     "is_history",
     "is_positive",
@@ -41,7 +46,9 @@ __all__ = [
     "new_scratch",
     "new_state",
     "overwritten",
+    "partners",
     "recall",
     "reciprocal_ranks",
     "take",
+    "trending",
 ]

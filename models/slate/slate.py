@@ -13,6 +13,9 @@ from models.slate.arrangement import Adjustment, Wishes, arrange
 
 Seen = Literal["none", "purchased", "all"]
 SEEN: Final[tuple[Seen, ...]] = ("none", "purchased", "all")
+Audience = Literal["none", "shopper", "operator"]
+AUDIENCES: Final[tuple[Audience, ...]] = ("none", "shopper", "operator")
+"""In whose words each item has a sentence that says why it is there."""
 PURCHASE: Final = 3
 """Code of a purchase in `models.records.events.KINDS`."""
 
@@ -60,6 +63,19 @@ def seen(items: Sequence[str], kinds: Sequence[int], exclude_seen: Seen) -> froz
     if exclude_seen == "all":
         return frozenset(items)
     return frozenset(item for item, kind in zip(items, kinds, strict=True) if kind == PURCHASE)
+
+
+IN_VIEW: Final = 1800.0
+"""Seconds after which the newest item of a history is not looked at any more: the half hour that ends a session."""
+
+
+def in_view(items: Sequence[str], times: Sequence[float], now: float) -> str | None:
+    """Returns the item that a user looks at: the newest of the history, newest first, unless it is too old.
+
+    >>> in_view(["tea", "mug"], [100.0, 90.0], 160.0), in_view(["tea"], [100.0], 2000.0), in_view([], [], 0.0)
+    ('tea', None, None)
+    """
+    return items[0] if items and now - times[0] < IN_VIEW else None
 
 
 def ordered(candidates: Iterable[Scored]) -> Iterator[Scored]:
@@ -150,4 +166,18 @@ def arranged(
     ]
 
 
-__all__ = ["SEEN", "Adjustment", "Candidate", "Scored", "Seen", "Shown", "arranged", "compose", "ordered", "seen"]
+__all__ = [
+    "AUDIENCES",
+    "SEEN",
+    "Adjustment",
+    "Audience",
+    "Candidate",
+    "Scored",
+    "Seen",
+    "Shown",
+    "arranged",
+    "compose",
+    "in_view",
+    "ordered",
+    "seen",
+]

@@ -122,6 +122,8 @@ SOURCES: Final = {
     "untouched": "new, and like the items this user looks at",
     "query": "what others took after the same search",
     "requested": "asked for by the request",
+    "bought_together": "what is bought in the same orders",
+    "trending": "more is done with it now than before",
 }
 """Meanings of the contenders of models/recommender/prequential.py and of what fills a page."""
 

@@ -103,6 +103,13 @@ MODEL_TABLES = (
     Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
     Table("curvature", "model", (Column("inverse", "f8", (FEATURES,)),), width=FEATURES, served=False),
+    # Pairs that were bought in the same order. No feature of the ranker reads them: they are in the memories as well.
+    Table(
+        "baskets",
+        "model",
+        (_ref("item", "owner"), _ref("item", "other"), _sum("count")),
+        width=dim.BASKETS * dim.BASKET_SLOTS,
+    ),
     Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
     Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION) for name in ("hits", "ranks"))),

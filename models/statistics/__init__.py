@@ -1,7 +1,7 @@
 """Paired numbers in; conclusions with bounds out."""
 
 from models.statistics.anchored import Anchored
-from models.statistics.attribution import VERSIONS, Attribution
+from models.statistics.attribution import VERSIONS, Attribution, Group
 from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
 from models.statistics.clusters import Clusters
 from models.statistics.comparison import WINDOW, Comparison, Standing, Window
@@ -43,6 +43,7 @@ __all__ = [
     "Comparison",
     "Exposed",
     "Exposure",
+    "Group",
     "Paired",
     "PastQuestion",
     "Reservoir",

@@ -9,6 +9,7 @@ versions are counted in groups: a group takes slates until it has a thousand and
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +29,12 @@ EACH: Final = 64
 GROUP: Final = 1_000
 """Slates of a group before the next version begins another. A rate of 3 % then has a standard error of half a
 percentage point; a smaller group would say nothing."""
+
+NO_SCENARIO: Final = "none"
+"""The scenario of slates whose request named none."""
+
+OTHER_SCENARIOS: Final = "other"
+"""All scenarios that the settings do not name."""
 
 VERSIONS: Final = ("current", "previous", "older", "unknown")
 
@@ -57,6 +64,7 @@ class Group:
 class _Shown:
     group: Group
     items: array[int]  # 32 bits of each id's hash
+    apart: list[Group]  # its scenario and its segments; none for a slate that is not counted
     kinds: int = 0  # a bit for each kind of event that followed
 
 
@@ -66,6 +74,8 @@ class Attribution:
     Args:
         window: slates remembered.
         group: slates of a group before the next version begins another.
+        scenarios: names that are counted apart.
+        segments: of users, as KEY:VALUE of the context of requests, that are counted apart.
 
     Attributes:
         current: the newest group.
@@ -73,6 +83,8 @@ class Attribution:
         slates: slates counted since the start.
         elsewhere: events whose item was not on the slate that they name.
         events: events since the start, by group (one of VERSIONS) and code of the kind.
+        scenarios: slates since the start, and those that were followed, by scenario.
+        segments: the same by segment; a slate may be in several.
 
     >>> seen = Attribution()
     >>> seen.slate(SlateRecord("5f", 1.0, ["tea", "mug"], sequence=7))
@@ -80,7 +92,13 @@ class Attribution:
     ('current', '', 1.0)
     """
 
-    def __init__(self, window: int = WINDOW, group: int = GROUP) -> None:
+    def __init__(
+        self,
+        window: int = WINDOW,
+        group: int = GROUP,
+        scenarios: Iterable[str] = (),
+        segments: Iterable[str] = (),
+    ) -> None:
         self._window, self._group = window, group
         self._shown: dict[str, _Shown] = {}
         self._waiting: dict[str, list[tuple[int, str]]] = {}
@@ -88,6 +106,8 @@ class Attribution:
         self.current, self.previous, self._older = Group(), Group(), Group()
         self.slates = 0
         self.elsewhere = 0
+        self.scenarios = {name: Group() for name in (NO_SCENARIO, *scenarios, OTHER_SCENARIOS)}
+        self.segments = {segment: Group() for segment in segments}
         self.events = {version: [0] * len(KINDS) for version in VERSIONS}
 
     def slate(self, slate: SlateRecord, *, counted: bool = True) -> None:
@@ -99,17 +119,27 @@ class Attribution:
         """
         if slate.request_id in self._shown:
             return
-        group = self._older
+        group, apart = self._older, []
         if counted:
             group = self._group_of(slate.sequence)
             group.slates += 1
             self.slates += 1
-        self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)))
+            apart = self._apart(slate)
+            for each in apart:
+                each.slates += 1
+        self._shown[slate.request_id] = _Shown(group, array("I", map(short, slate.items)), apart)
         if len(self._shown) > self._window:
             del self._shown[next(iter(self._shown))]
         for waiting in (self._waited, self._waiting):
             for kind, item in waiting.pop(slate.request_id, ()):
                 self.event(slate.request_id, kind, item)
+
+    def _apart(self, slate: SlateRecord) -> list[Group]:
+        found = [self.scenarios.get(slate.scenario or NO_SCENARIO, self.scenarios[OTHER_SCENARIOS])]
+        if self.segments and slate.context:
+            named = (f"{key}:{value}" for key, value in slate.context.items())
+            found += [self.segments[name] for name in named if name in self.segments]
+        return found
 
     def _group_of(self, sequence: int) -> Group:
         group = self.current
@@ -145,6 +175,8 @@ class Attribution:
         if not shown.kinds & bit:
             shown.kinds |= bit
             shown.group.followed[kind] += 1
+            for each in shown.apart:
+                each.followed[kind] += 1
         return version
 
     def _name(self, group: Group) -> str:
@@ -172,4 +204,4 @@ def short(item: str) -> int:
     return xxhash.xxh32_intdigest(item.encode())
 
 
-__all__ = ["VERSIONS", "Attribution", "Group"]
+__all__ = ["NO_SCENARIO", "OTHER_SCENARIOS", "VERSIONS", "Attribution", "Group"]

@@ -23,6 +23,8 @@ OWN: Final = {
     "doctor": "0 no failure, though there may be warnings; 1 something failed; 2 the settings are wrong.",
     "check-mapping": "0 all records fit; 1 some are refused, or Kafka is away; 2 the options, the file or the settings "
     "are wrong.",
+    "recommendations": "0 done; 1 the service or Redis was away: the same command goes on where it was; 2 the options, "
+    "the settings or a file are wrong; 3 done, but some users could not be answered; 130 Ctrl-C.",
     "verify": "0 the audit is whole; 1 it is not, or the service is away; 2 the options are wrong.",
 }
 """Exit codes of commands that have more than the usual ones."""

@@ -11,7 +11,7 @@ import typer
 
 from service.cli.errors import broken
 from service.cli.gate_client import GateClient, GateTrouble
-from streaming.settings import load_settings
+from streaming.settings import Settings, load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service; default: service.host and port.")]
@@ -25,9 +25,14 @@ T = TypeVar("T")
 
 def client(config: Path | None, url: str | None, key: str) -> GateClient:
     """A client of the service at `url`, by default at the address in the settings."""
-    section = load_settings(config, os.environ).service
+    return GateClient(url or address_of(load_settings(config, os.environ)), key)
+
+
+def address_of(settings: Settings) -> str:
+    """The address of the service of these settings, on this machine."""
+    section = settings.service
     host = "127.0.0.1" if section.host in {"0.0.0.0", "::"} else section.host  # noqa: S104 - not bound, only asked
-    return GateClient(url or f"http://{host}:{section.port}", key)
+    return f"http://{host}:{section.port}"
 
 
 def done(call: Callable[[], T]) -> T:

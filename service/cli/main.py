@@ -27,6 +27,7 @@ COMMANDS = (
     "replay",
     "rebuild",
     "gate",
+    "export",
     "deadletter",
     "check_mapping",
     "config",

@@ -24,7 +24,7 @@ from service.http.answers import (
     UserAnswer,
     VersionExplained,
 )
-from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, filters_from_query
+from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, batch_from_body
 from service.http.auth import ApiKeys, BadKeys, Caller
 from service.http.bodies import NDJSON, content_type
 from service.http.cors import Origins
@@ -34,11 +34,13 @@ from service.http.local import is_loopback
 from service.http.openapi import operation
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
+from service.http.request_options import RequestOptions
 from service.http.schemas import (
     MAX_CANDIDATES,
     MAX_FILTER,
     MAX_ID,
     Ask,
+    BatchAsk,
     Count,
     EventOutcome,
     EventsAnswer,
@@ -71,6 +73,7 @@ __all__ = [
     "ApiKeys",
     "Ask",
     "BadKeys",
+    "BatchAsk",
     "Caller",
     "CatalogueItem",
     "CataloguePage",
@@ -109,6 +112,7 @@ __all__ = [
     "QuarantineSettled",
     "QuarantinesAnswer",
     "Readiness",
+    "RequestOptions",
     "Score",
     "SentEvent",
     "SentItem",
@@ -119,12 +123,12 @@ __all__ = [
     "VersionExplained",
     "ask_from_body",
     "ask_from_query",
+    "batch_from_body",
     "check_local",
     "checked",
     "content_type",
     "decode_body",
     "decode_query",
-    "filters_from_query",
     "identifier",
     "invalid",
     "is_loopback",

@@ -9,10 +9,11 @@ import msgspec
 
 from models.records import EXPECTED as TIMESTAMP
 from models.records import KINDS, epoch_seconds
-from models.slate import Seen, Wanted, condition_of
+from models.slate import Audience, Seen, Wanted, condition_of
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
-from service.http.schemas import MAX_N, Ask, Pin, RecentItem
+from service.http.request_options import PLAIN, RequestOptions
+from service.http.schemas import MAX_N, Ask, BatchAsk, Pin, RecentItem
 
 RECENT_STEP: Final = 30.0
 """Seconds between recent items that have no time. Well inside one session, so that a page's list counts as what the
@@ -58,14 +59,20 @@ class PageAsk(msgspec.Struct, frozen=True, gc=False):
     explain: bool
     attributes: list[str]
     """Attributes, and facts, that each item is shown with."""
+    scenario: str | None = None
+    exclude_in_view: bool = False
+    reasons: Audience = "none"
+    language: str | None = None
+    """The language of reasons that the request names, as it was written."""
 
 
-def ask_from_query(raw: bytes, now: float, **known: Any) -> PageAsk:
+def ask_from_query(raw: bytes, now: float, begin: RequestOptions = PLAIN, /, **known: Any) -> PageAsk:
     """Parse a query string.
 
     Args:
         raw: The query string as it was sent.
         now: Epoch seconds; the age of recent items counts from it.
+        begin: Options that it is put together with.
         known: Fields that the path has named already.
 
     Raises:
@@ -74,11 +81,11 @@ def ask_from_query(raw: bytes, now: float, **known: Any) -> PageAsk:
     >>> ask_from_query(b"n=3&pinned=2:tea&recent_items=mug", 90.0, user_id="ann").pins
     {2: 'tea'}
     """
-    return _parsed(decode_query(raw, Ask, **known), now, "query")
+    return _parsed(decode_query(raw, Ask, begin, **known), now, "query")
 
 
-def ask_from_body(raw: bytes, now: float) -> PageAsk:
-    """Parse a JSON body; `now` as in `ask_from_query`.
+def ask_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> PageAsk:
+    """Parse a JSON body; `now` and `begin` as in `ask_from_query`.
 
     Raises:
         Problem: The body is no JSON, or a field does not fit.
@@ -86,16 +93,20 @@ def ask_from_body(raw: bytes, now: float) -> PageAsk:
     >>> ask_from_body(b'{"recent_items": ["mug", {"item_id": "tea", "event_type": "cart"}]}', 90.0).recent
     History(items=['mug', 'tea'], times=[90.0, 60.0], kinds=[0, 2])
     """
-    return _parsed(decode_body(raw, Ask), now, "$")
+    return _parsed(decode_body(raw, Ask, begin), now, "$")
 
 
-def filters_from_query(raw: bytes) -> Ask:
-    """Parse a query string of which only the filters are used.
+def batch_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> tuple[list[str], PageAsk]:
+    """Parse a JSON body that asks for many users: their ids, unchecked, and what is asked for each of them.
 
     Raises:
-        Problem: The first field that does not fit, by its path.
+        Problem: The body is no JSON, or a field does not fit.
     """
-    return _checked(decode_query(raw, Ask), "query")
+    ask = decode_body(raw, BatchAsk, begin)
+    for name in ("user_id", "recent_items"):
+        if getattr(ask, name):
+            raise invalid(f"$.{name}", "nothing: it belongs to one user, and user_ids names many", "a value")
+    return ask.user_ids, _parsed(ask, now, "$")
 
 
 def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
@@ -118,6 +129,10 @@ def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
         ask.explore,
         ask.explain,
         ask.attributes,
+        ask.scenario,
+        ask.exclude_in_view,
+        ask.reasons,
+        ask.language,
     )
 
 
@@ -188,4 +203,4 @@ def _seconds(given: datetime | float, position: int) -> float:
     return seconds
 
 
-__all__ = ["NOBODY", "History", "PageAsk", "ask_from_body", "ask_from_query", "filters_from_query", "pins", "recent"]
+__all__ = ["NOBODY", "History", "PageAsk", "ask_from_body", "ask_from_query", "batch_from_body", "pins", "recent"]

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from models.slate import SEEN
+from models.slate import AUDIENCES, SEEN
 from service.http.problems import Problem, invalid
+from service.http.request_options import PLAIN, RequestOptions
 
 T = TypeVar("T")
 
@@ -21,8 +22,17 @@ MAX_PARAMETERS: Final = 2_000
 """Parameters of one query: more than the longest lists of all parameters together."""
 
 
-def decode_body(raw: bytes, kind: type[T]) -> T:
+CHOICES: Final = {"exclude_seen": SEEN, "reasons": AUDIENCES}
+"""Values of the fields that have a closed set of them."""
+
+
+def decode_body(raw: bytes, kind: type[T], begin: RequestOptions | None = None) -> T:
     """Decode a JSON body.
+
+    Args:
+        raw: The body as it was sent.
+        kind: The type to decode into.
+        begin: Options that the body is put together with.
 
     Raises:
         Problem: The body is no JSON, or a value in it does not fit `kind`; the problem names its path.
@@ -32,7 +42,12 @@ def decode_body(raw: bytes, kind: type[T]) -> T:
     'u'
     """
     try:
-        return msgspec.json.decode(raw, type=kind)
+        if begin is None:
+            return msgspec.json.decode(raw, type=kind)
+        # Values stay as they were sent until they are decoded together with the others.
+        sent = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        scenario = msgspec.json.decode(sent["scenario"]) if "scenario" in sent else None
+        return msgspec.json.decode(msgspec.json.encode(begin.together(sent, "$", scenario)), type=kind)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), kind) from None
     except UnicodeDecodeError as error:
@@ -43,12 +58,13 @@ def decode_body(raw: bytes, kind: type[T]) -> T:
         ) from None
 
 
-def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
+def decode_query(raw: bytes, kind: type[T], begin: RequestOptions = PLAIN, /, **known: Any) -> T:
     """Decode a query string. A list is a repeated parameter, or one value with commas; `context` is KEY:VALUE.
 
     Args:
         raw: The query string as it was sent.
         kind: The type to decode into.
+        begin: Options that the query is put together with.
         known: Fields that the path has named already.
 
     Raises:
@@ -60,8 +76,20 @@ def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
     >>> decode_query(b"context=device:phone&pinned=1:tea", Ask).context
     {'device': 'phone'}
     """
-    if not raw:
-        return msgspec.convert(known, kind)
+    sent = _sent(raw, known)
+    try:
+        found = msgspec.convert(begin.together(sent, "query", sent.get("scenario")), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), kind, "query") from None
+    for name, value in sent.items():
+        # The text "null" would count as a value that was not sent.
+        if getattr(found, name) is None and value is not None:
+            raise invalid(f"query.{name}", "a value", repr(value))
+    return found
+
+
+def _sent(raw: bytes, known: dict[str, Any]) -> dict[str, Any]:
+    """What a query string says, by name."""
     values: dict[str, Any] = dict(known)
     try:
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
@@ -81,15 +109,7 @@ def decode_query(raw: bytes, kind: type[T], **known: Any) -> T:
             raise invalid(f"query.{name}", "one value", "more than one")
         else:
             values[name] = value
-    try:
-        found = msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise _misfit(str(error), kind, "query") from None
-    for name, value in values.items():
-        # The text "null" would count as a value that was not sent.
-        if getattr(found, name) is None and value is not None:
-            raise invalid(f"query.{name}", "a value", repr(value))
-    return found
+    return values
 
 
 def _misfit(message: str, kind: Any, root: str = "$") -> Problem:
@@ -104,7 +124,8 @@ def _misfit(message: str, kind: Any, root: str = "$") -> Problem:
     if expected.startswith("Object missing required field "):
         return invalid(f"{path}.{expected.split('`')[1]}", "a value", "nothing")
     if expected.startswith("Invalid enum value "):
-        return invalid(path, f"one of {', '.join(SEEN)}", expected.removeprefix("Invalid enum value "))
+        choices = CHOICES[path.rpartition(".")[2]]
+        return invalid(path, f"one of {', '.join(choices)}", expected.removeprefix("Invalid enum value "))
     return invalid(path, expected.replace("`", ""), found.replace("`", "") or "a value outside of that")
 
 

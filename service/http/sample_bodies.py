@@ -7,6 +7,7 @@ from typing import Any, Final
 from models.records import ItemFacts
 from service.http.schemas import (
     Ask,
+    BatchAsk,
     EventsAnswer,
     FreezeAsk,
     GateAsk,
@@ -22,6 +23,7 @@ _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision":
 
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     Ask: {"user_id": "ann", "n": 5, "exclude_seen": "purchased", "recent_items": ["teapot-1"]},
+    BatchAsk: {"user_ids": ["ann", "bob"], "scenario": "email", "n": 4},
     SentEvent: {
         "event_type": "purchase",
         "user_id": "ann",

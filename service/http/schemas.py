@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from models.records import Attributes, Value
-from models.slate import Condition, Contribution, Seen, Wanted, condition_of
+from models.slate import Audience, Condition, Contribution, Seen, Wanted, condition_of
 
 MAX_ID: Final = 256
 """Characters of an id, as in events."""
@@ -33,6 +33,8 @@ MAX_SHOWN: Final = 64
 MAX_QUERY: Final = 1_024
 """Characters of a search, as in events."""
 DEFAULT_N: Final = 10
+MAX_USERS: Final = 1_000
+"""Most users of one request for many: at 1 ms each it lasts as long as the requests before it may wait."""
 
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID)]
@@ -66,10 +68,12 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     """A request for recommendations. docs/api.md says what each field does.
 
     `recent_items` are newest first, as ids or objects; `pinned` are objects, or strings PLACE:ITEM. Without `n`, a
-    request with `candidates` gets all of them, any other one 10 items.
+    request with `candidates` gets all of them, any other one 10 items. What a request does not say is as its `scenario`
+    says, then as the settings of the service say.
     """
 
     user_id: Id | None = None
+    scenario: Id | None = None
     n: Count | None = None
     category: Annotated[str, Meta(max_length=256)] | None = None
     tags_all: Tags = []
@@ -80,6 +84,7 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Annotated[list[Id], Meta(max_length=MAX_SHOWN)] = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDE)] = []
     exclude_seen: Seen = "none"
+    exclude_in_view: bool = False
     recent_items: Annotated[list[Id | RecentItem], Meta(max_length=MAX_RECENT)] = []
     candidates: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)] = []
     query: Annotated[str, Meta(max_length=MAX_QUERY)] | None = None
@@ -91,6 +96,8 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     rotate: Share = 0.0
     explore: Share = 0.0
     explain: bool = False
+    reasons: Audience = "none"
+    language: Annotated[str, Meta(max_length=64)] | None = None
 
     @property
     def count(self) -> int:
@@ -115,11 +122,20 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(map(condition_of, self.filter))
 
 
+class BatchAsk(Ask, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request for the slates of many users: the options of one request, which count for all of them.
+
+    `user_id` and `recent_items` belong to one user, so they cannot be set here.
+    """
+
+    user_ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_USERS)]
+
+
 class Item(Struct, omit_defaults=True):
     """One recommended item. It has title, category and price when the catalogue has them.
 
     It has those `attributes` that the request asks for and the catalogue has, `propensity` when the request explores,
-    and `contributions`, which add up to the score, with `explain`.
+    `reason`, a sentence, when the request wants reasons, and with `explain` `contributions`, which add up to the score.
     """
 
     item_id: str
@@ -130,6 +146,7 @@ class Item(Struct, omit_defaults=True):
     category: str | None = None
     price: float | None = None
     attributes: dict[str, Value] | None = None
+    reason: str | None = None
     propensity: float | None = None
     contributions: list[Contribution] | None = None
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from models.slate import Seen
-from service.context import Context
+from models.slate import Audience, Seen
 from service.http import (
     MAX_FILTER,
     MAX_ID,
     Ask,
     Count,
-    History,
     Id,
     PageAsk,
     Price,
@@ -27,14 +24,13 @@ from service.http import (
     Slate,
     ask_from_body,
     ask_from_query,
-    decode_query,
-    filters_from_query,
     identifier,
+    invalid,
     operation,
 )
-from service.routes.common import JSON, admit, context, degraded
-from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
+from service.routes.common import JSON, admit, context
+from service.routes.visits import encoded, language_of, past_of, take_impressions, visit_of
+from service.serving import Page, View, Visit
 from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
@@ -56,10 +52,11 @@ FILTERS: Final = {
     "attributes": (Words, "Attributes that items are shown with, separated by commas; * for all."),
     "exclude": (Words, "Item ids to leave out; repeated, or separated by commas."),
 }
-SIMILAR: Final = {name: FILTERS[name] for name in ("n", "attributes")}
 PARAMETERS: Final = {
+    "scenario": (Id, "Name of a set of options in the service's settings; what the request says comes first."),
     **FILTERS,
     "exclude_seen": (Seen, "Leave out items that the user bought, or all items in the history."),
+    "exclude_in_view": (bool, "Leave out the item that the user looks at: the newest of the last half hour."),
     "recent_items": (list[str], "Items the visitor just looked at, newest first; the body also takes types and times."),
     "candidates": (Words, "Rank these items, at most 400, and show nothing else."),
     "query": (str, "The text of the search box."),
@@ -71,16 +68,26 @@ PARAMETERS: Final = {
     "rotate": (Share, "How far down items go that this user was shown recently and ignored."),
     "explore": (Share, "How much chance affects the order; each item then has its propensity."),
     "explain": (bool, "Give each item the contributions that add up to its score."),
+    "reasons": (Audience, "Give each item a sentence that says why it is there, in the words of one or the other."),
+    "language": (str, "Language of reasons; by default what Accept-Language asks for, or English."),
 }
+LISTED: Final = {
+    "user_id": (Id, "The user whose history counts for what is left out; the lists are the same for everybody."),
+    **{name: text for name, text in PARAMETERS.items() if name not in {"candidates", "query"}},
+}
+"""Of lists, which no history orders."""
 
 
 @router.get("/recommend/{user_id}", **operation("recommend", parameters=PARAMETERS, answer=Slate))
 async def recommend_user(request: Request) -> Response:
     """A slate for a user, best item first. An unknown user gets a slate that is good for anybody."""
     admit(request, "read")
-    now = context(request).clock()
+    ctx = context(request)
+    now = ctx.clock()
     user_id = identifier(request.scope, "user_id")
-    return await _recommend(request, ask_from_query(request.scope["query_string"], now, user_id=user_id), now)
+    return await _recommend(
+        request, ask_from_query(request.scope["query_string"], now, ctx.options, user_id=user_id), now
+    )
 
 
 @router.get(
@@ -92,50 +99,65 @@ async def recommend_user(request: Request) -> Response:
 async def recommend_query(request: Request) -> Response:
     """The same, with the user as a parameter, for ids that do not fit into a path."""
     admit(request, "read")
-    now = context(request).clock()
-    return await _recommend(request, ask_from_query(request.scope["query_string"], now), now)
+    ctx = context(request)
+    now = ctx.clock()
+    return await _recommend(request, ask_from_query(request.scope["query_string"], now, ctx.options), now)
 
 
 @router.post("/recommend", **operation("recommend_by_body", body=Ask, answer=Slate))
 async def recommend_body(request: Request) -> Response:
     """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
     admit(request, "read")
-    raw, now = await request.body(), context(request).clock()
-    return await _recommend(request, ask_from_body(raw, now), now)
+    ctx = context(request)
+    raw, now = await request.body(), ctx.clock()
+    return await _recommend(request, ask_from_body(raw, now, ctx.options), now)
 
 
-@router.get("/popular", **operation("popular_items", parameters=FILTERS, answer=Slate))
+@router.get("/popular", **operation("popular_items", parameters=LISTED, answer=Slate))
 async def popular(request: Request) -> Response:
-    """Items that are popular now, the same for everybody."""
+    """Items that are popular now, by the number of people."""
     admit(request, "read")
-    ctx, ask = context(request), filters_from_query(request.scope["query_string"])
-    with ctx.tables.hold() as tables:
-        view = View(tables, ctx.catalogue)
-        page = pages.popular(view, ask.wanted, ask.count, ask.exclude)
-        return _answer(request, view, page, attributes=ask.attributes)
+    return await _listed(request, pages.popular)
+
+
+@router.get("/trending", **operation("trending_items", parameters=LISTED, answer=Slate))
+async def trending(request: Request) -> Response:
+    """Items with which more is done now than before, each compared with its own past; then popular ones."""
+    admit(request, "read")
+    return await _listed(request, pages.trending)
 
 
 @router.get(
     "/items/{item_id}/similar",
-    **operation(
-        "similar_items",
-        parameters=SIMILAR,
-        answer=Slate,
-        problems=("not-found",),
-    ),
+    **operation("similar_items", parameters=LISTED, answer=Slate, problems=("not-found",)),
 )
 async def similar(request: Request) -> Response:
     """Items that go with an item. 404 when neither the catalogue nor the model knows it."""
     admit(request, "read")
-    ctx, ask = context(request), decode_query(request.scope["query_string"], Ask)
     item_id = identifier(request.scope, "item_id")
-    with ctx.tables.hold() as tables:
-        view = View(tables, ctx.catalogue)
-        if not _known(view, item_id):
-            raise Problem(
-                "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
-            )
-        return _answer(request, view, pages.similar(view, item_id, ask.count), attributes=ask.attributes)
+    return await _listed(request, lambda view, visit: pages.similar(view, visit, item_id), item_id)
+
+
+@router.get(
+    "/items/{item_id}/bought-together",
+    **operation("bought_together", parameters=LISTED, answer=Slate, problems=("not-found",)),
+)
+async def bought_together(request: Request) -> Response:
+    """Items that were bought in the same orders as an item, and no others. 404 as for similar items."""
+    admit(request, "read")
+    item_id = identifier(request.scope, "item_id")
+    return await _listed(request, lambda view, visit: pages.bought_together(view, visit, item_id), item_id)
+
+
+async def _listed(request: Request, make: Callable[[View, Visit], Page], item_id: str | None = None) -> Response:
+    """Answer with a list. `item_id`: an item that it belongs to, which must be known."""
+    ctx = context(request)
+    now = ctx.clock()
+    ask = ask_from_query(request.scope["query_string"], now, ctx.options)
+    for name in ("candidates", "query"):
+        if getattr(ask, name):
+            raise invalid(f"query.{name}", "nothing: this list is not ranked for a request", "a value")
+    return await _page(request, ask, now, make, item_id)
 
 
 def _known(view: View, item_id: str) -> bool:
@@ -145,70 +167,28 @@ def _known(view: View, item_id: str) -> bool:
 
 
 async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
-    ctx = context(request)
+    return await _page(request, ask, now, pages.recommend)
+
+
+async def _page(
+    request: Request, ask: PageAsk, now: float, make: Callable[[View, Visit], Page], item_id: str | None = None
+) -> Response:
+    ctx, started = context(request), time.monotonic()
+    language = language_of(ctx, ask, request.headers)
     if ask.rotate:
-        _take_impressions(ctx)
-    past = await _past(ctx, ask)
-    history = merged(ask.recent, past.history) if ask.recent.items else past.history
-    # The page is the user's, whatever the id that was asked for; the answer names only the latter.
-    whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
-    visit = Visit(whose, history, RequestMoment(now, ctx.showings, request.scope["request_id"], past.shown))
+        take_impressions(ctx)
+    past = await past_of(ctx, ask)
+    visit = visit_of(ctx, ask, past, now, request.scope["request_id"])
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
-        page = pages.recommend(view, visit)
-        ctx.slates.add(view, visit, page)
-        lacking = [] if past.read else ["history_unavailable"]
-        return _answer(request, view, page, ask, lacking, ask.attributes)
-
-
-def _take_impressions(ctx: Context) -> None:
-    """Move accepted impressions into the showings. This runs on the event loop, because showings are for one thread."""
-    for impressions in ctx.intake.all_impressions:
-        while impressions:
-            user, seen = impressions.popleft()
-            if user in ctx.showings:
-                ctx.showings.add(user, seen)
-
-
-async def _past(ctx: Context, ask: PageAsk) -> UserPast:
-    """What is known of the user to recommend for; nothing of a visitor without an id."""
-    if ask.user_id is None:
-        return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0)
-
-
-def merged(recent: History, stored: History) -> History:
-    """One history, newest first, of the items that a request brings and those that are stored.
-
-    Each of the two keeps its own order.
-
-    >>> merged(History(["a"], [5.0], [0]), History(["b", "c"], [9.0, 1.0], [0, 3]))
-    History(items=['b', 'a', 'c'], times=[9.0, 5.0, 1.0], kinds=[0, 0, 3])
-    """
-    if not stored.items:
-        return recent
-    events = heapq.merge(zip(*recent, strict=True), zip(*stored, strict=True), key=lambda event: -event[1])
-    return History(*(list(column) for column in zip(*events, strict=True)))
-
-
-def _answer(
-    request: Request,
-    view: View,
-    page: Page,
-    ask: PageAsk | None = None,
-    lacking: Sequence[str] = (),
-    attributes: Sequence[str] = (),
-) -> Response:
-    """Count a page and encode it. `ask`: None for a page that is the same for everybody."""
-    ctx = context(request)
-    reasons = [*lacking, *degraded(ctx, view.tables)]
-    for reason in reasons:
-        ctx.telemetry.degraded[reason].inc()
-    ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
-    request_id, now = request.scope["request_id"], ctx.clock()
-    if ask is None:
-        envelope = Envelope(request_id, now, reasons, attributes=attributes)
-    else:
-        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain, attributes)
-    return Response(encode(view, page, envelope), media_type=JSON)
+        if item_id is not None and not _known(view, item_id):
+            raise Problem(
+                "not-found", f"No item {item_id!r} is known.", "Send its first event, or PUT its facts to /items/ID."
+            )
+        page = make(view, visit)
+        if make is pages.recommend:
+            ctx.slates.add(view, visit, page)
+        body = encoded(ctx, view, visit, page, ask.user_id, language, whole=past.read)
+    ctx.telemetry.answered_scenario(ask.scenario, time.monotonic() - started, short=len(page.shown) < ask.count)
+    return Response(body, headers={"Content-Language": language} if language else None, media_type=JSON)

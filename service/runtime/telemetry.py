@@ -6,7 +6,7 @@ route templates and closed sets, never ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -45,6 +45,9 @@ SLATES: Final = ("sent", "left_out", "dropped")
 PHASES: Final = ("load", "copy", "apply", "check", "swap")
 """Phases of following a version: a whole state from a base, deltas onto a copy of the served tables, deltas onto the
 idle tables, the guards, the swap."""
+
+NO_SCENARIO: Final = "none"
+"""Scenario label of requests without one; no scenario can be called so."""
 
 UNMATCHED: Final = "unmatched"
 """Route label of requests that no route matches."""
@@ -86,6 +89,15 @@ class Telemetry:
     def _make_answers(self, metrics: MetricFactory) -> None:
         served = metrics.counter("recommendations", "Slates by what filled their head.", "served_by")
         self.served_by = {name: served.labels(name) for name in SERVED_BY}
+        self._scenario_slates = metrics.counter("scenario_slates", "Slates by scenario.", "scenario")
+        self._scenario_short = metrics.counter(
+            "scenario_short_slates", "Slates with fewer items than were asked for, by scenario.", "scenario"
+        )
+        self._scenario_seconds = metrics.histogram(
+            "scenario_duration_seconds", "Seconds from a parsed request to its slate, by scenario.", LATENCY, "scenario"
+        )
+        self._scenarios: dict[str, tuple[Counter, Counter, Histogram]] = {}
+        self.name_scenarios(())
         degraded = metrics.counter("degraded", "Answers that were less than they could be, by reason.", "reason")
         self.degraded = {name: degraded.labels(name) for name in DEGRADED}
         self.history_read = metrics.histogram("history_read_seconds", "Seconds to read a user's history.", READING)
@@ -162,6 +174,23 @@ class Telemetry:
             counter = self._counters[key] = self._requests.labels(method, route, str(code))
         counter.inc()
         self._timers[route].observe(seconds)
+
+    def name_scenarios(self, names: Iterable[str]) -> None:
+        """Show a zero for each scenario; others are never labels."""
+        for name in (NO_SCENARIO, *names):
+            self._scenarios[name] = (
+                self._scenario_slates.labels(name),
+                self._scenario_short.labels(name),
+                self._scenario_seconds.labels(name),
+            )
+
+    def answered_scenario(self, scenario: str | None, seconds: float, *, short: bool) -> None:
+        """Count a slate of a scenario, None for a request that named none."""
+        slates, shorts, durations = self._scenarios[scenario or NO_SCENARIO]
+        slates.inc()
+        durations.observe(seconds)
+        if short:
+            shorts.inc()
 
     def initialise(self, routes: Sequence[tuple[str, str]]) -> None:
         """Show a zero for each (method, route template) before its first request."""

@@ -4,17 +4,21 @@ from service.serving.answer import Envelope, encode
 from service.serving.catalogue import ItemCatalogue
 from service.serving.erasures import ErasureFollower
 from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
+from service.serving.messages import BadLanguage, Languages, read
 from service.serving.page import Page
+from service.serving.reasons import reasons
 from service.serving.slate_log import SlateLog
 from service.serving.table_sets import TableSet, TableSets
 from service.serving.visit import RequestMoment, View, Visit
 
 __all__ = [
     "CONNECTION_TIMEOUT",
+    "BadLanguage",
     "Envelope",
     "ErasureFollower",
     "Histories",
     "ItemCatalogue",
+    "Languages",
     "Page",
     "RequestMoment",
     "SlateLog",
@@ -24,4 +28,6 @@ __all__ = [
     "View",
     "Visit",
     "encode",
+    "read",
+    "reasons",
 ]

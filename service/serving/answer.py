@@ -36,6 +36,8 @@ class Envelope(NamedTuple):
     """Whether each item has the contributions to its score."""
     attributes: Sequence[str] = ()
     """Attributes, and facts, that each item is shown with."""
+    reasons: Sequence[str] = ()
+    """A sentence for each item; none when the request wants none."""
 
 
 def encode(view: View, page: Page, envelope: Envelope) -> bytes:
@@ -44,6 +46,9 @@ def encode(view: View, page: Page, envelope: Envelope) -> bytes:
     items = [_item(shown, view.catalogue.get(shown.item_id), envelope.attributes) for shown in page.shown]
     if envelope.propensities or envelope.contributions:
         _explain(items, page, envelope)
+    if envelope.reasons:
+        for item, reason in zip(items, envelope.reasons, strict=True):
+            item.reason = reason
     return _encoder.encode(
         Slate(
             envelope.request_id,

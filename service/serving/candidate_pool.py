@@ -40,6 +40,8 @@ class Pool(NamedTuple):
     """Items that the request pins or boosts."""
     groups: GroupOf | None = None
     """The product of each variant, where one of each is to be shown."""
+    near: str | None = None
+    """A category whose items fill the page before others do, where no filter names one."""
 
     @property
     def reach(self) -> int:
@@ -90,8 +92,9 @@ def stages(ranking: Ranking | None, view: View, pool: Pool) -> Iterator[Iterator
         yield _scored(ranking)
     if tables is not None:
         # Twice what is asked for: some of it is in the pool already, excluded or unavailable.
-        if wanted.category is not None:
-            yield _popular(tables, 2 * n + 32, wanted.category)
+        category = wanted.category if wanted.category is not None else pool.near
+        if category is not None:
+            yield _popular(tables, 2 * n + 32, category)
         yield _popular(tables, 2 * n + 32, None)
     # Any items, in no particular order: an empty page helps nobody while items exist. There are enough to fill the page
     # even if all that is excluded, and all that stands on it already, came first.
@@ -102,7 +105,8 @@ def stages(ranking: Ranking | None, view: View, pool: Pool) -> Iterator[Iterator
 
 def _any(catalogue: CatalogueView, pool: Pool, enough: int) -> list[str]:
     if pool.wanted.anything:
-        return catalogue.shown(enough)
+        near = catalogue.category(pool.near, enough) if pool.near is not None else []
+        return near + catalogue.shown(enough) if len(near) < enough else near
     if pool.wanted.by_category and pool.wanted.category is not None:
         return catalogue.category(pool.wanted.category, enough)
     passes = one_each(pool.groups, lambda item: item not in pool.excluded and not catalogue.hidden(item))

@@ -79,6 +79,42 @@ class Histories:
         showings = shown.parse(read[3]) if with_shown else []
         return UserPast(user_id if user is None else user, _history(read[0]), showings)
 
+    async def pasts(self, user_ids: Sequence[str], *, with_shown: bool = False) -> list[UserPast]:
+        """The same for many users, in one round trip, or two when some of the ids are joined."""
+        found = await self._pasts(user_ids, with_shown)
+        joined = [at for at, past in enumerate(found) if past.user_id != user_ids[at]]
+        if joined:
+            again = await self._pasts([found[at].user_id for at in joined], with_shown)
+            for at, past in zip(joined, again, strict=True):
+                found[at] = past._replace(user_id=found[at].user_id)
+        return found
+
+    async def _pasts(self, user_ids: Sequence[str], with_shown: bool) -> list[UserPast]:
+        key, known = self._store.key, self._beat
+        commands: list[Sequence[Argument]] = [whole_request(key)]
+        each = 2 + with_shown
+        for user_id in user_ids:
+            commands += [request(key, user_id), identities.request(key, user_id)]
+            commands += [shown.request(key, user_id)] if with_shown else []
+        read = await self._read(lambda: self._store.calls(commands))
+        if read is None:
+            # One key that is not as it should be fails them all. While Redis is away, reads pause: this costs nothing.
+            return [await self._past(user_id, with_shown) for user_id in user_ids]
+        if not self._whole(read[0], known):
+            return [UserPast(user_id, read=False) for user_id in user_ids]
+        found = []
+        for at, user_id in enumerate(user_ids):
+            history, identity, *showings = read[1 + at * each : 1 + (at + 1) * each]
+            user = identities.parse(identity)
+            found.append(
+                UserPast(
+                    user_id if user is None else user,
+                    _history(history),
+                    shown.parse(showings[0]) if showings else [],
+                )
+            )
+        return found
+
     async def joined(self, anonymous_id: str, user_id: str) -> bool:
         """Whether Redis has both ids as one user's; not when it cannot say."""
         key, known = self._store.key, self._beat

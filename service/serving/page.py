@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
-from models.recommender import Ranking
-from models.slate import EVERYTHING, UNPROPOSED, Shown, Wanted, rotation, slate
+from models.recommender import Ranking, item_lists
+from models.slate import UNPROPOSED, Scored, Shown, Wanted, rotation, slate
 from service.http import PageAsk
 from service.serving.arrangement import arrange, depth, wishes, with_named
-from service.serving.candidate_pool import REQUESTED, Pool, rank, requested, stages
-from service.serving.variants import GroupOf, group_of, one_each, others
+from service.serving.candidate_pool import REQUESTED, Pool, matching, rank, requested, stages
+from service.serving.variants import group_of, one_each, others
 from service.serving.visit import CatalogueView, View, Visit
 
 FILLING = frozenset({"popular", "catalogue", REQUESTED})
 """Sources of the items that fill up a page where the ranking ends."""
+
+
+EVERYTHING_RANKED: Final = 2_000
+"""More than any list of the model can hold: filters come after it."""
 
 
 class Page(NamedTuple):
@@ -23,26 +28,96 @@ class Page(NamedTuple):
     shown: list[Shown]
     served_by: str
     ranking: Ranking | None = None
+    next_to: str | None = None
+    """The item that the page stands next to."""
 
 
 def recommend(view: View, visit: Visit) -> Page:
     """The page for a history: ranked candidates first, then popular items of the category, popular items, any items."""
-    ask, catalogue = visit.ask, view.catalogue
-    seen = slate.seen(visit.history.items, visit.history.kinds, ask.exclude_seen)
-    excluded, named = {*ask.exclude, *seen}, [*ask.pins.values(), *ask.boosted]
-    groups = None if ask.candidates else group_of(catalogue)
-    pool = Pool(ask.wanted, depth(ask), excluded, named, groups)
+    pool = _pool(view, visit)
     ranking = rank(view, visit, pool)
-    allowed = rules(catalogue, pool.wanted, excluded)
+    if visit.ask.candidates:
+        size = len(visit.ask.candidates) if wishes(visit.ask) else visit.ask.count
+        return _composed(view, visit, pool._replace(size=size), ranking, requested(ranking, visit.ask.candidates))
+    return _composed(view, visit, pool, ranking, stages(ranking, view, pool))
+
+
+def popular(view: View, visit: Visit) -> Page:
+    """The page of popular items: the same for everybody, but for what the request leaves out of a user's history."""
+    pool = _pool(view, visit)
+    return _composed(view, visit, pool, None, stages(None, view, pool))
+
+
+def trending(view: View, visit: Visit) -> Page:
+    """The page of items with which more is done than before, then popular items."""
+    pool, ranking = _pool(view, visit), None
+    if view.tables is not None:
+        state, also = view.tables.recommender.state, matching(view.tables, view.catalogue, pool)
+        ranking = item_lists.trending(state, EVERYTHING_RANKED, pool.wanted.category, also)
+    return _composed(view, visit, pool, ranking, stages(ranking, view, pool))
+
+
+def similar(view: View, visit: Visit, item_id: str) -> Page:
+    """The page next to an item: items that go with it, then popular items of its category; no variant of it."""
+    ranking = None
+    if view.tables is not None:
+        ranking = _proposed(view.tables.recommender.similar(item_id, EVERYTHING_RANKED))
+    return _next_to(view, visit, item_id, ranking)
+
+
+def bought_together(view: View, visit: Visit, item_id: str) -> Page:
+    """The page of what is bought in the same orders as an item, and of nothing else; no variant of it."""
+    ranking = None
+    if view.tables is not None:
+        ranking = item_lists.bought_together(view.tables.recommender.state, item_id, EVERYTHING_RANKED)
+    return _next_to(view, visit, item_id, ranking, filled=False)
+
+
+def _next_to(view: View, visit: Visit, item_id: str, ranking: Ranking | None, *, filled: bool = True) -> Page:
+    facts = view.catalogue.get(item_id)
+    pool = _pool(view, visit, without=item_id)._replace(near=facts.category if facts is not None else None)
+    found = stages(ranking, view, pool)
+    kept = found if filled else islice(found, int(ranking is not None))
+    return _composed(view, visit, pool, ranking, kept, item_id)._replace(next_to=item_id)
+
+
+def _pool(view: View, visit: Visit, without: str | None = None) -> Pool:
+    """What a page may be made from. `without`: an item that it stands next to."""
+    ask = visit.ask
+    excluded = {*ask.exclude, *left_out(visit)}
+    if without is not None:
+        excluded.add(without)
+    groups = None if ask.candidates else group_of(view.catalogue)
+    return Pool(ask.wanted, depth(ask), excluded, [*ask.pins.values(), *ask.boosted], groups)
+
+
+def left_out(visit: Visit) -> frozenset[str]:
+    """Items of the history that the request leaves out, and the one that the user looks at."""
+    ask, history = visit.ask, visit.history
+    seen = slate.seen(history.items, history.kinds, ask.exclude_seen)
+    if not ask.exclude_in_view or ask.candidates:
+        return seen
+    looked_at = slate.in_view(history.items, history.times, visit.moment.now)
+    return seen if looked_at is None else seen | {looked_at}
+
+
+def _composed(
+    view: View,
+    visit: Visit,
+    pool: Pool,
+    ranking: Ranking | None,
+    found: Iterable[Iterable[Scored]],
+    next_to: str | None = None,
+) -> Page:
+    """The page that what was found makes under the rules and wishes of the request."""
+    ask, catalogue, groups = visit.ask, view.catalogue, pool.groups
+    allowed = rules(catalogue, pool.wanted, pool.excluded)
     if groups is not None:
-        allowed = others(groups, [item for item in named if item not in excluded], seen, allowed)
-    wished = wishes(ask)
-    if ask.candidates:
-        size = len(ask.candidates) if wished else ask.count
-        shown = slate.compose(requested(ranking, ask.candidates), size, allowed)
-    else:
-        shown = slate.compose(stages(ranking, view, pool), pool.size, one_each(groups, allowed))
-    if wished:
+        named = [item for item in pool.named if item not in pool.excluded]
+        seen = left_out(visit)
+        allowed = others(groups, named, seen if next_to is None else [*seen, next_to], allowed)
+    shown = slate.compose(found, pool.size, one_each(groups, allowed))
+    if wishes(ask):
         if not ask.candidates:
             shown = with_named(shown, _named(ask, catalogue, allowed), ranking)
         shown = arrange(shown, view, visit)
@@ -58,29 +133,6 @@ def _named(ask: PageAsk, catalogue: CatalogueView, allowed: Callable[[str], bool
     barred = set(ask.exclude)
     fixed = [item for item in ask.pins.values() if item not in barred and not catalogue.hidden(item)]
     return [*fixed, *filter(allowed, ask.boosted)]
-
-
-def popular(view: View, wanted: Wanted, n: int, exclude: Iterable[str] = ()) -> Page:
-    """The page of popular items, the same for everybody."""
-    pool = Pool(wanted, n, set(exclude), [], group_of(view.catalogue))
-    allowed = rules(view.catalogue, wanted, pool.excluded)
-    shown = slate.compose(stages(None, view, pool), n, one_each(pool.groups, allowed))
-    return _page(shown, None)
-
-
-def similar(view: View, item_id: str, n: int) -> Page:
-    """The page next to an item: items that go with it, then popular items of its category; no variant of it."""
-    ranking = _proposed(view.tables.recommender.similar(item_id, n)) if view.tables is not None else None
-    facts = view.catalogue.get(item_id)
-    category = facts.category if facts is not None else None
-    pool = Pool(Wanted(category), n, {item_id}, [], group_of(view.catalogue))
-    allowed = rules(view.catalogue, EVERYTHING, pool.excluded)
-    shown = slate.compose(stages(ranking, view, pool), n, _but_variants_of(item_id, pool.groups, allowed))
-    return _page(shown, ranking)
-
-
-def _but_variants_of(item_id: str, groups: GroupOf | None, allowed: Callable[[str], bool]) -> Callable[[str], bool]:
-    return allowed if groups is None else one_each(groups, others(groups, [], [item_id], allowed))
 
 
 def _proposed(ranking: Ranking) -> Ranking:
@@ -108,4 +160,4 @@ def _page(shown: list[Shown], ranking: Ranking | None) -> Page:
     return Page(shown, head if ranking is None or head in FILLING else ranking.served_by, ranking)
 
 
-__all__ = ["Page", "popular", "recommend", "similar"]
+__all__ = ["Page", "bought_together", "left_out", "popular", "recommend", "similar", "trending"]

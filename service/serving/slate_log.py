@@ -69,12 +69,15 @@ class SlateLog:
         if self._thread.is_alive():
             self._thread.join(CLOSING)
 
-    def add(self, view: View, visit: Visit, page: Page) -> None:
-        """Queue a page that was answered, if its request is in the sample. Request ids are random, so they decide."""
+    def add(self, view: View, visit: Visit, page: Page, *, bulk: bool = False) -> None:
+        """Queue a page that was answered, if its request is in the sample. Request ids are random, so they decide.
+
+        Pages of requests for many users (`bulk`) have an allowance of their own, so that they displace no others.
+        """
         if not page.shown:
             return
         request_id = visit.moment.request_id
-        if not sampled(request_id, self._share) or self._bucket.take("", 1.0, time.monotonic()):
+        if not sampled(request_id, self._share) or self._bucket.take("bulk" if bulk else "", 1.0, time.monotonic()):
             self._counts["left_out"].inc()
         elif len(self._queue) >= ROOM:
             self._counts["dropped"].inc()
@@ -124,6 +127,7 @@ def record(waiting: _Waiting) -> SlateRecord:
         [each.propensity for each in shown] if ask.explore else None,
         ask.explore,
         ask.context or None,
+        ask.scenario,
     )
 
 

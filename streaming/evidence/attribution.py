@@ -75,7 +75,7 @@ class SlateAttributor:
         self._showings = (
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
         )
-        self.attribution = Attribution(self._window)
+        self.attribution = Attribution(self._window, scenarios=settings.scenario, segments=settings.learner.segments)
         self._exposure = Exposure(before=exposed)
         self._offered: deque[Named] = deque()
         self._shown = {name: [0] * len(KINDS) for name in VERSIONS}

@@ -3,7 +3,7 @@
 from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
 from streaming.live.facts import FactChange, FactsFollower, stored_facts
-from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request
+from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request, users_of
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
 from streaming.live.writer import LiveWriter
@@ -25,6 +25,7 @@ __all__ = [
     "parse",
     "request",
     "stored_facts",
+    "users_of",
     "whole_parse",
     "whole_request",
 ]

@@ -42,6 +42,12 @@ class LearnerSettings(Section):
     slate_window: int = Field(
         default=50_000, ge=0, le=10_000_000, description="Slates kept to attribute events to; 0: none are read."
     )
+    segments: tuple[str, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Segments of users, KEY:VALUE of the `context` of requests each, as tier:gold: slates and what "
+        "followed them are counted for each.",
+    )
     remember_shown: bool = Field(
         default=True,
         description="Keep in Redis what each user was shown in the last three hours, for requests with `rotate`. "

@@ -17,6 +17,7 @@ import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from streaming.settings.mapping import MappingSettings
+from streaming.settings.scenarios import ScenarioSettings
 from streaming.settings.tree import Settings
 
 __all__ = ["DELIMITER", "PREFIX", "BadSettings", "Settings", "in_force", "leaves", "load_settings"]
@@ -137,8 +138,9 @@ def leaves(section: type[BaseModel] = Settings, above: str = "") -> Iterator[str
 
 
 def _nearest(dotted: str, *, as_variable: bool = False) -> str:
-    within = re.match(r"mapping\.\d+\.", dotted)
-    names = [f"{within[0]}{name}" for name in MappingSettings.model_fields] if within else list(leaves())
+    within = re.match(r"mapping\.\d+\.|scenario\.[^.]+\.", dotted)
+    inner = MappingSettings if dotted.startswith("mapping.") else ScenarioSettings
+    names = [f"{within[0]}{name}" for name in inner.model_fields] if within else list(leaves())
     close = difflib.get_close_matches(dotted, names, n=1, cutoff=0.5)
     if not close:
         return ": `sluicegate config` lists all settings"
@@ -196,4 +198,4 @@ def _plain(value: Any) -> str:
 
 
 def _dumped(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, BaseModel) else str(value)
+    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else str(value)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from models.records import EventRules
+from models.slate import Seen
 from streaming.settings.base import Port, Section, Wait
 
 
@@ -60,6 +61,25 @@ class ServiceSettings(Section):
         default=None,
         description="File whose first line is the secret by which the shop's server signs pairs of ids for POST "
         "/identify with a beacon key; without it a beacon key joins nothing.",
+    )
+    exclude_seen: Seen = Field(
+        default="none",
+        description="What slates leave out of a user's history unless a request says otherwise: nothing, purchases, or "
+        "all of it.",
+    )
+    exclude_in_view: bool = Field(
+        default=True,
+        description="Whether slates leave out the item that the user looks at, the newest of the history if it is less "
+        "than half an hour old, unless a request says otherwise.",
+    )
+    language: str = Field(
+        default="en",
+        description="Language of reasons where a request wants none that there is: en, zh, or your own.",
+    )
+    languages_dir: Path | None = Field(
+        default=None,
+        description="Folder with sentences of reasons in further languages, one file LANGUAGE.toml each; en.toml of "
+        "the package is the model.",
     )
     poll_interval: Wait = Field(default=0.2, description="Seconds between checks for a new serving version.")
     slate_sample: float = Field(

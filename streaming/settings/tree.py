@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -23,6 +23,8 @@ from streaming.settings.learner import (
 )
 from streaming.settings.mapping import MappingSettings, event_mapping
 from streaming.settings.redis import RedisSettings
+from streaming.settings.scenarios import DEFAULTS as SCENARIOS
+from streaming.settings.scenarios import ScenarioSettings, check_names, with_defaults
 from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
 
@@ -53,6 +55,11 @@ class Settings(Section):
         default=(),
         description="Records of another shape, of topics and requests (docs/mapping.md), one [[mapping]] each.",
     )
+    scenario: dict[str, ScenarioSettings] = Field(
+        default={name: ScenarioSettings.model_validate(options) for name, options in SCENARIOS.items()},
+        description="Named sets of options (docs/api.md), for `GET /recommend/{user_id}?scenario=NAME`; one "
+        "[scenario.NAME] each. Those of the default stay, unless one of the same name is declared.",
+    )
     kafka: KafkaSettings = KafkaSettings()
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     redis: RedisSettings = RedisSettings()
@@ -73,6 +80,17 @@ class Settings(Section):
         if not NAMESPACE.fullmatch(name):
             raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
         return name
+
+    @field_validator("scenario", mode="before")
+    @classmethod
+    def _default_scenarios(cls, given: Any) -> Any:
+        return with_defaults(given)
+
+    @field_validator("scenario")
+    @classmethod
+    def _usable_scenarios(cls, scenarios: dict[str, ScenarioSettings]) -> dict[str, ScenarioSettings]:
+        check_names(scenarios)
+        return scenarios
 
     @model_validator(mode="after")
     def _mappings_work(self) -> Settings:

@@ -24,9 +24,13 @@ def test_each_event_in_the_shop_arrives_and_changes_the_recommendations(page: Pa
     expect(page.locator(PICKS)).to_have_count(8)
     for place, (verb, kind) in enumerate((("Look at", "click"), ("Favourite", "favourite"), ("Buy", "purchase"))):
         before = picks(page)
+        touched = page.locator("#shop .card:not(.skeleton)").nth(3 * place).get_attribute("data-item")
         do(page, verb, 3 * place)
         expect(page.locator(".arrival")).to_contain_text(f"({kind} of")
         assert picks(page) != before
+        assert touched not in picks(page), "what was just clicked is recommended"
+    why = page.locator(f"{PICKS} .why").all_inner_texts()
+    assert any(re.search("^(You |Goes with |Often bought with |Others )", text) for text in why), why
     first = page.locator(PICKS).first
     expect(first.locator(".why")).not_to_be_empty()
     expect(first).to_contain_text(re.compile(r"score -?\d"))

@@ -67,6 +67,35 @@ class Memory:
         smallest[0], smallest[1] = item, smallest[1] / 2 + weight
 
 
+def baskets(events: list[tuple[int, int, int, int]]) -> dict[tuple[int, int], float]:
+    """In how many orders each (item, other) was bought, as far as the bucket of the item remembers.
+
+    events: (user, item, second, kind) in order. Only a user's last `WINDOW` events are looked at for other lines.
+    """
+    buckets: dict[int, dict[tuple[int, int], float]] = defaultdict(dict)
+    pasts: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for user, item, second, kind in events:
+        for other, when, what in reversed(pasts[user][-dim.WINDOW :]) if kind == dim.PURCHASE else ():
+            if what == dim.PURCHASE and other != item and second - when <= dim.ORDER_SPAN:
+                for pair in ((other, item), (item, other)):
+                    _count_pair(buckets[pair[0] % dim.BASKETS], pair)
+        pasts[user].append((item, second, kind))
+    return {pair: count for bucket in buckets.values() for pair, count in bucket.items()}
+
+
+def _count_pair(bucket: dict[tuple[int, int], float], pair: tuple[int, int]) -> None:
+    if pair in bucket or len(bucket) < dim.BASKET_SLOTS:
+        bucket[pair] = bucket.get(pair, 0.0) + 1.0
+        return
+    smallest = min(bucket, key=lambda held: bucket[held])
+    bucket[smallest] -= 1.0
+    if bucket[smallest] <= 0.0:
+        # In its place, because among equal ones the first gives way.
+        items = [(pair, 1.0) if held == smallest else (held, count) for held, count in bucket.items()]
+        bucket.clear()
+        bucket.update(items)
+
+
 def history(events: list[tuple[int, int, int]], limit: int = dim.RING) -> list[tuple[int, int, int]]:
     """What counts of (item, time, kind), newest first: negatives hide what is older, looks and searches are nothing."""
     hidden: set[int] = set()

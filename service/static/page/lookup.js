@@ -49,7 +49,7 @@ function linked(wanted) {
 }
 
 async function user(wanted) {
-  const [known, slate] = await Promise.all([get(`/users/${id(wanted)}`), get(`/recommend/${id(wanted)}?n=8&explain=true`)]);
+  const [known, slate] = await Promise.all([get(`/users/${id(wanted)}`), get(`/recommend/${id(wanted)}?n=8&explain=true&reasons=operator&language=en`)]);
   const done = known.history.map((event) => el("li", {}, el("time", {}, clock(event.timestamp)), el("b", {}, event.event_type), linked(event.item_id)));
   return [el("div", { class: "columns" },
     el("div", { class: "panel" }, el("h3", {}, `Recommended to ${wanted}, and why`),
@@ -61,7 +61,7 @@ async function user(wanted) {
 const FACTS = [["title", "Title"], ["category", "Category"], ["brand", "Brand"], ["price", "Price"], ["tags", "Tags"], ["rating", "Rating"]];
 
 async function item(wanted) {
-  const [known, slate] = await Promise.all([get(`/items/${id(wanted)}`), get(`/items/${id(wanted)}/similar?n=8`)]);
+  const [known, slate] = await Promise.all([get(`/items/${id(wanted)}`), get(`/items/${id(wanted)}/similar?n=8&reasons=operator&language=en`)]);
   const facts = FACTS.filter(([name]) => known[name] !== undefined && known[name] !== null)
     .flatMap(([name, words]) => [el("dt", {}, words), el("dd", {}, name === "price" ? price(known.price) : [known[name]].flat().join(", "))]);
   return [el("div", { class: "columns" },

@@ -158,7 +158,7 @@ async function visible(event) {
 }
 
 async function recommend() {
-  const slate = await get(`/recommend/${id(user)}?n=${PICKS}&explain=true`);
+  const slate = await get(`/recommend/${id(user)}?n=${PICKS}&explain=true&reasons=shopper&language=en`);
   asked = slate.request_id;
   const ids = slate.items.map((item) => item.item_id);
   part.picks.replaceChildren(...slate.items.map((item) => entry(item, { fresh: shown.length > 0 && !shown.includes(item.item_id) })));

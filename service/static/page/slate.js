@@ -8,6 +8,7 @@ const RULES = new Set(["behind", "rounding", "unproposed", "order", "guard"]);
 export const title = (item) => item.title || item.item_id;
 
 export function why(item) {
+  if (item.reason) return item.reason;
   const found = (item.contributions ?? []).filter((part) => !RULES.has(part.name) && part.contribution > 0);
   found.sort((one, other) => other.contribution - one.contribution);
   return found.length ? found[0].words.replace(/ \(.*\)$/, "") : plain(item.source);

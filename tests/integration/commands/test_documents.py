@@ -221,6 +221,7 @@ def test_the_commands_of_a_block_do_what_they_say(
         "SLUICEGATE_REDIS__URL": settings.redis.url,
         # An import wants the lease for itself.
         "SLUICEGATE_NAMESPACE": settings.namespace + "-import" * ("sluicegate import" in script),
+        "SLUICEGATE_SERVICE__PORT": address.rpartition(":")[2],
         "key": "any",  # nobody asks for one here
     }
     words = ["bash", "-euc", ADDRESSES.sub(address, script)]

@@ -227,7 +227,10 @@ def guarded(settings: Settings) -> Iterator[Served]:
     [
         ("GET", "/recommend/ann", "read"),
         ("POST", "/recommend", "read"),
+        ("POST", "/recommend/batch", "read"),
         ("GET", "/popular", "read"),
+        ("GET", "/trending", "read"),
+        ("GET", "/items/tea/bought-together", "read"),
         ("GET", "/items/tea", "read"),
         ("GET", "/users/ann", "read"),
         ("GET", "/model", "read"),

@@ -160,10 +160,10 @@ def products(items: list[str]) -> list[int]:
 @pytest.mark.parametrize(
     "path",
     [
-        "/recommend/user-3?n=50",
+        "/recommend/user-3?n=50&exclude_in_view=false",
         "/popular?n=50",
         "/recommend/nobody?n=50&diversity=0.5",
-        "/recommend/user-3?n=50&rotate=1",
+        "/recommend/user-3?n=50&rotate=1&exclude_in_view=false",
     ],
 )
 def test_a_page_holds_one_variant_of_a_product_and_every_other_item(served: Served, path: str) -> None:

@@ -166,7 +166,7 @@ def test_an_item_that_was_shown_and_ignored_goes_down_and_returns_when_it_is_use
     assert order(served, n=30) == plain
     taught.now = max(taught.now, served.context.clock()) + 1.0
     taught.learn([("user-3", first[0])])
-    again = order(served, n=30, rotate=1.0)
+    again = order(served, n=30, rotate=1.0, exclude_in_view=False)
     assert again.index(first[0]) < again.index(first[1])
     assert order(served, n=3, rotate=1.0, user_id="user-4") == order(served, n=3, user_id="user-4")
 

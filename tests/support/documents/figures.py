@@ -30,6 +30,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "step": tables.step,
     "ranking": tables.ranking,
     "given": tables.given,
+    "bulk": tables.bulk,
     "memory": tables.memory,
     "chunks": tables.chunks,
     "gate": tables.gate,

@@ -26,6 +26,7 @@ from service.runtime.telemetry import Telemetry
 from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
+from streaming.settings.scenarios import ScenarioSettings
 from streaming.telemetry import LearnerTelemetry
 from tests.support.documents import catalogues, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
@@ -82,9 +83,12 @@ REASONS = {
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
+    "learner.segments": "At most 20, so that labels of metrics stay few.",
     "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
     "service.slate_sample": "Slates that are left out count neither as shown nor as clicked, so that rates stay true.",
     "service.slates_per_second": "Each costs processor time (docs/experiments.md); more than this gains no precision.",
+    "service.exclude_in_view": "A shopper looks at it already; a slate that repeats it looks broken.",
+    "service.exclude_seen": "Groceries are bought again, furniture is not: only the shop knows.",
     "service.poll_interval": "A new version is found within a fifth of a second; a look costs Redis one read.",
     "gate.mode": "Learning is of no use to shoppers until the model is served.",
     "gate.alpha": "With a promotion each minute, one is wrong every hour and a half, and then within the margin.",
@@ -124,7 +128,9 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"`{entry:g}`" if isinstance(entry, float) else f"`{entry}`" for entry in value)
     if isinstance(value, dict):
-        return ", ".join(f"`{key}` = `{entry}`" for key, entry in value.items())
+        return ", ".join(
+            f"`{key}`" if isinstance(entry, BaseModel) else f"`{key}` = `{entry}`" for key, entry in value.items()
+        )
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
@@ -157,6 +163,7 @@ def configuration() -> str:
     # Shows its defaults. Fields without one must be given, so it is constructed without validation.
     mapping = MappingSettings.model_construct(topic=None, fields=None)
     parts: list[tuple[str, BaseModel, str]] = [("Top level", settings, ""), ("[[mapping]]", mapping, "mapping.")]
+    parts.append(("[scenario.NAME]", ScenarioSettings(), "scenario."))
     for key in type(settings).model_fields:
         section = getattr(settings, key)
         if isinstance(section, BaseModel):
@@ -210,7 +217,7 @@ def label_ranges(collector: Any) -> dict[str, str]:
 def registries() -> dict[str, CollectorRegistry]:
     """Returns the registry of each process, by the name of the process."""
     learner = CollectorRegistry()
-    LearnerTelemetry(learner, labels(Settings()))
+    LearnerTelemetry(learner, labels(Settings())._replace(segments=("tier:gold",)))  # no segment has no kinds
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
 
 

@@ -274,6 +274,17 @@ def given() -> str:
     return table(("answer", "p50, ms", "p99, ms", "processor time of the service, ms"), rows)
 
 
+def bulk() -> str:
+    """Slates for many users, in one request for a thousand and in one for each."""
+    kinds = (("a request for each", "one_by_one"), ("a request for 1,000", "batch"))
+    rows = [
+        (words, spread("bulk", f"{kind}/users_per_second", 0), spread("bulk", f"{kind}/processor_ms", 2))
+        for words, kind in kinds
+    ]
+    head = ("asked with", "users/s", "processor time of the service for each, ms")
+    return f"{table(head, rows)}\n\nIn batches there are {spread('bulk', 'ratio')} times as many users a second."
+
+
 def memory() -> str:
     """Memory per item and per active user."""
     rows = [

@@ -122,3 +122,32 @@ def test_a_slate_comes_back_as_it_was_written() -> None:
     )
     assert decode_slate(encode_slate(written)) == written
     assert decode_slate(b" " * MAX_SLATE_BYTES + b"{}") is None
+
+
+def test_slates_and_what_followed_are_counted_by_scenario_and_unknown_ones_together() -> None:
+    seen = Attribution(scenarios=["cart"])
+    for request, scenario in (("1", "cart"), ("2", "cart"), ("3", None), ("4", "gone"), ("5", "lost")):
+        seen.slate(SlateRecord(request, 1.0, ["tea"], scenario=scenario))
+    seen.slate(SlateRecord("6", 1.0, ["tea"], scenario="cart"), counted=False)
+    for request in ("1", "1", "4", "6"):
+        seen.event(request, 0, "tea")
+    assert seen.segments == {}
+    assert {name: (group.slates, group.rate(0)) for name, group in seen.scenarios.items()} == {
+        "cart": (2, 0.5), "none": (1, 0.0), "other": (2, 0.5),
+    }  # fmt: skip
+
+
+def test_slates_are_counted_by_the_segments_that_their_requests_name() -> None:
+    seen = Attribution(segments=["tier:gold", "age:3", "tier:silver"])
+    for request, context in (
+        ("1", {"tier": "gold", "age": "3"}),
+        ("2", {"tier": "gold"}),
+        ("3", {"tier": "tin"}),
+        ("4", None),
+    ):
+        seen.slate(SlateRecord(request, 1.0, ["tea"], context=context))
+    for request in ("1", "3", "4"):
+        seen.event(request, 0, "tea")
+    assert {name: (group.slates, group.followed[0]) for name, group in seen.segments.items()} == {
+        "tier:gold": (2, 1), "age:3": (1, 1), "tier:silver": (0, 0),
+    }  # fmt: skip

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents.house import LONGEST, MOST_FILES, PACKAGES, RACKS, ROOT, exports, name, package, rooms
+from tests.support.documents.house import (
+    LISTED,
+    LONGEST,
+    MOST_FILES,
+    MOST_LISTED,
+    PACKAGES,
+    RACKS,
+    ROOT,
+    exports,
+    name,
+    package,
+    rooms,
+)
 
 ROOMS = [room for which in PACKAGES for room in rooms(which)]
 LIBRARIES = [room for room in ROOMS if name(room) not in RACKS]
@@ -57,6 +69,11 @@ SHARED = {
     "writer": "what writes to Redis: versions, live data",
 }
 """Module names that stand in more than one room, with the one thing that each of them means."""
+
+
+@pytest.mark.parametrize("folder", sorted(LISTED))
+def test_an_index_of_commands_or_routes_has_an_end(folder: str) -> None:
+    assert len([*(ROOT / folder).glob("*.py")]) - 1 <= MOST_LISTED
 
 
 @pytest.mark.parametrize("which", PACKAGES)

@@ -49,6 +49,7 @@ BROKER = {"kafka", "prometheus_client"}
         (["evaluate", "--help"], BROKER),
         (["demo", "--help"], BROKER),
         (["up", "--help"], BROKER),
+        (["export", "recommendations", "--help"], BROKER),
         (["doctor", "--help"], BROKER),
         (["rebuild", "--help"], BROKER),
         (["replay", "--help"], BROKER),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.slate import Wanted
-from service.http import NOBODY, History, Problem, ask_from_body, ask_from_query
+from service.http import NOBODY, History, Problem, RequestOptions, ask_from_body, ask_from_query
 
 NOW = 1_800_000_000.0
 
@@ -87,3 +87,25 @@ def test_a_problem_names_the_parameter(query: bytes, path: str) -> None:
 )
 def test_a_problem_names_the_field_of_the_body(fields: dict[str, Any], path: str) -> None:
     assert problem(ask_from_body, body(**fields), NOW) == path
+
+
+def test_what_a_request_says_comes_before_its_scenario_and_that_before_the_settings() -> None:
+    options = RequestOptions(
+        {"exclude_seen": "purchased", "exclude_in_view": True},
+        {"cart": {"n": 6, "exclude_seen": "all", "exclude": ["x"]}},
+    )
+    for asked in (
+        ask_from_query(b"scenario=cart&exclude_in_view=false&exclude=a,b", NOW, options, user_id="ann"),
+        ask_from_body(body(user_id="ann", scenario="cart", exclude_in_view=False, exclude=["a", "b"]), NOW, options),
+    ):
+        assert (asked.scenario, asked.count, asked.exclude_seen) == ("cart", 6, "all")
+        assert (asked.exclude_in_view, asked.exclude) == (False, ["a", "b"])
+    plain = ask_from_query(b"", NOW, options)
+    assert (plain.scenario, plain.count, plain.exclude_seen, plain.exclude_in_view) == (None, 10, "purchased", True)
+    # A request may name the value that would be there without it.
+    assert ask_from_query(b"scenario=cart&exclude_seen=none", NOW, options).exclude_seen == "none"
+    assert problem(ask_from_query, b"scenario=sale", NOW, options) == "query.scenario"
+    assert problem(ask_from_body, body(scenario="sale"), NOW, options) == "$.scenario"
+    assert problem(ask_from_body, body(scenario=7), NOW, options) == "$.scenario"
+    assert problem(ask_from_body, b"[1]", NOW, options) == "$"
+    assert problem(ask_from_query, b"reasons=everybody", NOW) == "query.reasons"

@@ -230,3 +230,36 @@ def test_topics_of_another_namespace_have_its_name() -> None:
     assert Settings().topic("events") == "events"
     assert Settings(namespace="b").topic("deadletter") == "b.events.deadletter"
     assert load_settings(None, {"SLUICEGATE_KAFKA__EVENTS_TOPIC": "clicks"}).topic("events") == "clicks"
+
+
+def test_scenarios_join_those_of_the_default_and_replace_one_of_the_same_name(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[scenario.cart]\nn = 3\nfilter = ["attributes.stock>=1"]\n[scenario.deal]\nprice_max = 9.5\n')
+    found = load_settings(file, {}).scenario
+    assert set(found) == {"home", "product-page", "cart", "email", "deal"}
+    assert found["cart"].options() == {"n": 3, "filter": ["attributes.stock>=1"]}
+    assert found["deal"].options() == {"price_max": 9.5}
+    assert found["email"] == load_settings(None, {}).scenario["email"]
+    named = load_settings(None, {"SLUICEGATE_SCENARIO": '{"cart": {"n": 4}}'}).scenario
+    assert named["cart"].options() == {"n": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[scenario.cart]\ndiversty = 0.2\n", "did you mean scenario.cart.diversity?"),
+        ("[scenario.cart]\nn = 500\n", "scenario.cart.n"),
+        ('[scenario.cart]\nfilter = ["stock"]\n', "'stock' is no condition"),
+        ('[scenario.cart]\npinned = ["tea:1"]\n', "'tea:1' is no pin"),
+        ("[scenario.cart]\nprice_min = 5\nprice_max = 4\n", "price_max 4 is below price_min 5"),
+        ("[scenario.none]\nn = 3\n", "choose another name"),
+        ("[scenario.'The Cart']\nn = 3\n", "'The Cart' is no name"),
+        ("".join(f"[scenario.s{n}]\nn = 3\n" for n in range(60)), "at most 50"),
+    ],
+)
+def test_a_scenario_that_cannot_work_is_named(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    with pytest.raises(BadSettings) as error:
+        load_settings(file, {})
+    assert says in str(error.value)

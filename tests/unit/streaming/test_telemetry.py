@@ -5,6 +5,8 @@ import http.client
 import pytest
 from prometheus_client import CollectorRegistry
 
+from models.records import SlateRecord
+from models.statistics import Attribution
 from streaming.learner.metrics_server import MetricsServer
 from streaming.telemetry import Labels, LearnerTelemetry
 
@@ -38,6 +40,22 @@ def test_totals_of_a_loaded_state_do_not_count_as_increments():
     assert value(telemetry, "updates_refused_total") == 1
     assert value(telemetry, "unplaced_total") == 2
     assert value(telemetry, "deferred_total") == 9
+
+
+def test_the_slates_of_a_second_term_are_counted_on_from_those_of_the_first():
+    telemetry = LearnerTelemetry(CollectorRegistry(), Labels(scenarios=("cart",)))
+    assert value(telemetry, "scenario_followed_total", scenario="cart", kind="click") == 0
+    for term, slates in enumerate((3, 1)):
+        found = Attribution(scenarios=["cart"])
+        for number in range(slates):
+            found.slate(SlateRecord(f"{term}-{number}", 1.0, ["tea"], scenario="cart"))
+            telemetry.slates(found)
+        found.event(f"{term}-0", 0, "tea")
+        telemetry.slates(found)
+    assert value(telemetry, "slates_total") == 4
+    assert value(telemetry, "scenario_shown_total", scenario="cart") == 4
+    assert value(telemetry, "scenario_shown_total", scenario="none") == 0
+    assert value(telemetry, "scenario_followed_total", scenario="cart", kind="click") == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,164 @@
+"""Says of each item of a page, in a sentence with values, why it is there. Stage 7.
+
+A sentence tells one true thing: that the user did something with the item, what it is bought or looked at with, or that
+it is new, trending or popular. The names of features and sources are in none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models import dimensions as dim
+from models.arrays import Array
+from models.recommender import BOUGHT_TOGETHER, TRENDING, ReadableState, partners
+from models.records import PURCHASE
+from models.slate import Shown
+from service.serving.candidate_pool import REQUESTED
+from service.serving.messages import Messages
+from service.serving.page import Page
+from service.serving.visit import View, Visit
+
+OWN: Final = ("own_click", "own_favourite", "own_cart", "own_purchase")
+"""Sentence of what a user did with an item, by code of the event type."""
+
+LATELY: Final = 10
+"""Newest items of a history of which a sentence may speak: those that the window of the model looks at."""
+
+ORDERS: Final = 2.0
+"""Orders that two items must share before a page that is not about orders says so."""
+
+BY_MODEL: Final = frozenset({"machine", "linear", "ranker"})
+NEAR: Final = frozenset({"window", "cosine"})
+
+
+class Reason(NamedTuple):
+    """A sentence by its name, and its values by theirs; `seconds` says how long ago something was."""
+
+    name: str
+    item: str = ""
+    category: str = ""
+    query: str = ""
+    times: str = ""
+    seconds: float = 0.0
+
+
+def reasons(view: View, visit: Visit, page: Page, messages: Messages) -> list[str]:
+    """A sentence for each item of a page, in the words that the request asks for."""
+    found = _Reasons(view, visit, page)
+    return [
+        messages.sentence(visit.ask.reasons, each.name, each._asdict() | {"ago": messages.ago(each.seconds)})
+        for each in map(found.of, page.shown)
+    ]
+
+
+class _Reasons:
+    """The reasons of one page; what several items need is looked up once."""
+
+    def __init__(self, view: View, visit: Visit, page: Page) -> None:
+        self._view, self._visit, self._page = view, visit, page
+        self._own: dict[str, tuple[int, float]] = {}
+        history = visit.history
+        for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True):
+            if kind <= PURCHASE:
+                self._own.setdefault(item, (kind, max(0.0, visit.moment.now - moment)))
+        lately = [page.next_to] if page.next_to is not None else list(self._own)[:LATELY]
+        state = view.tables.recommender.state if view.tables is not None else None
+        self._bought, self._near = ({}, {}) if state is None else (_bought(state, lately), _near(state, lately))
+
+    def of(self, shown: Shown) -> Reason:
+        """The reason of one item."""
+        item = shown.item_id
+        facts = self._view.catalogue.get(item)
+        category = facts.category or "" if facts is not None else ""
+        named = {*self._visit.ask.pins.values(), *self._visit.ask.boosted}
+        if shown.source == REQUESTED or item in named:
+            return Reason("chosen")
+        if item in self._own:
+            kind, seconds = self._own[item]
+            return Reason(OWN[kind], seconds=seconds)
+        if shown.source == "query" and self._visit.ask.query:
+            return Reason("query", query=self._visit.ask.query)
+        if shown.source == "untouched":
+            return Reason("new_in", category=category) if category else Reason("new")
+        if shown.source == TRENDING:
+            return Reason("trending", times=_times(shown.score))
+        return self._together(shown) or self._general(shown, category)
+
+    def _together(self, shown: Shown) -> Reason | None:
+        """What it goes with: an item of its orders, the last item, or one that the user looked at lately."""
+        item = shown.item_id
+        with_, orders = self._bought.get(item, ("", 0.0))
+        if with_ and (shown.source == BOUGHT_TOGETHER or orders >= ORDERS):
+            return Reason(BOUGHT_TOGETHER, item=self._title(with_))
+        if shown.source == "follows" and self._own:
+            return Reason("follows", item=self._title(next(iter(self._own))))
+        if self._page.next_to is not None:
+            return Reason("similar", item=self._title(self._page.next_to)) if shown.source in NEAR else None
+        if shown.source in NEAR | BY_MODEL and item in self._near:
+            with_ = self._near[item][0]
+            return Reason("goes_with", item=self._title(with_), seconds=self._own[with_][1])
+        return None
+
+    def _general(self, shown: Shown, category: str) -> Reason:
+        if shown.source in NEAR | BY_MODEL and self._own:
+            return Reason("taste")
+        if shown.source == "catalogue":
+            return Reason("range_of", category=category) if category else Reason("range")
+        asked = self._visit.ask.wanted.category
+        return Reason("popular_in", category=asked) if asked else Reason("popular")
+
+    def _title(self, item: str) -> str:
+        facts = self._view.catalogue.get(item)
+        return item if facts is None or facts.title is None else facts.title
+
+
+def _times(score: float) -> str:
+    """A growth as people say it, from its logarithm.
+
+    >>> _times(0.4), _times(3.1)
+    ('1.5', '22')
+    """
+    growth = float(np.exp(min(score, 20.0)))
+    return f"{growth:.1f}" if growth < 10 else f"{growth:.0f}"
+
+
+def _bought(state: ReadableState, lately: list[str]) -> dict[str, tuple[str, float]]:
+    """By item: the one of the last items with which it shares the most orders, and how many."""
+    found: dict[str, tuple[str, float]] = {}
+    for item, row in _rows(state, lately):
+        for other, orders in _named(state, *partners(state, row)):
+            if orders > found.get(other, ("", 0.0))[1]:
+                found[other] = (item, orders)
+    return found
+
+
+def _near(state: ReadableState, lately: list[str]) -> dict[str, tuple[str, float]]:
+    """By item: the one of the last items near which it was touched most, and that share."""
+    found: dict[str, tuple[str, float]] = {}
+    totals = state.tables["item_totals"].columns
+    for item, row in _rows(state, lately):
+        for memory, total in (("forward_memory", "forward"), ("backward_memory", "backward")):
+            columns = state.tables[memory].columns
+            slots = slice(row * dim.WINDOW_SLOTS, (row + 1) * dim.WINDOW_SLOTS)
+            others, counts = columns["other"][slots], columns["count"][slots]
+            used = (others >= 0) & (counts > 0)
+            for other, share in _named(state, others[used], counts[used] / (float(totals[total][row]) + 1.0)):
+                if share > found.get(other, ("", 0.0))[1]:
+                    found[other] = (item, share)
+    return found
+
+
+def _rows(state: ReadableState, items: list[str]) -> Iterator[tuple[str, int]]:
+    rows = state.keys["item"].rows
+    return ((item, rows[item]) for item in items if item in rows)
+
+
+def _named(state: ReadableState, rows: Array, numbers: Array) -> Iterator[tuple[str, float]]:
+    ids = state.keys["item"].ids
+    return ((ids[row] or "", number) for row, number in zip(rows.tolist(), numbers.tolist(), strict=True))
+
+
+__all__ = ["Reason", "reasons"]
