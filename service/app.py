@@ -18,6 +18,7 @@ from service.http import Edge, Origins, openapi, problems
 from service.routes import (
     erasures,
     events,
+    experiments,
     gate,
     health,
     identify,
@@ -32,7 +33,21 @@ from service.routes import (
 from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 
-ROUTERS: Final = (recommend, events, items, users, identify, erasures, model, gate, quarantine, live, health, pages)
+ROUTERS: Final = (
+    recommend,
+    events,
+    items,
+    users,
+    identify,
+    erasures,
+    model,
+    gate,
+    quarantine,
+    experiments,
+    live,
+    health,
+    pages,
+)
 
 ABOUT: Final[dict[str, Any]] = {
     "title": "Sluicegate",

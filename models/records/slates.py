@@ -25,6 +25,7 @@ class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         propensities: chance of each item at its place, only when chance took part.
         explore: how much chance took part, 0 for none.
         context: the shop's own fields, by name.
+        experiments: the user's arm in each experiment, by name of the experiment.
     """
 
     request_id: str
@@ -37,6 +38,7 @@ class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     propensities: list[float] | None = None
     explore: float = 0.0
     context: dict[str, str | float] | None = None
+    experiments: dict[str, str] | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(SlateRecord)

@@ -7,6 +7,7 @@ from service.http.answers import (
     DecisionsPage,
     ErasureAccepted,
     ErasureReceipt,
+    ExperimentsAnswer,
     GateAnswer,
     GateChange,
     IdentifyAnswer,
@@ -57,6 +58,7 @@ from service.http.schemas import (
     SentItem,
     Share,
     Slate,
+    StopAsk,
     Tags,
 )
 
@@ -81,6 +83,7 @@ __all__ = [
     "ErasureReceipt",
     "EventOutcome",
     "EventsAnswer",
+    "ExperimentsAnswer",
     "ForceAsk",
     "FreezeAsk",
     "GateAnswer",
@@ -114,6 +117,7 @@ __all__ = [
     "SentItem",
     "Share",
     "Slate",
+    "StopAsk",
     "Tags",
     "UserAnswer",
     "VersionExplained",

@@ -58,6 +58,12 @@ class PageAsk(msgspec.Struct, frozen=True, gc=False):
     explain: bool
     attributes: list[str]
     """Attributes, and facts, that each item is shown with."""
+    order: str | None = None
+    """The contender that an experiment lets order; None for the one in charge."""
+    reference: bool = False
+    """Whether an experiment wants the reference's tables in place of the champion's."""
+    arms: dict[str, str] | None = None
+    """The user's arm in each experiment, by name of the experiment."""
 
 
 def ask_from_query(raw: bytes, now: float, **known: Any) -> PageAsk:

@@ -34,7 +34,7 @@ from service.http import (
 )
 from service.routes.common import JSON, admit, context, degraded
 from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
+from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode, treated
 from service.serving import page as pages
 
 router = APIRouter(tags=["recommend"])
@@ -146,20 +146,24 @@ def _known(view: View, item_id: str) -> bool:
 
 async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
     ctx = context(request)
-    if ask.rotate:
+    if ask.rotate or ctx.gatekeeper.experiments.rotates:
         _take_impressions(ctx)
     past = await _past(ctx, ask)
     history = merged(ask.recent, past.history) if ask.recent.items else past.history
     # The page is the user's, whatever the id that was asked for; the answer names only the latter.
     whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
+    arms = ctx.gatekeeper.experiments.arms(whose.user_id, now)
+    if arms:
+        whose = treated(whose, arms)
     visit = Visit(whose, history, RequestMoment(now, ctx.showings, request.scope["request_id"], past.shown))
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
-    with ctx.tables.hold() as tables:
+    with ctx.tables.hold_reference() if whose.reference else ctx.tables.hold() as tables:
         view = View(tables, ctx.catalogue)
         page = pages.recommend(view, visit)
         ctx.slates.add(view, visit, page)
         lacking = [] if past.read else ["history_unavailable"]
-        return _answer(request, view, page, ask, lacking, ask.attributes)
+        answered = msgspec.structs.replace(whose, user_id=ask.user_id) if arms else ask
+        return _answer(request, view, page, answered, lacking, ask.attributes)
 
 
 def _take_impressions(ctx: Context) -> None:
@@ -175,7 +179,7 @@ async def _past(ctx: Context, ask: PageAsk) -> UserPast:
     """What is known of the user to recommend for; nothing of a visitor without an id."""
     if ask.user_id is None:
         return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0)
+    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0 or ctx.gatekeeper.experiments.rotates)
 
 
 def merged(recent: History, stored: History) -> History:
@@ -210,5 +214,6 @@ def _answer(
     if ask is None:
         envelope = Envelope(request_id, now, reasons, attributes=attributes)
     else:
-        envelope = Envelope(request_id, now, reasons, ask.user_id, ask.explore > 0, ask.explain, attributes)
+        explores = ask.explore > 0
+        envelope = Envelope(request_id, now, reasons, ask.user_id, explores, ask.explain, attributes, ask.arms)
     return Response(encode(view, page, envelope), media_type=JSON)

@@ -3,6 +3,7 @@
 from service.serving.answer import Envelope, encode
 from service.serving.catalogue import ItemCatalogue
 from service.serving.erasures import ErasureFollower
+from service.serving.experiments import Experiments, treated
 from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
 from service.serving.page import Page
 from service.serving.slate_log import SlateLog
@@ -13,6 +14,7 @@ __all__ = [
     "CONNECTION_TIMEOUT",
     "Envelope",
     "ErasureFollower",
+    "Experiments",
     "Histories",
     "ItemCatalogue",
     "Page",
@@ -24,4 +26,5 @@ __all__ = [
     "View",
     "Visit",
     "encode",
+    "treated",
 ]

@@ -124,6 +124,7 @@ def record(waiting: _Waiting) -> SlateRecord:
         [each.propensity for each in shown] if ask.explore else None,
         ask.explore,
         ask.context or None,
+        ask.arms,
     )
 
 

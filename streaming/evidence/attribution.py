@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from models.records import IMPRESSION, KINDS, Event, decode_slate
 from models.statistics import VERSIONS, Attribution, Exposed, Exposure
 from streaming.consumer import KafkaSource
+from streaming.evidence.experiments import ExperimentCounter
 from streaming.kafka import DataUnreadable, KafkaTrouble, Offsets, Record, RecordSource
 from streaming.live import ShowingsWriter
 from streaming.settings import Settings
@@ -57,6 +58,7 @@ class SlateAttributor:
         connect: Opens the source; tried again until it succeeds.
         store: Where to keep what users were shown; None keeps nothing.
         exposed: How concentrated slates were when the term before this one ended.
+        experiments: Counts the slates of users in experiments, each once, whatever dies; None counts none.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class SlateAttributor:
         connect: Callable[[], RecordSource] | None = None,
         store: Commands | None = None,
         exposed: Exposed | None = None,
+        experiments: ExperimentCounter | None = None,
     ) -> None:
         self._topic = settings.topic("slates")
         self._window = settings.learner.slate_window
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
+        self._experiments = experiments
         # Nothing waits for a store that is away: a page that was shown an hour ago counts half.
         self._showings = (
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
@@ -131,6 +135,8 @@ class SlateAttributor:
                 self._attribute()
                 if self._showings is not None:
                     self._showings.flush()
+                if self._experiments is not None:
+                    self._experiments.look()
                 if time.monotonic() - aged >= AGE:
                     aged = time.monotonic()
                     self.attribution.age()
@@ -159,13 +165,34 @@ class SlateAttributor:
         ends = source.end_offsets().get(self._topic, {})
         back = -(-self._window // max(1, len(ends)))
         beginnings = first.get(self._topic, {})
-        start: Offsets = {self._topic: {part: max(beginnings.get(part, 0), end - back) for part, end in ends.items()}}
+        first_places = {part: max(beginnings.get(part, 0), end - back) for part, end in ends.items()}
+        start: Offsets = {self._topic: self._not_after_counted(first_places, beginnings, ends)}
         source.assign(start)
         return {part: min(end, self._next.get(part, end)) for part, end in ends.items()}
+
+    def _not_after_counted(
+        self, places: dict[int, int], beginnings: Mapping[int, int], ends: Mapping[int, int]
+    ) -> dict[int, int]:
+        """Where to begin so that the experiments miss no slate that they have not counted."""
+        if self._experiments is None:
+            return places
+        counted, anew = self._experiments.next_slates(), {}
+        for part, end in ends.items():
+            begins = beginnings.get(part, 0)
+            if part not in counted:
+                anew[part] = places[part]
+            elif counted[part] > end:  # the topic was made again
+                anew[part] = places[part] = begins
+            else:
+                places[part] = max(begins, min(places[part], counted[part]))
+        self._experiments.slates_begin(anew)
+        return places
 
     def _take(self, records: Sequence[Record], counted_from: dict[int, int]) -> None:
         for record in records:
             slate = decode_slate(record.value)
+            if self._experiments is not None:
+                self._experiments.slate(slate, record.partition, record.offset)
             if slate is None:
                 self._telemetry.slates_unreadable.inc()
             else:

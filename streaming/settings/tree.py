@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from models.experiments import ExperimentAsk, check, read
 from models.records import EventMapping
 from streaming.mappings import presets
 from streaming.settings.base import Section
 from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.experiments import ExperimentsSettings
 from streaming.settings.gate import GateSettings
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import (
@@ -53,6 +55,9 @@ class Settings(Section):
         default=(),
         description="Records of another shape, of topics and requests (docs/mapping.md), one [[mapping]] each.",
     )
+    experiment: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Experiments on users (docs/experimenting.md), one [[experiment]] each."
+    )
     kafka: KafkaSettings = KafkaSettings()
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     redis: RedisSettings = RedisSettings()
@@ -65,6 +70,7 @@ class Settings(Section):
     witness: WitnessSettings = WitnessSettings()
     service: ServiceSettings = ServiceSettings()
     gate: GateSettings = GateSettings()
+    experiments: ExperimentsSettings = ExperimentsSettings()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("namespace")
@@ -73,6 +79,21 @@ class Settings(Section):
         if not NAMESPACE.fullmatch(name):
             raise ValueError("1 to 48 of a-z, 0-9, _ and -, starting with a letter or digit")
         return name
+
+    @field_validator("experiment")
+    @classmethod
+    def _can_run(cls, experiments: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        names: set[str] = set()
+        for place, each in enumerate(experiments):
+            try:
+                ask = read(each)
+                check(ask)
+            except ValueError as error:
+                raise ValueError(f"experiment[{place}]: {error}") from None
+            if ask.name in names:
+                raise ValueError(f"experiment[{place}].name: another experiment is called {ask.name!r} already")
+            names.add(ask.name)
+        return experiments
 
     @model_validator(mode="after")
     def _mappings_work(self) -> Settings:
@@ -95,6 +116,11 @@ class Settings(Section):
             if each.topic is not None:
                 ours[each.topic] = "another mapping"
         return self
+
+    @property
+    def asked_experiments(self) -> list[ExperimentAsk]:
+        """The experiments that the settings ask for, apart from the holdout."""
+        return [read(each) for each in self.experiment]
 
     def mappings(self) -> dict[str, EventMapping]:
         """The mapping of each topic with records of another shape, by topic."""
