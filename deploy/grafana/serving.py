@@ -119,6 +119,54 @@ SERVING: Rows = (
         ),
     ),
     (
+        "Experiments on users",
+        (
+            Panel(
+                "Lift over the control",
+                "By the metric that decides, per user: the measured lift and its bounds, which hold at every look. Shown "
+                "to be better: the lower bound above 0.",
+                "percentunit",
+                (("max by (experiment, arm, bound) (sluicegate_experiment_lift)", "{{experiment}} {{arm}} {{bound}}"),),
+                width=12,
+                signed=True,
+            ),
+            Panel(
+                "Events of slates by arm",
+                "Clicks, additions to the cart and purchases per slate, since the experiment began.",
+                "percentunit",
+                (
+                    (
+                        'max by (experiment, arm, measure) (sluicegate_experiment_measured{measure=~"click|cart|purchase"})'
+                        " / on (experiment, arm) group_left clamp_min(max by (experiment, arm)"
+                        " (sluicegate_experiment_slates), 1)",
+                        "{{experiment}} {{arm}} {{measure}}",
+                    ),
+                ),
+                width=12,
+            ),
+            Panel(
+                "Revenue by arm",
+                "Worth of the purchases of an arm's users, since the experiment began: from slates, and in all.",
+                "short",
+                (
+                    (
+                        'max by (experiment, arm, measure) (sluicegate_experiment_measured{measure=~"revenue|spending"})',
+                        "{{experiment}} {{arm}} {{measure}}",
+                    ),
+                ),
+                width=12,
+            ),
+            Panel(
+                "Shares are wrong",
+                "1: an arm has more or fewer users than its share says, so no comparison is to be trusted.",
+                "short",
+                (("max by (experiment) (sluicegate_experiment_shares_wrong)", "{{experiment}}"),),
+                limit=0.5,
+                width=12,
+            ),
+        ),
+    ),
+    (
         "Versions",
         (
             Panel(

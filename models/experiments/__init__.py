@@ -28,7 +28,7 @@ from models.experiments.definition import (
     experiment_of,
     read,
 )
-from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, arm_events, results, state_of
+from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
 from models.experiments.tallies import Counts, Tally
 
 __all__ = [
@@ -52,7 +52,6 @@ __all__ = [
     "Rate",
     "Tally",
     "Unknown",
-    "arm_events",
     "check",
     "decoded",
     "deleted",

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
 from models.experiments.intervals import Bounds, Sum, ratio, sum_of
-from models.experiments.tallies import ArmTally, Tally
+from models.experiments.tallies import Tally
 
 ALPHA: Final = 0.05
 """Probability that an interval ever misses what it is about. The lifts of several arms over the control share it."""
@@ -297,9 +297,4 @@ def _duration(seconds: float) -> str:
     return f"{math.ceil(seconds / 60.0)} minutes"
 
 
-def arm_events(tally: ArmTally) -> dict[str, float]:
-    """Returns the totals of an arm by measure, for metrics of Prometheus."""
-    return {name: tally.of(name).total for name in METRICS}
-
-
-__all__ = ["ArmResults", "ExperimentResults", "Measures", "Rate", "arm_events", "results", "shares_wrong", "state_of"]
+__all__ = ["ArmResults", "ExperimentResults", "Measures", "Rate", "results", "shares_wrong", "state_of"]

@@ -27,6 +27,7 @@ COMMANDS = (
     "replay",
     "rebuild",
     "gate",
+    "experiment",
     "deadletter",
     "check_mapping",
     "config",

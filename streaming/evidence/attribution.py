@@ -39,6 +39,9 @@ TOGETHER: Final = 2_000
 AGE: Final = 30.0
 """An event waits for its slate for this many seconds at least, and for twice as many at most."""
 
+SHOW: Final = 10.0
+"""Seconds between two looks at how experiments do, for the metrics: each takes some milliseconds."""
+
 OFFERED: Final = 100_000
 """Events that may wait for this thread, some 10 MB; beyond it the newest are dropped and counted."""
 
@@ -74,7 +77,7 @@ class SlateAttributor:
         self._window = settings.learner.slate_window
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
-        self._experiments = experiments
+        self._experiments, self._shown_next = experiments, 0.0
         # Nothing waits for a store that is away: a page that was shown an hour ago counts half.
         self._showings = (
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
@@ -135,8 +138,7 @@ class SlateAttributor:
                 self._attribute()
                 if self._showings is not None:
                     self._showings.flush()
-                if self._experiments is not None:
-                    self._experiments.look()
+                self._show_experiments()
                 if time.monotonic() - aged >= AGE:
                     aged = time.monotonic()
                     self.attribution.age()
@@ -209,6 +211,14 @@ class SlateAttributor:
             if kind == IMPRESSION and self._showings is not None:
                 self._showings.seen(user, request_id, item, at)
             self.attribution.event(request_id, kind, item)
+
+    def _show_experiments(self) -> None:
+        if self._experiments is None:
+            return
+        self._experiments.look()
+        if time.monotonic() >= self._shown_next:
+            self._telemetry.experiments(self._experiments.results(time.time()))
+            self._shown_next = time.monotonic() + SHOW
 
     def _show(self) -> None:
         found = self.attribution

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Mapping
 
-from models.experiments import Assignments, CannotRun, Counts, Kept, Tally, decoded
+from models.experiments import Assignments, CannotRun, Counts, ExperimentResults, Kept, decoded, results
 from models.records import SlateRecord
 from models.snapshot import Manifest
 from models.statistics import CannotUnpack
@@ -105,9 +105,10 @@ class ExperimentCounter:
             self._counts.keep(self.experiments)
             return {KEY: self._counts.packed()}
 
-    def tallies(self) -> dict[str, Tally]:
-        """The counts of each experiment by its name; for showing them only, because they go on."""
-        return {each.name: found for each in self.experiments if (found := self._counts.tallies.get(each.id))}
+    def results(self, now: float) -> list[ExperimentResults]:
+        """How the arms of all experiments do at this moment, epoch seconds."""
+        with self._lock:
+            return [results(each, self._counts.tallies.get(each.id), now) for each in self.experiments]
 
 
 def _taken_up(before: Manifest | None) -> Counts:
