@@ -230,6 +230,8 @@ def _sentences(experiment: Experiment, arms: Sequence[ArmResults], verdict: Verd
             "Trust no comparison; find the cause and start again.",
         ]
     said = [_told(experiment, arm) for arm in arms if arm.name != experiment.control]
+    if experiment.name == HOLDOUT:
+        said = [sentence[:1].upper() + sentence[1:] for sentence in said]
     if verdict == "too_early":
         ends = experiment.end is not None and experiment.end < experiment.start + experiment.minimum
         left = experiment.start + experiment.minimum - now

@@ -38,11 +38,11 @@ SHOWN = "Examples:\n\nsluicegate experiment show variety\n\nsluicegate experimen
 def register(app: typer.Typer) -> None:
     """Add `experiment` with its sub-commands."""
     group = typer.Typer(help="Experiments on users: which way of making slates serves them best.", no_args_is_help=True)
-    group.command("list")(show_all)
+    group.command("list", epilog="Example: sluicegate experiment list")(show_all)
     group.command("show", epilog=SHOWN)(show)
     group.command("start", epilog=EXAMPLES)(start)
-    group.command("stop")(stop)
-    group.command("delete")(delete)
+    group.command("stop", epilog="Example: sluicegate experiment stop variety --reason 'we know enough'")(stop)
+    group.command("delete", epilog="Example: sluicegate experiment delete variety")(delete)
     app.add_typer(group, name="experiment")
 
 

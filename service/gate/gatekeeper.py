@@ -96,7 +96,7 @@ class Gatekeeper:
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
         self.experiments = Experiments()
         """The experiments on users, as Redis had them at the last look."""
-        self._registered = False
+        self._registered, self._emptied = False, False
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
@@ -294,7 +294,10 @@ class Gatekeeper:
         self.state = msgspec.structs.replace(self.state, revision=record.revision)
         self._telemetry.gate(self.state)
         self._tables.serve_baseline(self.state.baseline)
-        self._take_experiments(record.experiments)
+        # An emptied Redis knows none either: ours are written again with the next decision.
+        self._emptied = not record.revision and bool(self.experiments.kept)
+        if not self._emptied:
+            self._take_experiments(record.experiments)
 
     def _take_experiments(self, raw: bytes) -> None:
         try:
@@ -353,6 +356,8 @@ class Gatekeeper:
         written = msgspec.json.encode(state), msgspec.json.encode(entry)
         moved = state.anchors != self.state.anchors
         anchors = [Pointer(each.id, each.seq) for each in state.anchors] if moved else None
+        if self._emptied and experiments is None:
+            experiments = encoded(self.experiments.kept)
         try:
             return self._store.decide(
                 self.revision, *written, target, reference=reference, anchors=anchors, experiments=experiments

@@ -17,7 +17,7 @@ from models.records import SlateRecord
 from models.snapshot import Manifest
 from models.statistics import CannotUnpack
 from streaming.intake import PreparedBatch
-from streaming.store import Store, StoreUnavailable
+from streaming.store import GateRecord, Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class ExperimentCounter:
     def __init__(self, store: Store, topics: Mapping[str, str], before: Manifest | None = None) -> None:
         self._store, self._lock = store, threading.Lock()
         self._raw, self._everybody = b"", Assignments()
-        self._take(store.gate().experiments)
+        self._take(store.gate())
         self._counts = _taken_up(before)
         for topic, known in self._counts.topics.items():
             if topics.get(topic, known) != known:  # the log was replaced: its offsets begin again
@@ -50,12 +50,13 @@ class ExperimentCounter:
     def look(self) -> None:
         """Read the experiments again. Without Redis those that are known go on."""
         try:
-            self._take(self._store.gate().experiments)
+            self._take(self._store.gate())
         except StoreUnavailable as error:
             log.warning("experiments are not looked for: %s", error)
 
-    def _take(self, raw: bytes) -> None:
-        if raw == self._raw:
+    def _take(self, record: GateRecord) -> None:
+        raw, emptied = record.experiments, record.revision == 0
+        if raw == self._raw or emptied:  # the service writes its experiments again
             return
         self._raw = raw
         try:

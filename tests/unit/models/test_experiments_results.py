@@ -111,7 +111,7 @@ def test_the_holdout_says_what_the_recommender_is_worth() -> None:
     assert found.shares_alarm, "two of a hundred are not a tenth"
     tally.arms[0].users, tally.arms[1].users = even(10.0), even(90.0)
     found = results(holdout_of(0.1, 0.0, "0f" * 8), tally, 1e6)
-    assert found.conclusion[0].startswith("the recommender is worse than a list of popular items: 38.9 % less revenue")
+    assert found.conclusion[0].startswith("The recommender is worse than a list of popular items: 38.9 % less revenue")
 
 
 def test_users_that_are_too_many_are_not_counted_and_everything_else_is() -> None:
