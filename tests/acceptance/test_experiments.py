@@ -12,7 +12,7 @@ from tests.support.processes.roles import Process
 from tests.support.streams.streams import Shop
 
 USERS, ROUNDS = 200, 3
-CLICKS = {"plain": 0.15, "bold": 0.6}
+CLICKS = {"plain": 0.12, "bold": 0.7}
 """Share of the slates that a user of each arm clicks on."""
 
 
