@@ -5,6 +5,15 @@ from __future__ import annotations
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
 from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
+ARM = "{{experiment}} {{arm}}"
+PER_SLATE = "/ on (experiment, arm) group_left clamp_min(max by (experiment, arm) (sluicegate_experiment_slates), 1)"
+
+
+def measured(measures: str) -> str:
+    """Returns the query for what the users of each arm did. `measures`: names, as in a matcher of Prometheus."""
+    return f'max by (experiment, arm, measure) (sluicegate_experiment_measured{{measure=~"{measures}"}})'
+
+
 SERVING: Rows = (
     (
         "Objectives",
@@ -126,7 +135,7 @@ SERVING: Rows = (
                 "By the metric that decides, per user: the measured lift and its bounds, which hold at every look. Shown "
                 "to be better: the lower bound above 0.",
                 "percentunit",
-                (("max by (experiment, arm, bound) (sluicegate_experiment_lift)", "{{experiment}} {{arm}} {{bound}}"),),
+                (("max by (experiment, arm, bound) (sluicegate_experiment_lift)", f"{ARM} {{{{bound}}}}"),),
                 width=12,
                 signed=True,
             ),
@@ -134,26 +143,14 @@ SERVING: Rows = (
                 "Events of slates by arm",
                 "Clicks, additions to the cart and purchases per slate, since the experiment began.",
                 "percentunit",
-                (
-                    (
-                        'max by (experiment, arm, measure) (sluicegate_experiment_measured{measure=~"click|cart|purchase"})'
-                        " / on (experiment, arm) group_left clamp_min(max by (experiment, arm)"
-                        " (sluicegate_experiment_slates), 1)",
-                        "{{experiment}} {{arm}} {{measure}}",
-                    ),
-                ),
+                ((f"{measured('click|cart|purchase')} {PER_SLATE}", f"{ARM} {{{{measure}}}}"),),
                 width=12,
             ),
             Panel(
                 "Revenue by arm",
                 "Worth of the purchases of an arm's users, since the experiment began: from slates, and in all.",
                 "short",
-                (
-                    (
-                        'max by (experiment, arm, measure) (sluicegate_experiment_measured{measure=~"revenue|spending"})',
-                        "{{experiment}} {{arm}} {{measure}}",
-                    ),
-                ),
+                ((measured("revenue|spending"), f"{ARM} {{{{measure}}}}"),),
                 width=12,
             ),
             Panel(
