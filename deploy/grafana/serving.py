@@ -132,8 +132,8 @@ SERVING: Rows = (
         (
             Panel(
                 "Lift over the control",
-                "By the metric that decides, per user: the measured lift and its bounds, which hold at every look. Shown "
-                "to be better: the lower bound above 0.",
+                "By the metric that decides, per user: the measured lift, and bounds that hold at every look. An arm "
+                "with `low` above 0 is shown to be better.",
                 "percentunit",
                 (("max by (experiment, arm, bound) (sluicegate_experiment_lift)", f"{ARM} {{{{bound}}}}"),),
                 width=12,

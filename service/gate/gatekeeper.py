@@ -234,9 +234,7 @@ class Gatekeeper:
         """
         for _ in range(TRIES):
             with self._lock:
-                self._read_gate()
-                raw = encoded(change(self.experiments.kept))
-                if self._tick(Request("experiment", actor, reason), raw) is not None:
+                if self._tick(Request("experiment", actor, reason), change) is not None:
                     return
         raise RevisionConflict(self.revision)
 
@@ -257,8 +255,10 @@ class Gatekeeper:
             logs.warn("experiment not started", detail=complaint)
         self._registered = True
 
-    def _tick(self, request: Request | None, experiments: bytes | None = None) -> Decision | None:
+    def _tick(self, request: Request | None, change: Callable[[Kept], Kept] | None = None) -> Decision | None:
         self._read_gate()
+        # From what was read at this revision, at which the decision is stored or lost.
+        experiments = encoded(change(self.experiments.kept)) if change is not None else None
         pointers = self._store.pointers()
         self._store_answered()
         # A freeze must not wait until a version is loaded.
