@@ -261,7 +261,7 @@ def _told(experiment: Experiment, arm: ArmResults) -> str:
     between = (
         f"between {_change(lift.low)} and {_change(lift.high)}"
         if lift.high is not None
-        else f"at least {_change(lift.low)}, and too few events to say how much at most"
+        else f"from {_change(lift.low)} upwards, because there are too few events for an upper bound"
     )
     measured = f"{_change(lift.value)} {words} per user, {between}."
     if lift.low > 0.0:

@@ -136,11 +136,11 @@ class Gatekeeper:
                 self._store.leave_replica()
                 decision = self.tick()
                 self.refusal = ""
-                if not self._registered:
-                    self._register()
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
                     self.moved(decision)
+                if not self._registered:
+                    self._register()
             except StoreUnavailable as error:
                 wait = STORE_RETRY
                 if error.kind == "other":  # Redis answers: what it refused is a fault here, no outage
@@ -249,8 +249,13 @@ class Gatekeeper:
 
         with self._lock:
             self._read_gate()
-        if change(self.experiments.kept) != self.experiments.kept:
-            self.change_experiments(SETTINGS, "experiments as the settings have them", change)
+        try:
+            if change(self.experiments.kept) != self.experiments.kept:
+                self.change_experiments(SETTINGS, "experiments as the settings have them", change)
+        except RevisionConflict:
+            return  # again after the next look
+        except CannotRun as error:
+            complaints.append(str(error))
         for complaint in complaints:
             logs.warn("experiment not started", detail=complaint)
         self._registered = True
@@ -258,7 +263,7 @@ class Gatekeeper:
     def _tick(self, request: Request | None, change: Callable[[Kept], Kept] | None = None) -> Decision | None:
         self._read_gate()
         # From what was read at this revision, at which the decision is stored or lost.
-        experiments = encoded(change(self.experiments.kept)) if change is not None else None
+        experiments = encoded(change(self.experiments.changeable())) if change is not None else None
         pointers = self._store.pointers()
         self._store_answered()
         # A freeze must not wait until a version is loaded.
@@ -302,7 +307,7 @@ class Gatekeeper:
     def _take_experiments(self, raw: bytes) -> None:
         try:
             self.experiments.take(raw)
-        except CannotRun as error:  # of another release: users get what they get without one
+        except CannotRun as error:  # of another release: those that were known go on
             logs.warn("experiments cannot be read", detail=str(error))
 
     def _judge(self, evidence: Evidence, experiments: bytes | None = None) -> Decision | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.experiments import Arm, Assignments, Kept, decoded
+from models.experiments import Arm, Assignments, CannotRun, Kept, decoded
 from models.slate import Wanted, condition_of
 from service.http import PageAsk
 
@@ -16,7 +16,7 @@ class Experiments:
     """The experiments that this process knows. One thread takes them over, any thread may ask."""
 
     def __init__(self) -> None:
-        self._raw = b""
+        self._raw, self._readable = b"", True
         self._assignments = Assignments()
         self.rotates = False
         """Whether some arm wants rotation: then what a user was shown is read before the arm is known."""
@@ -26,12 +26,19 @@ class Experiments:
         """All experiments, those that are over included."""
         return self._assignments.experiments
 
+    def changeable(self) -> Kept:
+        """All experiments, to be written again with a change. Raises CannotRun when those in Redis cannot be read."""
+        if not self._readable:
+            raise CannotRun("the experiments in Redis are of another release: update this service first")
+        return self.kept
+
     def take(self, raw: bytes) -> None:
         """Take over the experiments as Redis has them; the same ones cost nothing. Raises CannotRun."""
         if raw == self._raw:
             return
-        self._raw = raw
+        self._raw, self._readable = raw, False
         experiments = decoded(raw)
+        self._readable = True
         self.rotates = any(arm.rotate for each in experiments for arm in each.arms)
         self._assignments = Assignments(experiments)
 

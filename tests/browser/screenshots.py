@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from shutil import which
@@ -14,7 +15,7 @@ from tests.browser.views import VIEWS, do, experiment, show
 SIZES = {"wide": (1280, 860, "light"), "phone": (390, 844, "dark")}
 WATCHED = 45_000
 """Milliseconds of curves before the pictures."""
-VISITS, CLICKS = 2_000, {"plain": 2, "varied": 3}
+VISITS, CLICKS = 2_000, {"plain": 2, "varied": 5}
 """Slates of the experiment in the pictures, and how many in ten are clicked on in each arm."""
 
 
@@ -42,7 +43,7 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
 def visit(page: Page, user: str, number: int) -> None:
     """A slate for a user, and now and then a click on it, more often in one arm of the experiment."""
     slate = page.request.get(f"/recommend/{user}?n=4").json()
-    if number % 10 < CLICKS[slate["experiments"]["variety"]]:
+    if 10 * random.Random(number).random() < CLICKS[slate["experiments"]["variety"]]:
         event = {"event_type": "click", "user_id": user, "item_id": slate["items"][0]["item_id"]}
         page.request.post("/events", data=event | {"request_id": slate["request_id"]})
 

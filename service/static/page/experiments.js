@@ -75,7 +75,7 @@ function shown(each, width) {
       el("caption", { class: "hidden" }, `Arms of ${each.name}`),
       el("thead", {}, el("tr", {}, ...["Arm", "Share", "Users", "Slates", `Total ${metric}`, "Per slate", "Per user"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, ...each.arms.map((arm) => row(each, arm))))),
-    el("p", { class: "quiet small" }, `Since ${moment(each.start)}${until}; ${each.metric} decides${each.reason ? `; ${each.reason}` : ""}.`));
+    el("p", { class: "quiet small" }, `Since ${moment(each.start)}${until}; ${each.metric} decides${each.reason ? `. Why: ${each.reason}` : ""}`));
 }
 
 function row(each, arm) {
@@ -103,7 +103,7 @@ function lifts(each, width) {
   const x = (value) => wide / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (wide / 2 - NARROW);
   return el("div", { class: "intervals" }, ...bars.map((bar) => {
     const kind = bar.low > 0 ? "better" : bar.high !== null && bar.high < 0 ? "worse" : "";
-    const words = `${bar.arm} over ${each.control}: ${change(bar.value)}, between ${change(bar.low)} and ${bar.high === null ? "no bound yet" : change(bar.high)}`;
+    const words = `${bar.arm} over ${each.control}: ${change(bar.value)}, ${bar.high === null ? `from ${change(bar.low)} upwards` : `between ${change(bar.low)} and ${change(bar.high)}`}`;
     const made = svg("svg", { viewBox: `0 0 ${wide} 20`, class: "chart bounds", height: 20, role: "img", "aria-label": words },
       svg("line", { x1: x(0), x2: x(0), y1: 0, y2: 20, class: "zero" }),
       svg("line", { x1: x(bar.low), x2: x(bar.high ?? reach), y1: 10, y2: 10, class: `range ${kind}` }),

@@ -58,3 +58,7 @@ def test_what_cannot_be_read_leaves_the_experiments_as_they_were() -> None:
     with pytest.raises(CannotRun):
         known.take(b"{}")
     assert list(known.arms("ann", 5.0)) == ["e"]
+    with pytest.raises(CannotRun, match="update this service first"):
+        known.changeable()
+    known.take(encoded(()))
+    assert known.changeable() == ()
