@@ -18,6 +18,7 @@ from service.http import Edge, Origins, openapi, problems
 from service.routes import (
     erasures,
     events,
+    experiments,
     gate,
     health,
     identify,
@@ -44,6 +45,7 @@ ROUTERS: Final = (
     model,
     gate,
     quarantine,
+    experiments,
     live,
     health,
     pages,

@@ -5,11 +5,12 @@ No label ever holds a user or an item. Every label set is initialised, so that a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from models.experiments import ExperimentResults
 from models.ledger import JOIN_OUTCOMES
 from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
 from models.referee import NAMES
@@ -67,6 +68,7 @@ class LearnerTelemetry:
         self._declare_quality(metrics)
         self._declare_evidence(metrics)
         self._declare_attribution(metrics)
+        self._declare_experiments(metrics)
         self._declare_batches(metrics)
         self._initialise(labels)
 
@@ -267,6 +269,55 @@ class LearnerTelemetry:
         self._version_last = metrics.gauge(
             "version_last_sequence", "Sequence number of the last version counted as this one.", "version"
         )
+
+    def _declare_experiments(self, metrics: MetricFactory) -> None:
+        self._experiment_slates = metrics.gauge(
+            "experiment_slates", "Slates shown to the users of an arm.", "experiment", "arm"
+        )
+        self._experiment_measured = metrics.gauge(
+            "experiment_measured",
+            "What the users of an arm did: events that name a slate, and the worth of those and of all purchases.",
+            "experiment",
+            "arm",
+            "measure",
+        )
+        self._experiment_lift = metrics.gauge(
+            "experiment_lift",
+            "Lift over the control by the metric that decides, per user, with bounds that hold at every look.",
+            "experiment",
+            "arm",
+            "bound",
+        )
+        self._experiment_shares = metrics.gauge(
+            "experiment_shares_wrong", "Whether an arm has more or fewer users than its share says.", "experiment"
+        )
+        self._experiment_series: dict[Gauge, set[tuple[str, ...]]] = {}
+
+    def experiments(self, found: Sequence[ExperimentResults]) -> None:
+        """Show how the arms of all experiments do. Series of those that are gone end."""
+        series: dict[Gauge, dict[tuple[str, ...], float]] = {
+            self._experiment_slates: {},
+            self._experiment_measured: {},
+            self._experiment_lift: {},
+            self._experiment_shares: {},
+        }
+        for each in found:
+            series[self._experiment_shares][(each.name,)] = float(each.shares_alarm)
+            for arm in each.arms:
+                series[self._experiment_slates][each.name, arm.name] = arm.slates
+                for measure, measured in arm.measures.items():
+                    series[self._experiment_measured][each.name, arm.name, measure] = measured.total
+                lift = arm.measures[each.metric].lift
+                for bound in ("value", "low", "high"):
+                    value = getattr(lift, bound, None)
+                    if value is not None:
+                        series[self._experiment_lift][each.name, arm.name, bound] = value
+        for gauge, values in series.items():
+            for gone in self._experiment_series.get(gauge, set()) - values.keys():
+                gauge.remove(*gone)
+            for labels, value in values.items():
+                gauge.labels(*labels).set(value)
+            self._experiment_series[gauge] = set(values)
 
     def slates(self, found: Attribution) -> None:
         """Show events by slate, for the two newest groups of versions."""

@@ -5,6 +5,14 @@ from __future__ import annotations
 from deploy.grafana.panels import Panel, Rows, quantiles, rate, top
 from deploy.grafana.shared import DEGRADED, EVENT_TO_SERVED, REQUESTS, SERVED_BY
 
+ARM = "{{experiment}} {{arm}}"
+PER_SLATE = "/ on (experiment, arm) group_left clamp_min(max by (experiment, arm) (sluicegate_experiment_slates), 1)"
+
+
+def measured(measures: str) -> str:
+    """Returns the query for what the users of each arm did. `measures`: names, as in a matcher of Prometheus."""
+    return f'max by (experiment, arm, measure) (sluicegate_experiment_measured{{measure=~"{measures}"}})'
+
 
 def followed(by: str) -> tuple[tuple[str, str], ...]:
     """Return the query for the share of slates that a click or a purchase followed, split by a label."""
@@ -155,6 +163,42 @@ SERVING: Rows = (
                 "Slates of the two groups of versions. Where they are few, the share is uncertain.",
                 "short",
                 top("sluicegate_version_slates", "version"),
+                width=12,
+            ),
+        ),
+    ),
+    (
+        "Experiments on users",
+        (
+            Panel(
+                "Lift over the control",
+                "By the metric that decides, per user: the measured lift, and bounds that hold at every look. An arm "
+                "with `low` above 0 is shown to be better.",
+                "percentunit",
+                (("max by (experiment, arm, bound) (sluicegate_experiment_lift)", f"{ARM} {{{{bound}}}}"),),
+                width=12,
+                signed=True,
+            ),
+            Panel(
+                "Events of slates by arm",
+                "Clicks, additions to the cart and purchases per slate, since the experiment began.",
+                "percentunit",
+                ((f"{measured('click|cart|purchase')} {PER_SLATE}", f"{ARM} {{{{measure}}}}"),),
+                width=12,
+            ),
+            Panel(
+                "Revenue by arm",
+                "Worth of the purchases of an arm's users, since the experiment began: from slates, and in all.",
+                "short",
+                ((measured("revenue|spending"), f"{ARM} {{{{measure}}}}"),),
+                width=12,
+            ),
+            Panel(
+                "Shares are wrong",
+                "1: an arm has more or fewer users than its share says, so no comparison is to be trusted.",
+                "short",
+                (("max by (experiment) (sluicegate_experiment_shares_wrong)", "{{experiment}}"),),
+                limit=0.5,
                 width=12,
             ),
         ),

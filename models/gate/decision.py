@@ -148,8 +148,8 @@ def decide(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     request = evidence.request
     if request is not None and request.verb in MODE_VERBS:
         return _aside("mode", "mode_changed", changed(state, request, policy, now))
-    if request is not None and request.verb == "quarantine":
-        return _aside("quarantine", "requested", state)
+    if request is not None and (request.verb == "quarantine" or request.verb == "experiment"):
+        return _aside(request.verb, "requested", state)
     verdict = judge(state, evidence, policy, now)
     baseline, proven, why = (state.baseline, state.proven, "")
     if state.mode != "frozen":

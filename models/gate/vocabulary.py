@@ -22,19 +22,19 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Mode = Literal["continuous", "strict", "shadow", "manual", "frozen"]
-Action = Literal["promote", "hold", "rollback", "mode", "quarantine"]
-Verb = Literal["promote", "rollback", "freeze", "thaw", "mode", "quarantine"]
+Action = Literal["promote", "hold", "rollback", "mode", "quarantine", "experiment"]
+Verb = Literal["promote", "rollback", "freeze", "thaw", "mode", "quarantine", "experiment"]
 
 MODE_VERBS: Final = frozenset({"freeze", "thaw", "mode"})
 """Requests that change the mode. They are decided without looking at any version."""
-UNSEEN_VERBS: Final = MODE_VERBS | {"quarantine"}
+UNSEEN_VERBS: Final = MODE_VERBS | {"quarantine", "experiment"}
 """Requests that are decided without loading a version."""
-VERBS: Final[tuple[Verb, ...]] = ("promote", "rollback", "freeze", "thaw", "mode", "quarantine")
+VERBS: Final[tuple[Verb, ...]] = ("promote", "rollback", "freeze", "thaw", "mode", "quarantine", "experiment")
 """What an operator can ask for. Closed: metric labels are made from it."""
 MODES: Final[tuple[Mode, ...]] = ("continuous", "strict", "shadow", "manual", "frozen")
-ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode", "quarantine")
+ACTIONS: Final[tuple[Action, ...]] = ("promote", "hold", "rollback", "mode", "quarantine", "experiment")
 """What a decision can be. Closed: metric labels are made from it. `mode` changes who decides and leaves the champion;
-`quarantine` records an order that goes to the learner."""
+`quarantine` records an order that goes to the learner, `experiment` that an experiment on users begins or ends."""
 
 REASON_TEXTS: Final = {
     "sound": "every guard passed",

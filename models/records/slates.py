@@ -26,6 +26,7 @@ class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         explore: how much chance took part, 0 for none.
         context: the shop's own fields, by name.
         scenario: the set of options that the request named.
+        experiments: the user's arm in each experiment, by name of the experiment.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     explore: float = 0.0
     context: dict[str, str | float] | None = None
     scenario: str | None = None
+    experiments: dict[str, str] | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(SlateRecord)

@@ -55,6 +55,30 @@ class GateClient:
         found: dict[str, Any] = json.loads(self._ask("GET", "/gate/quarantine"))
         return found
 
+    def experiments(self) -> dict[str, Any]:
+        """GET /experiments."""
+        return self._json("GET", "/experiments")
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """GET /experiments/NAME."""
+        return self._json("GET", _experiment(name))
+
+    def start_experiment(self, body: dict[str, Any]) -> dict[str, Any]:
+        """POST /experiments."""
+        return self._json("POST", "/experiments", body)
+
+    def stop_experiment(self, name: str, reason: str) -> dict[str, Any]:
+        """POST /experiments/NAME/stop."""
+        return self._json("POST", f"{_experiment(name)}/stop", {"reason": reason})
+
+    def delete_experiment(self, name: str) -> dict[str, Any]:
+        """DELETE /experiments/NAME."""
+        return self._json("DELETE", _experiment(name))
+
+    def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._ask(method, path, body))
+        return found
+
     def decisions(self) -> Iterator[bytes]:
         """Every audit record that is kept, newest first, as stored."""
         before = ""
@@ -103,6 +127,10 @@ class GateClient:
             raise GateTrouble(
                 f"no service answers at {self._url} ({reason}): is it running? Name another with --url"
             ) from None
+
+
+def _experiment(name: str) -> str:
+    return f"/experiments/{urllib.parse.quote(name, safe='')}"
 
 
 class _Conflict(GateTrouble):

@@ -28,6 +28,7 @@ COMMANDS = (
     "rebuild",
     "gate",
     "export",
+    "experiment",
     "deadletter",
     "check_mapping",
     "config",

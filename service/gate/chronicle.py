@@ -79,7 +79,7 @@ class Chronicle:
     def take(self, found: list[DecisionLine]) -> list[DecisionLine]:
         """Take in what `fetch` found, and return those of note and the newest one, newest first."""
         for line in reversed(found):
-            told = line.actor != "auto" or line.action in {"rollback", "mode", "quarantine"}
+            told = line.actor != "auto" or line.action in {"rollback", "mode", "quarantine", "experiment"}
             line.of_note = told or line.kind != self._kind
             self._kind, self._revision, self._newest = line.kind, line.revision, line
             if line.of_note:

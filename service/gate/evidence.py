@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from models.experiments import Counts
 from models.gate import Evidence, Request, Version
 from models.snapshot import Damaged
-from models.statistics import Reservoir, Standing, asked
+from models.statistics import CannotUnpack, Reservoir, Standing, asked
 from service.gate.pace import ComparedPace
 from streaming.store import Pointer, Store, anchors_of
 from streaming.versions import recent
@@ -25,6 +26,7 @@ class EvidenceReader:
         self._refilled = False
         self.reservoir = Reservoir()
         self.pace = ComparedPace()
+        self._counted: tuple[str, object] = ("", None)
 
     def evidence(
         self, pointers: Mapping[str, Pointer], serving: Version | None, request: Request | None = None
@@ -65,6 +67,7 @@ class EvidenceReader:
             self._rebuilt, self._erased_in = manifest.progress.rebuilt, manifest.erasure_seq
             if not self._refilled:
                 self._refill(manifest.seq)
+            self._counted = (version, manifest.evidence.get("experiments"))
             for question in asked(manifest.evidence):
                 self.reservoir.add(question)
             found = standing(manifest.evidence)
@@ -73,6 +76,14 @@ class EvidenceReader:
         except Damaged:
             # The follower reports the damage when it loads the version; here it only means no evidence.
             return None
+
+    def counts(self) -> tuple[str, Counts]:
+        """The counts of experiments in the newest version, and its id; for any thread."""
+        version, text = self._counted
+        try:
+            return version, Counts.unpacked(text) if text is not None else Counts()
+        except CannotUnpack:  # of another release
+            return version, Counts()
 
     def _refill(self, seq: int) -> None:
         """Collect the questions that versions before this process carried."""

@@ -7,6 +7,7 @@ and the others follow it.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 
 from models import gate
+from models.experiments import SETTINGS, CannotRun, Kept, encoded, with_settings
 from models.gate import AuditRecord, Decision, Evidence, GateState, Request, Version, audit
 from models.recommender import new_scratch
 from models.snapshot import Damaged, Incompatible, TooNew
@@ -28,13 +30,15 @@ from service.gate.recall import forgotten
 from service.gate.setback import Setback
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
-from service.serving import TableSet, TableSets
+from service.serving import Experiments, TableSet, TableSets
 from streaming.settings import Settings
 from streaming.store import Pointer, Store, StoreUnavailable, VersionGone
 from streaming.versions import NoSoundVersion
 
 STORE_RETRY: Final = 0.5
 """Seconds to wait after the store failed to answer."""
+TRIES: Final = 20
+"""Times that an order about experiments is tried while the gate itself, or another replica's, decides in between."""
 STOP_PATIENCE: Final = 2.0
 """Seconds that a tick under way has to end when the process was asked to."""
 NO_NEWS: Final = {("sound",), ("sound", "lift_lost")}
@@ -91,6 +95,9 @@ class Gatekeeper:
         self.numbers: dict[str, float] = {}
         """The numbers of the last decision."""
         self.state = GateState(mode=settings.gate.mode, before_freeze=_before(settings.gate.mode))
+        self.experiments = Experiments()
+        """The experiments on users, as Redis had them at the last look."""
+        self._registered, self._emptied = False, False
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
@@ -134,6 +141,8 @@ class Gatekeeper:
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
                     self.moved(decision)
+                if not self._registered:
+                    self._register()
             except StoreUnavailable as error:
                 wait = STORE_RETRY
                 if error.kind == "other":  # Redis answers: what it refused is a fault here, no outage
@@ -212,8 +221,51 @@ class Gatekeeper:
                 raise RevisionConflict(self.revision)
             return decision
 
-    def _tick(self, request: Request | None) -> Decision | None:
+    def change_experiments(self, actor: str, reason: str, change: Callable[[Kept], Kept]) -> None:
+        """Carry out an order about experiments on users: they change and the audit has it, or neither.
+
+        Args:
+            actor: Who asks.
+            reason: What it is about, in words; it stays in the audit.
+            change: Returns the experiments after the order, or raises CannotRun.
+
+        Raises:
+            CannotRun: `change` refuses.
+            RevisionConflict: The gate itself decided something between all attempts.
+            StoreUnavailable: Redis does not answer.
+        """
+        for _ in range(TRIES):
+            with self._lock:
+                if self._tick(Request("experiment", actor, reason), change) is not None:
+                    return
+        raise RevisionConflict(self.revision)
+
+    def _register(self) -> None:
+        """Start and end experiments as the settings say, once in the life of this process."""
+        asks, share = self._settings.asked_experiments, self._settings.experiments.holdout
+        complaints: list[str] = []
+
+        def change(kept: Kept) -> Kept:
+            wanted, complaints[:] = with_settings(kept, asks, share, self._clock(), lambda: secrets.token_hex(16))
+            return wanted
+
+        with self._lock:
+            self._read_gate()
+        try:
+            if change(self.experiments.kept) != self.experiments.kept:
+                self.change_experiments(SETTINGS, "experiments as the settings have them", change)
+        except RevisionConflict:
+            return  # again after the next look
+        except CannotRun as error:
+            complaints.append(str(error))
+        for complaint in complaints:
+            logs.warn("experiment not started", detail=complaint)
+        self._registered = True
+
+    def _tick(self, request: Request | None, change: Callable[[Kept], Kept] | None = None) -> Decision | None:
         self._read_gate()
+        # From what was read at this revision, at which the decision is stored or lost.
+        experiments = encoded(change(self.experiments.changeable())) if change is not None else None
         pointers = self._store.pointers()
         self._store_answered()
         past = request is None and self._setback.lasts
@@ -228,7 +280,7 @@ class Gatekeeper:
             return None
         active = self._tables.active
         champion = version_of(active.manifest) if active is not None and ("serving" in pointers or gone) else None
-        decision = self._judge(self.reader.evidence(pointers, champion, request))
+        decision = self._judge(self.reader.evidence(pointers, champion, request), experiments)
         if decision is None and waits and self.evidence.reference is not None:
             # In a tick that moved nothing: no version waits for the copy.
             self.follower.keep(self.evidence.reference)
@@ -258,8 +310,18 @@ class Gatekeeper:
         self.state = msgspec.structs.replace(self.state, revision=record.revision)
         self._telemetry.gate(self.state)
         self._tables.serve_baseline(self.state.baseline)
+        # An emptied Redis knows none either: ours are written again with the next decision.
+        self._emptied = not record.revision and bool(self.experiments.kept)
+        if not self._emptied:
+            self._take_experiments(record.experiments)
 
-    def _judge(self, evidence: Evidence) -> Decision | None:
+    def _take_experiments(self, raw: bytes) -> None:
+        try:
+            self.experiments.take(raw)
+        except CannotRun as error:  # of another release: those that were known go on
+            logs.warn("experiments cannot be read", detail=str(error))
+
+    def _judge(self, evidence: Evidence, experiments: bytes | None = None) -> Decision | None:
         now = self._clock()
         target = gate.wanted(self.state, evidence, self.policy, now)
         if target is not None:
@@ -270,7 +332,7 @@ class Gatekeeper:
         self.evidence, self.numbers = evidence, decision.numbers
         if not gate.worth_recording(self.state, decision, self.policy, now) and evidence.request is None:
             return None
-        if not self._commit(decision, evidence, now):
+        if not self._commit(decision, evidence, now, experiments):
             return None
         return decision if decision.moves or evidence.request is not None else None
 
@@ -279,11 +341,11 @@ class Gatekeeper:
         challenger = evidence.candidate is not None and evidence.candidate.id == target.id
         return self.follower.backoff if challenger else self._rescue
 
-    def _commit(self, decision: Decision, evidence: Evidence, now: float) -> bool:
+    def _commit(self, decision: Decision, evidence: Evidence, now: float, experiments: bytes | None = None) -> bool:
         entry = audit.record(self.state, decision, evidence, self.policy, now, self.name)
         state = msgspec.structs.replace(decision.next_state, audited_at=now, audit_hash=entry.hash)
         try:
-            won = self._stored(decision, state, entry)
+            won = self._stored(decision, state, entry, experiments)
         except VersionGone:
             won = False
         if not won:
@@ -302,14 +364,20 @@ class Gatekeeper:
         self._read_gate()
         return True
 
-    def _stored(self, decision: Decision, state: GateState, entry: audit.AuditRecord) -> bool:
+    def _stored(
+        self, decision: Decision, state: GateState, entry: audit.AuditRecord, experiments: bytes | None
+    ) -> bool:
         target = decision.target.id if decision.target else None
         reference = decision.reference.id if decision.reference else None
         written = msgspec.json.encode(state), msgspec.json.encode(entry)
         moved = state.anchors != self.state.anchors
         anchors = [Pointer(each.id, each.seq) for each in state.anchors] if moved else None
+        if self._emptied and experiments is None:
+            experiments = encoded(self.experiments.kept)
         try:
-            return self._store.decide(self.revision, *written, target, reference=reference, anchors=anchors)
+            return self._store.decide(
+                self.revision, *written, target, reference=reference, anchors=anchors, experiments=experiments
+            )
         except StoreUnavailable as error:
             if decision.action != "rollback":
                 raise

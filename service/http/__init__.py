@@ -7,6 +7,7 @@ from service.http.answers import (
     DecisionsPage,
     ErasureAccepted,
     ErasureReceipt,
+    ExperimentsAnswer,
     GateAnswer,
     GateChange,
     IdentifyAnswer,
@@ -59,6 +60,7 @@ from service.http.schemas import (
     SentItem,
     Share,
     Slate,
+    StopAsk,
     Tags,
 )
 
@@ -84,6 +86,7 @@ __all__ = [
     "ErasureReceipt",
     "EventOutcome",
     "EventsAnswer",
+    "ExperimentsAnswer",
     "ForceAsk",
     "FreezeAsk",
     "GateAnswer",
@@ -118,6 +121,7 @@ __all__ = [
     "SentItem",
     "Share",
     "Slate",
+    "StopAsk",
     "Tags",
     "UserAnswer",
     "VersionExplained",

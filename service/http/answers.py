@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from models.experiments import ExperimentResults
 from models.gate import AuditRecord, Explanation, GateState, Policy
 from models.ledger import Progress, Quarantined
 from models.records import Value
@@ -226,6 +227,12 @@ class Proposal(Struct):
     since: float
 
 
+class ExperimentsAnswer(Struct):
+    """All experiments on users and how their arms do, the latest first."""
+
+    experiments: list[ExperimentResults]
+
+
 class QuarantinesAnswer(Struct):
     """Stretches of the stream that are not learned, newest first, and the one that the gate proposes."""
 
@@ -254,6 +261,7 @@ __all__ = [
     "DecisionsPage",
     "ErasureAccepted",
     "ErasureReceipt",
+    "ExperimentsAnswer",
     "GateAnswer",
     "GateChange",
     "IdentifyAnswer",

@@ -64,6 +64,12 @@ class PageAsk(msgspec.Struct, frozen=True, gc=False):
     reasons: Audience = "none"
     language: str | None = None
     """The language of reasons that the request names, as it was written."""
+    order: str | None = None
+    """The contender that an experiment lets order; None for the one in charge."""
+    reference: bool = False
+    """Whether an experiment wants the reference's tables in place of the champion's."""
+    arms: dict[str, str] | None = None
+    """The user's arm in each experiment, by name of the experiment."""
 
 
 def ask_from_query(raw: bytes, now: float, begin: RequestOptions = PLAIN, /, **known: Any) -> PageAsk:

@@ -32,6 +32,7 @@ PATHS: Final = {
     "user_id": ("The shop's id of the user.", "ann"),
     "item_id": ("The shop's id of the item.", "teapot-1"),
     "erasure_id": ("The `erasure_id` of the answer to the order.", "5f0c9a8b7d6e5f4a3b2c1d0e"),
+    "experiment": ("The name of the experiment.", "wide-slates"),
     "quarantine": ("The `id` of the quarantine, as `GET /gate/quarantine` lists it.", "q-5f0c9a8b7d6e"),
 }
 """Meaning and example of each id in a path."""

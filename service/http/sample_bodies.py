@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from models.experiments import ExperimentAsk
 from models.records import ItemFacts
 from service.http.schemas import (
     Ask,
@@ -17,6 +18,7 @@ from service.http.schemas import (
     SentEvent,
     SentItem,
     Slate,
+    StopAsk,
 )
 
 _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
@@ -55,6 +57,13 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     GateAsk: _REASON,
     FreezeAsk: {**_REASON, "seconds": 7200},
     ModeAsk: {**_REASON, "mode": "strict"},
+    StopAsk: {"reason": "we know enough"},
+    ExperimentAsk: {
+        "name": "wide-slates",
+        "metric": "click",
+        "arm": [{"name": "plain", "share": 0.5}, {"name": "wide", "share": 0.5, "diversity": 0.4}],
+        "reason": "do people click more when slates are varied?",
+    },
     Slate: {
         "request_id": "5f0c9a8b7d6e5f4a",
         "user_id": "ann",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models.records import Attributes, Value
 from models.slate import Audience, Condition, Contribution, Seen, Wanted, condition_of
@@ -152,7 +152,10 @@ class Item(Struct, omit_defaults=True):
 
 
 class Slate(Struct):
-    """An answer with items. `degraded` says in which ways it is less than it could be; it is empty when all is well."""
+    """An answer with items. `degraded` says in which ways it is less than it could be; it is empty when all is well.
+
+    `experiments` has the user's arm in each experiment that runs, by name of the experiment.
+    """
 
     request_id: str
     user_id: str | None
@@ -161,6 +164,7 @@ class Slate(Struct):
     served_by: str
     degraded: list[str]
     items: list[Item]
+    experiments: dict[str, str] | UnsetType = UNSET
 
 
 class SentEvent(Struct, frozen=True):
@@ -307,6 +311,12 @@ class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mode: str
 
 
+class StopAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The end of an experiment. `reason` stays in the audit."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 __all__ = [
     "MAX_ID",
     "MAX_N",
@@ -331,5 +341,6 @@ __all__ = [
     "SentItem",
     "Share",
     "Slate",
+    "StopAsk",
     "Tags",
 ]

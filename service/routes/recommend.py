@@ -29,7 +29,7 @@ from service.http import (
     operation,
 )
 from service.routes.common import JSON, admit, context
-from service.routes.visits import encoded, language_of, past_of, take_impressions, visit_of
+from service.routes.visits import encoded, held_for, language_of, past_of, rotates, take_impressions, visit_of
 from service.serving import Page, View, Visit
 from service.serving import page as pages
 
@@ -175,12 +175,12 @@ async def _page(
 ) -> Response:
     ctx, started = context(request), time.monotonic()
     language = language_of(ctx, ask, request.headers)
-    if ask.rotate:
+    if rotates(ctx, ask):
         take_impressions(ctx)
     past = await past_of(ctx, ask)
-    visit = visit_of(ctx, ask, past, now, request.scope["request_id"])
+    visit = visit_of(ctx, ask, past, now, request.scope["request_id"], tested=make is pages.recommend)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
-    with ctx.tables.hold() as tables:
+    with held_for(ctx, visit) as tables:
         view = View(tables, ctx.catalogue)
         if item_id is not None and not _known(view, item_id):
             raise Problem(

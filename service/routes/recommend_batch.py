@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from service.context import Context
 from service.http import BatchAsk, PageAsk, Problem, batch_from_body, checked, operation
 from service.routes.common import admit, context, too_many
-from service.routes.visits import encoded, language_of, take_impressions, visit_of
+from service.routes.visits import encoded, held_for, language_of, rotates, take_impressions, visit_of
 from service.runtime import logs
 from service.serving import UserPast, View
 from service.serving import page as pages
@@ -66,9 +66,9 @@ async def _lines(ctx: Context, user_ids: list[str], ask: PageAsk, language: str 
     for start in range(0, len(user_ids), TOGETHER):
         together = {user_id: _unusable(user_id) for user_id in user_ids[start : start + TOGETHER]}
         usable = [user_id for user_id, problem in together.items() if problem is None]
-        if ask.rotate:
+        if rotates(ctx, ask):
             take_impressions(ctx)
-        pasts = dict(zip(usable, await ctx.histories.pasts(usable, with_shown=ask.rotate > 0), strict=True))
+        pasts = dict(zip(usable, await ctx.histories.pasts(usable, with_shown=rotates(ctx, ask)), strict=True))
         lines = []
         for user_id in user_ids[start : start + TOGETHER]:
             problem = together[user_id]
@@ -103,7 +103,7 @@ def _line(ctx: Context, ask: PageAsk, past: UserPast, language: str | None) -> b
 def _slate(ctx: Context, ask: PageAsk, past: UserPast, language: str | None, request_id: str) -> bytes:
     started = time.monotonic()
     visit = visit_of(ctx, ask, past, ctx.clock(), request_id)
-    with ctx.tables.hold() as tables:
+    with held_for(ctx, visit) as tables:
         view = View(tables, ctx.catalogue)
         page = pages.recommend(view, visit)
         ctx.slates.add(view, visit, page, bulk=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from contextlib import AbstractContextManager
 
 import msgspec
 from starlette.datastructures import Headers
@@ -11,7 +12,7 @@ from service.context import Context
 from service.http import History, PageAsk
 from service.routes.common import degraded
 from service.runtime.telemetry import SERVED_BY
-from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode, reasons
+from service.serving import Envelope, Page, RequestMoment, TableSet, UserPast, View, Visit, encode, reasons, treated
 
 
 def take_impressions(ctx: Context) -> None:
@@ -27,15 +28,31 @@ async def past_of(ctx: Context, ask: PageAsk) -> UserPast:
     """What is known of the user to recommend for; nothing of a visitor without an id."""
     if ask.user_id is None:
         return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0)
+    return await ctx.histories.past(ask.user_id, with_shown=rotates(ctx, ask))
 
 
-def visit_of(ctx: Context, ask: PageAsk, past: UserPast, now: float, request_id: str) -> Visit:
-    """The visit: what is asked for, and the user's history with the items that the request brings itself."""
+def rotates(ctx: Context, ask: PageAsk) -> bool:
+    """Whether the request, or an arm that its user may be in, lowers what the user was shown lately."""
+    return ask.rotate > 0 or ctx.gatekeeper.experiments.rotates
+
+
+def visit_of(ctx: Context, ask: PageAsk, past: UserPast, now: float, request_id: str, *, tested: bool = True) -> Visit:
+    """The visit: what is asked for, and the user's history with the items that the request brings itself.
+
+    `tested`: whether experiments decide on the options; they never do on lists, which are the same for everybody.
+    """
     history = merged(ask.recent, past.history) if ask.recent.items else past.history
     # The page is the user's, whatever the id that was asked for; the answer names only the latter.
     whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
+    arms = ctx.gatekeeper.experiments.arms(whose.user_id, now) if tested else None
+    if arms:
+        whose = treated(whose, arms)
     return Visit(whose, history, RequestMoment(now, ctx.showings, request_id, past.shown))
+
+
+def held_for(ctx: Context, visit: Visit) -> AbstractContextManager[TableSet | None]:
+    """The tables that answer a visit: the champion's, or the reference's when an experiment wants these."""
+    return ctx.tables.hold_reference() if visit.ask.reference else ctx.tables.hold()
 
 
 def merged(recent: History, stored: History) -> History:
@@ -80,8 +97,8 @@ def encoded(
     ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
     request_id, now = visit.moment.request_id, ctx.clock()
     why = reasons(view, visit, page, ctx.languages[language]) if language is not None else ()
-    told = Envelope(request_id, now, lacking, user_id, ask.explore > 0, ask.explain, ask.attributes, why)
+    told = Envelope(request_id, now, lacking, user_id, ask.explore > 0, ask.explain, ask.attributes, why, ask.arms)
     return encode(view, page, told)
 
 
-__all__ = ["encoded", "language_of", "merged", "past_of", "take_impressions", "visit_of"]
+__all__ = ["encoded", "held_for", "language_of", "merged", "past_of", "rotates", "take_impressions", "visit_of"]

@@ -3,6 +3,7 @@
 from service.serving.answer import Envelope, encode
 from service.serving.catalogue import ItemCatalogue
 from service.serving.erasures import ErasureFollower
+from service.serving.experiments import Experiments, treated
 from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
 from service.serving.messages import BadLanguage, Languages, read
 from service.serving.page import Page
@@ -16,6 +17,7 @@ __all__ = [
     "BadLanguage",
     "Envelope",
     "ErasureFollower",
+    "Experiments",
     "Histories",
     "ItemCatalogue",
     "Languages",
@@ -30,4 +32,5 @@ __all__ = [
     "encode",
     "read",
     "reasons",
+    "treated",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from models.records import ItemFacts, Value
 from models.slate import Contribution, Shown, explanation
@@ -38,6 +39,8 @@ class Envelope(NamedTuple):
     """Attributes, and facts, that each item is shown with."""
     reasons: Sequence[str] = ()
     """A sentence for each item; none when the request wants none."""
+    arms: dict[str, str] | None = None
+    """The user's arm in each experiment, by name of the experiment."""
 
 
 def encode(view: View, page: Page, envelope: Envelope) -> bytes:
@@ -58,6 +61,7 @@ def encode(view: View, page: Page, envelope: Envelope) -> bytes:
             page.served_by,
             envelope.degraded,
             items,
+            UNSET if envelope.arms is None else envelope.arms,
         )
     )
 

@@ -57,8 +57,9 @@ def rank(view: View, visit: Visit, pool: Pool) -> Ranking | None:
     if view.tables is None:
         return None
     tables, ask = view.tables, visit.ask
+    by = tables.contender(ask.order)
     ranked = partial(
-        tables.recommender.rank, *visit.history, visit.moment.now, query=ask.query, by=tables.order, explain=ask.explain
+        tables.recommender.rank, *visit.history, visit.moment.now, query=ask.query, by=by, explain=ask.explain
     )
     if ask.candidates:
         return ranked(EVERYTHING, extra=ask.candidates, only=True)

@@ -128,6 +128,7 @@ def record(waiting: _Waiting) -> SlateRecord:
         ask.explore,
         ask.context or None,
         ask.scenario,
+        ask.arms,
     )
 
 

@@ -45,6 +45,14 @@ class TableSet:
         """The contender that the gate lets order lists: the baseline, or None for the contender in charge."""
         return CONTENDERS[best_source(self.state.served.race)] if self.baseline else None
 
+    def contender(self, wanted: str | None) -> str | None:
+        """The contender that orders when an experiment wants `wanted`; None for the one in charge."""
+        if wanted is None:
+            return self.order
+        if wanted == "shadow":
+            return CONTENDERS[best_source(self.state.served.race)]
+        return "popularity_middle" if wanted == "popularity" else wanted
+
     @property
     def items(self) -> int:
         """Items with a row."""
@@ -105,6 +113,17 @@ class TableSets:
     def nbytes(self) -> int:
         """Bytes of all sets together."""
         return sum(each.state.nbytes() for each in (self._active, self._idle, self._kept) if each is not None)
+
+    @contextmanager
+    def hold_reference(self) -> Iterator[TableSet | None]:
+        """The set that holds the reference, unchanged until the block ends; the active one while there is none."""
+        while (tables := self._kept) is not None:
+            with tables.reading():
+                if tables is self._kept:
+                    yield tables
+                    return
+        with self.hold() as active:
+            yield active
 
     @contextmanager
     def hold(self) -> Iterator[TableSet | None]:

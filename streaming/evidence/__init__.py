@@ -2,12 +2,14 @@
 
 from streaming.evidence.attribution import SlateAttributor
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind
+from streaming.evidence.experiments import ExperimentCounter
 from streaming.evidence.frozen import FrozenVersions
 from streaming.evidence.witness import WitnessRunner, declared
 
 __all__ = [
     "BAD",
     "EvidenceReporter",
+    "ExperimentCounter",
     "FrozenVersions",
     "SlateAttributor",
     "WitnessRunner",

@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from models.records import IMPRESSION, KINDS, Event, decode_slate
 from models.statistics import VERSIONS, Attribution, Exposed, Exposure
 from streaming.consumer import KafkaSource
+from streaming.evidence.experiments import ExperimentCounter
 from streaming.kafka import DataUnreadable, KafkaTrouble, Offsets, Record, RecordSource
 from streaming.live import ShowingsWriter
 from streaming.settings import Settings
@@ -38,6 +39,9 @@ TOGETHER: Final = 2_000
 AGE: Final = 30.0
 """An event waits for its slate for this many seconds at least, and for twice as many at most."""
 
+SHOW: Final = 10.0
+"""Seconds between two looks at how experiments do, for the metrics: each takes some milliseconds."""
+
 OFFERED: Final = 100_000
 """Events that may wait for this thread, some 10 MB; beyond it the newest are dropped and counted."""
 
@@ -57,6 +61,7 @@ class SlateAttributor:
         connect: Opens the source; tried again until it succeeds.
         store: Where to keep what users were shown; None keeps nothing.
         exposed: How concentrated slates were when the term before this one ended.
+        experiments: Counts the slates of users in experiments, each once, whatever dies; None counts none.
     """
 
     def __init__(
@@ -66,11 +71,13 @@ class SlateAttributor:
         connect: Callable[[], RecordSource] | None = None,
         store: Commands | None = None,
         exposed: Exposed | None = None,
+        experiments: ExperimentCounter | None = None,
     ) -> None:
         self._topic = settings.topic("slates")
         self._window = settings.learner.slate_window
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
+        self._experiments, self._shown_next = experiments, 0.0
         # Nothing waits for a store that is away: a page that was shown an hour ago counts half.
         self._showings = (
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
@@ -131,6 +138,7 @@ class SlateAttributor:
                 self._attribute()
                 if self._showings is not None:
                     self._showings.flush()
+                self._show_experiments()
                 if time.monotonic() - aged >= AGE:
                     aged = time.monotonic()
                     self.attribution.age()
@@ -159,13 +167,34 @@ class SlateAttributor:
         ends = source.end_offsets().get(self._topic, {})
         back = -(-self._window // max(1, len(ends)))
         beginnings = first.get(self._topic, {})
-        start: Offsets = {self._topic: {part: max(beginnings.get(part, 0), end - back) for part, end in ends.items()}}
+        first_places = {part: max(beginnings.get(part, 0), end - back) for part, end in ends.items()}
+        start: Offsets = {self._topic: self._not_after_counted(first_places, beginnings, ends)}
         source.assign(start)
         return {part: min(end, self._next.get(part, end)) for part, end in ends.items()}
+
+    def _not_after_counted(
+        self, places: dict[int, int], beginnings: Mapping[int, int], ends: Mapping[int, int]
+    ) -> dict[int, int]:
+        """Where to begin so that the experiments miss no slate that they have not counted."""
+        if self._experiments is None:
+            return places
+        counted, anew = self._experiments.next_slates(), {}
+        for part, end in ends.items():
+            begins = beginnings.get(part, 0)
+            if part not in counted:
+                anew[part] = places[part]
+            elif counted[part] > end:  # the topic was made again
+                anew[part] = places[part] = begins
+            else:
+                places[part] = max(begins, min(places[part], counted[part]))
+        self._experiments.slates_begin(anew)
+        return places
 
     def _take(self, records: Sequence[Record], counted_from: dict[int, int]) -> None:
         for record in records:
             slate = decode_slate(record.value)
+            if self._experiments is not None:
+                self._experiments.slate(slate, record.partition, record.offset)
             if slate is None:
                 self._telemetry.slates_unreadable.inc()
             else:
@@ -182,6 +211,14 @@ class SlateAttributor:
             if kind == IMPRESSION and self._showings is not None:
                 self._showings.seen(user, request_id, item, at)
             self.attribution.event(request_id, kind, item)
+
+    def _show_experiments(self) -> None:
+        if self._experiments is None:
+            return
+        self._experiments.look()
+        if time.monotonic() >= self._shown_next:
+            self._telemetry.experiments(self._experiments.results(time.time()))
+            self._shown_next = time.monotonic() + SHOW
 
     def _show(self) -> None:
         found = self.attribution

@@ -18,6 +18,7 @@ from models.ledger import Entry as ErasedUser
 from models.records import (
     ATTRIBUTES,
     IMPRESSION,
+    PURCHASE,
     SEARCH,
     Erase,
     Event,
@@ -63,6 +64,15 @@ class Ordered(NamedTuple):
     """What becomes of an order to identify."""
 
 
+class Attributed(NamedTuple):
+    """An event that experiments may count, and where its record is."""
+
+    topic: str
+    partition: int
+    offset: int
+    event: Event
+
+
 @dataclass(slots=True)
 class PreparedBatch:
     """One batch, ready to be learned."""
@@ -70,6 +80,8 @@ class PreparedBatch:
     events: list[Event] = field(default_factory=list)
     record_times: list[float] = field(default_factory=list)
     """Time of each event's record, epoch seconds."""
+    attributed: list[Attributed] = field(default_factory=list)
+    """Events that experiments may count: those that name a slate, and purchases."""
     orders: list[Ordered] = field(default_factory=list)
     """Records of topic `control`: they take effect before the rest of the batch."""
     histories: list[Part] = field(default_factory=list)
@@ -295,6 +307,8 @@ class Intake:
                 event = msgspec.structs.replace(event, user_id=user)  # noqa: PLW2901
             events.append(event)
             times.append(record_time)
+            if event.request_id is not None or event.kind == PURCHASE:
+                batch.attributed.append(Attributed(record.topic, partition, record.offset, event))
             if event.item_id is not None and event.kind in HISTORY_KINDS:
                 if room <= 0 and record.offset != last:  # what one record holds is written by one script
                     batch.histories.append(Mapped(topic, histories) if topic else histories)

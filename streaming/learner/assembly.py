@@ -13,7 +13,14 @@ from models.state import SCHEMA
 from models.statistics import Exposed
 from streaming import versions
 from streaming.checkpoint import Checkpointer, VersionMetrics, failpoint
-from streaming.evidence import EvidenceReporter, FrozenVersions, SlateAttributor, WitnessRunner, declared
+from streaming.evidence import (
+    EvidenceReporter,
+    ExperimentCounter,
+    FrozenVersions,
+    SlateAttributor,
+    WitnessRunner,
+    declared,
+)
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
 from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
 from streaming.learner.parts import Parts
@@ -58,7 +65,8 @@ class Assembly:
             stack.callback(lambda: frozen.close(self.stop.share(READERS)))
             evidence = EvidenceReporter(frozen, Referee(time.monotonic, settings.learner.evidence_share), telemetry)
             exposed = self._take_up(evidence, start)
-            attributor = stack.enter_context(contextlib.closing(self._attributor(exposed)))
+            experiments = ExperimentCounter(self.store, start.model.progress.topics, start.before)
+            attributor = stack.enter_context(contextlib.closing(self._attributor(exposed, experiments)))
             adoption = AdoptionWatch(self.store, start.model.progress.adopted)
             stack.callback(lambda: adoption.close(self.stop.share(READERS)))
             checkpointer = self._checkpointer(leadership, source, start, receipts, adoption)
@@ -75,6 +83,7 @@ class Assembly:
                 dead_letters=dead_letters,
                 witnesses=witnesses,
                 attributor=attributor,
+                experiments=experiments,
                 evidence=evidence,
                 contents=contents_by(settings.recommender.text_model),
                 telemetry=telemetry,
@@ -123,9 +132,9 @@ class Assembly:
         standing = evidence.take_up(start.before, same_model=start.extends is not None)
         return standing.exposed if standing is not None else None
 
-    def _attributor(self, exposed: Exposed | None) -> SlateAttributor:
+    def _attributor(self, exposed: Exposed | None, experiments: ExperimentCounter) -> SlateAttributor:
         store = self.histories if self.settings.learner.remember_shown else None
-        return SlateAttributor(brief(self.settings), self.telemetry, store=store, exposed=exposed)
+        return SlateAttributor(brief(self.settings), self.telemetry, None, store, exposed, experiments)
 
     def _frozen_versions(self) -> FrozenVersions:
         ceilings = recommender_settings(self.settings).ceilings()

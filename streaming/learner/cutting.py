@@ -104,6 +104,7 @@ class VersionCutter:
         evidence["standing"] = parts.evidence.standing(lag, applied, parts.attributor.exposed)
         evidence["memory"] = parts.evidence.memory()
         evidence["asked"] = parts.evidence.asked()
+        evidence |= parts.experiments.carried()
         if self._trained:
             evidence["batch"] = self._trained
         return evidence

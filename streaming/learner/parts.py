@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streaming.checkpoint import Checkpointer
-from streaming.evidence import EvidenceReporter, SlateAttributor, WitnessRunner
+from streaming.evidence import EvidenceReporter, ExperimentCounter, SlateAttributor, WitnessRunner
 from streaming.intake import Contents, DeadLetterWriter
 from streaming.kafka import RecordSource
 from streaming.live import LiveWriter, Receipts
@@ -32,6 +32,7 @@ class Parts:
     witnesses: WitnessRunner
     contents: Contents
     attributor: SlateAttributor
+    experiments: ExperimentCounter
     evidence: EvidenceReporter
     telemetry: LearnerTelemetry
     monotonic: Callable[[], float]

@@ -120,6 +120,7 @@ class Term:
         """Take one batch through the stages: learn it, show it to those who compare, count it as consumed."""
         learn_batch(self._model, batch, self._carry_out, self._learn_events)
         self._show_to_others(batch)
+        self._parts.experiments.learned(batch)
         advance(self._model.progress, batch)
         self._cutter.learned(batch)
         self._report(batch)

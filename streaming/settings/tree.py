@@ -8,10 +8,12 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from models.experiments import ExperimentAsk, check, read
 from models.records import EventMapping
 from streaming.mappings import presets
 from streaming.settings.base import Section
 from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.experiments import ExperimentsSettings
 from streaming.settings.gate import GateSettings
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import (
@@ -60,6 +62,9 @@ class Settings(Section):
         description="Named sets of options (docs/api.md), for `GET /recommend/{user_id}?scenario=NAME`; one "
         "[scenario.NAME] each. Those of the default stay, unless one of the same name is declared.",
     )
+    experiment: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Experiments on users (docs/experimenting.md), one [[experiment]] each."
+    )
     kafka: KafkaSettings = KafkaSettings()
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     redis: RedisSettings = RedisSettings()
@@ -72,6 +77,7 @@ class Settings(Section):
     witness: WitnessSettings = WitnessSettings()
     service: ServiceSettings = ServiceSettings()
     gate: GateSettings = GateSettings()
+    experiments: ExperimentsSettings = ExperimentsSettings()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("namespace")
@@ -91,6 +97,21 @@ class Settings(Section):
     def _usable_scenarios(cls, scenarios: dict[str, ScenarioSettings]) -> dict[str, ScenarioSettings]:
         check_names(scenarios)
         return scenarios
+
+    @field_validator("experiment")
+    @classmethod
+    def _can_run(cls, experiments: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        names: set[str] = set()
+        for place, each in enumerate(experiments):
+            try:
+                ask = read(each)
+                check(ask)
+            except ValueError as error:
+                raise ValueError(f"experiment[{place}]: {error}") from None
+            if ask.name in names:
+                raise ValueError(f"experiment[{place}].name: another experiment is called {ask.name!r} already")
+            names.add(ask.name)
+        return experiments
 
     @model_validator(mode="after")
     def _mappings_work(self) -> Settings:
@@ -113,6 +134,11 @@ class Settings(Section):
             if each.topic is not None:
                 ours[each.topic] = "another mapping"
         return self
+
+    @property
+    def asked_experiments(self) -> list[ExperimentAsk]:
+        """The experiments that the settings ask for, apart from the holdout."""
+        return [read(each) for each in self.experiment]
 
     def mappings(self) -> dict[str, EventMapping]:
         """The mapping of each topic with records of another shape, by topic."""

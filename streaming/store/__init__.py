@@ -11,7 +11,7 @@ from streaming.store.errors import (
     StoreUnavailable,
     WrongParent,
 )
-from streaming.store.gate import AUDIT_ENTRIES
+from streaming.store.gate import AUDIT_ENTRIES, GateRecord
 from streaming.store.keyspace import Keyspace
 from streaming.store.leadership import Leadership, stand_by
 from streaming.store.leases import Lease
@@ -25,6 +25,7 @@ __all__ = [
     "Commands",
     "CommitRefused",
     "Fenced",
+    "GateRecord",
     "Keyspace",
     "Leadership",
     "Lease",

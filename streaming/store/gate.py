@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from streaming.store.commands import Argument
 from streaming.store.versions import Pointer, VersionCommands, VersionGone, written
 
 AUDIT_ENTRIES: Final = 10_000
@@ -16,6 +17,8 @@ class GateRecord(NamedTuple):
 
     revision: int
     state: bytes
+    experiments: bytes = b""
+    """The experiments on users as JSON, b"" before the first."""
 
 
 class GateCommands(VersionCommands):
@@ -23,8 +26,8 @@ class GateCommands(VersionCommands):
 
     def gate(self) -> GateRecord:
         """Read the gate's state: revision 0 and b"" before the first decision."""
-        revision, state = self.call("HMGET", self.key("gate"), "revision", "state")
-        return GateRecord(int(revision or 0), state or b"")
+        revision, state, experiments = self.call("HMGET", self.key("gate"), "revision", "state", "experiments")
+        return GateRecord(int(revision or 0), state or b"", experiments or b"")
 
     def decide(
         self,
@@ -36,8 +39,9 @@ class GateCommands(VersionCommands):
         reference: str | None = None,
         pinned: str | None = None,
         anchors: Sequence[Pointer] | None = None,
+        experiments: bytes | None = None,
     ) -> bool:
-        """Store a decision: gate state, audit record and pointers in one step.
+        """Store a decision: gate state, audit record, pointers and experiments in one step.
 
         Args:
             revision: Revision that the decision was made at.
@@ -47,6 +51,7 @@ class GateCommands(VersionCommands):
             reference: Version to compare with.
             pinned: Version to keep served.
             anchors: All anchors; None keeps those that are named. Each is named by another pointer, or was an anchor.
+            experiments: All experiments on users, as JSON; None keeps them.
 
         Returns:
             False when another decision came first.
@@ -59,7 +64,15 @@ class GateCommands(VersionCommands):
         keys = [self.key(name) for name in ("gate", "audit", "serving", "prev", "reference", "pinned")]
         keys += [self.key("meta", version) for version in named]
         words.append("-" if anchors is None else written(anchors))
-        answer = self.run("decide", keys, [revision, state, audit, AUDIT_ENTRIES, *words]).decode()
+        args: list[Argument] = [
+            revision,
+            state,
+            audit,
+            AUDIT_ENTRIES,
+            *words,
+            "-" if experiments is None else experiments,
+        ]
+        answer = self.run("decide", keys, args).decode()
         if answer.startswith("GONE"):
             raise VersionGone(f"{answer[5:]} was unlinked before it could be named")
         return bool(answer == "OK")

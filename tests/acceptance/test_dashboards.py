@@ -40,7 +40,7 @@ def carried_out(service: Process, verb: str, more: dict[str, object]) -> bool:
 
 
 def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp_path: Path) -> None:
-    ours = open_installation()
+    ours = open_installation(experiments__holdout=0.4)
     learner, service = ours.learner(witness__estimators="facto.FMRegressor"), ours.service()
     feed = ours.feed(Shop(seed=3).stream(RATE * 120, time.time(), interval=1 / RATE), RATE)
     targets = {"learner": [learner.address], "service": [service.address]}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from shutil import which
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.stage import staged
-from tests.browser.views import VIEWS, do, show
+from tests.browser.views import VIEWS, do, experiment, show
 
 SIZES = {"wide": (1280, 860, "light"), "phone": (390, 844, "dark")}
 WATCHED = 45_000
 """Milliseconds of curves before the pictures."""
+VISITS, CLICKS = 2_000, {"plain": 2, "varied": 5}
+"""Slates of the experiment in the pictures, and how many in ten are clicked on in each arm."""
 
 
 def shoot(browser: Browser, address: str, folder: Path) -> None:
@@ -37,6 +40,14 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
         context.close()
 
 
+def visit(page: Page, user: str, number: int) -> None:
+    """A slate for a user, and now and then a click on it, more often in one arm of the experiment."""
+    slate = page.request.get(f"/recommend/{user}?n=4").json()
+    if 10 * random.Random(number).random() < CLICKS[slate["experiments"]["variety"]]:
+        event = {"event_type": "click", "user_id": user, "item_id": slate["items"][0]["item_id"]}
+        page.request.post("/events", data=event | {"request_id": slate["request_id"]})
+
+
 def main(folder: Path) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +55,10 @@ def main(folder: Path) -> None:
         browser = play.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(base_url=stage.address)
         page.goto("/")
+        experiment(page)
         page.wait_for_timeout(WATCHED)
+        for number in range(VISITS):
+            visit(page, f"visitor-{number % (VISITS // 5)}", number)
         shoot(browser, stage.address, folder)
         browser.close()
 

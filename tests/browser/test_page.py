@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.stage import HOSTILE, Stage
-from tests.browser.views import do
+from tests.browser.views import do, show
 from tests.conftest import eventually
 from tests.support.processes.prefix_proxy import below
 
@@ -94,6 +94,18 @@ def test_an_operator_freezes_and_thaws(page: Page, refusals: None) -> None:
     page.get_by_label("Reason").fill("sale is over")
     page.get_by_role("button", name="Thaw").click()
     expect(page.locator(".now")).to_have_text("continuous")
+
+
+def test_an_experiment_is_shown_with_its_arms_and_the_answer_names_the_arm(page: Page, stage: Stage) -> None:
+    show(page, "experiments")
+    shown = page.get_by_role("article", name="variety")
+    expect(shown.get_by_role("rowheader", name="plain control")).to_be_visible()
+    expect(shown.get_by_role("rowheader", name="varied")).to_be_visible()
+    expect(shown).to_contain_text("do people click more")
+    eventually(lambda: "experiments" in stage.client.get("/recommend/ann"), timeout=30.0)
+    page.reload()
+    expect(shown).to_contain_text("running")
+    expect(shown.get_by_role("row", name=re.compile("^varied"))).to_contain_text("50.0 %")
 
 
 def test_users_and_items_are_looked_up(page: Page) -> None:

@@ -6,12 +6,28 @@ import re
 
 from playwright.sync_api import Page, expect
 
-VIEWS = ("shop", "learning", "gate", "lookup")
-TABS = {"shop": "Shop", "learning": "Learning", "gate": "Gate", "lookup": "Look up"}
+VIEWS = ("shop", "learning", "gate", "experiments", "lookup")
+TABS = {"shop": "Shop", "learning": "Learning", "gate": "Gate", "experiments": "Experiments", "lookup": "Look up"}
+
+
+EXPERIMENT = {
+    "name": "variety",
+    "minimum_days": 0,
+    "arm": [{"name": "plain", "share": 0.5}, {"name": "varied", "share": 0.5, "diversity": 0.01}],
+    "reason": "do people click more when lists are varied?",
+}
+"""An experiment that changes next to nothing, so that other tests do not notice it."""
+
+
+def experiment(page: Page) -> None:
+    """Let an experiment run, if none does."""
+    assert page.request.post("/experiments", data=EXPERIMENT).status in {201, 409}
 
 
 def show(page: Page, view: str) -> None:
     """Open a view and wait for what it shows."""
+    if view == "experiments":
+        experiment(page)
     page.get_by_role("tab", name=TABS[view]).click()
     if view == "shop":
         expect(page.locator("#shop .card:not(.skeleton)").first).to_be_visible()
@@ -23,6 +39,8 @@ def show(page: Page, view: str) -> None:
         expect(page.locator("#gate .decisions li").first).to_be_visible()
         expect(page.locator("#gate .timeline svg")).to_be_visible()
         expect(page.locator("#gate .verdict")).not_to_have_text("…")
+    elif view == "experiments":
+        expect(page.locator("#experiments article").first).to_be_visible()
     else:
         page.get_by_role("button", name="Look up user").click()
         expect(page.locator("#lookup .pick").first).to_be_visible()

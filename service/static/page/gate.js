@@ -2,12 +2,14 @@
 
 import { Trouble, get } from "./api.js";
 import { clock, el, moment, onWidth, plain, say, short } from "./dom.js";
+import { worth } from "./experiments.js";
 import { intervals } from "./intervals.js";
 import * as operate from "./operate.js";
 import * as timeline from "./timeline.js";
 import * as why from "./why.js";
 
 const OF_NOTE = 60;
+const WORTH_PERIOD = 60000; // milliseconds between looks at what the holdout says
 const MODE_WORDS = {
   continuous: "Every sound version goes live, unless it is shown to be worse.",
   strict: "A version goes live when it is shown to be better, or no worse for three in a row.",
@@ -19,6 +21,7 @@ const MODE_WORDS = {
 const part = {};
 let reading = false;
 let revision = -1;
+let valued = 0;
 let numbers = {};
 let anchors = [];
 const decided = new Map(); // revision to decision, of those that the stream sent
@@ -30,11 +33,13 @@ export function build(root) {
   part.evidence = el("div", { class: "evidence" }, el("p", { class: "quiet" }, "Too few events are tested yet."));
   part.list = el("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
   part.latest = el("p", { class: "hidden", role: "status" });
+  part.worth = el("div", { class: "panel", hidden: true });
   root.append(
     el("h2", {}, "The gate"),
     el("div", { class: "columns" },
       el("div", { class: "panel" }, el("h3", {}, "State"), part.mode, part.words, part.facts),
       el("div", { class: "panel" }, el("h3", {}, "Actions"), operate.build(show))),
+    part.worth,
     why.build(),
     timeline.build(),
     el("div", { class: "panel" }, el("h3", {}, "Evidence"),
@@ -71,12 +76,21 @@ async function read() {
   reading = true;
   try {
     show(await get("/gate"));
+    if (Date.now() - valued > WORTH_PERIOD) await value();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     say(part.words, error.message);
   } finally {
     reading = false;
   }
+}
+
+// Once a minute: it moves slowly.
+async function value() {
+  valued = Date.now();
+  const made = await worth();
+  part.worth.hidden = !made;
+  part.worth.replaceChildren(...(made ?? []));
 }
 
 function show(gate) {

@@ -1,5 +1,6 @@
 // Builds the views and feeds all of them from one stream; each view takes what it shows.
 
+import * as experiments from "./experiments.js";
 import * as gate from "./gate.js";
 import * as learning from "./learning.js";
 import * as lookup from "./lookup.js";
@@ -8,7 +9,7 @@ import { say } from "./dom.js";
 import { follow } from "./stream.js";
 import { current, install } from "./tabs.js";
 
-const VIEWS = { shop, learning, gate, lookup };
+const VIEWS = { shop, learning, gate, experiments, lookup };
 
 function link(state, text) {
   const place = document.getElementById("link");

@@ -1,4 +1,4 @@
-// The four tabs. Arrow keys, Home and End move between them; the address remembers which one is open.
+// The tabs. Arrow keys, Home and End move between them; the address remembers which one is open.
 
 const tabs = () => [...document.querySelectorAll('[role="tab"]')];
 

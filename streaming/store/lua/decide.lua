@@ -2,7 +2,7 @@
 -- KEYS 1 gate 2 audit 3 serving 4 prev 5 reference 6 pinned, then metas of the versions named
 -- ARGV 1 revision the decision was made at 2 new state 3 audit record 4 entries of audit kept, then for each of
 -- serving, reference, pinned: '-' keeps it, '' removes it, else an id and its seq as 'id seq' 8 anchors as
--- 'id seq id seq ...', '-' keeps them
+-- 'id seq id seq ...', '-' keeps them 9 experiments on users, '-' keeps them
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
 if revision ~= ARGV[1] then
   -- Sent again after a lost answer: this same decision has moved the revision.
@@ -28,4 +28,5 @@ local new = redis.call('HGET', KEYS[3], 'id')
 if old[1] and new ~= old[1] then redis.call('HSET', KEYS[4], 'id', old[1], 'seq', old[2]) end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1] + 1, 'state', ARGV[2])
 if ARGV[8] ~= '-' then redis.call('HSET', KEYS[1], 'anchors', ARGV[8]) end
+if ARGV[9] ~= '-' then redis.call('HSET', KEYS[1], 'experiments', ARGV[9]) end
 return 'OK'

@@ -245,6 +245,11 @@ def guarded(settings: Settings) -> Iterator[Served]:
         ("POST", "/gate/thaw", "admin"),
         ("POST", "/gate/promote", "admin"),
         ("POST", "/gate/mode", "admin"),
+        ("GET", "/experiments", "read"),
+        ("GET", "/experiments/variety", "read"),
+        ("POST", "/experiments", "admin"),
+        ("POST", "/experiments/variety/stop", "admin"),
+        ("DELETE", "/experiments/variety", "admin"),
     ],
 )
 def test_each_path_takes_the_key_of_its_role_and_admins_and_no_other(

@@ -175,6 +175,8 @@ LONG = "x" * 257
         ("DELETE", "/users?user_id={id}"),
         ("GET", "/erasures/{id}"),
         ("POST", "/gate/quarantine/{id}/drop"),
+        ("GET", "/experiments/{id}"),
+        ("DELETE", "/experiments/{id}"),
     ],
 )
 def test_what_is_no_id_is_422_on_every_route(served: Served, method: str, path: str) -> None:
@@ -208,6 +210,7 @@ def test_bytes_that_are_no_utf_8_are_422_in_every_body(served: Served) -> None:
         ("PUT", "/items/tea", b'{"title":"\xff"}'),
         ("POST", "/gate/freeze", b'{"reason":"\xff","revision":0}'),
         ("POST", "/gate/quarantine", b'{"reason":"\xff","revision":0}'),
+        ("POST", "/experiments", b'{"name":"\xff"}'),
     ]
     for method, path, body in asks:
         problem(served.http.request(method, path, content=body, headers=headers), 422)

@@ -199,10 +199,10 @@ def test_of_two_decisions_made_on_one_revision_one_wins(store, lease, redis_url,
     commit(store, lease, "v1", 1)
     commit(store, lease, "v2", 2, parent="v1")
     other = Store(redis_url, namespace, timeout=2.0, retries=1)
-    assert store.gate() == (0, b"")
+    assert store.gate()[:2] == (0, b"")
     assert store.decide(0, b"one", b"first", "v1")
     assert not other.decide(0, b"two", b"second", "v2")
-    assert other.gate() == (1, b"one")
+    assert other.gate()[:2] == (1, b"one")
     assert other.serving() == Pointer("v1", 1)
     assert other.decide(1, b"two", b"second", "v2")
     assert other.decide(2, b"three", b"third")
@@ -225,7 +225,7 @@ def test_a_decision_sent_again_after_a_lost_answer_is_done_once(store, lease):
 def test_a_version_that_is_gone_is_never_served(store, lease):
     with pytest.raises(VersionGone):
         store.decide(0, b"one", b"first", "v9")
-    assert store.gate() == (0, b"")
+    assert store.gate()[:2] == (0, b"")
     assert store.serving() is None
 
 

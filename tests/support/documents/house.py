@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[3]
 PACKAGES: Final = ("models", "streaming", "service")
 
-MOST_FILES: Final = 16
-"""Files in a folder. Above that, a reader scans a list instead of guessing a name."""
+MOST_FILES: Final = 18
+"""Files in a folder. Above that, a reader scans a list instead of guessing a name. Racks, such as the commands, are
+the longest."""
 
 LONGEST: Final = 500
 """Lines in a file. Above that it has become two ideas."""

@@ -21,6 +21,10 @@ BAD: Final = {
     "batch_waiting_events": "above `update.count`: training takes longer than collecting",
     "compared_events": "does not grow while events are learned: no comparison; `evidence.paused` of /gate says why",
     "compared_hit_difference": "below 0 for long: the first model of the comparison is worse than the second",
+    "experiment_lift": "`high` below 0: the arm is shown to be worse than the control; end the experiment",
+    "experiment_measured": "0 for all arms: events do not carry the `request_id` of their slate",
+    "experiment_shares_wrong": "1: something loses users of one arm; trust no comparison",
+    "experiment_slates": "stands still for one arm: its slates fail, or its share is wrong",
     "exposure_effective_items": "falls by a third: users' slates become alike, whatever the hit rate says",
     "exposure_top_share": "`now` above `usual` by 0.2: new versions wait unless shown to be better (`concentrated`)",
     "consumer_lag_records": "grows: events arrive faster than they are learned",
@@ -153,11 +157,15 @@ CLOSER: Final = (
 """For a closer look: no alert and no panel, because another metric shows the trouble first."""
 
 RANGES: Final = {
+    "arm": "the arms of each experiment, at most 8",
+    "bound": "`value`, `low`, `high`",
     "alarm": "the drift detectors of docs/gate.md",
     "code": "HTTP status codes that were answered",
     "comparison": "`reference`, `champion`, `probation`, `learnt`, `anchor1` and on, the youngest first",
     "contender": "the contenders of docs/models.md; for witnesses the paths in `witness.estimators`",
     "method": "`GET`, `HEAD`, `POST`, `PUT`, `DELETE`, `PATCH`, `OPTIONS`, `other`",
+    "experiment": "the experiments that are kept, at most 8, and `holdout`",
+    "measure": "`click`, `cart`, `purchase`, `revenue`, `spending` (docs/experimenting.md)",
     "partition": "partitions of the topic",
     "scenario": "`none`, and the names of the scenarios in the settings; for the learner also `other`",
     "segment": "the segments in `learner.segments`",

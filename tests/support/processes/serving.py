@@ -14,6 +14,8 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
+from models.experiments.changes import encoded
+from models.experiments.definition import Experiment
 from models.ledger.admission import Admission, AdmissionRules
 from models.ledger.progress import Progress
 from models.recommender.recommender import Recommender, new_state
@@ -69,9 +71,9 @@ class Learner:
         facts.write(self.store, changes, "items")
         self.recommender.describe([(item, found) for item, found in items.items() if found is not None])
 
-    def commit(self, standing: Standing | None = None) -> str:
-        """Writes a version with a standing, and returns its id."""
-        evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2}
+    def commit(self, standing: Standing | None = None, **more: Any) -> str:
+        """Writes a version with a standing, and `more` evidence, and returns its id."""
+        evidence: dict[str, Any] = {"record_times": [self.progress.watermark] * 2, **more}
         if standing is not None:
             evidence["standing"] = msgspec.to_builtins(standing)
         state, progress = self.recommender.state, self.progress
@@ -176,6 +178,16 @@ def connected(settings: Settings, **how: Any) -> Iterator[Served]:
     with service(settings, **how) as running:
         eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
         yield running
+
+
+def keep(store: Store, *experiments: Experiment) -> None:
+    """Keeps these experiments and no others, as the gate does for an operator; they may have begun already."""
+
+    def kept() -> bool:
+        record = store.gate()
+        return store.decide(record.revision, record.state or b"{}", b"", experiments=encoded(experiments))
+
+    eventually(kept)
 
 
 def changed(settings: Settings, **sections: dict[str, Any]) -> Settings:

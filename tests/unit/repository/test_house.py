@@ -37,6 +37,7 @@ SHARED = {
     "errors": "the errors of its room",
     "events": "events: the record, its settings, its files, its route",
     "evidence": "what the gate decides by: the records, the learner's report, the service's reader",
+    "experiments": "experiments on users: settings, counting, assignment, the route",
     "explanation": "why an item is on a page: of a score, of a page",
     "factorization": "the factorization machine: inside the recommender, as a regressor, in River's verbs",
     "features": "features of candidates: their names, touched items, untouched items",

@@ -263,3 +263,32 @@ def test_a_scenario_that_cannot_work_is_named(tmp_path: Path, text: str, says: s
     with pytest.raises(BadSettings) as error:
         load_settings(file, {})
     assert says in str(error.value)
+
+
+EXPERIMENT = """
+[[experiment]]
+name = "variety"
+start = 2027-01-01T00:00:00Z
+
+[[experiment.arm]]
+name = "plain"
+share = 0.5
+
+[[experiment.arm]]
+name = "varied"
+share = SHARE
+diversity = 0.4
+"""
+
+
+def test_an_experiment_is_read_from_the_file_and_an_impossible_one_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text(EXPERIMENT.replace("SHARE", "0.5"), encoding="utf-8")
+    (ask,) = load_settings(file, {}).asked_experiments
+    assert (ask.name, [arm.diversity for arm in ask.arm]) == ("variety", [None, 0.4])
+    file.write_text(EXPERIMENT.replace("SHARE", "0.9"), encoding="utf-8")
+    with pytest.raises(BadSettings, match=r"experiment\[0\]: arm: the shares add up to 1.4"):
+        load_settings(file, {})
+    file.write_text(2 * EXPERIMENT.replace("SHARE", "0.5"), encoding="utf-8")
+    with pytest.raises(BadSettings, match=r"experiment\[1\].name: another experiment is called 'variety'"):
+        load_settings(file, {})

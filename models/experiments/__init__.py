@@ -1,0 +1,67 @@
+"""A user and experiments in, the user's arms out; slates and events of users in arms in, what each arm does out."""
+
+from models.experiments.assignment import Assignments
+from models.experiments.changes import (
+    SETTINGS,
+    Kept,
+    Unknown,
+    decoded,
+    deleted,
+    encoded,
+    named,
+    started,
+    stopped,
+    with_settings,
+)
+from models.experiments.definition import (
+    HOLDOUT,
+    METRICS,
+    MOST,
+    MOST_ARMS,
+    ORDERS,
+    START_DELAY,
+    Arm,
+    CannotRun,
+    Experiment,
+    ExperimentAsk,
+    check,
+    experiment_of,
+    read,
+)
+from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
+from models.experiments.tallies import Counts, Tally
+
+__all__ = [
+    "HOLDOUT",
+    "METRICS",
+    "MOST",
+    "MOST_ARMS",
+    "ORDERS",
+    "SETTINGS",
+    "START_DELAY",
+    "Arm",
+    "ArmResults",
+    "Assignments",
+    "CannotRun",
+    "Counts",
+    "Experiment",
+    "ExperimentAsk",
+    "ExperimentResults",
+    "Kept",
+    "Measures",
+    "Rate",
+    "Tally",
+    "Unknown",
+    "check",
+    "decoded",
+    "deleted",
+    "encoded",
+    "experiment_of",
+    "named",
+    "read",
+    "results",
+    "started",
+    "state_of",
+    "stopped",
+    "with_settings",
+]

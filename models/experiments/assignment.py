@@ -1,0 +1,86 @@
+"""A user and the experiments that run in; the user's arm of each out.
+
+A keyed hash of the user's id decides, so nothing is stored, a user keeps the arm, and every replica and the learner
+come to the same answer. Each experiment has a key of its own: the arms of two experiments are independent. Users of
+the holdout are in no other experiment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Final
+
+from models.experiments.definition import HOLDOUT, Arm, Experiment
+
+SPAN: Final = float(1 << 64)
+
+
+class Assigned:
+    """One experiment, ready to assign users.
+
+    >>> halves = Assigned(Experiment("variety", "0f" * 8, (Arm("plain", 0.5), Arm("varied", 0.5))))
+    >>> [halves.arm(user) for user in ("ann", "bob", "cy", "dee")]
+    [0, 0, 0, 1]
+    """
+
+    __slots__ = ("_bounds", "_key", "experiment")
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self._key = experiment.salt.encode()
+        self._bounds = [bound * SPAN for bound in accumulate(arm.share for arm in experiment.arms)]
+
+    def arm(self, user: str) -> int:
+        """Returns the place of the user's arm, -1 for a user that is not in the experiment."""
+        digest = hashlib.blake2b(user.encode(errors="surrogatepass"), digest_size=8, key=self._key).digest()
+        point = int.from_bytes(digest)
+        for place, bound in enumerate(self._bounds):
+            if point < bound:
+                return place
+        return -1
+
+
+class Assignments:
+    """All experiments that are known, for requests and events of any moment.
+
+    Args:
+        experiments: the experiments, those that are over included.
+
+    >>> everybody = Assignments([Experiment("variety", "0f" * 8, (Arm("plain", 0.5), Arm("varied", 0.5)), end=9.0)])
+    >>> [len(list(everybody.of("ann", at))) for at in (8.0, 9.0)]
+    [1, 0]
+    """
+
+    def __init__(self, experiments: Sequence[Experiment] = ()) -> None:
+        self.experiments = tuple(experiments)
+        self._holdouts = tuple(Assigned(each) for each in experiments if each.name == HOLDOUT)
+        self._others = tuple(Assigned(each) for each in experiments if each.name != HOLDOUT)
+
+    def __bool__(self) -> bool:
+        return bool(self.experiments)
+
+    def of(self, user: str, at: float) -> Iterator[tuple[Experiment, int]]:
+        """Yields each experiment that the user is in at this moment, and the place of the arm.
+
+        Args:
+            user: id of the user.
+            at: epoch seconds.
+        """
+        for each in self._holdouts:
+            if each.experiment.runs(at):
+                place = each.arm(user)
+                yield each.experiment, place
+                if each.experiment.arms[place].name == HOLDOUT:
+                    return
+        for each in self._others:
+            if each.experiment.runs(at) and (place := each.arm(user)) >= 0:
+                yield each.experiment, place
+
+    def arms(self, user: str, at: float) -> dict[str, Arm]:
+        """Returns the user's arms, by name of the experiment."""
+        return {experiment.name: experiment.arms[place] for experiment, place in self.of(user, at)}
+
+
+__all__ = ["Assigned", "Assignments"]

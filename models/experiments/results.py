@@ -1,0 +1,302 @@
+"""An experiment and what was counted for it in; rates, lifts and a verdict with bounds that hold at every look out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
+from models.experiments.intervals import Bounds, Sum, ratio, sum_of
+from models.experiments.tallies import Tally
+
+ALPHA: Final = 0.05
+"""Probability that an interval ever misses what it is about. The lifts of several arms over the control share it."""
+
+ALPHA_SHARES: Final = 0.01
+"""Probability, over the whole life of an experiment, of the alarm about shares when nothing is wrong."""
+
+PRIOR: Final = 100.0
+"""Users that the alarm imagines with other shares: an imbalance of some 10 % is found soonest."""
+
+State = Literal["scheduled", "running", "ended", "stopped"]
+Verdict = Literal["scheduled", "shares_wrong", "too_early", "better", "worse", "undecided"]
+
+
+class Rate(Struct, frozen=True):
+    """A measured rate with its bounds; null where nothing can be said yet, and `high` also where nothing bounds it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Measures(Struct, frozen=True):
+    """One measure of one arm: its total, for each slate and each user, and its lift over the control (0.1: 10 % more).
+
+    The lift compares users by the shares that they were assigned by. The control has none.
+    """
+
+    total: float
+    per_slate: Rate
+    per_user: Rate
+    lift: Rate | None
+
+
+class ArmResults(Struct, frozen=True):
+    """One arm: its policy, how many slates and about how many users it had, and its measures by name."""
+
+    name: str
+    share: float
+    policy: Arm
+    slates: int
+    users: int | None
+    share_found: float | None
+    measures: dict[str, Measures]
+
+
+class ExperimentResults(Struct, frozen=True):
+    """An experiment and how its arms do. Moments are in epoch seconds.
+
+    `verdict` says it in a word and `conclusion` in sentences. `shares_alarm`: more or fewer users came into an arm than
+    its share, so no comparison is to be trusted. `not_before` is when the minimum runtime is over. `counted_in` names
+    the version whose counts these are, null before the first.
+    """
+
+    name: str
+    state: State
+    metric: Metric
+    control: str
+    start: float
+    end: float | None
+    not_before: float
+    asked_by: str
+    reason: str
+    stopped_by: str
+    verdict: Verdict
+    conclusion: tuple[str, ...]
+    shares_alarm: bool
+    largest_purchase: float
+    arms: tuple[ArmResults, ...]
+    counted_in: str | None = None
+
+
+def results(
+    experiment: Experiment, tally: Tally | None, now: float, counted_in: str | None = None
+) -> ExperimentResults:
+    """Returns how the arms of an experiment do.
+
+    Args:
+        experiment: the experiment.
+        tally: what was counted for it; None for nothing.
+        now: epoch seconds.
+        counted_in: id of the version that carries the counts.
+    """
+    counted = tally or Tally.empty(len(experiment.arms))
+    control = experiment.arm(experiment.control)
+    alpha = ALPHA / max(1, len(experiment.arms) - 1)
+    arms = tuple(_arm(experiment, counted, place, control, alpha) for place in range(len(experiment.arms)))
+    alarm = shares_wrong([each.users.total for each in counted.arms], [arm.share for arm in experiment.arms])
+    verdict = _verdict(experiment, arms, alarm, now)
+    return ExperimentResults(
+        name=experiment.name,
+        state=state_of(experiment, now),
+        metric=experiment.metric,
+        control=experiment.control,
+        start=experiment.start,
+        end=experiment.end,
+        not_before=experiment.start + experiment.minimum,
+        asked_by=experiment.asked_by,
+        reason=experiment.reason,
+        stopped_by=experiment.stopped_by,
+        verdict=verdict,
+        conclusion=tuple(_sentences(experiment, arms, verdict, now)),
+        shares_alarm=alarm,
+        largest_purchase=experiment.largest_purchase,
+        arms=arms,
+        counted_in=counted_in,
+    )
+
+
+def state_of(experiment: Experiment, now: float) -> State:
+    """Returns whether an experiment runs at this moment, epoch seconds.
+
+    >>> [state_of(Experiment("a", "", (), start=5.0, end=9.0), now) for now in (4.0, 5.0, 9.0)]
+    ['scheduled', 'running', 'ended']
+    """
+    if experiment.ended(now):
+        return "stopped" if experiment.stopped_by else "ended"
+    return "running" if experiment.runs(now) else "scheduled"
+
+
+def _arm(experiment: Experiment, tally: Tally, place: int, control: int, alpha: float) -> ArmResults:
+    arm, counted = experiment.arms[place], tally.arms[place]
+    seen = sum(each.users.total for each in tally.arms)
+    known = tally.known_users()
+    weight = known / seen if known and seen else 1.0
+    slates, users = sum_of(counted.slates), sum_of(counted.users, weight)
+    found: dict[str, Measures] = {}
+    for name in METRICS:
+        upper, largest = counted.of(name), _largest(experiment, name)
+        per_user = ratio(sum_of(upper, largest=largest), users, ALPHA) if known is not None else Bounds(None)
+        found[name] = Measures(
+            round(upper.total, 2),
+            _rate(ratio(sum_of(upper, largest=largest), slates, ALPHA)),
+            _rate(per_user),
+            None if place == control else _lift(experiment, tally, place, control, name, alpha),
+        )
+    return ArmResults(
+        arm.name,
+        arm.share,
+        arm,
+        round(counted.slates.total),
+        round(weight * counted.users.total) if known is not None else None,
+        round(counted.users.total / seen, 5) if seen else None,
+        found,
+    )
+
+
+def _largest(experiment: Experiment, measure: str) -> float:
+    return experiment.largest_purchase if measure in {"revenue", "spending"} else 1.0
+
+
+def _lift(experiment: Experiment, tally: Tally, place: int, control: int, measure: str, alpha: float) -> Rate:
+    ours, theirs = _by_share(experiment, tally, place, measure), _by_share(experiment, tally, control, measure)
+    found = ratio(ours, theirs, alpha)
+    return _rate(Bounds(*(None if each is None else each - 1.0 for each in found)))
+
+
+def _by_share(experiment: Experiment, tally: Tally, place: int, measure: str) -> Sum:
+    weight = 1.0 / experiment.arms[place].share
+    return sum_of(tally.arms[place].of(measure), weight, _largest(experiment, measure))
+
+
+def _rate(found: Bounds) -> Rate:
+    return Rate(*(None if each is None else round(each, 6) for each in found))
+
+
+def shares_wrong(users: Sequence[float], shares: Sequence[float], alpha: float = ALPHA_SHARES) -> bool:
+    """Whether users did not come into the arms by their shares: something loses users of one arm.
+
+    A sequential test of a multinomial against a Dirichlet prior (Lindon and Malek, "Anytime-Valid Inference for
+    Multinomial Count Data", NeurIPS 2022): looking often raises no false alarm.
+
+    >>> shares_wrong([500, 520], [0.5, 0.5]), shares_wrong([500, 640], [0.5, 0.5])
+    (False, True)
+    """
+    whole, total = sum(shares), sum(users)
+    evidence = math.lgamma(PRIOR) - math.lgamma(PRIOR + total)
+    for count, share in zip(users, shares, strict=True):
+        expected = share / whole
+        evidence += math.lgamma(PRIOR * expected + count) - math.lgamma(PRIOR * expected) - count * math.log(expected)
+    return evidence > -math.log(alpha)
+
+
+def _verdict(experiment: Experiment, arms: Sequence[ArmResults], alarm: bool, now: float) -> Verdict:
+    if now < experiment.start:
+        return "scheduled"
+    if alarm:
+        return "shares_wrong"
+    if (experiment.end or now) < experiment.start + experiment.minimum or now < experiment.start + experiment.minimum:
+        return "too_early"
+    lifts = [lift for arm in arms if (lift := arm.measures[experiment.metric].lift) is not None]
+    if any(lift.low is not None and lift.low > 0.0 for lift in lifts):
+        return "better"
+    if any(lift.high is not None and lift.high < 0.0 for lift in lifts):
+        return "worse"
+    return "undecided"
+
+
+WORDS: Final[dict[str, str]] = {
+    "click": "clicks on slates",
+    "cart": "additions to the cart from slates",
+    "purchase": "purchases from slates",
+    "revenue": "revenue from slates",
+    "spending": "revenue in all",
+}
+"""What each metric is, in a sentence about a user."""
+
+
+def _sentences(experiment: Experiment, arms: Sequence[ArmResults], verdict: Verdict, now: float) -> list[str]:
+    if verdict == "scheduled":
+        return ["It has not started yet."]
+    if verdict == "shares_wrong":
+        found = ", ".join(f"{arm.name} {_percent(arm.share_found or 0.0)}" for arm in arms)
+        return [
+            f"The arms did not get the users that their shares say ({found} of those in the experiment).",
+            "Something loses users of one arm, as a page that fails does.",
+            "Trust no comparison; find the cause and start again.",
+        ]
+    said = [_told(experiment, arm) for arm in arms if arm.name != experiment.control]
+    if experiment.name == HOLDOUT:
+        said = [sentence[:1].upper() + sentence[1:] for sentence in said]
+    if verdict == "too_early":
+        ends = experiment.end is not None and experiment.end < experiment.start + experiment.minimum
+        left = experiment.start + experiment.minimum - now
+        said.append(
+            "It ended before its minimum runtime: conclude nothing from it."
+            if ends
+            else f"Decide nothing before the minimum runtime is over, in {_duration(left)}."
+        )
+    return said
+
+
+def _told(experiment: Experiment, arm: ArmResults) -> str:
+    """How one arm does, in a sentence.
+
+    >>> even = Rate(0.1, 0.02, 0.19)
+    >>> halves = Arm("plain", 0.5), Arm("varied", 0.5)
+    >>> varied = ArmResults("varied", 0.5, halves[1], 900, 300, 0.5, {"click": Measures(9, even, even, even)})
+    >>> _told(Experiment("variety", "", halves, control="plain"), varied)
+    'varied is better than plain: 10.0 % more clicks on slates per user, between 2.0 % more and 19.0 % more.'
+    """
+    lift, words = arm.measures[experiment.metric].lift, WORDS[experiment.metric]
+    ours, control = _called(experiment, arm.name), _called(experiment, experiment.control)
+    if lift is None or lift.value is None:
+        return f"Nothing can be said about {ours} yet: there are no {words} to compare."
+    if lift.low is None:
+        return f"Nothing can be said about {ours} yet: too few users."
+    between = (
+        f"between {_change(lift.low)} and {_change(lift.high)}"
+        if lift.high is not None
+        else f"from {_change(lift.low)} upwards, because there are too few events for an upper bound"
+    )
+    measured = f"{_change(lift.value)} {words} per user, {between}."
+    if lift.low > 0.0:
+        return f"{ours} is better than {control}: {measured}"
+    if lift.high is not None and lift.high < 0.0:
+        return f"{ours} is worse than {control}: {measured}"
+    return f"No difference between {ours} and {control} is shown yet: {measured}"
+
+
+def _called(experiment: Experiment, arm: str) -> str:
+    """What an arm is called in a sentence; those of the holdout have names that say nothing."""
+    if experiment.name != HOLDOUT:
+        return arm
+    return "a list of popular items" if arm == HOLDOUT else "the recommender"
+
+
+def _change(lift: float) -> str:
+    return f"{_percent(abs(lift))} {'more' if lift >= 0.0 else 'less'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _duration(seconds: float) -> str:
+    """Returns a time in its largest unit.
+
+    >>> _duration(90_000.0), _duration(7_000.0), _duration(90.0)
+    ('1.0 days', '1.9 hours', '2 minutes')
+    """
+    if seconds >= 86_400.0:
+        return f"{seconds / 86_400.0:.1f} days"
+    if seconds >= 3_600.0:
+        return f"{seconds / 3_600.0:.1f} hours"
+    return f"{math.ceil(seconds / 60.0)} minutes"
+
+
+__all__ = ["ArmResults", "ExperimentResults", "Measures", "Rate", "results", "shares_wrong", "state_of"]

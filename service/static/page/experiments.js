@@ -1,0 +1,113 @@
+// Experiments on users: how each arm does, with intervals that hold at every look, and what the recommender is worth.
+
+import { Trouble, get } from "./api.js";
+import { el, moment, number, onWidth, percent, say, svg } from "./dom.js";
+
+const PERIOD = 10000; // milliseconds between looks at an open view
+const NARROW = 12;
+const METRICS = {
+  click: "clicks", cart: "additions to the cart", purchase: "purchases", revenue: "revenue from slates", spending: "revenue in all",
+};
+const VERDICTS = {
+  scheduled: "not started", shares_wrong: "shares are wrong", too_early: "too early to decide", better: "shown to be better",
+  worse: "shown to be worse", undecided: "nothing is shown yet",
+};
+const TONES = { better: "better", worse: "worse", shares_wrong: "worse" };
+
+const part = {};
+let found = [];
+let looked = 0;
+
+export function build(root) {
+  part.note = el("p", { class: "quiet" }, "…");
+  part.list = el("div", { class: "experiments" });
+  root.append(el("h2", {}, "Experiments"),
+    el("p", { class: "quiet" }, "Users are divided among the arms by their ids, and each keeps the arm. Intervals hold however often one looks."),
+    part.note, part.list);
+  onWidth(part.list, draw);
+}
+
+export function opened() {
+  look();
+}
+
+export function reconnected() {
+  if (!part.list.closest("section").hidden) look();
+}
+
+export function update(event, data, open) {
+  if (event === "state" && open && Date.now() - looked > PERIOD) look();
+}
+
+async function look() {
+  looked = Date.now();
+  try {
+    found = (await get("/experiments", { background: true })).experiments;
+    say(part.note, found.length ? "" : "There is no experiment. POST /experiments, sluicegate experiment start, or [[experiment]] in the settings begins one.");
+    draw();
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    say(part.note, error.message);
+  }
+}
+
+function draw() {
+  part.list.replaceChildren(...found.map((each) => shown(each, part.list.clientWidth)));
+}
+
+// What the recommender is worth, as the holdout says: a panel for another view; null while there is no holdout.
+export async function worth() {
+  const all = (await get("/experiments", { background: true })).experiments;
+  const holdout = all.find((each) => each.name === "holdout");
+  if (!holdout) return null;
+  return [el("h3", {}, "What it is worth"), ...holdout.conclusion.map((text) => el("p", {}, text))];
+}
+
+function shown(each, width) {
+  const until = each.end ? ` until ${moment(each.end)}` : "";
+  const metric = METRICS[each.metric];
+  return el("article", { class: "panel", "aria-label": each.name },
+    el("h3", {}, each.name, el("span", { class: "badge" }, each.state),
+      el("b", { class: `shown ${TONES[each.verdict] ?? ""}` }, ` ${VERDICTS[each.verdict]}`)),
+    el("div", { class: "sentences" }, ...each.conclusion.map((text) => el("p", {}, text))),
+    lifts(each, width),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Arms of ${each.name}` }, el("table", { class: "scores" },
+      el("caption", { class: "hidden" }, `Arms of ${each.name}`),
+      el("thead", {}, el("tr", {}, ...["Arm", "Share", "Users", "Slates", `Total ${metric}`, "Per slate", "Per user"].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, ...each.arms.map((arm) => row(each, arm))))),
+    el("p", { class: "quiet small" }, `Since ${moment(each.start)}${until}; ${each.metric} decides${each.reason ? `. Why: ${each.reason}` : ""}`));
+}
+
+function row(each, arm) {
+  const measured = arm.measures[each.metric];
+  const cells = [percent(arm.share), arm.users === null ? "–" : number(arm.users), number(arm.slates), number(measured.total), rate(measured.per_slate), rate(measured.per_user)];
+  return el("tr", { class: arm.name === each.control ? "control" : "" }, el("th", { scope: "row" }, arm.name, arm.name === each.control ? el("span", { class: "quiet small" }, " control") : null),
+    ...cells.map((text) => el("td", {}, text)));
+}
+
+const figure = (value) => (value === null ? "?" : String(Number(value.toPrecision(3))));
+
+function rate({ value, low, high }) {
+  if (value === null) return "–";
+  return low === null ? `${figure(value)} (too few)` : `${figure(value)} (${figure(low)} to ${figure(high)})`;
+}
+
+const change = (lift) => `${lift < 0 ? "−" : "+"}${(100 * Math.abs(lift)).toFixed(1)} %`;
+
+// A bar for each arm that is compared: its lift over the control. One that nothing bounds above ends at the edge.
+function lifts(each, width) {
+  const bars = each.arms.map((arm) => ({ arm: arm.name, ...arm.measures[each.metric].lift })).filter((bar) => bar.low !== null && bar.low !== undefined);
+  if (!bars.length) return null;
+  const wide = Math.max(220, Math.min(width || 320, 720));
+  const reach = 1.1 * Math.max(0.02, ...bars.flatMap((bar) => [Math.abs(bar.low), Math.abs(bar.value), Math.abs(bar.high ?? 0)]));
+  const x = (value) => wide / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (wide / 2 - NARROW);
+  return el("div", { class: "intervals" }, ...bars.map((bar) => {
+    const kind = bar.low > 0 ? "better" : bar.high !== null && bar.high < 0 ? "worse" : "";
+    const words = `${bar.arm} over ${each.control}: ${change(bar.value)}, ${bar.high === null ? `from ${change(bar.low)} upwards` : `between ${change(bar.low)} and ${change(bar.high)}`}`;
+    const made = svg("svg", { viewBox: `0 0 ${wide} 20`, class: "chart bounds", height: 20, role: "img", "aria-label": words },
+      svg("line", { x1: x(0), x2: x(0), y1: 0, y2: 20, class: "zero" }),
+      svg("line", { x1: x(bar.low), x2: x(bar.high ?? reach), y1: 10, y2: 10, class: `range ${kind}` }),
+      svg("circle", { cx: x(bar.value), cy: 10, r: 3.5, class: "mean" }));
+    return el("div", { class: "comparison" }, el("p", { class: "small" }, words), made);
+  }));
+}

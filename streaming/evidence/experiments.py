@@ -1,0 +1,126 @@
+"""Slates and events of users in experiments in; counts by arm, which a version carries with their own offsets, out.
+
+Slates are counted on the thread that follows topic `slates`, events on the learner's. Both add to one record under one
+lock, and the record holds the next offset of every partition of both topics. A version takes a copy of all of it: after
+a kill, both threads go on at the offsets of the newest version, and what is read again is counted again from the sums
+before it. What a learner reads twice for another reason, as after it adopted a rebuilt model, is passed over by offset.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from models.experiments import Assignments, CannotRun, Counts, ExperimentResults, Kept, decoded, results
+from models.records import SlateRecord
+from models.snapshot import Manifest
+from models.statistics import CannotUnpack
+from streaming.intake import PreparedBatch
+from streaming.store import GateRecord, Store, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+KEY = "experiments"
+"""Name of the counts in the evidence of a version."""
+
+
+class ExperimentCounter:
+    """Counts for one term of the learner. Thread-safe.
+
+    Args:
+        store: Where the service keeps the experiments.
+        topics: Id of each topic that is learned from, by name.
+        before: The newest version, whose counts go on; None for none.
+
+    Raises:
+        StoreUnavailable: Redis is away.
+    """
+
+    def __init__(self, store: Store, topics: Mapping[str, str], before: Manifest | None = None) -> None:
+        self._store, self._lock = store, threading.Lock()
+        self._raw, self._everybody = b"", Assignments()
+        self._take(store.gate())
+        self._counts = _taken_up(before)
+        for topic, known in self._counts.topics.items():
+            if topics.get(topic, known) != known:  # the log was replaced: its offsets begin again
+                self._counts.events.pop(topic, None)
+        self._counts.topics = dict(topics)
+
+    def look(self) -> None:
+        """Read the experiments again. Without Redis those that are known go on."""
+        try:
+            self._take(self._store.gate())
+        except StoreUnavailable as error:
+            log.warning("experiments are not looked for: %s", error)
+
+    def _take(self, record: GateRecord) -> None:
+        raw, emptied = record.experiments, record.revision == 0
+        if raw == self._raw or emptied:  # the service writes its experiments again
+            return
+        self._raw = raw
+        try:
+            self._everybody = Assignments(decoded(raw))
+        except CannotRun as error:  # of another release
+            log.warning("%s", error)
+
+    @property
+    def experiments(self) -> Kept:
+        """The experiments, those that are over included."""
+        return self._everybody.experiments
+
+    def next_slates(self) -> dict[int, int]:
+        """The next offset of topic slates to count, by partition."""
+        with self._lock:
+            return dict(self._counts.slates)
+
+    def slates_begin(self, offsets: Mapping[int, int]) -> None:
+        """Count each partition from an offset on, if it was never counted, or its log is another one."""
+        with self._lock:
+            self._counts.slates.update(offsets)
+
+    def slate(self, slate: SlateRecord | None, partition: int, offset: int) -> None:
+        """Count a record of topic slates, None for one that is no slate; one that was counted is passed over."""
+        with self._lock:
+            if offset < self._counts.slates.get(partition, 0):
+                return
+            if slate is not None and self._everybody:
+                self._counts.slate(slate, self._everybody)
+            self._counts.slates[partition] = offset + 1
+
+    def learned(self, batch: PreparedBatch) -> None:
+        """Count the events of a batch; those that were counted are passed over."""
+        everybody, counts = self._everybody, self._counts
+        with self._lock:
+            if everybody:
+                for topic, partition, offset, event in batch.attributed:
+                    if offset >= counts.events.get(topic, {}).get(partition, 0):
+                        counts.event(event, everybody)
+            for topic, partition, offsets, _ in batch.offsets:
+                places = counts.events.setdefault(topic, {})
+                places[partition] = max(places.get(partition, 0), offsets[-1] + 1)
+
+    def carried(self) -> dict[str, str]:
+        """What a version carries. Counts of experiments that were deleted are left out from now on."""
+        with self._lock:
+            self._counts.keep(self.experiments)
+            return {KEY: self._counts.packed()}
+
+    def results(self, now: float) -> list[ExperimentResults]:
+        """How the arms of all experiments do at this moment, epoch seconds."""
+        with self._lock:
+            return [results(each, self._counts.tallies.get(each.id), now) for each in self.experiments]
+
+
+def _taken_up(before: Manifest | None) -> Counts:
+    text = before.evidence.get(KEY) if before is not None else None
+    if text is None:
+        return Counts()
+    try:
+        return Counts.unpacked(text)
+    except CannotUnpack as error:
+        log.warning("the counts of experiments begin again: %s", error)
+        return Counts()
+
+
+__all__ = ["KEY", "ExperimentCounter"]
