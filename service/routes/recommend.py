@@ -32,7 +32,9 @@ from service.http import (
     identifier,
     operation,
 )
+from service.ingest import beacons
 from service.routes.common import JSON, admit, context, degraded
+from service.routes.events import check_beacon, writer
 from service.runtime.telemetry import SERVED_BY
 from service.serving import Envelope, Page, RequestMoment, UserPast, View, Visit, encode
 from service.serving import page as pages
@@ -96,12 +98,26 @@ async def recommend_query(request: Request) -> Response:
     return await _recommend(request, ask_from_query(request.scope["query_string"], now), now)
 
 
-@router.post("/recommend", **operation("recommend_by_body", body=Ask, answer=Slate))
+@router.post(
+    "/recommend",
+    **operation("recommend_by_body", body=Ask, answer=Slate, problems=("too-many-requests",), public=True),
+)
 async def recommend_body(request: Request) -> Response:
-    """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
-    admit(request, "read")
-    raw, now = await request.body(), context(request).clock()
-    return await _recommend(request, ask_from_body(raw, now), now)
+    """The same, as a body; also for visitors without an account, with `recent_items`, newest first.
+
+    A page may ask for its visitor with a public key, where `service.beacon_recommend` says so.
+    """
+    ctx, caller = context(request), writer(request, "read")
+    public = caller.role == beacons.ROLE
+    if public:
+        check_beacon(request, ctx, caller)
+    raw, now = await request.body(), ctx.clock()
+    if public:
+        ctx.beacons.check_size(len(raw))
+    ask = ask_from_body(raw, now)
+    if public:
+        ctx.beacons.check_recommend(ask)
+    return await _recommend(request, ask, now)
 
 
 @router.get("/popular", **operation("popular_items", parameters=FILTERS, answer=Slate))

@@ -81,6 +81,8 @@ REASONS = {
     "service.beacon_types": "A page knows these. Anybody can read the key, so purchases come from the shop's server.",
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
+    "service.beacon_recommend": "A shop decides itself whether pages ask, or its server does.",
+    "service.beacon_attributes": "Anybody can read the key, so what only the shop should know stays out.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
     "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
     "service.slate_sample": "Slates that are left out count neither as shown nor as clicked, so that rates stay true.",
