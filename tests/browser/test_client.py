@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from models.records.attributes import Attributes
 from models.records.items import ItemFacts
 from service.http.auth import digest
 from service.ingest.proofs import proof_of
@@ -24,8 +25,9 @@ from tests.support.processes.serving import Served, changed, connected, learner,
 from tests.support.streams.shop_page import ShopPages, shop_pages
 
 SECRET = "0123456789abcdef0123456789abcdef"
-CARD = """<ul id="for-you"><template><li><a href="{{url}}" title="{{title}}" onclick="{{title}}"><b>{{title|item_id}}</b>
-<i style="{{title}}">{{price}}</i><img alt="" src="/pictures/{{item_id}}.png"></a></li></template><li>Best sellers</li></ul>"""
+CARD = """<ul id="for-you"><template><li><a href="{{url}}" title="{{title}}" onclick="{{title}}">
+<b>{{title|item_id}}</b><i style="{{title}}">{{price}}</i><img alt="" src="/pictures/{{item_id}}.png"></a></li>
+</template><li>Best sellers</li></ul>"""
 
 
 def page_of(base: str, more: str = "", consent: str = "true") -> str:
@@ -176,8 +178,8 @@ def test_a_slate_is_rendered_as_text_and_what_follows_carries_its_id(
         facts = {f"item-{number}": ItemFacts(title=f"Tea {number}", price=2.5) for number in range(30)}
         taught.describe({
             **facts,
-            "item-0": ItemFacts(title=HOSTILE, attributes={"url": "javascript:document.title='owned'"}),
-            "item-1": ItemFacts(title="One", attributes={"url": "/one?a=1&b=2"}),
+            "item-0": ItemFacts(title=HOSTILE, attributes=Attributes(b'{"url":"javascript:document.title=1"}')),
+            "item-1": ItemFacts(title="One", attributes=Attributes(b'{"url":"/one?a=1&b=2"}')),
         })
         version = taught.commit()
         context = browser.new_context()

@@ -27,7 +27,7 @@ from streaming.__main__ import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.telemetry import LearnerTelemetry
-from tests.support.documents import catalogues, exports, figures
+from tests.support.documents import catalogues, client_types, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -354,6 +354,7 @@ def json_schema(role: str) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "clients/python/sluicegate_client/types.py": client_types.module,
     "docs/configuration.md": configuration,
     "docs/gate.md": gate,
     "docs/integrations.md": lambda: catalogues.filled(exports.integrations(ROOT / "docs/integrations.md")),
