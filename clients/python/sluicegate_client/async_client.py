@@ -130,7 +130,7 @@ class AsyncClient:
 
     async def close(self, timeout: float = 5.0) -> int:
         """Send what waits, and end. Returns the number of events that could not be sent, which are lost."""
-        await self.flush(timeout)
+        await self.flush(0.0 if self._closing else timeout)
         self._closing = True
         self._added.set()
         if self._task is not None:

@@ -141,7 +141,7 @@ class Client:
 
     def close(self, timeout: float = 5.0) -> int:
         """Send what waits, and end. Returns the number of events that could not be sent, which are lost."""
-        self.flush(timeout)
+        self.flush(0.0 if self._closing else timeout)
         with self._changed:
             self._closing = True
             self._changed.notify_all()

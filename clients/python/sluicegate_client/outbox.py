@@ -52,6 +52,7 @@ class Outbox:
         self._most = batching.events
         self._failures = 0
         self._due = float("inf")
+        self._urgent = False
         self.dropped = 0
         """Events that were dropped because too many waited."""
         self.refused = 0
@@ -69,12 +70,12 @@ class Outbox:
             del self._waiting[next(iter(self._waiting))]
             self.dropped += 1
         if self._failures == 0:
-            full = len(self._waiting) >= self._batching.events
-            self._due = now if full else min(self._due, now + self._batching.seconds)
+            self._due = min(self._due, self._next(now))
 
     def hurry(self, now: float) -> None:
-        """Send what waits now."""
+        """Send what waits now, without waiting for more."""
         if self._waiting:
+            self._urgent = True
             self._due = now
 
     def wait(self, now: float) -> float | None:
@@ -104,7 +105,7 @@ class Outbox:
         self.trouble = error
         status = error.status if isinstance(error, Refused) else 0
         if status == 413 and len(self._sent) > 1:
-            self._most = max(1, len(self._sent) // 2)
+            self._most = len(self._sent) // 2
             self._due = now
         elif status in NEVER:
             for each in self._sent:
@@ -119,7 +120,15 @@ class Outbox:
     def _settle(self, now: float, *, again: bool) -> None:
         self._sent = []
         self._failures = self._failures + 1 if again else 0
-        self._due = now + self._retry.delay(self._failures, self._random) if again else now
+        self._urgent = self._urgent and bool(self._waiting)
+        self._due = now + self._retry.delay(self._failures, self._random) if again else self._next(now)
+
+    def _next(self, now: float) -> float:
+        """When the next batch is due, while the service answers."""
+        if not self._waiting:
+            return float("inf")
+        enough = self._urgent or len(self._waiting) >= self._most
+        return now if enough else now + self._batching.seconds
 
     def _refuse(self, count: int, why: str) -> None:
         self.refused += count

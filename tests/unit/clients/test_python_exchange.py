@@ -65,7 +65,7 @@ def test_a_call_gives_up_in_words(outcomes: list[Reply | NoReply], retry: Retry,
 def test_a_refusal_is_not_repeated_and_says_what_to_do() -> None:
     problem = {"type": "t", "title": "Invalid", "status": 422, "detail": "n is 0.", "next": "Ask for 1 to 200."}
     wrong = {"path": "$.n", "expected": "`int` >= 1", "found": "0"}
-    with pytest.raises(Refused, match="n is 0. Ask for 1 to 200.") as raised:
+    with pytest.raises(Refused, match=r"n is 0\. Ask for 1 to 200\.") as raised:
         play([Reply(422, {}, msgspec.json.encode({**problem, "errors": [wrong]}))])
     assert (raised.value.status, raised.value.errors[0].path) == (422, "$.n")
 

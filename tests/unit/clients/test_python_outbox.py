@@ -50,6 +50,22 @@ def test_events_are_sent_when_there_are_enough_or_one_has_waited() -> None:
     assert box.refused == 1
     assert box.wait(1.0) == pytest.approx(1.0), "Kafka is away: half of two seconds, by the random number"
     assert sent(box) == ["c", "d"]
+    box.answered(answer("accepted", "accepted"), 2.0)
+    assert box.wait(2.0) is None
+    add(box, "e", now=9.0)
+    assert box.wait(9.0) == 1.0, "it waits for others, as the first one did"
+
+
+def test_what_is_hurried_goes_without_waiting_for_more_to_the_last_batch() -> None:
+    box = outbox(seconds=60.0)
+    add(box, *"abcde")
+    box.hurry(0.0)
+    assert [box.wait(0.0), sent(box)] == [0.0, ["a", "b", "c"]]
+    box.answered(answer("accepted", "accepted", "accepted"), 0.0)
+    assert [box.wait(0.0), sent(box)] == [0.0, ["d", "e"]]
+    box.answered(answer("accepted", "accepted"), 0.0)
+    add(box, "f")
+    assert box.wait(0.0) == 60.0
 
 
 def test_beyond_the_bound_the_oldest_are_dropped_and_counted_also_while_they_are_sent() -> None:
