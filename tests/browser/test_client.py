@@ -20,6 +20,7 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.browser.stage import HOSTILE
 from tests.conftest import eventually
+from tests.integration.commands.test_documents import ROOT, fences
 from tests.integration.service.test_http import in_topic
 from tests.support.processes.serving import Served, changed, connected, learner, service, shop
 from tests.support.streams.shop_page import ShopPages, shop_pages
@@ -228,3 +229,38 @@ def test_a_login_joins_the_visitor_and_another_user_is_another_visitor(stall: St
     assert len(stall.requests) == asked + 1, "a page asks once, not with each load; this is the script"
     assert stall.page.evaluate("shop.identify('bob', 'no proof')") is False
     assert stall.page.evaluate("shop.visitor()") != first
+
+
+def test_the_recipe_of_a_single_page_app_runs_as_it_stands_on_the_page(
+    opened: tuple[Settings, ShopPages], browser: Browser
+) -> None:
+    settings, pages = opened
+    (recipe,) = [text for kind, text in fences(ROOT / "docs/clients.md") if kind == "html" and "hashchange" in text]
+    with learner(settings) as taught:
+        taught.learn(shop())
+        taught.describe({f"item-{number}": ItemFacts(title=f"Tea {number}", price=2.5) for number in range(30)})
+        version = taught.commit()
+        context = browser.new_context()
+        page = context.new_page()
+        with connected(settings, trusted=False) as served:
+            eventually(
+                lambda: served.get("/readyz", headers={"X-API-Key": "read"}).json()["version"] == version, timeout=60.0
+            )
+            eventually(lambda: served.get("/items/item-29", headers={"X-API-Key": "read"}).status_code == 200)
+            pages.pages["/"] = recipe.replace("https://reco.shop.example", served.base).replace("PUBLIC-KEY", "beacon")
+            page.goto(f"{pages.origin}/")
+            expect(page.locator("#for-you")).to_contain_text("Best sellers")
+            page.get_by_role("button", name="Remember me").click()
+            expect(page.locator("#for-you li")).to_have_count(4)
+            expect(page.locator("#for-you li").first).to_contain_text("€2.50")
+            chosen = page.locator("#for-you li").first.get_attribute("data-item")
+            page.locator("#for-you a").first.click()
+            expect(page.get_by_role("heading", level=1)).to_have_text(chosen or "")
+            page.get_by_role("button", name="Put into the cart").click()
+            stall = Stall(page, pages, settings, served, [])
+            eventually(lambda: stall.waiting() == 0)
+            values = [json.loads(value or b"{}") for _, value in in_topic(settings, "events", 3)]
+        context.close()
+    found = {(event["event_type"], event["item_id"]) for event in values if event["event_type"] != "impression"}
+    assert {("click", chosen), ("cart", chosen)} <= found
+    assert {event["request_id"] for event in values if event["item_id"] == chosen and event["event_type"] == "cart"}
