@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ SECRET = "0123456789abcdef0123456789abcdef"
 CARD = """<ul id="for-you"><template><li><a href="{{url}}" title="{{title}}" onclick="{{title}}">
 <b>{{title|item_id}}</b><i style="{{title}}">{{price}}</i><img alt="" src="/pictures/{{item_id}}.png"></a></li>
 </template><li>Best sellers</li></ul>"""
+
+CALLED = re.compile(r"\bshop\.(\w+)\(")
 
 
 def page_of(base: str, more: str = "", consent: str = "true") -> str:
@@ -264,3 +267,19 @@ def test_the_recipe_of_a_single_page_app_runs_as_it_stands_on_the_page(
     found = {(event["event_type"], event["item_id"]) for event in values if event["event_type"] != "impression"}
     assert {("click", chosen), ("cart", chosen)} <= found
     assert {event["request_id"] for event in values if event["item_id"] == chosen and event["event_type"] == "cart"}
+
+
+def test_the_page_about_clients_names_what_the_script_has_and_nothing_else(stall: Stall) -> None:
+    stall.open()
+    real = set(stall.page.evaluate("Object.keys(shop)"))
+    text = (ROOT / "docs/clients.md").read_text(encoding="utf-8")
+    table = text.partition("| what it returns |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == real
+    used = {
+        name
+        for kind, block in fences(ROOT / "docs/clients.md")
+        if kind in {"html", "js"}
+        for name in CALLED.findall(block)
+    }
+    assert used <= real
+    assert {"track", "render", "consent"} <= used

@@ -120,3 +120,18 @@ def test_a_letter_is_written_for_each_user_and_its_links_name_the_slate(served: 
     assert len({link.partition("=")[2] for link in links}) == 1
     assert "&lt;b&gt;Tea" in html
     assert (tmp_path / "nobody%2Fnew.eml").exists()
+
+
+def test_the_first_lines_of_the_python_client_run(served: Served, settings: Settings, tmp_path: Path) -> None:
+    first = next(text for kind, text in fences(ROOT / "docs/clients.md") if kind == "python")
+    text = first.replace("http://127.0.0.1:8000", served.base).replace("SECRET-KEY", KEY)
+    (tmp_path / "first.py").write_text(text)
+    command = [sys.executable, "first.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(served), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    ((_, value),) = in_topic(settings, "events", 1)
+    event = json.loads(value or b"")
+    assert (event["event_type"], event["item_id"], event["price"]) == ("purchase", "teapot-1", 24.9)
+    assert event["request_id"]
