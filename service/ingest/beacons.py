@@ -59,8 +59,8 @@ class Beacons:
     def check_recommend(self, ask: PageAsk) -> None:
         """Raise Problem 403 unless a page may ask for this.
 
-        It may not learn what the shop keeps to itself: whom it does not know, why an item is there, other attributes,
-        nor, by filters, their values.
+        It must not learn what the shop keeps to itself: what other users looked at, why an item is there, other
+        attributes, or, by filters, their values.
         """
         if not self._settings.beacon_recommend:
             raise Problem(

@@ -76,7 +76,8 @@ def running(served: Served, folder: Path) -> Iterator[str]:
             eventually(answers, timeout=30.0)
             yield base
         finally:
-            process.kill()
+            process.terminate()
+            process.wait(20)
 
 
 def test_a_server_shows_tracks_and_sells_and_without_consent_it_only_shows(
@@ -92,11 +93,12 @@ def test_a_server_shows_tracks_and_sells_and_without_consent_it_only_shows(
         visitor.get(link)
         item = link.partition("?")[0].removeprefix("/item/")
         assert visitor.post(f"/buy/{item}").status_code == 200
-        found = {
-            (event["event_type"], event["item_id"], event.get("request_id"), event["user_id"])
-            for event in (json.loads(value or b"") for _, value in in_topic(settings, "events", 4))
-        }
         me = visitor.cookies["visitor"]
+    # The shop has ended; it has sent what waited.
+    found = {
+        (event["event_type"], event["item_id"], event.get("request_id"), event["user_id"])
+        for event in (json.loads(value or b"") for _, value in in_topic(settings, "events", 4))
+    }
     assert re.fullmatch("v-[0-9a-f]{32}", me)
     assert found == {
         ("click", "item-1", None, me),
@@ -135,3 +137,14 @@ def test_the_first_lines_of_the_python_client_run(served: Served, settings: Sett
     event = json.loads(value or b"")
     assert (event["event_type"], event["item_id"], event["price"]) == ("purchase", "teapot-1", 24.9)
     assert event["request_id"]
+
+
+def test_a_program_that_ends_without_closing_sends_what_waits(
+    served: Served, settings: Settings, tmp_path: Path
+) -> None:
+    program = "import os, sluicegate_client as c\nc.Client(os.environ['SLUICEGATE'], os.environ['SHOP_KEY'])"
+    command = [sys.executable, "-c", f"{program}.track('click', 'ann', 'tea')"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(served), timeout=60, check=False)
+    assert done.returncode == 0
+    ((_, value),) = in_topic(settings, "events", 1)
+    assert json.loads(value or b"")["item_id"] == "tea"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random as randomness
 import threading
 import time
@@ -35,7 +36,10 @@ T = TypeVar("T")
 
 
 class Client:
-    """Talks to one service. Safe to share between threads; close it, or use it in a `with`, to send what still waits.
+    """Talks to one service. Safe to share between threads.
+
+    Close it, or use it in a `with`, to send what still waits. It closes by itself when the interpreter ends, but not
+    when a signal ends the process.
 
     >>> with Client("http://127.0.0.1:8000") as shop:  # doctest: +SKIP
     ...     shop.track("click", "ann", "teapot-1")
@@ -128,6 +132,7 @@ class Client:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._deliver, name="sluicegate-events", daemon=True)
                 self._thread.start()
+                atexit.register(self.close)
             self._changed.notify_all()
         return event_id
 
@@ -141,6 +146,7 @@ class Client:
 
     def close(self, timeout: float = 5.0) -> int:
         """Send what waits, and end. Returns the number of events that could not be sent, which are lost."""
+        atexit.unregister(self.close)
         self.flush(0.0 if self._closing else timeout)
         with self._changed:
             self._closing = True
