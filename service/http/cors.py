@@ -1,4 +1,4 @@
-"""CORS (the Fetch standard) for exactly two paths and one method: pages of allowed origins may POST what they saw.
+"""CORS (the Fetch standard) for exactly three paths and one method: pages of allowed origins may POST to them.
 
 Every other path stays closed to other origins.
 """
@@ -12,9 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import Problem
 
-PATHS: Final = ("/events", "/identify")
+PATHS: Final = ("/events", "/identify", "/recommend")
 """Paths to which a page may post."""
 HEADERS: Final = b"content-type, x-api-key"
+READABLE: Final = b"retry-after"
+"""Headers of answers that a page may read besides those that every page may."""
 REMEMBERED: Final = b"600"
 """Seconds a browser may remember a preflight. Chromium caps it at 7,200."""
 
@@ -49,7 +51,11 @@ class Origins:
     def _allowed(self, origin: bytes) -> list[tuple[bytes, bytes]]:
         if origin not in self._origins:
             return []
-        return [(b"access-control-allow-origin", origin), (b"cross-origin-resource-policy", b"cross-origin")]
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", READABLE),
+            (b"cross-origin-resource-policy", b"cross-origin"),
+        ]
 
     async def _preflight(self, origin: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         wanted = next((value for name, value in scope["headers"] if name == b"access-control-request-method"), b"")
@@ -57,7 +63,7 @@ class Origins:
             problem = Problem(
                 "forbidden",
                 f"Pages of {origin.decode('latin-1')!r} may not send {wanted.decode('latin-1') or 'OPTIONS'} here.",
-                "Add the origin to service.beacon_origins; only POST /events and POST /identify are open to pages.",
+                "Add the origin to service.beacon_origins; pages may POST to /events, /identify and /recommend only.",
                 headers={"Vary": "Origin"},
             )
             await problem.response(scope["path"], scope.get("prefix", ""))(scope, receive, send)

@@ -34,6 +34,11 @@ class RequestOptions:
         """The names of all scenarios."""
         return self._scenarios.keys()
 
+    @property
+    def apart(self) -> RequestOptions:
+        """The same scenarios without their options: with it, a request has what it says itself and nothing else."""
+        return RequestOptions(scenarios={name: {} for name in self._scenarios})
+
     def together(self, sent: Mapping[str, Any], root: str, scenario: Any) -> dict[str, Any]:
         """The options of a request.
 

@@ -77,11 +77,11 @@ def _send_foreign(
     return send_translated(found, send)
 
 
-def writer(request: Request) -> Caller:
-    """The caller. `navigator.sendBeacon` cannot set a header, so a public key may stand in the address."""
+def writer(request: Request, role: str = "events") -> Caller:
+    """The caller, with `role` or a public key. That may stand in the address: `navigator.sendBeacon` has no headers."""
     key = request.query_params.get(beacons.PARAMETER)
     if key is None:
-        return admit(request, "events", also=beacons.ROLE)
+        return admit(request, role, also=beacons.ROLE)
     caller = context(request).keys.public(key)
     if caller is None:
         context(request).telemetry.refused_keys.inc()

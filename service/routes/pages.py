@@ -1,12 +1,13 @@
-"""Serves the live page and the API's description to browsers, every byte from this process."""
+"""Serves the live page, the API's description and the script of shops' pages to browsers, every byte from here."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.http import NEXT, TITLES, Problem
@@ -20,7 +21,15 @@ KINDS: Final = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-OURS: Final = ("page.css", "docs.js")
+OURS: Final = ("page.css", "docs.js", "widget.css", "widget.js")
+CLIENT: Final = "sluicegate.js"
+"""The script for shops' pages, `clients/javascript/sluicegate.js` made small."""
+LENT: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Cache-Control": "public, max-age=3600, stale-while-revalidate=86400",
+}
+"""Headers of a file that pages of other origins load, also with `integrity`. A new one is in use within an hour."""
 PARTS: Final = frozenset(entry.name for entry in files("service").joinpath("static", "page").iterdir())
 """Modules and styles of the live page."""
 SWAGGER: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
@@ -50,9 +59,21 @@ async def problems() -> Response:
     return Response(page.replace("<!-- rows -->", rows), media_type="text/html")
 
 
+@router.get("/widget")
+async def widget() -> Response:
+    """A shop that is made up, with the script for shops' pages."""
+    return _file("service", "widget.html")
+
+
 @router.get("/static/{name}")
-async def static(name: str) -> Response:
+async def static(name: str, request: Request) -> Response:
     """One of the files named above; no other is served."""
+    if name == CLIENT:
+        body = _bytes("service", name)
+        headers = {**LENT, "ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(None, 304, headers)
+        return Response(body, headers=headers, media_type=KINDS["js"])
     if name in OURS:
         return _file("service", name)
     if name in SWAGGER:

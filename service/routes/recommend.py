@@ -28,7 +28,9 @@ from service.http import (
     invalid,
     operation,
 )
+from service.ingest import beacons
 from service.routes.common import JSON, admit, context
+from service.routes.events import check_beacon, writer
 from service.routes.visits import encoded, held_for, language_of, past_of, rotates, take_impressions, visit_of
 from service.serving import Page, View, Visit
 from service.serving import page as pages
@@ -104,13 +106,26 @@ async def recommend_query(request: Request) -> Response:
     return await _recommend(request, ask_from_query(request.scope["query_string"], now, ctx.options), now)
 
 
-@router.post("/recommend", **operation("recommend_by_body", body=Ask, answer=Slate))
+@router.post(
+    "/recommend",
+    **operation("recommend_by_body", body=Ask, answer=Slate, problems=("too-many-requests",), public=True),
+)
 async def recommend_body(request: Request) -> Response:
-    """The same, as a body; also for visitors without an account, with `recent_items`, newest first."""
-    admit(request, "read")
-    ctx = context(request)
+    """The same, as a body; also for visitors without an account, with `recent_items`, newest first.
+
+    A page may ask for its visitor with a public key, where `service.beacon_recommend` says so.
+    """
+    ctx, caller = context(request), writer(request, "read")
+    public = caller.role == beacons.ROLE
+    if public:
+        check_beacon(request, ctx, caller)
     raw, now = await request.body(), ctx.clock()
-    return await _recommend(request, ask_from_body(raw, now, ctx.options), now)
+    if public:
+        ctx.beacons.check_size(len(raw))
+    ask = ask_from_body(raw, now, ctx.options)
+    if public:
+        ctx.beacons.check_recommend(ask, ask_from_body(raw, now, ctx.options.apart))
+    return await _recommend(request, ask, now)
 
 
 @router.get("/popular", **operation("popular_items", parameters=LISTED, answer=Slate))

@@ -57,6 +57,14 @@ class ServiceSettings(Section):
     beacon_max_bytes: int = Field(
         default=16 << 10, ge=256, description="Bytes of a request with a beacon key; more is answered 413."
     )
+    beacon_recommend: bool = Field(
+        default=False,
+        description="Whether a beacon key may ask for the recommendations of a visitor with a random id, by POST "
+        "/recommend.",
+    )
+    beacon_attributes: tuple[str, ...] = Field(
+        default=("url", "image_url"), description="Attributes that a beacon key may ask for with them."
+    )
     identify_secret_file: Path | None = Field(
         default=None,
         description="File whose first line is the secret by which the shop's server signs pairs of ids for POST "

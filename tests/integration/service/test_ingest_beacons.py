@@ -10,14 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
+from models.records.attributes import Attributes
+from models.records.items import ItemFacts
 from service.http.auth import digest
 from streaming.consumer import KafkaSource
 from streaming.kafka.records import is_public
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import BadSettings, Settings, load_settings
+from streaming.settings.scenarios import ScenarioSettings
 from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
-from tests.support.processes.serving import Served, changed, connected
+from tests.support.processes.serving import Learner, Served, changed, connected
 
 SHOP, PREVIEW = "https://shop.example", "https://preview.shop.example:8443"
 KEYS = {role: f"key-of-{role}" for role in ("read", "events", "beacon", "admin")}
@@ -34,6 +37,10 @@ def served(settings: Settings) -> Iterator[Served]:
     ensure_topics(settings)
     with connected(open_to_pages(settings), trusted=False) as running:
         yield running
+
+
+VISITOR = f"v-{'0a' * 16}"
+"""An id that nobody guesses, as far as its form says."""
 
 
 def event(**more: Any) -> dict[str, Any]:
@@ -101,6 +108,72 @@ def test_a_public_key_reads_nothing_and_changes_nothing(served: Served) -> None:
         # In the address it is looked at for events alone.
         in_address = served.http.request(method, f"{path}?key={KEYS['beacon']}", headers={"origin": SHOP})
         problem(in_address, 401)
+
+
+def asks_for(served: Served, **ask: Any) -> httpx.Response:
+    """What a page asks for with a public key, as text, so that no preflight is needed."""
+    headers = {"content-type": "text/plain;charset=UTF-8", "origin": ask.pop("origin", SHOP)}
+    return served.post(f"/recommend?key={KEYS['beacon']}", content=json.dumps(ask), headers=headers)
+
+
+def test_a_page_asks_for_its_visitor_where_the_shop_says_so_and_for_nothing_it_should_not_learn(
+    settings: Settings, taught: Learner
+) -> None:
+    ensure_topics(settings)
+    taught.describe({"item-1": ItemFacts(attributes=Attributes(b'{"url":"/1","margin":0.4}'))})
+    taught.commit()
+    scenarios = {
+        "dear": ScenarioSettings(filter=("attributes.margin>0.3",)),
+        "telling": ScenarioSettings(attributes=("margin",)),
+    }
+    shop = open_to_pages(settings, beacon_recommend=True, beacon_client_rate=100.0).model_copy(
+        update={"scenario": scenarios}
+    )
+    with connected(shop, trusted=False) as served:
+        admin = {"x-api-key": KEYS["admin"]}
+        eventually(lambda: served.get("/gate", headers=admin).json()["serving"])
+        eventually(lambda: served.get("/items/item-1", headers=admin).json().get("attributes"))
+        answer = asks_for(served, user_id=VISITOR, n=3, attributes=["url"], candidates=["item-1", "item-2"])
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == SHOP
+        assert answer.headers["access-control-expose-headers"] == "retry-after"
+        assert {"url": "/1"} in [item.get("attributes") for item in answer.json()["items"]]
+        chosen = asks_for(served, user_id=VISITOR, scenario="dear")
+        assert [item["item_id"] for item in chosen.json()["items"]] == ["item-1"], "the shop chose what this filters by"
+        for ask in (
+            {"user_id": "ann"},
+            {"user_id": f"{VISITOR}0"},
+            {"user_id": f"{VISITOR}\n"},
+            {"recent_items": ["item-1"]},
+            {"user_id": VISITOR, "attributes": ["url", "margin"]},
+            {"user_id": VISITOR, "attributes": ["*"]},
+            {"user_id": VISITOR, "filter": ["attributes.margin>0.3"]},
+            {"user_id": VISITOR, "explain": True},
+            {"user_id": VISITOR, "reasons": "operator"},
+            {"user_id": VISITOR, "scenario": "telling"},
+            {"user_id": VISITOR, "origin": "https://evil.example"},
+        ):
+            problem(asks_for(served, **ask), 403)
+        problem(asks_for(served, user_id=VISITOR, exclude=["x" * 200] * 100), 413)
+        reader = {"x-api-key": KEYS["read"]}
+        assert served.post("/recommend", json={"user_id": "ann", "explain": True}, headers=reader).status_code == 200
+        problem(served.post("/recommend", json={"user_id": "ann"}, headers={"x-api-key": KEYS["events"]}), 403)
+
+
+def test_a_page_asks_for_nothing_unless_the_shop_says_so(served: Served) -> None:
+    assert "service.beacon_recommend" in problem(asks_for(served, user_id=VISITOR), 403)["next"]
+
+
+def test_the_script_for_pages_may_be_loaded_and_kept_by_other_origins(served: Served) -> None:
+    answer = served.get("/static/sluicegate.js")
+    assert len(answer.content) < 4_000
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "max-age=3600" in answer.headers["cache-control"]
+    again = served.get("/static/sluicegate.js", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert served.get("/static/widget.js").headers["cross-origin-resource-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("role", ["events", "admin", "read"])

@@ -28,7 +28,7 @@ from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.settings.scenarios import ScenarioSettings
 from streaming.telemetry import LearnerTelemetry
-from tests.support.documents import catalogues, exports, figures
+from tests.support.documents import catalogues, client_types, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,6 +82,8 @@ REASONS = {
     "service.beacon_types": "A page knows these. Anybody can read the key, so purchases come from the shop's server.",
     "service.beacon_rate": "Some 10,000 shoppers who do something every 20 s.",
     "service.beacon_client_rate": "Nobody clicks faster; several people may share an address.",
+    "service.beacon_recommend": "A shop decides itself whether pages ask, or its server does.",
+    "service.beacon_attributes": "Anybody can read the key, so what only the shop should know stays out.",
     "service.beacon_max_bytes": "Browsers take 64 KiB for all beacons of a page together.",
     "learner.segments": "At most 20, so that labels of metrics stay few.",
     "learner.slate_window": "Eight minutes at 100 slates/s, most of a day at one; some 300 bytes each.",
@@ -359,6 +361,7 @@ def json_schema(role: str) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "clients/python/sluicegate_client/types.py": client_types.module,
     "docs/configuration.md": configuration,
     "docs/gate.md": gate,
     "docs/integrations.md": lambda: catalogues.filled(exports.integrations(ROOT / "docs/integrations.md")),

@@ -139,14 +139,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def service(settings: Settings, **how: Any) -> Iterator[Served]:
-    """Runs a service: it answers when the block begins, and is gone when it ends."""
+def service(settings: Settings, port: int = 0, **how: Any) -> Iterator[Served]:
+    """Runs a service: it answers when the block begins, and is gone when it ends. `port`: 0 for a free one."""
     app = create_app(settings, **how)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             host="127.0.0.1",
-            port=0,
+            port=port,
             loop="uvloop",
             http="httptools",
             access_log=False,

@@ -78,12 +78,12 @@ def test_models_ask_neither_clock_nor_environment_nor_global_randomness(path: Pa
     assert list(found(path, IMPURE)) == []
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES, "tests", "benchmarks", "deploy"), ids=name)
+@pytest.mark.parametrize("path", sources(*PACKAGES, "tests", "benchmarks", "deploy", "clients"), ids=name)
 def test_nothing_read_from_outside_is_executed(path: Path) -> None:
     assert list(found(path, EXECUTES)) == []
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
+@pytest.mark.parametrize("path", sources(*PACKAGES, "clients"), ids=name)
 def test_a_file_is_one_idea_and_says_what_goes_in_and_out(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST
