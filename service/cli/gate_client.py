@@ -1,4 +1,4 @@
-"""Asks the gate of a running service over HTTP; a refusal becomes an error with the service's own text."""
+"""Asks a running service over HTTP, above all its gate; a refusal becomes an error with the service's own text."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ class GateClient:
     def quarantines(self) -> dict[str, Any]:
         """GET /gate/quarantine."""
         found: dict[str, Any] = json.loads(self._ask("GET", "/gate/quarantine"))
+        return found
+
+    def ask(self, method: str, path: str) -> dict[str, Any]:
+        """The document that the service answers to any request without a body."""
+        found: dict[str, Any] = json.loads(self._ask(method, path))
         return found
 
     def decisions(self) -> Iterator[bytes]:
