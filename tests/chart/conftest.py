@@ -47,11 +47,9 @@ class Rendered:
         return found + self.of("Pod")
 
     def pod(self, component: str) -> dict[str, Any]:
-        """The only pod of a component."""
-        (found,) = [
-            each for each in self.pods() if each["metadata"]["labels"]["app.kubernetes.io/component"] == component
-        ]
-        return found
+        """The first pod of a component; of shards, the head."""
+        pods = self.pods()
+        return next(each for each in pods if each["metadata"]["labels"]["app.kubernetes.io/component"] == component)
 
 
 @pytest.fixture(scope="session")

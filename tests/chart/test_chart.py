@@ -95,7 +95,9 @@ def test_our_settings_take_the_environment_of_learner_and_service(chart: Rendere
             if "sluicegate.toml" in config["data"]:
                 (tmp_path / "sluicegate.toml").write_text(config["data"]["sluicegate.toml"])
                 found["SLUICEGATE_CONFIG"] = str(tmp_path / "sluicegate.toml")
-        ours = {name: value for name, value in found.items() if "RAY_ADDRESS" not in name}
+        ours = {
+            name: value for name, value in found.items() if name.startswith("SLUICEGATE_") and "RAY_ADDRESS" not in name
+        }
         settings = load_settings(None, ours)
         assert settings.kafka.bootstrap == found["SLUICEGATE_KAFKA__BOOTSTRAP"]
         mounts = {each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]}
@@ -149,6 +151,8 @@ def test_shards_are_a_raycluster_in_place_of_the_learner(charts: dict[str, Rende
     (start,) = sharded.pod("learner")["spec"]["containers"][0]["args"]
     assert start.endswith("exec sluicegate learn --shards 4")
     assert "--include-dashboard=false" in start
+    heads = [each for each in sharded.of("PodDisruptionBudget") if "minAvailable" in each["spec"]]
+    assert [each["spec"]["minAvailable"] for each in heads] == [4]
     for name in ("small", "secured", "bare"):
         assert charts[name].of("RayCluster") == []
 

@@ -166,3 +166,19 @@ readinessProbe:
   periodSeconds: 3
   timeoutSeconds: 3
 {{- end }}
+
+{{- define "sluicegate.ray" -}}
+- {name: HOME, value: /tmp}
+- {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+- {name: RAY_enable_metrics_collection, value: "0"}
+{{- end }}
+
+{{/*
+Whether Ray's own process of the pod listens: coordinator and shards are Ray's, which starts them again. Only the pod in
+which the coordinator happens to be answers /livez; KubeRay's probes ask a dashboard that is off, with wget.
+*/}}
+{{- define "sluicegate.rayProbes" -}}
+startupProbe: {tcpSocket: {port: raylet}, periodSeconds: 2, failureThreshold: 60}
+livenessProbe: {tcpSocket: {port: raylet}, periodSeconds: 10, timeoutSeconds: 3}
+readinessProbe: {tcpSocket: {port: raylet}, periodSeconds: 3, timeoutSeconds: 3}
+{{- end }}
