@@ -125,12 +125,25 @@ def test_every_selector_finds_the_pods_it_is_for(chart: Rendered) -> None:
     for policy in chart.of("NetworkPolicy"):
         chosen = policy["spec"]["podSelector"]["matchExpressions"][0]["values"]
         assert {label["app.kubernetes.io/component"] for label in labels} & set(chosen)
+    jobs = set()
     for monitor in chart.of("ServiceMonitor"):
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         (service,) = [each for each in chart.of("Service") if wanted <= each["metadata"]["labels"].items()]
+        jobs.add(service["metadata"]["labels"][monitor["spec"]["jobLabel"]])
         assert {each["port"] for each in monitor["spec"]["endpoints"]} <= {
             each["name"] for each in service["spec"]["ports"]
         }
+    assert jobs == ({"learner", "service"} if chart.of("ServiceMonitor") else set()), "the jobs of dashboards"
+
+
+def test_pods_of_a_kind_are_spread_over_nodes(charts: dict[str, Rendered]) -> None:
+    for component in ("learner", "service"):
+        pod = charts["small"].pod(component)
+        (rule,) = pod["spec"]["topologySpreadConstraints"]
+        assert rule["topologyKey"] == "kubernetes.io/hostname"
+        assert rule["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    (rule,) = charts["secured"].pod("service")["spec"]["topologySpreadConstraints"]
+    assert rule["topologyKey"] == "topology.kubernetes.io/zone"
 
 
 def test_the_autoscaler_scales_the_service_and_nobody_else_says_how_many(charts: dict[str, Rendered]) -> None:

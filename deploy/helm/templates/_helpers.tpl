@@ -32,7 +32,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 {{ .Values.service.keys.existingSecret | default (printf "%s-keys" (include "sluicegate.name" .)) }}
 {{- end }}
 
-{{/* What is said once for every pod of ours: no rights, no root, no writing but to /tmp. */}}
+{{/*
+What is said once for every pod of ours: no rights, no root, no writing but to /tmp. Without service links: the variables
+that they make of a Service named sluicegate would be taken for settings, and refused.
+*/}}
 {{- define "sluicegate.pod" -}}
 serviceAccountName: {{ include "sluicegate.serviceAccount" .root }}
 automountServiceAccountToken: false
@@ -55,8 +58,15 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- with .of.affinity }}
 affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with .of.topologySpreadConstraints }}
-topologySpreadConstraints: {{ toYaml . | nindent 2 }}
+{{- if .of.topologySpreadConstraints }}
+topologySpreadConstraints: {{ toYaml .of.topologySpreadConstraints | nindent 2 }}
+{{- else }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "sluicegate.selector" (dict "root" .root "component" .component) | nindent 8 }}
 {{- end }}
 {{- with .of.priorityClassName }}
 priorityClassName: {{ . }}

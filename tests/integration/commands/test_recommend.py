@@ -18,7 +18,7 @@ RUNNER = CliRunner()
 def test_what_a_user_would_see_is_a_table_or_the_answer_itself(settings: Settings, taught: Learner) -> None:
     version = taught.commit()
     with service(settings) as served:
-        eventually(lambda: served.get("/readyz").json()["version"] == version)
+        eventually(lambda: served.get("/readyz").json()["version"] == version, timeout=60.0)
         words = ["recommend", "user-1", "-n", "3", "--option", "exclude=item-1", "--url", served.base]
         slate = json.loads(RUNNER.invoke(app, [*words, "--json"]).output)
         ids = [item["item_id"] for item in slate["items"]]
