@@ -188,8 +188,8 @@ def test_secrets_are_named_and_never_written_out(charts: dict[str, Rendered]) ->
         }
         for component in ("learner", "service")
     )
-    assert learner == {"kafka": "kafka", "redis": "redis"}
-    assert service == {"kafka": "kafka-service", "redis": "redis-service", "keys": "keys"}
+    assert learner == {"kafka": "kafka", "redis": "redis", "identify": "identify"}
+    assert service == {"kafka": "kafka-service", "redis": "redis-service", "keys": "keys", "identify": "identify"}
     assert not any(re.search("PASSWORD$", name) for pod in secured.pods() for name in environment(pod))
 
 

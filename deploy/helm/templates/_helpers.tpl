@@ -136,6 +136,9 @@ capabilities: {drop: [ALL]}
 {{- if .root.Values.config }}
 - {name: config, mountPath: /etc/sluicegate/config, readOnly: true}
 {{- end }}
+{{- with .root.Values.mounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "sluicegate.volumes" -}}
@@ -148,6 +151,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- if .root.Values.config }}
 - {name: config, configMap: {name: {{ include "sluicegate.name" .root }}-config}}
+{{- end }}
+{{- with .root.Values.volumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
