@@ -1,7 +1,8 @@
 """Lints and renders the Helm chart with each file of values in `deploy/helm/ci`, and prints the results as JSON.
 
 Run, in the environment that `make chart` makes: .venv/chart/bin/python -m deploy.chart.render. Helm is a library there.
-With arguments, each a JSON object, it prints why Helm refuses those values, or null.
+With arguments, each a JSON object, it prints why Helm refuses those values, or null; with --render before them, what it
+makes of each.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ def refusal(values: dict[str, Any]) -> str | None:
     return None
 
 
-def main(refused: list[str]) -> None:
-    if refused:
-        print(json.dumps([refusal(json.loads(values)) for values in refused]))
+def main(arguments: list[str]) -> None:
+    if arguments:
+        call = rendered if arguments[0] == "--render" else refusal
+        print(json.dumps([call(json.loads(values)) for values in arguments if values != "--render"]))
         return
     sets = {path.stem.removesuffix("-values"): yaml.safe_load(path.read_text()) for path in CHART.glob("ci/*.yaml")}
     print(

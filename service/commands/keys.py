@@ -27,12 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add `keys` with its sub-command."""
     group = typer.Typer(help="Keys with which callers ask the service.", no_args_is_help=True)
     group.command("new", epilog=HELP)(new)
-    group.callback()(_several)
     app.add_typer(group, name="keys")
-
-
-def _several() -> None:
-    """Keys with which callers ask the service."""
 
 
 def new(

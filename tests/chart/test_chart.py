@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.chart.files import CHART
 from deploy.chart.schemas import VERSIONS
 from streaming.settings.loading import load_settings
 from tests.chart.conftest import TOOLS, Rendered, helm
@@ -168,6 +169,17 @@ def test_shards_are_a_raycluster_in_place_of_the_learner(charts: dict[str, Rende
     assert [each["spec"]["minAvailable"] for each in heads] == [4]
     for name in ("small", "secured", "bare"):
         assert charts[name].of("RayCluster") == []
+
+
+def test_a_change_makes_another_raycluster_since_kuberay_replaces_no_pods() -> None:
+    values = yaml.safe_load((CHART / "ci/shards-values.yaml").read_text())
+    changed = {**values, "env": [{"name": "SLUICEGATE_LEARNER__BATCH_SIZE", "value": "1000"}]}
+    first, again, other = (
+        re.search(r"name: (shop-sluicegate-learner-[0-9a-f]{8})\n", templates["templates/shards.yaml"])
+        for templates in helm("--render", *map(json.dumps, (values, values, changed)))
+    )
+    assert None not in {first, again, other}
+    assert first[1] == again[1] != other[1]
 
 
 def test_a_standby_is_a_second_pod_with_a_name_of_its_own(charts: dict[str, Rendered]) -> None:

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents.house import LONGEST, MOST_FILES, PACKAGES, RACKS, ROOT, exports, name, package, rooms
+from tests.support.documents.house import (
+    LISTED,
+    LONGEST,
+    MOST_FILES,
+    MOST_LISTED,
+    PACKAGES,
+    RACKS,
+    ROOT,
+    exports,
+    name,
+    package,
+    rooms,
+)
 
 ROOMS = [room for which in PACKAGES for room in rooms(which)]
 LIBRARIES = [room for room in ROOMS if name(room) not in RACKS]
@@ -33,6 +45,7 @@ SHARED = {
     "histories": "histories of users: as written, as read",
     "identities": "which ids are one user: the learner's table, the live store's",
     "items": "items: the record, what is sent of them, the route, the command",
+    "keys": "what leads to a thing: the user of a key of the API, the row of an id",
     "kafka": "Kafka: its settings and its examination",
     "learner": "the learner and its settings",
     "linear": "the linear regressor: kernel and River's verbs",
@@ -45,6 +58,7 @@ SHARED = {
     "quarantine": "a stretch of the stream that is not learned: the rule, the order, the route, the command",
     "ranker": "what orders candidates: a kernel for untouched items, the part of the recommender that reads",
     "rebuild": "a rebuild: the job and its command",
+    "recommend": "recommendations: the route, the command",
     "redis": "Redis: its settings and its examination",
     "replay": "the replay of a past stream under gate policies: the rule, the job, the command",
     "report": "the result of its room as a table",
@@ -57,6 +71,11 @@ SHARED = {
     "writer": "what writes to Redis: versions, live data",
 }
 """Module names that stand in more than one room, with the one thing that each of them means."""
+
+
+@pytest.mark.parametrize("folder", sorted(LISTED))
+def test_an_index_of_commands_or_routes_has_an_end(folder: str) -> None:
+    assert len([*(ROOT / folder).glob("*.py")]) - 1 <= MOST_LISTED
 
 
 @pytest.mark.parametrize("which", PACKAGES)
