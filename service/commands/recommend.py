@@ -36,7 +36,8 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Ask a running service for recommendations, and print them as a table."""
-    asked = {"user_id": user, "n": str(count), **pairs(option, "--option")}
+    asked = [("user_id", user), ("n", str(count))]
+    asked += [pair for word in option or [] for pair in pairs([word], "--option").items()]
     slate = done(lambda: client(config, url, key).ask("GET", f"/recommend?{urlencode(asked)}"))
     typer.echo(json.dumps(slate, ensure_ascii=False) if as_json else "\n".join(table(slate)))
 

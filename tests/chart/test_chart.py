@@ -13,6 +13,7 @@ import yaml
 
 from deploy.chart.files import CHART
 from deploy.chart.schemas import VERSIONS
+from deploy.grafana.build import DASHBOARDS
 from streaming.settings.loading import load_settings
 from tests.chart.conftest import TOOLS, Rendered, helm
 
@@ -231,7 +232,7 @@ def test_alerts_and_dashboards_link_to_the_runbook_of_the_values(charts: dict[st
     assert links
     assert all(link.startswith("https://wiki.example/sluicegate/runbook#") for link in links)
     boards = [each for each in charts["secured"].of("ConfigMap") if each["metadata"]["labels"].get("grafana_dashboard")]
-    assert len(boards) == 3
+    assert {f"sluicegate-{name}" for name in DASHBOARDS} == {name for board in boards for name in board["data"]}
     for board in boards:
         (text,) = board["data"].values()
         assert json.loads(text)["panels"]

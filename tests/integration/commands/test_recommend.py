@@ -19,11 +19,12 @@ def test_what_a_user_would_see_is_a_table_or_the_answer_itself(settings: Setting
     version = taught.commit()
     with service(settings) as served:
         eventually(lambda: served.get("/readyz").json()["version"] == version, timeout=60.0)
-        words = ["recommend", "user-1", "-n", "3", "--option", "exclude=item-1", "--url", served.base]
+        words = ["recommend", "user-1", "-n", "3", "--option", "exclude=item-1", "--option", "exclude=item-2"]
+        words += ["--url", served.base]
         slate = json.loads(RUNNER.invoke(app, [*words, "--json"]).output)
         ids = [item["item_id"] for item in slate["items"]]
         assert len(ids) == 3
-        assert "item-1" not in ids
+        assert not {"item-1", "item-2"} & set(ids)
         lines = RUNNER.invoke(app, words).output.splitlines()
         assert [line.split()[1] for line in lines[1:4]] == ids
         assert version in lines[4]
