@@ -221,6 +221,7 @@ def test_the_commands_of_a_block_do_what_they_say(
         "CURL_HOME": str(folder),
         "SLUICEGATE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "SLUICEGATE_REDIS__URL": settings.redis.url,
+        "SLUICEGATE_SERVICE__PORT": address.rpartition(":")[2],
         # An import wants the lease for itself.
         "SLUICEGATE_NAMESPACE": settings.namespace + "-import" * ("sluicegate import" in script),
         "key": "any",  # nobody asks for one here
