@@ -3,9 +3,12 @@ FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/sluicegate
 ENV PATH=/opt/sluicegate/bin:$PATH
-COPY requirements/image.txt requirements/build.txt /build/requirements/
+COPY requirements/*.txt /build/requirements/
+# Further locked extras, by the names of their files; `ray` for learners that share the stream.
+ARG EXTRAS=""
 RUN pip install --require-hashes --only-binary :all: \
-      -r /build/requirements/image.txt -r /build/requirements/build.txt
+      -r /build/requirements/image.txt -r /build/requirements/build.txt \
+      $(for extra in $EXTRAS; do echo "-r /build/requirements/$extra.txt"; done)
 COPY pyproject.toml README.md /build/
 COPY models /build/models
 COPY streaming /build/streaming

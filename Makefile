@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 KERNELS := $(VENV)/.kernels
 API := $(VENV)/api/.stamp
+CHART := $(VENV)/chart/.stamp
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance acceptance-full browser openapi mutants bench ci lock clean
+.PHONY: help setup demo test lint acceptance acceptance-full browser openapi chart mutants bench ci lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -65,6 +66,15 @@ $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 
 openapi: setup $(API)  ## the API's description: made-up requests, and generated clients in Python and TypeScript
 	$(BIN)/python -m pytest tests/openapi $(ARGS)
+
+$(CHART): requirements/chart.txt deploy/chart/tools.sh deploy/chart/schemas.py $(STAMP)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/chart.txt
+	bash deploy/chart/tools.sh $(@D)
+	@touch $@
+
+chart: $(CHART)  ## the Helm chart: linted, rendered, held to the schemas of Kubernetes (these need Go 1.24)
+	$(BIN)/python -m pytest tests/chart $(ARGS)
 
 mutants: setup  ## put known defects into a copy of the code; fail when the tests miss one
 	$(BIN)/python -m tests.mutants $(or $(ARGS),--save)

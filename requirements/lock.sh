@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# pyproject.toml -> requirements/{runtime,dev,image,api,build}.txt, every version with its hashes and no index address.
+# pyproject.toml -> requirements/{runtime,dev,image,api,chart,build}.txt, every version with its hashes and no index address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v uv >/dev/null || { echo "locking needs uv: pip install uv"; exit 1; }
@@ -13,5 +13,7 @@ compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf -
 compile pyproject.toml --extra avro --extra protobuf --extra excel --constraints requirements/dev.txt --output-file requirements/image.txt
 # Tools that look at the API from outside, in an environment of their own.
 compile --group pyproject.toml:api --output-file requirements/api.txt
+# Helm as a library, and the schemas that the chart is held to.
+compile --group pyproject.toml:chart --output-file requirements/chart.txt
 # What turns the source into an installed package; the image needs it for one step.
 echo 'setuptools>=77' | compile - --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -1,6 +1,6 @@
 """Runs an API replica in this process; the exit code says how it ended.
 
-Exit codes: 0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 4 the address is in use or may not
+Exit codes: 0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 8 the address is in use or may not
 be used.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OK: Final = 0
 DEFECT: Final = 1
 UNUSABLE: Final = 2
-NO_ADDRESS: Final = 4
+NO_ADDRESS: Final = 8
 
 GRACE: Final = 8
 """Seconds that requests in flight have to end after SIGTERM; POST /events waits 5 for Kafka. With the time that the

@@ -6,8 +6,10 @@ from typing import NoReturn
 
 import typer
 
+from service.cli.exit_codes import FAILED
+
 
 def broken(error: Exception) -> NoReturn:
     """End the command with the reason why it did not work."""
     typer.echo(f"sluicegate: {error}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(FAILED)

@@ -1,4 +1,4 @@
-"""Adds an example and the exit codes to the end of each command's help."""
+"""Says what each exit code means, the same for every command, at the end of its help."""
 
 from __future__ import annotations
 
@@ -6,28 +6,44 @@ from typing import Final
 
 import typer
 
-USUAL: Final = (
-    "0 done; 1 it did not work, and the last line says why; 2 the options or the settings are wrong; 130 Ctrl-C."
-)
+from service.cli.plain_help import PlainCommand, PlainGroup
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+SOME_REFUSED: Final = 3
+NO_ADDRESS: Final = 8
+UNSOUND: Final = 9
+INTERRUPTED: Final = 130
+
+MEANINGS: Final = {
+    DONE: "done, or ended as asked",
+    FAILED: "it did not work, and the last line says why",
+    USAGE: "the options, the settings or a file that they name are wrong",
+    SOME_REFUSED: "done, but some of the input was refused",
+    4: "Kafka holds another log than the one our offsets belong to",
+    5: "the log no longer holds our offsets",
+    6: "no sound version in Redis, though there were some",
+    7: "Kafka refuses access",
+    NO_ADDRESS: "the address is in use or may not be used",
+    UNSOUND: "the examination found something wrong",
+    INTERRUPTED: "Ctrl-C",
+}
+"""Every exit code; docs/operations.md says what to do about each."""
+
+USUAL: Final = (DONE, FAILED, USAGE, INTERRUPTED)
 
 OWN: Final = {
-    "learn": "0 stopped as asked; 1 failed, and the last line says why; 2 the options, the settings or a file that "
-    "they name are wrong; 4 Kafka holds another log than the one our offsets belong to; 5 the log no longer holds our "
-    "offsets; 6 no sound version in Redis; 7 Kafka refuses access. docs/operations.md says what to do about each.",
-    "serve": "0 ended as asked; 1 a defect; 2 settings, keys or options cannot be used; 4 the address is in use or may "
-    "not be used.",
-    "send": "0 all sent; 1 Kafka did not take them; 2 the options, the settings or the file are wrong; 3 sent, but "
-    "some lines were refused; 130 Ctrl-C.",
-    "items": "0 all sent; 1 Kafka did not take them; 2 the options, the settings or the file are wrong; 3 sent, but "
-    "some rows were refused; 130 Ctrl-C.",
-    "doctor": "0 no failure, though there may be warnings; 1 something failed; 2 the settings are wrong.",
-    "check-mapping": "0 all records fit; 1 some are refused, or Kafka is away; 2 the options, the file or the settings "
-    "are wrong.",
-    "recommendations": "0 done; 1 the service or Redis was away: the same command goes on where it was; 2 the options, "
-    "the settings or a file are wrong; 3 done, but some users could not be answered; 130 Ctrl-C.",
-    "verify": "0 the audit is whole; 1 it is not, or the service is away; 2 the options are wrong.",
+    "learn": (DONE, FAILED, USAGE, 4, 5, 6, 7),
+    "serve": (DONE, FAILED, USAGE, NO_ADDRESS),
+    "send": (DONE, FAILED, USAGE, SOME_REFUSED, INTERRUPTED),
+    "items": (DONE, FAILED, USAGE, SOME_REFUSED, INTERRUPTED),
+    "check-mapping": (DONE, FAILED, USAGE, SOME_REFUSED, INTERRUPTED),
+    "recommendations": (DONE, FAILED, USAGE, SOME_REFUSED, INTERRUPTED),
+    "doctor": (DONE, USAGE, UNSOUND, INTERRUPTED),
+    "verify": (DONE, FAILED, USAGE, UNSOUND, INTERRUPTED),
 }
-"""Exit codes of commands that have more than the usual ones."""
+"""Exit codes of commands that have others than the usual ones."""
 
 
 EXAMPLES: Final = {
@@ -49,8 +65,17 @@ EXAMPLES: Final = {
 """Examples of commands that belong to a group."""
 
 
-def add_exit_codes(app: typer.Typer, above: str = "") -> None:
-    """Add to the end of each command's help what its exit codes mean, and an example if it has none.
+def spell_out(codes: tuple[int, ...]) -> str:
+    """Exit codes and what they mean, in a sentence.
+
+    >>> spell_out((0, 130))
+    'Exit codes: 0 done, or ended as asked; 130 Ctrl-C.'
+    """
+    return f"Exit codes: {'; '.join(f'{code} {MEANINGS[code]}' for code in codes)}."
+
+
+def finish_help(app: typer.Typer, above: str = "") -> None:
+    """Give each command the plain form of help, and at its end the exit codes, and an example if it has none.
 
     Args:
         app: The commands.
@@ -60,10 +85,26 @@ def add_exit_codes(app: typer.Typer, above: str = "") -> None:
         name = command.name or (command.callback.__name__ if command.callback is not None else "")
         example = EXAMPLES.get(f"{above}{name}")
         parts = [command.epilog, f"Example: {example}" if example is not None else None]
-        command.epilog = "\n\n".join([*filter(None, parts), f"Exit codes: {OWN.get(name, USUAL)}"])
+        command.epilog = "\n\n".join([*filter(None, parts), spell_out(OWN.get(name, USUAL))])
+        command.cls = PlainCommand
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            add_exit_codes(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
+            group.typer_instance.info.cls = PlainGroup
+            finish_help(group.typer_instance, f"{above}{group.name or group.typer_instance.info.name} ")
 
 
-__all__ = ["EXAMPLES", "OWN", "USUAL", "add_exit_codes"]
+__all__ = [
+    "DONE",
+    "EXAMPLES",
+    "FAILED",
+    "INTERRUPTED",
+    "MEANINGS",
+    "NO_ADDRESS",
+    "OWN",
+    "SOME_REFUSED",
+    "UNSOUND",
+    "USAGE",
+    "USUAL",
+    "finish_help",
+    "spell_out",
+]

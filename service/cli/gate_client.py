@@ -1,4 +1,4 @@
-"""Asks the gate of a running service over HTTP; a refusal becomes an error with the service's own text."""
+"""Asks a running service over HTTP, above all its gate; a refusal becomes an error with the service's own text."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class GateClient:
         """GET /gate/quarantine."""
         found: dict[str, Any] = json.loads(self._ask("GET", "/gate/quarantine"))
         return found
+
+    def ask(self, method: str, path: str) -> dict[str, Any]:
+        """The document that the service answers to any request without a body."""
+        return self._json(method, path)
 
     def experiments(self) -> dict[str, Any]:
         """GET /experiments."""

@@ -1,7 +1,6 @@
 """Runs the command that the words after `sluicegate` name.
 
-Exit codes: 0 done; 1 it did not work (the last line says why); 2 the options or the settings are wrong; 130 Ctrl-C.
-Only this module may import everything; nothing imports it.
+Exit codes: service/cli/exit_codes.py. Only this module may import everything; nothing imports it.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import typer
 
-from service.cli.exit_codes import add_exit_codes
+from service.cli.exit_codes import INTERRUPTED, USAGE, finish_help
+from service.cli.plain_help import PlainGroup
 from streaming.settings import BadSettings
 
 COMMANDS = (
@@ -29,8 +29,11 @@ COMMANDS = (
     "gate",
     "export",
     "experiment",
+    "recommend",
+    "erase",
     "deadletter",
     "check_mapping",
+    "keys",
     "config",
     "descriptions",
     "doctor",
@@ -38,12 +41,15 @@ COMMANDS = (
 
 # Newer versions of typer contain a copy of click: its errors are not those of the package click.
 _ShownError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+_HELP: Final = "NoArgsIsHelpError"
+"""Of these errors, the name of the one whose text is the help: a group was named without a command."""
 
 app = typer.Typer(
     name="sluicegate",
     help="Recommendations that learn from every event, with a gate that decides what goes live.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=PlainGroup,
+    context_settings={"help_option_names": ["--help", "-h"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog="Start with: sluicegate demo",
@@ -66,21 +72,33 @@ def _root(
 
 for command in COMMANDS:
     import_module(f"service.commands.{command}").register(app)
-add_exit_codes(app)
+finish_help(app)
 
 
 def main() -> None:
-    """Run one command; a user's mistake is one line on stderr and exit code 2, never a stack trace."""
+    """Run one command. A user's mistake is exit code 2 and text on stderr that begins with it, never a stack trace."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="sluicegate")
         sys.exit(code if isinstance(code, int) else 0)
     except _ShownError as error:
-        error.show()
-        sys.exit(error.exit_code)
+        sys.exit(_explain(error))
     except BadSettings as error:
-        sys.exit(_fail(str(error), 2))
+        sys.exit(_fail(str(error), USAGE))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_fail("stopped", 130))
+        sys.exit(_fail("stopped", INTERRUPTED))
+
+
+def _explain(error: Any) -> int:
+    """Say what is wrong with the words of a command, and then where its help is."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == _HELP:
+        error.show()
+    elif context is None:
+        _fail(error.format_message(), error.exit_code)
+    else:
+        said = f"{context.command_path}: {error.format_message().replace('Value error, ', '')}"
+        print(f"{said}\nHelp: {context.command_path} --help", file=sys.stderr)
+    return int(error.exit_code)
 
 
 def _fail(text: str, code: int) -> int:

@@ -1,7 +1,7 @@
 """`sluicegate check-mapping`: tries a mapping of the settings on records, and shows what each becomes. Sends nothing.
 
-Exit codes: 0 every record becomes an event or is left out; 1 some are refused, or Kafka is away; 2 the options,
-the file or the settings are wrong.
+Exit codes: 0 every record becomes an event or is left out; 1 Kafka is away; 2 the options, the file or the settings
+are wrong; 3 some records are refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import typer
 
 from service.cli.arguments import Encoding
 from service.cli.errors import broken
+from service.cli.exit_codes import DONE, SOME_REFUSED
 from streaming.files import FileError, Layout, Survey, as_document
 from streaming.files import report as report_of
 from streaming.kafka import KafkaTrouble
@@ -79,7 +80,7 @@ def check_mapping(
         broken(trouble)
     report = examine(settings, name, samples, mapping)
     typer.echo(json.dumps(report, ensure_ascii=False)) if as_json else _show(report)
-    raise typer.Exit(1 if report["refused"] else 0)
+    raise typer.Exit(SOME_REFUSED if report["refused"] else DONE)
 
 
 def _chosen(settings: Settings, topic: str | None, preset: str | None) -> tuple[str, EventMapping, str | None]:

@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from service.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from service.local import (
     Client,
     EmbeddedError,
@@ -85,14 +86,14 @@ def register(app: typer.Typer) -> None:
                 _run(settings, folder, chosen, lines or (CHECK_LINES if check else LINES), say, check)
         except Stopped:
             say("stopped; nothing is left running")
-            raise typer.Exit(130 if check else 0) from None
+            raise typer.Exit(INTERRUPTED if check else DONE) from None
         except (EmbeddedError, KafkaTrouble) as error:
             keep_logs = True
             say(f"sluicegate demo: {error}")
             say(f"logs: {folder}")
             if check:
                 typer.echo(json.dumps({"ok": False, "error": str(error)}))
-            raise typer.Exit(1) from None
+            raise typer.Exit(FAILED) from None
         finally:
             if not keep_logs:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.exit_codes import DONE, UNSOUND
 from streaming.settings import load_settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Examine Kafka, Redis, settings and this machine, and say how to fix what is wrong. Changes nothing.
 
-        Exit code 0: no failure, though there may be warnings; 1: something failed; 2: the settings are wrong.
+        Warnings are no failure: the exit code is 0 then.
         """
         from service.doctor import examine
 
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
             typer.echo(json.dumps([finding._asdict() for finding in findings], indent=1))
         else:
             _show(findings)
-        raise typer.Exit(1 if any(finding.state == "failure" for finding in findings) else 0)
+        raise typer.Exit(UNSOUND if any(finding.state == "failure" for finding in findings) else DONE)
 
 
 def _show(findings: list[Finding]) -> None:

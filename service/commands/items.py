@@ -15,6 +15,7 @@ import typer
 
 from service.cli.arguments import Decimal, Encoding, pairs
 from service.cli.errors import broken
+from service.cli.exit_codes import SOME_REFUSED
 from service.cli.progress_bar import progress
 from streaming.files import FileError, Layout, item_presets, items_document, items_report, with_preset
 from streaming.kafka import KafkaTrouble
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from streaming.jobs.send_items import ItemSender, ItemsReport
 
-SOME_REFUSED: Final = 3
 SHOWN: Final = 20
 """Refused rows that are shown one by one."""
 

@@ -34,6 +34,7 @@ from service.cli.arguments import (
     types_of,
 )
 from service.cli.errors import broken
+from service.cli.exit_codes import SOME_REFUSED
 from service.cli.log_file import with_items
 from streaming.files import FileError, Layout, as_document
 from streaming.files import report as report_of
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 LINE_INTERVAL: Final = 5.0
 """Seconds between two lines of progress where there is no terminal."""
-SOME_REFUSED: Final = 3
 
 
 def register(app: typer.Typer) -> None:

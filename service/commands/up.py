@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
+import shlex
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.cli.exit_codes import FAILED
+from service.cli.new_key import new_key
 from service.local import EmbeddedError, Stack, choose_port, default_folder, held, running
-from streaming.settings import Settings, load_settings
+from streaming.settings import MASK, Settings, in_force, load_settings
 
 WATCH = 0.5
 """Seconds between looks at the processes."""
@@ -25,10 +27,10 @@ def admin_key(folder: Path) -> tuple[Path, str | None]:
     if file.exists():
         return file, None
     folder.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_urlsafe(24)
+    key, line = new_key("admin")
     draft = folder / f"keys.{os.getpid()}"
     draft.touch(mode=0o600)
-    draft.write_text(f"admin:{hashlib.sha256(key.encode()).hexdigest()}\n")
+    draft.write_text(f"{line}\n")
     draft.rename(file)
     return file, key
 
@@ -60,6 +62,9 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Address to listen on; beyond loopback every role needs a key.")
         ] = None,
         port: Annotated[int | None, typer.Option(help="Port of the service; 0 for any free one.")] = None,
+        metrics_port: Annotated[
+            int | None, typer.Option(help="Port of the learner's metrics; 0 for any free one.")
+        ] = None,
         folder: Annotated[Path | None, typer.Option(help="Where the learned state and logs are kept.")] = None,
     ) -> None:
         """Run learner and service on this machine. Kafka and Redis are embedded unless configured."""
@@ -70,43 +75,63 @@ def register(app: typer.Typer) -> None:
                 wanted = port if port is not None else _configured_port(settings)
                 chosen = choose_port(wanted, settings.service.port, typer.echo)
                 note(chosen)
-                _run(settings, place, config, host, chosen)
+                _run(settings, place, config, host, chosen, metrics_port)
         except EmbeddedError as error:
             typer.echo(f"sluicegate up: {error}", err=True)
-            raise typer.Exit(1) from None
+            raise typer.Exit(FAILED) from None
 
 
-def _run(settings: Settings, place: Path, config: Path | None, host: str | None, port: int) -> None:
+def _run(
+    settings: Settings, place: Path, config: Path | None, host: str | None, port: int, metrics_port: int | None
+) -> None:
     """Run everything until asked to stop. Raises EmbeddedError."""
-    environ = {**os.environ, **_keys(settings, place)}
+    keys, made = _keys(settings, place)
+    environ = {**os.environ, **keys}
     if config is not None:
         environ["SLUICEGATE_CONFIG"] = str(config.resolve())
-    stack = Stack(settings, place, environ, port, host or settings.service.host)
+    stack = Stack(settings, place, environ, port, host or settings.service.host, metrics_port)
     with running(stack, typer.echo):
         stop = stop_signal()
         if stack.await_ready(typer.echo, stop.wait):
             typer.echo(f"\nready: {stack.address}   (Ctrl-C stops everything; state stays in {stack.folder})")
-            if embedded := _embedded(stack):
-                typer.echo(f"for send, doctor and other commands in another terminal: export {embedded}")
+            if words := _reached_by(stack, environ, made):
+                typer.echo(f"other commands reach it, in another terminal, after:\nexport {words}")
         watch(stack, stop)
         typer.echo("stopping: the learner writes its last version")
 
 
-def _keys(settings: Settings, place: Path) -> dict[str, str]:
-    """Where the service finds its keys: as configured, or in a new file with one key, which is printed."""
+def _keys(settings: Settings, place: Path) -> tuple[dict[str, str], str | None]:
+    """Where the service finds its keys: as configured, or in a file; and the key if it was made just now."""
     if settings.service.keys_file is not None or settings.service.keys:
-        return {}
+        return {}, None
     keys, made = admin_key(place)
     if made:
         # At once: a start that fails later must not leave a hash whose key nobody saw.
         typer.echo(f"admin key (shown once; only its hash is kept, in {keys}): {made}")
-    return {"SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}
+    return {"SLUICEGATE_SERVICE__KEYS_FILE": str(keys.resolve())}, made
 
 
-def _embedded(stack: Stack) -> str:
-    """Settings that other commands need to reach the embedded servers."""
-    words = [f"SLUICEGATE_KAFKA__BOOTSTRAP={stack.bootstrap}"] if stack.embeds_kafka else []
-    return " ".join([*words, *([f"SLUICEGATE_REDIS__URL={stack.redis_url}"] if stack.embeds_redis else [])])
+def _reached_by(stack: Stack, environ: Mapping[str, str], key: str | None) -> str:
+    """The variables with which commands in another terminal reach all of this.
+
+    Args:
+        stack: What runs.
+        environ: The environment that it was started with. What may be secret in it is left out.
+        key: The admin key, if it is known.
+    """
+    settings = stack.settings
+    origins = {origin for _, value, origin in in_force(settings) if MASK not in value}
+    words = {name: environ[name] for name in sorted(environ) if name in origins | {"SLUICEGATE_CONFIG"}}
+    own = {
+        "KAFKA__BOOTSTRAP": (stack.embeds_kafka, stack.bootstrap),
+        "REDIS__URL": (stack.embeds_redis, stack.redis_url),
+        "SERVICE__HOST": (stack.host != settings.service.host, stack.host),
+        "SERVICE__PORT": (stack.port != settings.service.port, stack.port),
+        "LEARNER__METRICS_PORT": (stack.metrics_port != settings.learner.metrics_port, stack.metrics_port),
+        "KEY": (key is not None, key),
+    }
+    words |= {f"SLUICEGATE_{name}": str(value) for name, (needed, value) in own.items() if needed}
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in words.items())
 
 
 def _configured_port(settings: Settings) -> int | None:

@@ -31,12 +31,29 @@ LOOK = 0.2
 class Stack:
     """Broker, Redis, learner and service. `start` starts them in this order, `stop` stops them in reverse."""
 
-    def __init__(self, settings: Settings, folder: Path, environ: Mapping[str, str], port: int, host: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        environ: Mapping[str, str],
+        port: int,
+        host: str,
+        metrics_port: int | None = None,
+    ) -> None:
+        """Choose the ports; `metrics_port` 0: any free one, None: the configured one, or another when it is in use.
+
+        Raises:
+            EmbeddedError: The port that was asked for is in use.
+        """
         self.folder = folder.resolve()
         self.settings = settings
         self.host, self.port = host, port
-        self.metrics_port = settings.learner.metrics_port
-        if embedded.port_taken(self.metrics_port):
+        self.metrics_port = metrics_port or settings.learner.metrics_port
+        if metrics_port == 0 or embedded.port_taken(self.metrics_port):
+            if metrics_port:
+                raise EmbeddedError(
+                    f"port {metrics_port} is in use: stop what uses it, or name another: --metrics-port"
+                )
             self.metrics_port = embedded.free_port()
         self._environ = dict(environ)
         self._children: list[Child] = []

@@ -1,10 +1,11 @@
 """Reads a TOML file and the environment into one frozen tree of settings."""
 
 from streaming.settings.events import AdmissionSettings, EventSettings
+from streaming.settings.example import example
 from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
-from streaming.settings.loading import BadSettings, in_force, load_settings
+from streaming.settings.loading import MASK, BadSettings, in_force, load_settings
 from streaming.settings.mapping import event_mapping
 from streaming.settings.redis import SentinelAddress, sentinels
 from streaming.settings.schema_registry import SchemaRegistrySettings
@@ -12,6 +13,7 @@ from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
 __all__ = [
+    "MASK",
     "MOST_ANCHORS",
     "AdmissionSettings",
     "BadSettings",
@@ -26,6 +28,7 @@ __all__ = [
     "UpdateSettings",
     "brief",
     "event_mapping",
+    "example",
     "in_force",
     "load_settings",
     "sentinels",

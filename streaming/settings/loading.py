@@ -20,7 +20,7 @@ from streaming.settings.mapping import MappingSettings
 from streaming.settings.scenarios import ScenarioSettings
 from streaming.settings.tree import Settings
 
-__all__ = ["DELIMITER", "PREFIX", "BadSettings", "Settings", "in_force", "leaves", "load_settings"]
+__all__ = ["DELIMITER", "MASK", "PREFIX", "BadSettings", "Settings", "in_force", "leaves", "load_settings"]
 
 PREFIX: Final = "SLUICEGATE_"
 DELIMITER: Final = "__"
@@ -28,7 +28,8 @@ DELIMITER: Final = "__"
 NO_SETTINGS: Final = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}KEY"})
 """Variables that commands read as options: the settings file, and the key that a client sends."""
 
-_MASK: Final = "********"
+MASK: Final = "********"
+"""In place of what may be secret."""
 _USERINFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 _PARAMETER: Final = re.compile(r"(?<=[?&;])([^=&;#\s]+)=[^&;#\s]*")
 
@@ -172,7 +173,7 @@ def _shown(settings: Settings, dotted: str) -> str:
     for part in dotted.split("."):
         value = getattr(value, part)
     if isinstance(value, SecretStr):
-        return _MASK
+        return MASK
     if dotted == "service.keys":
         return _plain([_key_shown(entry) for entry in value])
     return "" if value is None else masked(value if isinstance(value, str) else _plain(value))
@@ -184,13 +185,13 @@ def masked(text: str) -> str:
     >>> masked("rediss://shop:hunter2@redis:6379/0?password=hunter2&db=1")
     'rediss://********@redis:6379/0?password=********&db=********'
     """
-    return _PARAMETER.sub(rf"\1={_MASK}", _USERINFO.sub(f"{_MASK}@", text))
+    return _PARAMETER.sub(rf"\1={MASK}", _USERINFO.sub(f"{MASK}@", text))
 
 
 def _key_shown(entry: str) -> str:
     """Role and beginning of the hash; nothing of an entry that may be the key itself."""
     known = re.fullmatch(r"\s*([a-z]+):([0-9a-fA-F]{8})[0-9a-fA-F]{56}\s*", entry)
-    return f"{known[1]}:{known[2].lower()}{_MASK}" if known else _MASK
+    return f"{known[1]}:{known[2].lower()}{MASK}" if known else MASK
 
 
 def _plain(value: Any) -> str:

@@ -2,8 +2,13 @@
 
 import http.client
 import json
+import os
 import re
+import shlex
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +39,32 @@ def test_up_is_ready_when_both_processes_are_and_says_what_they_wait_for(tmp_pat
     up.stdout.close()
 
 
+def said_to_export(lines):
+    """The variables that `up` tells other commands to have."""
+    line = next(line for line in iter(lines.readline, "") if line.startswith("export "))
+    return dict(word.split("=", 1) for word in shlex.split(line)[1:])
+
+
+def run(variables, *words):
+    """What a command prints that knows nothing else of the installation."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
+    command = [sys.executable, "-m", "service.cli.main", *words]
+    done = subprocess.run(command, env=clean | variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_up_takes_the_metrics_port_that_it_is_given_or_says_that_it_is_in_use(tmp_path, request):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        up = start("up", "--port", "0", "--metrics-port", str(taken), "--folder", str(tmp_path))
+        request.addfinalizer(up.kill)
+        said = up.communicate(timeout=30)[0]
+        assert up.returncode == 1
+        assert f"port {taken} is in use" in said
+        assert "--metrics-port" in said
+
+
 def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
     texts = []
     for _ in range(2):
@@ -55,6 +86,10 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
             assert second.returncode == 1
             assert f"in use by another `sluicegate up` (pid {up.pid}, port {port})" in said
             assert shared(tmp_path) == []
+            others = said_to_export(up.stdout)
+            assert run(others, "recommend", "ann", "--json")["user_id"] == "ann"
+            assert run(others, "gate", "status", "--json")["mode"]
+            assert run(others, "erase", "bob", "--yes", "--wait", "30", "--json")["status"] in {"erased", "complete"}
         eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
         up.send_signal(signal.SIGTERM)
         assert up.wait(40) == 0

@@ -76,7 +76,7 @@ def test_the_command_prints_json_and_its_exit_code_says_whether_something_failed
     for name, value in environ.items():
         monkeypatch.setenv(f"SLUICEGATE_{name}", value)
     missing = CliRunner().invoke(app, ["doctor", "--json"])
-    assert missing.exit_code == 1
+    assert missing.exit_code == 9
     failed = {found["check"] for found in json.loads(missing.output) if found["state"] == "failure"}
     assert failed == {"kafka.topic.events", "kafka.topic.items", "kafka.topic.control"}
     ensure_topics(free)
@@ -93,7 +93,7 @@ def test_without_kafka_and_redis_it_says_so_within_its_timeout_and_skips_what_it
     started = time.monotonic()
     done = CliRunner().invoke(app, ["doctor", "--json", "--timeout", "0.5"])
     assert time.monotonic() - started < 15
-    assert done.exit_code == 1
+    assert done.exit_code == 9
     state = {found["check"]: found["state"] for found in json.loads(done.output)}
     assert (state["kafka.reachable"], state["redis.reachable"]) == ("failure", "failure")
     assert (state["kafka.offsets"], state["redis.persistence"]) == ("skipped", "skipped")

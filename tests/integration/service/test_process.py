@@ -73,13 +73,13 @@ def refused(settings: Settings, *options: str, **more: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_port_in_use_is_one_clear_line_and_code_4(settings: Settings) -> None:
+def test_a_port_in_use_is_one_clear_line_and_code_8(settings: Settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         code, said = refused(settings, "--port", str(port))
-    assert code == 4
+    assert code == 8
     assert (
         said
         == f"sluicegate service: port {port} on 127.0.0.1 is in use: stop what uses it, or name another with --port\n"

@@ -22,6 +22,7 @@ from service.local.embedded import PERSISTENCE
 from streaming.settings.loading import load_settings
 from tests.support.documents import pages
 from tests.support.documents.meanings import BAD, CLOSER
+from tests.unit.service.test_cli import EVERY
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -61,7 +62,7 @@ def test_every_image_is_pinned_and_every_port_stays_on_loopback(service: str) ->
 
 def test_our_image_carries_the_version_of_the_package() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert {SERVICES[name]["image"] for name in OURS} == {f"sluicegate:{version}"}
+    assert {SERVICES[name]["image"].removesuffix("-ray") for name in OURS} == {f"sluicegate:{version}"}
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -74,6 +75,9 @@ def test_our_containers_are_confined(service: str) -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_commands_name_modules_and_files_that_exist(service: str) -> None:
     words = command(service)
+    if words[0] == "sluicegate":
+        assert " ".join(words[:2]) in EVERY
+        return
     assert words[0] == "python"
     if words[1] == "-m":
         assert find_spec(f"{words[2]}.__main__")
@@ -91,6 +95,18 @@ def test_the_settings_accept_the_environment(service: str) -> None:
         assert f"INSIDE://{broker}:{port}" in environment(broker)["KAFKA_ADVERTISED_LISTENERS"]
         assert settings.redis.url.startswith("redis://redis:6379")
         assert {"kafka", "redis"} <= set(SERVICES[service]["depends_on"])
+
+
+def test_the_shards_are_a_profile_that_stands_where_the_one_learner_stood() -> None:
+    shards, learner = SERVICES["shards"], SERVICES["learner"]
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["shards"]
+    assert shards["networks"]["default"]["aliases"] == ["learner"]
+    for key in ("ports", "depends_on", "healthcheck"):
+        assert shards[key] == learner[key]
+    named = {name: value for name, value in environment("shards").items() if not name.endswith("__INSTANCE")}
+    assert named.items() <= environment("learner").items()
+    assert re.search(r"^ARG EXTRAS=", DOCKERFILE, re.MULTILINE)
+    assert shards["build"]["args"] == {"EXTRAS": "ray"}
 
 
 def test_published_ports_are_those_the_processes_listen_on() -> None:
@@ -130,7 +146,7 @@ def test_volumes_are_declared_and_mounted_files_exist(service: str) -> None:
 def test_the_image_runs_without_root_and_copies_only_what_exists() -> None:
     assert re.search(r"^USER \d+:\d+$", DOCKERFILE, re.MULTILINE)
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
-        assert [source for source in line.split()[:-1] if not (ROOT / source).exists()] == []
+        assert [source for source in line.split()[:-1] if not list(ROOT.glob(source))] == []
     assert "latest" not in DOCKERFILE
     assert {line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")} == {
         "python:3.11-slim-bookworm"

@@ -113,7 +113,7 @@ def test_check_mapping_shows_each_record_and_where_it_is_refused(tmp_path: Path)
     command = [sys.executable, "-m", "service.cli.main", "check-mapping", str(sample)]
     command += ["--config", str(EXAMPLE / "sluicegate.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 3, done.stderr
     *report, first, second, last = done.stdout.splitlines()
     assert report[0] == "shop.activity: records of a topic; 2 rows: 1 events, 0 passed over, 1 refused"
     assert "user_id from $.customer.id" in report[1]
@@ -266,7 +266,7 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     placed = {"id": 9, "created_at": "2026-01-01T00:00:00Z", "customer": {"id": 5}, "line_items": lines}
     sample.write_text(json.dumps(placed | {"financial_status": "paid"}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
-    assert done.exit_code == 1, done.output
+    assert done.exit_code == 3, done.output
     assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
     assert "not read here: title, brand, facts of items" in done.stdout
