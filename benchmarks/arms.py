@@ -30,7 +30,7 @@ EXPERIMENT: Final = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
     parser.add_argument(
-        "--past", type=workload.past, default=100_000, help="events learned before (default: %(default)s)"
+        "--past", type=workload.past, default=200_000, help="events learned before (default: %(default)s)"
     )
     parser.add_argument("--seconds", type=float, default=8.0, help="of each turn (default: %(default)s)")
 

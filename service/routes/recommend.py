@@ -146,9 +146,10 @@ def _known(view: View, item_id: str) -> bool:
 
 async def _recommend(request: Request, ask: PageAsk, now: float) -> Response:
     ctx = context(request)
-    if ask.rotate or ctx.gatekeeper.experiments.rotates:
+    rotates = ask.rotate > 0 or ctx.gatekeeper.experiments.rotates(now)
+    if rotates:
         _take_impressions(ctx)
-    past = await _past(ctx, ask)
+    past = await _past(ctx, ask, with_shown=rotates)
     history = merged(ask.recent, past.history) if ask.recent.items else past.history
     # The page is the user's, whatever the id that was asked for; the answer names only the latter.
     whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
@@ -175,11 +176,11 @@ def _take_impressions(ctx: Context) -> None:
                 ctx.showings.add(user, seen)
 
 
-async def _past(ctx: Context, ask: PageAsk) -> UserPast:
+async def _past(ctx: Context, ask: PageAsk, *, with_shown: bool) -> UserPast:
     """What is known of the user to recommend for; nothing of a visitor without an id."""
     if ask.user_id is None:
         return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=ask.rotate > 0 or ctx.gatekeeper.experiments.rotates)
+    return await ctx.histories.past(ask.user_id, with_shown=with_shown)
 
 
 def merged(recent: History, stored: History) -> History:
