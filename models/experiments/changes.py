@@ -139,7 +139,8 @@ def with_settings(
         else each
         for each in experiments
     )
-    there = {(each.name, each.source) for each in kept}
+    # What an operator has stopped stays stopped; what the settings have ended begins again with them.
+    there = {(each.name, each.source) for each in kept if each.stopped_by != SETTINGS}
     complaints = []
     makers: list[tuple[str, Callable[[], Experiment]]] = [
         (ask.name, lambda ask=ask: experiment_of(ask, now, salt(), SETTINGS, source_of(ask)))  # type: ignore[misc]

@@ -29,8 +29,8 @@ REST: Final = "rest"
 
 MOST_ARMS: Final = 8
 MOST: Final = 8
-"""Experiments that are kept, ended ones included, the holdout aside: each takes some 10 KB of every version, and
-`MOST_ARMS` series of each metric."""
+"""Experiments that are kept, ended ones included, the holdout aside: each takes some 10 KB of every version, and up to
+`MOST_ARMS` times as many series of metrics as an arm has."""
 
 START_DELAY: Final = 5.0
 """Seconds between the order and the earliest start: by then every replica and the learner know the experiment, which
@@ -96,7 +96,7 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     def options(self) -> frozenset[str]:
         """Names of the options that the arm sets."""
         given = msgspec.structs.asdict(self)
-        return frozenset(name for name, value in given.items() if name not in {"name", "share"} and value)
+        return frozenset(name for name in given if name not in {"name", "share"} and given[name] not in (None, ()))
 
 
 class ExperimentAsk(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -66,9 +66,10 @@ async def _lines(ctx: Context, user_ids: list[str], ask: PageAsk, language: str 
     for start in range(0, len(user_ids), TOGETHER):
         together = {user_id: _unusable(user_id) for user_id in user_ids[start : start + TOGETHER]}
         usable = [user_id for user_id, problem in together.items() if problem is None]
-        if rotates(ctx, ask):
+        with_shown = rotates(ctx, ask, ctx.clock())
+        if with_shown:
             take_impressions(ctx)
-        pasts = dict(zip(usable, await ctx.histories.pasts(usable, with_shown=rotates(ctx, ask)), strict=True))
+        pasts = dict(zip(usable, await ctx.histories.pasts(usable, with_shown=with_shown), strict=True))
         lines = []
         for user_id in user_ids[start : start + TOGETHER]:
             problem = together[user_id]

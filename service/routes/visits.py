@@ -24,16 +24,16 @@ def take_impressions(ctx: Context) -> None:
                 ctx.showings.add(user, seen)
 
 
-async def past_of(ctx: Context, ask: PageAsk) -> UserPast:
+async def past_of(ctx: Context, ask: PageAsk, *, with_shown: bool) -> UserPast:
     """What is known of the user to recommend for; nothing of a visitor without an id."""
     if ask.user_id is None:
         return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=rotates(ctx, ask))
+    return await ctx.histories.past(ask.user_id, with_shown=with_shown)
 
 
-def rotates(ctx: Context, ask: PageAsk) -> bool:
+def rotates(ctx: Context, ask: PageAsk, now: float) -> bool:
     """Whether the request, or an arm that its user may be in, lowers what the user was shown lately."""
-    return ask.rotate > 0 or ctx.gatekeeper.experiments.rotates
+    return ask.rotate > 0 or ctx.gatekeeper.experiments.rotates(now)
 
 
 def visit_of(ctx: Context, ask: PageAsk, past: UserPast, now: float, request_id: str, *, tested: bool = True) -> Visit:

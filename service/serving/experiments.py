@@ -18,8 +18,7 @@ class Experiments:
     def __init__(self) -> None:
         self._raw, self._readable = b"", True
         self._assignments = Assignments()
-        self.rotates = False
-        """Whether some arm wants rotation: then what a user was shown is read before the arm is known."""
+        self._rotating: Kept = ()
 
     @property
     def kept(self) -> Kept:
@@ -39,8 +38,12 @@ class Experiments:
         self._raw, self._readable = raw, False
         experiments = decoded(raw)
         self._readable = True
-        self.rotates = any(arm.rotate for each in experiments for arm in each.arms)
+        self._rotating = tuple(each for each in experiments if any(arm.rotate for arm in each.arms))
         self._assignments = Assignments(experiments)
+
+    def rotates(self, now: float) -> bool:
+        """Whether one that runs wants rotation: then what a user was shown is read before the arm is known."""
+        return any(each.runs(now) for each in self._rotating)
 
     def arms(self, user_id: str | None, now: float) -> dict[str, Arm]:
         """The user's arm of each experiment that runs, by name of the experiment; a visitor without an id has none."""

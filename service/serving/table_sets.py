@@ -120,6 +120,7 @@ class TableSets:
         while (tables := self._kept) is not None:
             with tables.reading():
                 if tables is self._kept:
+                    tables.baseline = self._baseline
                     yield tables
                     return
         with self.hold() as active:

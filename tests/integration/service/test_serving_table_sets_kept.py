@@ -48,3 +48,22 @@ def test_the_kept_version_follows_the_reference_by_deltas(settings: Settings, ta
     rows = len(tables.idle.state.keys["item"].ids)
     assert (tables.idle.state.tables["item_stats"].columns["events"][:rows] == before[:rows]).all()
     assert tables.nbytes > 2 * tables.idle.state.nbytes()
+
+
+def test_the_reference_is_held_for_a_request_and_the_served_version_while_there_is_none(taught: Learner) -> None:
+    tables = TableSets(taught.store, SCHEMA)
+    with tables.hold_reference() as held:
+        assert held is None
+    first = taught.commit()
+    tables.prepare(first)
+    tables.swap(baseline=True)
+    with tables.hold_reference() as held:
+        assert held is tables.active
+    tables.keep(first)
+    taught.learn([("user-2", "item-2")])
+    tables.prepare(taught.commit())
+    tables.swap()
+    with tables.hold_reference() as held:
+        assert held is tables.kept
+        assert (held.id, held.baseline) == (first, True), "what orders lists is the gate's choice for both"
+        assert not held.left(0.0), "it is not brought forward under a request"

@@ -83,6 +83,8 @@ def test_two_that_set_the_same_option_run_together_only_when_they_do_not_overlap
     assert contradiction(Experiment("two", SALT, HALVES, start=20.0), [one]) == ""
     rotating = (Arm("plain", 0.5), Arm("turning", 0.5, rotate=0.4))
     assert contradiction(Experiment("two", SALT, rotating, start=15.0), [one]) == ""
+    off = Arm("plain", 0.5), Arm("off", 0.5, diversity=0.0)
+    assert "it sets diversity" in contradiction(Experiment("two", SALT, off, start=15.0), [one])
     assert contradiction(holdout_of(0.02, 10.0, SALT), [Experiment("o", SALT, (Arm("x", 0.5, order="machine"),))]) == ""
 
 
@@ -130,6 +132,8 @@ def test_the_settings_start_keep_change_and_end_experiments() -> None:
     assert [(each.name, each.arms[0].share, each.id == kept[0].id) for each in changed] == [("variety", 0.9, False)]
     ended, _ = with_settings(kept, [], 0.0, 300.0, lambda: next(salts))
     assert (ended[0].end, ended[0].stopped_by) == (300.0, "settings")
+    again, _ = with_settings(ended, [ask], 0.0, 400.0, lambda: next(salts))
+    assert [(each.start, each.end, each.id == kept[0].id) for each in again] == [(405.0, None, False)]
 
 
 def test_the_settings_leave_what_operators_run_and_say_what_they_could_not_start() -> None:

@@ -49,7 +49,9 @@ def test_a_visitor_without_an_id_and_one_outside_the_shares_have_no_arm() -> Non
     assert known.arms("ann", 5.0) is NONE
     known.take(encoded((Experiment("e", "0f" * 8, (Arm("a", 1e-9), Arm("b", 1e-9, rotate=0.5))),)))
     assert known.arms(None, 5.0) == known.arms("ann", 5.0) == {}
-    assert known.rotates
+    assert known.rotates(5.0)
+    known.take(encoded((Experiment("e", "0f" * 8, (Arm("a", 1.0, rotate=0.5),), end=4.0),)))
+    assert not known.rotates(5.0), "it is over"
 
 
 def test_what_cannot_be_read_leaves_the_experiments_as_they_were() -> None:
