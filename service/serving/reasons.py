@@ -66,7 +66,7 @@ class _Reasons:
                 self._own.setdefault(item, (kind, max(0.0, visit.moment.now - moment)))
         lately = [page.next_to] if page.next_to is not None else list(self._own)[:LATELY]
         state = view.tables.recommender.state if view.tables is not None else None
-        self._bought, self._near = ({}, {}) if state is None else (_bought(state, lately), _near(state, lately))
+        self._bought, self._near = ({}, {}) if state is None else _neighbours(state, lately, page.shown)
 
     def of(self, shown: Shown) -> Reason:
         """The reason of one item."""
@@ -125,40 +125,37 @@ def _times(score: float) -> str:
     return f"{growth:.1f}" if growth < 10 else f"{growth:.0f}"
 
 
-def _bought(state: ReadableState, lately: list[str]) -> dict[str, tuple[str, float]]:
-    """By item: the one of the last items with which it shares the most orders, and how many."""
-    found: dict[str, tuple[str, float]] = {}
-    for item, row in _rows(state, lately):
-        for other, orders in _named(state, *partners(state, row)):
-            if orders > found.get(other, ("", 0.0))[1]:
-                found[other] = (item, orders)
-    return found
+Neighbours = dict[str, tuple[str, float]]
+"""By item of the page: the one of the last items that it goes with most, and how much."""
 
 
-def _near(state: ReadableState, lately: list[str]) -> dict[str, tuple[str, float]]:
-    """By item: the one of the last items near which it was touched most, and that share."""
-    found: dict[str, tuple[str, float]] = {}
+def _neighbours(state: ReadableState, lately: list[str], shown: list[Shown]) -> tuple[Neighbours, Neighbours]:
+    """What is bought with one of the last items, by orders, and what is touched near it, by share."""
+    wanted = {row: item for item, row in _rows(state, [each.item_id for each in shown])}
+    bought: Neighbours = {}
+    near: Neighbours = {}
     totals = state.tables["item_totals"].columns
     for item, row in _rows(state, lately):
+        _note(bought, wanted, item, *partners(state, row))
         for memory, total in (("forward_memory", "forward"), ("backward_memory", "backward")):
             columns = state.tables[memory].columns
             slots = slice(row * dim.WINDOW_SLOTS, (row + 1) * dim.WINDOW_SLOTS)
-            others, counts = columns["other"][slots], columns["count"][slots]
-            used = (others >= 0) & (counts > 0)
-            for other, share in _named(state, others[used], counts[used] / (float(totals[total][row]) + 1.0)):
-                if share > found.get(other, ("", 0.0))[1]:
-                    found[other] = (item, share)
-    return found
+            shares = columns["count"][slots] / (float(totals[total][row]) + 1.0)
+            _note(near, wanted, item, columns["other"][slots], shares)
+    return bought, near
+
+
+def _note(found: Neighbours, wanted: dict[int, str], item: str, others: Array, numbers: Array) -> None:
+    """Keep the larger number of each wanted one of some rows."""
+    for row, number in zip(others.tolist(), numbers.tolist(), strict=True):
+        other = wanted.get(row)
+        if other is not None and number > found.get(other, ("", 0.0))[1]:
+            found[other] = (item, number)
 
 
 def _rows(state: ReadableState, items: list[str]) -> Iterator[tuple[str, int]]:
     rows = state.keys["item"].rows
     return ((item, rows[item]) for item in items if item in rows)
-
-
-def _named(state: ReadableState, rows: Array, numbers: Array) -> Iterator[tuple[str, float]]:
-    ids = state.keys["item"].ids
-    return ((ids[row] or "", number) for row, number in zip(rows.tolist(), numbers.tolist(), strict=True))
 
 
 __all__ = ["Reason", "reasons"]

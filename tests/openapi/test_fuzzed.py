@@ -27,6 +27,6 @@ def test_no_request_finds_an_answer_that_is_not_described(served: Served, descri
         *("--exclude-operation-id", "follow", "--request-timeout", 10, "--no-color"),  # a stream has no end
     ]
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=100, cwd=described.parent, check=False
+        [str(word) for word in command], capture_output=True, text=True, timeout=200, cwd=described.parent, check=False
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
