@@ -49,7 +49,8 @@ function happened(type, item) {
   if (!sent.querySelector(":not(.quiet)")) sent.replaceChildren();
   sent.prepend(line);
   while (sent.children.length > KEPT) sent.lastElementChild.remove();
-  part("said").textContent = `Sent: ${line.textContent}`;
+  part("said").textContent = `Sent: ${line.textContent}.`;
+  part("see").hidden = false;
   clearTimeout(coming);
   coming = setTimeout(forYou, FOLLOW);
 }
@@ -80,6 +81,10 @@ part("new-visitor").addEventListener("click", () => {
   shop.reset();
   part("sent").replaceChildren();
   open();
+});
+part("see").addEventListener("click", (event) => {
+  event.preventDefault();
+  part("for-you-title").scrollIntoView({ block: "center" });
 });
 part("with-key").addEventListener("submit", (event) => {
   event.preventDefault();
