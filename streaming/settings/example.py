@@ -52,13 +52,15 @@ def _comment(text: str) -> list[str]:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML has it. Texts, numbers and lists are written as in JSON.
+    """A value as TOML has it, without what is None. Texts, numbers and lists are written as in JSON.
 
-    >>> _toml({"view": "click"}), _toml([0.5, True])
+    >>> _toml({"view": "click", "n": None}), _toml([0.5, True])
     ('{"view" = "click"}', '[0.5, true]')
     """
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(key)} = {_toml(each)}' for key, each in value.items())}}}"
+        return (
+            f"{{{', '.join(f'{json.dumps(key)} = {_toml(each)}' for key, each in value.items() if each is not None)}}}"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)
