@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models import experiments
-from models.experiments import CannotRun, ExperimentAsk, ExperimentResults, Kept, Unknown
+from models.experiments import CannotRun, Experiment, ExperimentAsk, ExperimentResults, Kept, Unknown
 from service.context import Context
 from service.gate import RevisionConflict
 from service.http import ExperimentsAnswer, Problem, StopAsk, decode_body, identifier, operation
@@ -100,22 +100,21 @@ async def _change(ctx: Context, actor: str, note: str, change: Callable[[Kept], 
 
 
 def _all(ctx: Context) -> list[ExperimentResults]:
-    found = [_results(ctx, each.name) for each in ctx.gatekeeper.experiments.kept]
-    return sorted(found, key=lambda each: -each.start)
+    return _results(ctx, sorted(ctx.gatekeeper.experiments.kept, key=lambda each: -each.start))
 
 
 def _one(ctx: Context, name: str) -> ExperimentResults:
     try:
-        return _results(ctx, name)
+        experiment = experiments.named(ctx.gatekeeper.experiments.kept, name)
     except Unknown as error:
         raise _unknown(error) from None
+    return _results(ctx, [experiment])[0]
 
 
-def _results(ctx: Context, name: str) -> ExperimentResults:
-    keeper = ctx.gatekeeper
-    experiment = experiments.named(keeper.experiments.kept, name)
-    version, counts = keeper.reader.counts()
-    return experiments.results(experiment, counts.tallies.get(experiment.id), ctx.clock(), version or None)
+def _results(ctx: Context, wanted: Sequence[Experiment]) -> list[ExperimentResults]:
+    version, counts = ctx.gatekeeper.reader.counts()
+    now = ctx.clock()
+    return [experiments.results(each, counts.tallies.get(each.id), now, version or None) for each in wanted]
 
 
 def _unknown(error: Unknown) -> Problem:
