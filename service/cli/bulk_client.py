@@ -10,6 +10,8 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final
 
+from service.cli.refusals import refusal
+
 TOGETHER: Final = 1_000
 """Users of one request: the most that the service takes."""
 
@@ -59,14 +61,9 @@ class BulkClient:
 
 
 def _refusal(status: int, body: bytes) -> BulkTrouble:
-    try:
-        problem = json.loads(body)
-        text = f"{problem['detail']} {problem['next']}"
-    except (ValueError, KeyError, TypeError):
-        text = f"the service answered {status}: {body[:200].decode(errors='replace')}"
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        return BulkBusy(text)
-    return BulkTrouble(text)
+    text = refusal(status, body)
+    busy = status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    return BulkBusy(text) if busy else BulkTrouble(text)
 
 
 __all__ = ["TOGETHER", "BulkBusy", "BulkClient", "BulkTrouble"]

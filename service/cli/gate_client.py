@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from service.cli.refusals import refusal
+
 PAGE: Final = 500
 """Decisions per request: the most one answer may hold."""
 
@@ -143,11 +145,7 @@ class _Conflict(GateTrouble):
 
 def _refusal(status: int, body: bytes) -> GateTrouble:
     """The problem document in one line: what happened, what to do."""
-    try:
-        problem = json.loads(body)
-        text = f"{problem['detail']} {problem['next']}"
-    except (ValueError, KeyError, TypeError):
-        text = f"the service answered {status}: {body[:200].decode(errors='replace')}"
+    text = refusal(status, body)
     return _Conflict(text) if status == HTTPStatus.CONFLICT else GateTrouble(text)
 
 

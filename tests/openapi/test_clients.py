@@ -34,11 +34,11 @@ def test_a_generated_python_client_calls_the_service(served: Served, described: 
     _, said = run((TOOLS / "bin" / "openapi-python-client", "generate", *made), tmp_path)
     # It knows no NDJSON: the answer for many users, and the bodies of events and of items. Nothing else is left out.
     left_out = [re.sub("<.*>", "200", line) for line in re.findall(r"WARNING.*\n\n(.+)", said)]
-    assert left_out == [
-        "Cannot parse response for status code 200 (Unsupported content_type application/x-ndjson), "
-        "response will be omitted from generated client",
-        *["Unsupported content type application/x-ndjson"] * 2,
-    ]
+    answer, *bodies = left_out
+    assert answer.startswith(
+        "Cannot parse response for status code 200 (Unsupported content_type application/x-ndjson)"
+    )
+    assert bodies == ["Unsupported content type application/x-ndjson"] * 2
     found, _ = run((TOOLS / "bin" / "python", HERE / "client.py", served.base, KEY), tmp_path, PYTHONPATH=str(tmp_path))
     assert json.loads(found) == EXPECTED
 
