@@ -21,8 +21,8 @@ class Assigned:
     """One experiment, ready to assign users.
 
     >>> halves = Assigned(Experiment("variety", "0f" * 8, (Arm("plain", 0.5), Arm("varied", 0.5))))
-    >>> [halves.arm(user) for user in ("ann", "bob", "cy", "dee")]
-    [0, 0, 0, 1]
+    >>> [halves.arm(user) for user in ("ann", "bob", "eve", "fay")]
+    [0, 0, 1, 1]
     """
 
     __slots__ = ("_bounds", "_key", "experiment")

@@ -11,7 +11,7 @@ from tests.acceptance.conftest import Open
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import Shop
 
-USERS, ROUNDS = 200, 3
+USERS, ROUNDS = 150, 3
 CLICKS = {"plain": 0.12, "bold": 0.7}
 """Share of the slates that a user of each arm clicks on."""
 
