@@ -141,7 +141,7 @@ def _visit(
 
 
 def _page(link: http.client.HTTPConnection, user: str) -> set[str]:
-    link.request("GET", f"/recommend/{user}?n={PAGE}")
+    link.request("GET", f"/recommend/{user}?n={PAGE}&exclude_in_view=false")
     return {item["item_id"] for item in json.loads(link.getresponse().read())["items"]}
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final
 
-from service.cli.refusals import refusal
+from service.cli.problem_text import refusal
 
 TOGETHER: Final = 1_000
 """Users of one request: the most that the service takes."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.cli.refusals import refusal
+from service.cli.problem_text import refusal
 
 PAGE: Final = 500
 """Decisions per request: the most one answer may hold."""

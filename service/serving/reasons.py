@@ -84,7 +84,7 @@ class _Reasons:
         if shown.source == "untouched":
             return Reason("new_in", category=category) if category else Reason("new")
         if shown.source == TRENDING:
-            return Reason("trending", times=_times(shown.score))
+            return Reason("trending", times=_times(self._growth(item)))
         return self._together(shown) or self._general(shown, category)
 
     def _together(self, shown: Shown) -> Reason | None:
@@ -93,10 +93,11 @@ class _Reasons:
         with_, orders = self._bought.get(item, ("", 0.0))
         if with_ and (shown.source == BOUGHT_TOGETHER or orders >= ORDERS):
             return Reason(BOUGHT_TOGETHER, item=self._title(with_))
+        if self._page.next_to is not None:
+            goes = shown.source == "follows" or shown.source in NEAR
+            return Reason("similar", item=self._title(self._page.next_to)) if goes else None
         if shown.source == "follows" and self._own:
             return Reason("follows", item=self._title(next(iter(self._own))))
-        if self._page.next_to is not None:
-            return Reason("similar", item=self._title(self._page.next_to)) if shown.source in NEAR else None
         if shown.source in NEAR | BY_MODEL and item in self._near:
             with_ = self._near[item][0]
             return Reason("goes_with", item=self._title(with_), seconds=self._own[with_][1])
@@ -109,6 +110,12 @@ class _Reasons:
             return Reason("range_of", category=category) if category else Reason("range")
         asked = self._visit.ask.wanted.category
         return Reason("popular_in", category=asked) if asked else Reason("popular")
+
+    def _growth(self, item: str) -> float:
+        """The score that the list of trending items gave, before rules of the page moved it."""
+        ranking = self._page.ranking
+        assert ranking is not None
+        return float(ranking.scores[ranking.items.index(item)])
 
     def _title(self, item: str) -> str:
         facts = self._view.catalogue.get(item)

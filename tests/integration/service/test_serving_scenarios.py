@@ -123,6 +123,8 @@ def test_bought_together_is_of_orders_alone_and_trending_of_growth(served: Serve
     found = served.get("/trending?n=5&reasons=shopper").json()
     assert (found["items"][0]["item_id"], found["served_by"]) == ("item-29", "trending")
     assert found["items"][0]["reason"].startswith("Asked for ")
+    moved = served.get("/trending?n=5&reasons=shopper&pinned=1:item-2&diversity=0.9").json()["items"]
+    assert {each["item_id"]: each["reason"] for each in moved}["item-29"] == found["items"][0]["reason"]
     assert "popular" in {item["source"] for item in found["items"][1:]}
 
 
@@ -180,6 +182,8 @@ def test_reasons_are_sentences_in_the_language_and_the_words_of_who_reads_them(
     operator = reasons("/recommend/reader?reasons=operator&n=40")
     assert operator["item-11"] == "Bought in the same orders as Thing 7"
     assert reasons("/items/item-7/bought-together?reasons=shopper")["item-12"] == "Often bought with Thing 7"
+    next_to = reasons("/items/item-7/similar?reasons=shopper&user_id=user-3&n=4&exclude_in_view=false")
+    assert all("Thing 7" in text or text.startswith(("You ", "Popular")) for text in next_to.values())
     assert "reason" not in served.get("/recommend/reader").json()["items"][0]
     unknown = served.get("/recommend/reader?reasons=shopper&language=tlh")
     assert (unknown.status_code, "en, zh" in unknown.json()["detail"]) == (422, True)
