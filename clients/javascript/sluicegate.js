@@ -119,12 +119,12 @@
       if (status === 413 && names.length > 1) most = names.length >> 1;
       else if (ok) drop(names.filter((_, place) => told.outcomes?.[place]?.outcome !== "unavailable"));
       else if (NEVER.includes(status)) drop(names);
-      else next = 1000 * wait || pause;
-      if (told.unavailable) next = pause;
+      else next = 1000 * wait || pause / 2;
+      if (told.unavailable) next = pause / 2;
       if (told.rejected) warn(JSON.stringify(told.outcomes));
       sending = [];
-      // Not all pages at the same moment.
-      if (next) later(next * (0.5 + Math.random()));
+      // Not all pages at the same moment, and none before the time that the service named.
+      if (next) later(next + Math.random() * pause);
       pause = next ? Math.min(2 * pause, 60000) : PAUSE;
       if (!next && waiting().length) return flush(most);
     }

@@ -38,6 +38,7 @@ async function open() {
   part("ask").hidden = Boolean(shop.visitor());
   part("withdraw").disabled = part("new-visitor").disabled = !shop.visitor();
   if (!shop.visitor()) return;
+  for (const empty of document.querySelectorAll(".goods .empty")) empty.textContent = "Nothing to show yet.";
   await Promise.all([forYou(), fill("shelf", 16)]);
 }
 

@@ -283,3 +283,23 @@ def test_the_page_about_clients_names_what_the_script_has_and_nothing_else(stall
     }
     assert used <= real
     assert {"track", "render", "consent"} <= used
+
+
+def test_a_page_that_sends_too_often_waits_as_long_as_the_service_asks(
+    opened: tuple[Settings, ShopPages], browser: Browser
+) -> None:
+    settings, pages = opened
+    settings = changed(settings, service={"beacon_client_rate": 0.5})
+    context = browser.new_context()
+    page = context.new_page()
+    with connected(settings, trusted=False) as served:
+        stall = Stall(page, pages, settings, served, [])
+        stall.open()
+        with page.expect_console_message(lambda message: "sends too often" in message.text):
+            for item in ("tea", "pot", "mug"):
+                page.evaluate("item => shop.track('click', item)", item)
+                eventually(lambda: stall.waiting() == 0 or served.sample("sluicegate_rate_limited_total") > 0)
+        eventually(lambda: stall.waiting() == 0, timeout=20.0)
+        assert {event["item_id"] for event in stall.events(3)} == {"tea", "pot", "mug"}
+        assert served.sample("sluicegate_rate_limited_total") == 1, "it asks no earlier than the answer says"
+    context.close()
