@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.support.documents import bounds, tables
+from tests.support.documents import bounds, gate_tables, tables
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,7 +33,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "bulk": tables.bulk,
     "memory": tables.memory,
     "chunks": tables.chunks,
-    "gate": tables.gate,
+    "starts": gate_tables.starts,
+    "gate": gate_tables.gate,
     "quality": tables.quality,
     "carried": tables.carried,
     "basket": tables.basket,
