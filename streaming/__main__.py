@@ -7,25 +7,13 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
-from importlib import import_module
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
-from models.recommender import CONTENDERS
-from models.records import REASONS
-from models.snapshot import Damaged
 from streaming.allocator import give_memory_back
-from streaming.checkpoint import FAILURES
-from streaming.evidence import declared
-from streaming.formats import FormatMissing, check_installed
-from streaming.jobs.rebuild_schedule import scheduled_rebuilds
-from streaming.kafka import UNREADABLE, topics_read
-from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
-from streaming.settings import BadSettings, Settings, load_settings
-from streaming.telemetry import Labels, LearnerTelemetry
+from streaming.learner import FAILED, USAGE, Stop
+from streaming.process import learn
+from streaming.settings import BadSettings, load_settings
 
 log = logging.getLogger("streaming")
 
@@ -59,63 +47,17 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
     stop.end_in_time(_give_up)
-    return _learn(settings, stop, reset_offsets, config)
+    if settings.learner.shards > 1:
+        from streaming.shards import lead
+
+        return lead(settings, stop, reset_offsets, config)
+    return learn(settings, stop, reset_offsets, config)
 
 
 def _give_up() -> None:
     log.critical("not closed within learner.shutdown_grace: what is in no version is learned again next time")
     logging.shutdown()
     os._exit(FAILED)
-
-
-def _fetch_river(settings: Settings) -> None:
-    """Start to import River, which takes most of a second, while kernels and the last version are loaded."""
-    if settings.witness.estimators:
-        threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
-
-
-def labels(settings: Settings) -> Labels:
-    """Every value that labels can have with these settings."""
-    return Labels(
-        contenders=CONTENDERS,
-        reasons=REASONS,
-        failures=FAILURES,
-        topics=tuple(topics_read(settings)),
-        witnesses=tuple(declared(settings.witness.estimators)),
-        unreadable=UNREADABLE,
-    )
-
-
-def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | None = None) -> int:
-    _fetch_river(settings)
-    telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
-    try:
-        check_installed(settings.schema_registry)
-        learner = Learner.connected(settings, telemetry, stop, reset_offsets)
-    except (FormatMissing, OSError) as error:  # an extra, or a password or certificate file
-        log.error("stopped: %s", error)
-        return USAGE
-    try:
-        server = MetricsServer(
-            telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready
-        )
-    except OSError as error:
-        log.error(
-            "cannot listen on %s:%d (%s): set learner.metrics_port to a free port",
-            settings.learner.metrics_host,
-            settings.learner.metrics_port,
-            error.strerror,
-        )
-        return USAGE
-    try:
-        with scheduled_rebuilds(settings, config, lambda: learner.state == "learning"):
-            return learner.run()
-    except Damaged as error:
-        log.error("stopped: %s", error)
-        return FAILED
-    finally:
-        server.close()
-        learner.close()
 
 
 def main() -> None:

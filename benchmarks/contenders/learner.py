@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from models.recommender import Recommender
 from models.warmup import warm
-from streaming.__main__ import labels
+from streaming.process import labels
 from streaming.checkpoint import Checkpointer
 from streaming.consumer import KafkaSource
 from streaming.intake import Intake

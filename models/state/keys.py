@@ -95,6 +95,10 @@ class Keys:
         self._changed = {}
         return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
 
+    def touch(self, rows: Array) -> None:
+        """Note rows as changed, so that the next changes have them."""
+        self._changed.update(dict.fromkeys(rows.tolist()))
+
     def everything(self) -> KeyChanges:
         """Every row and its id ("" for a free one)."""
         ids = [key or "" for key in self.ids]

@@ -23,7 +23,7 @@ from models.gate.guards import GUARDS, YIELDS
 from models.gate.vocabulary import REASON_TEXTS
 from models.records import SCHEMA_ROLES, EventRules, schema_of
 from service.runtime.telemetry import Telemetry
-from streaming.__main__ import labels
+from streaming.process import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.telemetry import LearnerTelemetry
