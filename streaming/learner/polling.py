@@ -131,11 +131,12 @@ class Poller:
         self._report_unreadable(parts.source.unreadable)
         if polled:
             parts.telemetry.kafka_away.set(0)
-            self._take_in(polled, sum(map(len, polled)) >= learner.batch_size)
+            self._take_in(polled)
         self._lag.report()
 
-    def _take_in(self, polled: Sequence[Sequence[Record]], full: bool) -> None:
-        """Prepare what one poll brought; `full`: more is waiting."""
+    def _take_in(self, polled: Sequence[Sequence[Record]]) -> None:
+        """Prepare what one poll brought."""
+        full = sum(map(len, polled)) >= self._parts.settings.learner.batch_size
         for records in self._intake.steps(polled):
             self._wait_for_room(self._intake.at_most(records))
             batch = self._intake.prepare(records)

@@ -1,4 +1,4 @@
-"""Several learners in, each with its own partitions; one model and one version out, merged each second. Stages 1 to 5."""
+"""Lets several learners share one stream: each has partitions of its own, and a merge makes one model of all."""
 
 from streaming.shards.engine import lead
 from streaming.shards.sharding import NotWithShards, Splitting, check

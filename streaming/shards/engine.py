@@ -249,7 +249,7 @@ class RayCrew:
             raise ShardLost(_brief(error)) from None
 
     def restart(self, shard: int) -> None:
-        """End a shard's process: Ray starts another. A process that was stopped answers no request, but a signal does."""
+        """End a shard's process: Ray starts another. One that is stopped answers no request, but SIGKILL ends it."""
         where = self._where.pop(shard, None)
         if where is None:
             self._ray.kill(self._shards[shard], no_restart=False)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from streaming.intake import ARRIVAL_SAMPLES, PreparedBatch
 from streaming.kafka import Record
-from streaming.learner import Poller
 from streaming.learner.parts import Parts
-from streaming.learner.polling import FULL, BatchGivenUp
+from streaming.learner.polling import FULL, BatchGivenUp, Poller
 from streaming.learner.stopping import Stop
 from streaming.learning import Model
 
@@ -56,7 +55,7 @@ class OrderPoller(Poller):
     def _end(self, why: BaseException | None) -> None:
         self._why = why
 
-    def _take_in(self, polled: Sequence[Sequence[Record]], full: bool) -> None:
+    def _take_in(self, polled: Sequence[Sequence[Record]]) -> None:
         for records in self._intake.steps(polled):
             while True:
                 with contextlib.suppress(queue.Full):

@@ -284,8 +284,8 @@ def followed(window: Arrivals | None, more: Arrivals, position: int) -> Arrivals
     stop = position + len(more.time)
     if window is None:
         return more._replace(stop=stop)
-    columns = (np.concatenate(pair)[-RING:] for pair in zip(window[:3], more[:3], strict=True))
-    return Arrivals(*columns, stop)
+    events, users, times = (np.concatenate(pair)[-RING:] for pair in zip(window[:3], more[:3], strict=True))
+    return Arrivals(events, users, times, stop)
 
 
 __all__ = ["Refused", "Worker"]
