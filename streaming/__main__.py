@@ -17,6 +17,9 @@ from streaming.settings import BadSettings, load_settings
 
 log = logging.getLogger("streaming")
 
+SHARDS = "SLUICEGATE_LEARNER__SHARDS"
+"""Variable of the setting that `--shards` takes the place of; other processes read it from our environment."""
+
 EPILOG = """\
 exit codes: 0 stopped as asked; 1 failed, the last line says why; 2 wrong arguments or settings; 4 Kafka holds another
 log than our offsets belong to; 5 the log no longer holds our offsets; 6 no sound version in Redis; 7 Kafka refuses us.
@@ -24,12 +27,13 @@ Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 SLUICEGATE_REDIS__URL=redis://re
 """
 
 
-def run(config: Path | None, *, reset_offsets: bool = False) -> int:
+def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None = None) -> int:
     """Learn until SIGTERM or SIGINT.
 
     Args:
         config: Settings file; None for the environment alone.
         reset_offsets: Keep the model, and read a topic that was created again from its beginning.
+        shards: In place of the setting `learner.shards`.
 
     Returns:
         The exit code.
@@ -37,6 +41,8 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
     # kafka-python's errors reach us as exceptions; its own log adds twenty lines a second while a broker is away.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    if shards is not None:
+        os.environ[SHARDS] = str(shards)
     try:
         settings = load_settings(config, os.environ)
     except BadSettings as error:
@@ -74,8 +80,9 @@ def main() -> None:
         action="store_true",
         help="keep the model, and read a topic that was created again from its beginning",
     )
+    parser.add_argument("--shards", type=int, help="learners that share the stream (extra `ray`)")
     arguments = parser.parse_args()
-    sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets))
+    sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets, shards=arguments.shards))
 
 
 if __name__ == "__main__":

@@ -61,10 +61,17 @@ def register(app: typer.Typer) -> None:
         ] = None,
         port: Annotated[int | None, typer.Option(help="Port of the service; 0 for any free one.")] = None,
         folder: Annotated[Path | None, typer.Option(help="Where the learned state and logs are kept.")] = None,
+        shards: Annotated[
+            int | None,
+            typer.Option(min=1, help="Learners that share the stream; above 1 needs the extra `ray`."),
+        ] = None,
     ) -> None:
         """Run learner and service on this machine. Kafka and Redis are embedded unless configured."""
+        if shards is not None:
+            os.environ["SLUICEGATE_LEARNER__SHARDS"] = str(shards)
         settings = load_settings(config, os.environ)
         place = folder or default_folder()
+        _check_shards(settings)
         try:
             with held(place) as note:
                 wanted = port if port is not None else _configured_port(settings)
@@ -74,6 +81,19 @@ def register(app: typer.Typer) -> None:
         except EmbeddedError as error:
             typer.echo(f"sluicegate up: {error}", err=True)
             raise typer.Exit(1) from None
+
+
+def _check_shards(settings: Settings) -> None:
+    """Say before anything starts what the learner would end for."""
+    if settings.learner.shards == 1:
+        return
+    from streaming.shards import NotWithShards, check
+
+    try:
+        check(settings)
+    except NotWithShards as refusal:
+        typer.echo(f"sluicegate up: {refusal}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _run(settings: Settings, place: Path, config: Path | None, host: str | None, port: int) -> None:

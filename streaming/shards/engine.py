@@ -35,8 +35,6 @@ from streaming.shards.worker import Worker
 
 log = logging.getLogger("streaming")
 
-MISSING: Final = "learner.shards is above 1, which needs Ray: pip install 'sluicegate[ray]', or set learner.shards to 1"
-
 OBJECTS: Final = 512 << 20
 """Bytes of shared memory in which rows wait to be read; beyond them Ray uses the disk."""
 
@@ -56,16 +54,14 @@ LOOK: Final = 0.2
 AGAIN: Final = 0.5
 """Seconds until a coordinator that ended is asked to lead again."""
 
-LATER: Final = 3.0
-"""Seconds that the driver gives the coordinator beyond its own grace period."""
+ENDING: Final = 4.0
+"""Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
 
 
 def ray_module() -> Any:
-    """Ray, or None when it is not installed."""
-    try:
-        import ray
-    except ImportError:
-        return None
+    """Ray, which takes a second to import."""
+    import ray
+
     return ray
 
 
@@ -78,9 +74,6 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
         return USAGE
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     ray = ray_module()
-    if ray is None:
-        print(f"python -m streaming: {MISSING}", file=sys.stderr)
-        return USAGE
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
     folder = _join(ray, settings)
@@ -177,7 +170,8 @@ class CoordinatorActor:
     def __init__(self, environ: bytes, config: str, shards: Sequence[Any]) -> None:
         self._settings, self._config = _settled(environ, config), Path(config) if config else None
         self._crew = RayCrew(ray_module(), shards)
-        self._stop = Stop(self._settings.learner.shutdown_grace, time.monotonic)
+        grace = self._settings.learner.shutdown_grace
+        self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
 
     def lead(self, reset_offsets: bool) -> int:
         """Learn until told to stop, and return the exit code."""
@@ -287,4 +281,4 @@ def _brief(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
 
 
-__all__ = ["MISSING", "CoordinatorActor", "RayCrew", "ShardActor", "lead"]
+__all__ = ["CoordinatorActor", "RayCrew", "ShardActor", "lead"]

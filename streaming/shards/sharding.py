@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from typing import Final
@@ -31,9 +32,13 @@ class NotWithShards(Exception):
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that do not work with more than one shard. Raises NotWithShards."""
+    """Refuse settings that do not work with more than one shard, and a missing Ray. Raises NotWithShards."""
     if settings.learner.shards == 1:
         return
+    if importlib.util.find_spec("ray") is None:
+        raise NotWithShards(
+            "learner.shards is above 1, which needs Ray: pip install 'sluicegate[ray]', or set learner.shards to 1"
+        )
     if settings.update.mode == "batch":
         raise NotWithShards(
             "learner.shards is above 1 and update.mode is batch: the passes of a training go over all events of a "

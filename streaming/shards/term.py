@@ -10,10 +10,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from models.ledger.progress import DIGEST_MODULUS
 from models.merging import Part as StatePart
 from models.merging import from_arrays, merge, to_arrays
-
-from models.ledger.progress import DIGEST_MODULUS
 from models.records import Erase, Identify
 from models.snapshot import Manifest
 from streaming.intake import PreparedBatch
@@ -150,6 +149,7 @@ class ShardedTerm(Term):
         model, clock, shards = self._model, self._parts.monotonic, self._rounds.shards
         started = clock()
         merge(model.state, [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts])
+        model.recommender.settle()
         self._metrics.phase("merge", clock() - started)
         for part in parts:
             batch = self._count(part)

@@ -15,9 +15,9 @@ from contextlib import ExitStack
 from typing import Final
 
 import numpy as np
-from models.merging import Shard, from_arrays, to_arrays
 
 from models.ledger import RING, Arrivals, Progress
+from models.merging import Shard, from_arrays, to_arrays
 from models.records import Rejection
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import SCHEMA
@@ -271,7 +271,7 @@ def _load(settings: Settings, store: Store, ask: Begin) -> Model:
     if loaded is None or loaded.manifest.id != ask.version:
         raise Refused(f"version {ask.version} is damaged or gone")
     loaded.arrivals = followed(loaded.arrivals, unpacked(ask.window), loaded.manifest.progress.arrivals)
-    model = Model.of_version(settings, loaded, KnownItems(stored_facts(store)))
+    model = Model.of_version(settings, loaded, KnownItems(stored_facts(store)), settings.learner.shards)
     model.admission.erase_all(ask.erased)
     for join in ask.joins:
         if join.anonymous:

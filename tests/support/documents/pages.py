@@ -210,7 +210,7 @@ def label_ranges(collector: Any) -> dict[str, str]:
 def registries() -> dict[str, CollectorRegistry]:
     """Returns the registry of each process, by the name of the process."""
     learner = CollectorRegistry()
-    LearnerTelemetry(learner, labels(Settings()))
+    LearnerTelemetry(learner, labels(Settings())).shard(0)
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
 
 

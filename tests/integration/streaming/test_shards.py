@@ -1,0 +1,106 @@
+"""Several shards share a stream, as threads: one version at a time, everything once, whatever happens to a shard."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from streaming.learner import Learner, Stop
+from streaming.process import labels
+from streaming.shards import Splitting
+from streaming.telemetry import LearnerTelemetry
+from tests.conftest import eventually
+from tests.support.processes.crew import ThreadCrew
+from tests.support.processes.harness import Installation
+from tests.support.streams.streams import EPOCH, Shop, with_refusals
+
+FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1, "learner__shard_patience": 1.0}
+
+
+class Sharded:
+    """A learner of several shards in this process; `crew` to kill them, `telemetry` to look at."""
+
+    def __init__(self, ours: Installation, shards: int) -> None:
+        self.settings = ours.settings.model_copy(
+            update={"learner": ours.settings.learner.model_copy(update={"shards": shards})}
+        )
+        self.telemetry = LearnerTelemetry(CollectorRegistry(), labels(self.settings))
+        self.crew = ThreadCrew(self.settings)
+        self.stop = Stop(self.settings.learner.shutdown_grace, time.monotonic)
+        splitting = Splitting(self.settings, self.crew, self.telemetry) if shards > 1 else None
+        self.learner = Learner.connected(self.settings, self.telemetry, self.stop, sharding=splitting)
+        self.code: int | None = None
+        self._thread = threading.Thread(target=self._run, name="learner")
+
+    def _run(self) -> None:
+        self.code = self.learner.run()
+
+    def value(self, name: str, **of: str) -> float:
+        return self.telemetry.registry.get_sample_value(f"sluicegate_{name}", of) or 0.0
+
+    @property
+    def split(self) -> bool:
+        return self.value("split") == 1 and self.learner.ready() == "" and self.learner.state == "learning"
+
+    def __enter__(self) -> Sharded:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join(self.settings.learner.shutdown_grace)
+        self.learner.close()
+        self.crew.close()
+
+
+@pytest.fixture
+def ours(broker: str, redis_url: str, tmp_path: Path) -> Iterator[Installation]:
+    with Installation(broker, redis_url, tmp_path, 4, **FAST) as made:
+        yield made
+
+
+@contextmanager
+def learning(ours: Installation, shards: int) -> Iterator[Sharded]:
+    with Sharded(ours, shards) as made:
+        yield made
+        ours.wait_learnt()
+    assert made.code == 0
+
+
+def test_versions_of_two_one_and_three_shards_follow_one_another_and_hold_everything_once(ours: Installation) -> None:
+    shop = Shop(seed=5)
+    ours.send_facts(shop.facts(), EPOCH)
+    ours.send(with_refusals(shop.stream(500), 5))
+    for place, shards in enumerate((2, 1, 3)):
+        with learning(ours, shards) as made:
+            if shards > 1:
+                eventually(lambda made=made: made.split, 30.0)
+            ours.send(with_refusals(shop.stream(500, first=500 * (place + 1)), place))
+        ours.verify()
+
+
+def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ours: Installation) -> None:
+    shop = Shop(seed=6)
+    ours.send_facts(shop.facts(), EPOCH)
+    ours.send(with_refusals(shop.stream(200), 6))
+    with learning(ours, 3) as made:
+        eventually(lambda: made.split, 30.0)
+        feed = ours.feed(with_refusals(shop.stream(3_000, first=200), 7), 500.0)
+        for shard, harm, reason in ((0, made.crew.kill, "lost"), (1, made.crew.hang, "silent"), (2, made.crew.kill, "lost")):
+            before = ours.head()
+            harm(shard)
+            eventually(
+                lambda shard=shard, reason=reason: made.value("shard_restarts_total", shard=str(shard), reason=reason),
+                10.0,
+            )
+            eventually(lambda shard=shard: made.value("shard_learning", shard=str(shard)), 10.0)
+            head = ours.head()
+            assert head is not None and before is not None and head.seq > before.seq
+        feed.finish()
+    ours.verify()
