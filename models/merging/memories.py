@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,8 @@ HALF_OF = 0.75
 much."""
 
 
-class Halvings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Halvings:
     """Memories that were halved since the base.
 
     Attributes:

@@ -8,7 +8,8 @@ touched, so that the changes of the state bring every shard to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -42,7 +43,8 @@ COUNTS: Final = ("clock.applied", "clock.lists", "fresh.lists", "race.tested", "
 """Counts, in the first row of a table, by which the work of each part is known."""
 
 
-class Merged(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Merged:
     """What a merge did.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,8 @@ _SEPARATOR: Final = "\x00"
 """Between the ids of a key space. No id holds a control character (models/records/events.py)."""
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Part:
     """What one shard learned since the last merge.
 
     Attributes:

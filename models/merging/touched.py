@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from models.arrays import Array
 from models.state import TableChanges
 
 
-class Shared(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shared:
     """Rows of one table that more than one part changed: g rows, m values for all of them together, m >= 2 g.
 
     Attributes:

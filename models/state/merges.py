@@ -6,7 +6,8 @@ one of them changed is taken over as it is; the rules say what becomes of a row 
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Literal
 
 Rule = Literal[
     "sum",
@@ -33,7 +34,8 @@ Rule = Literal[
 ]
 
 
-class Merge(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Merge:
     """How a column is merged.
 
     Attributes:

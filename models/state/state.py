@@ -46,8 +46,9 @@ class Changes(NamedTuple):
 class State:
     """Every key space and table of a model, in the process that learns it or in one that follows its served part.
 
+    >>> from models.state.merges import SUM
     >>> from models.state.tables import Column, Schema, Space, Table
-    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
+    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4", merge=SUM),))], __name__)
     >>> state = State(schema)
     >>> row = state.add("item", "tea")
     >>> state.tables["seen"].columns["times"][row] = 3

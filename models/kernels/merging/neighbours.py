@@ -16,10 +16,10 @@ from models.kernels.core.marks import mark
 def merge(others, counts, marks, width, starts, slots, named, held, factors, found, sums):
     """Merge memories, in place.
 
-    others, counts: (rows * width,) the base; marks: of its rows. starts: (g + 1,) where the touched slots of each memory begin. slots: (m,)
-    their places in `others`, by memory; a slot comes once for each part that touched it. named, held: (m,) neighbour
-    and count that the part has there. factors: (m,) 2 where the part has halved its counts. found, sums: working
-    memory, as long as the longest group and one width together.
+    others, counts: (rows * width,) the base, and the marks of its rows. starts: (g + 1,) where the touched slots of
+    each memory begin. slots: (m,) their places in `others`, by memory; a slot comes once for each part that touched it.
+    named, held: (m,) neighbour and count that the part has there. factors: (m,) 2 where the part has halved its counts.
+    found, sums: working memory, as long as the longest group and one width together.
     """
     for group in range(starts.shape[0] - 1):
         first, last = starts[group], starts[group + 1]
