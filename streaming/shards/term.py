@@ -23,7 +23,6 @@ from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
 from streaming.shards.messages import Fact, Person, Told, unpacked
 from streaming.shards.metrics import ShardMetrics
-from streaming.shards.outbox import Outbox
 from streaming.shards.polling import OrderPoller
 from streaming.shards.round import Part, Rounds
 
@@ -63,7 +62,6 @@ class ShardedTerm(Term):
         super().__init__(model, parts, stop)
         learner = parts.settings.learner
         self._version, self._metrics, self._ready, self._alone = version, metrics, ready, alone
-        self._outbox = Outbox()
         self._rounds = Rounds(
             crew,
             model,
@@ -106,9 +104,7 @@ class ShardedTerm(Term):
 
     def cut(self, *, last: bool = False) -> bool:
         """Cut a version; False when Redis or Kafka must first take what belongs before it."""
-        self._outbox.restore(self._model.state)
         cut = self._cutter.cut(last=last)
-        self._outbox.reclaim(self._model.state)
         self._rounds.cut()
         return cut
 
@@ -213,7 +209,7 @@ class ShardedTerm(Term):
 
     def _hand_back(self, told: Told) -> None:
         started = self._parts.monotonic()
-        rows = to_arrays(self._outbox.take(self._model.state))
+        rows = to_arrays(self._model.state.changed())
         self._rounds.merged(rows, told)
         self._metrics.phase("hand_back", self._parts.monotonic() - started)
         self._metrics.sent(sum(array.nbytes for array in rows.values()))
