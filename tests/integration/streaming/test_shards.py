@@ -80,7 +80,7 @@ def test_versions_of_two_one_and_three_shards_follow_one_another_and_hold_everyt
     for place, shards in enumerate((2, 1, 3)):
         with learning(ours, shards) as made:
             if shards > 1:
-                eventually(lambda made=made: made.split, 30.0)
+                eventually(lambda made=made: made.split, 90.0)
             ours.send(with_refusals(shop.stream(500, first=500 * (place + 1)), place))
         ours.verify()
 
@@ -90,7 +90,7 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
     ours.send_facts(shop.facts(), EPOCH)
     ours.send(with_refusals(shop.stream(200), 6))
     with learning(ours, 3) as made:
-        eventually(lambda: made.split, 30.0)
+        eventually(lambda: made.split, 90.0)
         feed = ours.feed(with_refusals(shop.stream(3_000, first=200), 7), 500.0)
         for shard, harm, reason in ((0, made.crew.kill, "lost"), (1, made.crew.hang, "silent"), (2, made.crew.kill, "lost")):
             before = ours.head()
