@@ -32,7 +32,7 @@ from streaming.shards.round import Part, Rounds
 log = logging.getLogger(__name__)
 
 OWN_NUMBERS: Final = ("clock", "progress")
-"""Tables that every shard takes over with each merge: it has numbers of events and random numbers of its own in them."""
+"""Tables that go to every shard with each merge: it has numbers of events and random numbers of its own in them."""
 
 ORDERS: Final = 0.5
 """Share of a merge interval that orders and item facts may take between two rounds; the rest waits for the next one."""
