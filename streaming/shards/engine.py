@@ -42,6 +42,7 @@ ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",  # nobody reads them, and each process would wait for the agent for 30 s
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS": "0",
     "RAY_COLOR_PREFIX": "0",
     "RAY_kill_child_processes_on_worker_exit": "1",
@@ -120,8 +121,8 @@ class _Driver:
         lasting = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 1, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(ShardActor).options(**lasting)
         shards = [actor.remote(*self._given, shard) for shard in range(self._settings.learner.shards)]
-        coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given, shards)
-        leading, told = coordinator.lead.remote(reset_offsets), False
+        coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given)
+        leading, told = coordinator.lead.remote(reset_offsets, shards), False
         while True:
             if self._stop.is_set() and not told:
                 told = True
@@ -137,7 +138,7 @@ class _Driver:
                     return FAILED
                 log.warning("the coordinator ended and is started again: %s", _brief(error))
                 self._stop.wait(AGAIN)
-                leading = coordinator.lead.remote(reset_offsets)
+                leading = coordinator.lead.remote(reset_offsets, shards)
             else:
                 return code
 
@@ -167,20 +168,20 @@ class ShardActor:
 class CoordinatorActor:
     """The learner that holds the lease, as an actor; `stop` may be called while it leads."""
 
-    def __init__(self, environ: bytes, config: str, shards: Sequence[Any]) -> None:
+    def __init__(self, environ: bytes, config: str) -> None:
         self._settings, self._config = _settled(environ, config), Path(config) if config else None
-        self._crew = RayCrew(ray_module(), shards)
         grace = self._settings.learner.shutdown_grace
         self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
 
-    def lead(self, reset_offsets: bool) -> int:
-        """Learn until told to stop, and return the exit code."""
+    def lead(self, reset_offsets: bool, shards: Sequence[Any]) -> int:
+        """Learn with these shards until told to stop, and return the exit code."""
+        crew = RayCrew(ray_module(), shards)
         return learn(
             self._settings,
             self._stop,
             reset_offsets,
             self._config,
-            lambda telemetry: Splitting(self._settings, self._crew, telemetry),
+            lambda telemetry: Splitting(self._settings, crew, telemetry),
         )
 
     def stop(self) -> None:
