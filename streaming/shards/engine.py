@@ -45,7 +45,7 @@ ENVIRONMENT: Final = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS": "0",
     "RAY_COLOR_PREFIX": "0",
-    "RAY_kill_child_processes_on_worker_exit": "1",
+    "RAY_worker_niceness": "0",  # its default of 15 leaves our learners what all others do not want
 }
 """Ray reports nothing to anybody, and its processes start in seconds."""
 
@@ -78,6 +78,8 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
     folder = _join(ray, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once
+        signal.signal(number, stop.ask)
     try:
         return _Driver(ray, settings, stop, config).run(reset_offsets)
     finally:

@@ -92,7 +92,11 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
     with learning(ours, 3) as made:
         eventually(lambda: made.split, 90.0)
         feed = ours.feed(with_refusals(shop.stream(3_000, first=200), 7), 500.0)
-        for shard, harm, reason in ((0, made.crew.kill, "lost"), (1, made.crew.hang, "silent"), (2, made.crew.kill, "lost")):
+        for shard, harm, reason in (
+            (0, made.crew.kill, "lost"),
+            (1, made.crew.hang, "silent"),
+            (2, made.crew.kill, "lost"),
+        ):
             before = ours.head()
             harm(shard)
             eventually(
@@ -101,6 +105,27 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
             )
             eventually(lambda shard=shard: made.value("shard_learning", shard=str(shard)), 10.0)
             head = ours.head()
-            assert head is not None and before is not None and head.seq > before.seq
+            assert head is not None
+            assert before is not None
+            assert head.seq > before.seq
         feed.finish()
+    ours.verify()
+
+
+def test_a_coordinator_that_lost_the_lease_commits_nothing_more(ours: Installation) -> None:
+    shop = Shop(seed=7)
+    ours.send(with_refusals(shop.stream(200), 7))
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, 90.0)
+        other = ours.store.acquire_lease(ours.settings.learner.instance, 4.0)
+        assert other is not None
+        eventually(lambda: made.learner.displaced, 30.0)
+        head = ours.head()
+        ours.send(with_refusals(shop.stream(200, first=200), 8))
+        assert ours.head() == head
+        ours.store.release(other)
+        eventually(lambda: made.split, 90.0)
+    last = ours.head()
+    assert last is not None
+    assert last.epoch > other.epoch
     ours.verify()
