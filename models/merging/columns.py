@@ -13,6 +13,9 @@ from models.merging.touched import Shared
 from models.state import Column
 from models.state.merges import Rule
 
+_LEAST: Final = 1e-12
+"""Weight of a part that took no step: small enough to count for nothing, and there is no division by 0."""
+
 Steps = Callable[[str], tuple[float, Array]]
 """Given "table.column" of a count of steps: how many there were before, and (parts,) how many each part took."""
 
@@ -53,28 +56,38 @@ def earliest(shared: Shared, column: Column, _steps: Steps) -> Array:
     return np.where(found == none, 0, found).astype(base.dtype)
 
 
-def adagrad(shared: Shared, column: Column, _steps: Steps) -> Array:
-    """Each part's step, shrunk to what it would be if all steps had come one after another.
+def grown(shared: Shared, column: Column) -> Array:
+    """What each part added to the sum of squared gradients, (m,)."""
+    name = column.merge.by
+    return np.maximum(shared.values[name].astype(np.float64) - shared.spread(shared.base[name]), _LEAST)
 
-    w0 + sum (w_s - w0) sqrt((G0 + d_s + e) / (G0 + sum d + e)), d_s = G_s - G0: AdaGrad divides by the root of all
-    squared gradients before a step. Where the base has no step yet (G0 = 0), the parts' starting points may differ, so
-    that a vector is the mean of theirs, weighed by d_s.
+
+def shrunk(shared: Shared, column: Column) -> Array:
+    """By what each part's step is to be multiplied, (m,): sqrt((G0 + d_s + e) / (G0 + sum d + e)).
+
+    AdaGrad divides a step by the root of all squared gradients before it. d_s = G_s - G0 is what a part added, e what
+    is added under the root.
     """
-    base, values = shared.base[column.name], shared.values[column.name]
-    start, name = column.merge.number, column.merge.by
-    before = shared.base[name].astype(np.float64)
-    grown = np.maximum(shared.values[name] - shared.spread(before), 0.0)
-    after = before + shared.total(grown)
-    shrink = np.sqrt((shared.spread(before) + grown + start) / shared.spread(after + start))
-    wide = values.astype(np.float64)
-    if column.shape:
-        shrink, grown = shrink[:, None], grown[:, None]
-    found = base + shared.total((wide - shared.spread(base)) * shrink)
-    if column.shape and (before == 0).any():
-        grown = np.maximum(grown, 1e-12)
-        new = shared.total(wide * grown) / shared.total(grown)
-        found = np.where((before == 0)[:, None], new, found)
-    return _as(base, found)
+    before, more = shared.base[column.merge.by].astype(np.float64) + column.merge.number, grown(shared, column)
+    return np.asarray(np.sqrt((shared.spread(before) + more) / shared.spread(before + shared.total(more))))
+
+
+def adagrad(shared: Shared, column: Column, _steps: Steps) -> Array:
+    """The base and each part's step, shrunk to what it would be if all steps had come one after another."""
+    base = shared.base[column.name]
+    steps = shared.values[column.name].astype(np.float64) - shared.spread(base)
+    return _as(base, base + shared.total(steps * shrunk(shared, column)))
+
+
+def averaged(shared: Shared, column: Column, steps: Steps) -> Array:
+    """The mean of the parts' steps, weighed by the squared gradients that each added, or by how many steps it took."""
+    base = shared.base[column.name]
+    if "." in column.merge.by:
+        weights = np.maximum(steps(column.merge.by)[1][shared.parts].astype(np.float64), _LEAST)
+    else:
+        weights = grown(shared, column)
+    moved = shared.values[column.name].astype(np.float64) - shared.spread(base)
+    return _as(base, base + shared.total(moved * weights) / shared.total(weights))
 
 
 def described(shared: Shared, column: Column, _steps: Steps) -> Array:
@@ -95,8 +108,8 @@ def halved(shared: Shared, columns: list[str], limit: float) -> dict[str, Array]
 
     A part halved when its sum is below the base's: all else only adds.
     """
-    before: Array = np.sum([shared.base[name] for name in columns], axis=0, dtype=np.float64)
-    after: Array = np.sum([shared.values[name] for name in columns], axis=0, dtype=np.float64)
+    before = np.stack([shared.base[name].astype(np.float64) for name in columns]).sum(0)
+    after = np.stack([shared.values[name].astype(np.float64) for name in columns]).sum(0)
     factor = np.where(after < shared.spread(before), 2.0, 1.0)
     found = {
         name: np.maximum(
@@ -166,6 +179,7 @@ def rate(shared: Shared, column: Column, _steps: Steps) -> Array:
 _BY_RULE: Final[Mapping[Rule, Callable[[Shared, Column, Steps], Array]]] = {
     "sum": added,
     "adagrad": adagrad,
+    "averaged": averaged,
     "decayed": decayed,
     "largest": largest,
     "earliest": earliest,
@@ -185,4 +199,4 @@ def _as(like: Array, values: Array) -> Array:
     return np.asarray(values, like.dtype)
 
 
-__all__ = ["Steps", "halved", "merged"]
+__all__ = ["Steps", "grown", "halved", "merged", "shrunk"]

@@ -10,7 +10,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
-from models.kernels.retrieval.pool import enter
+from models.kernels.merging.pool import enter_all
 from models.merging.renumbering import Tables
 from models.state import State, TableChanges
 
@@ -29,6 +29,10 @@ def top(state: State, name: str, changes: Sequence[TableChanges]) -> None:
         changes: Of each part, to that table.
     """
     data, size = state.tables[name], SIZES[name]
+    if len(changes) == 1:
+        for column, values in changes[0].columns.items():
+            data.columns[column][changes[0].rows] = values
+        return
     rows = np.unique(np.concatenate([part.rows for part in changes]))
     if not len(rows):
         return
@@ -46,8 +50,8 @@ def top(state: State, name: str, changes: Sequence[TableChanges]) -> None:
     # An item that moved to another category is still in the list of the old one, with the key it had there.
     touched = np.zeros(len(items), bool)
     touched[len(held) :] = True
-    seen = set(zip(owner[touched].tolist(), items[touched].tolist(), strict=True))
-    stale = np.array([pair not in seen for pair in zip(np.repeat(lists, size).tolist(), held.tolist(), strict=True)])
+    pairs = _pairs(owner, items)
+    stale = np.isin(pairs[: len(held)], pairs[touched], invert=True)
     value[: len(held)] = np.where(stale & (held >= 0), keys, value[: len(held)])
     order = np.lexsort((items, -value, owner))
     order = order[used[order]]
@@ -62,11 +66,14 @@ def top(state: State, name: str, changes: Sequence[TableChanges]) -> None:
     data.mark(places)
 
 
+def _pairs(owner: Array, items: Array) -> Array:
+    return owner.astype(np.int64) << 32 | (items.astype(np.int64) & 0xFFFFFFFF)
+
+
 def _firsts(owner: Array, items: Array) -> Array:
     """(n,) bool: whether a pair (owner, item) comes for the first time."""
-    pairs = owner.astype(np.int64) << 32 | items.astype(np.int64)
-    _, first = np.unique(pairs, return_index=True)
-    found = np.zeros(len(pairs), bool)
+    _, first = np.unique(_pairs(owner, items), return_index=True)
+    found = np.zeros(len(items), bool)
     found[first] = True
     return found
 
@@ -99,8 +106,9 @@ def enter_pool(state: State, parts: Sequence[Tables]) -> None:
     lent, own = state.lent_served, state.lent_private
     assert own is not None
     keys, random = state.tables["item_stats"].columns["key"], state.tables["progress"].columns["random"]
-    for item in np.unique(np.concatenate(entered)).tolist() if entered else []:
-        enter(lent.pool, lent.clock, own.item_pool, keys, item, random)
+    if entered:
+        items = np.unique(np.concatenate(entered)).astype(np.int32)
+        enter_all(lent.pool, lent.clock, own.item_pool, keys, items, random)
 
 
 def take_pool(state: State, part: Tables) -> None:

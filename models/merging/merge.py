@@ -16,13 +16,14 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.features import FEATURES
-from models.merging import lists, memories, rankers, sightings, users
+from models.kernels.merging.rows import mark_all
+from models.merging import lists, memories, rankers, sightings, users, vectors
 from models.merging.columns import halved, merged
 from models.merging.memories import Halvings, counted
 from models.merging.parts import Part
 from models.merging.renumbering import Tables, renumbered
-from models.merging.touched import Shared, split
-from models.state import Column, State
+from models.merging.touched import Split, split
+from models.state import Column, State, TableChanges
 from models.state.merges import Rule
 
 APART: Final[frozenset[Rule]] = frozenset({
@@ -105,7 +106,7 @@ class _Merge:
         moved = self._merge_apart()
         for name, data in self._state.tables.items():
             for part in self._parts:
-                data.mark(part[name].rows)
+                mark_all(data.marks.array, part[name].rows)
         return Merged(self._events, moved)
 
     def _steps(self, name: str) -> tuple[int, Array]:
@@ -116,19 +117,25 @@ class _Merge:
         own = {column.name: column for column in data.table.columns if column.merge.rule not in APART}
         if not own or not any(len(part.rows) for part in changes):
             return
-        alone, shared = split(changes, {column: data.columns[column] for column in own})
-        for part, places in zip(changes, alone, strict=True):
+        found = split(changes, self._state.keys[data.table.keys].capacity * data.table.width)
+        for part, places in zip(changes, found.alone, strict=True):
             rows = part.rows[places]
             for column in own:
                 data.columns[column][rows] = part.columns[column][places]
-        if shared is not None:
-            for column, values in self._merged(name, shared, own).items():
-                data.columns[column][shared.rows] = values
+        if len(found.rows):
+            for column, values in self._merged(name, found, changes, own).items():
+                data.columns[column][found.rows] = values
 
-    def _merged(self, name: str, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
+    def _merged(
+        self, name: str, rows: Split, changes: Sequence[TableChanges], own: Mapping[str, Column]
+    ) -> dict[str, Array]:
+        data, wide = self._state.tables[name], {name for name, column in own.items() if vectors.is_one(column)}
+        shared = rows.shared(changes, {column: data.columns[column] for column in own if column not in wide})
         found: dict[str, Array] = {}
         for column in own.values():
-            if column.merge.rule == "counted":
+            if column.name in wide:
+                found[column.name] = vectors.merged(rows, shared, column, data.columns[column.name], changes)
+            elif column.merge.rule == "counted":
                 found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
             elif column.merge.rule != "halved":
                 found[column.name] = merged(shared, column, self._steps)

@@ -8,7 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Array
+from models.kernels.merging.rows import group
 from models.state import TableChanges
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one part holds the rows that it shares with others.
+
+    Attributes:
+        groups: The number of each one's row, (n,) i32.
+        held: Its place in the part's rows, (n,) i64.
+        values: Its place among the values of all parts, (n,) i64.
+    """
+
+    groups: Array
+    held: Array
+    values: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +32,10 @@ class Shared:
     """Rows of one table that more than one part changed: g rows, m values for all of them together, m >= 2 g.
 
     Attributes:
-        rows: The rows, (g,) i32 ascending.
+        rows: The rows, (g,) i32.
         starts: Where the values of each row begin, (g,) i64.
         sizes: How many parts changed each row, (g,) i64.
-        parts: The place of the part that each value is from, (m,) i32.
+        parts: The place of the part that each value is from, (m,) i32 ascending within a row.
         values: By column, (m, ...).
         base: By column, what the row held before, (g, ...).
     """
@@ -40,55 +56,65 @@ class Shared:
         return np.asarray(np.add.reduceat(values, self.starts, axis=0))
 
 
-def split(changes: Sequence[TableChanges], base: Mapping[str, Array]) -> tuple[list[Array], Shared | None]:
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows of all parts, told apart.
+
+    Attributes:
+        alone: For each part, the places in its rows of those that no other part changed.
+        rows: Rows that several parts changed, (g,) i32, in the order in which they first come.
+        places: For each part, where it holds them.
+        parts: The part of each of their values, (m,) i32.
+        sizes: How many parts changed each row, (g,) i64.
+    """
+
+    alone: list[Array]
+    rows: Array
+    places: list[Places]
+    parts: Array
+    sizes: Array
+
+    def shared(self, changes: Sequence[TableChanges], base: Mapping[str, Array]) -> Shared:
+        """Gather what the parts made of the rows that they share, for the columns of `base`."""
+        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+        values = {}
+        for name, column in base.items():
+            gathered = np.empty((len(self.parts), *column.shape[1:]), column.dtype)
+            for part, places in zip(changes, self.places, strict=True):
+                if len(places.held):
+                    gathered[places.values] = part.columns[name][places.held]
+            values[name] = gathered
+        held = {name: column[self.rows] for name, column in base.items()}
+        return Shared(self.rows, starts, self.sizes, self.parts, values, held)
+
+
+def split(changes: Sequence[TableChanges], capacity: int) -> Split:
     """Tell rows that one part changed from rows that several did.
 
     Args:
         changes: Of each part, to one table.
-        base: The columns of that table.
-
-    Returns:
-        For each part, the places in its rows of those that no other part changed; and the rest, None without any.
+        capacity: Rows of the table.
     """
+    sizes = [len(part.rows) for part in changes]
     rows = np.concatenate([part.rows for part in changes])
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    first = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    alone = first.copy()
-    alone[:-1] &= first[1:]
-    ends = np.cumsum([len(part.rows) for part in changes])
-    single = np.sort(order[alone])
-    cuts = np.searchsorted(single, ends)
-    own = [
-        single[start:stop] - (end - len(part.rows))
-        for start, stop, end, part in zip([0, *cuts[:-1]], cuts, ends, changes, strict=True)
-    ]
-    if alone.all():
-        return own, None
-    places = order[~alone]
-    parts = np.searchsorted(ends, places, side="right").astype(np.int32)
-    starts = np.flatnonzero(first[~alone])
-    shared = ordered[~alone][starts]
-    return own, Shared(
-        shared,
-        starts,
-        np.diff([*starts, len(places)]),
-        parts,
-        {name: _picked(changes, name, places, parts, ends) for name in base},
-        {name: values[shared] for name, values in base.items()},
-    )
+    groups, alone = np.empty(len(rows), np.int32), np.zeros(len(rows), np.uint8)
+    count = int(group(rows, np.zeros(capacity, np.int32), groups, alone))
+    ends = np.cumsum(sizes)
+    bounds = list(zip((ends - sizes).tolist(), ends.tolist(), strict=True))
+    own = [np.flatnonzero(alone[start:stop]) for start, stop in bounds]
+    together = np.flatnonzero(groups >= 0)
+    order = np.argsort(groups[together], kind="stable")
+    ordered = together[order]
+    where = np.empty(len(rows), np.int64)
+    where[ordered] = np.arange(len(ordered))
+    parts = np.searchsorted(ends, ordered, side="right").astype(np.int32)
+    several = np.bincount(groups[together], minlength=count).astype(np.int64)
+    firsts = np.concatenate([[0], np.cumsum(several)[:-1]]).astype(np.int64) if count else np.zeros(0, np.int64)
+    places = []
+    for start, stop in bounds:
+        held = np.flatnonzero(groups[start:stop] >= 0)
+        places.append(Places(groups[start:stop][held], held, where[start:stop][held]))
+    return Split(own, rows[ordered[firsts]], places, parts, several)
 
 
-def _picked(changes: Sequence[TableChanges], name: str, places: Array, parts: Array, ends: Array) -> Array:
-    """The values at `places` of the parts' rows one after another, without copying those that nobody wants."""
-    first = next(part.columns[name] for part in changes if len(part.rows))
-    values = np.empty((len(places), *first.shape[1:]), first.dtype)
-    for at, part in enumerate(changes):
-        mine = parts == at
-        if mine.any():
-            values[mine] = part.columns[name][places[mine] - (ends[at] - len(part.rows))]
-    return values
-
-
-__all__ = ["Shared", "split"]
+__all__ = ["Places", "Shared", "Split", "split"]

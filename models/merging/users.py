@@ -25,12 +25,14 @@ def merge(state: State, parts: Sequence[Tables]) -> int:
     _rings(state, parts, several)
     for name in ("user", "user_query"):
         data = state.tables[name]
-        own, shared = split([part[name] for part in parts], data.columns)
-        for part, places in zip(parts, own, strict=True):
-            for column, values in part[name].columns.items():
-                data.columns[column][part[name].rows[places]] = values[places]
-        if shared is None:
+        changes = [part[name] for part in parts]
+        found = split(changes, state.keys["user"].capacity)
+        for part, places in zip(changes, found.alone, strict=True):
+            for column, values in part.columns.items():
+                data.columns[column][part.rows[places]] = values[places]
+        if not len(found.rows):
             continue
+        shared = found.shared(changes, data.columns)
         if name == "user":
             for column in ("pushed", "events"):
                 base = shared.base[column].astype(np.int64)
@@ -69,9 +71,12 @@ def _rings(state: State, parts: Sequence[Tables], several: Array) -> None:
             places = np.searchsorted(part["user_ring"].rows, user * dim.RING + numbers % dim.RING)
             pushed += list(zip(*(part["user_ring"].columns[name][places].tolist() for name in _RING), strict=True))
         pushed.sort(key=lambda did: did[1])
-        for number, did in enumerate(pushed, before):
-            for name, value in zip(_RING, did, strict=True):
-                ring.columns[name][user * dim.RING + number % dim.RING] = value
+        kept = pushed[-dim.RING :]
+        last = before + len(pushed)
+        rows = user * dim.RING + np.arange(last - len(kept), last) % dim.RING
+        for name, values in zip(_RING, zip(*kept, strict=True), strict=False):
+            ring.columns[name][rows] = values
+        ring.mark(rows)
 
 
 __all__ = ["merge"]

@@ -12,6 +12,7 @@ from typing import Final, Literal
 Rule = Literal[
     "sum",
     "adagrad",
+    "averaged",
     "newton",
     "decayed",
     "largest",
@@ -100,6 +101,17 @@ def adagrad(total: str, start: float) -> Merge:
         start: What is added to that sum under the root.
     """
     return Merge("adagrad", total, start)
+
+
+def averaged(total: str) -> Merge:
+    """Numbers that settle within a round: the mean of the parts', weighed by the work of each.
+
+    Each part has moved them all the way to where they settle; the sum of their steps would overshoot.
+
+    Args:
+        total: The column with the sum of squared gradients, or "table.column" of a count of steps.
+    """
+    return Merge("averaged", total)
 
 
 def newton(inverse: str, forget: float) -> Merge:

@@ -25,6 +25,7 @@ from models.state.merges import (
     UNTOUCHED,
     Merge,
     adagrad,
+    averaged,
     counted,
     fading,
     mean,
@@ -52,8 +53,8 @@ def _bias() -> Column:
     return Column("bias", "f4", merge=adagrad("bias_sum", dim.BIAS_START))
 
 
-def _weight(rate_of: str = "total") -> Column:
-    return Column("weight", "f4", merge=adagrad(rate_of, dim.RANK_START))
+def _weight() -> Column:
+    return Column("weight", "f4", merge=averaged("total"))
 
 
 def _sum(name: str, dtype: str = "f4", default: float = 0) -> Column:
@@ -166,7 +167,11 @@ MODEL_TABLES = (
     ),
     Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
-    Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION, merge=SUM) for name in ("hits", "ranks"))),
+    Table(
+        "caution",
+        "model",
+        tuple(Column(name, "f4", default=-dim.CAUTION, merge=averaged("race.tested")) for name in ("hits", "ranks")),
+    ),
     _moments("fresh_moments", FRESH_FEATURES, "fresh.lists"),
     Table("fresh_ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),
     Table("fresh_gate", "model", (_weight(), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
