@@ -94,9 +94,10 @@ class Splitting:
 
     def term(self, model: Model, version: Manifest, parts: Parts, stop: Stop, ready: Callable[[], None]) -> ShardedTerm:
         """A term in which the shards learn, from `version` on."""
-        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self._stay_alone)
+        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self.stay_alone)
 
-    def _stay_alone(self) -> None:
+    def stay_alone(self) -> None:
+        """Let one learner go on alone for a while."""
         self._alone_until = self._clock() + ALONE
 
 
