@@ -1,8 +1,8 @@
 """Runs real learners on a backlog, alone and as shards of Ray, and kills a shard and a coordinator.
 
-The rate counts from the first learned record to the last; broker, Redis and all learners share the machine's cores, so the
-processor time an event takes in each kind of process is given next to it. `python -m benchmarks shards` has the figures of
-the merging.
+The rate counts from the first learned record to the last. Broker, Redis and all learners share the machine's cores, so
+the processor time an event takes in each kind of process is given next to it. `python -m benchmarks shards` has the
+figures of the merging.
 """
 
 from __future__ import annotations

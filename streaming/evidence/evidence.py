@@ -96,9 +96,14 @@ class EvidenceReporter:
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
         self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
-    def idle(self) -> None:
-        """Release versions that are no longer compared with; called while there is no batch."""
-        self._referee.compare_with(*self._frozen.current())
+    def idle(self, paused: str = "") -> None:
+        """Release versions that are no longer compared with; called while there is no batch.
+
+        Args:
+            paused: Why nothing is compared although there is something to compare with.
+        """
+        current = self._frozen.current()
+        self._referee.compare_with(*(current._replace(paused=paused) if paused else current))
 
     def renew(self) -> None:
         """Forget all comparisons: the model was replaced, and they say nothing about the new one."""

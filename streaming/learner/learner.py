@@ -199,7 +199,7 @@ class Learner:
         if start is None:
             return
         sharding = self.sharding
-        split = sharding is not None and start.extends is not None and sharding.due(start.model)
+        split = sharding is not None and sharding.due(start.model, start.extends)
         owned = sharding.owned if split and sharding is not None else everything
         source = self._until_there(lambda: resumption.open(start.model.progress, owned))
         if source is None:
@@ -227,8 +227,8 @@ class Learner:
             self.state = "learning"
 
             def over(model: Model) -> str:
-                whole = parts.checkpointer.last is not None and not parts.live_writer.repairing
-                return sharding.reason if whole and sharding.due(model) else ""
+                whole = not parts.live_writer.repairing
+                return sharding.reason if whole and sharding.due(model, parts.checkpointer.last) else ""
 
             return Term(start.model, parts, self.stop, over)
 

@@ -19,8 +19,8 @@ class Sharding(Protocol):
     def reason(self) -> str:
         """Why a term of one learner ends when the stream is split, for the log."""
 
-    def due(self, model: Model) -> bool:
-        """Whether the stream is to be split now."""
+    def due(self, model: Model, version: Manifest | None) -> bool:
+        """Whether the stream is to be split now; `version` is the newest one of the model."""
 
     def owned(self, topic: str, partition: int) -> bool:
         """Whether the coordinator reads a partition itself."""

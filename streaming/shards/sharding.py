@@ -82,9 +82,9 @@ class Splitting:
         """Why a term of one learner ends when the stream is split, for the log."""
         return f"{self._settings.learner.shards} shards share the stream from here on"
 
-    def due(self, model: Model) -> bool:
-        """Whether the stream is to be split now."""
-        if self._clock() < self._alone_until:
+    def due(self, model: Model, version: Manifest | None) -> bool:
+        """Whether the stream is to be split now; `version` is the newest one of the model."""
+        if version is None or self._clock() < self._alone_until or not calm(version):
             return False
         return self._settings.learner.split_when == "start" or past_bootstrap(model)
 
@@ -101,6 +101,13 @@ class Splitting:
         self._alone_until = self._clock() + ALONE
 
 
+def calm(version: Manifest) -> bool:
+    """Whether a version's evidence raises no alarm. Shards test no alarm, so one that stands would never end."""
+    standing = version.evidence.get("standing") or {}
+    window = standing.get("window") or {}
+    return not standing.get("alarms") and not window.get("fallen") and not window.get("doubted")
+
+
 def past_bootstrap(model: Model) -> bool:
     """Whether the ranker orders slates, because it has beaten the best single source over enough tested events."""
     served = model.state.served
@@ -108,4 +115,4 @@ def past_bootstrap(model: Model) -> bool:
     return int(served.chosen.contender[0]) == dim.RANKER and tested >= TESTED
 
 
-__all__ = ["ALONE", "TESTED", "NotWithShards", "Splitting", "check", "past_bootstrap"]
+__all__ = ["ALONE", "TESTED", "NotWithShards", "Splitting", "calm", "check", "past_bootstrap"]

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 OWN_NUMBERS: Final = ("clock", "progress")
 """Tables that go to every shard with each merge: it has numbers of events and random numbers of its own in them."""
 
+NOT_COMPARED: Final = "several shards share the stream, and do not compare versions yet"
+"""What versions say of their evidence, and the gate of its decisions."""
+
 ORDERS: Final = 0.5
 """Share of a merge interval that orders and item facts may take between two rounds; the rest waits for the next one."""
 
@@ -126,8 +129,7 @@ class ShardedTerm(Term):
         told = self._carry_out_orders()
         if parts or told.people or told.facts:
             self._hand_back(told)
-        else:
-            self._parts.evidence.idle()
+        self._parts.evidence.idle(NOT_COMPARED)
         if self._cutter.due:
             self.cut()
 

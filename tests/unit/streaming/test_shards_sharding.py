@@ -6,10 +6,12 @@ import importlib.util
 import time
 from importlib.machinery import ModuleSpec
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from models import dimensions as dim
+from models.snapshot import Manifest
 from streaming.intake import KnownItems
 from streaming.learner import USAGE, Stop
 from streaming.learning import Model
@@ -57,12 +59,15 @@ def test_after_what_shards_cannot_do_one_learner_stays_alone_for_a_while() -> No
     now = [1_000.0]
     asked = settings(learner__shards="2", learner__split_when="start")
     splitting = Splitting(asked, _NoCrew(), LearnerTelemetry(CollectorRegistry()), lambda: now[0])
-    empty = model(dim.MIDDLE, 0)
-    assert splitting.due(empty)
+    empty, version = model(dim.MIDDLE, 0), Manifest("1-1-ab", 1, "base")
+    assert splitting.due(empty, version)
     splitting.stay_alone()
-    assert not splitting.due(empty)
+    assert not splitting.due(empty, version)
     now[0] += ALONE
-    assert splitting.due(empty)
+    assert splitting.due(empty, version)
+    assert not splitting.due(empty, None)
+    alarmed = msgspec.structs.replace(version, evidence={"standing": {"alarms": ["hit_rate"]}})
+    assert not splitting.due(empty, alarmed)
     assert not splitting.owned(asked.topic("events"), 0)
     assert splitting.owned(asked.topic("items"), 3)
     assert splitting.owned(asked.topic("control"), 0)
