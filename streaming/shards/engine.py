@@ -55,6 +55,9 @@ LOOK: Final = 0.2
 AGAIN: Final = 0.5
 """Seconds until a coordinator that ended is asked to lead again."""
 
+UP: Final = 5.0
+"""Seconds after which a coordinator that was asked to lead does: Ray answers for one that is not there within two."""
+
 ENDING: Final = 4.0
 """Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
 
@@ -124,7 +127,7 @@ class _Driver:
         actor = ray.remote(ShardActor).options(**lasting)
         shards = [actor.remote(*self._given, shard) for shard in range(self._settings.learner.shards)]
         coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given)
-        leading, told = coordinator.lead.remote(reset_offsets, shards), False
+        leading, told, asked_at = coordinator.lead.remote(reset_offsets, shards), False, time.monotonic()
         while True:
             if self._stop.is_set() and not told:
                 told = True
@@ -138,8 +141,10 @@ class _Driver:
                 if self._stop.is_set():
                     log.error("the coordinator ended before its last version: what is in none is learned again")
                     return FAILED
-                log.warning("the coordinator ended and is started again: %s", _brief(error))
+                if asked_at < time.monotonic() - UP:  # later calls find a process that is still on its way
+                    log.warning("the coordinator ended and is started again: %s", _brief(error))
                 self._stop.wait(AGAIN)
+                asked_at = time.monotonic()
                 leading = coordinator.lead.remote(reset_offsets, shards)
             else:
                 return code
