@@ -116,6 +116,7 @@ class Report(msgspec.Struct):
         public: Outcomes of records sent with a public key.
         times: Some record times of the events.
         record_times: Time of the last record taken, by partition.
+        counts: Records consumed, by partition.
         full: Whether more records are waiting.
         named: Events that name a slate.
         lag: Records not read yet, by partition.
@@ -136,6 +137,7 @@ class Report(msgspec.Struct):
     public: dict[str, int] = {}
     times: list[float] = []
     record_times: dict[int, float] = {}
+    counts: dict[int, int] = {}
     full: bool = False
     named: list[tuple[str, int, str, str, float]] = []
     lag: dict[int, int] = {}

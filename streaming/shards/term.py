@@ -172,7 +172,8 @@ class ShardedTerm(Term):
             known = progress.offsets.setdefault(topic, {})
             for partition, offset in places.items():
                 taken = report.record_times.get(partition, 0.0)
-                offsets.append((topic, partition, list(range(known.get(partition, offset), offset)), taken))
+                read = list(range(offset - report.counts.get(partition, 0), offset))  # as many as were read
+                offsets.append((topic, partition, read, taken))
                 known[partition] = offset
         progress.consumed += more.consumed
         progress.digest = (progress.digest + more.digest) % DIGEST_MODULUS

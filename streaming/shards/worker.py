@@ -256,7 +256,8 @@ class _Learning:
         for counts, more in ((report.refused, batch.refused), (report.public, batch.public)):
             for name, count in more.items():
                 counts[name] = counts.get(name, 0) + count
-        for _, partition, _, taken in batch.offsets:
+        for _, partition, offsets, taken in batch.offsets:
+            report.counts[partition] = report.counts.get(partition, 0) + len(offsets)
             if taken:
                 report.record_times[partition] = taken
         report.times += batch.sampled_times(ARRIVAL_SAMPLES)[: max(0, 64 - len(report.times))]

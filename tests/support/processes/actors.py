@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tests.support.processes.roles import Process
+from service.local.embedded import Child
 
 
-def actors(learner: Process, kind: Literal["Shard", "Coordinator"]) -> list[int]:
+def actors(learner: Child, kind: Literal["Shard", "Coordinator"]) -> list[int]:
     """The process ids of the shards, or of the coordinator, that descend from the driver; ascending."""
     parents = {int(each.name): _parent(each) for each in Path("/proc").iterdir() if each.name.isdigit()}
     return sorted(
