@@ -236,13 +236,37 @@ def test_the_number_of_shards_may_change_at_any_merge() -> None:
 
 
 def test_a_part_from_another_state_is_refused_and_changes_nothing() -> None:
-    shop, events = Shop(2), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(8)]
+    shop, events = Shop(3), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(8)]
     parts = shop.learn(events)
     merge(shop.state, parts)
     before = shop.state.digest()
     with pytest.raises(ValueError, match="did not start from this state: let it load the version"):
         merge(shop.state, parts)
     assert shop.state.digest() == before
+
+
+def test_a_merge_of_what_is_the_coordinators_alone_leaves_the_event_numbers_in_step() -> None:
+    shop, events = Shop(3), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(9)]
+    for turn in range(3):
+        parts = [shard.take() for shard in shop.shards]
+        shop.coordinator.describe([(f"new {turn}", FACTS["i3"])])
+        shop.merge(parts)
+        shop.check()
+    shop.round(events)
+    assert shop.coordinator.counters()["applied"] == 9
+
+
+def test_tables_in_which_nothing_changed_do_not_travel() -> None:
+    shop, other = Shop(2), Shop(2)
+    events = [Event(0, f"u{at % 5}", f"i{at % 7}", NOW + at, None) for at in range(20)]
+    parts, sent = shop.learn(events), []
+    for part in other.learn(events):
+        arrays = to_arrays(part.changes)
+        assert "tables/query_stats/rows" not in arrays
+        sent.append(Part(part.shard, part.shards, from_arrays(arrays)))
+    shop.merge(parts)
+    other.merge(sent)
+    assert shop.state.digest() == other.state.digest()
 
 
 def test_a_shard_takes_over_only_merges_that_it_took_part_in() -> None:
