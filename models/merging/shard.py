@@ -14,8 +14,9 @@ PROPOSED: Final = ("item", "user", "query")
 """Key spaces in which an event can bring a new id, one each."""
 
 HEADROOM: Final = 16
-"""One over the share of a ceiling that a shard may propose between two merges. The coordinator evicts as much at once
-(models/state/ceilings.py), so that one eviction a merge is the rule when all shards meet new ids."""
+"""One over the share of a ceiling that all shards together may propose between two merges. The coordinator evicts as
+much at once (models/state/ceilings.py): then one eviction a merge is enough, and its tables hardly grow beyond the
+ceiling."""
 
 
 class Shard:
@@ -36,10 +37,9 @@ class Shard:
         self.state = state
         self.shard = shard
         self.shards = shards
-        self._ceilings = {name: keys.space.ceiling for name, keys in state.keys.items()}
         for name, keys in state.keys.items():
             if name != MODEL:
-                keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling))
+                keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling, shards))
         self._capacities: dict[str, int] = {}
         self._taken: Part | None = None
         self._numbers = (0, 0)
@@ -86,8 +86,8 @@ class Shard:
         self.state.tables["progress"].columns["random"][0] = random
 
 
-def _headroom(ceiling: int) -> int:
-    return max(1, ceiling // HEADROOM)
+def _headroom(ceiling: int, shards: int) -> int:
+    return max(1, ceiling // (HEADROOM * shards))
 
 
 __all__ = ["Shard"]
