@@ -67,7 +67,7 @@ def merge(state: State, parts: Sequence[Part]) -> Merged:
         parts: One of each shard that takes part; one that learned nothing may be missing.
 
     Raises:
-        ValueError: A part did not start from this state. Nothing is changed then but for new ids.
+        ValueError: A part did not start from this state. Nothing is changed then.
     """
     parts = sorted((part for part in parts if not part.empty), key=lambda part: part.shard)
     return _Merge(state, parts).run() if parts else Merged({}, 0)
@@ -78,13 +78,10 @@ class _Merge:
 
     def __init__(self, state: State, parts: Sequence[Part]) -> None:
         self._state = state
-        self._parts = [renumbered(state, part) for part in parts]
         self._before = {name: int(_column(state, name)[0]) for name in COUNTS}
+        self._events = {part.shard: _events(part, self._before["clock.applied"]) for part in parts}
+        self._parts = [renumbered(state, part) for part in parts]
         self._taken = {name: np.array([self._grown(part, name) for part in self._parts]) for name in COUNTS}
-        self._events = {
-            part.shard: _events(part, passed)
-            for part, passed in zip(parts, self._taken["clock.applied"].tolist(), strict=True)
-        }
         self._chosen = int(_column(state, "chosen.contender")[0])
         self._weights = _column(state, "ranker.weight")[:FEATURES].astype(np.float64)
         self._inverse = _column(state, "curvature.inverse").copy()
@@ -170,12 +167,12 @@ def _column(state: State, name: str) -> Array:
     return state.tables[table].columns[column]
 
 
-def _events(part: Part, passed: int) -> int:
+def _events(part: Part, before: int) -> int:
     """How many events a part brings: its numbers are every `shards`-th one, from its own on."""
     clock = part.changes.tables.get("clock")
     if clock is None or not len(clock.rows):
         return 0
-    events, rest = divmod(passed - part.shard, part.shards)
+    events, rest = divmod(int(clock.columns["applied"][0]) - before - part.shard, part.shards)
     if rest or events < 0:
         raise ValueError(f"shard {part.shard} of {part.shards} did not start from this state: let it load the version")
     return events

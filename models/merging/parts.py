@@ -38,6 +38,8 @@ class Part:
 def to_arrays(changes: Changes) -> dict[str, Array]:
     """Write changes as named arrays, which any transport can carry: "keys/SPACE/..." and "tables/TABLE/...".
 
+    Tables in which nothing changed are left out.
+
     >>> from models.recommender import new_state
     >>> state = new_state()
     >>> row = state.add("item", "tea")

@@ -20,7 +20,14 @@ def renumbered(state: State, part: Part) -> Tables:
     An id that another shard proposed before it has its row already. The ceilings are not looked at: see `make_room`.
     """
     maps = {name: _rows(state, name, part) for name, keys in part.changes.keys.items() if len(keys.rows)}
-    return {name: _table(state, name, changes, maps) for name, changes in part.changes.tables.items()}
+    nothing = np.zeros(0, np.int32)
+    found = {}
+    for name, data in state.tables.items():
+        changes = part.changes.tables.get(name)  # a table in which nothing changed does not travel
+        found[name] = (
+            TableChanges(nothing, data.read(nothing)) if changes is None else _table(state, name, changes, maps)
+        )
+    return found
 
 
 def _rows(state: State, space: str, part: Part) -> Array:

@@ -14,8 +14,9 @@ PROPOSED: Final = ("item", "user", "query")
 """Key spaces in which an event can bring a new id, one each."""
 
 HEADROOM: Final = 16
-"""One over the share of a ceiling that a shard may propose between two merges. The coordinator evicts as much at once
-(models/state/ceilings.py), so that one eviction a merge is the rule when all shards meet new ids."""
+"""One over the share of a ceiling that all shards together may propose between two merges. The coordinator evicts as
+much at once (models/state/ceilings.py): then one eviction a merge is enough, and its tables hardly grow beyond the
+ceiling."""
 
 
 class Shard:
@@ -36,12 +37,12 @@ class Shard:
         self.state = state
         self.shard = shard
         self.shards = shards
-        self._ceilings = {name: keys.space.ceiling for name, keys in state.keys.items()}
         for name, keys in state.keys.items():
             if name != MODEL:
-                keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling))
+                keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling, shards))
         self._capacities: dict[str, int] = {}
         self._taken: Part | None = None
+        self._numbers = (0, 0)
         state.cut()
         self._begin()
 
@@ -67,20 +68,26 @@ class Shard:
             raise RuntimeError("no part was taken: a shard takes over only merges that it took part in")
         for name, proposed in self._taken.changes.keys.items():
             self.state.withdraw(name, proposed.rows, self._capacities[name])
+        self._set_numbers(*self._numbers)  # where nobody learned an event, the changes do not bring the next ones
         self.state.apply(changes)
         self._taken = None
         self._begin()
 
     def _begin(self) -> None:
         self._capacities = {name: keys.capacity for name, keys in self.state.keys.items()}
-        clock, progress = self.state.tables["clock"].columns, self.state.tables["progress"].columns
-        clock["applied"][0] += self.shard
-        if self.shards > 1:
-            progress["random"][0] = xxhash.xxh3_64_intdigest(f"{progress['random'][0]} {self.shard}".encode())
+        clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
+        applied, random = self._numbers = int(clock["applied"][0]), int(progress["random"][0])
+        # With one shard both stay as they are: it is the only learner.
+        own = xxhash.xxh3_64_intdigest(f"{random} {self.shard}".encode()) if self.shards > 1 else random
+        self._set_numbers(applied + self.shard, own)
+
+    def _set_numbers(self, applied: int, random: int) -> None:
+        self.state.tables["clock"].columns["applied"][0] = applied
+        self.state.tables["progress"].columns["random"][0] = random
 
 
-def _headroom(ceiling: int) -> int:
-    return max(1, ceiling // HEADROOM)
+def _headroom(ceiling: int, shards: int) -> int:
+    return max(1, ceiling // (HEADROOM * shards))
 
 
 __all__ = ["Shard"]

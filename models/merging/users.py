@@ -71,12 +71,11 @@ def _rings(state: State, parts: Sequence[Tables], several: Array) -> None:
             places = np.searchsorted(part["user_ring"].rows, user * dim.RING + numbers % dim.RING)
             pushed += list(zip(*(part["user_ring"].columns[name][places].tolist() for name in _RING), strict=True))
         pushed.sort(key=lambda did: did[1])
-        kept = pushed[-dim.RING :]
-        last = before + len(pushed)
-        rows = user * dim.RING + np.arange(last - len(kept), last) % dim.RING
-        for name, values in zip(_RING, zip(*kept, strict=True), strict=False):
-            ring.columns[name][rows] = values
-        ring.mark(rows)
+        kept, last = pushed[-dim.RING :], before + len(pushed)
+        slots = user * dim.RING + np.arange(last - len(kept), last) % dim.RING
+        for name, did in zip(_RING, zip(*kept, strict=True), strict=False):
+            ring.columns[name][slots] = did
+        ring.mark(slots)
 
 
 __all__ = ["merge"]

@@ -10,29 +10,24 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
 
 from models.ledger.progress import DIGEST_MODULUS
 from models.merging import Part as StatePart
 from models.merging import from_arrays, merge, to_arrays
 from models.records import Erase, Identify
 from models.snapshot import Manifest
-from models.state import Changes, State, TableChanges
 from streaming.intake import PreparedBatch
 from streaming.learner import Stop, Term
 from streaming.learner.parts import Parts
 from streaming.learner.term import AdoptionDue, LeaseLost, TermOver, TermVoid
 from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
-from streaming.shards.messages import Fact, Person, Rows, Told, unpacked
+from streaming.shards.messages import Fact, Person, Told, unpacked
 from streaming.shards.metrics import ShardMetrics
 from streaming.shards.polling import OrderPoller
 from streaming.shards.round import Part, Rounds
 
 log = logging.getLogger(__name__)
-
-OWN_NUMBERS: Final = ("clock", "progress")
-"""Tables that go to every shard with each merge: it has numbers of events and random numbers of its own in them."""
 
 NOT_COMPARED: Final = "several shards share the stream, and do not compare versions yet"
 """What versions say of their evidence, and the gate of its decisions."""
@@ -152,7 +147,7 @@ class ShardedTerm(Term):
     def _merge(self, parts: Sequence[Part]) -> None:
         model, clock, shards = self._model, self._parts.monotonic, self._rounds.shards
         started = clock()
-        merge(model.state, [StatePart(part.shard, shards, whole(model.state, part.rows)) for part in parts])
+        merge(model.state, [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts])
         model.recommender.settle()
         self._metrics.phase("merge", clock() - started)
         for part in parts:
@@ -218,21 +213,10 @@ class ShardedTerm(Term):
 
     def _hand_back(self, told: Told) -> None:
         started = self._parts.monotonic()
-        for name in OWN_NUMBERS:
-            self._model.state.tables[name].mark(np.zeros(1, np.int32))
         rows = to_arrays(self._model.state.changed())
         self._rounds.merged(rows, told)
         self._metrics.phase("hand_back", self._parts.monotonic() - started)
         self._metrics.sent(sum(array.nbytes for array in rows.values()))
-
-
-def whole(state: State, rows: Rows) -> Changes:
-    """The changes of a part; tables in which nothing changed do not travel."""
-    changes, none = from_arrays(rows), np.zeros(0, np.int32)
-    tables = {
-        name: changes.tables.get(name) or TableChanges(none, data.read(none)) for name, data in state.tables.items()
-    }
-    return changes._replace(tables=tables)
 
 
 __all__ = ["ShardedTerm"]

@@ -19,7 +19,7 @@ from models.merging.touched import Shared
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.records.items import ItemFacts
-from models.state import SCHEMA, Changes, Column, State, duplicate
+from models.state import SCHEMA, Column, State, duplicate
 from service.local import purchases
 from tests import naive
 
@@ -52,29 +52,49 @@ class Shop:
             learner.learn_events(own, [event.timestamp for event in own], facts or {})
         return [shard.take() for shard in self.shards]
 
-    def merge(self, parts: Sequence[Part]) -> Changes:
+    def merge(self, parts: Sequence[Part]) -> None:
         merge(self.state, parts)
+        self.hand_back()
+
+    def hand_back(self) -> None:
         self.coordinator.settle()
-        changes = self.state.changed()
+        changes = to_arrays(self.state.changed())
         self.state.cut()
         for shard in self.shards:
-            shard.apply(from_arrays(to_arrays(changes)))
-        return changes
+            shard.apply(from_arrays(changes))
 
     def round(self, events: Sequence[Event], facts: dict[str, ItemFacts] | None = None) -> None:
         self.merge(self.learn(events, facts))
         self.check()
 
     def check(self) -> None:
-        """Every shard holds the coordinator's bytes, but for its place among the event numbers and random numbers."""
-        digest = self.state.digest()
-        clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
+        """Every shard holds the coordinator's bytes, and all numbers are finite."""
         for shard in self.shards:
-            twin = duplicate(shard.state)
-            twin.tables["clock"].columns["applied"][:1] = clock["applied"][:1]
-            twin.tables["progress"].columns["random"][:1] = progress["random"][:1]
-            assert twin.digest() == digest
+            assert differences(shard.state, self.state) == []
         assert self.state.full().not_finite() == []
+
+
+OWN = {("clock", "applied"), ("progress", "random")}
+"""What each shard has of its own: its place among the event numbers, and its random numbers."""
+
+
+def differences(one: State, other: State) -> list[str]:
+    """Names of the key spaces and columns in which two states differ, but for what is a shard's own."""
+    found = [name for name, keys in one.keys.items() if keys.everything().ids != other.keys[name].everything().ids]
+    found += [
+        f"free rows of {name}"
+        for name, keys in one.keys.items()
+        if not np.array_equal(keys.everything().free, other.keys[name].everything().free)
+    ]
+    for name, data in one.tables.items():
+        rows = one.keys[data.table.keys].capacity * data.table.width
+        found += [
+            f"{name}.{column}"
+            for column, values in data.columns.items()
+            if (name, column) not in OWN
+            and not np.array_equal(values[:rows], other.tables[name].columns[column][:rows])
+        ]
+    return found
 
 
 def of_ids(state: State, space: str, table: str, column: str) -> dict[str, object]:
@@ -117,7 +137,7 @@ FACTS = {f"i{number}": ItemFacts(category=f"c{number % 5}", brand=f"b{number % 3
 
 
 def test_counts_of_shards_that_merge_are_those_of_one_learner_on_real_purchases() -> None:
-    bought = purchases(2_400, NOW)
+    bought = purchases(1_600, NOW)
     events = [Event(3, e["user_id"], e["item_id"], e["timestamp"], e["price"]) for e in bought.events(0, len(bought))]
     facts = {item: ItemFacts(category=each.get("category"), brand=each["brand"]) for item, each in bought.facts.items()}
     options = RecommenderOptions(items=4_000, users=3_000, categories=500, brands=500, test_every=50)
@@ -150,7 +170,7 @@ def test_counts_of_shards_that_merge_are_those_of_one_learner_on_real_purchases(
 
 
 @pytest.mark.parametrize("shard", [0, 2])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(stream=streams())
 def test_merging_the_part_of_one_shard_is_the_identity(shard: int, stream: list[Event]) -> None:
     shop = Shop(3 if shard else 1)
@@ -161,11 +181,10 @@ def test_merging_the_part_of_one_shard_is_the_identity(shard: int, stream: list[
         before = duplicate(own.state)
         shop.merge([each.take() for each in shop.shards])
         shop.check()
-        before.tables["clock"].columns["applied"][:1] = shop.state.tables["clock"].columns["applied"][:1]
-        assert before.digest() == shop.state.digest()
+        assert differences(before, shop.state) == []
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(stream=streams(items=60))
 def test_shards_agree_after_each_merge_and_their_order_does_not_matter(stream: list[Event]) -> None:
     shop = Shop(3)
@@ -173,10 +192,9 @@ def test_shards_agree_after_each_merge_and_their_order_does_not_matter(stream: l
         parts = shop.learn(stream[start : start + 40], FACTS)
         other = duplicate(shop.state)
         merge(other, parts[::-1])
-        again = duplicate(shop.state)
-        merge(again, parts)
-        assert other.digest() == again.digest()
-        shop.merge(parts)
+        merge(shop.state, parts)
+        assert differences(other, shop.state) == []
+        shop.hand_back()
         shop.check()
     events = of_ids(shop.state, "user", "user", "events")
     assert sum(int(str(count)) for count in events.values()) == len(stream)
@@ -236,13 +254,37 @@ def test_the_number_of_shards_may_change_at_any_merge() -> None:
 
 
 def test_a_part_from_another_state_is_refused_and_changes_nothing() -> None:
-    shop, events = Shop(2), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(8)]
+    shop, events = Shop(3), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(8)]
     parts = shop.learn(events)
     merge(shop.state, parts)
     before = shop.state.digest()
     with pytest.raises(ValueError, match="did not start from this state: let it load the version"):
         merge(shop.state, parts)
     assert shop.state.digest() == before
+
+
+def test_a_merge_of_what_is_the_coordinators_alone_leaves_the_event_numbers_in_step() -> None:
+    shop, events = Shop(3), [Event(0, f"u{at}", f"i{at}", NOW + at, None) for at in range(9)]
+    for turn in range(3):
+        parts = [shard.take() for shard in shop.shards]
+        shop.coordinator.describe([(f"new {turn}", FACTS["i3"])])
+        shop.merge(parts)
+        shop.check()
+    shop.round(events)
+    assert shop.coordinator.counters()["applied"] == 9
+
+
+def test_tables_in_which_nothing_changed_do_not_travel() -> None:
+    shop, other = Shop(2), Shop(2)
+    events = [Event(0, f"u{at % 5}", f"i{at % 7}", NOW + at, None) for at in range(20)]
+    parts, sent = shop.learn(events), []
+    for part in other.learn(events):
+        arrays = to_arrays(part.changes)
+        assert "tables/query_stats/rows" not in arrays
+        sent.append(Part(part.shard, part.shards, from_arrays(arrays)))
+    shop.merge(parts)
+    other.merge(sent)
+    assert differences(shop.state, other.state) == []
 
 
 def test_a_shard_takes_over_only_merges_that_it_took_part_in() -> None:
