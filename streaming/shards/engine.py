@@ -10,8 +10,10 @@ newest version, and the shards' processes stay. When the driver ends, Ray's proc
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -24,8 +26,10 @@ from typing import Any, Final
 import msgspec
 
 from models.warmup import compile_apart, compiled, warm
+from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
+from streaming.learner.learner import COLLECTOR
 from streaming.process import learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
@@ -99,6 +103,7 @@ def _join(ray: Any, settings: Settings) -> str | None:
         log.info("joining the Ray cluster at %s", address)
         ray.init(address=address, **quiet)
         return None
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # of this cluster alone
     folder = tempfile.mkdtemp(prefix="sluicegate-")  # its logs name users and items: nobody else may read it
     log.info("starting Ray on loopback for %d shards", shards)
     ray.init(
@@ -127,17 +132,16 @@ class _Driver:
         actor = ray.remote(ShardActor).options(**lasting)
         shards = [actor.remote(*self._given, shard) for shard in range(self._settings.learner.shards)]
         coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given)
-        leading, told, asked_at = coordinator.lead.remote(reset_offsets, shards), False, time.monotonic()
+        leading, asked_at = coordinator.lead.remote(reset_offsets, shards), time.monotonic()
         while True:
-            if self._stop.is_set() and not told:
-                told = True
-                coordinator.stop.remote()
+            if self._stop.is_set():
+                coordinator.stop.remote()  # each time: one that was just started again has not heard it
             done, _ = ray.wait([leading], timeout=LOOK)
             if not done:
                 continue
             try:
                 code: int = ray.get(leading)
-            except ray.exceptions.RayError as error:
+            except ray.exceptions.ActorUnavailableError as error:
                 if self._stop.is_set():
                     log.error("the coordinator ended before its last version: what is in none is learned again")
                     return FAILED
@@ -146,6 +150,9 @@ class _Driver:
                 self._stop.wait(AGAIN)
                 asked_at = time.monotonic()
                 leading = coordinator.lead.remote(reset_offsets, shards)
+            except ray.exceptions.RayError as error:
+                log.error("the coordinator cannot lead: %s", error)
+                return FAILED
             else:
                 return code
 
@@ -155,6 +162,8 @@ class ShardActor:
 
     def __init__(self, environ: bytes, config: str, shard: int) -> None:
         settings = _settled(environ, config)
+        gc.set_threshold(*COLLECTOR)
+        give_memory_back()
         warm()
         wire.warm()
         self._worker = Worker(settings, shard, ray_module().get_runtime_context().get_node_id())
@@ -177,6 +186,7 @@ class CoordinatorActor:
 
     def __init__(self, environ: bytes, config: str) -> None:
         self._settings, self._config = _settled(environ, config), Path(config) if config else None
+        give_memory_back()
         grace = self._settings.learner.shutdown_grace
         self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
 

@@ -120,7 +120,7 @@ class Report(msgspec.Struct):
         full: Whether more records are waiting.
         named: Events that name a slate.
         lag: Records not read yet, by partition.
-        unreadable: What the log holds that cannot be read.
+        unreadable: What the log holds that cannot be read: the kind, and a text.
         learning: Seconds spent learning.
         applying: Seconds spent taking over merges.
         taking: Seconds spent on collecting the rows.
@@ -141,7 +141,7 @@ class Report(msgspec.Struct):
     full: bool = False
     named: list[tuple[str, int, str, str, float]] = []
     lag: dict[int, int] = {}
-    unreadable: list[str] = []
+    unreadable: list[tuple[str, str]] = []
     learning: float = 0.0
     applying: float = 0.0
     taking: float = 0.0

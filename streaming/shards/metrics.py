@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
+from streaming.kafka import UNREADABLE
 from streaming.shards.round import Missing, Part
 from streaming.telemetry import LearnerTelemetry
 
@@ -54,6 +58,12 @@ class ShardMetrics:
         for partition, lag in report.lag.items():
             telemetry.lag.labels(self._topic, str(partition)).set(lag)
         self._skew(part.shard, events)
+
+    def unreadable(self, kinds: Iterable[str]) -> None:
+        """Note partitions whose next batch cannot be read, by what is wrong."""
+        counts = Counter(kinds)
+        for kind in UNREADABLE:
+            self._telemetry.unreadable.labels(kind).set(counts[kind])
 
     def _skew(self, shard: int, events: int) -> None:
         """How many times its fair share of the events the busiest shard has, fading by merges."""

@@ -152,7 +152,6 @@ class Rounds:
         for shard in asked:
             self._ask(shard, len(asked))
         parts: dict[int, Part] = {}
-        limit = begun + self.interval + self.patience
         while alive():
             self._look(parts)
             busy = [shard for shard in asked if self._seats[shard].doing in {"round", "settle"}]
@@ -160,8 +159,10 @@ class Rounds:
             if not busy and (asked or waited >= self.interval):
                 return [parts[shard] for shard in sorted(parts)]
             for shard in busy:
-                if self._seats[shard].doing == "round" and self.clock() > limit:
-                    self._lose(shard, "silent", f"nothing heard for {self.clock() - begun:.1f} s")
+                seat = self._seats[shard]
+                limit = seat.since + self.patience + (self.interval if seat.doing == "round" else 0.0)
+                if self.clock() > limit:
+                    self._lose(shard, "silent", f"nothing heard for {self.clock() - seat.since:.1f} s")
         return []
 
     def _look(self, parts: dict[int, Part]) -> None:
@@ -241,7 +242,7 @@ class Rounds:
                 seat.call, seat.doing = None, "ready"
                 parts[shard] = Part(shard, report, {})
                 return
-            seat.doing, seat.call = "settle", self.crew.settle(shard, self.term)
+            seat.doing, seat.since, seat.call = "settle", self.clock(), self.crew.settle(shard, self.term)
             return
         seat.call, seat.doing = None, "ready"
         if _differs(report.began, self.model.progress.offsets):

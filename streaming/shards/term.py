@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-
 from models.ledger.progress import DIGEST_MODULUS
 from models.merging import Part as StatePart
 from models.merging import from_arrays, merge, to_arrays
@@ -79,6 +78,7 @@ class ShardedTerm(Term):
             parts.monotonic,
         )
         self._all_there = False
+        self._unreadable: dict[int, list[tuple[str, str]]] = {}
 
     def _make_poller(self) -> OrderPoller:
         return OrderPoller(self._parts, self._model, self._stop)
@@ -105,6 +105,12 @@ class ShardedTerm(Term):
         finally:
             self._parts.telemetry.split.set(0)
             self._poller.close()
+
+    @property
+    def cannot_read(self) -> str:
+        """What the log holds that cannot be read; "" when there is nothing. For any thread."""
+        texts = [text for found in list(self._unreadable.values()) for _, text in found]
+        return min(texts, default=super().cannot_read)
 
     def cut(self, *, last: bool = False) -> bool:
         """Cut a version; False when Redis or Kafka must first take what belongs before it."""
@@ -156,6 +162,8 @@ class ShardedTerm(Term):
             self._report(batch)
             self._parts.attributor.offer_named(part.report.named)
             self._metrics.reported(part)
+            self._unreadable[part.shard] = part.report.unreadable
+        self._metrics.unreadable(kind for found in self._unreadable.values() for kind, _ in found)
 
     def _count(self, part: Part) -> PreparedBatch:
         """Add what a shard consumed to the model's progress; the same as a batch, for those who count and measure."""
@@ -186,6 +194,7 @@ class ShardedTerm(Term):
     def _carry_out_orders(self) -> Told:
         """Take what was read of orders and item facts, while no shard learns; what the shards must know of it."""
         told, clock = Told(), self._parts.monotonic
+        self._parts.live_writer.flush()  # what waits for a Redis that was away
         limit = clock() + ORDERS * self._parts.settings.learner.merge_interval
         while (batch := self._poller.prepared()) is not None:
             self._carry_out_batch(batch, told)

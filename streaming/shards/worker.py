@@ -184,6 +184,7 @@ class _Learning:
             self._letters.accepted, SETTLING
         )
         if self._went_back or not report.settled or self._merging is None:
+            time.sleep(SETTLING)  # the coordinator asks again at once
             return report, {}
         self._report = None
         started = self._clock()
@@ -241,7 +242,7 @@ class _Learning:
             for records in self._intake.steps(polled):
                 left -= self._learn_batch(records, report, left_out)
         report.left_out = dict(left_out)
-        report.unreadable = sorted(map(str, source.unreadable))
+        report.unreadable = sorted((each.kind, str(each)) for each in source.unreadable)
         report.lag = source.lag().get(self._settings.topic("events"), {})
 
     def _learn_batch(self, records: Sequence[Sequence[Record]], report: Report, left_out: Counter[str]) -> int:
