@@ -27,6 +27,10 @@ ALONE: Final = 10.0
 """Seconds for which one learner goes on alone after something that shards cannot do."""
 
 
+HOLDS: Final = "hit_rate"
+"""The alarm that keeps the gate from promoting; the others only tell."""
+
+
 class NotWithShards(Exception):
     """The settings ask for something that shards cannot do. The message says what, why, and what to do."""
 
@@ -102,10 +106,10 @@ class Splitting:
 
 
 def calm(version: Manifest) -> bool:
-    """Whether a version's evidence raises no alarm. Shards test no alarm, so one that stands would never end."""
+    """Whether nothing in a version's evidence holds the next ones back until more is tested: shards would not end it."""
     standing = version.evidence.get("standing") or {}
     window = standing.get("window") or {}
-    return not standing.get("alarms") and not window.get("fallen") and not window.get("doubted")
+    return HOLDS not in standing.get("alarms", ()) and not window.get("fallen") and not window.get("doubted")
 
 
 def past_bootstrap(model: Model) -> bool:
