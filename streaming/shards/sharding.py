@@ -27,10 +27,6 @@ ALONE: Final = 10.0
 """Seconds for which one learner goes on alone after something that shards cannot do."""
 
 
-HOLDS: Final = "hit_rate"
-"""The alarm that keeps the gate from promoting; the others only tell."""
-
-
 class NotWithShards(Exception):
     """The settings ask for something that shards cannot do. The message says what, why, and what to do."""
 
@@ -88,7 +84,7 @@ class Splitting:
 
     def due(self, model: Model, version: Manifest | None) -> bool:
         """Whether the stream is to be split now; `version` is the newest one of the model."""
-        if version is None or self._clock() < self._alone_until or not calm(version):
+        if version is None or self._clock() < self._alone_until:
             return False
         return self._settings.learner.split_when == "start" or past_bootstrap(model)
 
@@ -105,13 +101,6 @@ class Splitting:
         self._alone_until = self._clock() + ALONE
 
 
-def calm(version: Manifest) -> bool:
-    """Whether nothing in a version's evidence holds the next ones back until more is tested: shards would not end it."""
-    standing = version.evidence.get("standing") or {}
-    window = standing.get("window") or {}
-    return HOLDS not in standing.get("alarms", ()) and not window.get("fallen") and not window.get("doubted")
-
-
 def past_bootstrap(model: Model) -> bool:
     """Whether the ranker orders slates, because it has beaten the best single source over enough tested events."""
     served = model.state.served
@@ -119,4 +108,4 @@ def past_bootstrap(model: Model) -> bool:
     return int(served.chosen.contender[0]) == dim.RANKER and tested >= TESTED
 
 
-__all__ = ["ALONE", "TESTED", "NotWithShards", "Splitting", "calm", "check", "past_bootstrap"]
+__all__ = ["ALONE", "TESTED", "NotWithShards", "Splitting", "check", "past_bootstrap"]

@@ -25,6 +25,7 @@ from streaming.shards.messages import Fact, Person, Told, unpacked
 from streaming.shards.metrics import ShardMetrics
 from streaming.shards.polling import OrderPoller
 from streaming.shards.round import Part, Rounds
+from streaming.shards.seen import seen
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ class ShardedTerm(Term):
             batch = self._count(part)
             self._cutter.learned(batch)
             self._report(batch)
+            self._parts.evidence.note(model.state, seen(part.rows), batch.by_the_shop())
             self._parts.attributor.offer_named(part.report.named)
             self._metrics.reported(part)
             self._unreadable[part.shard] = part.report.unreadable

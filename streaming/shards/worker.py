@@ -29,6 +29,7 @@ from streaming.intake import (
     DeadLetterWriter,
     Intake,
     KnownItems,
+    PreparedBatch,
     contents_by,
     intake_of,
     recommender_settings,
@@ -40,6 +41,7 @@ from streaming.live import LiveWriter, stored_facts
 from streaming.settings import Settings, brief
 from streaming.shards.messages import Ask, Began, Begin, Fact, Report, Rows, Told, packed, read, tell, unpacked, write
 from streaming.shards.ownership import owned_by
+from streaming.shards.seen import Seen
 from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -148,6 +150,7 @@ class _Learning:
         self._live_number = 0
         self._refresh_at = clock() + settings.kafka.refresh_interval
         self._report: Report | None = None
+        self._seen = Seen()
 
     def _lost(self) -> None:
         self._went_back = True
@@ -193,7 +196,7 @@ class _Learning:
         report.window = packed(admission.since(self._arrivals, progress.arrivals))
         progress.consumed = progress.digest = progress.spread = 0
         progress.outcomes = {}
-        rows = to_arrays(self._merging.take().changes)
+        rows = to_arrays(self._merging.take().changes) | self._seen.take()
         report.taking = self._clock() - started
         return report, rows
 
@@ -250,7 +253,7 @@ class _Learning:
         self._live_number = self._live.add(batch.histories, batch.facts)
         self._live.flush()
         started = self._clock()
-        learn_batch(self._model, batch)
+        learn_batch(self._model, batch, learn_events=self._learn_events)
         report.learning += self._clock() - started
         advance(self._model.progress, batch)
         left_out.update(batch.left_out)
@@ -264,6 +267,12 @@ class _Learning:
         report.times += batch.sampled_times(ARRIVAL_SAMPLES)[: max(0, 64 - len(report.times))]
         report.named += named(batch.events)
         return sum(map(len, records))
+
+    def _learn_events(self, batch: PreparedBatch, model: Model) -> None:
+        catalogue = model.catalogue
+        model.recommender.learn_events(
+            batch.events, batch.record_times, catalogue.facts, self._seen.watch, catalogue.groups
+        )
 
 
 def _load(settings: Settings, store: Store, ask: Begin) -> Model:

@@ -6,7 +6,6 @@ import importlib.util
 import time
 from importlib.machinery import ModuleSpec
 
-import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -66,8 +65,6 @@ def test_after_what_shards_cannot_do_one_learner_stays_alone_for_a_while() -> No
     now[0] += ALONE
     assert splitting.due(empty, version)
     assert not splitting.due(empty, None)
-    alarmed = msgspec.structs.replace(version, evidence={"standing": {"alarms": ["hit_rate"]}})
-    assert not splitting.due(empty, alarmed)
     assert not splitting.owned(asked.topic("events"), 0)
     assert splitting.owned(asked.topic("items"), 3)
     assert splitting.owned(asked.topic("control"), 0)
