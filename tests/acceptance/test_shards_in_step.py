@@ -1,4 +1,4 @@
-"""Several shards share a stream, as threads: one version at a time, everything once, whatever happens to a shard."""
+"""Shards as threads of one process, on the embedded servers: everything once, whatever their number and their fate."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from prometheus_client import CollectorRegistry
 from streaming.learner import Learner, Stop
 from streaming.process import labels
 from streaming.shards import Splitting
-from streaming.telemetry import LearnerTelemetry
+from streaming.telemetry import MISSING, LearnerTelemetry
 from tests.conftest import eventually
 from tests.support.processes.crew import ThreadCrew
 from tests.support.processes.harness import Installation
 from tests.support.streams.streams import EPOCH, Shop, with_refusals
 
-FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1, "learner__shard_patience": 1.0}
+FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1}
+
+# Most seconds of a wait, on a machine that is busy with other tests.
+PATIENCE = 90.0
 
 
 class Sharded:
@@ -43,6 +46,9 @@ class Sharded:
 
     def value(self, name: str, **of: str) -> float:
         return self.telemetry.registry.get_sample_value(f"sluicegate_{name}", of) or 0.0
+
+    def restarts(self, shard: int) -> float:
+        return sum(self.value("shard_restarts_total", shard=str(shard), reason=reason) for reason in MISSING)
 
     @property
     def split(self) -> bool:
@@ -76,12 +82,12 @@ def learning(ours: Installation, shards: int) -> Iterator[Sharded]:
 def test_versions_of_two_one_and_three_shards_follow_one_another_and_hold_everything_once(ours: Installation) -> None:
     shop = Shop(seed=5)
     ours.send_facts(shop.facts(), EPOCH)
-    ours.send(with_refusals(shop.stream(500), 5))
+    ours.send(with_refusals(shop.stream(300), 5))
     for place, shards in enumerate((2, 1, 3)):
         with learning(ours, shards) as made:
             if shards > 1:
-                eventually(lambda made=made: made.split, 90.0)
-            ours.send(with_refusals(shop.stream(500, first=500 * (place + 1)), place))
+                eventually(lambda made=made: made.split, PATIENCE)
+            ours.send(with_refusals(shop.stream(300, first=300 * (place + 1)), place))
         ours.verify()
 
 
@@ -90,25 +96,17 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
     ours.send_facts(shop.facts(), EPOCH)
     ours.send(with_refusals(shop.stream(200), 6))
     with learning(ours, 3) as made:
-        eventually(lambda: made.split, 90.0)
-        feed = ours.feed(with_refusals(shop.stream(3_000, first=200), 7), 500.0)
-        for shard, harm, reason in (
-            (0, made.crew.kill, "lost"),
-            (1, made.crew.hang, "silent"),
-            (2, made.crew.kill, "lost"),
-        ):
-            before = ours.head()
-            harm(shard)
-            eventually(
-                lambda shard=shard, reason=reason: made.value("shard_restarts_total", shard=str(shard), reason=reason),
-                10.0,
-            )
-            eventually(lambda shard=shard: made.value("shard_learning", shard=str(shard)), 10.0)
-            head = ours.head()
+        eventually(lambda: made.split, PATIENCE)
+        feed = ours.feed(with_refusals(shop.stream(5_000, first=200), 7), 200.0)
+        for shard, harm in ((0, made.crew.kill), (1, made.crew.hang)):
+            before, head = made.restarts(shard), ours.head()
             assert head is not None
-            assert before is not None
-            assert head.seq > before.seq
+            harm(shard)
+            eventually(lambda shard=shard, before=before: made.restarts(shard) > before, PATIENCE)
+            eventually(lambda shard=shard: made.value("shard_learning", shard=str(shard)), PATIENCE)
+            eventually(lambda head=head: (now := ours.head()) is not None and now.seq > head.seq, PATIENCE)
         feed.finish()
+    assert made.value("shard_restarts_total", shard="1", reason="silent") >= 1
     ours.verify()
 
 
@@ -116,15 +114,15 @@ def test_a_coordinator_that_lost_the_lease_commits_nothing_more(ours: Installati
     shop = Shop(seed=7)
     ours.send(with_refusals(shop.stream(200), 7))
     with learning(ours, 2) as made:
-        eventually(lambda: made.split, 90.0)
+        eventually(lambda: made.split, PATIENCE)
         other = ours.store.acquire_lease(ours.settings.learner.instance, 4.0)
         assert other is not None
-        eventually(lambda: made.learner.displaced, 30.0)
+        eventually(lambda: made.learner.displaced, PATIENCE)
         head = ours.head()
         ours.send(with_refusals(shop.stream(200, first=200), 8))
         assert ours.head() == head
         ours.store.release(other)
-        eventually(lambda: made.split, 90.0)
+        eventually(lambda: made.split, PATIENCE)
     last = ours.head()
     assert last is not None
     assert last.epoch > other.epoch
