@@ -26,6 +26,9 @@ FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1}
 PATIENCE = 90.0
 
 
+pytestmark = pytest.mark.timeout(400)
+
+
 class Sharded:
     """A learner of several shards in this process; `crew` to kill them, `telemetry` to look at."""
 
