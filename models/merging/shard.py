@@ -7,7 +7,7 @@ from typing import Final
 
 import xxhash
 
-from models.merging.parts import Part
+from models.merging.transport import Part
 from models.state import MODEL, Changes, State
 
 PROPOSED: Final = ("item", "user", "query")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
-from models.merging.columns import halved, merged
+from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
 from models.merging.touched import Shared
 from models.recommender import Recommender, RecommenderOptions, new_state
