@@ -110,11 +110,7 @@ def test_a_part_that_halved_its_memory_counts_as_if_it_had_not() -> None:
     assert counts[first : first + 2].tolist() == [105.0, 43.0]
 
 
-@given(
-    st.lists(st.lists(st.integers(0, 30), max_size=12, unique=True).map(sorted), min_size=1, max_size=4).filter(
-        lambda parts: any(parts)
-    )
-)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12, unique=True).map(sorted), min_size=1, max_size=4).filter(any))
 def test_rows_that_several_parts_changed_are_told_from_those_of_one(parts: list[list[int]]) -> None:
     changes = [
         TableChanges(np.array(rows, np.int32), {"n": np.array([100 * at + row for row in rows], np.int64)})

@@ -274,6 +274,14 @@ def test_a_merge_of_what_is_the_coordinators_alone_leaves_the_event_numbers_in_s
     assert shop.coordinator.counters()["applied"] == 9
 
 
+def test_no_shard_draws_the_random_numbers_of_another_shard_or_round() -> None:
+    shop, seen = Shop(3), set()
+    for turn in range(3):
+        seen |= {int(shard.state.tables["progress"].columns["random"][0]) for shard in shop.shards}
+        shop.round([Event(0, f"u{at}", f"i{at}", NOW + turn, None) for at in range(9)])
+    assert len(seen) == 9
+
+
 def test_tables_in_which_nothing_changed_do_not_travel() -> None:
     shop, other = Shop(2), Shop(2)
     events = [Event(0, f"u{at % 5}", f"i{at % 7}", NOW + at, None) for at in range(20)]
