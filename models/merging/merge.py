@@ -1,6 +1,12 @@
 """The parts of all shards in, one state out, as if one learner had learned all of their events.
 
-The steps: 1 give proposed ids their rows; 2 note what the base counts; 3 merge columns by the rules that the schema
+A round: each shard learns with a `Recommender(state, options, learners=shards)`, at most `Shard.left()` events, and
+hands in `Shard.take()`. The coordinator calls `merge(state, parts)`, then does what is its own alone: item facts,
+erasures, joined users, and `Recommender.settle()` for the ceilings. `state.changed()` is then what every shard takes
+over by `Shard.apply()`, and what the next version stores. `to_arrays` and `from_arrays` are for the way between
+processes.
+
+A merge: 1 give proposed ids their rows; 2 note what the base counts; 3 merge columns by the rules that the schema
 declares; 4 merge what is not a column by itself: memories, lists, the ranker, users; 5 mark all rows that any part
 touched, so that the changes of the state bring every shard to it.
 """
@@ -16,13 +22,13 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.features import FEATURES
-from models.kernels.merging.rows import mark_all
-from models.merging import lists, memories, rankers, sightings, users, vectors
-from models.merging.columns import halved, merged
+from models.kernels.merging.row_groups import mark_all
+from models.merging import factors, item_lists, memories, moved_users, rankers, sightings
+from models.merging.column_rules import halved, merged
 from models.merging.memories import Halvings, counted
-from models.merging.parts import Part
 from models.merging.renumbering import Tables, renumbered
 from models.merging.touched import Split, split
+from models.merging.transport import Part
 from models.state import Column, State, TableChanges
 from models.state.merges import Rule
 
@@ -126,12 +132,12 @@ class _Merge:
     def _merged(
         self, name: str, rows: Split, changes: Sequence[TableChanges], own: Mapping[str, Column]
     ) -> dict[str, Array]:
-        data, wide = self._state.tables[name], {name for name, column in own.items() if vectors.is_one(column)}
+        data, wide = self._state.tables[name], {name for name, column in own.items() if factors.is_one(column)}
         shared = rows.shared(changes, {column: data.columns[column] for column in own if column not in wide})
         found: dict[str, Array] = {}
         for column in own.values():
             if column.name in wide:
-                found[column.name] = vectors.merged(rows, shared, column, data.columns[column.name], changes)
+                found[column.name] = factors.merged(rows, shared, column, data.columns[column.name], changes)
             elif column.merge.rule == "counted":
                 found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
             elif column.merge.rule != "halved":
@@ -148,18 +154,18 @@ class _Merge:
             if first.rule == "neighbours":
                 memories.merge(state, name, changes, self._halvings.get(first.by))
             elif first.rule == "top":
-                lists.top(state, name, changes)
-        lists.take_untouched(state, parts)
-        lists.write_recent(state, parts, *self._steps("progress.recent"))
+                item_lists.top(state, name, changes)
+        item_lists.take_untouched(state, parts)
+        item_lists.write_recent(state, parts, *self._steps("progress.recent"))
         sightings.merge(state, parts, *self._steps("progress.deferred"))
         rankers.newton(state, parts, self._weights, self._inverse, self._taken["clock.lists"])
         if len(parts) == 1:
-            lists.take_pool(state, parts[0])
+            item_lists.take_pool(state, parts[0])
             rankers.follow(state, parts[0])
         else:
-            lists.enter_pool(state, parts)
+            item_lists.enter_pool(state, parts)
             rankers.lead(state, self._chosen)
-        return users.merge(state, parts)
+        return moved_users.merge(state, parts)
 
 
 def _column(state: State, name: str) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.arrays import Array
-from models.merging.parts import Part
+from models.merging.transport import Part
 from models.state import State, TableChanges
 
 Tables = Mapping[str, TableChanges]

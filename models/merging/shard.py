@@ -7,7 +7,7 @@ from typing import Final
 
 import xxhash
 
-from models.merging.parts import Part
+from models.merging.transport import Part
 from models.state import MODEL, Changes, State
 
 PROPOSED: Final = ("item", "user", "query")
@@ -77,8 +77,8 @@ class Shard:
         self._capacities = {name: keys.capacity for name, keys in self.state.keys.items()}
         clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
         applied, random = self._numbers = int(clock["applied"][0]), int(progress["random"][0])
-        # With one shard both stay as they are: it is the only learner.
-        own = xxhash.xxh3_64_intdigest(f"{random} {self.shard}".encode()) if self.shards > 1 else random
+        # No draw comes again in another shard or round. One shard alone goes on with both as they are.
+        own = xxhash.xxh3_64_intdigest(f"{random} {applied} {self.shard}".encode()) if self.shards > 1 else random
         self._set_numbers(applied + self.shard, own)
 
     def _set_numbers(self, applied: int, random: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Array
-from models.kernels.merging.rows import group
+from models.kernels.merging.row_groups import group
 from models.state import TableChanges
 
 

@@ -26,6 +26,7 @@ RACKS: Final = {
     "models/kernels/retrieval",
     "models/kernels/ranking",
     "models/kernels/cold_start",
+    "models/kernels/merging",
     "models/kernels/regression",
     "streaming",
     "streaming/jobs",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
-from models.merging.columns import halved, merged
+from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
 from models.merging.touched import Shared
 from models.recommender import Recommender, RecommenderOptions, new_state
@@ -272,6 +272,14 @@ def test_a_merge_of_what_is_the_coordinators_alone_leaves_the_event_numbers_in_s
         shop.check()
     shop.round(events)
     assert shop.coordinator.counters()["applied"] == 9
+
+
+def test_no_shard_draws_the_random_numbers_of_another_shard_or_round() -> None:
+    shop, seen = Shop(3), set()
+    for turn in range(3):
+        seen |= {int(shard.state.tables["progress"].columns["random"][0]) for shard in shop.shards}
+        shop.round([Event(0, f"u{at}", f"i{at}", NOW + turn, None) for at in range(9)])
+    assert len(seen) == 9
 
 
 def test_tables_in_which_nothing_changed_do_not_travel() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
-from models.kernels.merging.pool import enter_all
+from models.kernels.merging.pool_entries import enter_all
 from models.merging.renumbering import Tables
 from models.state import State, TableChanges
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.arrays import Array
-from models.kernels.merging.vectors import add_steps
-from models.merging.columns import grown, shrunk
+from models.kernels.merging.vector_steps import add_steps
+from models.merging.column_rules import grown, shrunk
 from models.merging.touched import Shared, Split
 from models.state import Column, TableChanges
 
