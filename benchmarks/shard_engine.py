@@ -1,8 +1,8 @@
 """Runs real learners on a backlog, alone and as shards of Ray, and kills a shard and a coordinator.
 
 The rate counts from the first learned record to the last. Broker, Redis and all learners share the machine's cores, so
-the processor time an event takes in each kind of process is given next to it. `python -m benchmarks shards` has the
-figures of the merging.
+the processor time an event takes in each kind of process is given next to it. `python -m benchmarks shards --engine`
+runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from service.local.embedded import EmbeddedError
 from tests.support.processes.actors import actors
 from tests.support.processes.processes import Server
 
-SUMMARY = "rate of several learners on Ray against one, and seconds until a killed shard or coordinator learns again"
 PER_SECOND = 2_000.0
 STEADY = 500.0
 DEADLINE = 300.0
@@ -32,6 +31,7 @@ KINDS: tuple[Literal["Coordinator", "Shard"], ...] = ("Coordinator", "Shard")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
+    parser.add_argument("--engine", action="store_true", help="also run real learners on Ray, and kill some of them")
     parser.add_argument("--records", type=int, default=200_000, help="records of the backlog (default: %(default)s)")
     parser.add_argument("--learners", type=int, nargs="+", default=[1, 2], help="how many (default: %(default)s)")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import shard_engine
 from benchmarks.report import verdict
 from benchmarks.sharding import COORDINATOR, Sharded, run_of
 from benchmarks.streams import LIMITS, Stream, load
@@ -37,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events", type=int, default=20_000, help="tested, from the middle of a stream on (default: %(default)s)"
     )
+    shard_engine.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -47,7 +49,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         found, costs = measure(load(name), options)
         quality += found
         profiles += costs
-    return {"figures": [*_figures(quality), *_costs(profiles)], "quality": quality} | _coordinator(profiles)
+    engine = shard_engine.run(options) if options.engine else {"figures": []}
+    figures = [*_figures(quality), *_costs(profiles), *engine.pop("figures")]
+    return {"figures": figures, "quality": quality} | _coordinator(profiles) | engine
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -34,7 +34,7 @@ from streaming.process import learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
 from streaming.shards.messages import Began, Rows, read
-from streaming.shards.sharding import NotWithShards, Splitting, check
+from streaming.shards.splitting import NotWithShards, Splitting, check
 from streaming.shards.worker import Worker
 
 log = logging.getLogger("streaming")

@@ -22,10 +22,10 @@ from streaming.learner.term import AdoptionDue, LeaseLost, TermOver, TermVoid
 from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
 from streaming.shards.messages import Fact, Person, Told, unpacked
-from streaming.shards.metrics import ShardMetrics
-from streaming.shards.polling import OrderPoller
+from streaming.shards.order_poller import OrderPoller
 from streaming.shards.round import Part, Rounds
 from streaming.shards.seen import seen
+from streaming.shards.shard_metrics import ShardMetrics
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from streaming.intake import ARRIVAL_SAMPLES, PreparedBatch
 from streaming.kafka import Record
+from streaming.learner import Stop
 from streaming.learner.parts import Parts
 from streaming.learner.polling import FULL, BatchGivenUp, Poller
-from streaming.learner.stopping import Stop
 from streaming.learning import Model
 
 

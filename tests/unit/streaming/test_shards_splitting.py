@@ -17,7 +17,7 @@ from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.settings.loading import load_settings
 from streaming.shards import NotWithShards, Splitting, check, lead
-from streaming.shards.sharding import ALONE, TESTED, past_bootstrap
+from streaming.shards.splitting import ALONE, TESTED, past_bootstrap
 from streaming.telemetry import LearnerTelemetry
 
 MAPPED = '[{"topic": "shop.orders", "fields": {"event_type": "what", "user_id": "who", "timestamp": "at"}}]'

@@ -16,8 +16,8 @@ from streaming.learner.parts import Parts
 from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.shards.crew import Crew
-from streaming.shards.metrics import ShardMetrics
-from streaming.shards.term import ShardedTerm
+from streaming.shards.shard_metrics import ShardMetrics
+from streaming.shards.sharded_term import ShardedTerm
 from streaming.telemetry import LearnerTelemetry
 
 TESTED: Final = 2_000
