@@ -35,7 +35,7 @@ from streaming.intake import (
     recommender_settings,
 )
 from streaming.intake.catalogue import Known
-from streaming.kafka import DataUnreadable, EventProducer, KafkaTrouble, Record, TopicMissing
+from streaming.kafka import BrokerAway, DataUnreadable, EventProducer, KafkaTrouble, Record
 from streaming.learning import Model, advance, learn_batch
 from streaming.live import LiveWriter, stored_facts
 from streaming.settings import Settings, brief
@@ -88,7 +88,7 @@ class Worker:
         self.close()
         try:
             self._learning = _Learning(self._settings, self._shard, ask, self._stack, self._clock)
-        except (KafkaTrouble, TopicMissing, StoreUnavailable, OSError, Damaged, TooNew, Incompatible, Refused) as error:
+        except (KafkaTrouble, StoreUnavailable, OSError, Damaged, TooNew, Incompatible, Refused) as error:
             self.close()
             return write(Began(trouble=str(error) or type(error).__name__))
         except versions.NoSoundVersion as error:
@@ -169,7 +169,9 @@ class _Learning:
         self._report = report
         try:
             self._learn(report, started + ask.seconds, ask.events)
-        except (KafkaTrouble, TopicMissing) as error:
+        except BrokerAway as error:
+            log.warning("shard %d waits: %s", self._number, error)  # what was read until now is handed in
+        except KafkaTrouble as error:
             report.trouble = str(error) or type(error).__name__
         return self.settle()
 
