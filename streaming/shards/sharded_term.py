@@ -129,8 +129,8 @@ class ShardedTerm(Term):
         if parts:
             self._merge(parts)
         told = self._carry_out_orders()
-        if parts or told.people or told.facts:
-            self._hand_back(told)
+        if parts or told is not None:
+            self._hand_back(told or Told())
         self._parts.evidence.idle(NOT_COMPARED)
         if self._cutter.due:
             self.cut()
@@ -193,16 +193,21 @@ class ShardedTerm(Term):
         batch.letters, batch.live_number = self._parts.dead_letters.accepted, self._parts.live_writer.flushed
         return batch
 
-    def _carry_out_orders(self) -> Told:
-        """Take what was read of orders and item facts, while no shard learns; what the shards must know of it."""
-        told, clock = Told(), self._parts.monotonic
+    def _carry_out_orders(self) -> Told | None:
+        """Take what was read of orders and item facts, while no shard learns.
+
+        Returns:
+            What the shards must know of it; None when there was nothing.
+        """
+        told, clock, found = Told(), self._parts.monotonic, False
         self._parts.live_writer.flush()  # what waits for a Redis that was away
         limit = clock() + ORDERS * self._parts.settings.learner.merge_interval
         while (batch := self._poller.prepared()) is not None:
             self._carry_out_batch(batch, told)
+            found = True
             if clock() > limit:
                 break
-        return told
+        return told if found else None
 
     def _carry_out_batch(self, batch: PreparedBatch, told: Told) -> None:
         if not all(isinstance(ordered.order, Erase | Identify) for ordered in batch.orders):
