@@ -81,6 +81,8 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
         print(f"python -m streaming: {refusal}", file=sys.stderr)
         return USAGE
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    if not settings.learner.ray_address:  # a cluster of our own; Ray reads both when it is imported
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     ray = ray_module()
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
@@ -103,7 +105,6 @@ def _join(ray: Any, settings: Settings) -> str | None:
         log.info("joining the Ray cluster at %s", address)
         ray.init(address=address, **quiet)
         return None
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # of this cluster alone
     folder = tempfile.mkdtemp(prefix="sluicegate-")  # its logs name users and items: nobody else may read it
     log.info("starting Ray on loopback for %d shards", shards)
     ray.init(
