@@ -25,7 +25,12 @@ KILLS = int(os.environ.get("KILLS") or 3)
 STARTED = 120.0
 # Longest life between two kills, in seconds: several versions.
 LIFE = 2.0
-SHARDS = {"learner__shards": 2, "learner__split_when": "start", "learner__merge_interval": 0.2}
+SHARDS = {
+    "learner__shards": 2,
+    "learner__split_when": "start",
+    "learner__merge_interval": 0.2,
+    "learner__shard_patience": 6.0,
+}
 
 
 def split(ours: Installation) -> Process:
