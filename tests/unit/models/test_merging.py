@@ -211,6 +211,13 @@ def test_only_the_coordinator_evicts_and_the_shards_follow() -> None:
     assert shop.coordinator.counters()["evicted_items"] > 0
 
 
+def test_a_shard_that_learned_more_than_there_was_room_for_hands_in_nothing() -> None:
+    shop = Shop(2)
+    events = [Event(0, "ann", f"i{at}", NOW + at, None) for at in range(FEW.items + 9)]
+    with pytest.raises(RuntimeError, match="an item was removed by a shard: learn no more events than `left` says"):
+        shop.learn(events)
+
+
 def test_an_untouched_item_that_two_shards_take_in_one_round_is_taken_once_and_gone_from_every_list() -> None:
     shop = Shop(1)
     shop.coordinator.describe((f"i{number}", FACTS[f"i{number}"]) for number in range(20))
