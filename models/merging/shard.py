@@ -55,7 +55,11 @@ class Shard:
         """Hand in what was learned since the last merge. Nothing may be learned until `apply`."""
         if self._taken is not None:
             raise RuntimeError("a part was taken already: apply the merged changes before the next one")
-        self._taken = Part(self.shard, self.shards, self.state.cut())
+        changes = self.state.cut()
+        for name, keys in changes.keys.items():
+            if "" in keys.ids:
+                raise RuntimeError(f"an {name} was removed by a shard: learn no more events than `left` says")
+        self._taken = Part(self.shard, self.shards, changes)
         return self._taken
 
     def apply(self, changes: Changes) -> None:
