@@ -63,7 +63,9 @@ def follow(state: State, part: Tables) -> None:
 
 def lead(state: State, before: int) -> None:
     """Decide who is in charge, by the merged evidence; `before` was."""
-    state.tables["chosen"].columns["contender"][0] = decide(state.private.guard, before)
+    chosen = state.tables["chosen"]
+    chosen.columns["contender"][0] = decide(state.private.guard, before)
+    chosen.mark(np.zeros(1, np.int32))  # also where no part has changed it: together the parts may have enough evidence
 
 
 __all__ = ["follow", "lead", "newton"]
