@@ -6,6 +6,7 @@ STAMP := $(VENV)/.stamp
 KERNELS := $(VENV)/.kernels
 API := $(VENV)/api/.stamp
 CHART := $(VENV)/chart/.stamp
+RAY := $(VENV)/.ray
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 
@@ -46,7 +47,12 @@ lint: $(STAMP)  ## ruff, mypy strict, the import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-acceptance: setup  ## crash tests with real processes, Apache Kafka and redis-server
+# Only the tests of shards need Ray, 70 MB of it.
+$(RAY): requirements/ray.txt $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/ray.txt
+	@touch $@
+
+acceptance: setup $(RAY)  ## crash tests with real processes, Apache Kafka and redis-server
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance $(ARGS)
 
 acceptance-full: acceptance  ## the same, a backlog of a million events, and the gate's scenarios on a year of real purchases

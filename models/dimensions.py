@@ -107,6 +107,10 @@ FACTOR_RATE: Final = 0.1
 FACTOR_DECAY: Final = 1e-4
 """L2 penalty on vectors."""
 
+FACTOR_START: Final = 1e-3
+BIAS_START: Final = 0.1
+"""Added to the AdaGrad sums of a vector and of a bias under the root, as at the learner as where shards are merged."""
+
 FACTOR_SPREAD: Final = 0.05
 """Standard deviation of new vectors."""
 
@@ -131,6 +135,21 @@ RANK_PRIOR: Final = 0.3
 
 MOMENT_STEP: Final = 0.002
 """Least step of the running feature means: they remember some 500 lists."""
+
+RATE_SECONDS: Final = 8.0
+"""Seconds of record time over which the rate of records fades. A backlog is read partition by partition, 1 MiB or some
+7,600 records of each: over far fewer, the rate would first be that of one partition and then endless. Over more, a
+stream that slows down from 10,000 a second would count as fast for longer than the 26 s that it now takes to fall below
+400."""
+
+RACE_FADE: Final = 0.999
+"""Weight of the past per tested event in the contenders' running scores: they remember about 1,000."""
+
+SERVED_FADE: Final = 0.9998
+"""The same in the served list's lead over a source: an old lead gives no licence to fall behind today."""
+
+RANKER_FADE: Final = 0.999
+"""The same in the ranker's: its recent form."""
 
 CLIP: Final = 4.0
 """Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""

@@ -7,27 +7,18 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
-from importlib import import_module
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
-from models.recommender import CONTENDERS
-from models.records import REASONS
-from models.snapshot import Damaged
 from streaming.allocator import give_memory_back
-from streaming.checkpoint import FAILURES
-from streaming.evidence import declared
-from streaming.formats import FormatMissing, check_installed
-from streaming.jobs.rebuild_schedule import scheduled_rebuilds
-from streaming.kafka import UNREADABLE, topics_read
-from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
-from streaming.settings import BadSettings, Settings, load_settings
-from streaming.telemetry import Labels, LearnerTelemetry
+from streaming.learner import FAILED, USAGE, Stop
+from streaming.process import learn
+from streaming.settings import BadSettings, load_settings
 
 log = logging.getLogger("streaming")
+
+SHARDS = "SLUICEGATE_LEARNER__SHARDS"
+"""Variable of the setting that `--shards` takes the place of; other processes read it from our environment."""
 
 EPILOG = """\
 exit codes: 0 stopped as asked; 1 failed, the last line says why; 2 wrong arguments or settings; 4 Kafka holds another
@@ -36,12 +27,13 @@ Example: SLUICEGATE_KAFKA__BOOTSTRAP=kafka:9092 SLUICEGATE_REDIS__URL=redis://re
 """
 
 
-def run(config: Path | None, *, reset_offsets: bool = False) -> int:
+def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None = None) -> int:
     """Learn until SIGTERM or SIGINT.
 
     Args:
         config: Settings file; None for the environment alone.
         reset_offsets: Keep the model, and read a topic that was created again from its beginning.
+        shards: In place of the setting `learner.shards`.
 
     Returns:
         The exit code.
@@ -49,6 +41,8 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
     # kafka-python's errors reach us as exceptions; its own log adds twenty lines a second while a broker is away.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    if shards is not None:
+        os.environ[SHARDS] = str(shards)
     try:
         settings = load_settings(config, os.environ)
     except BadSettings as error:
@@ -59,65 +53,17 @@ def run(config: Path | None, *, reset_offsets: bool = False) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
     stop.end_in_time(_give_up)
-    return _learn(settings, stop, reset_offsets, config)
+    if settings.learner.shards > 1:
+        from streaming.shards import lead
+
+        return lead(settings, stop, reset_offsets, config)
+    return learn(settings, stop, reset_offsets, config)
 
 
 def _give_up() -> None:
     log.critical("not closed within learner.shutdown_grace: what is in no version is learned again next time")
     logging.shutdown()
     os._exit(FAILED)
-
-
-def _fetch_river(settings: Settings) -> None:
-    """Start to import River, which takes most of a second, while kernels and the last version are loaded."""
-    if settings.witness.estimators:
-        threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
-
-
-def labels(settings: Settings) -> Labels:
-    """Every value that labels can have with these settings."""
-    return Labels(
-        contenders=CONTENDERS,
-        reasons=REASONS,
-        failures=FAILURES,
-        topics=tuple(topics_read(settings)),
-        witnesses=tuple(declared(settings.witness.estimators)),
-        unreadable=UNREADABLE,
-        scenarios=tuple(settings.scenario),
-        segments=settings.learner.segments,
-    )
-
-
-def _learn(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | None = None) -> int:
-    _fetch_river(settings)
-    telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
-    try:
-        check_installed(settings.schema_registry)
-        learner = Learner.connected(settings, telemetry, stop, reset_offsets)
-    except (FormatMissing, OSError) as error:  # an extra, or a password or certificate file
-        log.error("stopped: %s", error)
-        return USAGE
-    try:
-        server = MetricsServer(
-            telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready
-        )
-    except OSError as error:
-        log.error(
-            "cannot listen on %s:%d (%s): set learner.metrics_port to a free port",
-            settings.learner.metrics_host,
-            settings.learner.metrics_port,
-            error.strerror,
-        )
-        return USAGE
-    try:
-        with scheduled_rebuilds(settings, config, lambda: learner.state == "learning"):
-            return learner.run()
-    except Damaged as error:
-        log.error("stopped: %s", error)
-        return FAILED
-    finally:
-        server.close()
-        learner.close()
 
 
 def main() -> None:
@@ -134,8 +80,9 @@ def main() -> None:
         action="store_true",
         help="keep the model, and read a topic that was created again from its beginning",
     )
+    parser.add_argument("--shards", type=int, help="learners that share the stream (extra `ray`)")
     arguments = parser.parse_args()
-    sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets))
+    sys.exit(run(arguments.config, reset_offsets=arguments.reset_offsets, shards=arguments.shards))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,13 @@ PHASES = ("cut", "encode", "upload", "commit")
 """Phases of writing a version."""
 
 
+MERGE_PHASES = ("take", "merge", "hand_back", "apply")
+"""Phases of a merge: a shard collects its rows, the coordinator merges and hands back, a shard takes over."""
+
+MISSING = ("lost", "silent", "refused")
+"""Why a shard was missing from a merge: its process ended, it did not answer, it was out of step."""
+
+
 class Labels(NamedTuple):
     """Every value that labels can have, so that each series exists from the start."""
 
@@ -70,6 +77,7 @@ class LearnerTelemetry:
         self._declare_attribution(metrics)
         self._declare_experiments(metrics)
         self._declare_batches(metrics)
+        self._declare_shards(metrics)
         self._initialise(labels)
 
     def _declare_intake(self, metrics: MetricFactory) -> None:
@@ -161,6 +169,44 @@ class LearnerTelemetry:
         )
         for reason in STOPPED:
             self.batch_trainings.labels(reason)
+
+    def _declare_shards(self, metrics: MetricFactory) -> None:
+        self.shard_events = metrics.counter(
+            "shard_events_total", "Events that a shard learned and that are merged.", "shard"
+        )
+        self.shard_step = metrics.gauge(
+            "shard_step_seconds", "Seconds that a shard took to learn one event, in the last round.", "shard"
+        )
+        self.shard_lag = metrics.gauge("shard_lag_records", "Records of a shard's partitions not yet read.", "shard")
+        self.shard_learning = metrics.gauge(
+            "shard_learning", "1 while a shard takes part in the merges, 0 while it is started again.", "shard"
+        )
+        self.shard_restarts = metrics.counter(
+            "shard_restarts_total", "Times that a shard was started again, by why it was missing.", "shard", "reason"
+        )
+        self.shard_recovery = metrics.gauge(
+            "shard_recovery_seconds", "Seconds that the shard that came back last was missing."
+        )
+        self.shard_skew = metrics.gauge(
+            "shard_skew_ratio", "Events of the busiest shard over the mean of all; 1 is even."
+        )
+        self.merge_phase = metrics.histogram("merge_duration_seconds", "Phases of a merge.", PHASE_BUCKETS, "phase")
+        self.merge_bytes = metrics.counter(
+            "merge_bytes_total", "Bytes of rows that shards handed in (up) or that went to each of them (down).", "way"
+        )
+        self.split = metrics.gauge("split", "1 while several shards share the stream.")
+        for phase in MERGE_PHASES:
+            self.merge_phase.labels(phase)
+        for way in ("up", "down"):
+            self.merge_bytes.labels(way)
+
+    def shard(self, number: int) -> None:
+        """Make the series of a shard."""
+        label = str(number)
+        for metric in (self.shard_events, self.shard_step, self.shard_lag, self.shard_learning):
+            metric.labels(label)
+        for reason in MISSING:
+            self.shard_restarts.labels(label, reason)
 
     def _declare_quality(self, metrics: MetricFactory) -> None:
         self.hit_rate = metrics.gauge(

@@ -20,12 +20,12 @@ from prometheus_client import CollectorRegistry
 
 from models.recommender import Recommender
 from models.warmup import warm
-from streaming.__main__ import labels
 from streaming.checkpoint import Checkpointer
 from streaming.consumer import KafkaSource
 from streaming.intake import Intake
 from streaming.learner import Learner, Stop, Term
 from streaming.live import LiveWriter
+from streaming.process import labels
 from streaming.settings import load_settings
 from streaming.telemetry import LearnerTelemetry
 

@@ -262,4 +262,60 @@ LEARNING: Rows = (
             ),
         ),
     ),
+    (
+        "Shards",
+        (
+            Panel(
+                "Shards that learn",
+                "1 while a shard takes part in the merges. Empty without shards.",
+                "none",
+                (("sluicegate_shard_learning", "{{shard}}"),),
+                "state-timeline",
+                alerts=("ShardMissing",),
+            ),
+            Panel(
+                "Events of each shard",
+                "Per second, as merged.",
+                "cps",
+                (("sum by (shard) (rate(sluicegate_shard_events_total[$__rate_interval]))", "{{shard}}"),),
+            ),
+            Panel(
+                "Lag of each shard",
+                "Records of its partitions that are not read yet.",
+                "short",
+                (("max by (shard) (sluicegate_shard_lag_records)", "{{shard}}"),),
+                alerts=("ShardMissing",),
+            ),
+            Panel(
+                "Skew",
+                "Events of the busiest shard over the mean of all; 1 is even.",
+                "none",
+                (("max(sluicegate_shard_skew_ratio)", "ratio"),),
+            ),
+            Panel(
+                "Merging",
+                "99th percentile in seconds, by phase.",
+                "s",
+                quantiles("sluicegate_merge_duration_seconds", "phase")[1:],
+            ),
+            Panel(
+                "Learning one event",
+                "Seconds, by shard.",
+                "s",
+                (("max by (shard) (sluicegate_shard_step_seconds)", "{{shard}}"),),
+            ),
+            Panel(
+                "Shards started again",
+                "Per minute, by shard and why it was missing.",
+                "cpm",
+                (
+                    (
+                        "60 * sum by (shard, reason) (rate(sluicegate_shard_restarts_total[$__rate_interval]))",
+                        "{{shard}} {{reason}}",
+                    ),
+                ),
+                alerts=("ShardMissing",),
+            ),
+        ),
+    ),
 )

@@ -18,6 +18,7 @@ from models.dimensions import (
     NO_PRICE,
     PURCHASE,
     RANKER,
+    RATE_SECONDS,
     REPEL,
     RING,
     SEARCH,
@@ -58,10 +59,6 @@ MOST_TRAINED = 1.0 / 8.0  # of an old stream: to train on more gains little by t
 MOST_YOUNG = 1.0 / 2.0  # of a slow stream, up to the last of YOUNG
 YOUNG = (5_000, 20_000, 80_000)
 SKIPPED = 100  # first events that are never tested: there is nothing to recommend yet
-# Seconds of record time over which the rate fades. A backlog is read partition by partition, 1 MiB or some 7,600
-# records of each: over far fewer, the rate would first be that of one partition and then endless. Over more, a stream
-# that slows down from 10,000 a second would count as fast for longer than the 26 s that it now takes to fall below 400.
-_FADING = 8.0
 # Of a log price: two thirds up or two fifths down. A sale counts in full, and a feed in the wrong unit moves a price by
 # a twentieth an event and not by half, so that it does not ruin the price features (docs/decisions.md).
 _LEAP = 0.5
@@ -70,7 +67,7 @@ _PICKED = 0
 
 @kernel
 def watch_clock(progress, record_time):
-    """Records a second: each counts 1 / _FADING and fades by e in _FADING seconds of record time.
+    """Records a second: each counts 1 / RATE_SECONDS and fades by e in RATE_SECONDS seconds of record time.
 
     Time is the latest record time so far, and a record behind it counts as no time passed, because partitions are read
     one after the other. A record more than an hour behind sets time back: otherwise one record with a time far ahead
@@ -79,7 +76,7 @@ def watch_clock(progress, record_time):
     passed = record_time - progress.watermark[0]
     if passed > 0 or passed < -FARTHEST_BEHIND:
         progress.watermark[0] = record_time
-    rate = math.exp(-max(passed, 0.0) / _FADING) / progress.interval[0] + 1.0 / _FADING
+    rate = math.exp(-max(passed, 0.0) / RATE_SECONDS) / progress.interval[0] + 1.0 / RATE_SECONDS
     progress.interval[0] = 1.0 / rate
     return rate
 
@@ -373,12 +370,13 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
 
 
 @entry
-def learn(served, private, batch, scratch, every, out):
+def learn(served, private, batch, scratch, every, stride, out):
     """Test, then learn, the events of a batch in order; returns how many were tested.
 
-    batch: an `EventBatch`; `query` is overwritten by the query in force. every: see pick. out: (events, 2 + CONTENDERS)
-    i32, one row per tested event: its place in the batch; 1 if the user knew the item, 0 if not, -1 if nobody had
-    touched it, -2 if it was not even in the catalogue; the rank by contender.
+    batch: an `EventBatch`; `query` is overwritten by the query in force. every: see pick. stride: from the number of an
+    event to the next one's; more than 1 where several learners share the numbers. out: (events, 2 + CONTENDERS) i32,
+    one row per tested event: its place in the batch; 1 if the user knew the item, 0 if not, -1 if nobody had touched
+    it, -2 if it was not even in the catalogue; the rank by contender.
     """
     tested = 0
     for at in range(batch.user.shape[0]):
@@ -411,7 +409,7 @@ def learn(served, private, batch, scratch, every, out):
                 tested += 1
         weight = np.float32(batch.weight[at])
         learn_event(served, private, scratch, user, item, query, kind, second, batch.price[at], weight)
-        served.clock.applied[0] = applied + 1
+        served.clock.applied[0] = applied + stride
     if batch.user.shape[0] > 0:
         clock, progress = served.clock, private.progress
         mark(clock.marks, 0)

@@ -189,6 +189,20 @@ class Admission:
             self._turn()
         return ""
 
+    def extend(self, arrivals: Arrivals) -> None:
+        """Remembers events that others accepted, after those of its own; `arrivals.stop` is passed over.
+
+        They are in the window that versions carry, and an erasure finds them. Their ids are no duplicates here: whoever
+        accepts the events of their users remembers those.
+        """
+        slots = np.arange(self.position, self.position + len(arrivals.time)) % self._size  # (n,)
+        for ring, column in ((self._events, arrivals.event_hash), (self._users, arrivals.user_hash)):
+            np.frombuffer(ring, np.uint64)[slots] = column
+        np.frombuffer(self._times, np.float64)[slots] = arrivals.time
+        self.position += len(arrivals.time)
+        while self.position >= self._turn_at:
+            self._turn()
+
     def erase(self, user_hash: int, at: float) -> int:
         """Accepts no event of a user from before a moment any more, and forgets those that were.
 

@@ -38,14 +38,21 @@ def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> Stat
 
 
 class Recommender(Ranker):
-    """A ranker that also learns: it alone makes and removes rows. For one thread, the learner's."""
+    """A ranker that also learns: it alone makes and removes rows. For one thread, the learner's.
 
-    def __init__(self, state: State, settings: RecommenderOptions | None = None) -> None:
+    Args:
+        state: What it learns into.
+        settings: Ceilings and weights.
+        learners: How many learners share the numbers of events; each takes every `learners`-th (models/merging).
+    """
+
+    def __init__(self, state: State, settings: RecommenderOptions | None = None, learners: int = 1) -> None:
         super().__init__(state)
         self.state: State = state
         self.settings = settings or RecommenderOptions()
         self._ceilings = Ceilings(state, Limits(self.settings.admit_after))
         self._catalogue = ItemRows(state, self._ceilings)
+        self._learners = learners
         self._weights = np.array(self.settings.weights, np.float32)
 
     def rows(
@@ -138,7 +145,8 @@ class Recommender(Ranker):
         """Test, then learn, each event in order, in one compiled call. Returns the ranks of the tested events."""
         out = np.zeros((len(batch.user), 2 + dim.CONTENDERS), np.int32)
         state = self.state
-        count = learn(state.lent_served, state.lent_private, batch, self._scratch.lent, self.settings.test_every, out)
+        every, stride = self.settings.test_every, self._learners
+        count = learn(state.lent_served, state.lent_private, batch, self._scratch.lent, every, stride, out)
         return Tested(out[:count, 0], out[:count, 1], out[:count, 2:])
 
     def learn_events(
@@ -217,6 +225,10 @@ class Recommender(Ranker):
         if known:
             self._ceilings.release(space, known)
         return len(known)
+
+    def settle(self) -> None:
+        """Evict what a merge brought beyond the ceilings (models/merging)."""
+        self._ceilings.settle()
 
     def join(self, users: Sequence[str], into: str) -> int:
         """Add what is known of some users to another one, and forget them. Returns how many were known."""

@@ -282,16 +282,7 @@ class Referee:
             tested: Its tested events.
             found: What it overwrote in the histories of its users.
         """
-        unknown = int((tested.known < 0).sum())
-        _count(self._tests, (len(tested.known), unknown), TESTS)
-        self._users.seen(batch.user.tolist())
-        known = tested.known >= 0
-        hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
-        old = known & self._old(state, batch.item[tested.places])
-        self.level.tested(hit[old].tolist(), users[old].tolist())
-        asked = known & found.opens[tested.places]
-        self._against_sources(state, tested.where(asked), users[asked])
-        self._listen(self.alarms, batch, tested, old)
+        asked = self.note(state, batch, tested, found.opens[tested.places])
         if self.level.fallen:
             return
         places = np.flatnonzero(asked)
@@ -300,11 +291,35 @@ class Referee:
             return
         chosen = self._affordable(places)
         self.passed_over += len(places) - len(chosen)
-        started = self._seconds()
+        started, users = self._seconds(), batch.user[tested.places]
         for at in chosen.tolist():
             moment = recall(state, batch, found, int(tested.places[at]))
             self._against_versions(state, moment, int(tested.ranks[at, dim.SERVED]), int(users[at]))
         self._pay(self._seconds() - started, len(chosen))
+
+    def note(self, state: State, batch: EventBatch, tested: Tested, opens: Array) -> Array:
+        """Take what needs no frozen model: the window, the drift alarms, and the comparison with the single sources.
+
+        Args:
+            state: As for `watch`.
+            batch: Only its users, items, kinds and record times are read.
+            tested: Its tested events.
+            opens: Of each tested event, whether the event before it of the same user has another second.
+
+        Returns:
+            Which of the tested events versions may be compared on.
+        """
+        unknown = int((tested.known < 0).sum())
+        _count(self._tests, (len(tested.known), unknown), TESTS)
+        self._users.seen(batch.user.tolist())
+        known = tested.known >= 0
+        hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
+        old = known & self._old(state, batch.item[tested.places])
+        self.level.tested(hit[old].tolist(), users[old].tolist())
+        asked = known & opens
+        self._against_sources(state, tested.where(asked), users[asked])
+        self._listen(self.alarms, batch, tested, old)
+        return asked
 
     def _old(self, state: State, items: Array) -> Array:
         """Whether the reference knows items, given by their rows; all are old while it is not at hand.

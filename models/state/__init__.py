@@ -3,6 +3,7 @@
 from models.state.ceilings import Ceilings, Limits
 from models.state.copies import combined, duplicate
 from models.state.keys import KeyChanges
+from models.state.merges import Merge
 from models.state.priors import first_curvature, set_priors
 from models.state.schema import SCHEMA
 from models.state.state import Changes, State, TableChanges
@@ -16,6 +17,7 @@ __all__ = [
     "Column",
     "KeyChanges",
     "Limits",
+    "Merge",
     "Schema",
     "State",
     "Table",

@@ -91,6 +91,13 @@ class Ceilings:
         self._release_first("item", listed)
         return True
 
+    def settle(self) -> None:
+        """Evict until no key space holds more than its ceiling: after a merge, which gives new ids rows regardless."""
+        for space in _EVICTED:
+            keys = self._state.keys[space]
+            while len(keys) > keys.space.ceiling:
+                self._evict(space)
+
     def _evict(self, space: str) -> None:
         known = self._state.keys[space].rows
         self._release_first(space, np.sort(np.fromiter(known.values(), np.int32, len(known))))

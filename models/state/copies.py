@@ -20,8 +20,9 @@ def duplicate(state: State) -> State:
 
     Everything is copied slice by slice, so that other threads go on meanwhile.
 
+    >>> from models.state.merges import SUM
     >>> from models.state.tables import Column, Schema, Space, Table
-    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
+    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4", merge=SUM),))], __name__)
     >>> state = State(schema)
     >>> _ = state.add("item", "tea"), state.add("item", "mug"), state.remove("item", ["tea"])
     >>> twin = duplicate(state)

@@ -91,13 +91,33 @@ class Keys:
 
     def take_changes(self) -> KeyChanges:
         """The rows whose id changed since the last call, in row order."""
-        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
+        changes = self.changes()
         self._changed = {}
+        return changes
+
+    def changes(self) -> KeyChanges:
+        """The rows whose id changed since they were last taken, in row order; they stay noted as changed."""
+        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
         return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
 
     def mark(self, rows: Array) -> None:
         """Remember that the ids of `rows` changed."""
         self._changed.update(dict.fromkeys(rows.tolist()))
+
+    def withdraw(self, rows: Array, capacity: int) -> None:
+        """Take back the ids of `rows`, as if they had never been added, and all rows from `capacity` on.
+
+        The free rows are not restored: the changes that `put` takes over next bring them.
+        """
+        for row in rows.tolist():
+            key = self.ids[row]
+            if key is not None:
+                del self.rows[key]
+                self.ids[row] = None
+                if self.index is not None:
+                    self.index.remove([key], [row])
+        del self.ids[capacity:]
+        self._changed = {}
 
     def everything(self) -> KeyChanges:
         """Every row and its id ("" for a free one)."""

@@ -63,15 +63,20 @@ class Marks:
 
     def take(self) -> Array:
         """The rows marked since the last call, (n,) i32 ascending; their marks are cleared."""
-        count = int(self.array[COUNT])
-        if count <= len(self._listed):
-            rows = np.sort(self._listed[:count]).astype(np.int32)
+        rows = self.rows()
+        if int(self.array[COUNT]) <= len(self._listed):
             self._bits[rows >> 5] = 0
         else:
-            rows = _set(self._bits.view(np.uint8))
             self._bits[:] = 0
         self.array[COUNT] = 0
         return rows
+
+    def rows(self) -> Array:
+        """The rows marked since they were last taken, (n,) i32 ascending; their marks stay."""
+        count = int(self.array[COUNT])
+        if count <= len(self._listed):
+            return np.sort(self._listed[:count]).astype(np.int32)
+        return _set(self._bits.view(np.uint8))
 
 
 def _set(bits: Array) -> Array:

@@ -8,6 +8,31 @@ from __future__ import annotations
 
 from models import dimensions as dim
 from models.features import FEATURES, FRESH_FEATURES
+from models.state.merges import (
+    COORDINATOR,
+    DECAYED,
+    DESCRIBED,
+    EARLIEST,
+    HALVED,
+    LARGEST,
+    LEADER,
+    PAIRS,
+    POOL,
+    PRIVATE,
+    RING,
+    SIGHTED,
+    SUM,
+    TOP,
+    UNTOUCHED,
+    Merge,
+    adagrad,
+    averaged,
+    counted,
+    fading,
+    mean,
+    neighbours,
+    newton,
+)
 from models.state.tables import Column, Schema, Space, Table
 
 VERSION = 4
@@ -21,102 +46,144 @@ SPACES = (
 )
 
 
-def _vector(name: str) -> Column:
-    return Column(name, "f4", (dim.FACTORS,))
+def _vector(name: str, total: str) -> Column:
+    return Column(name, "f4", (dim.FACTORS,), merge=adagrad(total, dim.FACTOR_START))
+
+
+def _bias() -> Column:
+    return Column("bias", "f4", merge=adagrad("bias_sum", dim.BIAS_START))
+
+
+def _weight() -> Column:
+    return Column("weight", "f4", merge=averaged("total"))
 
 
 def _sum(name: str, dtype: str = "f4", default: float = 0) -> Column:
-    return Column(name, dtype, default=default, merge="sum")
+    return Column(name, dtype, default=default, merge=SUM)
 
 
-def _ref(space: str, name: str = "item") -> Column:
-    return Column(name, "i4", default=-1, refers=space)
+def _ref(space: str, name: str, merge: Merge) -> Column:
+    return Column(name, "i4", default=-1, refers=space, merge=merge)
 
 
-def _memory(name: str, keys: str, width: int) -> Table:
-    return Table(name, keys, (_ref(keys, "other"), _sum("count")), width=width)
+def _total(name: str = "total") -> Column:
+    return Column(name, "f4", merge=counted(dim.REMEMBERED))
+
+
+def _memory(name: str, keys: str, width: int, total: str, of: str = "") -> Table:
+    merge = neighbours(total)
+    return Table(name, keys, (_ref(of or keys, "other", merge), Column("count", "f4", merge=merge)), width=width)
+
+
+def _moments(name: str, width: int, lists: str) -> Table:
+    merge = mean(lists, dim.MOMENT_STEP)
+    return Table(name, "model", (Column("mean", "f8", merge=merge), Column("square", "f8", merge=merge)), width=width)
 
 
 ITEM_TABLES = (
     # q: vector as context and as target; the sums are AdaGrad's, one per row.
-    Table("item_factors", "item", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum"))),
+    Table("item_factors", "item", (_vector("q", "q_sum"), _bias(), _sum("q_sum"), _sum("bias_sum"))),
     # g: second vector, of an item as context alone; apart, because only context changes it.
-    Table("item_last", "item", (_vector("g"), _sum("g_sum"))),
+    Table("item_last", "item", (_vector("g", "g_sum"), _sum("g_sum"))),
     Table(
         "item_stats",
         "item",
         (
-            Column("key", "f8", (3,), default=dim.NEVER, merge="logaddexp"),  # log of the decayed count, per half-life
-            Column("first", "u4", merge="min"),  # epoch seconds
-            Column("last", "u4", merge="max"),
-            Column("log_price", "f4", default=dim.NO_PRICE),  # running mean, step 0.1
-            _ref("category", "category"),
-            _ref("brand", "brand"),
+            Column("key", "f8", (3,), default=dim.NEVER, merge=DECAYED),  # log of the decayed count, per half-life
+            Column("first", "u4", merge=EARLIEST),  # epoch seconds
+            Column("last", "u4", merge=LARGEST),
+            Column("log_price", "f4", default=dim.NO_PRICE, merge=mean("events", 0.1)),  # running mean, step 0.1
+            _ref("category", "category", DESCRIBED),
+            _ref("brand", "brand", DESCRIBED),
             _sum("positives", "u4"),
             _sum("returns", "u4"),  # positive events by users who had the item in their ring
             _sum("events", "u4"),  # every accepted event: the oracle against learning twice
         ),
     ),
-    Table("item_totals", "item", (_sum("lag"), _sum("forward"), _sum("backward"))),
-    _memory("lag_memory", "item", dim.LAG_SLOTS),
-    _memory("forward_memory", "item", dim.WINDOW_SLOTS),
-    _memory("backward_memory", "item", dim.WINDOW_SLOTS),
+    Table("item_totals", "item", (_total("lag"), _total("forward"), _total("backward"))),
+    _memory("lag_memory", "item", dim.LAG_SLOTS, "item_totals.lag"),
+    _memory("forward_memory", "item", dim.WINDOW_SLOTS, "item_totals.forward"),
+    _memory("backward_memory", "item", dim.WINDOW_SLOTS, "item_totals.backward"),
     # The lists of untouched items, newest first: of the item's category, and of the whole catalogue.
     Table(
         "item_fresh",
         "item",
         (
-            Column("older", "i4", (2,), default=-1, refers="item"),
-            Column("newer", "i4", (2,), default=-1, refers="item"),
-            Column("arrived", "u4", merge="max"),  # epoch seconds
-            Column("listed", "u1"),
+            Column("older", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
+            Column("newer", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
+            Column("arrived", "u4", merge=UNTOUCHED),  # epoch seconds
+            Column("listed", "u1", merge=UNTOUCHED),
         ),
     ),
     # The content of an item as a unit vector in bytes; all zero where the shop gives none.
-    Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,)),)),
-    Table("item_signals", "item", (_sum("shown"), _sum("liked"), _sum("refused"))),
-    Table("item_pool", "item", (Column("slot", "i4", default=-1),), served=False),
+    Table("item_content", "item", (Column("v", "i1", (dim.CONTENT,), merge=DESCRIBED),)),
+    Table("item_signals", "item", tuple(Column(name, "f4", merge=HALVED) for name in ("shown", "liked", "refused"))),
+    Table("item_pool", "item", (Column("slot", "i4", default=-1, merge=POOL),), served=False),
 )
 
 CATEGORY_TABLES = (
-    Table("category_factors", "category", (_vector("q"), Column("bias", "f4"), _sum("q_sum"), _sum("bias_sum"))),
+    Table("category_factors", "category", (_vector("q", "q_sum"), _bias(), _sum("q_sum"), _sum("bias_sum"))),
     Table(
         "category_stats",
         "category",
-        (Column("key", "f8", default=dim.NEVER, merge="logaddexp"), _sum("total"), _sum("events", "u4")),
+        (Column("key", "f8", default=dim.NEVER, merge=DECAYED), _total(), _sum("events", "u4")),
     ),
-    Table("category_top", "category", (_ref("item"), Column("key", "f8")), width=dim.CATEGORY_TOP),
-    _memory("category_next", "category", dim.CATEGORY_NEXT),
-    Table("category_fresh", "category", (_ref("item", "newest"), _sum("waiting", "i4"), _sum("taken", "u4"))),
+    Table(
+        "category_top",
+        "category",
+        (_ref("item", "item", TOP), Column("key", "f8", merge=TOP)),
+        width=dim.CATEGORY_TOP,
+    ),
+    _memory("category_next", "category", dim.CATEGORY_NEXT, "category_stats.total"),
+    Table(
+        "category_fresh",
+        "category",
+        (
+            _ref("item", "newest", UNTOUCHED),
+            Column("waiting", "i4", merge=UNTOUCHED),
+            Column("taken", "u4", merge=UNTOUCHED),
+        ),
+    ),
 )
 
 QUERY_TABLES = (
-    Table("query_memory", "query", (_ref("item", "other"), _sum("count")), width=dim.QUERY_SLOTS),
-    Table("query_stats", "query", (_sum("total"), Column("last", "u4", merge="max"))),
+    _memory("query_memory", "query", dim.QUERY_SLOTS, "query_stats.total", of="item"),
+    Table("query_stats", "query", (_total(), Column("last", "u4", merge=LARGEST))),
 )
 
 MODEL_TABLES = (
-    Table("clock", "model", (_sum("applied", "i8"), _sum("lists", "i8"), Column("pooled", "i4"))),
-    Table("top_items", "model", (_ref("item"), Column("key", "f8")), width=3 * dim.TOP),
-    Table("pool", "model", (_ref("item"),), width=dim.POOL),
-    Table("moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=FEATURES),
-    Table("ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FEATURES),
+    Table("clock", "model", (_sum("applied", "i8"), _sum("lists", "i8"), Column("pooled", "i4", merge=POOL))),
+    Table("top_items", "model", (_ref("item", "item", TOP), Column("key", "f8", merge=TOP)), width=3 * dim.TOP),
+    Table("pool", "model", (_ref("item", "item", POOL),), width=dim.POOL),
+    _moments("moments", FEATURES, "clock.lists"),
+    # The first FEATURES weights are shared and take Newton steps; those of the buckets take AdaGrad's.
+    Table("ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FEATURES),
     # Inverse of the shared weights' curvature, one row per feature.
-    Table("curvature", "model", (Column("inverse", "f8", (FEATURES,)),), width=FEATURES, served=False),
+    Table(
+        "curvature",
+        "model",
+        (Column("inverse", "f8", (FEATURES,), merge=newton("ranker.weight", dim.NEWTON_FORGET)),),
+        width=FEATURES,
+        served=False,
+    ),
     # Pairs that were bought in the same order. No feature of the ranker reads them: they are in the memories as well.
     Table(
         "baskets",
         "model",
-        (_ref("item", "owner"), _ref("item", "other"), _sum("count")),
+        (_ref("item", "owner", PAIRS), _ref("item", "other", PAIRS), Column("count", "f4", merge=PAIRS)),
         width=dim.BASKETS * dim.BASKET_SLOTS,
     ),
-    Table("fresh", "model", (_ref("item", "newest"), _sum("lists", "i8"))),
+    Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _sum("lists", "i8"))),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
-    Table("caution", "model", tuple(Column(name, "f4", default=-dim.CAUTION) for name in ("hits", "ranks"))),
-    Table("fresh_moments", "model", (Column("mean", "f8"), Column("square", "f8")), width=FRESH_FEATURES),
-    Table("fresh_ranker", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),
-    Table("fresh_gate", "model", (Column("weight", "f4"), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
-    Table("linear", "model", (Column("weight", "f4"), _sum("total")), width=FEATURES + 1),
+    Table(
+        "caution",
+        "model",
+        tuple(Column(name, "f4", default=-dim.CAUTION, merge=averaged("race.tested")) for name in ("hits", "ranks")),
+    ),
+    _moments("fresh_moments", FRESH_FEATURES, "fresh.lists"),
+    Table("fresh_ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),
+    Table("fresh_gate", "model", (_weight(), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
+    Table("linear", "model", (_weight(), _sum("total")), width=FEATURES + 1),
     Table(
         "race",
         "model",
@@ -124,9 +191,10 @@ MODEL_TABLES = (
             _sum("tested", "i8"),
             _sum("hits", "f8"),
             _sum("reciprocal", "f8"),
-            Column("fading_weight", "f8"),
-            Column("fading_hits", "f8"),
-            Column("fading_reciprocal", "f8"),
+            *(
+                Column(f"fading_{name}", "f8", merge=fading("race.tested", dim.RACE_FADE))
+                for name in ("weight", "hits", "reciprocal")
+            ),
         ),
         width=dim.CONTENDERS,
     ),
@@ -134,21 +202,30 @@ MODEL_TABLES = (
     Table(
         "guard",
         "model",
-        tuple(Column(name, "f8", (2,)) for name in ("lead", "noise", "ranker_lead", "ranker_noise")),
+        tuple(
+            Column(name, "f8", (2,), merge=fading("race.tested", weight))
+            for name, weight in (
+                ("lead", dim.SERVED_FADE),
+                ("noise", dim.SERVED_FADE),
+                ("ranker_lead", dim.RANKER_FADE),
+                ("ranker_noise", dim.RANKER_FADE),
+            )
+        ),
         width=dim.SOURCES,
         served=False,
     ),
-    Table("chosen", "model", (Column("contender", "i4", default=dim.MIDDLE),)),
-    Table("recent", "model", (_ref("item"),), width=dim.RECENT, served=False),
+    Table("chosen", "model", (Column("contender", "i4", default=dim.MIDDLE, merge=LEADER),)),
+    Table("recent", "model", (_ref("item", "item", RING),), width=dim.RECENT, served=False),
     Table(
         "progress",
         "model",
         (
-            Column("random", "u8"),  # state of the generator
-            Column("seed", "u8"),
+            Column("random", "u8", merge=COORDINATOR),  # state of the generator
+            Column("seed", "u8", merge=COORDINATOR),
             _sum("recent", "i8"),  # items ever written to the table `recent`
-            Column("watermark", "f8", merge="max"),  # latest record time, seconds
-            Column("interval", "f8", default=0.02),  # seconds between recent records
+            Column("watermark", "f8", merge=LARGEST),  # latest record time, seconds
+            # Seconds between recent records.
+            Column("interval", "f8", default=0.02, merge=Merge("rate", "watermark", dim.RATE_SECONDS)),
             _sum("cold", "i8"),  # tested events whose item was untouched
             _sum("evicted_items", "i8"),
             _sum("evicted_users", "i8"),
@@ -159,22 +236,26 @@ MODEL_TABLES = (
         ),
         served=False,
     ),
-    Table("sightings", "model", (_sum("count", "u1"),), width=dim.SIGHTINGS, served=False),
+    Table("sightings", "model", (Column("count", "u1", merge=SIGHTED),), width=dim.SIGHTINGS, served=False),
 )
 
 USER_TABLES = (
     Table(
         "user",
         "user",
-        (_sum("pushed", "u4"), _sum("events", "u4"), Column("last", "u4", merge="max")),
+        (
+            Column("pushed", "u4", merge=PRIVATE),
+            Column("events", "u4", merge=PRIVATE),
+            Column("last", "u4", merge=PRIVATE),
+        ),
         served=False,
     ),
     # The last search, while its result is still to come.
-    Table("user_query", "user", (_ref("query", "query"), Column("time", "u4")), served=False),
+    Table("user_query", "user", (_ref("query", "query", PRIVATE), Column("time", "u4", merge=PRIVATE)), served=False),
     Table(
         "user_ring",
         "user",
-        (_ref("item"), Column("time", "u4"), Column("kind", "u1")),
+        (_ref("item", "item", PRIVATE), Column("time", "u4", merge=PRIVATE), Column("kind", "u1", merge=PRIVATE)),
         width=dim.RING,
         served=False,
     ),

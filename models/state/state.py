@@ -46,8 +46,9 @@ class Changes(NamedTuple):
 class State:
     """Every key space and table of a model, in the process that learns it or in one that follows its served part.
 
+    >>> from models.state.merges import SUM
     >>> from models.state.tables import Column, Schema, Space, Table
-    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4"),))], __name__)
+    >>> schema = Schema(1, [Space("item", 9)], [Table("seen", "item", (Column("times", "u4", merge=SUM),))], __name__)
     >>> state = State(schema)
     >>> row = state.add("item", "tea")
     >>> state.tables["seen"].columns["times"][row] = 3
@@ -162,6 +163,23 @@ class State:
             rows = data.take_touched()
             tables[name] = TableChanges(rows, data.read(rows))
         return Changes(False, keys, tables)
+
+    def changed(self) -> Changes:
+        """Copies of all changes since the last cut; marks stay as they are."""
+        keys = {name: space.changes() for name, space in self.keys.items() if name != MODEL}
+        tables = {}
+        for name, data in self.tables.items():
+            rows = data.marks.rows()
+            tables[name] = TableChanges(rows, data.read(rows))
+        return Changes(False, keys, tables)
+
+    def withdraw(self, space: str, rows: Array, capacity: int) -> None:
+        """Take back ids that were added since the space had `capacity` rows, with all that their rows hold.
+
+        The next changes applied must bring the list of free rows.
+        """
+        self._clear(space, rows)
+        self.keys[space].withdraw(rows, capacity)
 
     def full(self) -> Changes:
         """Copies of everything; marks stay as they are."""

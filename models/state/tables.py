@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-Merge = Literal["sum", "max", "min", "latest", "logaddexp"]
+from models.state.merges import Merge
 
 MODEL = "model"
 """The key space with exactly one key, for tables that belong to the model as a whole."""
@@ -27,8 +27,7 @@ class Column:
         shape: Per row.
         default: The value of a row that nobody has written.
         refers: The key space whose row numbers it holds; None for values.
-        merge: How values of two learners from a common base would become one. No code merges; versions carry it in the
-            hash of all declarations.
+        merge: How the values of several learners from a common base become one (models/state/merges.py).
     """
 
     name: str
@@ -36,7 +35,7 @@ class Column:
     shape: tuple[int, ...] = ()
     default: float = 0
     refers: str | None = None
-    merge: Merge = "latest"
+    merge: Merge = field(kw_only=True, repr=False)  # not in the hash of the declarations: no byte depends on it
 
 
 @dataclass(frozen=True, slots=True)

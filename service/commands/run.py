@@ -18,11 +18,15 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option(help="Keep the learned state, and read a topic that was created again from its beginning."),
         ] = False,
+        shards: Annotated[
+            int | None,
+            typer.Option(min=1, help="Learners that share the stream; above 1 needs the extra `ray`."),
+        ] = None,
     ) -> None:
         """Consume events and learn from each one; a second learner stands by."""
         from streaming.__main__ import run
 
-        raise typer.Exit(run(config, reset_offsets=reset_offsets))
+        raise typer.Exit(run(config, reset_offsets=reset_offsets, shards=shards))
 
     @app.command(epilog="Example: sluicegate serve --port 8080 --config shop.toml")
     def serve(

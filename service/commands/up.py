@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.exit_codes import FAILED
+from service.cli.exit_codes import FAILED, USAGE
 from service.cli.new_key import new_key
 from service.local import EmbeddedError, Stack, choose_port, default_folder, held, running
 from streaming.settings import MASK, Settings, in_force, load_settings
@@ -66,10 +66,17 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(help="Port of the learner's metrics; 0 for any free one.")
         ] = None,
         folder: Annotated[Path | None, typer.Option(help="Where the learned state and logs are kept.")] = None,
+        shards: Annotated[
+            int | None,
+            typer.Option(min=1, help="Learners that share the stream; above 1 needs the extra `ray`."),
+        ] = None,
     ) -> None:
         """Run learner and service on this machine. Kafka and Redis are embedded unless configured."""
+        if shards is not None:
+            os.environ["SLUICEGATE_LEARNER__SHARDS"] = str(shards)
         settings = load_settings(config, os.environ)
         place = folder or default_folder()
+        _check_shards(settings)
         try:
             with held(place) as note:
                 wanted = port if port is not None else _configured_port(settings)
@@ -79,6 +86,19 @@ def register(app: typer.Typer) -> None:
         except EmbeddedError as error:
             typer.echo(f"sluicegate up: {error}", err=True)
             raise typer.Exit(FAILED) from None
+
+
+def _check_shards(settings: Settings) -> None:
+    """Say before anything starts what the learner would end for."""
+    if settings.learner.shards == 1:
+        return
+    from streaming.shards import NotWithShards, check
+
+    try:
+        check(settings)
+    except NotWithShards as refusal:
+        typer.echo(f"sluicegate up: {refusal}", err=True)
+        raise typer.Exit(USAGE) from None
 
 
 def _run(

@@ -81,6 +81,7 @@ class KafkaSource:
         topics: Names of the topics to read.
         group: Consumer group of the mirror commits; default: `sluicegate.NAMESPACE`.
         first: A topic to read to its end after each `assign`, before any record of another topic is handed out.
+        owned: Which partitions of these topics to read, by topic and partition; default: all.
 
     Raises:
         BrokerAway: No answer within `kafka.request_timeout` (the constructor: `kafka.bootstrap_timeout`). Any method
@@ -88,12 +89,20 @@ class KafkaSource:
         NotAllowed: The broker refuses us. Any method may raise it.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], group: str | None = None, *, first: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        group: str | None = None,
+        *,
+        first: str = "",
+        owned: Callable[[str, int], bool] = lambda _topic, _partition: True,
+    ) -> None:
         self._settings = settings.kafka
         self._topics = tuple(topics)
         self._group = group or f"sluicegate.{settings.namespace}"
         self._ids: dict[str, str] = {}
-        self._first = first
+        self._first, self._owned = first, owned
         self._awaited: dict[TopicPartition, int] = {}
         self._set_aside: dict[TopicPartition, _SetAside] = {}
         self._timeout_ms = int(settings.kafka.request_timeout * 1000)
@@ -176,6 +185,7 @@ class KafkaSource:
             TopicPartition(name, part["partition_index"])
             for name, found in described.items()
             for part in found["partitions"]
+            if self._owned(name, part["partition_index"])
         }
 
     def assign(self, offsets: Mapping[str, Mapping[int, int]]) -> Offsets:

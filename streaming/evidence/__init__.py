@@ -1,6 +1,6 @@
 """Learned events in; comparisons, attribution and witnesses out, as evidence and metrics. The model stays as it is."""
 
-from streaming.evidence.attribution import SlateAttributor
+from streaming.evidence.attribution import SlateAttributor, named
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind
 from streaming.evidence.experiments import ExperimentCounter
 from streaming.evidence.frozen import FrozenVersions
@@ -15,4 +15,5 @@ __all__ = [
     "WitnessRunner",
     "behind",
     "declared",
+    "named",
 ]

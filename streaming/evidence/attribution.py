@@ -52,6 +52,15 @@ Named = tuple[str, int, str, str, float]
 """request_id, kind, item id, user id, epoch seconds."""
 
 
+def named(events: Sequence[Event]) -> list[Named]:
+    """What attribution needs of those events that name a request."""
+    return [
+        (e.request_id, e.kind, e.item_id, e.user_id, e.timestamp)
+        for e in events
+        if e.request_id is not None and e.item_id is not None
+    ]
+
+
 class SlateAttributor:
     """Attributes events to slates. `offer` is for the learner's thread; the rest runs on a thread of its own.
 
@@ -97,13 +106,12 @@ class SlateAttributor:
 
     def offer(self, events: Sequence[Event]) -> None:
         """Take the events of a batch that name a request."""
+        self.offer_named(named(events))
+
+    def offer_named(self, named: Sequence[Named]) -> None:
+        """Take events that name a request, as `named` finds them."""
         if not self._window:
             return
-        named = [
-            (e.request_id, e.kind, e.item_id, e.user_id, e.timestamp)
-            for e in events
-            if e.request_id is not None and e.item_id is not None
-        ]
         room = OFFERED - len(self._offered)
         self._offered.extend(named[: max(0, room)])
         if len(named) > room:

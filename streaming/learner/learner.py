@@ -28,9 +28,11 @@ from streaming.intake import TextModelMissing
 from streaming.kafka import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
 from streaming.learner.assembly import Assembly
 from streaming.learner.parts import Parts
-from streaming.learner.resume import LogReplaced, Resumption
+from streaming.learner.resume import LogReplaced, Resumption, Start
+from streaming.learner.sharding import Sharding
 from streaming.learner.stopping import Stop
-from streaming.learner.term import AdoptionDue, LeaseLost, Term
+from streaming.learner.term import LeaseLost, Term, TermOver, TermVoid
+from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
@@ -88,6 +90,7 @@ class Learner:
         leases: Redis, for the lease: an answer must be quick.
         histories: Redis, for histories and what users were shown: an answer must be quick.
         reset_offsets: Accept once that Kafka holds another log than the offsets belong to.
+        sharding: Lets several learners share the stream, once a model is far enough; None for one alone.
         state: What the process does now; /readyz shows it.
         epoch: Epoch of the last lease, 0 before the first.
         displaced: Whether another process took the lease, probably under our name.
@@ -100,6 +103,7 @@ class Learner:
     telemetry: LearnerTelemetry
     stop: Stop
     reset_offsets: bool = False
+    sharding: Sharding | None = None
     state: str = "starting"
     epoch: int = 0
     displaced: bool = False
@@ -108,11 +112,16 @@ class Learner:
 
     @classmethod
     def connected(
-        cls, settings: Settings, telemetry: LearnerTelemetry, stop: Stop, reset_offsets: bool = False
+        cls,
+        settings: Settings,
+        telemetry: LearnerTelemetry,
+        stop: Stop,
+        reset_offsets: bool = False,
+        sharding: Sharding | None = None,
     ) -> Learner:
         """A learner with a Redis client for each of its roles. Raises OSError for a password or certificate file."""
         stores = Store.for_learner(settings), Store.for_lease(settings), Store.for_histories(settings)
-        return cls(settings, *stores, telemetry, stop, reset_offsets)
+        return cls(settings, *stores, telemetry, stop, reset_offsets, sharding)
 
     def close(self) -> None:
         """Close the Redis clients."""
@@ -189,7 +198,10 @@ class Learner:
         start = self._until_there(resumption.load)
         if start is None:
             return
-        source = self._until_there(lambda: resumption.open(start.model.progress))
+        sharding = self.sharding
+        split = sharding is not None and sharding.due(start.model, start.extends)
+        owned = sharding.owned if split and sharding is not None else everything
+        source = self._until_there(lambda: resumption.open(start.model.progress, owned))
         if source is None:
             return
         self.telemetry.kafka_away.set(0)
@@ -199,20 +211,43 @@ class Learner:
         gc.freeze()
         assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop)
         with contextlib.closing(source), assembly.parts(leadership, source, start) as parts:
-            self.state = "learning"
-            term = self._running = Term(start.model, parts, self.stop)
+            term = self._running = self._begin(start, parts, split)
             try:
                 self._run(term, parts)
             finally:
                 self._running = None
 
+    def _begin(self, start: Start, parts: Parts, split: bool) -> Term:
+        """The term of one learner, or of several that share the stream."""
+        sharding = self.sharding
+        if sharding is None:
+            self.state = "learning"
+            return Term(start.model, parts, self.stop)
+        if not split or start.extends is None:
+            self.state = "learning"
+
+            def over(model: Model) -> str:
+                whole = not parts.live_writer.repairing
+                return sharding.reason if whole and sharding.due(model, parts.checkpointer.last) else ""
+
+            return Term(start.model, parts, self.stop, over)
+
+        def ready() -> None:
+            self.state = "learning"
+
+        self.state = "starting the shards"
+        return sharding.term(start.model, start.extends, parts, self.stop, ready)
+
     def _run(self, term: Term, parts: Parts) -> None:
         """Steps 4 and 5."""
         try:
             term.run()
-        except AdoptionDue:
-            log.info("the term ends: another model is to be adopted")
+        except TermOver as over:
+            log.info("the term ends: %s", over)
             self._save_before_next_term(term, parts)
+            return
+        except TermVoid as void:
+            log.warning("the term ends, and the next one begins at the newest version: %s", void)
             return
         except (OffsetsGone, TopicRecreated) as error:
             # What was learned until now must not be read again: it may be gone from the log.
@@ -265,6 +300,11 @@ class Learner:
         log.warning("waiting: %s", error)
         self.telemetry.kafka_away.set(isinstance(error, BrokerAway))
         self.state = f"waiting: {error}"
+
+
+def everything(_topic: str, _partition: int) -> bool:
+    """One learner alone owns every partition."""
+    return True
 
 
 def default_instance() -> str:

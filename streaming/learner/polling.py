@@ -102,11 +102,15 @@ class Poller:
         try:
             while not self._pause(0.0):
                 until_there(self._poll, (BrokerAway, TopicMissing), self._pause, RETRY, self._report, patience)
-            self._histories.put(None)
+            self._end(None)
         except BatchGivenUp:
-            self._histories.put(None)
+            self._end(None)
         except BaseException as error:
-            self._histories.put(error)
+            self._end(error)
+
+    def _end(self, why: BaseException | None) -> None:
+        """Hand on why the intake ended, None when it was asked to."""
+        self._histories.put(why)
 
     def _pause(self, seconds: float) -> bool:
         return self._over.wait(seconds) or self._stop.is_set()
@@ -127,14 +131,18 @@ class Poller:
         self._report_unreadable(parts.source.unreadable)
         if polled:
             parts.telemetry.kafka_away.set(0)
-            full = sum(map(len, polled)) >= learner.batch_size
-            for records in self._intake.steps(polled):
-                self._wait_for_room(self._intake.at_most(records))
-                batch = self._intake.prepare(records)
-                batch.full = full
-                batch.letters = parts.dead_letters.accepted
-                self._histories.put(batch)
+            self._take_in(polled)
         self._lag.report()
+
+    def _take_in(self, polled: Sequence[Sequence[Record]]) -> None:
+        """Prepare what one poll brought."""
+        full = sum(map(len, polled)) >= self._parts.settings.learner.batch_size
+        for records in self._intake.steps(polled):
+            self._wait_for_room(self._intake.at_most(records))
+            batch = self._intake.prepare(records)
+            batch.full = full
+            batch.letters = self._parts.dead_letters.accepted
+            self._histories.put(batch)
 
     def _report_unreadable(self, found: Sequence[DataUnreadable]) -> None:
         texts = frozenset(map(str, found))

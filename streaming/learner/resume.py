@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,8 +88,10 @@ class Resumption:
         found = self.store.manifests([head.id])[head.id] if head is not None else None
         return None if isinstance(found, Damaged) else found
 
-    def open(self, progress: Progress) -> RecordSource:
-        """Open all partitions at the offsets of `progress`.
+    def open(
+        self, progress: Progress, owned: Callable[[str, int], bool] = lambda _topic, _partition: True
+    ) -> RecordSource:
+        """Open all partitions, or those that are `owned`, at the offsets of `progress`.
 
         Raises:
             LogReplaced: Kafka holds another log, and the settings say to fail then.
@@ -98,7 +100,7 @@ class Resumption:
         """
         settings = brief(self.settings)
         ensure_topics(settings)
-        source = KafkaSource(settings, topics_read(self.settings), first=self.settings.topic("control"))
+        source = KafkaSource(settings, topics_read(self.settings), first=self.settings.topic("control"), owned=owned)
         try:
             self.check_log(source, progress)
             self.assign(source, progress)

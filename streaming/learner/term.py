@@ -7,6 +7,7 @@ others' work: the compiled step releases the interpreter.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from models.records import Erase, Identify
 from streaming.intake import Ordered, PreparedBatch
@@ -24,8 +25,19 @@ NEXT = 0.05
 """Seconds to wait for a batch before looking at the lease and the clock again."""
 
 
-class AdoptionDue(Exception):
+class TermOver(Exception):
+    """The term ends with a version, and another one begins; the text says why."""
+
+
+class TermVoid(Exception):
+    """The term ends without another version: what was learned since its last one is learned again. It says why."""
+
+
+class AdoptionDue(TermOver):
     """Another model is to be learned on from: a new term begins with it."""
+
+    def __init__(self) -> None:
+        super().__init__("another model is to be adopted")
 
 
 class LeaseLost(Exception):
@@ -39,15 +51,19 @@ class Term:
         model: The model and its place in the stream; changed in place.
         parts: What the term works with. The caller closes it.
         stop: Set when the process is to end: then everything polled is learned, and `run` returns.
+        over: Why another term is to begin, "" while this one goes on; asked between two batches.
     """
 
-    def __init__(self, model: Model, parts: Parts, stop: Stop) -> None:
-        self._model, self._parts, self._stop = model, parts, stop
-        self._poller = Poller(parts, model, stop)
+    def __init__(self, model: Model, parts: Parts, stop: Stop, over: Callable[[Model], str] = lambda _: "") -> None:
+        self._model, self._parts, self._stop, self._over = model, parts, stop, over
+        self._poller = self._make_poller()
         self._cutter = VersionCutter(model, parts, stop)
         self._quarantines = QuarantineOrders(parts.settings, parts.store, parts.contents, stop.is_set)
         update = parts.settings.update
         self._batching = BatchTrainer(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
+
+    def _make_poller(self) -> Poller:
+        return Poller(self._parts, self._model, self._stop)
 
     def run(self) -> None:
         """Learn until asked to stop.
@@ -55,6 +71,7 @@ class Term:
         Raises:
             LeaseLost: Another learner may have the lease.
             AdoptionDue: A new term must begin with another model.
+            TermOver: A new term must begin for another reason.
             Exception: The intake met trouble that waiting does not fix.
         """
         self._poller.start()
@@ -101,6 +118,8 @@ class Term:
             raise LeaseLost
         if self._parts.adoption.due(self._model.progress):
             raise AdoptionDue
+        if why := self._over(self._model):
+            raise TermOver(why)
 
     def _train(self, batching: BatchTrainer) -> None:
         """Learn the collected batches at once."""

@@ -29,10 +29,17 @@ class Model:
         return cls(recommender, _admission(settings), catalogue)
 
     @classmethod
-    def of_version(cls, settings: Settings, loaded: Loaded, catalogue: KnownItems) -> Model:
-        """The model of a version, with a copy of its progress. The version's state is not copied."""
+    def of_version(cls, settings: Settings, loaded: Loaded, catalogue: KnownItems, learners: int = 1) -> Model:
+        """The model of a version, with a copy of its progress. The version's state is not copied.
+
+        Args:
+            settings: The recommender's options and the rules of admission.
+            loaded: The version.
+            catalogue: Facts of items.
+            learners: How many learners share the stream of this model.
+        """
         return cls(
-            Recommender(loaded.state, recommender_settings(settings)),
+            Recommender(loaded.state, recommender_settings(settings), learners),
             _admission(settings, loaded.arrivals, loaded.erasures, loaded.identities),
             catalogue,
             loaded.manifest.progress.copy(),

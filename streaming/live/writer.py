@@ -80,6 +80,11 @@ class LiveWriter:
         return self._count + len(self._facts)
 
     @property
+    def repairing(self) -> bool:
+        """Whether what Redis has lost is being written again."""
+        return self._repair is not None
+
+    @property
     def full(self) -> bool:
         """Whether the intake must wait."""
         return self.waiting >= WAITING_LIMIT
@@ -184,6 +189,7 @@ class LiveWriter:
     def _begin_repair(self) -> None:
         if self._restore is None:
             self._looked, self._beats = False, (0, 0)
+            self._went_back()
             return
         held = self._held
         if self._repair is not None:  # it went back once more; what only waits may count as written already

@@ -54,6 +54,35 @@ class LearnerSettings(Section):
         "Without such requests, `false` saves that memory. It needs topic slates: with `slate_window` 0 nothing is "
         "kept.",
     )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Learners that share the partitions of topic `events`; more than one needs the extra `ray` "
+        "(docs/operations.md).",
+    )
+    ray_address: str = Field(
+        default="",
+        description="Address of the Ray cluster to join, such as `ray-head:6379`; empty: one is started on loopback.",
+    )
+    split_when: Literal["ranking", "start"] = Field(
+        default="ranking",
+        description="With shards: one learner goes on alone until its ranking has beaten the best single source, or "
+        "the stream is split as soon as there is a version.",
+    )
+    merge_interval: Wait = Field(default=1.0, le=60, description="With shards: seconds between two merges, at most.")
+    merge_events: int = Field(
+        default=16_000,
+        ge=100,
+        le=1_000_000,
+        description="With shards: events of all shards together after which they are merged earlier.",
+    )
+    shard_patience: Wait = Field(
+        default=3.0,
+        le=600,
+        description="With shards: seconds beyond `merge_interval` after which a silent shard is left out of the merge "
+        "and started again.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
     metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
     on_lost_offsets: Literal["fail", "earliest"] = Field(

@@ -3,6 +3,6 @@
 They share no code with the kernels but the sizes, and know nothing of slots, bitmaps or heaps.
 """
 
-from tests.naive import cold_start, core, ranking, regression, retrieval
+from tests.naive import cold_start, core, merging, ranking, regression, retrieval
 
-__all__ = ["cold_start", "core", "ranking", "regression", "retrieval"]
+__all__ = ["cold_start", "core", "merging", "ranking", "regression", "retrieval"]

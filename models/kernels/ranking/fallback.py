@@ -7,12 +7,10 @@ promise is what is controlled: the served list falls behind no source by more th
 
 import math
 
-from models.dimensions import RANKER, SOURCES
+from models.dimensions import RANKER, RANKER_FADE, SERVED_FADE, SOURCES
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
 
-SERVED_FADE = 0.9998  # per tested event: an old lead gives no licence to fall behind today
-RANKER_FADE = 0.999  # the ranker's recent form: about 1,000 tested events
 BEHIND = 1.0  # standard errors behind a source at which that source takes over
 AHEAD = 1.0  # both measures' leads together, in standard errors, that bring the ranker back
 _NOT_BEHIND = -0.5  # and no source may be this far ahead of it in either measure: no flapping

@@ -18,6 +18,7 @@ from models.dimensions import (
     MACHINE,
     MIDDLE,
     OWN,
+    RACE_FADE,
     RANKER,
     SERVED,
     SHORT,
@@ -28,7 +29,6 @@ from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking.fallback import utility
 from models.kernels.retrieval import candidates as c
 
-FADE = 0.999  # per tested event: the race remembers about 1,000
 _BELOW = -10_000.0  # where candidates go that the served source does not propose: below all others
 
 
@@ -129,9 +129,9 @@ def test(listed, target, race, out):
         race.tested[who] += 1
         race.hits[who] += hit
         race.reciprocal[who] += reciprocal
-        race.fading_weight[who] = FADE * race.fading_weight[who] + 1
-        race.fading_hits[who] = FADE * race.fading_hits[who] + hit
-        race.fading_reciprocal[who] = FADE * race.fading_reciprocal[who] + reciprocal
+        race.fading_weight[who] = RACE_FADE * race.fading_weight[who] + 1
+        race.fading_hits[who] = RACE_FADE * race.fading_hits[who] + hit
+        race.fading_reciprocal[who] = RACE_FADE * race.fading_reciprocal[who] + reciprocal
         mark(race.marks, who)
 
 

@@ -14,11 +14,13 @@ import math
 import numpy as np
 
 from models.dimensions import (
+    BIAS_START,
     CONTEXT_DECAY,
     EARLIER_STEPS,
     FACTOR_DECAY,
     FACTOR_RATE,
     FACTOR_SPREAD,
+    FACTOR_START,
     FACTORS,
     NEGATIVES,
     WINDOW,
@@ -100,7 +102,7 @@ def descend(q, sums, row, gradient, weight):
     if not math.isfinite(square):
         return
     sums[row] += square
-    step = np.float32(FACTOR_RATE) / np.float32(math.sqrt(sums[row] + np.float32(1e-3)))
+    step = np.float32(FACTOR_RATE) / np.float32(math.sqrt(sums[row] + np.float32(FACTOR_START)))
     vectors.move(q, row, np.float32(1) - step * np.float32(FACTOR_DECAY), -step * weight, gradient)
 
 
@@ -108,7 +110,7 @@ def descend(q, sums, row, gradient, weight):
 def descend_bias(bias, sums, row, slope):
     """One AdaGrad step of a bias."""
     sums[row] += slope * slope
-    bias[row] -= np.float32(FACTOR_RATE / math.sqrt(sums[row] + 0.1)) * slope
+    bias[row] -= np.float32(FACTOR_RATE / math.sqrt(sums[row] + BIAS_START)) * slope
 
 
 @kernel

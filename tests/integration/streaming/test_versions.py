@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.snapshot.compatibility import Incompatible
+from models.state.merges import SUM
 from models.state.tables import Column, Schema, Space, Table
 from streaming.checkpoint.checkpointer import Checkpointer
 from streaming.checkpoint.writer import FAILPOINTS
@@ -255,7 +256,7 @@ def test_other_dimensions_are_refused_and_not_called_damage(store, open_checkpoi
     other = Schema(
         1,
         [Space("item", 9), Space("user", 9, served=False)],
-        [Table("weights", "item", (Column("q", "f4", (8,)),))],
+        [Table("weights", "item", (Column("q", "f4", (8,), merge=SUM),))],
         __name__,
     )
     for name, made in other.classes.items():

@@ -31,6 +31,7 @@ RACKS: Final = {
     "models/kernels/retrieval",
     "models/kernels/ranking",
     "models/kernels/cold_start",
+    "models/kernels/merging",
     "models/kernels/regression",
     "streaming",
     "streaming/jobs",

@@ -23,7 +23,7 @@ from models.gate.guards import GUARDS, YIELDS
 from models.gate.vocabulary import REASON_TEXTS
 from models.records import SCHEMA_ROLES, EventRules, schema_of
 from service.runtime.telemetry import Telemetry
-from streaming.__main__ import labels
+from streaming.process import labels
 from streaming.settings.loading import DELIMITER, PREFIX, Settings
 from streaming.settings.mapping import MappingSettings
 from streaming.settings.scenarios import ScenarioSettings
@@ -49,6 +49,11 @@ REASONS = {
     "learner.batch_size": "One second at 2,000 events/s; larger batches delay histories, smaller ones cost calls.",
     "learner.evidence_share": "With the rest of its bookkeeping a quarter of the learner's time.",
     "learner.evidence_bytes": "Two versions of the served tables of two million items.",
+    "learner.shards": "One learner takes what a core takes, which is enough for most shops.",
+    "learner.split_when": "With a model that knows little, shards lose most (docs/experiments.md).",
+    "learner.merge_interval": "A new item reaches every shard within it, and a dead shard repeats it.",
+    "learner.merge_events": "With more, quality falls (docs/experiments.md).",
+    "learner.shard_patience": "With a round of one second, a version is never older than five.",
     "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",
     "learner.on_lost_offsets": "Losing events silently is worse than a learner that stops and says why.",
     "learner.on_new_log": "Offsets of another log mean nothing; only the operator knows which log is the right one.",
@@ -219,7 +224,8 @@ def label_ranges(collector: Any) -> dict[str, str]:
 def registries() -> dict[str, CollectorRegistry]:
     """Returns the registry of each process, by the name of the process."""
     learner = CollectorRegistry()
-    LearnerTelemetry(learner, labels(Settings())._replace(segments=("tier:gold",)))  # no segment has no kinds
+    shown = LearnerTelemetry(learner, labels(Settings())._replace(segments=("tier:gold",)))  # no segment has no kinds
+    shown.shard(0)
     return {"learner (port 8001)": learner, "service (port 8000)": Telemetry().registry}
 
 

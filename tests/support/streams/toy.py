@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 
 from models.ledger.admission import Admission, AdmissionRules
 from models.ledger.progress import Progress
 from models.records.events import Event
+from models.state.merges import SUM
 from models.state.state import State
 from models.state.tables import Column, Schema, Space, Table
 
+ITEM = Column("item", "i4", default=-1, refers="item", merge=SUM)
 SCHEMA = Schema(
     1,
     [Space("item", 200_000), Space("user", 200_000, served=False)],
     [
-        Table("weights", "item", (Column("q", "f4", (16,)), Column("n", "u4"))),
-        Table("slots", "item", (Column("other", "i4", default=-1, refers="item"), Column("c", "f4")), width=4),
-        Table("rings", "user", (Column("item", "i4", default=-1, refers="item"),), width=8, served=False),
-        Table("clock", "model", (Column("events", "i8"),)),
+        Table("weights", "item", (Column("q", "f4", (16,), merge=SUM), Column("n", "u4", merge=SUM))),
+        Table("slots", "item", (replace(ITEM, name="other"), Column("c", "f4", merge=SUM)), width=4),
+        Table("rings", "user", (ITEM,), width=8, served=False),
+        Table("clock", "model", (Column("events", "i8", merge=SUM),)),
     ],
     __name__,
 )

@@ -1,6 +1,7 @@
 """Versions as bytes: a cut is read back as it was; any other bytes are `Damaged`, quickly and within bounds."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from models.snapshot.decoding import decode
 from models.snapshot.encoding import Chunk, NotFinite, describe
 from models.snapshot.manifest import Manifest, seal, unseal, verify
 from models.snapshot.migrations import MIGRATIONS, RELEARNED
+from models.state.merges import SUM
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table
 from tests.support.oracles.ledger import record_hash
@@ -30,7 +32,8 @@ def encode(*args, **kwargs):
 GOLDEN = Path(__file__).parents[2] / "golden" / "version_1"
 
 
-WEIGHTS = (Column("q", "f4", (3,)), Column("n", "u4"))
+ITEM = Column("item", "i4", default=-1, refers="item", merge=SUM)
+WEIGHTS = (Column("q", "f4", (3,), merge=SUM), Column("n", "u4", merge=SUM))
 
 
 def schema_of(version=1, weights=WEIGHTS, width=4):
@@ -39,9 +42,9 @@ def schema_of(version=1, weights=WEIGHTS, width=4):
         [Space("item", 100_000), Space("user", 100_000, served=False)],
         [
             Table("weights", "item", weights),
-            Table("slots", "item", (Column("other", "i4", default=-1, refers="item"),), width=width),
-            Table("rings", "user", (Column("item", "i4", default=-1, refers="item"),), width=3, served=False),
-            Table("clock", "model", (Column("a", "i8"),)),
+            Table("slots", "item", (replace(ITEM, name="other"),), width=width),
+            Table("rings", "user", (ITEM,), width=3, served=False),
+            Table("clock", "model", (Column("a", "i8", merge=SUM),)),
         ],
         __name__,
     )
@@ -169,7 +172,7 @@ def test_a_row_that_was_never_handed_out_is_damage(table, rows, column, value):
 def test_a_missing_column_keeps_its_default_and_an_unknown_one_is_dropped():
     state = filled()
     chunks = encode(state.full(), SCHEMA)
-    newer = schema_of(weights=(Column("n", "u4"), Column("born", "f8", default=9.0)))
+    newer = schema_of(weights=(Column("n", "u4", merge=SUM), Column("born", "f8", default=9.0, merge=SUM)))
     other = State(newer)
     other.apply(decode(manifest_of(state, chunks), everything(chunks), newer).changes)
     assert other.tables["weights"].columns["born"][:5].tolist() == [9.0] * 5
@@ -180,7 +183,7 @@ def test_other_dimensions_are_refused_with_both_numbers():
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     with pytest.raises(Incompatible, match=r"weights\.q as <f4 of shape \(3,\).*shape \(4,\)"):
-        decode(manifest_of(state, chunks), everything(chunks), schema_of(weights=(Column("q", "f4", (4,)),)))
+        decode(manifest_of(state, chunks), everything(chunks), schema_of(weights=(Column("q", "f4", (4,), merge=SUM),)))
     with pytest.raises(Incompatible, match="rows of slots 4 a item, the configuration asks for 8 a item"):
         decode(manifest_of(state, chunks), everything(chunks), schema_of(width=8))
 

@@ -13,6 +13,7 @@ from models.recommender.types import RecommenderOptions
 from models.state.copies import duplicate
 from models.state.index import CHUNK, LEAST, Index
 from models.state.keys import FEW_IDS, Keys
+from models.state.merges import SUM
 from models.state.schema import SCHEMA
 from models.state.state import State
 from models.state.tables import Column, Schema, Space, Table
@@ -21,7 +22,7 @@ from tests import naive
 TINY = Schema(
     1,
     [Space("item", 100, asked=True)],
-    [Table("seen", "item", (Column("times", "u4"),))],
+    [Table("seen", "item", (Column("times", "u4", merge=SUM),))],
     "tests.unit.models.test_state_index",
 )
 for name, made in TINY.classes.items():

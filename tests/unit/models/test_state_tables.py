@@ -1,6 +1,7 @@
 """Tables: a cut carries the changed rows, and a state rebuilt from cuts has the same bytes."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,18 +10,20 @@ from hypothesis import strategies as st
 
 from models.state.copies import duplicate
 from models.state.marks import Marks
+from models.state.merges import SUM
 from models.state.state import State
 from models.state.table_data import write_rows
 from models.state.tables import Column, Schema, Space, Table
 
+ITEM = Column("item", "i4", default=-1, refers="item", merge=SUM)
 SCHEMA = Schema(
     1,
     [Space("item", 6), Space("user", 4, served=False)],
     [
-        Table("weights", "item", (Column("q", "f4", (3,)), Column("n", "u4"))),
-        Table("slots", "item", (Column("other", "i4", default=-1, refers="item"), Column("c", "f4")), width=4),
-        Table("rings", "user", (Column("item", "i4", default=-1, refers="item"),), width=3, served=False),
-        Table("clock", "model", (Column("a", "i8"),)),
+        Table("weights", "item", (Column("q", "f4", (3,), merge=SUM), Column("n", "u4", merge=SUM))),
+        Table("slots", "item", (replace(ITEM, name="other"), Column("c", "f4", merge=SUM)), width=4),
+        Table("rings", "user", (ITEM,), width=3, served=False),
+        Table("clock", "model", (Column("a", "i8", merge=SUM),)),
     ],
     __name__,
 )

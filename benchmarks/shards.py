@@ -1,0 +1,147 @@
+"""Measures what several learners that share a stream lose against one, and what merging them costs.
+
+Quality: the first half of a stream is learned by one learner, then the rest by one, and by several from the same state,
+which merge after so many events of all of them; every event is tested by both. In one process, without Ray: what is
+compared is the merging. The coordinator's cost comes from the same runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from benchmarks import shard_engine
+from benchmarks.report import verdict
+from benchmarks.sharding import COORDINATOR, Sharded, run_of
+from benchmarks.streams import LIMITS, Stream, load
+from models.arrays import Array
+from models.recommender import CONTENDERS, Recommender, RecommenderOptions, Tested, hits, new_state, reciprocal_ranks
+from models.state import duplicate
+from models.warmup import warm
+
+SUMMARY = "what several learners that merge lose against one, on four streams, and what the coordinator costs"
+SHARDS, EVERY = (8,), (20, 2_000, 16_000)
+MUST_RATIO = 0.99
+MUST_COST, GOAL_COST = 3.0, 1.5
+SERVED = CONTENDERS.index("served")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this benchmark."""
+    parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
+    parser.add_argument("--shards", nargs="+", type=int, default=list(SHARDS), help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--every", nargs="+", type=int, default=list(EVERY), help="events of all shards between merges (%(default)s)"
+    )
+    parser.add_argument(
+        "--events", type=int, default=20_000, help="tested, from the middle of a stream on (default: %(default)s)"
+    )
+    shard_engine.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Run each stream with each number of shards and each interval."""
+    warm()
+    quality, profiles = [], []
+    for name in options.streams:
+        found, costs = measure(load(name), options)
+        quality += found
+        profiles += costs
+    engine = shard_engine.run(options) if options.engine else {"figures": []}
+    figures = [*_figures(quality), *_costs(profiles), *engine.pop("figures")]
+    return {"figures": figures, "quality": quality} | _coordinator(profiles) | engine
+
+
+def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Measure one stream: the quality of each arrangement, and its profile."""
+    half = len(stream.events) // 2
+    rest = stream.events[half : half + options.events]
+    base = _warmed(stream, half, options.seed)
+    own = RecommenderOptions(test_every=1)
+    one = run_of(Recommender(duplicate(base.state), own), rest, stream.facts)
+    quality, profiles = [], []
+    for shards in options.shards:
+        for every in options.every:
+            sharded = Sharded(duplicate(base.state), own, shards)
+            tested = sharded.run(rest, stream.facts, every)
+            where = {"stream": stream.name, "shards": shards, "every": every}
+            quality.append(where | compared(one, tested))
+            profiles.append(where | _profile(sharded))
+    return quality, profiles
+
+
+def _warmed(stream: Stream, half: int, seed: int) -> Recommender:
+    recommender = Recommender(new_state(seed=seed))
+    recommender.describe(stream.facts.items())
+    run_of(recommender, stream.events[:half], stream.facts)
+    return recommender
+
+
+def compared(one: Tested, several: Tested) -> dict[str, Any]:
+    """Compare the ranks of what is served, event by event: an event that only one side tested does not count.
+
+    `interval` is the half width of the 95 % interval of each ratio, from the paired differences.
+    """
+    _, left, right = np.intersect1d(one.places, several.places, return_indices=True)
+    found: dict[str, Any] = {"n": len(left), "interval": {}}
+    for name, utility in (("hr", hits), ("mrr", reciprocal_ranks)):
+        before, after = utility(one.ranks[left, SERVED]), utility(several.ranks[right, SERVED])
+        found[name] = [round(float(before.mean()), 4), round(float(after.mean()), 4)]
+        found[f"{name}_ratio"] = round(float(after.mean() / before.mean()), 4)
+        found["interval"][name] = round(float(_half_width(after - before) / before.mean()), 4)
+    untouched = one.known[left] < 0
+    found["untouched"] = [
+        round(float(hits(each.ranks[at, SERVED])[untouched].mean()), 4) if untouched.any() else None
+        for each, at in ((one, left), (several, right))
+    ]
+    return found
+
+
+def _half_width(differences: Array) -> float:
+    return float(1.96 * differences.std() / len(differences) ** 0.5)
+
+
+def _profile(sharded: Sharded) -> dict[str, Any]:
+    profile = sharded.profile()
+    return {
+        "coordinator_us": round(sum(profile[phase] for phase in COORDINATOR), 2),
+        "us_per_event": profile,
+        "bytes_up_per_event": round(sharded.bytes_up / sharded.events),
+        "bytes_down_per_event": round(sharded.bytes_down / sharded.events),
+        "merges": sharded.merges,
+    }
+
+
+def _figures(quality: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        verdict(
+            f"{each['stream']}, {each['shards']} shards, {each['every']:,}: {name}",
+            each[f"{name}_ratio"],
+            f"of one, +-{each['interval'][name]:.3f}",
+            MUST_RATIO,
+            round(1 - each["interval"][name], 4),
+            higher=True,
+        )
+        for each in quality
+        for name in ("hr", "mrr")
+    ]
+
+
+def _costs(profiles: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    longest = max(each["every"] for each in profiles)
+    return [
+        verdict(f"coordinator, {each['stream']}", each["coordinator_us"], "µs an event", MUST_COST, GOAL_COST, False)
+        for each in profiles
+        if each["every"] == longest
+    ]
+
+
+def _coordinator(profiles: list[dict[str, Any]]) -> dict[str, Any]:
+    longest = max(each["every"] for each in profiles)
+    found = [each["coordinator_us"] for each in profiles if each["every"] == longest]
+    return {"coordinator_us_per_event": max(found), "profiles": profiles}
+
+
+__all__ = ["arguments", "compared", "measure", "run"]

@@ -1,0 +1,190 @@
+"""The parts of all shards in, one state out, as if one learner had learned all of their events.
+
+A round: each shard learns with a `Recommender(state, options, learners=shards)`, at most `Shard.left()` events, and
+hands in `Shard.take()`. The coordinator calls `merge(state, parts)`, then does what is its own alone: item facts,
+erasures, joined users, and `Recommender.settle()` for the ceilings. `state.changed()` is then what every shard takes
+over by `Shard.apply()`, and what the next version stores. `to_arrays` and `from_arrays` are for the way between
+processes.
+
+A merge: 1 give proposed ids their rows; 2 note what the base counts; 3 merge columns by the rules that the schema
+declares; 4 merge what is not a column by itself: memories, lists, the ranker, users; 5 mark all rows that any part
+touched, so that the changes of the state bring every shard to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models import dimensions as dim
+from models.arrays import Array
+from models.features import FEATURES
+from models.kernels.merging.row_groups import mark_all
+from models.merging import factors, item_lists, memories, moved_users, pairs, rankers, sightings
+from models.merging.column_rules import halved, merged
+from models.merging.memories import Halvings, counted
+from models.merging.renumbering import Tables, renumbered
+from models.merging.touched import Split, split
+from models.merging.transport import Part
+from models.state import Column, State, TableChanges
+from models.state.merges import Rule
+
+APART: Final[frozenset[Rule]] = frozenset({
+    "newton",
+    "neighbours",
+    "pairs",
+    "top",
+    "untouched",
+    "pool",
+    "ring",
+    "leader",
+    "private",
+    "coordinator",
+    "sighted",
+})
+"""Rules that do not look at one row of a column: step 4 has them."""
+
+COUNTS: Final = ("clock.applied", "clock.lists", "fresh.lists", "race.tested", "progress.recent", "progress.deferred")
+"""Counts, in the first row of a table, by which the work of each part is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did.
+
+    Attributes:
+        events: How many events each part brought that was not empty, by number of the shard.
+        moved_users: Users that more than one part changed: their partitions are not where they were.
+    """
+
+    events: dict[int, int]
+    moved_users: int
+
+
+def merge(state: State, parts: Sequence[Part]) -> Merged:
+    """Merge parts into the state that all of them started from.
+
+    Merging the part of one shard alone gives that shard's state. The result does not depend on the order of `parts`.
+
+    Args:
+        state: The coordinator's: nothing else may have changed it since the shards took it over.
+        parts: One of each shard that takes part; one that learned nothing may be missing.
+
+    Raises:
+        ValueError: A part did not start from this state. Nothing is changed then.
+    """
+    parts = sorted((part for part in parts if not part.empty), key=lambda part: part.shard)
+    return _Merge(state, parts).run() if parts else Merged({}, 0)
+
+
+class _Merge:
+    """One merge: what the base held before, what the parts bring, and the steps."""
+
+    def __init__(self, state: State, parts: Sequence[Part]) -> None:
+        self._state = state
+        self._before = {name: int(_column(state, name)[0]) for name in COUNTS}
+        self._events = {part.shard: _events(part, self._before["clock.applied"]) for part in parts}
+        self._parts = [renumbered(state, part) for part in parts]
+        self._taken = {name: np.array([self._grown(part, name) for part in self._parts]) for name in COUNTS}
+        self._chosen = int(_column(state, "chosen.contender")[0])
+        self._weights = _column(state, "ranker.weight")[:FEATURES].astype(np.float64)
+        self._inverse = _column(state, "curvature.inverse").copy()
+        self._halvings: dict[str, Halvings] = {}
+
+    def _grown(self, part: Tables, name: str) -> int:
+        table, column = name.split(".")
+        changes = part[table]
+        if not len(changes.rows) or changes.rows[0] != 0:
+            return 0
+        return int(changes.columns[column][0]) - self._before[name]
+
+    def run(self) -> Merged:
+        """Run steps 3 to 5."""
+        for name in self._state.tables:
+            self._merge_columns(name)
+        applied = self._before["clock.applied"] + sum(self._events.values())
+        _column(self._state, "clock.applied")[0] = applied
+        moved = self._merge_apart()
+        for name, data in self._state.tables.items():
+            for part in self._parts:
+                mark_all(data.marks.array, part[name].rows)
+        return Merged(self._events, moved)
+
+    def _steps(self, name: str) -> tuple[int, Array]:
+        return self._before[name], self._taken[name]
+
+    def _merge_columns(self, name: str) -> None:
+        data, changes = self._state.tables[name], [part[name] for part in self._parts]
+        own = {column.name: column for column in data.table.columns if column.merge.rule not in APART}
+        if not own or not any(len(part.rows) for part in changes):
+            return
+        found = split(changes, self._state.keys[data.table.keys].capacity * data.table.width)
+        for part, places in zip(changes, found.alone, strict=True):
+            rows = part.rows[places]
+            for column in own:
+                data.columns[column][rows] = part.columns[column][places]
+        if len(found.rows):
+            for column, values in self._merged(name, found, changes, own).items():
+                data.columns[column][found.rows] = values
+
+    def _merged(
+        self, name: str, rows: Split, changes: Sequence[TableChanges], own: Mapping[str, Column]
+    ) -> dict[str, Array]:
+        data, wide = self._state.tables[name], {name for name, column in own.items() if factors.is_one(column)}
+        shared = rows.shared(changes, {column: data.columns[column] for column in own if column not in wide})
+        found: dict[str, Array] = {}
+        for column in own.values():
+            if column.name in wide:
+                found[column.name] = factors.merged(rows, shared, column, data.columns[column.name], changes)
+            elif column.merge.rule == "counted":
+                found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
+            elif column.merge.rule != "halved":
+                found[column.name] = merged(shared, column, self._steps)
+        together = [column.name for column in own.values() if column.merge.rule == "halved"]
+        return found | (halved(shared, together, dim.SIGNALS) if together else {})
+
+    def _merge_apart(self) -> int:
+        """Step 4. Lists come after the popularity that orders them."""
+        state, parts = self._state, self._parts
+        for name, data in state.tables.items():
+            first = data.table.columns[0].merge
+            changes = [part[name] for part in parts]
+            if first.rule == "neighbours":
+                memories.merge(state, name, changes, self._halvings.get(first.by))
+            elif first.rule == "pairs":
+                pairs.merge(state, name, changes)
+            elif first.rule == "top":
+                item_lists.top(state, name, changes)
+        item_lists.take_untouched(state, parts)
+        item_lists.write_recent(state, parts, *self._steps("progress.recent"))
+        sightings.merge(state, parts, *self._steps("progress.deferred"))
+        rankers.newton(state, parts, self._weights, self._inverse, self._taken["clock.lists"])
+        if len(parts) == 1:
+            item_lists.take_pool(state, parts[0])
+            rankers.follow(state, parts[0])
+        else:
+            item_lists.enter_pool(state, parts)
+            rankers.lead(state, self._chosen)
+        return moved_users.merge(state, parts)
+
+
+def _column(state: State, name: str) -> Array:
+    table, column = name.split(".")
+    return state.tables[table].columns[column]
+
+
+def _events(part: Part, before: int) -> int:
+    """How many events a part brings: its numbers are every `shards`-th one, from its own on."""
+    clock = part.changes.tables.get("clock")
+    if clock is None or not len(clock.rows):
+        return 0
+    events, rest = divmod(int(clock.columns["applied"][0]) - before - part.shard, part.shards)
+    if rest or events < 0:
+        raise ValueError(f"shard {part.shard} of {part.shards} did not start from this state: let it load the version")
+    return events
+
+
+__all__ = ["COUNTS", "Merged", "merge"]

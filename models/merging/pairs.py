@@ -1,0 +1,109 @@
+"""Buckets of pairs, such as items bought together: what several parts made of them in, one set of buckets out.
+
+A pair's bucket follows from the row of its owner, so a pair whose owner was given another row by the merge moves to
+another bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models import dimensions as dim
+from models.arrays import Array
+from models.state import State, TableChanges
+
+WIDTH: Final = dim.BASKET_SLOTS
+NAMES: Final = ("owner", "other", "count")
+
+
+class _Pairs(NamedTuple):
+    """Pairs, one element each."""
+
+    owners: Array  # (n,) i32
+    others: Array  # (n,) i32
+    counts: Array  # (n,) f8
+
+
+def merge(state: State, table: str, changes: Sequence[TableChanges]) -> None:
+    """Merge a table: differences of a pair's count add up, and each bucket keeps its largest pairs."""
+    data = state.tables[table]
+    columns = [data.columns[name] for name in NAMES]
+    touched, mixed = _touched(changes)
+    alone = (touched.sum(axis=0) == 1) & ~mixed
+    for part in changes:
+        own = alone[part.rows // WIDTH]
+        for column, name in zip(columns, NAMES, strict=True):
+            column[part.rows[own]] = part.columns[name][own]
+    several = np.flatnonzero(touched.any(axis=0) & ~alone)
+    if not len(several):
+        return
+    slots = _slots(several)
+    base = _Pairs(*(column[slots] for column in columns))
+    # Each part that touched a bucket holds the base's counts as well: all but one of them are taken off.
+    spare = np.repeat(1.0 - touched[:, several].sum(axis=0), WIDTH)
+    found = [base._replace(counts=base.counts * spare)]
+    found += [_held(columns, part, several[own[several]]) for part, own in zip(changes, touched, strict=True)]
+    owners, others, counts = _summed(_Pairs(*map(np.concatenate, zip(*found, strict=True))))
+    places, kept = _places(owners)
+    for column, default, values in zip(columns, (-1, -1, 0.0), (owners, others, counts), strict=True):
+        column[slots] = default
+        column[places] = values[kept]
+    data.mark(slots)
+
+
+def _touched(changes: Sequence[TableChanges]) -> tuple[Array, Array]:
+    """(parts, buckets) bool, whether a part changed a bucket; (buckets,) bool, whether pairs move from or to it."""
+    touched = np.zeros((len(changes), dim.BASKETS), bool)
+    mixed = np.zeros(dim.BASKETS, bool)
+    for own, part in zip(touched, changes, strict=True):
+        held, owners = part.rows // WIDTH, part.columns["owner"]
+        moves = (owners >= 0) & (owners % dim.BASKETS != held)
+        for buckets in (held[moves], owners[moves] % dim.BASKETS):
+            own[buckets] = mixed[buckets] = True
+        own[held] = True
+    return touched, mixed
+
+
+def _held(columns: Sequence[Array], part: TableChanges, buckets: Array) -> _Pairs:
+    """What a part holds in buckets: the base's slots, and on them those that it changed."""
+    slots = _slots(buckets)
+    owners, others, counts = (column[slots] for column in columns)
+    changed = np.isin(part.rows, slots)
+    at = np.searchsorted(slots, part.rows[changed])
+    for values, name in zip((owners, others, counts), NAMES, strict=True):
+        values[at] = part.columns[name][changed]
+    return _Pairs(owners, others, counts.astype(np.float64))
+
+
+def _summed(pairs: _Pairs) -> _Pairs:
+    """Each pair once, with the sum of its counts, by bucket, the largest first; those without a count are left out."""
+    used = (pairs.owners >= 0) & (pairs.others >= 0)
+    owners, others, counts = (values[used] for values in pairs)
+    order = np.lexsort((others, owners))
+    owners, others, counts = owners[order], others[order], counts[order]
+    first = np.ones(len(owners), bool)
+    first[1:] = (owners[1:] != owners[:-1]) | (others[1:] != others[:-1])
+    sums = np.add.reduceat(counts, np.flatnonzero(first)) if len(counts) else counts
+    owners, others = owners[first], others[first]
+    order = np.lexsort((others, owners, -sums, owners % dim.BASKETS))
+    order = order[sums[order] > 0]
+    return _Pairs(owners[order], others[order], sums[order])
+
+
+def _places(owners: Array) -> tuple[Array, Array]:
+    """Slots for the pairs that their buckets keep, and which these are, (n,) i64 each. owners: those of `_summed`."""
+    buckets = owners.astype(np.int64) % dim.BASKETS
+    starts = np.searchsorted(buckets, buckets)
+    rank = np.arange(len(buckets)) - starts
+    kept = np.flatnonzero(rank < WIDTH)
+    return buckets[kept] * WIDTH + rank[kept], kept
+
+
+def _slots(buckets: Array) -> Array:
+    return (buckets.astype(np.int64)[:, None] * WIDTH + np.arange(WIDTH)).ravel()
+
+
+__all__ = ["merge"]

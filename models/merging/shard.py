@@ -1,0 +1,97 @@
+"""One of several learners: hands in what it learned since the last merge, and takes over what all of them learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import xxhash
+
+from models.merging.transport import Part
+from models.state import MODEL, Changes, State
+
+PROPOSED: Final = ("item", "user", "query")
+"""Key spaces in which an event can bring a new id, one each."""
+
+HEADROOM: Final = 16
+"""One over the share of a ceiling that all shards together may propose between two merges. The coordinator evicts as
+much at once (models/state/ceilings.py): then one eviction a merge is enough, and its tables hardly grow beyond the
+ceiling."""
+
+
+class Shard:
+    """Follows a coordinator's state and learns next to it. The state is the shard's own, and only it learns there.
+
+    Between two merges a shard gives new ids rows of its own; in the merge they get the coordinator's. Its event numbers
+    are every `shards`-th one, so that no two shards have one in common and decayed counts mean the same on all.
+
+    Args:
+        state: Equal to the coordinator's.
+        shard: Number of this shard, from 0.
+        shards: How many share the stream.
+    """
+
+    def __init__(self, state: State, shard: int, shards: int) -> None:
+        if not 0 <= shard < shards:
+            raise ValueError(f"shard {shard} of {shards}: shards are numbered from 0")
+        self.state = state
+        self.shard = shard
+        self.shards = shards
+        for name, keys in state.keys.items():
+            if name != MODEL:
+                keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling, shards))
+        self._capacities: dict[str, int] = {}
+        self._taken: Part | None = None
+        self._numbers = (0, 0)
+        state.cut()
+        self._begin()
+
+    def left(self) -> int:
+        """Events that may still be learned before the next merge: more could bring more new ids than there is room."""
+        spaces = [self.state.keys[name] for name in PROPOSED]
+        return min(keys.space.ceiling - len(keys) for keys in spaces)
+
+    def take(self) -> Part:
+        """Hand in what was learned since the last merge. Nothing may be learned until `apply`."""
+        if self._taken is not None:
+            raise RuntimeError("a part was taken already: apply the merged changes before the next one")
+        changes = self.state.cut()
+        for name, keys in changes.keys.items():
+            if "" in keys.ids:
+                raise RuntimeError(f"an {name} was removed by a shard: learn no more events than `left` says")
+        self._taken = Part(self.shard, self.shards, changes)
+        return self._taken
+
+    def apply(self, changes: Changes) -> None:
+        """Take over a merge, of which the part taken last was one.
+
+        Afterwards the state is the coordinator's, but for the number of the next event and the random numbers. A shard
+        whose part was left out of a merge cannot go on: it begins again from a version.
+        """
+        if self._taken is None:
+            raise RuntimeError("no part was taken: a shard takes over only merges that it took part in")
+        for name, proposed in self._taken.changes.keys.items():
+            self.state.withdraw(name, proposed.rows, self._capacities[name])
+        self._set_numbers(*self._numbers)  # where nobody learned an event, the changes do not bring the next ones
+        self.state.apply(changes)
+        self._taken = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._capacities = {name: keys.capacity for name, keys in self.state.keys.items()}
+        clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
+        applied, random = self._numbers = int(clock["applied"][0]), int(progress["random"][0])
+        # No draw comes again in another shard or round. One shard alone goes on with both as they are.
+        own = xxhash.xxh3_64_intdigest(f"{random} {applied} {self.shard}".encode()) if self.shards > 1 else random
+        self._set_numbers(applied + self.shard, own)
+
+    def _set_numbers(self, applied: int, random: int) -> None:
+        self.state.tables["clock"].columns["applied"][0] = applied
+        self.state.tables["progress"].columns["random"][0] = random
+
+
+def _headroom(ceiling: int, shards: int) -> int:
+    return max(1, ceiling // (HEADROOM * shards))
+
+
+__all__ = ["Shard"]

@@ -1,0 +1,83 @@
+"""A shard's changes in, a part of named arrays out, and back: what travels between learners holds no object of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.arrays import Array
+from models.state import Changes, KeyChanges, TableChanges
+
+_SEPARATOR: Final = "\x00"
+"""Between the ids of a key space. No id holds a control character (models/records/events.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one shard learned since the last merge.
+
+    Attributes:
+        shard: Number of the shard, from 0.
+        shards: How many share the stream.
+        changes: Rows that it touched, in its own numbering: the ids in `changes.keys` are those it proposes.
+    """
+
+    shard: int
+    shards: int
+    changes: Changes
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changed."""
+        return not any(len(part.rows) for part in self.changes.tables.values())
+
+
+def to_arrays(changes: Changes) -> dict[str, Array]:
+    """Write changes as named arrays, which any transport can carry: "keys/SPACE/..." and "tables/TABLE/...".
+
+    Tables in which nothing changed are left out.
+
+    >>> from models.recommender import new_state
+    >>> state = new_state()
+    >>> row = state.add("item", "tea")
+    >>> arrays = to_arrays(state.cut())
+    >>> arrays["keys/item/rows"].tolist(), from_arrays(arrays).keys["item"].ids
+    ([0], ['tea'])
+    """
+    arrays = {"base": np.array([changes.base])}
+    for space, keys in changes.keys.items():
+        arrays[f"keys/{space}/rows"] = keys.rows
+        arrays[f"keys/{space}/free"] = keys.free
+        arrays[f"keys/{space}/ids"] = np.frombuffer(_SEPARATOR.join(keys.ids).encode(), np.uint8)
+    for table, part in changes.tables.items():
+        if len(part.rows):
+            arrays[f"tables/{table}/rows"] = part.rows
+            for column, values in part.columns.items():
+                arrays[f"tables/{table}/columns/{column}"] = values
+    return arrays
+
+
+def from_arrays(arrays: Mapping[str, Array]) -> Changes:
+    """Read what `to_arrays` wrote. The arrays are not copied."""
+    keys: dict[str, KeyChanges] = {}
+    tables: dict[str, TableChanges] = {}
+    for name, rows in arrays.items():
+        kind, _, rest = name.partition("/")
+        owner, _, field = rest.partition("/")
+        if field != "rows":
+            continue
+        if kind == "keys":
+            text = arrays[f"keys/{owner}/ids"].tobytes().decode()
+            ids = text.split(_SEPARATOR) if len(rows) else []
+            keys[owner] = KeyChanges(rows, ids, arrays[f"keys/{owner}/free"])
+        else:
+            start = f"tables/{owner}/columns/"
+            columns = {key[len(start) :]: values for key, values in arrays.items() if key.startswith(start)}
+            tables[owner] = TableChanges(rows, columns)
+    return Changes(bool(arrays["base"][0]), keys, tables)
+
+
+__all__ = ["Part", "from_arrays", "to_arrays"]

@@ -1,0 +1,303 @@
+"""Runs coordinator and shards as actors of Ray: on this machine, or on those of a cluster.
+
+The only file that imports Ray. Its own serializer carries bytes, numbers and arrays that we made; what comes from
+outside reaches an actor from Kafka or Redis, by our own decoders.
+
+The process that was started, here the driver, owns all actors and does nothing else. Ray starts an actor that ended
+again: a shard is told by the coordinator from which version to begin, the coordinator takes the lease and loads the
+newest version, and the shards' processes stay. When the driver ends, Ray's processes end with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from models.warmup import compile_apart, compiled, warm
+from streaming.allocator import give_memory_back
+from streaming.consumer import record_batches as wire
+from streaming.learner import FAILED, USAGE, Stop
+from streaming.learner.learner import COLLECTOR
+from streaming.process import learn
+from streaming.settings import Settings, load_settings
+from streaming.shards.crew import ShardLost
+from streaming.shards.messages import Began, Rows, read
+from streaming.shards.splitting import NotWithShards, Splitting, check
+from streaming.shards.worker import Worker
+
+log = logging.getLogger("streaming")
+
+OBJECTS: Final = 512 << 20
+"""Bytes of shared memory in which rows wait to be read; beyond them Ray uses the disk."""
+
+ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",  # nobody reads them, and each process would wait for the agent for 30 s
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_worker_niceness": "0",  # its default of 15 leaves our learners what all others do not want
+}
+"""Ray reports nothing to anybody, and its processes start in seconds."""
+
+LOOK: Final = 0.2
+"""Seconds between the driver's looks at the coordinator and the stop flag."""
+
+AGAIN: Final = 0.5
+"""Seconds until a coordinator that ended is asked to lead again."""
+
+UP: Final = 5.0
+"""Seconds after which a coordinator that was asked to lead does: Ray answers for one that is not there within two."""
+
+ENDING: Final = 4.0
+"""Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
+
+
+def ray_module() -> Any:
+    """Ray, which takes a second to import."""
+    import ray
+
+    return ray
+
+
+def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | None) -> int:
+    """Learn with several shards until told to stop, and return the exit code."""
+    try:
+        check(settings)
+    except NotWithShards as refusal:
+        print(f"python -m streaming: {refusal}", file=sys.stderr)
+        return USAGE
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    if not settings.learner.ray_address:  # a cluster of our own; Ray reads both when it is imported
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    ray = ray_module()
+    if not compiled() and not compile_apart("everything", stop.wait):
+        return FAILED  # once, not in each actor
+    folder = _join(ray, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once
+        signal.signal(number, stop.ask)
+    try:
+        return _Driver(ray, settings, stop, config).run(reset_offsets)
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join(ray: Any, settings: Settings) -> str | None:
+    """Join the cluster of the settings, or start one on loopback; the folder of the one that was started."""
+    address, shards = settings.learner.ray_address, settings.learner.shards
+    quiet = {"configure_logging": False, "log_to_driver": True, "namespace": settings.namespace}
+    if address:
+        log.info("joining the Ray cluster at %s", address)
+        ray.init(address=address, **quiet)
+        return None
+    folder = tempfile.mkdtemp(prefix="sluicegate-")  # its logs name users and items: nobody else may read it
+    log.info("starting Ray on loopback for %d shards", shards)
+    ray.init(
+        num_cpus=shards + 1,
+        num_gpus=0,
+        include_dashboard=False,
+        object_store_memory=OBJECTS,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
+        **quiet,
+    )
+    return folder
+
+
+class _Driver:
+    """Starts the actors, asks the coordinator to lead, and passes on that it must stop."""
+
+    def __init__(self, ray: Any, settings: Settings, stop: Stop, config: Path | None) -> None:
+        self._ray, self._settings, self._stop = ray, settings, stop
+        self._given = _given(os.environ), str(config.resolve()) if config is not None else ""
+
+    def run(self, reset_offsets: bool) -> int:
+        """Until the coordinator has ended as it should; its exit code."""
+        ray = self._ray
+        lasting = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 1, "scheduling_strategy": "SPREAD"}
+        actor = ray.remote(ShardActor).options(**lasting)
+        shards = [actor.remote(*self._given, shard) for shard in range(self._settings.learner.shards)]
+        coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given)
+        leading, asked_at = coordinator.lead.remote(reset_offsets, shards), time.monotonic()
+        while True:
+            if self._stop.is_set():
+                coordinator.stop.remote()  # each time: one that was just started again has not heard it
+            done, _ = ray.wait([leading], timeout=LOOK)
+            if not done:
+                continue
+            try:
+                code: int = ray.get(leading)
+            except ray.exceptions.ActorUnavailableError as error:
+                if self._stop.is_set():
+                    log.error("the coordinator ended before its last version: what is in none is learned again")
+                    return FAILED
+                if asked_at < time.monotonic() - UP:  # later calls find a process that is still on its way
+                    log.warning("the coordinator ended and is started again: %s", _brief(error))
+                self._stop.wait(AGAIN)
+                asked_at = time.monotonic()
+                leading = coordinator.lead.remote(reset_offsets, shards)
+            except ray.exceptions.RayError as error:
+                log.error("the coordinator cannot lead: %s", error)
+                return FAILED
+            else:
+                return code
+
+
+class ShardActor:
+    """One shard as an actor: `Worker`, with its kernels loaded before the first call."""
+
+    def __init__(self, environ: bytes, config: str, shard: int) -> None:
+        settings = _settled(environ, config)
+        gc.set_threshold(*COLLECTOR)
+        give_memory_back()
+        warm()
+        wire.warm()
+        self._worker = Worker(settings, shard, ray_module().get_runtime_context().get_node_id())
+
+    def begin(self, ask: bytes) -> bytes:
+        """`Worker.begin`."""
+        return self._worker.begin(ask)
+
+    def round(self, ask: bytes, *rows: Rows) -> tuple[bytes, Rows]:
+        """`Worker.round`; Ray has fetched the rows."""
+        return self._worker.round(ask, rows)
+
+    def settle(self, term: str) -> tuple[bytes, Rows]:
+        """`Worker.settle`."""
+        return self._worker.settle(term)
+
+
+class CoordinatorActor:
+    """The learner that holds the lease, as an actor; `stop` may be called while it leads."""
+
+    def __init__(self, environ: bytes, config: str) -> None:
+        self._settings, self._config = _settled(environ, config), Path(config) if config else None
+        give_memory_back()
+        grace = self._settings.learner.shutdown_grace
+        self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
+
+    def lead(self, reset_offsets: bool, shards: Sequence[Any]) -> int:
+        """Learn with these shards until told to stop, and return the exit code."""
+        crew = RayCrew(ray_module(), shards)
+        return learn(
+            self._settings,
+            self._stop,
+            reset_offsets,
+            self._config,
+            lambda telemetry: Splitting(self._settings, crew, telemetry),
+        )
+
+    def stop(self) -> None:
+        """Write the last version, and end."""
+        self._stop.set()
+
+
+class RayCrew:
+    """A `Crew` of actors."""
+
+    def __init__(self, ray: Any, shards: Sequence[Any]) -> None:
+        self._ray, self._shards = ray, list(shards)
+        self._begun: dict[Any, int] = {}
+        self._where: dict[int, Began] = {}
+
+    def begin(self, shard: int, ask: bytes) -> Any:
+        """Call `Worker.begin`."""
+        call = self._shards[shard].begin.remote(ask)
+        self._begun[call] = shard
+        return call
+
+    def round(self, shard: int, ask: bytes, rows: Sequence[Any]) -> Any:
+        """Call `Worker.round`."""
+        return self._shards[shard].round.remote(ask, *rows)
+
+    def settle(self, shard: int, term: str) -> Any:
+        """Call `Worker.settle`."""
+        return self._shards[shard].settle.remote(term)
+
+    def share(self, rows: Rows) -> Any:
+        """Put rows into shared memory, once for all shards of a machine."""
+        return self._ray.put(rows)
+
+    def wait(self, calls: Sequence[Any], seconds: float) -> list[Any]:
+        """The calls that have ended, after waiting at most so long for the first."""
+        if not calls:
+            time.sleep(seconds)
+            return []
+        done: list[Any] = self._ray.wait(list(calls), timeout=seconds)[0]
+        if done:
+            done = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)[0]
+        return done
+
+    def began(self, call: Any) -> bytes:
+        """The answer of a `begin`. Raises ShardLost."""
+        shard = self._begun.pop(call)
+        raw: bytes = self._got(call)
+        self._where[shard] = read(raw, Began)
+        return raw
+
+    def report(self, call: Any) -> tuple[bytes, Rows]:
+        """The answer of a `round` or `settle`. Raises ShardLost."""
+        raw, rows = self._got(call)
+        return raw, rows
+
+    def _got(self, call: Any) -> Any:
+        try:
+            return self._ray.get(call)
+        except self._ray.exceptions.RayError as error:
+            raise ShardLost(_brief(error)) from None
+
+    def restart(self, shard: int) -> None:
+        """End a shard's process: Ray starts another. One that is stopped answers no request, but SIGKILL ends it."""
+        where = self._where.pop(shard, None)
+        if where is None:
+            self._ray.kill(self._shards[shard], no_restart=False)
+        elif where.place == self._ray.get_runtime_context().get_node_id():
+            end(where.pid)
+        else:
+            there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(where.place, soft=False)
+            self._ray.remote(end).options(num_cpus=0, scheduling_strategy=there).remote(where.pid)
+
+
+def end(pid: int) -> None:
+    """Kill an actor's process, unless its number belongs to another program by now."""
+    try:
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::"):
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+
+
+def _given(environ: Mapping[str, str]) -> bytes:
+    """Our settings in the environment: a cluster's processes have another one."""
+    return msgspec.json.encode({name: value for name, value in environ.items() if name.startswith("SLUICEGATE_")})
+
+
+def _settled(environ: bytes, config: str) -> Settings:
+    """An actor's settings; its log goes where the driver's goes."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    given = msgspec.json.decode(environ, type=dict[str, str])
+    return load_settings(Path(config) if config else None, given)
+
+
+def _brief(error: Exception) -> str:
+    """The first line of an error of Ray; the rest is advice about its logs."""
+    return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+
+
+__all__ = ["CoordinatorActor", "RayCrew", "ShardActor", "lead"]

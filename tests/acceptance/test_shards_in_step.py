@@ -1,0 +1,132 @@
+"""Shards as threads of one process, on the embedded servers: everything once, whatever their number and their fate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from streaming.learner import Learner, Stop
+from streaming.process import labels
+from streaming.shards import Splitting
+from streaming.telemetry import MISSING, LearnerTelemetry
+from tests.conftest import eventually
+from tests.support.processes.crew import ThreadCrew
+from tests.support.processes.harness import Installation
+from tests.support.streams.streams import EPOCH, Shop, with_refusals
+
+FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1}
+
+# Most seconds of a wait, on a machine that is busy with other tests.
+PATIENCE = 90.0
+
+
+pytestmark = pytest.mark.timeout(400)
+
+
+class Sharded:
+    """A learner of several shards in this process; `crew` to kill them, `telemetry` to look at."""
+
+    def __init__(self, ours: Installation, shards: int) -> None:
+        self.settings = ours.settings.model_copy(
+            update={"learner": ours.settings.learner.model_copy(update={"shards": shards})}
+        )
+        self.telemetry = LearnerTelemetry(CollectorRegistry(), labels(self.settings))
+        self.crew = ThreadCrew(self.settings)
+        self.stop = Stop(self.settings.learner.shutdown_grace, time.monotonic)
+        splitting = Splitting(self.settings, self.crew, self.telemetry) if shards > 1 else None
+        self.learner = Learner.connected(self.settings, self.telemetry, self.stop, sharding=splitting)
+        self.code: int | None = None
+        self._thread = threading.Thread(target=self._run, name="learner")
+
+    def _run(self) -> None:
+        self.code = self.learner.run()
+
+    def value(self, name: str, **of: str) -> float:
+        return self.telemetry.registry.get_sample_value(f"sluicegate_{name}", of) or 0.0
+
+    def restarts(self, shard: int) -> float:
+        return sum(self.value("shard_restarts_total", shard=str(shard), reason=reason) for reason in MISSING)
+
+    @property
+    def split(self) -> bool:
+        return self.value("split") == 1 and self.learner.ready() == "" and self.learner.state == "learning"
+
+    def __enter__(self) -> Sharded:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join(self.settings.learner.shutdown_grace)
+        self.learner.close()
+        self.crew.close()
+
+
+@pytest.fixture
+def ours(broker: str, redis_url: str, tmp_path: Path) -> Iterator[Installation]:
+    with Installation(broker, redis_url, tmp_path, 4, **FAST) as made:
+        yield made
+
+
+@contextmanager
+def learning(ours: Installation, shards: int) -> Iterator[Sharded]:
+    with Sharded(ours, shards) as made:
+        yield made
+        ours.wait_learnt()
+    assert made.code == 0
+
+
+def test_versions_of_two_one_and_three_shards_follow_one_another_and_hold_everything_once(ours: Installation) -> None:
+    shop = Shop(seed=5)
+    ours.send_facts(shop.facts(), EPOCH)
+    ours.send(with_refusals(shop.stream(300), 5))
+    for place, shards in enumerate((2, 1, 3)):
+        with learning(ours, shards) as made:
+            if shards > 1:
+                eventually(lambda made=made: made.split, PATIENCE)
+            ours.send(with_refusals(shop.stream(300, first=300 * (place + 1)), place))
+        ours.verify()
+
+
+def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ours: Installation) -> None:
+    shop = Shop(seed=6)
+    ours.send_facts(shop.facts(), EPOCH)
+    ours.send(with_refusals(shop.stream(200), 6))
+    with learning(ours, 3) as made:
+        eventually(lambda: made.split, PATIENCE)
+        feed = ours.feed(with_refusals(shop.stream(5_000, first=200), 7), 200.0)
+        for shard, harm in ((0, made.crew.kill), (1, made.crew.hang)):
+            before, head = made.restarts(shard), ours.head()
+            assert head is not None
+            harm(shard)
+            eventually(lambda shard=shard, before=before: made.restarts(shard) > before, PATIENCE)
+            eventually(lambda shard=shard: made.value("shard_learning", shard=str(shard)), PATIENCE)
+            eventually(lambda head=head: (now := ours.head()) is not None and now.seq > head.seq, PATIENCE)
+        feed.finish()
+    assert made.value("shard_restarts_total", shard="1", reason="silent") >= 1
+    ours.verify()
+
+
+def test_a_coordinator_that_lost_the_lease_commits_nothing_more(ours: Installation) -> None:
+    shop = Shop(seed=7)
+    ours.send(with_refusals(shop.stream(200), 7))
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, PATIENCE)
+        other = ours.store.acquire_lease(ours.settings.learner.instance, 4.0)
+        assert other is not None
+        eventually(lambda: made.learner.displaced, PATIENCE)
+        head = ours.head()
+        ours.send(with_refusals(shop.stream(200, first=200), 8))
+        assert ours.head() == head
+        ours.store.release(other)
+        eventually(lambda: made.split, PATIENCE)
+    last = ours.head()
+    assert last is not None
+    assert last.epoch > other.epoch
+    ours.verify()

@@ -1,0 +1,66 @@
+"""Slow twins of models/merging and models/kernels/merging: one neighbour, one weight, one count at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+
+def neighbours(base: Mapping[int, float], parts: Sequence[Mapping[int, float]], width: int) -> dict[int, float]:
+    """What a memory holds after a merge, by neighbour; each part's whole memory is given."""
+    total: dict[int, float] = defaultdict(float, base)
+    for part in parts:
+        for other in {*base, *part}:
+            total[other] += part.get(other, 0.0) - base.get(other, 0.0)
+    kept = sorted((other for other in total if total[other] > 0), key=lambda other: -total[other])[:width]
+    return {other: total[other] for other in kept}
+
+
+Pair = tuple[int, int]
+
+
+def pairs(base: Mapping[Pair, float], parts: Sequence[Mapping[Pair, float]], width: int) -> dict[Pair, float]:
+    """What a bucket of pairs (owner, other) holds after a merge; each part's whole bucket is given."""
+    total: dict[Pair, float] = defaultdict(float, base)
+    for part in parts:
+        for pair in {*base, *part}:
+            total[pair] += part.get(pair, 0.0) - base.get(pair, 0.0)
+    kept = sorted((pair for pair in total if total[pair] > 0), key=lambda pair: (-total[pair], pair))[:width]
+    return {pair: total[pair] for pair in kept}
+
+
+def adagrad(base: float, before: float, steps: Sequence[tuple[float, float]], start: float) -> tuple[float, float]:
+    """A weight and its sum of squares after a merge; steps are each part's weight and sum."""
+    all_ = sum(after - before for _, after in steps)
+    weight = base
+    for value, after in steps:
+        weight += (value - base) * math.sqrt((after + start) / (before + all_ + start))
+    return weight, before + all_
+
+
+def one_after_another(
+    base: float, before: float, slopes: Sequence[Sequence[float]], rate: float, start: float
+) -> float:
+    """A weight after AdaGrad's steps along all slopes, of one part after the other."""
+    weight, total = base, before
+    for part in slopes:
+        for slope in part:
+            total += slope * slope
+            weight -= rate * slope / math.sqrt(total + start)
+    return weight
+
+
+def decayed(base: float, keys: Sequence[float]) -> float:
+    """Log of a decayed count, from each part's."""
+    return math.log(math.exp(base) + sum(math.exp(key) - math.exp(base) for key in keys))
+
+
+def fading(base: float, values: Sequence[Sequence[float]], weight: float) -> float:
+    """A fading sum to which every part's values are added at their own places in time: the part's sum on its own."""
+    steps = sum(map(len, values))
+    total = base * weight**steps
+    for part in values:
+        for back, value in enumerate(reversed(part)):
+            total += value * weight**back
+    return total
