@@ -88,6 +88,7 @@ def test_what_makes_and_removes_rows_is_the_recommenders_alone() -> None:
         "remove",
         "borrow",
         "join",
+        "settle",
     }
 
 
