@@ -97,9 +97,7 @@ def test_our_settings_take_the_environment_of_learner_and_service(chart: Rendere
             if "sluicegate.toml" in config["data"]:
                 (tmp_path / "sluicegate.toml").write_text(config["data"]["sluicegate.toml"])
                 found["SLUICEGATE_CONFIG"] = str(tmp_path / "sluicegate.toml")
-        ours = {
-            name: value for name, value in found.items() if name.startswith("SLUICEGATE_") and "RAY_ADDRESS" not in name
-        }
+        ours = {name: value for name, value in found.items() if name.startswith("SLUICEGATE_")}
         settings = load_settings(None, ours)
         assert settings.kafka.bootstrap == found["SLUICEGATE_KAFKA__BOOTSTRAP"]
         mounts = {each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]}

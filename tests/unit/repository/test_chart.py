@@ -27,8 +27,6 @@ TEXT = "\n".join(TEMPLATES.values())
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 ABOUT: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
-SHARDS = {"SLUICEGATE_LEARNER__RAY_ADDRESS"}
-"""Settings of learners on Ray, which come with them."""
 
 
 def test_what_the_chart_takes_from_the_project_is_as_written() -> None:
@@ -54,7 +52,7 @@ def settings_of(section: type[BaseModel], above: str = "SLUICEGATE_") -> Iterato
 def test_every_variable_is_a_setting() -> None:
     named = set(re.findall(r"SLUICEGATE_[A-Z_]+", TEXT)) - {"SLUICEGATE_CONFIG"}
     assert len(named) > 10
-    assert named - SHARDS <= set(settings_of(Settings))
+    assert named <= set(settings_of(Settings))
 
 
 def test_the_defaults_follow_the_schema() -> None:
