@@ -23,7 +23,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.features import FEATURES
 from models.kernels.merging.row_groups import mark_all
-from models.merging import factors, item_lists, memories, moved_users, pairs, rankers, sightings
+from models.merging import factors, memories, moved_users, pairs, ranked_lists, rankers, sightings
 from models.merging.column_rules import halved, merged
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import Tables, renumbered
@@ -157,16 +157,16 @@ class _Merge:
             elif first.rule == "pairs":
                 pairs.merge(state, name, changes)
             elif first.rule == "top":
-                item_lists.top(state, name, changes)
-        item_lists.take_untouched(state, parts)
-        item_lists.write_recent(state, parts, *self._steps("progress.recent"))
+                ranked_lists.top(state, name, changes)
+        ranked_lists.take_untouched(state, parts)
+        ranked_lists.write_recent(state, parts, *self._steps("progress.recent"))
         sightings.merge(state, parts, *self._steps("progress.deferred"))
         rankers.newton(state, parts, self._weights, self._inverse, self._taken["clock.lists"])
         if len(parts) == 1:
-            item_lists.take_pool(state, parts[0])
+            ranked_lists.take_pool(state, parts[0])
             rankers.follow(state, parts[0])
         else:
-            item_lists.enter_pool(state, parts)
+            ranked_lists.enter_pool(state, parts)
             rankers.lead(state, self._chosen)
         return moved_users.merge(state, parts)
 

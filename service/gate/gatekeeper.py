@@ -327,6 +327,8 @@ class Gatekeeper:
         if target is not None:
             if evidence.request is None and self._pause(evidence, target).waiting:
                 return None
+            if evidence.request is None and self._lost(evidence, target):
+                return None
             evidence = self._examined(evidence, target, now)
         decision = gate.decide(self.state, evidence, self.policy, now)
         self.evidence, self.numbers = evidence, decision.numbers
@@ -335,6 +337,13 @@ class Gatekeeper:
         if not self._commit(decision, evidence, now, experiments):
             return None
         return decision if decision.moves or evidence.request is not None else None
+
+    def _lost(self, evidence: Evidence, target: Version) -> bool:
+        """Whether the challenger, seen a moment ago, is gone: Redis went back, and nothing is wrong with anything."""
+        known = [each for each in (self._tables.active, self._tables.idle) if each is not None and each.id == target.id]
+        if known or evidence.candidate is None or target.id != evidence.candidate.id:
+            return False
+        return isinstance(self._store.manifests([target.id])[target.id], VersionGone)
 
     def _pause(self, evidence: Evidence, target: Version) -> Backoff:
         """The pause that a version to be served must wait for: users do not wait for a faulty challenger's."""

@@ -15,7 +15,7 @@ from typing import Final
 from models.recommender import CONTENDERS, Ranker, best_source
 from models.snapshot import Damaged, Manifest
 from models.state import Schema, State, duplicate
-from streaming.store import Store
+from streaming.store import Store, VersionGone
 from streaming.versions import DeltaCache
 from streaming.versions import loading as versions
 
@@ -149,6 +149,7 @@ class TableSets:
             version is the one that is kept: deltas onto a copy) or `load` (a base).
 
         Raises:
+            VersionGone: The version is not in the store, and `or_older` is False.
             Damaged: The version is damaged, and `or_older` is False.
 
         It also raises what the store and `streaming.versions.loading` raise. The idle set is then dropped, never left
@@ -167,6 +168,8 @@ class TableSets:
         if idle is not None and self._advance(idle, version):
             self._idle = idle
             return how
+        if not or_older and isinstance(gone := self._store.manifests([version])[version], VersionGone):
+            raise gone  # before an older version is loaded in its place, in vain
         self._idle = self._load(version, or_older)
         return "load"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from streaming.shards.messages import Rows
+from streaming.shards.crew_messages import Rows
 
 
 class ShardLost(Exception):

@@ -33,7 +33,7 @@ from streaming.learner.learner import COLLECTOR
 from streaming.process import learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
-from streaming.shards.messages import Began, Rows, read
+from streaming.shards.crew_messages import Began, Rows, read
 from streaming.shards.splitting import NotWithShards, Splitting, check
 from streaming.shards.worker import Worker
 

@@ -14,7 +14,7 @@ from models.ledger import Progress
 from models.snapshot import Manifest
 from streaming.learning import Model
 from streaming.shards.crew import Crew, ShardLost
-from streaming.shards.messages import Ask, Began, Begin, Report, Rows, Told, packed, read, write
+from streaming.shards.crew_messages import Ask, Began, Begin, Report, Rows, Told, packed, read, write
 from streaming.shards.ownership import owner
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.recommender import EventBatch, Overwritten, Tested
-from streaming.shards.messages import Rows
+from streaming.shards.crew_messages import Rows
 
 EVENTS: Final = ("user", "item", "kind", "record_time")
 """Columns of all events that the referee reads."""

@@ -21,7 +21,7 @@ from streaming.learner.parts import Parts
 from streaming.learner.term import AdoptionDue, LeaseLost, TermOver, TermVoid
 from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
-from streaming.shards.messages import Fact, Person, Told, unpacked
+from streaming.shards.crew_messages import Fact, Person, Told, unpacked
 from streaming.shards.order_poller import OrderPoller
 from streaming.shards.round import Part, Rounds
 from streaming.shards.seen import seen

@@ -39,7 +39,20 @@ from streaming.kafka import BrokerAway, DataUnreadable, EventProducer, KafkaTrou
 from streaming.learning import Model, advance, learn_batch
 from streaming.live import LiveWriter, stored_facts
 from streaming.settings import Settings, brief
-from streaming.shards.messages import Ask, Began, Begin, Fact, Report, Rows, Told, packed, read, tell, unpacked, write
+from streaming.shards.crew_messages import (
+    Ask,
+    Began,
+    Begin,
+    Fact,
+    Report,
+    Rows,
+    Told,
+    packed,
+    read,
+    tell,
+    unpacked,
+    write,
+)
 from streaming.shards.ownership import owned_by
 from streaming.shards.seen import Seen
 from streaming.store import Store, StoreUnavailable

@@ -32,11 +32,16 @@ def served_by(store: Store) -> str | None:
 
 def loads_of(served: Served) -> float:
     """Versions that were loaded from a base."""
+    return sample(served, "sluicegate_serving_load_duration_seconds_count", phase="load")
+
+
+def sample(served: Served, name: str, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
     return sum(
-        sample.value
+        each.value
         for family in text_string_to_metric_families(served.get("/metrics").text)
-        for sample in family.samples
-        if sample.name.endswith("serving_load_duration_seconds_count") and sample.labels["phase"] == "load"
+        for each in family.samples
+        if each.name == name and labels.items() <= each.labels.items()
     )
 
 
@@ -102,6 +107,23 @@ def test_over_a_redis_that_went_back_the_service_serves_on_until_the_learner_has
         eventually(lambda: serving(served, newest))
         assert served_by(store) == newest
         assert loads_of(served) == loads, "nothing was loaded whole"
+
+
+def test_a_challenger_that_redis_lost_before_it_was_looked_at_costs_nothing(
+    settings: Settings, taught: Learner, store: Store
+) -> None:
+    first = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        loads, (id_, seq) = loads_of(served), store.call("HMGET", store.key("head"), "id", "seq")
+        store.call("HSET", store.key("head"), "id", "99-1-lost", "seq", 99)
+        eventually(lambda: served.get("/gate").json()["head"] == "99-1-lost")
+        store.call("HSET", store.key("head"), "id", id_, "seq", seq)
+        taught.learn([("user-1", "item-1")])
+        newest = taught.commit()
+        eventually(lambda: serving(served, newest), timeout=5.0)
+        assert loads_of(served) == loads, "no older version was loaded in its place"
+        assert sample(served, "sluicegate_serving_load_failures_total") == 0.0
 
 
 def test_a_cursor_that_is_no_cursor_is_the_callers_mistake(settings: Settings, taught: Learner) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from streaming.settings import Settings
 from streaming.shards import Worker
 from streaming.shards.crew import ShardLost
-from streaming.shards.messages import Rows
+from streaming.shards.crew_messages import Rows
 
 
 class ThreadCrew:
