@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 NOT_COMPARED: Final = "several shards share the stream, and do not compare versions yet"
 """What versions say of their evidence, and the gate of its decisions."""
 
+EXPERIMENTS: Final = "one learner alone counts the events of experiments"
+"""Why a term of shards ends while an experiment runs."""
+
 ORDERS: Final = 0.5
 """Share of a merge interval that orders and item facts may take between two rounds; the rest waits for the next one."""
 
@@ -93,6 +96,9 @@ class ShardedTerm(Term):
             TermOver: One learner alone must go on from what is merged.
             TermVoid: One learner alone must go on from the newest version.
         """
+        if self._counts_experiments():
+            self._alone()
+            raise TermOver(EXPERIMENTS)
         self._model.state.cut()  # the shards load what the version has
         self._poller.start()
         self._rounds.start(self._version)
@@ -119,7 +125,14 @@ class ShardedTerm(Term):
         self._rounds.cut()
         return cut
 
+    def _counts_experiments(self) -> bool:
+        """Whether an experiment runs, whose events are counted where they are learned, by one learner."""
+        now = self._parts.wall()
+        return any(each.runs(now) for each in self._parts.experiments.experiments)
+
     def _turn(self) -> None:
+        if self._counts_experiments():
+            raise TermOver(EXPERIMENTS)
         parts = self._rounds.learn(self._alive)
         self._rounds.committed(self._parts.checkpointer.last)
         if not self._all_there and self._rounds.learning == self._rounds.shards:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from models.experiments import Arm, Experiment
 from streaming.learner import Learner, Stop
 from streaming.process import labels
 from streaming.shards import Splitting
@@ -18,6 +19,7 @@ from streaming.telemetry import MISSING, LearnerTelemetry
 from tests.conftest import eventually
 from tests.support.processes.crew import ThreadCrew
 from tests.support.processes.harness import Installation
+from tests.support.processes.serving import keep
 from tests.support.streams.streams import EPOCH, Shop, with_refusals
 
 FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1}
@@ -110,6 +112,20 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
             eventually(lambda head=head: (now := ours.head()) is not None and now.seq > head.seq, PATIENCE)
         feed.finish()
     assert made.value("shard_restarts_total", shard="1", reason="silent") >= 1
+    ours.verify()
+
+
+def test_one_learner_counts_while_an_experiment_runs_and_the_stream_is_split_again_after_it(ours: Installation) -> None:
+    shop = Shop(seed=8)
+    ours.send(with_refusals(shop.stream(200), 8))
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, PATIENCE)
+        keep(ours.store, Experiment("shelf", "0f" * 16, (Arm("one", 0.5), Arm("two", 0.5)), start=1.0))
+        eventually(lambda: not made.value("split") and made.learner.state == "learning", PATIENCE)
+        ours.send(with_refusals(shop.stream(200, first=200), 9))
+        ours.wait_learnt()
+        keep(ours.store)
+        eventually(lambda: made.split, PATIENCE)
     ours.verify()
 
 
