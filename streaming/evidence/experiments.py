@@ -69,6 +69,10 @@ class ExperimentCounter:
         """The experiments, those that are over included."""
         return self._everybody.experiments
 
+    def running(self, now: float) -> bool:
+        """Whether one runs at this moment, epoch seconds."""
+        return any(each.runs(now) for each in self.experiments)
+
     def next_slates(self) -> dict[int, int]:
         """The next offset of topic slates to count, by partition."""
         with self._lock:

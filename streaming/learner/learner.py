@@ -227,7 +227,7 @@ class Learner:
             self.state = "learning"
 
             def over(model: Model) -> str:
-                whole = not parts.live_writer.repairing
+                whole = not (parts.live_writer.repairing or parts.experiments.running(parts.wall()))
                 return sharding.reason if whole and sharding.due(model, parts.checkpointer.last) else ""
 
             return Term(start.model, parts, self.stop, over)

@@ -96,7 +96,7 @@ class ShardedTerm(Term):
             TermOver: One learner alone must go on from what is merged.
             TermVoid: One learner alone must go on from the newest version.
         """
-        if self._counts_experiments():
+        if self._parts.experiments.running(self._parts.wall()):
             self._alone()
             raise TermOver(EXPERIMENTS)
         self._model.state.cut()  # the shards load what the version has
@@ -125,13 +125,8 @@ class ShardedTerm(Term):
         self._rounds.cut()
         return cut
 
-    def _counts_experiments(self) -> bool:
-        """Whether an experiment runs, whose events are counted where they are learned, by one learner."""
-        now = self._parts.wall()
-        return any(each.runs(now) for each in self._parts.experiments.experiments)
-
     def _turn(self) -> None:
-        if self._counts_experiments():
+        if self._parts.experiments.running(self._parts.wall()):
             raise TermOver(EXPERIMENTS)
         parts = self._rounds.learn(self._alive)
         self._rounds.committed(self._parts.checkpointer.last)
