@@ -39,7 +39,7 @@ demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 
 # The slow folder comes first: by itself xdist begins with files of many tests, and ends with one core idle.
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
-	$(BIN)/python -m pytest -q --doctest-modules models streaming service
+	$(BIN)/python -m pytest -q -n 2 --doctest-modules models streaming service
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/contract tests/unit $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict, the import rules

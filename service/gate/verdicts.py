@@ -93,7 +93,7 @@ def verdict(keeper: Gatekeeper, store: Store, served: str | None, name: VersionN
         keeper: The gate of this process.
         store: Where the audit is.
         served: Id of the version that this process serves.
-        name: The version; None for the challenger.
+        name: The version; None for the challenger, or for the served version until the newest one is judged.
 
     Raises:
         NoVerdict: No such version is known, or the decision about it is no longer kept.
@@ -102,7 +102,14 @@ def verdict(keeper: Gatekeeper, store: Store, served: str | None, name: VersionN
     head = keeper.follower.head
     if head is None:
         raise NoVerdict("No version was committed yet.", "The first one comes about a second after the first event.")
-    name = name if name is not None else VersionName(head.seq, head.id)
+    if name is None:
+        newest = VersionName(head.seq, head.id)
+        try:
+            return verdict(keeper, store, served, newest)
+        except NoVerdict:
+            if served is None or newest.means(served):
+                raise
+            return verdict(keeper, store, served, VersionName(_seq(served), served))
     if name.seq > head.seq:
         raise NoVerdict(f"There is no version {name} yet: the newest one is {head.id}.", "Ask for an earlier one.")
     if not (served is not None and name.means(served)):

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.stage import Stage, staged
+from tests.conftest import eventually
 
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 
@@ -56,6 +57,8 @@ def page(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iter
     made.set_default_timeout(15_000)
     made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     made.on("pageerror", lambda error: complaints.append(str(error)))
+    # A test before may have started the service again: its page would tell that there is no version yet.
+    eventually(lambda: made.request.get("/readyz").ok, timeout=60.0)
     made.goto("/")
     yield made
     context.close()

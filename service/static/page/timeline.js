@@ -55,7 +55,7 @@ export function take(found, list) {
 export function draw() {
   if (!part.drawing?.isConnected || part.drawing.closest("[hidden]")) return;
   const width = part.drawing.clientWidth;
-  if (!width || points.length < 2) {
+  if (!width || points.length < 2 || !points.some((point) => point.newest)) {
     if (!part.drawing.firstChild) part.drawing.append(el("p", { class: "quiet" }, "It begins with the next versions."));
     return;
   }

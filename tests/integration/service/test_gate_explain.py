@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from service.cli.main import app
 from streaming.settings.loading import Settings
+from streaming.store import Pointer
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command, decisions, serving, standing
 from tests.support.processes.serving import Learner, Served, changed, service
@@ -76,6 +77,16 @@ def test_a_version_that_no_decision_names_is_explained_by_the_one_before_it(
         assert f"It came while {held[0]} and those after it were held" in found["note"]
         number = held[1].split("-")[0]
         assert explained(served, number).json()["version"] == explained(served, f"v{number}").json()["version"]
+
+
+def test_until_the_newest_version_is_judged_the_served_one_is_explained(settings: Settings, taught: Learner) -> None:
+    first = taught.commit()
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        served.context.gatekeeper.follower.head = Pointer("9-1-unjudged", 9)
+        found = explained(served)
+        # Until the next look, a fifth of a second later, the head is the one that was never judged.
+        assert (found.status_code, found.json()["version"], found.json()["status"]) == (200, first, "served")
 
 
 def test_a_version_that_is_not_known_is_a_clear_error(settings: Settings, taught: Learner) -> None:
