@@ -112,21 +112,24 @@ def test_clients_follow_the_sentinels_when_the_primary_is_killed(sentinel: Watch
 
 
 def test_clients_leave_a_primary_that_hands_over_before_it_becomes_a_replica(sentinel: Watched) -> None:
-    """It takes writes for ten more seconds, and all of them are lost."""
+    """It takes writes for some ten more seconds, and all of them are lost."""
     store = Store.for_learner(_settings(sentinel.url, SLUICEGATE_REDIS__PASSWORD=PASSWORD))
-    store.call("SET", "before", "1")
-    former = sentinel.hand_over()
 
-    def port() -> int:
+    def left(former: int) -> bool:
         with contextlib.suppress(StoreUnavailable):
-            return int(store.call("INFO", "server")["tcp_port"])
-        return former
+            return int(store.call("INFO", "server")["tcp_port"]) != former
+        return False
 
-    wait_until(lambda: port() != former, "the client is at the new primary", timeout=5.0)
-    assert sentinel.role(former) == "master", "this test saw nothing: the former primary is a replica already"
-    store.call("SET", "after", "1")
-    wait_until(lambda: sentinel.role(former) == "slave", "the former primary is a replica")
-    assert store.call("GET", "after") == b"1"
+    for _ in range(3):  # now and then the sentinels are as quick as the client
+        former = sentinel.hand_over()
+        wait_until(lambda former=former: left(former), "the client is at the new primary")
+        early = sentinel.role(former) == "master"
+        store.call("SET", "after", str(former))
+        wait_until(lambda former=former: sentinel.role(former) == "slave", "the former primary is a replica")
+        assert store.call("GET", "after") == str(former).encode()
+        if early:
+            break
+    assert early, "the client left each former primary only when it was a replica"
     store.close()
 
 
