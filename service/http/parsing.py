@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import inspect
 
-from models.slate import AUDIENCES, SEEN
 from service.http.problems import Problem, invalid
 from service.http.request_options import PLAIN, RequestOptions
 
@@ -22,8 +23,31 @@ MAX_PARAMETERS: Final = 2_000
 """Parameters of one query: more than the longest lists of all parameters together."""
 
 
-CHOICES: Final = {"exclude_seen": SEEN, "reasons": AUDIENCES}
-"""Values of the fields that have a closed set of them."""
+@cache
+def choices_of(kind: Any) -> dict[str, tuple[str, ...]]:
+    """The values of the fields with a closed set of them, by the name of the field, of a type and all that it holds.
+
+    >>> from service.http.schemas import Ask
+    >>> choices_of(Ask)["reasons"]
+    ('none', 'operator', 'shopper')
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    _note_choices(inspect.type_info(kind), "", found)
+    return found
+
+
+def _note_choices(info: Any, name: str, found: dict[str, tuple[str, ...]]) -> None:
+    if isinstance(info, inspect.LiteralType):
+        found[name] = tuple(map(str, info.values))
+    for field in getattr(info, "fields", ()):
+        _note_choices(field.type, field.encode_name, found)
+    inner = [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+    inner += [getattr(info, each, None) for each in ("item_type", "value_type")]
+    if isinstance(info, inspect.Metadata):
+        inner.append(info.type)
+    for part in inner:
+        if part is not None:
+            _note_choices(part, name, found)
 
 
 def decode_body(raw: bytes, kind: type[T], begin: RequestOptions | None = None) -> T:
@@ -124,7 +148,7 @@ def _misfit(message: str, kind: Any, root: str = "$") -> Problem:
     if expected.startswith("Object missing required field "):
         return invalid(f"{path}.{expected.split('`')[1]}", "a value", "nothing")
     if expected.startswith("Invalid enum value "):
-        choices = CHOICES[path.rpartition(".")[2]]
+        choices = choices_of(kind)[path.rpartition(".")[2].partition("[")[0]]
         return invalid(path, f"one of {', '.join(choices)}", expected.removeprefix("Invalid enum value "))
     return invalid(path, expected.replace("`", ""), found.replace("`", "") or "a value outside of that")
 

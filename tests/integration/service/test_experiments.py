@@ -116,6 +116,10 @@ def test_one_that_cannot_run_is_refused_by_what_is_wrong_and_changes_nothing(ser
     told = problem(served.post("/experiments", json=twice), 422)
     assert told["detail"] == "The experiment cannot run: arm: the shares add up to 1.4; they may add up to 1 at most."
     problem(served.post("/experiments", json={"name": "variety"}), 422)
+    told = problem(served.post("/experiments", json={**BODY, "metric": "AAA"}), 422)
+    assert told["errors"][0]["expected"] == "one of cart, click, purchase, revenue, spending"
+    odd = {**BODY, "arm": [{"name": "a", "share": 0.5, "version": "old"}, {"name": "b", "share": 0.5}]}
+    assert problem(served.post("/experiments", json=odd), 422)["errors"][0]["path"] == "$.arm[0].version"
     assert served.post("/experiments", json=BODY).status_code == 201
     told = problem(served.post("/experiments", json={**BODY, "name": "more"}), 409)
     assert "it sets diversity, and so does 'variety'" in told["detail"]
