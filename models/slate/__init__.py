@@ -6,15 +6,13 @@ from models.slate.explanation import Contribution
 from models.slate.filters import EVERYTHING, Wanted
 from models.slate.rotation import HALF_LIFE, ITEMS_PER_USER, Showing, Showings, impression, page
 from models.slate.similarity import alike, traits
-from models.slate.slate import AUDIENCES, SEEN, Audience, Candidate, Scored, Seen, Shown
+from models.slate.slate import Audience, Candidate, Scored, Seen, Shown
 
 __all__ = [
-    "AUDIENCES",
     "EVERYTHING",
     "HALF_LIFE",
     "ITEMS_PER_USER",
     "OF_ATTRIBUTE",
-    "SEEN",
     "UNPROPOSED",
     "Audience",
     "Candidate",

@@ -12,9 +12,7 @@ from models.arrays import Array
 from models.slate.arrangement import Adjustment, Wishes, arrange
 
 Seen = Literal["none", "purchased", "all"]
-SEEN: Final[tuple[Seen, ...]] = ("none", "purchased", "all")
 Audience = Literal["none", "shopper", "operator"]
-AUDIENCES: Final[tuple[Audience, ...]] = ("none", "shopper", "operator")
 """In whose words each item has a sentence that says why it is there."""
 PURCHASE: Final = 3
 """Code of a purchase in `models.records.events.KINDS`."""
@@ -167,8 +165,6 @@ def arranged(
 
 
 __all__ = [
-    "AUDIENCES",
-    "SEEN",
     "Adjustment",
     "Audience",
     "Candidate",

@@ -20,6 +20,7 @@ import typer
 from service.cli.arguments import pairs
 from service.cli.bulk_client import BulkBusy, BulkClient, BulkTrouble
 from service.cli.errors import broken
+from service.cli.exit_codes import SOME_REFUSED
 from service.cli.gate_options import Config, Key, Url, address_of
 from service.cli.progress_bar import Show, progress
 from service.cli.unfinished import Conflict, Unfinished, Users, write_users
@@ -27,7 +28,6 @@ from streaming.settings import Settings, load_settings
 
 ALL: Final = "all"
 SUFFIXES: Final = (".parquet", ".ndjson", ".jsonl")
-SOME_UNANSWERED: Final = 3
 SHOWN: Final = 20
 """Users that could not be answered who are shown one by one."""
 TRIES_OF_FEW, FEW = 3, 20
@@ -95,7 +95,7 @@ def recommendations(
     seconds = time.monotonic() - started
     typer.echo(f"{listed.count:,} users in {out}; {seconds:.1f} s, {refused:,} could not be answered")
     if refused:
-        raise typer.Exit(SOME_UNANSWERED)
+        raise typer.Exit(SOME_REFUSED)
 
 
 def _options(words: list[str] | None) -> dict[str, Any]:

@@ -296,7 +296,7 @@ class Gatekeeper:
         serving, active = pointers.get("serving"), self._tables.active
         if serving is None or (active is not None and active.id == serving.id):
             return False
-        if not isinstance(self._store.manifests([serving.id])[serving.id], VersionGone):
+        if not self._store.gone(serving.id):
             return False
         del pointers["serving"]
         return True
@@ -343,7 +343,7 @@ class Gatekeeper:
         known = [each for each in (self._tables.active, self._tables.idle) if each is not None and each.id == target.id]
         if known or evidence.candidate is None or target.id != evidence.candidate.id:
             return False
-        return isinstance(self._store.manifests([target.id])[target.id], VersionGone)
+        return self._store.gone(target.id)
 
     def _pause(self, evidence: Evidence, target: Version) -> Backoff:
         """The pause that a version to be served must wait for: users do not wait for a faulty challenger's."""

@@ -168,8 +168,9 @@ class TableSets:
         if idle is not None and self._advance(idle, version):
             self._idle = idle
             return how
-        if not or_older and isinstance(gone := self._store.manifests([version])[version], VersionGone):
-            raise gone  # before an older version is loaded in its place, in vain
+        if not or_older and self._store.gone(version):
+            # Before an older version is loaded in its place, in vain.
+            raise VersionGone(f"version {version} is not in the store")
         self._idle = self._load(version, or_older)
         return "load"
 

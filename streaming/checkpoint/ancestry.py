@@ -70,20 +70,18 @@ class Ancestry:
         """The manifest of a version that can be extended, None for one that is not remembered."""
         return next((mark.manifest for mark in list(self._marks) if mark.manifest.id == version), None)
 
-    def since(self, version: str) -> list[Mark]:
-        """The cuts after a version, oldest first; none for one that is not remembered."""
-        marks = list(self._marks)
-        place = next((i for i, mark in enumerate(marks) if mark.manifest.id == version), len(marks))
-        return marks[place + 1 :]
+    def take_after(self, version: str) -> list[Mark]:
+        """Take out the cuts after a version, oldest first: they are to be cut once more, together.
 
-    def forget_after(self, version: str) -> list[str]:
-        """Drop the cuts after a version, which are to be cut once more, together; their ids."""
-        dropped = []
-        while self._marks and self._marks[-1].manifest.id != version:
-            gone = self._marks.pop()
-            self._rows -= gone.rows if self._marks else 0
-            dropped.append(gone.manifest.id)
-        return dropped[::-1]
+        Nothing is taken for a version that is not remembered.
+        """
+        if self.find(version) is None:
+            return []
+        taken = []
+        while self._marks[-1].manifest.id != version:
+            taken.append(self._marks.pop())
+            self._rows -= taken[-1].rows
+        return taken[::-1]
 
 
 def mark_again(state: State, marks: Iterable[Mark]) -> None:

@@ -210,8 +210,9 @@ class Checkpointer:
 
     def _lost(self, state: State, parent: Manifest) -> list[str]:
         """Versions that were cut after `parent` and are not in Redis. What they changed is marked, to be cut again."""
-        mark_again(state, self._ancestry.since(parent.id))
-        lost = self._ancestry.forget_after(parent.id)
+        marks = self._ancestry.take_after(parent.id)
+        mark_again(state, marks)
+        lost = [mark.manifest.id for mark in marks]
         self._index.drop(lost)
         return lost
 

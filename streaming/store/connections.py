@@ -111,9 +111,7 @@ def connect(url: str, **options: Any) -> redis.Redis:
     address = sentinels(url)
     if address is None:
         return redis.Redis.from_pool(_Pool.from_url(url, **options))
-    once = {"retry": Retry(NoBackoff(), 0)}
-    asked: Any = redis.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
-    pool: Any = _SentinelPool(address.service, asked, **_of_primary(address, options))  # type: ignore[no-untyped-call]
+    pool: Any = _SentinelPool(address.service, _asked(address, options), **_of_primary(address, options))  # type: ignore[no-untyped-call]
     _watch(url, address, options).add(pool)
     return redis.Redis.from_pool(pool)
 
@@ -138,10 +136,14 @@ def _watch(url: str, address: SentinelAddress, options: dict[str, Any]) -> Prima
     """The one watch of this process over these sentinels."""
     with _watching:
         if url not in _watches:
-            once = {"retry": Retry(NoBackoff(), 0)}
-            asked: Any = redis.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
-            _watches[url] = PrimaryWatch(partial(_primary, asked, address.service), moved)
+            _watches[url] = PrimaryWatch(partial(_primary, _asked(address, options), address.service), moved)
         return _watches[url]
+
+
+def _asked(address: SentinelAddress, options: dict[str, Any]) -> Any:
+    """The sentinels, for threads; each is asked once at a time."""
+    once = {"retry": Retry(NoBackoff(), 0)}
+    return redis.sentinel.Sentinel(address.hosts, sentinel_kwargs=_of_sentinels(address, options) | once)  # type: ignore[no-untyped-call]
 
 
 def _primary(asked: Any, service: str) -> tuple[str, int] | None:

@@ -122,6 +122,10 @@ class VersionCommands(Commands):
         flat = [item for pair in found for item in pair] if found and isinstance(found[0], (list, tuple)) else found
         return [Pointer(id_.decode(), int(seq)) for id_, seq in zip(flat[::2], flat[1::2], strict=True)]
 
+    def gone(self, version: str) -> bool:
+        """Whether there is no such version, or no longer. Its manifest is not read."""
+        return not self.call("EXISTS", self.key("meta", version))
+
     def manifest(self, version: str) -> Manifest:
         """Read the manifest of a version.
 
