@@ -77,7 +77,15 @@ class Watched:
         """Have the primary give its place to the replica; returns once that is one. The port of the former primary."""
         port = self.primary
         wait_until(partial(self._settled, self.sentinel_ports[0]), "the sentinels know of a replica")
-        self._ask(self.sentinel_ports[0], lambda link: link.sentinel_failover(NAME))
+
+        def taken() -> bool:
+            # A sentinel refuses while the last hand-over still goes on, after it has named the new primary.
+            with contextlib.suppress(redis.ResponseError):
+                self._ask(self.sentinel_ports[0], lambda link: link.sentinel_failover(NAME))
+                return True
+            return False
+
+        wait_until(taken, "the sentinel takes the order to hand over")
         wait_until(lambda: self.primary != port, "the replica is the primary")
         return port
 
