@@ -86,18 +86,22 @@ class Follower:
             StoreUnavailable: Redis does not answer.
         """
         serving = pointers.get("serving")
-        followed = serving is None or not load or self._reach(serving.id)
+        followed = serving is None or not load or self._reach(serving, pointers.get("reference"))
         self.looked = True
         self.head = pointers.get("head")
         return followed
 
-    def _reach(self, serving: str) -> bool:
-        active = self._tables.active
+    def _reach(self, at: Pointer, reference: Pointer | None) -> bool:
+        active, serving = self._tables.active, at.id
         if active is not None and active.id == serving:
             self.load_error = ""
             return True
         if self.load_error and self.backoff.waiting:
             return False
+        if active is None and reference is not None and reference.seq < at.seq:
+            # First the older one, from its base, and the other by deltas: a second base would keep the first model
+            # that this process serves from being followed by the next.
+            self.keep(reference.id)
         try:
             self.prepare(serving, or_older=active is None)
             self._warm()
@@ -147,15 +151,15 @@ class Follower:
         if self._tables.active is not None:
             self.prepare(self._tables.active.id)
 
-    def keep(self, reference: Version) -> None:
-        """Hold the reference at hand. Without it a rollback takes as long as loading a base."""
-        if reference.id == self._unkept:
+    def keep(self, reference: str) -> None:
+        """Hold the reference, a version's id, at hand. Without it a rollback takes as long as loading a base."""
+        if reference == self._unkept:
             return
         try:
-            self._tables.keep(reference.id)
+            self._tables.keep(reference)
         except UNUSABLE as error:
-            self._unkept = reference.id
-            logs.warn("the reference is not at hand", version=reference.id, detail=str(error))
+            self._unkept = reference
+            logs.warn("the reference is not at hand", version=reference, detail=str(error))
 
     def swap(self, baseline: bool | None = None) -> None:
         """Serve the idle tables. `baseline`: whether the baseline orders slates; None leaves that as it is."""

@@ -283,7 +283,7 @@ class Gatekeeper:
         decision = self._judge(self.reader.evidence(pointers, champion, request), experiments)
         if decision is None and waits and self.evidence.reference is not None:
             # In a tick that moved nothing: no version waits for the copy.
-            self.follower.keep(self.evidence.reference)
+            self.follower.keep(self.evidence.reference.id)
         return decision
 
     def _repaired(self, pointers: dict[str, Pointer]) -> bool:

@@ -36,7 +36,11 @@ router = APIRouter(tags=["events"])
     ),
 )
 async def post_events(request: Request) -> Response:
-    """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected."""
+    """Send events. 202 with the outcome of each when at least one is in the topic; 422 when all were rejected.
+
+    Events in envelopes of CloudEvents are read as well (`application/cloudevents+json`, `-batch+json`, or headers
+    `ce-*`): docs/mapping.md.
+    """
     ctx = context(request)
     caller = writer(request)
     public = caller.role == beacons.ROLE

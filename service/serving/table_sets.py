@@ -146,7 +146,7 @@ class TableSets:
 
         Returns:
             How: `kept` (the set held it already), `apply` (deltas onto the set), `copy` (there was no idle set, or the
-            version is the one that is kept: deltas onto a copy) or `load` (a base).
+            version is the one that is kept: deltas onto a copy of the served or the kept one) or `load` (a base).
 
         Raises:
             VersionGone: The version is not in the store, and `or_older` is False.
@@ -163,8 +163,9 @@ class TableSets:
             self._idle = _twin(self._kept)
             return "copy"
         how = "apply"
-        if idle is None and self._active is not None:
-            idle, how = _twin(self._active), "copy"
+        near = self._active or self._kept
+        if idle is None and near is not None:
+            idle, how = _twin(near), "copy"
         if idle is not None and self._advance(idle, version):
             self._idle = idle
             return how

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from models.state.schema import SCHEMA
+from service.gate.follower import Follower
+from service.runtime.telemetry import Telemetry
 from service.serving.table_sets import TableSets
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
+from streaming.store.versions import Pointer
 from tests.support.processes.serving import Learner
 
 
@@ -67,3 +72,24 @@ def test_the_reference_is_held_for_a_request_and_the_served_version_while_there_
         assert held is tables.kept
         assert (held.id, held.baseline) == (first, True), "what orders lists is the gate's choice for both"
         assert not held.left(0.0), "it is not brought forward under a request"
+
+
+def test_a_service_that_starts_reads_one_base_for_the_served_version_and_the_reference(taught: Learner) -> None:
+    tables = TableSets(taught.store, SCHEMA)
+    telemetry = Telemetry()
+    first = taught.commit()
+    taught.learn([("user-2", "item-2")])
+    second = taught.commit()
+    pointers = {"reference": Pointer(first, 1), "serving": Pointer(second, 2), "head": Pointer(second, 2)}
+    assert Follower(tables, SCHEMA, telemetry, time.time).follow(pointers, load=True)
+    assert tables.active is not None
+    assert tables.kept is not None
+    assert (tables.active.id, tables.kept.id) == (second, first)
+    counted = {
+        how: telemetry.registry.get_sample_value("sluicegate_serving_load_duration_seconds_count", {"phase": how})
+        for how in ("load", "copy")
+    }
+    assert counted == {"load": 0, "copy": 1}, "the served version came by deltas onto a copy of the reference"
+    wanted = taught.recommender.state.tables["item_stats"].columns["events"]
+    rows = len(tables.active.state.keys["item"].ids)
+    assert (tables.active.state.tables["item_stats"].columns["events"][:rows] == wanted[:rows]).all()

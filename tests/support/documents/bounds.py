@@ -104,7 +104,7 @@ FIGURES: Final = (
         "start of the service, warm",
         "service_start_to_recommending_s",
     ),
-    Figure("recovery", "compile from cold", "compile from cold, in two processes", "compile_from_cold_s"),
+    Figure("recovery", "compile from cold", "compile from cold, processor time", "compile_from_cold_s"),
     Figure("versions", "to Redis, bases included", "to Redis, bases included"),
     Figure("soak", "events lost", "events lost", digits=0),
     Figure("soak", "events that Kafka never took", "events that Kafka never took", digits=0),

@@ -96,7 +96,7 @@ def recovery() -> str:
         ("`kill -9` to learning again", spread("recovery", "killed_to_learning_s")),
         ("start of the learner until it learns", spread("recovery", "learner_start_to_learning_s")),
         ("start of the service until it recommends", spread("recovery", "service_start_to_recommending_s")),
-        ("compile from cold", spread("recovery", "compile_from_cold_s")),
+        ("compile from cold, processor time", spread("recovery", "compile_from_cold_s")),
     ]
     size, data = (number(at("recovery", path), 0) for path in ("model_megabytes", "redis_dataset_megabytes"))
     return f"{table(('what', 's'), rows)}\n\nThe model has {size} MB; Redis holds {data} MB with histories and facts."
