@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, NamedTuple
 
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
@@ -157,11 +159,23 @@ class VersionCommands(Commands):
         """
         wanted = [chunk for chunk in manifest.chunks if chunk.served or not served_only]
         groups = [wanted[start : start + READ_TOGETHER] for start in range(0, len(wanted), READ_TOGETHER)]
-        return [data for group in groups for data in self._read(manifest.id, group)]
+        if len(groups) <= 1:
+            return [data for group in groups for data in _verified(group, self._fetch(manifest.id, group))]
+        # Of a base the next chunks are fetched while these are compared; neither needs the interpreter for long.
+        worker = ThreadPoolExecutor(1, "fetching")
+        try:
+            fetched = worker.map(partial(self._fetch, manifest.id), groups)
+            return [data for group, found in zip(groups, fetched, strict=True) for data in _verified(group, found)]
+        finally:
+            worker.shutdown(cancel_futures=True)
 
-    def _read(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes]:
-        found = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
-        return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
+    def _fetch(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes | None]:
+        found: list[bytes | None] = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
+        return found
+
+
+def _verified(wanted: Sequence[ChunkInfo], found: Sequence[bytes | None]) -> list[bytes]:
+    return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
 
 
 def anchors_of(pointers: Mapping[str, Pointer]) -> list[Pointer]:

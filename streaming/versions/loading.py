@@ -7,7 +7,9 @@ names the versions that were passed over, and an empty model never takes the pla
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
+
+AHEAD: Final = 2
+"""Deltas fetched and decoded while another is applied: enough that the two threads do not wait for each other."""
 
 NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
 """Manifests of a caller that has read none."""
@@ -281,14 +286,24 @@ class _Loader:
             self.damaged[manifest.id] = error.reason
             return None
 
+    def _ahead(self, manifests: Sequence[Manifest]) -> Iterator[Decoded | None]:
+        """What versions hold, in their order, None for a damaged one."""
+        with ThreadPoolExecutor(1, "decoding") as worker:
+            waiting: deque[Future[Decoded | None]] = deque()
+            for each in manifests:
+                waiting.append(worker.submit(self._decoded, each))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
     def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
         state = State(self._schema, self._ceilings, served_only=self._served_only)
         state.apply(first.changes)
         windows = [(first.first_arrival, first.arrivals)]
         erased, reached = [base.erased], at
         joins = [first.joins]
-        for delta in deltas:
-            decoded = self._decoded(delta)
+        for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
             if decoded is None:
                 break
             state.apply(decoded.changes)
