@@ -69,7 +69,7 @@ def judged(service: Process, version: str) -> bool:
 def live_again(
     ours: Installation, service: Process, learner: Process, rolled: dict[str, Any]
 ) -> tuple[dict[str, Any], float]:
-    """Wait until a version goes live after a roll-back; the decision, and how many seconds after the roll-back it was."""
+    """Wait until a version goes live after a roll-back; the decision, and how many seconds later it was taken."""
     order(service, "mode", mode="continuous")
 
     def since() -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ def main() -> int:
     """Exit code 0 when every chosen mutant was killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="only mutants whose area or name contains one of these")
-    parser.add_argument("--save", action="store_true", help=f"write {RESULT.relative_to(ROOT)}, or the lines of those that ran")
+    parser.add_argument(
+        "--save", action="store_true", help=f"write {RESULT.relative_to(ROOT)}, or the lines of those that ran"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for the tests of one mutant (%(default)s)")
     asked = parser.parse_args()
     mutants = chosen(declared(), asked.words)

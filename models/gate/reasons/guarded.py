@@ -117,10 +117,10 @@ def shift(case: Situation) -> Said:
             f"{phrases.share(policy.shift_share)} of the usual {phrases.share(window.usual)}. Labels may be garbage."
         )
         return said(why, remedies=_ways(case, "shift", ends))
-    compared = found.lately.n if found is not None else 0
-    if compared < least_compared(policy) or found is None:
+    compared, least = (found.lately.n if found is not None else 0), least_compared(policy)
+    if compared < least or found is None:
         why = (
-            f"{alarm}, and nothing tells yet that the candidate is not to blame: {compared} of {least_compared(policy)} "
+            f"{alarm}, and nothing tells yet that the candidate is not to blame: {compared} of {least} "
             "tested events were compared with the reference."
         )
         return said(why, remedies=_ways(case, "shift"))

@@ -134,7 +134,11 @@ def comparing() -> str:
     """Which share of the learner's time evidence takes, by the versions that are named."""
     if "comparing" not in names():
         return "No result is stored yet."
-    cases = (("nothing", "nothing"), ("reference", "a reference"), ("all", "reference, champion, three anchors in turn"))
+    cases = (
+        ("nothing", "nothing"),
+        ("reference", "a reference"),
+        ("all", "reference, champion, three anchors in turn"),
+    )
     rows = []
     for key, words in cases:
         path = f"compared_with/{key}"

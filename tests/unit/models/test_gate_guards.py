@@ -92,7 +92,7 @@ def test_a_version_without_evidence_stays_held_for_how_it_looks() -> None:
 
 @pytest.mark.parametrize("n", [50, 75, 99, 100, 400])
 def test_of_fewer_events_less_is_left_to_chance(n: int) -> None:
-    """A quarter of the events tell two models apart; the candidate finds up to three standard errors less of a hundred."""
+    """A quarter of the events tell two models apart: of a hundred the candidate may find three standard errors less."""
     variance, evidence = n / 4, alarmed("shift")
     allowed = 3.0 * min(1.0, n / 100) * math.sqrt(round(variance))
 
