@@ -96,8 +96,8 @@ def apparent(comparison: Comparison | None, policy: Policy) -> bool:
     """Whether the model finds no less than the other among the last compared events, as far as chance allows.
 
     That is no bound for all times: the alarms that yield to it hold a version for a while, and serving an older one has
-    its price too. Of fewer events less is left to chance, half of the standard errors of half of them: so that a model
-    which is worse hardly passes an early look where it would not have passed the later one.
+    its price too. Of fewer events less is left to chance, half of the standard errors of half of them: a model that is
+    worse passes hardly more often for having more looks (docs/experiments.md).
 
     >>> from models.statistics.confidence import Sums
     >>> def last(total, n=400): return Comparison("a", hit=Sums(1.0, n, total, 40.0), hit_squares=40)
