@@ -62,8 +62,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "figures": [
             verdict("seen, p50 at 2,000/s", high["seen_p50_ms"]["median"], "ms", 20.0, None, higher=False),
             verdict("seen, p99 at 2,000/s", high["seen_p99_ms"]["median"], "ms", 100.0, 50.0, higher=False),
-            verdict("served model, p99 at 2,000/s", high["learnt_p99_s"]["median"], "s", 5.0, None, higher=False),
-            verdict("served model, p99 at 500/s", low["learnt_p99_s"]["median"], "s", 3.0, None, higher=False),
+            # The slowest run counts: a gate that held versions in one of them shows there, and not in the median.
+            verdict("served model, p99 at 2,000/s", high["learnt_p99_s"]["max"], "s", 3.0, None, higher=False),
+            verdict("served model, p99 at 500/s", low["learnt_p99_s"]["max"], "s", 3.0, None, higher=False),
         ],
         "events_per_second": rates,
     }

@@ -19,9 +19,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from models.recommender import Recommender
+from models.referee import Referee
 from models.warmup import warm
 from streaming.checkpoint import Checkpointer
 from streaming.consumer import KafkaSource
+from streaming.evidence import EvidenceReporter, FrozenVersions
 from streaming.intake import Intake
 from streaming.learner import Learner, Stop, Term
 from streaming.live import LiveWriter
@@ -37,7 +39,12 @@ STAGES: dict[str, tuple[type, str]] = {
     "learn": (Recommender, "learn"),
     "learner thread in all": (Term, "_learn"),
     "cut": (Checkpointer, "cut"),
+    "evidence": (Referee, "watch"),
+    "evidence of a version": (EvidenceReporter, "standing"),
+    "evidence for the next term": (EvidenceReporter, "memory"),
 }
+
+LOADED_SECONDS = 120.0
 
 
 class Clocks:
@@ -65,12 +72,13 @@ class Clocks:
 
 
 def main() -> None:
-    """Read {"records", "already", "stages", "stop"} from standard input, settings from the environment, and learn."""
+    """Read {"records", "stages", "stop", "compared"} from standard input, settings from the environment, and learn."""
     task = json.load(sys.stdin)
     clocks, started = Clocks(), _first_call(KafkaSource, "poll")
     if task.get("stages"):
         for name, (owner, method) in STAGES.items():
             clocks.time(name, owner, method)
+    _load_before(task.get("compared", 0))
     settings = load_settings(None, os.environ)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
@@ -87,6 +95,8 @@ def main() -> None:
     result = {"seconds": seconds, "records": counter._value.get(), "cpu_seconds": processor}
     result |= {"outcomes": _outcomes(telemetry), "peak_memory_mib": peak}
     result |= {"wall": dict(clocks.wall), "processor": dict(clocks.processor)}
+    compared = {name: telemetry.evidence_events.labels(name)._value.get() for name in ("compared", "passed_over")}
+    result |= {"evidence": compared}
     if not task.get("stop"):
         print(json.dumps(result), flush=True)
         os._exit(0)  # the version of an orderly end is not part of the measurement
@@ -107,6 +117,23 @@ def _first_call(owner: type, method: str) -> list[float]:
 
     setattr(owner, method, marked)
     return moments
+
+
+def _load_before(count: int) -> None:
+    """Have so many versions to compare with loaded before the first record is read."""
+    original = FrozenVersions.start
+
+    def started(self: FrozenVersions) -> None:
+        begun = time.monotonic()
+        while sum(each is not None for each in self.current()[:2]) + (self.current().anchor is not None) < count:
+            if time.monotonic() - begun > LOADED_SECONDS:
+                raise TimeoutError(f"{count} versions to compare with: not at hand within {LOADED_SECONDS:g} s")
+            self.look()
+            time.sleep(0.05)
+        original(self)
+
+    if count:
+        FrozenVersions.start = started  # type: ignore[method-assign]
 
 
 def _outcomes(telemetry: LearnerTelemetry) -> dict[str, float]:

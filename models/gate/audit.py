@@ -14,7 +14,7 @@ import msgspec
 from models.gate.decision import decide
 from models.gate.evidence import Decision, Evidence, GateState, Policy
 
-RULES = 3
+RULES = 4
 """Number of the rules by which decisions are taken. Raise it when the same evidence may lead to another decision: then
 older records are not taken for forged ones."""
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from models.gate.evidence import Evidence, Policy
 from models.statistics import BEGINNING, WHOLE, Bounds, Comparison
+
+EARLY: Final = 0.5
+"""Share of `Policy.shift_tested` from which on fewer events may do, if the candidate does better than it would have to
+later: right after a first start a hundred of them take some seconds."""
 
 
 def against_reference(evidence: Evidence) -> Comparison | None:
@@ -91,12 +96,15 @@ def apparent(comparison: Comparison | None, policy: Policy) -> bool:
     """Whether the model finds no less than the other among the last compared events, as far as chance allows.
 
     That is no bound for all times: the alarms that yield to it hold a version for a while, and serving an older one has
-    its price too.
+    its price too. Of fewer events less is left to chance, half of the standard errors of half of them: a model that is
+    worse passes hardly more often for having more looks (docs/experiments.md).
 
     >>> from models.statistics.confidence import Sums
-    >>> def last(total): return Comparison("a", hit=Sums(1.0, 400, total, 40.0), hit_squares=40)
+    >>> def last(total, n=400): return Comparison("a", hit=Sums(1.0, n, total, 40.0), hit_squares=40)
     >>> apparent(last(3.0), Policy()), apparent(last(-30.0), Policy()), apparent(Comparison("a"), Policy())
     (True, False, False)
+    >>> [apparent(last(-12.0, n), Policy()) for n in (50, 99, 100)], apparent(last(0.0, 49), Policy())
+    ([False, True, True], False)
 
     Where events of one user are alike, chance allows more:
 
@@ -111,25 +119,35 @@ def lacking(comparison: Comparison | None, policy: Policy) -> str:
     """Returns what would have to be so that the model is apparently no worse; "" when it is.
 
     >>> lacking(None, Policy())
-    '100 tested events are compared with the reference: 0 so far'
+    '50 tested events are compared with the reference: 0 so far'
     """
     last = comparison.lately if comparison is not None else BEGINNING
-    if last.n < policy.shift_tested:
-        return f"{policy.shift_tested} tested events are compared with the reference: {last.n} so far"
+    if last.n < least_compared(policy):
+        return f"{least_compared(policy)} tested events are compared with the reference: {last.n} so far"
     alike = comparison.design if comparison is not None else (1.0, 1.0)
-    allowed = policy.shift_deviations * math.sqrt(alike[0] * last.hit_squares)
+    deviations = policy.shift_deviations * min(1.0, last.n / max(policy.shift_tested, 1))
+    allowed = deviations * math.sqrt(alike[0] * last.hit_squares)
     if last.hit < -allowed:
         return (
             f"at most {allowed:.0f} hits fewer than the reference's are found among the last {last.n} compared events:"
             f" {-last.hit:.0f} fewer"
         )
-    allowed = policy.shift_deviations * math.sqrt(alike[1] * last.reciprocal_squares)
+    allowed = deviations * math.sqrt(alike[1] * last.reciprocal_squares)
     if last.reciprocal < -allowed:
         return (
             f"reciprocal ranks of the last {last.n} compared events add up to at most {allowed:.1f} less than the"
             f" reference's: {-last.reciprocal:.1f} less"
         )
     return ""
+
+
+def least_compared(policy: Policy) -> int:
+    """Compared events from which on they may outvote an alarm.
+
+    >>> least_compared(Policy()), least_compared(Policy(shift_tested=1))
+    (50, 1)
+    """
+    return math.ceil(EARLY * policy.shift_tested)
 
 
 def harmed(comparison: Comparison | None, policy: Policy) -> str:
@@ -184,5 +202,6 @@ __all__ = [
     "lacking",
     "lately_compared",
     "latest",
+    "least_compared",
     "unsuspicious",
 ]

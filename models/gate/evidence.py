@@ -130,6 +130,7 @@ class Policy(msgspec.Struct, frozen=True):
         score_ks: Kolmogorov-Smirnov distance of scores that holds.
         shift_share: share of the usual hits below which labels may be garbage, while an alarm is raised.
         shift_tested: tested events that tell how the candidate does against the reference, while an alarm is raised.
+            Half of them may be enough (models/gate/comparisons.py).
         shift_deviations: standard errors by which it may find less than the reference among them.
         forgotten: share of the reference's old finds whose loss holds.
         least_replayed: old finds of the reference before forgetting is judged.

@@ -454,7 +454,7 @@ def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
     >>> def alarmed(**more): return Case(Evidence(standing=Standing(alarms=("hit_rate",), **more)), Policy())
     >>> late = alarmed(lag=1_000.0)
     >>> waited_for(holding("stream", late), late)
-    'waits until 100 tested events are compared with the reference: 0 so far'
+    'waits until 50 tested events are compared with the reference: 0 so far'
     >>> low = alarmed(window=Window(usual=0.4))
     >>> waited_for(holding("drift", low), low)
     'waits until the candidate is shown to be better than the reference'

@@ -1,7 +1,7 @@
 """Poison that grows for hours: through a public beacon key, and by one user in a hundred. An hour takes three seconds.
 
 Twelve hundred times faster than life, an anchor is an hour old after 3 s and a day after 72 s, and six hours of poison
-take 18 s. Every figure is printed: `pytest -s` shows them.
+take 18 s. In the middle of it the learner dies by kill -9. Every figure is printed: `pytest -s` shows them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from service.http.auth import digest
 from tests.acceptance.conftest import Open
 from tests.support.oracles.gated import GATE, Scene, Watch, consumed, grown, holds, longest, rollbacks, run, status
 from tests.support.oracles.probe import Probe
+from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.poison import growing, strangers
+from tests.support.streams.streams import Planned
 
 HOUR: Final = 3.0
 HOURS: Final = 6
@@ -74,6 +76,15 @@ def beaconed(service: Process, clicks: list[dict[str, object]], seconds: float) 
     return over
 
 
+def broken(ours: Installation, planned: list[Planned], learner: Process, service: Process, rate: float) -> None:
+    """Run events with a learner that is killed in the middle of them."""
+    half = len(planned) // 2
+    run(ours, planned[:half], learner, service, rate=rate)
+    learner.kill()
+    learner.start()
+    run(ours, planned[half:], learner, service, rate=rate)
+
+
 @pytest.mark.parametrize("who", ["strangers", "few"])
 def test_a_poison_that_grows_for_hours_never_spoils_for_long_what_users_see(
     open_installation: Open, scene: Scene, who: str
@@ -91,14 +102,14 @@ def test_a_poison_that_grows_for_hours_never_spoils_for_long_what_users_see(
     if who == "strangers":
         count = int(MOST * CREEP / 2)
         over = beaconed(service, strangers(clean, 5, count), CREEP / PACE)
-        run(ours, clean, learner, service, rate=PACE)
+        broken(ours, clean, learner, service, PACE)
         poisoned = over()
         assert poisoned == count
         ours.wait(lambda: consumed(ours) >= began + CREEP + count, "the poison is consumed", learner, service)
     else:
         found = growing(clean, 5, MOST)
         poisoned = len(found) - CREEP
-        run(ours, found, learner, service, rate=PACE * len(found) / CREEP)
+        broken(ours, found, learner, service, PACE * len(found) / CREEP)
     looks, gate = watch.finish(), status(service)
     worst, would = min(look.served for look in looks), min(look.head for look in looks)
     low = longest(looks, scene.noticed(before))
@@ -111,6 +122,8 @@ def test_a_poison_that_grows_for_hours_never_spoils_for_long_what_users_see(
     # The comparison with the anchors took part: a gate that cannot look back would pass as well where nothing is lost.
     asked = learner.metrics()["sluicegate_compared_events{comparison=anchor1}"]
     assert asked > 0 or rollbacks(service)
+    # The learner that took over went on with what the one before had found out.
+    assert gate["evidence"]["began"].startswith("taken up from version")
 
 
 def reasons(found: list[dict[str, Any]]) -> list[str]:

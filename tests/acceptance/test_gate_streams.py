@@ -51,7 +51,7 @@ DRIFTED = 12_000
 
 
 @pytest.mark.parametrize(
-    ("name", "killed"), [*((name, False) for name in POISONS), *((name, True) for name in HARMFUL)]
+    ("name", "killed"), [*((name, True) for name in POISONS), *((name, False) for name in HARMFUL)]
 )
 def test_a_poisoned_stretch_never_spoils_for_long_what_users_see(
     open_installation: Open, scene: Scene, name: str, killed: bool

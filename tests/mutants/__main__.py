@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.mutants.declarations import FOLDER, Mutant, chosen, declared
@@ -28,11 +29,11 @@ def main() -> int:
     """Exit code 0 when every chosen mutant was killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("words", nargs="*", help="only mutants whose area or name contains one of these")
-    parser.add_argument("--save", action="store_true", help=f"write {RESULT.relative_to(ROOT)}; needs all of them")
+    parser.add_argument(
+        "--save", action="store_true", help=f"write {RESULT.relative_to(ROOT)}, or the lines of those that ran"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for the tests of one mutant (%(default)s)")
     asked = parser.parse_args()
-    if asked.save and asked.words:
-        parser.error("--save writes the result of all mutants: leave the words out")
     mutants = chosen(declared(), asked.words)
     if not mutants:
         parser.error(f"no mutant has one of {asked.words} in its area or name")
@@ -45,7 +46,7 @@ def main() -> int:
     alive = [name for name, verdict in verdicts.items() if verdict.state != "killed"]
     print(f"{len(verdicts) - len(alive)} of {len(verdicts)} mutants were killed")
     if asked.save:
-        save(verdicts, alive)
+        RESULT.write_text(saved(declared(), verdicts, RESULT.read_text(encoding="utf-8")), encoding="utf-8")
     return 1 if alive else 0
 
 
@@ -74,11 +75,22 @@ def judged(scratch: Scratch, mutant: Mutant, seconds: float) -> Verdict:
     return verdict
 
 
-def save(verdicts: dict[str, Verdict], alive: list[str]) -> None:
-    """Write which test killed which mutant."""
-    killed = {name: verdict.test for name, verdict in verdicts.items() if verdict.state == "killed"}
-    result = {"mutants": len(verdicts), "alive": alive, "killed_by": killed}
-    RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def saved(mutants: list[Mutant], verdicts: Mapping[str, Verdict], before: str) -> str:
+    """The result file: which test killed which mutant. What did not run now stands as it did before.
+
+    Args:
+        mutants: All that are declared.
+        verdicts: Of those that ran, by name.
+        before: The file as it is.
+    """
+    known, names = json.loads(before), [mutant.name for mutant in mutants]
+    killed = {name: test for name, test in known["killed_by"].items() if name not in verdicts}
+    killed |= {name: verdict.test for name, verdict in verdicts.items() if verdict.state == "killed"}
+    lived = {name for name in known["alive"] if name not in verdicts} | (verdicts.keys() - killed.keys())
+    alive = [name for name in names if name in lived]
+    ordered = {name: killed[name] for name in names if name in killed}
+    result = {"mutants": len(ordered) + len(alive), "alive": alive, "killed_by": ordered}
+    return json.dumps(result, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

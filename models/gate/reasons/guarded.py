@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from models.gate.comparisons import lacking
+from models.gate.comparisons import lacking, least_compared
 from models.gate.guards import FEW_USERS, GUARDS, Yields
 from models.gate.reasons import phrases
 from models.gate.reasons.situation import Remedy, Said, Situation, said
@@ -29,7 +29,7 @@ def _outvoted(case: Situation, by: Yields) -> tuple[Remedy, ...]:
     if by == "better":
         return (case.until("reference", "better"),)
     found = case.case.compared
-    missing = case.policy.shift_tested - (found.lately.n if found is not None else 0)
+    missing = least_compared(case.policy) - (found.lately.n if found is not None else 0)
     if missing > 0:
         return (case.counted("reference", missing, "to tell whether it finds less than the reference"),)
     text = f"It also goes live as soon as {lacking(found, case.policy)}."
@@ -117,10 +117,10 @@ def shift(case: Situation) -> Said:
             f"{phrases.share(policy.shift_share)} of the usual {phrases.share(window.usual)}. Labels may be garbage."
         )
         return said(why, remedies=_ways(case, "shift", ends))
-    compared = found.lately.n if found is not None else 0
-    if compared < policy.shift_tested or found is None:
+    compared, least = (found.lately.n if found is not None else 0), least_compared(policy)
+    if compared < least or found is None:
         why = (
-            f"{alarm}, and nothing tells yet that the candidate is not to blame: {compared} of {policy.shift_tested} "
+            f"{alarm}, and nothing tells yet that the candidate is not to blame: {compared} of {least} "
             "tested events were compared with the reference."
         )
         return said(why, remedies=_ways(case, "shift"))

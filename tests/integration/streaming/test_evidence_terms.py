@@ -134,3 +134,21 @@ def test_evidence_of_another_release_is_discarded_by_name_and_learning_goes_on(o
     found = report(running.learnt(100))
     assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 2"
     assert learner.metrics()["sluicegate_evidence_terms_total{evidence=discarded}"] == 1
+
+
+def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(open_installation: Open) -> None:
+    running = Running(
+        open_installation(learner__evidence_share=1.0, learner__lease_ttl=1.5, learner__lease_renewal=0.3)
+    )
+    ours, learner = running.ours, running.learner
+    before, newest = report(ours.wait_learnt(learner)), ours.head()
+    assert newest is not None
+    learner.pause()
+    ours.wait(lambda: ours.store.acquire_lease("somebody else", 0.5) is not None, "another takes the lease")
+    learner.resume()
+    ours.wait(lambda: learner.said("stepped down"), "the learner steps down", learner)
+    after = report(running.learnt(200))
+    assert after.began == f"taken up from version {newest.id}: all"
+    assert before.reference is not None
+    assert after.reference is not None
+    assert after.reference.n >= before.reference.n

@@ -177,6 +177,13 @@ FIGURES: Final = (
     Figure("bulk", "users/s in batches", "users in batches", "batch/users_per_second", 0),
     Figure("bulk", "users/s in batches, of one by one", "users/s in batches, of one by one", "ratio"),
     Figure("starts", "longest hold of a healthy version", "longest hold of a healthy version, in 50 starts"),
+    Figure(
+        "comparing",
+        "evidence, share of the learner's time",
+        "comparing versions with all anchors, of the learner's time",
+        "compared_with/all/processor_share",
+        2,
+    ),
     Figure("memory", "per item, allocated", "per item, allocated", digits=2),
     Figure("memory", "per item, process growth", "per item, growth of the process", digits=2),
     Figure("memory", "per user, allocated", "per active user, allocated", digits=2),

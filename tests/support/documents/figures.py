@@ -34,6 +34,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "memory": tables.memory,
     "chunks": tables.chunks,
     "starts": gate_tables.starts,
+    "comparing": gate_tables.comparing,
     "gate": gate_tables.gate,
     "quality": tables.quality,
     "carried": tables.carried,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.support.documents.results import at, duration, number, percent, result, table
+from tests.support.documents.results import at, duration, names, number, percent, result, spread, table
 
 MODELS: Final = (
     ("worse by 2 %", "worse_2_percent"),
@@ -128,6 +128,32 @@ def _walked() -> list[str]:
         f"{alike['rolled_back_to_anchor']} of them to an anchor; the others were called worse than a reference."
     )
     return [table(head, rows), said]
+
+
+def comparing() -> str:
+    """Which share of the learner's time evidence takes, by the versions that are named."""
+    if "comparing" not in names():
+        return "No result is stored yet."
+    cases = (
+        ("nothing", "nothing"),
+        ("reference", "a reference"),
+        ("all", "reference, champion, three anchors in turn"),
+    )
+    rows = []
+    for key, words in cases:
+        path = f"compared_with/{key}"
+        compared, passed = (sum(at("comparing", f"{path}/{each}")) for each in ("compared_events", "passed_over"))
+        share = percent(at("comparing", f"{path}/processor_share")["median"])
+        times = [spread("comparing", f"{path}/{each}_us_per_event") for each in ("evidence", "learner_thread")]
+        rows.append((words, share, *times, percent(compared / max(compared + passed, 1))))
+    head = (
+        "compared with",
+        "share of the learner thread",
+        "evidence, µs per event",
+        "learner thread, µs per event",
+        "tested events compared",
+    )
+    return table(head, rows)
 
 
 def starts() -> str:

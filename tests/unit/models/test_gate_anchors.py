@@ -77,6 +77,12 @@ def test_the_reference_moves_on_only_to_what_is_within_the_margin_of_every_ancho
     assert decide(STANDS, evidence(*found), POLICY, 30.0).reasons == reasons
 
 
+def test_what_is_shown_to_be_a_little_worse_than_an_anchor_and_within_its_margin_is_not_behind_it() -> None:
+    little = against(DAY, -2_000, n=400_000)
+    assert next(little.since(POLICY.alpha_harm)).worse
+    assert decide(STANDS, evidence(little), POLICY, 30.0).reasons == ("sound", "healthy")
+
+
 def test_an_anchor_with_few_compared_events_holds_nothing_up() -> None:
     few = against(DAY, 0, n=POLICY.healthy_tested - 1)
     assert decide(STANDS, evidence(few), POLICY, 30.0).reasons == ("sound", "healthy")

@@ -74,7 +74,7 @@ def test_a_guard_yields_to_the_evidence_that_its_table_names_and_to_no_less(name
     evidence = alarmed(name)
     yields_to = [guard.yields_to for guard in gate.GUARDS if guard.reason == name][-1]
     state = GateState(proven=True, norms=Band(100, math.log(3.0), math.log(3.0) ** 2))
-    worse, short = compared(500, -60.0), compared(99, 0.0)
+    worse, short = compared(500, -60.0), compared(49, 0.0)
     for found in (None, short, worse, compared(500, 0.0, against="another"), EQUAL, BETTER):
         standing = msgspec.structs.replace(evidence.known, reference=found)
         decision = decide(state, msgspec.structs.replace(evidence, standing=standing), POLICY, 0.0)
@@ -87,7 +87,20 @@ def test_a_version_without_evidence_stays_held_for_how_it_looks() -> None:
     numbers = {"overlap": 0.02, "applied": 50_000.0}
     held = decide(GateState(), msgspec.structs.replace(by_hand, numbers=numbers), POLICY, 0.0)
     assert held.reasons == ("lists_changed",)
-    assert held.detail == "waits until 100 tested events are compared with the reference: 0 so far"
+    assert held.detail == "waits until 50 tested events are compared with the reference: 0 so far"
+
+
+@pytest.mark.parametrize("n", [50, 75, 99, 100, 400])
+def test_of_fewer_events_less_is_left_to_chance(n: int) -> None:
+    """A quarter of the events tell two models apart: of a hundred the candidate may find three standard errors less."""
+    variance, evidence = n / 4, alarmed("shift")
+    allowed = 3.0 * min(1.0, n / 100) * math.sqrt(round(variance))
+
+    def action(less: float) -> str:
+        standing = msgspec.structs.replace(evidence.known, reference=compared(n, -less, variance))
+        return decide(GateState(), msgspec.structs.replace(evidence, standing=standing), POLICY, 0.0).action
+
+    assert (action(math.floor(allowed)), action(math.floor(allowed) + 1.0)) == ("promote", "hold")
 
 
 def test_a_held_version_says_what_it_waits_for() -> None:
@@ -97,7 +110,7 @@ def test_a_held_version_says_what_it_waits_for() -> None:
         return decide(GateState(), msgspec.structs.replace(evidence, standing=standing), POLICY, 0.0).detail
 
     few = said("shift", compared(41, 0.0))
-    assert few == "waits until 100 tested events are compared with the reference: 41 so far"
+    assert few == "waits until 50 tested events are compared with the reference: 41 so far"
     assert said("shift", compared(500, -60.0)) == (
         "waits until at most 30 hits fewer than the reference's are found among the last 500 compared events: 60 fewer"
     )

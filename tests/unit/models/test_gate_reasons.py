@@ -188,8 +188,8 @@ def test_when_a_pause_is_over_it_no_longer_holds(reason: str) -> None:
 
 def test_numbers_are_those_of_the_decision() -> None:
     assert explained("one_user").why[0].startswith("One user caused 30 % of the last 1,000 records; 20 % is the most.")
-    assert "41 of 100 tested events were compared" in explained("shift").why[0]
-    assert explained("shift").remedies[0].events == 59
+    assert "41 of 50 tested events were compared" in explained("shift").why[0]
+    assert explained("shift").remedies[0].events == 9
     assert "(chunk 3 is missing)" in explained("unreadable").why[0]
     assert explained("forced").why[0] == "admin:1234 asked for it: I know."
     (interval,) = re.findall(r"between ([\d.]+) and ([\d.]+) points below", " ".join(explained("harm").why))

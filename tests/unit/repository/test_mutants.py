@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.mutants.__main__ import RESULT, unready
+from tests.mutants.__main__ import RESULT, saved, unready
 from tests.mutants.declarations import Mutant, chosen, declared
-from tests.mutants.scratch import Scratch
+from tests.mutants.scratch import Scratch, Verdict
 
 ROOT = Path(__file__).resolve().parents[3]
 MUTANTS = declared()
@@ -118,3 +119,12 @@ def test_a_mutant_that_cannot_be_tested_is_not_killed(scratch: Scratch) -> None:
 def test_nothing_is_judged_where_python_would_import_something_else(scratch: Scratch) -> None:
     """The copy has no packages of ours: those that Python finds are the ones of the working tree."""
     assert unready(scratch, [], SECONDS).startswith("Python does not import the copy")
+
+
+def test_a_run_of_some_mutants_leaves_the_results_of_the_others() -> None:
+    three = [replace(mutant("value"), name=name) for name in ("first", "second", "third")]
+    before = json.dumps({"mutants": 3, "alive": ["third"], "killed_by": {"gone": "a", "first": "a", "second": "b"}})
+    found = {"second": Verdict("lived"), "third": Verdict("killed", "c")}
+    after = json.loads(saved(three, found, before))
+    assert after == {"mutants": 3, "alive": ["second"], "killed_by": {"first": "a", "third": "c"}}
+    assert list(after["killed_by"]) == ["first", "third"]
