@@ -178,7 +178,11 @@ MODEL_TABLES = (
     Table(
         "caution",
         "model",
-        tuple(Column(name, "f4", default=-dim.CAUTION, merge=averaged("race.tested")) for name in ("hits", "ranks")),
+        tuple(
+            Column(name, "f4", default=default, merge=averaged("race.tested"))
+            # worth: untouched items' hits without any caution, per hit of touched ones.
+            for name, default in (("hits", -dim.CAUTION), ("ranks", -dim.CAUTION), ("worth", dim.COST_HITS))
+        ),
     ),
     _moments("fresh_moments", FRESH_FEATURES, "fresh.lists"),
     Table("fresh_ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),

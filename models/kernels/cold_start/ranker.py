@@ -29,6 +29,7 @@ from models.dimensions import (
     SOURCES,
     WINDOW,
     WINDOW_DECAY,
+    WORTH_FADE,
 )
 from models.features import FRESH_FEATURES
 from models.kernels.cold_start.candidates import gather
@@ -38,7 +39,7 @@ from models.kernels.core.marks import mark
 from models.kernels.core.softmax import largest, log_sum_exp
 from models.kernels.ranking.fallback import HIT
 from models.kernels.ranking.listwise import descend, remember
-from models.kernels.ranking.prequential import rank_of
+from models.kernels.ranking.prequential import rank_of, reaching
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
 _HITS_STEP, _RANKS_STEP = 0.5, 2.0  # log odds per lost hit, and per lost reciprocal rank
@@ -193,7 +194,8 @@ def account(caution, listed, target):
     """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
 
     Integral control: an event that costs nothing lowers the caution a little, an event that costs a hit raises it a
-    lot, so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
+    lot, so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less:
+    no larger a part of the hits than untouched items would find (`credit`).
     """
     alone = rank_of(listed.scores[RANKER], listed.counts[0], target)
     beside = rank_of(listed.scores[RANKER], listed.counts[3], target)
@@ -201,9 +203,28 @@ def account(caution, listed, target):
         return
     hit = 1.0 if beside <= HIT else 0.0
     lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
-    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (COST_HITS - lost))
-    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
+    share = min(1.0, caution.worth[0] / COST_HITS)
+    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (share * COST_HITS - lost))
+    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (share * COST_RANKS / alone - lost_rank))
+    caution.worth[0] *= WORTH_FADE
     mark(caution.marks, 0)
+
+
+@kernel
+def credit(caution, listed, target):
+    """Count one tested event of an untouched item that would be a hit without caution, however large it is now.
+
+    `worth` settles at the number of such events per hit of a touched item: it fades with each of the latter. Where
+    untouched items are never taken, or never found, they lose their places, and where that changes they win them back.
+    """
+    if target < 0:
+        return
+    scores, start = listed.scores[RANKER], listed.counts[0]
+    bare = scores[target] - min(caution.hits[0], caution.ranks[0])
+    rank = reaching(scores, start, bare) + reaching(scores[start:], listed.counts[3] - start, scores[target])
+    if rank <= HIT:
+        caution.worth[0] = min(1.0, caution.worth[0] + 1.0 - WORTH_FADE)
+        mark(caution.marks, 0)
 
 
 @kernel

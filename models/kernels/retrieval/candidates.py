@@ -296,6 +296,16 @@ def collect(union, listed):
 
 
 @kernel
+def leave_out(union, listed, history, lines):
+    """Take the `lines` items behind the history's end out of the candidates."""
+    for at in range(history.counts[0], history.counts[0] + lines):
+        place = find(union.keys, union.slots, history.items[at])
+        if place >= 0:
+            union.sums[place, PICKED] = 0
+    collect(union, listed)
+
+
+@kernel
 def propose_machine(union, history, work, category_of, factors, last, categories, pool, pooled):
     """The machine's best of the pool, for the context of this history."""
     factorization.set_context(history, category_of, factors, last, categories, work.z)

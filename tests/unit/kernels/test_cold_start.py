@@ -219,6 +219,7 @@ def test_the_caution_bounds_the_hits_that_untouched_items_cost():
     listed, lost = new_scratch().listed, 0
     listed.counts[0], listed.counts[3] = 30, 60
     for turn in range(30_000):
+        state.served.caution.worth[0] = 1.0
         caution = min(state.served.caution.hits[0], state.served.caution.ranks[0])
         listed.scores[RANKER, :30] = [rng.gauss(0, 1) for _ in range(30)]
         listed.scores[RANKER, 30:60] = [rng.gauss(1, 1) + caution for _ in range(30)]
@@ -228,6 +229,45 @@ def test_the_caution_bounds_the_hits_that_untouched_items_cost():
         lost += turn >= 10_000 and alone <= 20 < beside
     assert lost / (20_000 * 20 / 30) < 1.1 * dim.COST_HITS
     assert -dim.CAUTION_MOST < min(state.served.caution.hits[0], state.served.caution.ranks[0]) < 0
+
+
+def test_untouched_items_that_nobody_takes_lose_their_places_and_win_them_back():
+    """Where one target in three is untouched and found, the cost is what is allowed; where none is, it goes to none."""
+    rng, state = random.Random(6), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    caution, listed = state.served.caution, new_scratch().listed
+    listed.counts[0], listed.counts[3] = 30, 60
+    cautions, lost = [], []
+    for turn in range(24_000):
+        now = min(caution.hits[0], caution.ranks[0])
+        listed.scores[RANKER, :30] = [rng.gauss(0, 1) for _ in range(30)]
+        listed.scores[RANKER, 30:60] = [rng.gauss(1, 1) + now for _ in range(30)]
+        if turn % 3 == 0 and not 8_000 <= turn < 16_000:
+            fresh.credit(caution, listed, 30 + turn % 20)
+        else:
+            alone = racing.rank_of(listed.scores[RANKER], 30, turn % 20)
+            beside = racing.rank_of(listed.scores[RANKER], 60, turn % 20)
+            fresh.account(caution, listed, turn % 20)
+            lost.append((turn, float(alone <= 20 < beside)))
+        cautions.append(float(now))
+    assert np.mean(cautions[15_000:16_000]) < min(np.mean(cautions[7_000:8_000]), np.mean(cautions[23_000:])) - 0.3
+    idle = [cost for turn, cost in lost if 12_000 <= turn < 16_000]
+    busy = [cost for turn, cost in lost if 4_000 <= turn < 8_000]
+    assert np.mean(idle) < 0.3 * np.mean(busy)
+
+
+def test_the_worth_of_untouched_items_does_not_depend_on_the_caution():
+    state = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    caution, listed = state.served.caution, new_scratch().listed
+    listed.counts[0], listed.counts[3] = 30, 60
+    gained = []
+    for strict in (0.0, -3.0, -dim.CAUTION_MOST):
+        caution.hits[0], caution.ranks[0], caution.worth[0] = strict, 0.0, 0.0
+        listed.scores[RANKER, :30] = np.arange(30)
+        listed.scores[RANKER, 30:60] = np.arange(30) + 0.5 + strict
+        for target in range(30, 60):
+            fresh.credit(caution, listed, target)
+        gained.append(float(caution.worth[0]))
+    assert gained == pytest.approx([10 * (1 - dim.WORTH_FADE)] * 3)  # the best ten are above all but ten touched ones
 
 
 @pytest.mark.parametrize("past", [[], ["i7"], ["i7", "i13", "i1", "nobody knows"]], ids=["stranger", "one", "some"])
