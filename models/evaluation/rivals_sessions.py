@@ -10,6 +10,7 @@ A surprising quest for the state-of-the-art", Information Sciences 573, 2021.
 from __future__ import annotations
 
 from array import array
+from bisect import insort
 from typing import Any, Final
 
 import numpy as np
@@ -49,7 +50,7 @@ class SessionKnn:
     def __init__(self, seed: int = 1) -> None:
         del seed
         self._sessions: list[array[int]] = []  # distinct items of each session
-        self._holders: dict[int, array[int]] = {}  # item -> the sessions that have it, oldest first
+        self._holders: dict[int, array[int]] = {}  # item -> the sessions that have it, in the order of their starts
         self._open: dict[str, tuple[int, float]] = {}  # user -> last session, time of the last event
         self._own: dict[str, list[int]] = {}  # user -> the last distinct items, newest first
         self._counts = np.zeros(256)
@@ -67,7 +68,7 @@ class SessionKnn:
         self._open[user] = number, when
         if item not in self._sessions[number]:
             self._sessions[number].append(item)
-            self._holders.setdefault(item, array("i")).append(number)
+            insort(self._holders.setdefault(item, array("i")), number)
         own = self._own.setdefault(user, [])
         if item in own:
             own.remove(item)
@@ -98,7 +99,7 @@ class SessionKnn:
         self._newest = _grown(self._newest, len(self._sessions))
         found = [np.frombuffer(self._holders[item][-SAMPLED - 1 :], np.int32) for item in own]
         for place in reversed(range(len(own))):
-            self._similar[found[place]] += (len(own) - place) / len(own)
+            self._similar[found[place]] += len(own) - place  # whole numbers, so that equal ones tie
             self._newest[found[place]] = place
         sessions = np.unique(np.concatenate(found))
         number, last = self._open[user]
@@ -106,7 +107,7 @@ class SessionKnn:
             sessions = sessions[sessions != number]
         sessions = sessions[-SAMPLED:]
         nearest = sessions[np.lexsort((-sessions, -self._similar[sessions]))[:NEIGHBOURS]]
-        weights = self._similar[nearest] / (1.0 + self._newest[nearest])
+        weights = self._similar[nearest] / len(own) / (1.0 + self._newest[nearest])
         for each in found:
             self._similar[each] = 0.0
         return nearest, weights
