@@ -144,7 +144,7 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, first,
     if tests and cold < 0:
         private.progress.cold[0] += 1
         racing.test_cold(listed, target, out)
-        fresh.credit(served.caution, listed, target)
+        fresh.credit(served.caution, listed, scratch.fresh, target)
         out[0] = cold
     elif tests:
         racing.test(listed, target, served.race, out)

@@ -89,7 +89,7 @@ class Fresh(NamedTuple):
     squares: Array  # (FRESH_FEATURES,) f64
     terms: Array  # (GATE_TERMS,) f64
     slopes: Array  # (GATE_TERMS,) f64
-    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, the amount that both add to each score
+    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, what both add to each score before caution
 
 
 class Parts(NamedTuple):

@@ -174,7 +174,7 @@ MODEL_TABLES = (
         width=dim.BASKETS * dim.BASKET_SLOTS,
     ),
     Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _sum("lists", "i8"))),
-    # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
+    # Log odds added to untouched items, so that touched ones keep their hits and their ranks (`place`).
     Table(
         "caution",
         "model",
