@@ -186,9 +186,7 @@ def _bound(name: str, variant: str, key: tuple[str, str]) -> tuple[float | None,
     return bounds.get(name, (None, None))
 
 
-def _figure(
-    name: str, value: float, scores: dict[str, Any], must: float | None, goal: float | None
-) -> dict[str, Any]:
+def _figure(name: str, value: float, scores: dict[str, Any], must: float | None, goal: float | None) -> dict[str, Any]:
     error = scores["mrr_se" if name.endswith("mrr@20") else "hr_se"]
     return _judged(name, value, f"+- {error}, n = {scores['n']}", must, goal)
 

@@ -3,8 +3,9 @@
 It learns at every event and needs no package. M. Ludewig, D. Jannach, "Evaluation of session-based recommendation
 algorithms", User Modeling and User-Adapted Interaction 28, 2018, section 3.2.3: of the most recent sessions that share
 an item with the current one, the nearest by a product in which recent items of the current session weigh more. A short
-session is extended by the user's items before it, as in S. Latifi, N. Mauro, D. Jannach, "Session-aware recommendation:
-A surprising quest for the state-of-the-art", Information Sciences 573, 2021.
+session is extended by the user's items before it, and the user is reminded of those items, as in S. Latifi, N. Mauro,
+D. Jannach, "Session-aware recommendation: A surprising quest for the state-of-the-art", Information Sciences 573, 2021.
+Reminders weigh as much as users come back to their items: not at all where nobody does, as with ratings of films.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from models.evaluation.rivals import Maker
 SAMPLED: Final = 1_000
 """Most recent sessions, of those that share an item, that are compared."""
 
-NEIGHBOURS: Final = 200
+NEIGHBOURS: Final = 100
 """The nearest of them, whose items are scored."""
 
 LENGTH: Final = 20
@@ -38,11 +39,13 @@ class SessionKnn:
     A session is a run of a user's events without a pause of more than half an hour. The item at place p of the n of the
     current session, newest first, weighs (n - p) / n. A neighbour's similarity is the sum of the weights of the items
     that it shares; it adds similarity / (1 + place of the newest shared item) to the score of each of its items.
+    Let r be the share of events so far whose item was among the user's last ones. The scores of items that the user
+    lacks are made to sum to 1 - r, and the user's own items share r by 1 / (1 + place).
 
     >>> rival = SessionKnn()
     >>> for user, item in (("ann", 0), ("ann", 1), ("bob", 2), ("cem", 0)): rival.learn(user, item, 1.0, 60.0)
     >>> rival.scores("cem", 3, 60.0).round(3).tolist()
-    [1.0, 1.0, 0.0]
+    [0.0, 1.0, 0.0]
     """
 
     pointwise = False
@@ -56,6 +59,7 @@ class SessionKnn:
         self._counts = np.zeros(256)
         self._similar = np.zeros(256)  # by session; zero between two questions
         self._newest = np.zeros(256, np.int64)
+        self._learned = self._returned = 0
 
     def learn(self, user: str, item: int, target: float, when: float) -> None:
         """Add a wanted item to the user's session; sampled negatives say nothing here."""
@@ -70,7 +74,9 @@ class SessionKnn:
             self._sessions[number].append(item)
             insort(self._holders.setdefault(item, array("i")), number)
         own = self._own.setdefault(user, [])
+        self._learned += 1
         if item in own:
+            self._returned += 1
             own.remove(item)
         own.insert(0, item)
         del own[LENGTH:]
@@ -88,9 +94,14 @@ class SessionKnn:
         if own:
             sessions, weights = self._neighbours(user, own, when)
             items = [np.frombuffer(self._sessions[each], np.int32) for each in sessions.tolist()]
+            found = np.zeros(count)
             if items:
                 lengths = [len(each) for each in items]
-                scores += np.bincount(np.concatenate(items), np.repeat(weights, lengths), count)[:count]
+                found += np.bincount(np.concatenate(items), np.repeat(weights, lengths), count)[:count]
+            found[own] = 0.0
+            back, reminders = self._returned / self._learned, 1.0 / np.arange(1, len(own) + 1)
+            scores += (1.0 - back) * found / max(float(found.sum()), LEAST)
+            scores[own] += back * reminders / reminders.sum()
         return np.asarray(scores)
 
     def _neighbours(self, user: str, own: list[int], when: float) -> tuple[Array, Array]:

@@ -295,7 +295,8 @@ def test_the_caution_for_ranks_counts_in_the_first_places_alone(hits, ranks):
 
 
 def test_with_few_touched_items_no_place_is_protected():
-    scratch, caution = new_scratch(), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2)).served.caution
+    state, scratch = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2)), new_scratch()
+    caution = state.served.caution
     caution.hits[0], caution.ranks[0] = -1.0, -5.0
     assert placed(scratch, caution, [3.0, 2.0], [9.0, 1.0]) == pytest.approx([8.0, 0.0])
 

@@ -218,6 +218,7 @@ class NaiveSessionKnn:
 
     def __init__(self):
         self.sessions, self.users, self.counts = [], {}, {}
+        self.back = []
 
     def learn(self, user, item, when):
         own = self.users.setdefault(user, [])
@@ -226,12 +227,16 @@ class NaiveSessionKnn:
         session = max(at for at, (name, _) in enumerate(self.sessions) if name == user)
         if item not in self.sessions[session][1]:
             self.sessions[session][1].append(item)
+        self.back.append(item in self.last(user))
         own.append((item, when))
         self.counts[item] = self.counts.get(item, 0) + 1
 
+    def last(self, user):
+        return list(dict.fromkeys(item for item, _ in reversed(self.users.get(user, []))))[:LENGTH]
+
     def scores(self, user, count, when):
-        own = list(dict.fromkeys(item for item, _ in reversed(self.users.get(user, []))))[:LENGTH]
-        scores = [LEAST * self.counts.get(item, 0) / max(sum(self.counts.values()), 1) for item in range(count)]
+        own = self.last(user)
+        popularity = [LEAST * self.counts.get(item, 0) / max(sum(self.counts.values()), 1) for item in range(count)]
         latest = max((at for at, (name, _) in enumerate(self.sessions) if name == user), default=-1)
         current = latest if own and when - self.users[user][-1][1] <= 1800 else -1
         sharing = [at for at, (_, held) in enumerate(self.sessions) if at != current and set(held) & set(own)]
@@ -239,10 +244,14 @@ class NaiveSessionKnn:
         for at in sharing[-SAMPLED:]:
             places = [place for place, item in enumerate(own) if item in self.sessions[at][1]]
             similar[at] = sum((len(own) - place) / len(own) for place in places), 1 + places[0]
+        others = [0.0] * count
         for at in sorted(similar, key=lambda each: (-round(similar[each][0], 9), -each))[:NEIGHBOURS]:
             for item in self.sessions[at][1]:
-                scores[item] += similar[at][0] / similar[at][1]
-        return scores
+                others[item] += 0.0 if item in own else similar[at][0] / similar[at][1]
+        total, back = sum(others) or 1.0, sum(self.back) / max(len(self.back), 1)
+        mine = {item: 1 / (1 + place) for place, item in enumerate(own)}
+        reminders = [back * mine.get(item, 0.0) / sum(mine.values() or [1]) for item in range(count)]
+        return [popularity[item] + (1 - back) * others[item] / total + reminders[item] for item in range(count)]
 
 
 @pytest.mark.parametrize("limits", [(SAMPLED, NEIGHBOURS), (40, 5)], ids=["as it is", "few"])
@@ -279,4 +288,5 @@ def test_session_knn_finds_the_next_step_of_a_visit() -> None:
             rival.learn(f"v{visit}", 10 * chain + step, 1.0, 1e7 + 10_000.0 * visit + step)
     rival.learn("new", 20, 1.0, 5e7)
     rival.learn("new", 21, 1.0, 5e7 + 1)
-    assert set(top(rival.scores("new", 50, 5e7 + 2), 4)) == {20, 21, 22, 23}
+    rival.learn("new", 20, 1.0, 5e7 + 2)  # it came back at once; hardly anybody else does
+    assert set(top(rival.scores("new", 50, 5e7 + 3), 2)) == {22, 23}
