@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     streams = {}
     for name in options.streams:
         log = _journey(options.lines) if name == JOURNEY else _purchases(name)
-        plan = Plan(seed=options.seed, lists=0, every=max(1, len(log.events) // 100))
+        plan = Plan(seed=options.seed, lists=0)
         found = evaluation.evaluate(log, plan, time.perf_counter, {})["baskets"]
         best = found["contenders"][found["best_rival"]]["recall@20"]
         streams[name] = {"served": found["contenders"]["served"]["recall@20"], "rival": best} | found

@@ -214,6 +214,12 @@ COST_RANKS: Final = 0.003
 would ever stand on a page that holds 20 touched ones; without a bound REES46 loses a tenth of its hits on touched items
 and wins three times as many on untouched ones (docs/decisions.md)."""
 
+PROTECTED: Final = 10
+"""First places of a list in which untouched items may cost reciprocal ranks only within COST_RANKS."""
+
+WORTH_FADE: Final = 0.99
+"""Weight of the past, per hit of a touched item, in what untouched items are worth: it remembers a hundred hits."""
+
 CONTENT: Final = 64
 """Numbers of an item's content vector, one byte each. A random projection to so many keeps a cosine to within 0.12
 (standard deviation), to half as many within 0.18."""

@@ -9,13 +9,14 @@ from typing import Final
 from models.evaluation.rivals import Maker
 from models.evaluation.rivals_implicit import BATCH
 from models.evaluation.rivals_river import RIVER
+from models.evaluation.rivals_sessions import SESSIONS
 from models.evaluation.rivals_vw import VW
 from models.recommender import CONTENDERS
 
 BUILTIN: Final = "builtin"
 """The group of the recommender's own contenders."""
 
-GROUPS: Final[dict[str, Mapping[str, Maker]]] = {"river": RIVER, "vw": VW, "batch": BATCH}
+GROUPS: Final[dict[str, Mapping[str, Maker]]] = {"river": RIVER, "vw": VW, "batch": BATCH, "sessions": SESSIONS}
 """Group -> makers by name. Making a rival imports its package; naming it does not."""
 
 NEEDS: Final[dict[str, str]] = {"vw": "vowpalwabbit", "batch": "implicit"}

@@ -49,6 +49,7 @@ def report(stream: Stream, plan: Plan, found: Targets, entries: Mapping[str, Ent
         "contenders": _contenders(stream, plan, evaluated, entries, best),
         "served": SERVED,
         "best_single_source": {f"{measure}@{plan.k}": name for measure, name in best.items()},
+        "best_rival": _best_rival(plan, evaluated, entries),
         "slices": {
             group: {name: _slice(mask, entries, plan.k) for name, mask in masks.items() if mask.any()}
             for group, masks in slices(found, KINDS).items()
@@ -79,6 +80,7 @@ def _contenders(
         name: _figures(entry.ranks[evaluated], plan.k)
         | {"against_best_source": {f"{measure}@{plan.k}": rows[name] for measure, rows in against.items()}}
         | _of_lists(entry.lists, counts, plan.k)
+        | {"all_events": _figures(entry.ranks, plan.k)}
         | {"us_per_event": round(entry.us_per_event, 2), "us_per_ranking": round(entry.us_per_ranking, 1)}
         | {"memory_bytes": entry.memory}
         | entry.extra
@@ -99,6 +101,20 @@ def _against(
     values = np.stack([MEASURES[measure](entry.ranks[evaluated], plan.k) for entry in entries.values()], axis=1)
     found = paired(values, list(entries).index(best), plan.seed)
     return {name: _pair(each, best) for name, each in zip(entries, found, strict=True)}
+
+
+def _best_rival(plan: Plan, evaluated: Array, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]] | None:
+    """Hold what is served against the best of the rivals, by measure; None without rivals."""
+    rivals = [name for name in entries if name not in CONTENDERS]
+    if not rivals:
+        return None
+    found = {}
+    for measure, of in MEASURES.items():
+        best = max(rivals, key=lambda name: _mean(of(entries[name].ranks[evaluated], plan.k)) or 0.0)
+        values = np.stack([of(entries[name].ranks[evaluated], plan.k) for name in (SERVED, best)], axis=1)
+        pair = _pair(paired(values, 1, plan.seed)[0], best)
+        found[f"{measure}@{plan.k}"] = {"rival" if key == "source" else key: each for key, each in pair.items()}
+    return found
 
 
 def _pair(found: Paired, best: str) -> dict[str, Any]:

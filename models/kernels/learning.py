@@ -115,19 +115,25 @@ def pick(applied, rate, seed, every):
 
 
 @kernel
-def rank(served, private, scratch, user, item, query, now, trains, tests, out):
+def rank(served, private, scratch, user, item, query, now, trains, tests, first, out):
     """Rank the event's item before it is learned; test and train if asked.
 
-    A tested event fills out (1 + CONTENDERS,).
+    A tested event fills out (1 + CONTENDERS,). first: rank it as if it were the first line of its order, without the
+    lines before it; nothing happens where it is.
     """
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
     cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
     pushed = np.int64(private.user.pushed[user])
     history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
+    lines = history.leave_order(history_, item, now) if first else 0
+    if first and lines == 0:
+        return
     history.tally(history_, served.item_stats.category, served.item_stats.brand)
     history_.counts[4] = query
     only = np.bool_(False)  # of the type that a request hands on: the literal would compile everything once more
     candidates.gather(served, scratch, now, listed.entries[:0], only)
+    if lines > 0:
+        candidates.leave_out(scratch.union, listed, history_, lines)
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     ranking.measure(listed)
@@ -138,6 +144,7 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, out):
     if tests and cold < 0:
         private.progress.cold[0] += 1
         racing.test_cold(listed, target, out)
+        fresh.credit(served.caution, listed, scratch.fresh, target)
         out[0] = cold
     elif tests:
         racing.test(listed, target, served.race, out)
@@ -378,7 +385,7 @@ def learn(served, private, batch, scratch, every, stride, out):
     one row per tested event: its place in the batch; 1 if the user knew the item, 0 if not, -1 if nobody had touched
     it, -2 if it was not even in the catalogue; the rank by contender.
     """
-    tested = 0
+    tested, yes, no = 0, np.bool_(True), np.bool_(False)  # a literal would compile `rank` once more
     for at in range(batch.user.shape[0]):
         user, item, kind = batch.user[at], batch.item[at], batch.kind[at]
         second = np.int64(batch.time[at])
@@ -403,7 +410,9 @@ def learn(served, private, batch, scratch, every, stride, out):
             seed = private.progress.seed[0]
             trains, tests = pick(applied, rate, seed, every)
             if trains or tests:
-                rank(served, private, scratch, user, item, query, second, trains, tests, out[tested, 1:])
+                rank(served, private, scratch, user, item, query, second, trains, tests, no, out[tested, 1:])
+            if trains and kind == PURCHASE:
+                rank(served, private, scratch, user, item, query, second, trains, no, yes, out[tested, 1:])
             if tests:
                 out[tested, 0] = at
                 tested += 1

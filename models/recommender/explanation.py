@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.arrays import Array
+from models.dimensions import RANKER
 from models.features import EXPLAINED_NAMES, FEATURES
 from models.recommender.scratch import Scratch
 
@@ -24,6 +25,7 @@ def explained(scratch: Scratch, places: Array) -> tuple[Array, Array]:
     values = np.zeros((len(places), len(EXPLAINED_NAMES)))
     touched = places < listed.counts[0]
     values[touched, :FEATURES] = listed.features[places[touched]]
-    values[~touched, FEATURES:-1] = fresh.features[places[~touched] - listed.counts[0]]
-    values[~touched, -1] = fresh.odds[2]
+    untouched = places[~touched]
+    values[~touched, FEATURES:-1] = fresh.features[untouched - listed.counts[0]]
+    values[~touched, -1] = listed.scores[RANKER, untouched] - fresh.scores[untouched - listed.counts[0]]
     return values, np.concatenate([listed.weights, fresh.weights, [1.0]]).astype(np.float64)

@@ -11,7 +11,7 @@ from models.arrays import Array
 from models.features import FEATURES, FRESH_FEATURES
 from models.kernels.core.lending import Lent, lend
 
-COLUMNS = 29
+COLUMNS = 32
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
 
 
@@ -89,7 +89,7 @@ class Fresh(NamedTuple):
     squares: Array  # (FRESH_FEATURES,) f64
     terms: Array  # (GATE_TERMS,) f64
     slopes: Array  # (GATE_TERMS,) f64
-    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, the amount that both add to each score
+    odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, what both add to each score before caution
 
 
 class Parts(NamedTuple):

@@ -35,7 +35,7 @@ from models.state.merges import (
 )
 from models.state.tables import Column, Schema, Space, Table
 
-VERSION = 4
+VERSION = 5
 
 SPACES = (
     Space("item", 1_000_000, asked=True),
@@ -174,11 +174,15 @@ MODEL_TABLES = (
         width=dim.BASKETS * dim.BASKET_SLOTS,
     ),
     Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _sum("lists", "i8"))),
-    # Log odds added to untouched items, so that touched ones keep their hits and their ranks: the lower one counts.
+    # Log odds added to untouched items, so that touched ones keep their hits and their ranks (`place`).
     Table(
         "caution",
         "model",
-        tuple(Column(name, "f4", default=-dim.CAUTION, merge=averaged("race.tested")) for name in ("hits", "ranks")),
+        tuple(
+            Column(name, "f4", default=default, merge=averaged("race.tested"))
+            # worth: untouched items' hits without any caution, per hit of touched ones.
+            for name, default in (("hits", -dim.CAUTION), ("ranks", -dim.CAUTION), ("worth", dim.COST_HITS))
+        ),
     ),
     _moments("fresh_moments", FRESH_FEATURES, "fresh.lists"),
     Table("fresh_ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),

@@ -44,7 +44,7 @@ _ROWS: Final = {
 def _standings(result: dict[str, Any]) -> str:
     k = result["protocol"]["k"]
     heads = ["", f"hr@{k}", "se", "of best source", f"mrr@{k}", "se", "of best source", f"ndcg@{k}"]
-    heads += ["coverage", "personal.", "novelty", "us/event", "us/list", "memory"]
+    heads += [f"hr@{k} all", "coverage", "personal.", "novelty", "us/event", "us/list", "memory"]
     order = sorted(
         result["contenders"].items(), key=lambda each: (each[0] != result["served"], -(each[1][f"hr@{k}"] or 0.0))
     )
@@ -56,14 +56,20 @@ def _row(name: str, found: dict[str, Any], k: int) -> list[str]:
     for measure, error in (("hr", "se"), ("mrr", "mrr_se")):
         pair = found["against_best_source"][f"{measure}@{k}"]
         cells += [_number(found[f"{measure}@{k}"]), _number(found[error]), _ratio(pair)]
-    cells += [_number(found[f"ndcg@{k}"]), *(_number(found[each]) for each in ("coverage", "personalisation"))]
+    cells += [_number(found[f"ndcg@{k}"]), _number(found["all_events"][f"hr@{k}"])]
+    cells += [_number(found[each]) for each in ("coverage", "personalisation")]
     costs = [_number(found[each], 0) for each in ("us_per_event", "us_per_ranking")]
     return [*cells, _number(found["novelty"], 1), *costs, _size(found["memory_bytes"])]
 
 
 def _best(result: dict[str, Any]) -> str:
     named = ", ".join(f"{name} by {measure}" for measure, name in result["best_single_source"].items())
-    return f"* a single source; the best: {named}. In charge at the end: {result['in_charge']}."
+    lines = [f"* a single source; the best: {named}. In charge at the end: {result['in_charge']}."]
+    rivals = result["best_rival"] or {}
+    pairs = [f"{pair['rival']} by {measure} {_ratio(pair)}" for measure, pair in rivals.items()]
+    lines += [f"{result['served']} to the best rival: {', '.join(pairs)}"] if pairs else []
+    lines += ["all: of every sampled event, those included whose item nobody had touched"]
+    return "\n".join(lines)
 
 
 def _slices(result: dict[str, Any]) -> str:

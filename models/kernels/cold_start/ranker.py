@@ -6,7 +6,8 @@ likely the next item is one of them:
     score(j) = x_j . w - log sum exp(untouched scores) + gate + log sum exp(touched scores) + caution
 
 so that without caution the softmax over all candidates gives an untouched item P(untouched) P(j | untouched). The
-caution protects the places of the touched items: see `account`.
+caution protects the places of the touched items: see `account`. There are two, for hits and for reciprocal ranks. The
+first places decide reciprocal ranks, so there the stricter one counts; behind them the one for hits does: see `place`.
 """
 
 import math
@@ -25,10 +26,12 @@ from models.dimensions import (
     GATE_TERMS,
     LINEAR,
     MIDDLE,
+    PROTECTED,
     RANKER,
     SOURCES,
     WINDOW,
     WINDOW_DECAY,
+    WORTH_FADE,
 )
 from models.features import FRESH_FEATURES
 from models.kernels.cold_start.candidates import gather
@@ -36,11 +39,13 @@ from models.kernels.cold_start.features import compute
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
 from models.kernels.core.softmax import largest, log_sum_exp
+from models.kernels.core.top_k import offer
 from models.kernels.ranking.fallback import HIT
 from models.kernels.ranking.listwise import descend, remember
-from models.kernels.ranking.prequential import rank_of
+from models.kernels.ranking.prequential import rank_of, reaching
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
+_BELOW = 1e-4  # by which untouched items stay below a touched one, and in their order: little next to any difference
 _HITS_STEP, _RANKS_STEP = 0.5, 2.0  # log odds per lost hit, and per lost reciprocal rank
 
 
@@ -139,16 +144,41 @@ def rank(served, scratch, now, extra, only):
     best = largest(listed.scores[RANKER], start)
     set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
     own.odds[0] = gate(own, listed, served.fresh_gate.weight)
-    caution = min(served.caution.hits[0], served.caution.ranks[0])
-    offset = np.float32(own.odds[0] - own.odds[1] + touched + caution)
-    own.odds[2] = offset
+    own.odds[2] = own.odds[0] - own.odds[1] + touched
+    place(listed, own, scratch.union, served.caution, count)
     for at in range(count):
         for who in range(SOURCES):
             listed.scores[who, start + at] = ABSENT
         # Popularity, the last resort of every single source, puts them behind all touched items.
         listed.scores[MIDDLE, start + at] = FLOOR - 1 - 0.001 * own.places[at]
         listed.scores[LINEAR, start + at] = ABSENT
-        listed.scores[RANKER, start + at] = own.scores[at] + offset
+
+
+@kernel
+def place(listed, own, union, caution, count):
+    """The scores of the untouched candidates, into listed.scores[RANKER] behind those of the touched ones.
+
+    With the stricter caution an item may stand anywhere. With the one for hits it may stand behind the PROTECTED best
+    touched items: what it displaces there costs hits, and hardly any reciprocal rank.
+    """
+    start, scores = listed.counts[0], listed.scores[RANKER]
+    bar, best = _last_protected(union, scores, start), largest(own.scores, count)
+    anywhere, behind = min(caution.hits[0], caution.ranks[0]), caution.hits[0]
+    for at in range(count):
+        score = own.scores[at] + own.odds[2]
+        below = bar - _BELOW * (1.0 + best - own.scores[at])
+        scores[start + at] = max(score + anywhere, min(score + behind, below))
+
+
+@kernel
+def _last_protected(union, scores, count):
+    """The score of the last of the protected touched items; infinity when there are fewer."""
+    if count < PROTECTED:
+        return math.inf
+    held = 0
+    for at in range(count):
+        held = offer(union.heap, union.heap_keys, held, PROTECTED, at, scores[at])
+    return np.float64(union.heap_keys[0])
 
 
 @kernel
@@ -193,7 +223,8 @@ def account(caution, listed, target):
     """Adapt the caution to one tested event of a touched item: its rank without the untouched candidates, and with.
 
     Integral control: an event that costs nothing lowers the caution a little, an event that costs a hit raises it a
-    lot, so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less.
+    lot, so that in the long run the losses are COST_HITS of the hits and COST_RANKS of the reciprocal ranks, or less:
+    no larger a part of the hits than untouched items would find (`credit`).
     """
     alone = rank_of(listed.scores[RANKER], listed.counts[0], target)
     beside = rank_of(listed.scores[RANKER], listed.counts[3], target)
@@ -201,9 +232,28 @@ def account(caution, listed, target):
         return
     hit = 1.0 if beside <= HIT else 0.0
     lost, lost_rank = 1.0 - hit, 1.0 / alone - hit / beside
-    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (COST_HITS - lost))
-    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (COST_RANKS / alone - lost_rank))
+    share = min(1.0, caution.worth[0] / COST_HITS)
+    caution.hits[0] = _held(caution.hits[0] + _HITS_STEP * (share * COST_HITS - lost))
+    caution.ranks[0] = _held(caution.ranks[0] + _RANKS_STEP * (share * COST_RANKS / alone - lost_rank))
+    caution.worth[0] *= WORTH_FADE
     mark(caution.marks, 0)
+
+
+@kernel
+def credit(caution, listed, own, target):
+    """Count one tested event of an untouched item that would be a hit without caution, however large it is now.
+
+    `worth` settles at the number of such events per hit of a touched item: it fades with each of the latter. Where
+    untouched items are never taken, or never found, they lose their places, and where that changes they win them back.
+    """
+    if target < 0:
+        return
+    start, chosen = listed.counts[0], target - listed.counts[0]
+    rank = reaching(listed.scores[RANKER], start, own.scores[chosen] + own.odds[2])
+    rank += reaching(own.scores, listed.counts[3] - start, own.scores[chosen])
+    if rank <= HIT:
+        caution.worth[0] = min(1.0, caution.worth[0] + 1.0 - WORTH_FADE)
+        mark(caution.marks, 0)
 
 
 @kernel

@@ -4,7 +4,7 @@ Impressions and searches do not count. A negative event takes back every older e
 either. Both rules are applied on reading, so that a request's list and the learner's ring mean the same.
 """
 
-from models.dimensions import IMPRESSION, RING, SEARCH, SESSION_GAP, UNFAVOURITE, WINDOW_DECAY
+from models.dimensions import IMPRESSION, PURCHASE, RING, SEARCH, SESSION_GAP, UNFAVOURITE, WINDOW_DECAY
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find, put
 from models.kernels.core.marks import mark
@@ -54,6 +54,44 @@ def recall(history, items, times, kinds, user, pushed, now, limit):
         if history.counts[0] >= limit:
             break
     count_sessions(history, now)
+
+
+@kernel
+def leave_order(history, item, now):
+    """Take the lines of an order placed at `now` out of the history: as it was when nobody knew any of them.
+
+    The lines stay behind the history's end, from counts[0] on. Returns how many there are; 0, and the history as it is,
+    when the newest event is no purchase of this second, or when `item` is already among the lines.
+    """
+    lines, count = 0, history.counts[0]
+    while lines < count and history.kinds[lines] == PURCHASE and history.times[lines] == now:
+        if history.items[lines] == item:
+            return 0
+        lines += 1
+    if lines > 0:
+        _turn(history.items, count, lines)
+        _turn(history.times, count, lines)
+        _turn(history.kinds, count, lines)
+        history.counts[0] = count - lines
+        count_sessions(history, now)
+    return lines
+
+
+@kernel
+def _turn(values, count, lines):
+    """Move the first `lines` of `count` values behind the others, by three reversals."""
+    _reverse(values, 0, lines)
+    _reverse(values, lines, count)
+    _reverse(values, 0, count)
+
+
+@kernel
+def _reverse(values, start, stop):
+    for step in range((stop - start) // 2):
+        first, last = start + step, stop - 1 - step
+        kept = values[first]
+        values[first] = values[last]
+        values[last] = kept
 
 
 @kernel

@@ -219,6 +219,7 @@ def test_the_caution_bounds_the_hits_that_untouched_items_cost():
     listed, lost = new_scratch().listed, 0
     listed.counts[0], listed.counts[3] = 30, 60
     for turn in range(30_000):
+        state.served.caution.worth[0] = 1.0
         caution = min(state.served.caution.hits[0], state.served.caution.ranks[0])
         listed.scores[RANKER, :30] = [rng.gauss(0, 1) for _ in range(30)]
         listed.scores[RANKER, 30:60] = [rng.gauss(1, 1) + caution for _ in range(30)]
@@ -228,6 +229,76 @@ def test_the_caution_bounds_the_hits_that_untouched_items_cost():
         lost += turn >= 10_000 and alone <= 20 < beside
     assert lost / (20_000 * 20 / 30) < 1.1 * dim.COST_HITS
     assert -dim.CAUTION_MOST < min(state.served.caution.hits[0], state.served.caution.ranks[0]) < 0
+
+
+def drawn(scratch, touched, untouched):
+    """A list of touched items with these scores, and untouched ones whose gate and ranker give those."""
+    listed, own = scratch.listed, scratch.fresh
+    listed.counts[0], listed.counts[3] = len(touched), len(touched) + len(untouched)
+    listed.scores[RANKER, : len(touched)] = touched
+    own.scores[: len(untouched)] = untouched
+    own.odds[2] = 0.0
+    return listed, own
+
+
+def placed(scratch, caution, touched, untouched):
+    listed, own = drawn(scratch, touched, untouched)
+    fresh.place(listed, own, scratch.union, caution, len(untouched))
+    return listed.scores[RANKER, len(touched) : len(touched) + len(untouched)].astype(float)
+
+
+def test_untouched_items_that_nobody_takes_lose_their_places_and_win_them_back():
+    """Where one target in three is untouched and found, the cost is what is allowed; where none is, it goes to none."""
+    rng, state = random.Random(6), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    caution, scratch, lost = state.served.caution, new_scratch(), []
+    for turn in range(24_000):
+        touched, untouched = ([rng.gauss(mean, 1) for _ in range(30)] for mean in (0, 1))
+        placed(scratch, caution, touched, untouched)
+        if turn % 3 == 0 and not 8_000 <= turn < 16_000:
+            fresh.credit(caution, scratch.listed, scratch.fresh, 30 + turn % 20)
+        else:
+            alone = racing.rank_of(scratch.listed.scores[RANKER], 30, turn % 20)
+            beside = racing.rank_of(scratch.listed.scores[RANKER], 60, turn % 20)
+            fresh.account(caution, scratch.listed, turn % 20)
+            lost.append((turn, float(alone <= 20 < beside)))
+    first, idle, last = (
+        np.mean([cost for turn, cost in lost if stop - 4_000 <= turn < stop]) for stop in (8_000, 16_000, 24_000)
+    )
+    assert idle < 0.3 * min(first, last)
+
+
+def test_the_worth_of_untouched_items_does_not_depend_on_the_caution():
+    state, scratch = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2)), new_scratch()
+    caution, gained = state.served.caution, []
+    for strict in (0.0, -3.0, -dim.CAUTION_MOST):
+        caution.hits[0], caution.ranks[0], caution.worth[0] = strict, -1.0, 0.0
+        placed(scratch, caution, np.arange(30), np.arange(30) + 0.5)
+        for target in range(30, 60):
+            fresh.credit(caution, scratch.listed, scratch.fresh, target)
+        gained.append(float(caution.worth[0]))
+    assert gained == pytest.approx([10 * (1 - dim.WORTH_FADE)] * 3)  # the best ten have at most 19 items above them
+
+
+@pytest.mark.parametrize(("hits", "ranks"), [(-1.0, -3.0), (-3.0, -1.0), (0.0, 0.0)])
+def test_the_caution_for_ranks_counts_in_the_first_places_alone(hits, ranks):
+    rng, scratch = np.random.default_rng(4), new_scratch()
+    caution = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2)).served.caution
+    caution.hits[0], caution.ranks[0] = hits, ranks
+    for _ in range(50):
+        touched, untouched = rng.normal(0, 2, 30), rng.normal(1, 2, 20)
+        scores = placed(scratch, caution, touched, untouched)
+        assert np.argsort(-scores, kind="stable").tolist() == np.argsort(-untouched, kind="stable").tolist()
+        bar = sorted(touched)[-dim.PROTECTED]
+        for score, own in zip(scores, untouched, strict=True):
+            expected = max(own + min(hits, ranks), min(own + hits, bar))
+            assert expected - 0.01 < score <= expected + 1e-5
+
+
+def test_with_few_touched_items_no_place_is_protected():
+    state, scratch = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2)), new_scratch()
+    caution = state.served.caution
+    caution.hits[0], caution.ranks[0] = -1.0, -5.0
+    assert placed(scratch, caution, [3.0, 2.0], [9.0, 1.0]) == pytest.approx([8.0, 0.0])
 
 
 @pytest.mark.parametrize("past", [[], ["i7"], ["i7", "i13", "i1", "nobody knows"]], ids=["stranger", "one", "some"])

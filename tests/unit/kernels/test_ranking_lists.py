@@ -259,3 +259,15 @@ def test_a_category_lists_its_most_popular_items():
     for category, expected in naive.retrieval.category_lists(touches, dim.CATEGORY_TOP).items():
         listed = served.category_top.item[category * dim.CATEGORY_TOP : (category + 1) * dim.CATEGORY_TOP]
         assert set(listed.tolist()) == expected
+
+
+def test_lines_of_an_order_are_no_candidates_of_its_first_question(learned, requests):
+    scratch = new_scratch()
+    for request in requests[:8]:
+        prepare(learned, request, scratch, NOW)
+        listed, past = scratch.listed, scratch.history
+        before, count = listed.items[: listed.counts[0]].tolist(), int(past.counts[0])
+        lines = [before[0], before[-1], 99]  # the last one is no candidate
+        past.items[count : count + 3] = lines
+        candidates.leave_out(scratch.lent.union, scratch.lent.listed, scratch.lent.history, 3)
+        assert listed.items[: listed.counts[0]].tolist() == [item for item in before if item not in lines]

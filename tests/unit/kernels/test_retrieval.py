@@ -126,6 +126,43 @@ def read():
     return list(zip(*(column[:count].tolist() for column in columns), strict=True))
 
 
+def put(events, now):
+    columns = np.array(events or np.zeros((0, 3)), np.int64).T.reshape(3, -1)
+    history.take(SCRATCH.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
+
+
+def test_the_history_without_an_order_is_the_one_from_before_it(rng):
+    now = 100_000
+    for _ in range(50):
+        older = [(int(rng.integers(9)), now - 1 - 900 * int(rng.integers(9)), int(rng.integers(4))) for _ in range(12)]
+        older.sort(key=lambda event: -event[1])
+        lines = [(20 + n, now, dim.PURCHASE) for n in range(rng.integers(5))]
+        put(older, now)
+        before = read()
+        put(lines + older, now)
+        assert history.leave_order(SCRATCH.history, 50, now) == len(lines)
+        assert read() == before
+        count = int(SCRATCH.history.counts[0])
+        assert SCRATCH.history.items[count : count + len(lines)].tolist() == [line[0] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("events", "item", "now"),
+    [
+        ([(1, 500, dim.CLICK), (2, 400, dim.PURCHASE)], 7, 500),
+        ([(1, 500, dim.PURCHASE), (2, 500, dim.PURCHASE)], 2, 500),
+        ([(1, 500, dim.PURCHASE), (2, 500, dim.PURCHASE)], 7, 501),
+        ([], 7, 500),
+    ],
+    ids=["a click came last", "the item is in the order", "another moment", "nothing"],
+)
+def test_a_history_stays_as_it_is_where_no_order_can_be_left_out(events, item, now):
+    put(events, now)
+    before = read()
+    assert history.leave_order(SCRATCH.history, item, now) == 0
+    assert read() == before
+
+
 def test_the_ring_overwrites_its_oldest():
     ring = [np.zeros(dim.RING, dtype) for dtype in (np.int32, np.uint32, np.uint8)]
     for at in range(dim.RING + 5):

@@ -12,6 +12,7 @@ from models.evaluation.protocol import Stream
 from models.evaluation.rival_run import examples, rank_of, run_rival, top
 from models.evaluation.rivals_implicit import DAY, HOUR, Retrained, obstacle
 from models.evaluation.rivals_river import RIVER, RiverBiasedMF, RiverFMRegressor, RiverLinearRegression
+from models.evaluation.rivals_sessions import LEAST, LENGTH, NEIGHBOURS, SAMPLED, SessionKnn
 from models.evaluation.rivals_vw import VW
 from tests.support.streams.shop import ShopEvent, stream
 
@@ -210,3 +211,82 @@ def test_a_run_ranks_before_it_learns_and_gives_every_rival_the_same_examples() 
 
 def test_rivers_models_all_run_by_their_names() -> None:
     assert [make(1).pointwise for make in RIVER.values()] == [True, True, True]
+
+
+class NaiveSessionKnn:
+    """The same as its text says: all sessions as lists, compared one by one."""
+
+    def __init__(self):
+        self.sessions, self.users, self.counts = [], {}, {}
+        self.back = []
+
+    def learn(self, user, item, when):
+        own = self.users.setdefault(user, [])
+        if not own or when - own[-1][1] > 1800:
+            self.sessions.append((user, []))
+        session = max(at for at, (name, _) in enumerate(self.sessions) if name == user)
+        if item not in self.sessions[session][1]:
+            self.sessions[session][1].append(item)
+        self.back.append(item in self.last(user))
+        own.append((item, when))
+        self.counts[item] = self.counts.get(item, 0) + 1
+
+    def last(self, user):
+        return list(dict.fromkeys(item for item, _ in reversed(self.users.get(user, []))))[:LENGTH]
+
+    def scores(self, user, count, when):
+        own = self.last(user)
+        popularity = [LEAST * self.counts.get(item, 0) / max(sum(self.counts.values()), 1) for item in range(count)]
+        latest = max((at for at, (name, _) in enumerate(self.sessions) if name == user), default=-1)
+        current = latest if own and when - self.users[user][-1][1] <= 1800 else -1
+        sharing = [at for at, (_, held) in enumerate(self.sessions) if at != current and set(held) & set(own)]
+        similar = {}
+        for at in sharing[-SAMPLED:]:
+            places = [place for place, item in enumerate(own) if item in self.sessions[at][1]]
+            similar[at] = sum((len(own) - place) / len(own) for place in places), 1 + places[0]
+        others = [0.0] * count
+        for at in sorted(similar, key=lambda each: (-round(similar[each][0], 9), -each))[:NEIGHBOURS]:
+            for item in self.sessions[at][1]:
+                others[item] += 0.0 if item in own else similar[at][0] / similar[at][1]
+        total, back = sum(others) or 1.0, sum(self.back) / max(len(self.back), 1)
+        mine = {item: 1 / (1 + place) for place, item in enumerate(own)}
+        reminders = [back * mine.get(item, 0.0) / sum(mine.values() or [1]) for item in range(count)]
+        return [popularity[item] + (1 - back) * others[item] / total + reminders[item] for item in range(count)]
+
+
+@pytest.mark.parametrize("limits", [(SAMPLED, NEIGHBOURS), (40, 5)], ids=["as it is", "few"])
+def test_session_knn_scores_as_its_slow_twin_does(monkeypatch, limits) -> None:
+    for name, limit in zip(("SAMPLED", "NEIGHBOURS"), limits, strict=True):
+        monkeypatch.setattr(f"models.evaluation.rivals_sessions.{name}", limit)
+        monkeypatch.setitem(globals(), name, limit)
+    rival, slow, rng, now = SessionKnn(1), NaiveSessionKnn(), random.Random(8), 0.0
+    for _ in range(700):
+        now += rng.choice([1, 30, 400])
+        user, item = f"u{rng.randrange(12)}", min(int(rng.expovariate(0.12)), 39)
+        rival.learn(user, item, 1.0, now)
+        rival.learn(user, rng.randrange(40), 0.0, now)
+        slow.learn(user, item, now)
+        if rng.random() < 0.1:
+            for asked in (user, "nobody yet"):
+                for later in (now, now + 5000):
+                    expected = slow.scores(asked, 40, later)
+                    assert rival.scores(asked, 40, later).tolist() == pytest.approx(expected, abs=1e-12)
+    assert rival.notes() == {"sessions": len(slow.sessions)}
+    assert rival.memory() > 4 * len(slow.sessions)
+
+
+def test_session_knn_finds_the_next_step_of_a_visit() -> None:
+    """Visits go through one of five chains of items: after the first steps the rest of the chain is at the top."""
+    rival, rng = SessionKnn(1), random.Random(9)
+    for visit in range(200):
+        chain = rng.randrange(5)
+        for step in range(4):
+            rival.learn(f"u{rng.randrange(20)}-{visit}", 10 * chain + step, 1.0, 10_000.0 * visit + step)
+    for visit in range(400):
+        chain = visit % 5
+        for step in range(4):
+            rival.learn(f"v{visit}", 10 * chain + step, 1.0, 1e7 + 10_000.0 * visit + step)
+    rival.learn("new", 20, 1.0, 5e7)
+    rival.learn("new", 21, 1.0, 5e7 + 1)
+    rival.learn("new", 20, 1.0, 5e7 + 2)  # it came back at once; hardly anybody else does
+    assert set(top(rival.scores("new", 50, 5e7 + 3), 2)) == {22, 23}

@@ -386,3 +386,19 @@ def test_a_memory_of_an_item_that_counted_to_the_end_of_a_32_bit_float_learns_ag
     recommender.learn_events(later, [event.timestamp for event in later], facts())
     assert getattr(totals, name)[row] <= dim.REMEMBERED
     assert memory.count[row * width] <= dim.REMEMBERED
+
+
+def test_each_later_line_of_an_order_also_trains_the_question_before_the_order():
+    """Lists by which the rankers are trained: one for each event, and one more for a line that has others before it."""
+    recommender = Recommender(new_state(ROOMY), ROOMY)
+    clock = recommender.state.tables["clock"].columns["lists"]
+    trained = []
+    for order in range(4):
+        before = int(clock[0])
+        lines = [ShopEvent(3, f"u{order % 2}", f"i{line}", START + 90_000.0 * order) for line in range(4)]
+        recommender.learn_events(lines, [line.timestamp for line in lines], facts())
+        trained.append(int(clock[0]) - before)
+    clicks = [ShopEvent(0, "u1", f"i{line}", START + 500_000.0) for line in range(4)]
+    recommender.learn_events(clicks, [click.timestamp for click in clicks], facts())
+    assert trained == [0, 7, 7, 7], "nobody had touched the items of the first order"
+    assert int(clock[0]) - sum(trained) == 4
