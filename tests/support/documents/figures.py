@@ -38,6 +38,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "quality": tables.quality,
     "carried": tables.carried,
     "basket": tables.basket,
+    "cold": tables.cold,
 }
 """What writes the block of each name."""
 

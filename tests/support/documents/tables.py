@@ -367,6 +367,26 @@ def carried() -> str:
     return table(("stream", "used", "events", "change of HR@20", "change of MRR@20"), rows)
 
 
+def cold() -> str:
+    """Figures where little is known against their bounds, and what untouched and touched targets reach by variant."""
+    bounds = [
+        (each["name"], number(each["value"], 3), number(each["must"], 3), number(each["goal"], 3), each["reached"])
+        for each in at("cold", "figures")
+        if each["must"] is not None
+    ]
+    rows = [
+        (STREAMS[stream], variant, part, number(found["n"], 0), number(found["hr@20"], 3), number(found["mrr@20"], 3))
+        for stream, results in at("cold", "streams").items()
+        for variant, parts in results["variants"].items()
+        for part, found in parts.items()
+        if found["n"]
+    ]
+    return "\n\n".join([
+        table(("figure", "value", "must", "goal", "reaches"), bounds),
+        table(("stream", "known of the catalogue", "targets", "events", "HR@20", "MRR@20"), rows),
+    ])
+
+
 def basket() -> str:
     """Recall and the rest by basket: what is served, the ranker alone, the best single source, and the rivals."""
     rows = []
