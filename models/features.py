@@ -157,9 +157,6 @@ OWN_REFUSED = _fact("own_refused", "1: the user took it back or disliked it last
 REFUSED = _fact("refused", "log of refusals by everybody, per like", prior=REFUSAL_PRIOR)
 CLICKED = _fact("clicked", "log of likes per time shown; 0 where nothing says what was shown")
 
-OWN_VISITS_RECENT = _own("own_visits_recent", "log share of the user's visits with it, each weighing 0.8 of the next")
-OWN_VISITS_LONG = _own("own_visits_long", "the same with 0.95 of the next")
-
 TOUCHED: Final = tuple(_touched)
 """Features of items that somebody touched, by place."""
 

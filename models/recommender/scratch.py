@@ -11,7 +11,7 @@ from models.arrays import Array
 from models.features import FEATURES, FRESH_FEATURES
 from models.kernels.core.lending import Lent, lend
 
-COLUMNS = 32
+COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
 
 

@@ -4,7 +4,7 @@ from models.state.ceilings import Ceilings, Limits
 from models.state.copies import combined, duplicate
 from models.state.keys import KeyChanges
 from models.state.merges import Merge
-from models.state.priors import set_priors
+from models.state.priors import first_curvature, set_priors
 from models.state.schema import SCHEMA
 from models.state.state import Changes, State, TableChanges
 from models.state.tables import MODEL, Column, Schema, Table
@@ -24,5 +24,6 @@ __all__ = [
     "TableChanges",
     "combined",
     "duplicate",
+    "first_curvature",
     "set_priors",
 ]

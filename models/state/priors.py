@@ -6,7 +6,13 @@ import numpy as np
 
 from models import dimensions as dim
 from models.features import FEATURES, TOUCHED
-from models.state.state import State
+from models.state.state import State, TableChanges
+
+
+def first_curvature() -> TableChanges:
+    """The ranker's inverse curvature before its first list."""
+    rows = np.arange(FEATURES, dtype=np.int32)
+    return TableChanges(rows, {"inverse": np.eye(FEATURES) * dim.NEWTON_SPREAD})
 
 
 def set_priors(state: State) -> None:
@@ -15,6 +21,6 @@ def set_priors(state: State) -> None:
     rows = np.flatnonzero(priors).astype(np.int32)
     state.tables["ranker"].columns["weight"][rows] = priors[rows]
     state.tables["ranker"].mark(rows)
-    curvature = state.tables["curvature"]
-    curvature.columns["inverse"][:FEATURES] = np.eye(FEATURES) * dim.NEWTON_SPREAD
-    curvature.mark(np.arange(FEATURES, dtype=np.int32))
+    curvature, first = state.tables["curvature"], first_curvature()
+    curvature.columns["inverse"][first.rows] = first.columns["inverse"]
+    curvature.mark(first.rows)

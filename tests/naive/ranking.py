@@ -33,8 +33,6 @@ def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[
     since, oldest = max(0, now - past[places[0]][1]), max(0, now - past[places[-1]][1])
     gap = max(0, oldest - since) / (len(places) - 1) if len(places) > 1 else 0.0
     kinds = Counter(past[q][2] for q in places)
-    visits = {decay: sum(decay**visit for visit in set(breaks)) for decay in (0.8, 0.95)}
-    with_item = {decay: sum(decay**visit for visit in {breaks[q] for q in places}) for decay in visits}
     return found | {
         "own": 1,
         "own_since": math.log1p(since) - 8,
@@ -50,8 +48,6 @@ def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[
         "own_overdue": max(-6, min(6, math.log((since + 1) / (gap + 1)))) if len(places) > 1 else 0.0,
         "own_sessions_ago": math.log1p(breaks[places[0]]),
         "own_kind": past[places[0]][2],
-        "own_visits_recent": math.log(with_item[0.8] / visits[0.8] + 0.02),
-        "own_visits_long": math.log(with_item[0.95] / visits[0.95] + 0.02),
     }
 
 

@@ -25,7 +25,6 @@ _AHEAD = 6  # candidates between prefetch and read
 _SHARE = 0.003  # added to a share before its logarithm is taken
 _NO_SHARE = math.log(_SHARE)
 _NO_COSINE = math.log(0.0005)
-_RARE_VISIT = 0.02  # added to a share of visits before its logarithm is taken
 _SIMILAR = 8  # last events compared one by one with a candidate's vector
 
 
@@ -76,8 +75,6 @@ def own_features(x, sums):
         x[feature.OWN_OVERDUE] = _overdue(sums)
         x[feature.OWN_SESSIONS_AGO] = math.log1p(sums[c.BREAKS])
         x[feature.OWN_KIND] = sums[c.KIND]
-        x[feature.OWN_VISITS_RECENT] = math.log(sums[c.VISITS_RECENT] + _RARE_VISIT)
-        x[feature.OWN_VISITS_LONG] = math.log(sums[c.VISITS_LONG] + _RARE_VISIT)
     if sums[c.NEAR] > 0:
         x[feature.OWN_FOLLOWS] = math.log1p(4 * sums[c.AFTER])
         x[feature.OWN_NEAR] = math.log1p(4 * sums[c.NEAR])

@@ -38,9 +38,6 @@ POSITION, DISTINCT, COUNT, CARTS, PURCHASES, SINCE, OLDEST, BREAKS, KIND, AFTER,
 RANK_MACHINE, RANK_N1, RANK_N2, RANK_SHORT, RANK_MIDDLE, RANK_LONG, RANK_CATEGORY, PICKED, MACHINE_SCORE = range(18, 27)
 LONG = 27
 QUERY = 28
-VISITS_RECENT, VISITS_LONG, VISIT = 29, 30, 31
-
-RECENT_VISITS, LONG_VISITS = 0.8, 0.95  # weight of a visit by that of the next one
 
 _AHEAD, _POOL_AHEAD = 2, 8  # rows between prefetch and read: some 200 ns of work
 
@@ -82,18 +79,9 @@ def pick(union, item, column, value):
 
 @kernel
 def add_own(union, history, now):
-    """The user's own items: when, how often, and how they were touched.
-
-    The decayed shares of visits that have the item are personal frequencies of whole baskets (Hu et al., SIGIR 2020).
-    """
-    distinct, recent, long_, recent_total, long_total = 0, 1.0, 1.0, 0.0, 0.0
+    """The user's own items: when, how often, and how they were touched."""
+    distinct = 0
     for q in range(history.counts[0]):
-        if q > 0 and history.sessions[q] != history.sessions[q - 1]:
-            recent *= RECENT_VISITS
-            long_ *= LONG_VISITS
-        if q == 0 or history.sessions[q] != history.sessions[q - 1]:
-            recent_total += recent
-            long_total += long_
         at = entry(union, history.items[q])
         sums = union.sums[at]
         if sums[COUNT] == 0:
@@ -110,14 +98,6 @@ def add_own(union, history, now):
             sums[CARTS] += 1
         if history.kinds[q] == PURCHASE:
             sums[PURCHASES] += 1
-        if sums[VISIT] != history.sessions[q] + 1:
-            sums[VISIT] = history.sessions[q] + 1
-            sums[VISITS_RECENT] += recent
-            sums[VISITS_LONG] += long_
-    for at in range(union.counts[0]):
-        if union.sums[at, COUNT] > 0:
-            union.sums[at, VISITS_RECENT] /= recent_total
-            union.sums[at, VISITS_LONG] /= long_total
 
 
 @kernel
