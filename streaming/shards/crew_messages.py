@@ -56,6 +56,7 @@ class Begin(msgspec.Struct):
     Attributes:
         term: Name of the coordinator's term; calls of another one are refused.
         version: Id of the version to load.
+        shard: Number of the shard that the process is from now on, from 0.
         offsets: Where each partition of topic `events` goes on, as of the merge before the first round.
         window: Accepted events of all shards since the version, as `packed` makes them.
         erased: Users erased since the version, by hash.
@@ -66,6 +67,7 @@ class Begin(msgspec.Struct):
 
     term: str
     version: str
+    shard: int
     offsets: dict[int, int] = {}
     window: bytes = b""
     erased: list[tuple[int, float]] = []

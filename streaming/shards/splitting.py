@@ -11,6 +11,7 @@ import numpy as np
 
 from models import dimensions as dim
 from models.snapshot import Manifest
+from streaming.checkpoint import failpoint
 from streaming.learner import Stop
 from streaming.learner.parts import Parts
 from streaming.learning import Model
@@ -67,12 +68,19 @@ class Splitting:
         crew: Carries calls to the shards.
         telemetry: Shows what they do.
         clock: Monotonic seconds.
+        point: Called with the name of each point of a merge; by default it ends the process at the settings' failpoint.
     """
 
     def __init__(
-        self, settings: Settings, crew: Crew, telemetry: LearnerTelemetry, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        crew: Crew,
+        telemetry: LearnerTelemetry,
+        clock: Callable[[], float] = time.monotonic,
+        point: Callable[[str], None] | None = None,
     ) -> None:
         self._settings, self._crew, self._clock = settings, crew, clock
+        self._point = point or failpoint(settings.failpoint)
         self._metrics = ShardMetrics(telemetry, settings.learner.shards, settings.topic("events"))
         self._events = settings.topic("events")
         self._alone_until = float("-inf")
@@ -94,7 +102,7 @@ class Splitting:
 
     def term(self, model: Model, version: Manifest, parts: Parts, stop: Stop, ready: Callable[[], None]) -> ShardedTerm:
         """A term in which the shards learn, from `version` on."""
-        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self.stay_alone)
+        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self.stay_alone, self._point)
 
     def stay_alone(self) -> None:
         """Let one learner go on alone for a while."""

@@ -81,15 +81,14 @@ class Worker:
 
     Args:
         settings: Every shard has the same.
-        shard: Its number, from 0.
         place: Where it runs, for whoever has to end it.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, settings: Settings, shard: int, place: str = "", clock: Callable[[], float] = time.monotonic
+        self, settings: Settings, place: str = "", clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings, self._shard, self._place, self._clock = settings, shard, place, clock
+        self._settings, self._place, self._clock = settings, place, clock
         self._stack = ExitStack()
         self._term = ""
         self._learning: _Learning | None = None
@@ -100,7 +99,7 @@ class Worker:
         ask = read(raw, Begin)
         self.close()
         try:
-            self._learning = _Learning(self._settings, self._shard, ask, self._stack, self._clock)
+            self._learning = _Learning(self._settings, ask, self._stack, self._clock)
         except (KafkaTrouble, StoreUnavailable, OSError, Damaged, TooNew, Incompatible, Refused) as error:
             self.close()
             return write(Began(trouble=str(error) or type(error).__name__))
@@ -129,7 +128,7 @@ class Worker:
 
     def _of(self, term: str) -> _Learning:
         if self._learning is None or self._term != term:
-            raise Refused(f"shard {self._shard} is not in term {term}")
+            raise Refused(f"this shard is not in term {term}")
         return self._learning
 
 
@@ -137,15 +136,15 @@ class _Learning:
     """A worker from one version on."""
 
     def __init__(
-        self, settings: Settings, shard: int, ask: Begin, stack: ExitStack, clock: Callable[[], float]
+        self, settings: Settings, ask: Begin, stack: ExitStack, clock: Callable[[], float]
     ) -> None:
-        self._settings, self._number, self._clock = settings, shard, clock
+        self._settings, self._number, self._clock = settings, ask.shard, clock
         store, histories = Store.for_learner(settings), Store.for_histories(settings)
         stack.callback(store.close)
         stack.callback(histories.close)
         self._model = _load(settings, store, ask)
         self._merging: Shard | None = None
-        self._source = KafkaSource(brief(settings), [settings.topic("events")], owned=owned_by(settings, shard))
+        self._source = KafkaSource(brief(settings), [settings.topic("events")], owned=owned_by(settings, ask.shard))
         stack.callback(self._source.close)
         topic = settings.topic("events")
         self._source.assign({topic: ask.offsets})

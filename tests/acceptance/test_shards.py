@@ -7,12 +7,13 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, assert_exact, endless
-from tests.support.processes.actors import actors
+from tests.support.processes.actors import actors, leader, shards
 from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import EPOCH, Shop
@@ -72,22 +73,34 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
     assert_exact(ours, heads)
 
 
-def kill_a_shard(_: Installation, learner: Process, rng: random.Random) -> None:
-    os.kill(rng.choice(actors(learner, "Shard")), signal.SIGKILL)
+def found(ours: Installation, learner: Process, look: Callable[[Process], list[int]]) -> list[int]:
+    """The processes that `look` finds, once there are any."""
+    pids: list[int] = []
+
+    def there() -> bool:
+        pids[:] = look(learner)
+        return bool(pids)
+
+    ours.wait(there, f"processes of {look.__name__}", learner, timeout=STARTED)
+    return pids
 
 
-def kill_the_coordinator(_: Installation, learner: Process, __: random.Random) -> None:
-    for pid in actors(learner, "Coordinator"):
-        os.kill(pid, signal.SIGKILL)
+def kill_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
+    os.kill(rng.choice(found(ours, learner, shards)), signal.SIGKILL)
+
+
+def kill_the_coordinator(ours: Installation, learner: Process, _: random.Random) -> None:
+    os.kill(found(ours, learner, leader)[0], signal.SIGKILL)
 
 
 def stop_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
     """A shard that hangs is killed, and versions go on meanwhile."""
-    hanging = rng.choice(actors(learner, "Shard"))
+    hanging = rng.choice(found(ours, learner, shards))
     os.kill(hanging, signal.SIGSTOP)
     ours.wait(lambda: hanging not in actors(learner, "Shard"), "the end of the shard that hangs", learner)
 
 
 def kill_all(_: Installation, learner: Process, __: random.Random) -> None:
+    """Also those that wait."""
     for pid in (*actors(learner, "Shard"), *actors(learner, "Coordinator")):
         os.kill(pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from models.experiments import Arm, Experiment
 from streaming.learner import Learner, Stop
 from streaming.process import labels
 from streaming.shards import Splitting
+from streaming.shards.sharded_term import FAILPOINTS
 from streaming.telemetry import MISSING, LearnerTelemetry
 from tests.conftest import eventually
 from tests.support.processes.crew import ThreadCrew
@@ -31,23 +32,38 @@ PATIENCE = 90.0
 pytestmark = pytest.mark.timeout(400)
 
 
-class Sharded:
-    """A learner of several shards in this process; `crew` to kill them, `telemetry` to look at."""
+class Died(Exception):
+    """Stands for the end of the coordinator's process: all that it holds in memory is gone."""
 
-    def __init__(self, ours: Installation, shards: int) -> None:
+
+class Sharded:
+    """A learner of several shards in this process; `crew` to kill them, `telemetry` to look at.
+
+    Its coordinator ends at the point of a merge that `dies_at` names; `died` is set then.
+    """
+
+    def __init__(self, ours: Installation, shards: int, dies_at: str = "") -> None:
         self.settings = ours.settings.model_copy(
             update={"learner": ours.settings.learner.model_copy(update={"shards": shards})}
         )
         self.telemetry = LearnerTelemetry(CollectorRegistry(), labels(self.settings))
         self.crew = ThreadCrew(self.settings)
         self.stop = Stop(self.settings.learner.shutdown_grace, time.monotonic)
-        splitting = Splitting(self.settings, self.crew, self.telemetry) if shards > 1 else None
+        self.died, self._dies_at = threading.Event(), dies_at
+        splitting = Splitting(self.settings, self.crew, self.telemetry, point=self._reach) if shards > 1 else None
         self.learner = Learner.connected(self.settings, self.telemetry, self.stop, sharding=splitting)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, name="learner")
 
     def _run(self) -> None:
-        self.code = self.learner.run()
+        try:
+            self.code = self.learner.run()
+        except Died:
+            self.died.set()
+
+    def _reach(self, point: str) -> None:
+        if point == self._dies_at:
+            raise Died(point)
 
     def value(self, name: str, **of: str) -> float:
         return self.telemetry.registry.get_sample_value(f"sluicegate_{name}", of) or 0.0
@@ -112,6 +128,19 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
             eventually(lambda head=head: (now := ours.head()) is not None and now.seq > head.seq, PATIENCE)
         feed.finish()
     assert made.value("shard_restarts_total", shard="1", reason="silent") >= 1
+    ours.verify()
+
+
+def test_a_coordinator_that_ends_at_every_point_of_a_merge_loses_nothing(ours: Installation) -> None:
+    shop = Shop(seed=9)
+    ours.send_facts(shop.facts(), EPOCH)
+    ours.send(with_refusals(shop.stream(200), 9))
+    for place, point in enumerate(FAILPOINTS, 1):
+        with Sharded(ours, 2, dies_at=point) as made:
+            ours.send(with_refusals(shop.stream(100, first=100 + 100 * place), place))
+            assert made.died.wait(PATIENCE), f"{point} was never reached"
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, PATIENCE)
     ours.verify()
 
 
