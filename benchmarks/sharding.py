@@ -9,6 +9,8 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +20,26 @@ from models.recommender import Recommender, RecommenderOptions, Tested, joined
 from models.state import State, duplicate
 
 PHASES = ("learn", "take", "merge", "settle", "changed", "cut", "apply")
+FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "factors": ("item_factors", "item_last", "category_factors"),
+    "memories": (
+        "item_totals",
+        "lag_memory",
+        "forward_memory",
+        "backward_memory",
+        "category_next",
+        "category_stats",
+        "query_memory",
+        "query_stats",
+    ),
+    "popularity": ("item_stats", "item_signals", "top_items", "category_top"),
+    "untouched": ("item_fresh", "category_fresh", "fresh", "caution", "fresh_moments", "fresh_ranker", "fresh_gate"),
+    "draws": ("pool", "item_pool", "recent"),
+    "rankers": ("ranker", "curvature", "moments", "linear"),
+    "race": ("race", "guard", "chosen"),
+}
+"""Tables that learn by the same rules. Where every item has its row before, they can be taken from one learner."""
+
 COORDINATOR = ("merge", "settle", "changed", "cut")
 """Phases that the coordinator runs; `learn`, `take` and `apply` are the shards'."""
 
@@ -39,9 +61,14 @@ class Sharded:
         state: The coordinator's, which the shards start from.
         options: Of all learners.
         shards: How many.
+        exact: Families of tables that each merge takes from one learner of all events, to see what their rules lose;
+            with `all`, every table: what is lost then no rule can win back, since a shard sees the events of the
+            others a round later.
     """
 
-    def __init__(self, state: State, options: RecommenderOptions, shards: int) -> None:
+    def __init__(self, state: State, options: RecommenderOptions, shards: int, exact: Sequence[str] = ()) -> None:
+        self._twin = Recommender(duplicate(state), options) if exact else None
+        self._options, self._exact = options, exact
         self.coordinator = Recommender(state, options)
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, options, learners=shards) for shard in self.shards]
@@ -67,6 +94,8 @@ class Sharded:
             found.append(tested._replace(places=(np.array(places, np.int64)[tested.places] + start).astype(np.int32)))
             with self._timed("take"):
                 parts.append(shard.take())
+        if self._twin is not None:
+            run_of(self._twin, events, facts)
         self._merge(parts)
         self.events += len(events)
         return found
@@ -78,6 +107,11 @@ class Sharded:
             merge(state, parts)
         with self._timed("settle"):
             self.coordinator.settle()
+        if self._twin is not None:
+            if "all" in self._exact:
+                self._begin_again(self._twin.state)
+                return
+            self._correct(self._twin.state)
         with self._timed("changed"):
             arrays = to_arrays(state.changed())
         with self._timed("cut"):
@@ -87,6 +121,27 @@ class Sharded:
             with self._timed("apply"):
                 shard.apply(from_arrays(arrays))
         self.merges += 1
+
+    def _begin_again(self, state: State) -> None:
+        """Let all learners go on from what one learner of all events has."""
+        self.coordinator = Recommender(duplicate(state), self._options)
+        shards = len(self.shards)
+        self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
+        self.learners = [Recommender(shard.state, self._options, learners=shards) for shard in self.shards]
+        self.merges += 1
+
+    def _correct(self, exact: State) -> None:
+        state = self.coordinator.state
+        if state.keys["item"].ids != exact.keys["item"].ids:
+            raise ValueError("rows differ: a stream with facts of all items, and ceilings above them, is needed")
+        for name in chain.from_iterable(FAMILIES[family] for family in self._exact):
+            data = state.tables[name]
+            rows = state.keys[data.table.keys].capacity * data.table.width
+            for column, values in exact.tables[name].columns.items():
+                own = data.columns[column][:rows]
+                differs = (own != values[:rows]).reshape(rows, -1).any(axis=1)
+                data.mark(np.flatnonzero(differs).astype(np.int32))
+                own[differs] = values[:rows][differs]
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import shard_engine
 from benchmarks.report import verdict
-from benchmarks.sharding import COORDINATOR, Sharded, run_of
+from benchmarks.sharding import COORDINATOR, FAMILIES, Sharded, run_of
 from benchmarks.streams import LIMITS, Stream, load
 from models.arrays import Array
 from models.recommender import CONTENDERS, Recommender, RecommenderOptions, Tested, hits, new_state, reciprocal_ranks
@@ -37,6 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--events", type=int, default=20_000, help="tested, from the middle of a stream on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--exact",
+        nargs="+",
+        default=[],
+        choices=["all", *FAMILIES],
+        help="tables that each merge takes from one learner of all events: what their rules lose",
     )
     shard_engine.arguments(parser)
 
@@ -64,7 +71,7 @@ def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str,
     quality, profiles = [], []
     for shards in options.shards:
         for every in options.every:
-            sharded = Sharded(duplicate(base.state), own, shards)
+            sharded = Sharded(duplicate(base.state), own, shards, options.exact)
             tested = sharded.run(rest, stream.facts, every)
             where = {"stream": stream.name, "shards": shards, "every": every}
             quality.append(where | compared(one, tested))
