@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,9 @@ UP: Final = 5.0
 
 INSTANCE, FAILPOINT = "SLUICEGATE_LEARNER__INSTANCE", "SLUICEGATE_FAILPOINT"
 """Settings that an actor is given."""
+
+CALLS: Final = 3
+"""Calls of a coordinator at a time: it leads, the driver waits for its shards, and asks it to stop."""
 
 ENDING: Final = 4.0
 """Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
@@ -132,16 +136,20 @@ class _Driver:
         self._ray, self._settings, self._stop = ray, settings, stop
         self._config = str(config.resolve()) if config is not None else ""
         self._environ = _given(os.environ, settings)
+        self._shards: list[Any] = []
+        self._coordinators: deque[Any] = deque()
+        self._complete: Any = None
 
     def run(self, reset_offsets: bool) -> int:
         """Until the coordinator has ended as it should; its exit code."""
-        ray, learner = self._ray, self._settings.learner
-        shards = self._actors(ShardActor, learner.shards, learner.spares)
-        coordinators = deque(self._actors(CoordinatorActor, 1, min(1, learner.spares), max_concurrency=2))
-        leading, asked_at = coordinators[0].lead.remote(reset_offsets, shards), time.monotonic()
+        ray = self._ray
+        self._shards = self._actors(ShardActor, self._settings.learner.shards, self._environ, cores=1)
+        self._coordinators.extend(self._actors(CoordinatorActor, 1, self._environ, cores=1, max_concurrency=CALLS))
+        leading, asked_at = self._lead(reset_offsets), time.monotonic()
         while True:
             if self._stop.is_set():
-                coordinators[0].stop.remote()  # each time: one that was just started again has not heard it
+                self._coordinators[0].stop.remote()  # each time: one that was just started again has not heard it
+            self._start_spares()
             done, _ = ray.wait([leading], timeout=LOOK)
             if not done:
                 continue
@@ -155,26 +163,43 @@ class _Driver:
                     log.warning("the coordinator ended, and another one goes on: %s", _brief(error))
                 if asked_at > time.monotonic() - AGAIN:
                     self._stop.wait(AGAIN)
-                coordinators.rotate(-1)
-                asked_at = time.monotonic()
-                leading = coordinators[0].lead.remote(reset_offsets, shards)
+                self._coordinators.rotate(-1)
+                leading, asked_at = self._lead(reset_offsets), time.monotonic()
             except ray.exceptions.RayError as error:
                 log.error("the coordinator cannot lead: %s", error)
                 return FAILED
             else:
                 return code
 
-    def _actors(self, kind: type, number: int, spares: int, **options: int) -> list[Any]:
-        """Start actors of a kind; those that only wait claim no core."""
-        made = self._ray.remote(kind)
-        lasting = {"max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"} | options
-        return [
-            made.options(**lasting, num_cpus=int(place < number)).remote(
-                msgspec.json.encode(self._environ if place < number else _without_failpoint(self._environ)),
-                self._config,
-            )
-            for place in range(number + spares)
-        ]
+    def _lead(self, reset_offsets: bool) -> Any:
+        coordinator = self._coordinators[0]
+        leading = coordinator.lead.remote(reset_offsets, self._shards)
+        if self._settings.learner.spares and len(self._coordinators) == 1:
+            self._complete = coordinator.complete.remote()
+        return leading
+
+    def _start_spares(self) -> None:
+        """Start what waits, once all shards learn: nothing slows their own start down."""
+        if self._complete is None or not self._ray.wait([self._complete], timeout=0)[0]:
+            return
+        complete, self._complete = self._complete, None
+        try:
+            self._ray.get(complete)
+        except self._ray.exceptions.RayError:
+            return  # the coordinator has ended: `_lead` asks the next one
+        environ = {name: value for name, value in self._environ.items() if name != FAILPOINT}
+        spares = self._actors(ShardActor, self._settings.learner.spares, environ, cores=0)
+        self._shards += spares
+        self._coordinators[0].add.remote(spares)
+        self._coordinators.extend(self._actors(CoordinatorActor, 1, environ, cores=0, max_concurrency=CALLS))
+
+    def _actors(
+        self, kind: type, number: int, environ: Mapping[str, str], cores: int, **options: int
+    ) -> list[Any]:
+        """Start actors of a kind. One that waits claims no core, and a crash test does not end it."""
+        lasting = {"max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+        made = self._ray.remote(kind).options(**lasting, num_cpus=cores, **options)
+        return [made.remote(msgspec.json.encode(environ), self._config) for _ in range(number)]
 
 
 class ShardActor:
@@ -216,11 +241,13 @@ class CoordinatorActor:
         warm_merging()
         grace = self._settings.learner.shutdown_grace
         self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
+        self._crew = RayCrew(ray_module(), self._settings.learner.shards)
 
     def lead(self, reset_offsets: bool, shards: Sequence[Any]) -> int:
         """Learn with these shards until told to stop, and return the exit code."""
         log.info("the coordinator is process %d", os.getpid())
-        crew = RayCrew(ray_module(), shards, self._settings.learner.shards)
+        crew = self._crew
+        crew.take(shards)
         return learn(
             self._settings,
             self._stop,
@@ -228,6 +255,14 @@ class CoordinatorActor:
             self._config,
             lambda telemetry: Splitting(self._settings, crew, telemetry),
         )
+
+    def complete(self) -> None:
+        """Wait until all shards have begun."""
+        self._crew.complete.wait()
+
+    def add(self, spares: Sequence[Any]) -> None:
+        """Use more actors, which take the place of shards that are lost."""
+        self._crew.add(spares)
 
     def stop(self) -> None:
         """Write the last version, and end."""
@@ -239,16 +274,29 @@ class RayCrew:
 
     Args:
         ray: The module.
-        actors: All of them.
         shards: How many shards there are.
     """
 
-    def __init__(self, ray: Any, actors: Sequence[Any], shards: int) -> None:
-        self._ray, self._shards, self._spares = ray, list(actors[:shards]), deque(actors[shards:])
+    def __init__(self, ray: Any, shards: int) -> None:
+        self._ray, self._number = ray, shards
+        self._shards: list[Any] = []
+        self._spares: deque[Any] = deque()
         self._calls: dict[Any, int] = {}
         self._where: dict[int, Began] = {}
-        for spare in self._spares:
-            spare.rest.remote()
+        self.complete = threading.Event()
+
+    def take(self, actors: Sequence[Any]) -> None:
+        """Use these actors: a shard each, and the others as spares."""
+        self._shards, self._spares = list(actors[: self._number]), deque()
+        self._calls.clear()
+        self._where.clear()
+        self.add(actors[self._number :])
+
+    def add(self, spares: Sequence[Any]) -> None:
+        """Use more actors as spares. For any thread."""
+        for spare in spares:
+            spare.rest.remote()  # it may hold the model of a shard that it was for an earlier coordinator
+            self._spares.append(spare)
 
     def begin(self, shard: int, ask: bytes) -> Any:
         """Call `Worker.begin`."""
@@ -285,6 +333,8 @@ class RayCrew:
         shard = self._calls[call]
         raw: bytes = self._got(call)
         self._where[shard] = read(raw, Began)
+        if len(self._where) == self._number:
+            self.complete.set()
         return raw
 
     def report(self, call: Any) -> tuple[bytes, Rows]:
@@ -304,6 +354,7 @@ class RayCrew:
         """Let a spare actor be this shard, and its own wait, which Ray starts again; where that one was."""
         self._spares.append(self._shards[shard])
         self._shards[shard] = self._spares.popleft()
+        self._calls = {call: other for call, other in self._calls.items() if other != shard}
         return self._where.pop(shard, None)
 
     def restart(self, shard: int) -> None:
@@ -335,11 +386,6 @@ def _given(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """
     given = {name: value for name, value in environ.items() if name.startswith("SLUICEGATE_")}
     return given | {INSTANCE: settings.learner.instance or default_instance()}
-
-
-def _without_failpoint(environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings of an actor that waits: a crash test ends one process, and another one goes on."""
-    return {name: value for name, value in environ.items() if name != FAILPOINT}
 
 
 def _settled(environ: bytes, config: str) -> Settings:
