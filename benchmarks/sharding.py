@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -85,6 +85,20 @@ class Sharded:
         return tested.where(np.argsort(tested.places, kind="stable"))
 
     def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
+        found, parts = self._learned(events, facts, start)
+        if self._twin is not None:
+            run_of(self._twin, events, facts)
+        self._merge(parts)
+        self.events += len(events)
+        return found
+
+    def taken(self, events: Sequence[Event], facts: Mapping[str, Facts]) -> list[Part]:
+        """Let the shards learn events, and return their parts, which nothing merges: no more can be learned then."""
+        return self._learned(events, facts, 0)[1]
+
+    def _learned(
+        self, events: Sequence[Event], facts: Mapping[str, Facts], start: int
+    ) -> tuple[list[Tested], list[Part]]:
         owners = [zlib.crc32(event.user_id.encode()) % len(self.shards) for event in events]
         found, parts = [], []
         for number, (shard, learner) in enumerate(zip(self.shards, self.learners, strict=True)):
@@ -94,11 +108,7 @@ class Sharded:
             found.append(tested._replace(places=(np.array(places, np.int64)[tested.places] + start).astype(np.int32)))
             with self._timed("take"):
                 parts.append(shard.take())
-        if self._twin is not None:
-            run_of(self._twin, events, facts)
-        self._merge(parts)
-        self.events += len(events)
-        return found
+        return found, parts
 
     def _merge(self, parts: list[Part]) -> None:
         self.bytes_up += sum(_bytes(part) for part in parts)
@@ -149,10 +159,26 @@ class Sharded:
         yield
         self.seconds[phase] += time.process_time() - began
 
+    def forget(self) -> None:
+        """Count from here on: what came before had to load kernels."""
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.bytes_up = self.bytes_down = self.merges = self.events = 0
+
     def profile(self) -> dict[str, float]:
         """Return microseconds of processor time for each event of all shards, by phase; `apply` is of one shard."""
         each = {phase: 1e6 * spent / max(self.events, 1) for phase, spent in self.seconds.items()}
         return {phase: round(us / (len(self.shards) if phase == "apply" else 1), 2) for phase, us in each.items()}
+
+    def costs(self) -> dict[str, Any]:
+        """Return what a merge costs for each event of all shards."""
+        profile = self.profile()
+        return {
+            "coordinator_us": round(sum(profile[phase] for phase in COORDINATOR), 2),
+            "us_per_event": profile,
+            "bytes_up_per_event": round(self.bytes_up / self.events),
+            "bytes_down_per_event": round(self.bytes_down / self.events),
+            "merges": self.merges,
+        }
 
 
 def _bytes(part: Part) -> int:
