@@ -20,6 +20,9 @@ from models.recommender import RecommenderOptions
 from models.state import Changes, State, TableChanges, duplicate
 
 MUST, GOAL = 3.0, 1.5
+SHORTEST = 1_000
+"""Events between two merges from which on costs are measured: below, a merge is all fixed cost."""
+
 ROUNDS = 3
 """Rounds of each measurement; the first one is not counted, because kernels are loaded in it."""
 
@@ -36,7 +39,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure each number of shards with each interval; nothing without a catalogue."""
     if not options.items:
         return {"figures": []}
-    every = [each for each in options.every if each >= max(options.crews)]
+    every = [each for each in options.every if each >= SHORTEST]
     made = catalogues.grown(options.items, ROUNDS * max(every), options.seed, users=options.users)
     own = RecommenderOptions(items=options.items + 1000, users=options.users + 1000)
     costs: list[dict[str, Any]] = []
@@ -49,7 +52,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             sharded.run(made.later[size : ROUNDS * size], made.facts, size)
             costs.append({"items": options.items, "shards": shards, "every": size} | sharded.costs())
             if options.ranges and (shards, size) == (max(options.crews), max(every)):
-                divided = _divided(sharded, made.later[: size], made.facts, options.ranges)
+                divided = _divided(sharded, made.later[:size], made.facts, options.ranges)
     figures = [
         verdict(
             f"coordinator, {each['items']:,} items, {each['shards']} shards, {each['every']:,} events",
