@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from streaming.process import labels
 from streaming.shards import Splitting
 from streaming.shards.sharded_term import FAILPOINTS
 from streaming.telemetry import MISSING, LearnerTelemetry
+from tests.acceptance.conftest import Open
+from tests.acceptance.test_kills import endless
 from tests.conftest import eventually
 from tests.support.processes.crew import ThreadCrew
 from tests.support.processes.harness import Installation
@@ -100,11 +104,13 @@ def learning(ours: Installation, shards: int) -> Iterator[Sharded]:
     assert made.code == 0
 
 
-def test_versions_of_two_one_and_three_shards_follow_one_another_and_hold_everything_once(ours: Installation) -> None:
+def test_versions_of_four_eight_one_and_two_shards_follow_one_another_and_hold_everything_once(
+    ours: Installation,
+) -> None:
     shop = Shop(seed=5)
     ours.send_facts(shop.facts(), EPOCH)
     ours.send(with_refusals(shop.stream(300), 5))
-    for place, shards in enumerate((2, 1, 3)):
+    for place, shards in enumerate((4, 8, 1, 2)):
         with learning(ours, shards) as made:
             if shards > 1:
                 eventually(lambda made=made: made.split, PATIENCE)
@@ -156,6 +162,23 @@ def test_one_learner_counts_while_an_experiment_runs_and_the_stream_is_split_aga
         keep(ours.store)
         eventually(lambda: made.split, PATIENCE)
     ours.verify()
+
+
+def test_partitions_added_while_the_stream_is_split_belong_to_a_shard_at_once(open_installation: Open) -> None:
+    ours, stream = open_installation(partitions=2, **FAST), endless(18)
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, PATIENCE)
+        ours.send(islice(stream, 200))
+        ours.wait_learnt()
+        with contextlib.closing(ours.admin()) as admin:
+            admin.create_partitions({ours.events: 5})
+        ours.renew_producer()
+        ours.send(islice(stream, 500))
+        assert {sent.partition for sent in ours.ledger.records()} == set(range(5))
+        head = ours.wait_learnt()
+        assert made.split
+    assert set(head.progress.offsets[ours.events]) == set(range(5))
+    assert head.progress.digest == ours.ledger.digest()
 
 
 def test_a_coordinator_that_lost_the_lease_commits_nothing_more(ours: Installation) -> None:
