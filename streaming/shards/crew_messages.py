@@ -9,6 +9,8 @@ import numpy as np
 
 from models.arrays import Array
 from models.ledger import Admission, Arrivals, Join, Progress, user_hash
+from models.referee import Answer
+from models.statistics import PastQuestion
 
 Rows = dict[str, Array]
 """Named arrays of one part or one merge; a transport carries them as they are."""
@@ -121,6 +123,8 @@ class Report(msgspec.Struct):
         counts: Records consumed, by partition.
         full: Whether more records are waiting.
         named: Events that name a slate.
+        answers: What frozen versions answered about some of the tested events.
+        questions: A sample of those events.
         lag: Records not read yet, by partition.
         unreadable: What the log holds that cannot be read: the kind, and a text.
         learning: Seconds spent learning.
@@ -142,6 +146,8 @@ class Report(msgspec.Struct):
     counts: dict[int, int] = {}
     full: bool = False
     named: list[tuple[str, int, str, str, float]] = []
+    answers: list[Answer] = []
+    questions: list[PastQuestion] = []
     lag: dict[int, int] = {}
     unreadable: list[tuple[str, str]] = []
     learning: float = 0.0

@@ -37,9 +37,6 @@ from streaming.shards.shard_metrics import ShardMetrics
 
 log = logging.getLogger(__name__)
 
-NOT_COMPARED: Final = "several shards share the stream, and do not compare versions yet"
-"""What versions say of their evidence, and the gate of its decisions."""
-
 EXPERIMENTS: Final = "one learner alone counts the events of experiments"
 """Why a term of shards ends while an experiment runs."""
 
@@ -157,7 +154,7 @@ class ShardedTerm(Term):
             self._point("merge.4")
             self._hand_back(told or Told())
             self._point("merge.5")
-        self._parts.evidence.idle(NOT_COMPARED)
+        self._parts.evidence.idle()
         if self._cutter.due:
             self.cut()
 
@@ -188,7 +185,8 @@ class ShardedTerm(Term):
             batch = self._count(part)
             self._cutter.learned(batch)
             self._report(batch)
-            self._parts.evidence.note(model.state, seen(part.rows), batch.by_the_shop())
+            asked = part.report.answers, part.report.questions
+            self._parts.evidence.note(model.state, seen(part.rows), batch.by_the_shop(), *asked)
             self._parts.attributor.offer_named(part.report.named)
             self._metrics.reported(part)
             self._unreadable[part.shard] = part.report.unreadable

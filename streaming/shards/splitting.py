@@ -45,11 +45,6 @@ def check(settings: Settings) -> None:
             "learner.shards is above 1 and update.mode is batch: the passes of a training go over all events of a "
             "batch, which no shard has. Use one shard, or update.mode event"
         )
-    if settings.gate.mode == "strict":
-        raise NotWithShards(
-            "learner.shards is above 1 and gate.mode is strict: shards do not compare versions yet, so nothing would "
-            "go live. Use one shard, or gate.mode continuous"
-        )
     if settings.mapped_topics:
         raise NotWithShards(
             f"learner.shards is above 1 and [[mapping]] reads topic {settings.mapped_topics[0]!r}: its partitions "

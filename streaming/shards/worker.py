@@ -18,6 +18,7 @@ import numpy as np
 
 from models.ledger import RING, Arrivals, Progress
 from models.merging import Shard, from_arrays, to_arrays
+from models.recommender import EventBatch, Overwritten, Tested
 from models.records import Rejection
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import SCHEMA
@@ -54,6 +55,7 @@ from streaming.shards.crew_messages import (
     write,
 )
 from streaming.shards.ownership import owned_by
+from streaming.shards.panel import Panel
 from streaming.shards.seen import Seen
 from streaming.store import Store, StoreUnavailable
 
@@ -163,6 +165,8 @@ class _Learning:
         self._refresh_at = clock() + settings.kafka.refresh_interval
         self._report: Report | None = None
         self._seen = Seen()
+        self._panel = Panel(settings, store, clock)
+        stack.callback(self._panel.close)
 
     def _lost(self) -> None:
         self._went_back = True
@@ -210,6 +214,7 @@ class _Learning:
         report.window = packed(admission.since(self._arrivals, progress.arrivals))
         progress.consumed = progress.digest = progress.spread = 0
         progress.outcomes = {}
+        report.answers, report.questions = self._panel.take()
         rows = to_arrays(self._merging.take().changes) | self._seen.take()
         report.taking = self._clock() - started
         return report, rows
@@ -266,9 +271,10 @@ class _Learning:
         batch = self._intake.prepare(records)
         self._live_number = self._live.add(batch.histories, batch.facts)
         self._live.flush()
-        started = self._clock()
-        learn_batch(self._model, batch, learn_events=self._learn_events)
-        report.learning += self._clock() - started
+        started, spent = self._clock(), self._panel.spent
+        with self._panel.learning():
+            learn_batch(self._model, batch, learn_events=self._learn_events)
+        report.learning += self._clock() - started - (self._panel.spent - spent)
         advance(self._model.progress, batch)
         left_out.update(batch.left_out)
         for counts, more in ((report.refused, batch.refused), (report.public, batch.public)):
@@ -284,9 +290,12 @@ class _Learning:
 
     def _learn_events(self, batch: PreparedBatch, model: Model) -> None:
         catalogue = model.catalogue
-        model.recommender.learn_events(
-            batch.events, batch.record_times, catalogue.facts, self._seen.watch, catalogue.groups
-        )
+
+        def watch(events: EventBatch, tested: Tested, found: Overwritten) -> None:
+            self._seen.watch(events, tested, found)
+            self._panel.ask(model.state, events, tested, found)
+
+        model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, watch, catalogue.groups)
 
 
 def _load(settings: Settings, store: Store, ask: Begin) -> Model:
