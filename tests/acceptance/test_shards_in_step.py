@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from models.experiments import Arm, Experiment
+from models.referee import recalled
 from streaming.learner import Learner, Stop
 from streaming.process import labels
 from streaming.shards import Splitting
@@ -148,6 +149,26 @@ def test_a_coordinator_that_ends_at_every_point_of_a_merge_loses_nothing(ours: I
     with learning(ours, 2) as made:
         eventually(lambda: made.split, PATIENCE)
     ours.verify()
+
+
+def test_evidence_adds_up_over_the_shards(ours: Installation) -> None:
+    shop = Shop(seed=10)
+    ours.send(with_refusals(shop.stream(400), 10))
+    with learning(ours, 2) as made:
+        eventually(lambda: made.split, PATIENCE)
+        served = ours.wait_learnt().id
+        assert ours.store.decide(ours.store.gate().revision, b"{}", b"", served, reference=served)
+        feed = ours.feed(with_refusals(shop.stream(8_000, first=400), 11), 200.0)
+        eventually(lambda: compared(ours, served) >= 20, PATIENCE)
+        feed.finish()
+    ours.verify()
+
+
+def compared(ours: Installation, against: str) -> int:
+    """Events on which the newest version was compared with the reference."""
+    head = ours.head()
+    found = recalled(head.evidence).standing.reference if head is not None else None
+    return found.n if found is not None and found.against == against else 0
 
 
 def test_one_learner_counts_while_an_experiment_runs_and_the_stream_is_split_again_after_it(ours: Installation) -> None:

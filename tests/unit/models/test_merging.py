@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.shard_costs import within
 from models import dimensions as dim
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
 from models.merging.column_rules import halved, merged
@@ -73,6 +74,8 @@ class Shop:
             assert differences(shard.state, self.state) == []
         assert self.state.full().not_finite() == []
 
+
+MEMORIES = ("lag_memory", "forward_memory", "backward_memory")
 
 OWN = {("clock", "applied"), ("progress", "random")}
 """What each shard has of its own: its place among the event numbers, and its random numbers."""
@@ -256,6 +259,21 @@ def test_the_number_of_shards_may_change_at_any_merge() -> None:
         shop.round(events[start : start + 40])
     assert shop.coordinator.counters()["applied"] == 120
     assert sum(len(history) for history in histories(shop.state).values()) == 120
+
+
+def test_a_merge_divided_by_ranges_of_items_is_the_whole_merge() -> None:
+    shop = Shop(3)
+    events = [Event(0, f"u{at % 9}", f"i{at * at % 31}", NOW + at, 4.0 + at % 5) for at in range(240)]
+    shop.round(events[:120])
+    parts, whole = shop.learn(events[120:]), duplicate(shop.state)
+    merge(whole, parts)
+    for start, stop in ((0, 10), (10, 25), (25, 48)):
+        one = duplicate(shop.state)
+        merge(one, within(parts, shop.state, start, stop))
+        for name in ("item_factors", "item_last", "item_stats", "item_totals", "item_signals", *MEMORIES):
+            rows = slice(start * SCHEMA.tables[name].width, stop * SCHEMA.tables[name].width)
+            for column, values in whole.tables[name].columns.items():
+                np.testing.assert_array_equal(one.tables[name].columns[column][rows], values[rows])
 
 
 def test_a_part_from_another_state_is_refused_and_changes_nothing() -> None:
