@@ -1,8 +1,8 @@
-"""Measures what merging costs the coordinator: by shards and by events between two merges, and divided by ranges of rows.
+"""Measures what merging costs the coordinator, by shards and events between two merges, and divided by ranges of rows.
 
 The stream is made up (benchmarks/catalogues.py). Nothing is compared here, so lists train as seldom as in a learner.
-Each range of items could be merged by a process of its own, because no rule looks from one item's row to another's; what
-is not an item's goes with the first range. The slowest range is then what a merge takes.
+Each range of items could be merged by a process of its own, because no rule looks from one item's row to another's.
+What is not an item's goes with the first range. The slowest range is then what a merge takes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from benchmarks import catalogues
 from benchmarks.report import verdict
-from benchmarks.sharding import COORDINATOR, Sharded
+from benchmarks.sharding import Sharded
 from models.merging import Part, merge
 from models.recommender import RecommenderOptions
 from models.state import Changes, State, TableChanges, duplicate
@@ -29,10 +30,14 @@ ROUNDS = 3
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this part of the benchmark."""
-    parser.add_argument("--items", type=int, default=0, help="also measure costs on a made-up catalogue of so many items")
+    parser.add_argument(
+        "--items", type=int, default=0, help="also measure costs on a made-up catalogue of so many items"
+    )
     parser.add_argument("--users", type=int, default=100_000, help="its users (default: %(default)s)")
     parser.add_argument("--crews", type=int, nargs="+", default=[2, 8], help="numbers of shards (default: %(default)s)")
-    parser.add_argument("--ranges", type=int, nargs="+", default=[], help="divide a merge of the most shards by so many")
+    parser.add_argument(
+        "--ranges", type=int, nargs="+", default=[], help="divide a merge of the most shards by so many"
+    )
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -74,10 +79,7 @@ def _divided(sharded: Sharded, events: Sequence[Any], facts: Any, counts: Sequen
     for count in counts:
         size = state.keys["item"].capacity
         bounds = [size * at // count for at in range(count + 1)]
-        spent = [
-            _timed(duplicate(state), within(parts, state, start, stop))
-            for start, stop in zip(bounds, bounds[1:], strict=False)
-        ]
+        spent = [_timed(duplicate(state), within(parts, state, start, stop)) for start, stop in pairwise(bounds)]
         found[str(count)] = round(1e6 * max(spent) / len(events), 2)
     return {"shards": len(parts), "events": len(events), "us_per_event_of_the_slowest": found}
 

@@ -193,9 +193,7 @@ class _Driver:
         self._coordinators[0].add.remote(spares)
         self._coordinators.extend(self._actors(CoordinatorActor, 1, environ, cores=0, max_concurrency=CALLS))
 
-    def _actors(
-        self, kind: type, number: int, environ: Mapping[str, str], cores: int, **options: int
-    ) -> list[Any]:
+    def _actors(self, kind: type, number: int, environ: Mapping[str, str], cores: int, **options: int) -> list[Any]:
         """Start actors of a kind. One that waits claims no core, and a crash test does not end it."""
         lasting = {"max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
         made = self._ray.remote(kind).options(**lasting, num_cpus=cores, **options)

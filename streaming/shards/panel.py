@@ -1,7 +1,7 @@
 """Asks the versions that Redis's pointers name about a shard's tested events, for the coordinator's referee.
 
-Each tested event is asked about by the shard that tested it, so evidence adds up over shards. What is asked travels with
-the round in which the event was learned: a round that is merged nowhere leaves no evidence.
+The shard that tested an event asks about it, so evidence adds up over shards. What is asked travels with the round in
+which the event was learned: a round that is merged nowhere leaves no evidence.
 """
 
 from __future__ import annotations

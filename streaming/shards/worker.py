@@ -87,9 +87,7 @@ class Worker:
         clock: Monotonic seconds.
     """
 
-    def __init__(
-        self, settings: Settings, place: str = "", clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, place: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._place, self._clock = settings, place, clock
         self._stack = ExitStack()
         self._term = ""
@@ -137,9 +135,7 @@ class Worker:
 class _Learning:
     """A worker from one version on."""
 
-    def __init__(
-        self, settings: Settings, ask: Begin, stack: ExitStack, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, settings: Settings, ask: Begin, stack: ExitStack, clock: Callable[[], float]) -> None:
         self._settings, self._number, self._clock = settings, ask.shard, clock
         store, histories = Store.for_learner(settings), Store.for_histories(settings)
         stack.callback(store.close)

@@ -12,7 +12,7 @@ LEAST = 1e-12
 
 @entry
 def take_over(target, rows, values, places):
-    """target[rows[place]] = values[place] for all of places (n,) i64. target: (g, k). rows: (m,) i32. values: (m, k)."""
+    """target[rows[place]] = values[place] for all places (n,) i64. target: (g, k). rows: (m,) i32. values: (m, k)."""
     for at in range(places.shape[0]):
         place = places[at]
         row = rows[place]
@@ -25,8 +25,8 @@ def add_steps(target, rows, starts, order, values, totals, before, start, base):
     """Move each row by every part's step, shrunk as if all steps had come one after another, in place.
 
     A step is multiplied by sqrt((G0 + d_s + start) / (G0 + sum d + start)): AdaGrad divides by the root of all squared
-    gradients before it. Where the base has taken no step (G0 = 0) the parts' vectors may have begun at different places:
-    such a row becomes their mean, weighed by d_s.
+    gradients before it. Where the base has taken no step (G0 = 0), the parts' vectors may have begun at different
+    places: such a row becomes their mean, weighed by d_s.
 
     target: (n, k) f4. rows: (g,) i32, whose values are `order[starts[i]:starts[i + 1]]` in values (m, k) f4. totals:
     (m,) G0 + d_s, in that order. before: (g,) G0. base: (k,) f4, working memory.

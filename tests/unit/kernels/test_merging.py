@@ -84,7 +84,6 @@ def test_a_memory_is_merged_by_what_its_slots_name(seed: int, filled: int, parts
     random = np.random.default_rng(seed)
     base = {int(other): float(random.integers(1, 40)) for other in random.choice(90, filled, replace=False)}
     touched = [learned(random, base, int(random.integers(1, 8))) for _ in range(parts)]
-    flat = [slot for part in touched for slot in part]
     others, counts = memory(base)
     merge_memories(others, counts, touched)
     expected = naive.merging.neighbours(base, [whole(base, part) for part in touched], WIDTH)
