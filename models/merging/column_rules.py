@@ -26,7 +26,7 @@ def added(shared: Shared, column: Column, _steps: Steps) -> Array:
     limits = np.iinfo(base.dtype)
     # Each part's value has the base in it: all but one of them are taken off.
     found = shared.total(values.astype(np.int64)) - (shared.sizes - 1) * base.astype(np.int64)
-    return found.clip(limits.min, limits.max).astype(base.dtype)
+    return _as(base, found.clip(limits.min, limits.max))
 
 
 def decayed(shared: Shared, column: Column, _steps: Steps) -> Array:

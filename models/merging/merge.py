@@ -130,22 +130,22 @@ class _Merge:
 
     def _merge_columns(self, name: str) -> None:
         data, changes = self._state.tables[name], self._touched[name]
-        own = {column.name: column for column in data.table.columns if column.merge.rule not in APART}
+        own = [column for column in data.table.columns if column.merge.rule not in APART]
         if not own or changes is None:
             return
-        rows, wide = split(changes), [column for column in own.values() if factors.is_one(column)]
-        narrow = {name: column for name, column in own.items() if column not in wide}
+        rows, wide = split(changes), [column for column in own if factors.is_one(column)]
+        narrow = {column.name: column for column in own if not factors.is_one(column)}
         shared = None
         if len(rows.rows):
-            shared = rows.shared(changes, {column: data.columns[column] for column in narrow})
+            shared = rows.shared(changes, {each: data.columns[each] for each in narrow})
         for column in wide:
             factors.merge(data.columns[column.name], column, changes, rows, shared)
         alone = changes.rows[rows.alone]
-        for column in narrow:
-            data.columns[column][alone] = changes.columns[column][rows.alone]
+        for each in narrow:
+            data.columns[each][alone] = changes.columns[each][rows.alone]
         if shared is not None:
-            for column, values in self._merged(name, shared, narrow).items():
-                data.columns[column][rows.rows] = values
+            for each, values in self._merged(name, shared, narrow).items():
+                data.columns[each][rows.rows] = values
 
     def _merged(self, name: str, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
         found: dict[str, Array] = {}
