@@ -21,11 +21,12 @@ Steps = Callable[[str], tuple[float, Array]]
 def added(shared: Shared, column: Column, _steps: Steps) -> Array:
     """The base and all differences from it, within the limits of an integer type."""
     base, values = shared.base[column.name], shared.values[column.name]
-    if base.dtype.kind == "f":
-        return _as(base, base + shared.total(values.astype(np.float64) - shared.spread(base)))
-    limits = np.iinfo(base.dtype)
+    exact = np.dtype(np.float64 if base.dtype.kind == "f" else np.int64)
     # Each part's value has the base in it: all but one of them are taken off.
-    found = shared.total(values.astype(np.int64)) - (shared.sizes - 1) * base.astype(np.int64)
+    found = shared.total(values.astype(exact)) - (shared.sizes - 1) * base.astype(exact)
+    if base.dtype.kind == "f":
+        return _as(base, found)
+    limits = np.iinfo(base.dtype)
     return _as(base, found.clip(limits.min, limits.max))
 
 

@@ -12,6 +12,7 @@ from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
 from models.kernels.merging import top_lists
 from models.kernels.merging.pool_entries import enter_all
+from models.kernels.merging.row_groups import mark_all
 from models.merging.renumbering import Tables
 from models.merging.touched import Joined
 from models.state import State
@@ -125,7 +126,7 @@ def write_recent(state: State, parts: Sequence[Tables], before: int, written: Ar
     last = before + int(written.sum())
     rows = (np.arange(last - len(order), last) % size).astype(np.int32)
     data.columns["item"][rows] = np.concatenate(items)[order]
-    data.mark(rows)
+    mark_all(data.marks.array, rows)
 
 
 __all__ = ["enter_pool", "take_pool", "take_top", "take_untouched", "top", "write_recent"]
