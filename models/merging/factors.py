@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.kernels.merging.vector_steps import add_steps, take_over
-from models.merging.touched import Joined, Shared, Split
+from models.merging.touched import AllParts, Shared, Split
 from models.state import Column
 
 
@@ -15,7 +15,7 @@ def is_one(column: Column) -> bool:
     return column.merge.rule == "adagrad" and bool(column.shape)
 
 
-def merge(target: Array, column: Column, changes: Joined, rows: Split, shared: Shared | None) -> None:
+def merge(target: Array, column: Column, changes: AllParts, rows: Split, shared: Shared | None) -> None:
     """Merge a vector column, in place.
 
     Where the base has no step yet, the parts' vectors may have begun at different places (a new vector depends on its

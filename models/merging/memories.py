@@ -8,7 +8,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.kernels.merging import neighbours
-from models.merging.touched import Joined, Shared
+from models.merging.touched import AllParts, Shared
 from models.state import Column, State
 
 HALF_OF = 0.75
@@ -50,7 +50,7 @@ def counted(shared: Shared, column: Column) -> tuple[Array, Halvings]:
     return (total * 0.5**times).astype(np.float32), done
 
 
-def merge(state: State, name: str, changes: Joined, halvings: Halvings | None) -> None:
+def merge(state: State, name: str, changes: AllParts, halvings: Halvings | None) -> None:
     """Merge the slots of the memory `name` in the base's table."""
     data = state.tables[name]
     width, room = data.table.width, data.table.width * len(changes.bounds)
@@ -74,7 +74,7 @@ def merge(state: State, name: str, changes: Joined, halvings: Halvings | None) -
         data.mark(slots.ravel())
 
 
-def _factors(halvings: Halvings | None, changes: Joined, width: int) -> Array:
+def _factors(halvings: Halvings | None, changes: AllParts, width: int) -> Array:
     """(m,) f4: 2 for each slot of a memory that its part has halved; empty where none has."""
     if halvings is None or not len(halvings.parts):
         return np.empty(0, np.float32)

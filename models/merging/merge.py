@@ -27,7 +27,7 @@ from models.merging import factors, memories, moved_users, pairs, ranked_lists, 
 from models.merging.column_rules import halved, merged
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import Tables, renumbered
-from models.merging.touched import Joined, Shared, joined, split
+from models.merging.touched import AllParts, Shared, all_parts, split
 from models.merging.transport import Part
 from models.state import Column, State
 from models.state.merges import Rule
@@ -98,13 +98,13 @@ class _Merge:
         self._inverse = _column(state, "curvature.inverse").copy()
         self._halvings: dict[str, Halvings] = {}
 
-    def _joined(self, name: str) -> Joined | None:
+    def _joined(self, name: str) -> AllParts | None:
         """What the parts made of a table, with the columns whose rules look at all parts at once."""
         changes = [part[name] for part in self._parts]
         if not any(len(part.rows) for part in changes):
             return None
         columns = self._state.tables[name].table.columns
-        return joined(changes, [column.name for column in columns if column.merge.rule not in APART - TOGETHER])
+        return all_parts(changes, [column.name for column in columns if column.merge.rule not in APART - TOGETHER])
 
     def _grown(self, part: Tables, name: str) -> int:
         table, column = name.split(".")

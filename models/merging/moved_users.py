@@ -13,7 +13,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.merging.renumbering import Tables
-from models.merging.touched import joined, split
+from models.merging.touched import all_parts, split
 from models.state import State
 
 _RING = ("item", "time", "kind")
@@ -24,7 +24,7 @@ def merge(state: State, parts: Sequence[Tables]) -> int:
     several = np.zeros(0, np.int32)
     for name in ("user", "user_query"):
         data = state.tables[name]
-        changes = joined([part[name] for part in parts], data.columns)
+        changes = all_parts([part[name] for part in parts], data.columns)
         found = split(changes)
         if name == "user":
             several = found.rows

@@ -14,7 +14,7 @@ from models.kernels.merging import top_lists
 from models.kernels.merging.pool_entries import enter_all
 from models.kernels.merging.row_groups import mark_all
 from models.merging.renumbering import Tables
-from models.merging.touched import Joined
+from models.merging.touched import AllParts
 from models.state import State
 
 SIZES: Final = {"top_items": dim.TOP, "category_top": dim.CATEGORY_TOP}
@@ -24,7 +24,7 @@ LIVES: Final = {"top_items": -1, "category_top": 1}
 """The half-life by which a list is ordered; -1 where each has its own."""
 
 
-def top(state: State, name: str, changes: Joined) -> None:
+def top(state: State, name: str, changes: AllParts) -> None:
     """Keep in each list the items with the largest keys, of all that it or a part's list holds.
 
     An item that a part listed has the merged key of its popularity; one that no part listed keeps the key it has.

@@ -13,7 +13,7 @@ from models.state import TableChanges
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class AllParts:
     """The changes of all parts to one table, one part after another.
 
     Attributes:
@@ -37,12 +37,12 @@ class Joined:
         return np.repeat(np.arange(len(self.bounds) - 1, dtype=np.int32), np.diff(self.bounds))
 
 
-def joined(changes: Sequence[TableChanges], names: Iterable[str]) -> Joined:
+def all_parts(changes: Sequence[TableChanges], names: Iterable[str]) -> AllParts:
     """Join the changes of all parts to one table; of its columns those of `names`."""
     bounds = np.zeros(len(changes) + 1, np.int64)
     np.cumsum([len(part.rows) for part in changes], out=bounds[1:])
     columns = {name: np.concatenate([part.columns[name] for part in changes]) for name in names}
-    return Joined(np.concatenate([part.rows for part in changes]), bounds, columns)
+    return AllParts(np.concatenate([part.rows for part in changes]), bounds, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,14 @@ class Split:
     order: Array
     parts: Array
 
-    def shared(self, changes: Joined, base: Mapping[str, Array]) -> Shared:
+    def shared(self, changes: AllParts, base: Mapping[str, Array]) -> Shared:
         """Gather what the parts made of the rows that they share, for the columns of `base`."""
         values = {name: changes.columns[name][self.order] for name in base}
         held = {name: column[self.rows] for name, column in base.items()}
         return Shared(self.rows, self.starts[:-1], np.diff(self.starts), self.parts, values, held)
 
 
-def split(changes: Joined) -> Split:
+def split(changes: AllParts) -> Split:
     """Tell rows that one part changed from rows that several did."""
     size = len(changes.rows)
     alone, starts, order = (np.empty(size + extra, np.int64) for extra in (0, 1, 0))
@@ -111,4 +111,4 @@ def split(changes: Joined) -> Split:
     return Split(alone[:single], changes.rows[order[starts[:-1]]], starts, order, parts)
 
 
-__all__ = ["Joined", "Shared", "Split", "joined", "split"]
+__all__ = ["AllParts", "Shared", "Split", "all_parts", "split"]

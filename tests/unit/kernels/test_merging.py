@@ -11,7 +11,7 @@ from models import dimensions as dim
 from models.kernels.core.marks import BITS, COUNT
 from models.kernels.merging import neighbours, row_groups, top_lists
 from models.merging import factors
-from models.merging.touched import joined, split
+from models.merging.touched import all_parts, split
 from models.state import SCHEMA, TableChanges
 from models.state.marks import Marks
 from tests import naive
@@ -131,7 +131,7 @@ def test_a_list_keeps_the_items_with_the_largest_keys_of_all_that_any_part_lists
     for _ in range(parts):
         rows = np.sort(random.choice(lists * size, int(random.integers(0, 6)), replace=False)).astype(np.int32)
         touched.append(TableChanges(rows, {"item": random.integers(-1, 12, len(rows)).astype(np.int32)}))
-    changes = joined(touched, ["item"])
+    changes = all_parts(touched, ["item"])
     working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size)
     top_lists.merge(
         items, keys, marks.array, size, changes.rows, changes.bounds, changes.columns["item"], popularity, life,
@@ -156,7 +156,7 @@ def test_a_list_keeps_the_items_with_the_largest_keys_of_all_that_any_part_lists
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12, unique=True).map(sorted), min_size=1, max_size=4).filter(any))
 def test_rows_that_several_parts_changed_are_told_from_those_of_one(parts: list[list[int]]) -> None:
-    changes = joined(
+    changes = all_parts(
         [
             TableChanges(np.array(rows, np.int32), {"n": np.array([100 * at + row for row in rows], np.int64)})
             for at, rows in enumerate(parts)
@@ -187,7 +187,7 @@ def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(
         vectors = base[rows] + random.normal(size=(len(rows), dim.FACTORS)) * 0.1
         sums = (before[rows] + random.uniform(0.1, 2.0, len(rows))).astype(np.float32)
         parts.append(TableChanges(np.array(rows, np.int32), {"q": vectors.astype(np.float32), "q_sum": sums}))
-    changes, target = joined(parts, ["q", "q_sum"]), base.copy()
+    changes, target = all_parts(parts, ["q", "q_sum"]), base.copy()
     found = split(changes)
     shared = found.shared(changes, {"q_sum": before})
     factors.merge(target, SCHEMA.tables["item_factors"].column("q"), changes, found, shared)
