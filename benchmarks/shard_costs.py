@@ -47,17 +47,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     every = [each for each in options.every if each >= SHORTEST]
     made = catalogues.grown(options.items, ROUNDS * max(every), options.seed, users=options.users)
     own = RecommenderOptions(items=options.items + 1000, users=options.users + 1000)
+    later: list[Any] = made.later
+    facts: Any = made.facts
     costs: list[dict[str, Any]] = []
     divided: dict[str, Any] = {}
     for shards in options.crews:
         for size in every:
             sharded = Sharded(duplicate(made.recommender.state), own, shards)
-            sharded.run(made.later[:size], made.facts, size)
+            sharded.run(later[:size], facts, size)
             sharded.forget()
-            sharded.run(made.later[size : ROUNDS * size], made.facts, size)
+            sharded.run(later[size : ROUNDS * size], facts, size)
             costs.append({"items": options.items, "shards": shards, "every": size} | sharded.costs())
             if options.ranges and (shards, size) == (max(options.crews), max(every)):
-                divided = _divided(sharded, made.later[:size], made.facts, options.ranges)
+                divided = _divided(sharded, later[:size], facts, options.ranges)
     figures = [
         verdict(
             f"coordinator, {each['items']:,} items, {each['shards']} shards, {each['every']:,} events",

@@ -147,6 +147,8 @@ class Sharded:
         for name in chain.from_iterable(FAMILIES[family] for family in self._exact):
             data = state.tables[name]
             rows = state.keys[data.table.keys].capacity * data.table.width
+            if not rows:
+                continue
             for column, values in exact.tables[name].columns.items():
                 own = data.columns[column][:rows]
                 differs = (own != values[:rows]).reshape(rows, -1).any(axis=1)

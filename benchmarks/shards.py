@@ -57,10 +57,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         found, costs = measure(load(name), options)
         quality += found
         profiles += costs
-    costs = shard_costs.run(options)
+    made_up = shard_costs.run(options)
     engine = shard_engine.run(options) if options.engine else {"figures": []}
-    figures = [*_figures(quality), *_costs(profiles), *costs.pop("figures"), *engine.pop("figures")]
-    return {"figures": figures, "quality": quality} | _coordinator(profiles) | costs | engine
+    figures = [*_figures(quality), *_costs(profiles), *made_up.pop("figures"), *engine.pop("figures")]
+    return {"figures": figures, "quality": quality} | _coordinator(profiles) | made_up | engine
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
