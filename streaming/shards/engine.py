@@ -169,6 +169,8 @@ class _Driver:
                 log.error("the coordinator cannot lead: %s", error)
                 return FAILED
             else:
+                for waiting in (*self._shards, *list(self._coordinators)[1:]):  # their own end would look like a crash
+                    ray.kill(waiting)
                 return code
 
     def _lead(self, reset_offsets: bool) -> Any:

@@ -88,6 +88,14 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
     ours.send_facts(Shop(seed=seed).facts(), EPOCH)
     feed = ours.feed(endless(seed), RATE)
     learner = split(ours)
+    ours.wait(
+        lambda: (
+            len(actors(learner, "Shard")) == SHARDS["learner__shards"] + 1 and len(actors(learner, "Coordinator")) == 2
+        ),
+        "those that wait",
+        learner,
+        timeout=STARTED,
+    )
     for harm in itertools.islice(itertools.cycle((kill_a_shard, kill_the_coordinator, stop_a_shard, kill_all)), KILLS):
         time.sleep(rng.uniform(0, LIFE))  # the instant is drawn
         of_a_shard, before = harm in {kill_a_shard, stop_a_shard}, restarts(learner)

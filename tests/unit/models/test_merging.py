@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 from benchmarks.shard_costs import within
 from models import dimensions as dim
+from models.features import FEATURES
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
 from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
+from models.merging.rankers import newton
 from models.merging.touched import Shared
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.records.items import ItemFacts
-from models.state import SCHEMA, Column, State, duplicate
+from models.state import SCHEMA, Column, State, TableChanges, duplicate
 from service.local import purchases
 from tests import naive
 
@@ -464,6 +466,21 @@ def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int)
 def test_counts_never_fall_below_zero() -> None:
     touched = shared({"returns": [3]}, {"returns": [[1], [0]]}, "u4")
     assert merged(touched, column_of("item_stats", "returns"), no_steps).tolist() == [0]
+
+
+def test_curvatures_whose_differences_leave_none_are_averaged() -> None:
+    state, rows = new_state(FEW), np.arange(FEATURES, dtype=np.int32)
+    before, weights = np.eye(FEATURES) * 0.01, np.zeros(FEATURES)
+    parts = [
+        {
+            "curvature": TableChanges(rows, {"inverse": np.eye(FEATURES) * 0.03}),
+            "ranker": TableChanges(rows, {"weight": np.full(FEATURES, moved, np.float32)}),
+        }
+        for moved in (1.0, 3.0)
+    ]
+    newton(state, parts, weights, before, np.array([3, 1]))
+    np.testing.assert_allclose(state.tables["curvature"].columns["inverse"], before * 3, atol=1e-12)
+    np.testing.assert_allclose(state.tables["ranker"].columns["weight"][:FEATURES], 1.5, atol=1e-6)
 
 
 def test_signals_that_two_shards_halved_are_halved_once() -> None:
