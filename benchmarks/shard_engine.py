@@ -19,8 +19,7 @@ from benchmarks import processes, workload
 from benchmarks.feeder import feeding
 from benchmarks.report import spread, verdict
 from benchmarks.servers import Servers, fill, servers, topic
-from service.local.embedded import EmbeddedError
-from tests.support.processes.actors import actors
+from tests.support.processes.actors import actors, leader, shards
 from tests.support.processes.processes import Server
 
 PER_SECOND = 2_000.0
@@ -140,11 +139,15 @@ def _recovery(around: Servers, options: argparse.Namespace, number: int) -> dict
 
 
 def _killed(learner: Server, kind: Literal["Shard", "Coordinator"], number: int) -> float:
-    found, before = actors(learner, kind), _restarts(learner)
-    if not found:
-        raise EmbeddedError(f"no process of a {kind} was found")
-    begun = time.perf_counter()
-    os.kill(found[0], signal.SIGKILL)
+    pids: list[int] = []
+
+    def there() -> bool:
+        pids[:] = leader(learner) if kind == "Coordinator" else shards(learner)
+        return bool(pids)
+
+    processes.until(there, f"the process of the {kind}", DEADLINE)
+    before, begun = _restarts(learner), time.perf_counter()
+    os.kill(pids[0], signal.SIGKILL)
 
     def back() -> bool:
         # A coordinator that was started again counts from 0, and answers nothing before.

@@ -9,6 +9,8 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +20,26 @@ from models.recommender import Recommender, RecommenderOptions, Tested, joined
 from models.state import State, duplicate
 
 PHASES = ("learn", "take", "merge", "settle", "changed", "cut", "apply")
+FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "factors": ("item_factors", "item_last", "category_factors"),
+    "memories": (
+        "item_totals",
+        "lag_memory",
+        "forward_memory",
+        "backward_memory",
+        "category_next",
+        "category_stats",
+        "query_memory",
+        "query_stats",
+    ),
+    "popularity": ("item_stats", "item_signals", "top_items", "category_top"),
+    "untouched": ("item_fresh", "category_fresh", "fresh", "caution", "fresh_moments", "fresh_ranker", "fresh_gate"),
+    "draws": ("pool", "item_pool", "recent"),
+    "rankers": ("ranker", "curvature", "moments", "linear"),
+    "race": ("race", "guard", "chosen"),
+}
+"""Tables that learn by the same rules. Where every item has its row before, they can be taken from one learner."""
+
 COORDINATOR = ("merge", "settle", "changed", "cut")
 """Phases that the coordinator runs; `learn`, `take` and `apply` are the shards'."""
 
@@ -39,9 +61,14 @@ class Sharded:
         state: The coordinator's, which the shards start from.
         options: Of all learners.
         shards: How many.
+        exact: Families of tables that each merge takes from one learner of all events, to see what their rules lose;
+            with `all`, every table: what is lost then no rule can win back, since a shard sees the events of the
+            others a round later.
     """
 
-    def __init__(self, state: State, options: RecommenderOptions, shards: int) -> None:
+    def __init__(self, state: State, options: RecommenderOptions, shards: int, exact: Sequence[str] = ()) -> None:
+        self._twin = Recommender(duplicate(state), options) if exact else None
+        self._options, self._exact = options, exact
         self.coordinator = Recommender(state, options)
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, options, learners=shards) for shard in self.shards]
@@ -58,6 +85,20 @@ class Sharded:
         return tested.where(np.argsort(tested.places, kind="stable"))
 
     def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
+        found, parts = self._learned(events, facts, start)
+        if self._twin is not None:
+            run_of(self._twin, events, facts)
+        self._merge(parts)
+        self.events += len(events)
+        return found
+
+    def taken(self, events: Sequence[Event], facts: Mapping[str, Facts]) -> list[Part]:
+        """Let the shards learn events, and return their parts, which nothing merges: no more can be learned then."""
+        return self._learned(events, facts, 0)[1]
+
+    def _learned(
+        self, events: Sequence[Event], facts: Mapping[str, Facts], start: int
+    ) -> tuple[list[Tested], list[Part]]:
         owners = [zlib.crc32(event.user_id.encode()) % len(self.shards) for event in events]
         found, parts = [], []
         for number, (shard, learner) in enumerate(zip(self.shards, self.learners, strict=True)):
@@ -67,9 +108,7 @@ class Sharded:
             found.append(tested._replace(places=(np.array(places, np.int64)[tested.places] + start).astype(np.int32)))
             with self._timed("take"):
                 parts.append(shard.take())
-        self._merge(parts)
-        self.events += len(events)
-        return found
+        return found, parts
 
     def _merge(self, parts: list[Part]) -> None:
         self.bytes_up += sum(_bytes(part) for part in parts)
@@ -78,6 +117,11 @@ class Sharded:
             merge(state, parts)
         with self._timed("settle"):
             self.coordinator.settle()
+        if self._twin is not None:
+            if "all" in self._exact:
+                self._begin_again(self._twin.state)
+                return
+            self._correct(self._twin.state)
         with self._timed("changed"):
             arrays = to_arrays(state.changed())
         with self._timed("cut"):
@@ -88,16 +132,55 @@ class Sharded:
                 shard.apply(from_arrays(arrays))
         self.merges += 1
 
+    def _begin_again(self, state: State) -> None:
+        """Let all learners go on from what one learner of all events has."""
+        self.coordinator = Recommender(duplicate(state), self._options)
+        shards = len(self.shards)
+        self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
+        self.learners = [Recommender(shard.state, self._options, learners=shards) for shard in self.shards]
+        self.merges += 1
+
+    def _correct(self, exact: State) -> None:
+        state = self.coordinator.state
+        if state.keys["item"].ids != exact.keys["item"].ids:
+            raise ValueError("rows differ: a stream with facts of all items, and ceilings above them, is needed")
+        for name in chain.from_iterable(FAMILIES[family] for family in self._exact):
+            data = state.tables[name]
+            rows = state.keys[data.table.keys].capacity * data.table.width
+            if not rows:
+                continue
+            for column, values in exact.tables[name].columns.items():
+                own = data.columns[column][:rows]
+                differs = (own != values[:rows]).reshape(rows, -1).any(axis=1)
+                data.mark(np.flatnonzero(differs).astype(np.int32))
+                own[differs] = values[:rows][differs]
+
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
         began = time.process_time()
         yield
         self.seconds[phase] += time.process_time() - began
 
+    def forget(self) -> None:
+        """Count from here on: what came before had to load kernels."""
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.bytes_up = self.bytes_down = self.merges = self.events = 0
+
     def profile(self) -> dict[str, float]:
         """Return microseconds of processor time for each event of all shards, by phase; `apply` is of one shard."""
         each = {phase: 1e6 * spent / max(self.events, 1) for phase, spent in self.seconds.items()}
         return {phase: round(us / (len(self.shards) if phase == "apply" else 1), 2) for phase, us in each.items()}
+
+    def costs(self) -> dict[str, Any]:
+        """Return what a merge costs for each event of all shards."""
+        profile = self.profile()
+        return {
+            "coordinator_us": round(sum(profile[phase] for phase in COORDINATOR), 2),
+            "us_per_event": profile,
+            "bytes_up_per_event": round(self.bytes_up / self.events),
+            "bytes_down_per_event": round(self.bytes_down / self.events),
+            "merges": self.merges,
+        }
 
 
 def _bytes(part: Part) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import shard_engine
+from benchmarks import shard_costs, shard_engine
 from benchmarks.report import verdict
-from benchmarks.sharding import COORDINATOR, Sharded, run_of
+from benchmarks.sharding import FAMILIES, Sharded, run_of
 from benchmarks.streams import LIMITS, Stream, load
 from models.arrays import Array
 from models.recommender import CONTENDERS, Recommender, RecommenderOptions, Tested, hits, new_state, reciprocal_ranks
@@ -30,7 +30,7 @@ SERVED = CONTENDERS.index("served")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
+    parser.add_argument("--streams", nargs="*", default=list(LIMITS), choices=list(LIMITS))
     parser.add_argument("--shards", nargs="+", type=int, default=list(SHARDS), help="how many (default: %(default)s)")
     parser.add_argument(
         "--every", nargs="+", type=int, default=list(EVERY), help="events of all shards between merges (%(default)s)"
@@ -38,6 +38,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events", type=int, default=20_000, help="tested, from the middle of a stream on (default: %(default)s)"
     )
+    parser.add_argument(
+        "--exact",
+        nargs="+",
+        default=[],
+        choices=["all", *FAMILIES],
+        help="tables that each merge takes from one learner of all events: what their rules lose",
+    )
+    shard_costs.arguments(parser)
     shard_engine.arguments(parser)
 
 
@@ -49,9 +57,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         found, costs = measure(load(name), options)
         quality += found
         profiles += costs
+    made_up = shard_costs.run(options)
     engine = shard_engine.run(options) if options.engine else {"figures": []}
-    figures = [*_figures(quality), *_costs(profiles), *engine.pop("figures")]
-    return {"figures": figures, "quality": quality} | _coordinator(profiles) | engine
+    figures = [*_figures(quality), *_costs(profiles), *made_up.pop("figures"), *engine.pop("figures")]
+    return {"figures": figures, "quality": quality} | _coordinator(profiles) | made_up | engine
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -64,11 +73,11 @@ def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str,
     quality, profiles = [], []
     for shards in options.shards:
         for every in options.every:
-            sharded = Sharded(duplicate(base.state), own, shards)
+            sharded = Sharded(duplicate(base.state), own, shards, options.exact)
             tested = sharded.run(rest, stream.facts, every)
             where = {"stream": stream.name, "shards": shards, "every": every}
             quality.append(where | compared(one, tested))
-            profiles.append(where | _profile(sharded))
+            profiles.append(where | sharded.costs())
     return quality, profiles
 
 
@@ -103,17 +112,6 @@ def _half_width(differences: Array) -> float:
     return float(1.96 * differences.std() / len(differences) ** 0.5)
 
 
-def _profile(sharded: Sharded) -> dict[str, Any]:
-    profile = sharded.profile()
-    return {
-        "coordinator_us": round(sum(profile[phase] for phase in COORDINATOR), 2),
-        "us_per_event": profile,
-        "bytes_up_per_event": round(sharded.bytes_up / sharded.events),
-        "bytes_down_per_event": round(sharded.bytes_down / sharded.events),
-        "merges": sharded.merges,
-    }
-
-
 def _figures(quality: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         verdict(
@@ -130,7 +128,7 @@ def _figures(quality: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _costs(profiles: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    longest = max(each["every"] for each in profiles)
+    longest = max((each["every"] for each in profiles), default=0)
     return [
         verdict(f"coordinator, {each['stream']}", each["coordinator_us"], "µs an event", MUST_COST, GOAL_COST, False)
         for each in profiles
@@ -139,6 +137,8 @@ def _costs(profiles: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _coordinator(profiles: list[dict[str, Any]]) -> dict[str, Any]:
+    if not profiles:
+        return {}
     longest = max(each["every"] for each in profiles)
     found = [each["coordinator_us"] for each in profiles if each["every"] == longest]
     return {"coordinator_us_per_event": max(found), "profiles": profiles}

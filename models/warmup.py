@@ -20,8 +20,9 @@ import numpy as np
 from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
+from models.merging import Shard, merge
 from models.recommender import Recommender, RecommenderOptions, new_scratch, new_state
-from models.state import SCHEMA, State
+from models.state import SCHEMA, State, duplicate
 from models.state.table_data import FEW_ROWS, write_rows
 
 SERVING: Final = ("serving.answer-", "scatter.scatter-")
@@ -41,6 +42,10 @@ LASTS: Final = "once on this machine, for about half a minute"
 
 class _Event:
     kind, user_id, item_id, timestamp, price, query = 0, "user", "item", 1.5e9, None, None
+
+
+class _Other(_Event):
+    item_id = "other"
 
 
 _FEW = RecommenderOptions(items=4, users=4, categories=4, brands=4)
@@ -63,6 +68,15 @@ def warm() -> None:
     own.remove("item", ["item"])
     _write_scattered()
     locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
+
+
+def warm_merging() -> None:
+    """Run the entry points that merge what several learners learned: the process that merges needs them."""
+    state = new_state(_FEW)
+    shards = [Shard(duplicate(state), number, 2) for number in range(2)]
+    for shard in shards:
+        Recommender(shard.state, learners=2).learn_events([_Event(), _Other(), _Event()], [1.5e9] * 3)
+    merge(state, [shard.take() for shard in shards])
 
 
 def warm_serving() -> None:

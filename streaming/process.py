@@ -26,7 +26,7 @@ from streaming.telemetry import Labels, LearnerTelemetry
 log = logging.getLogger("streaming")
 
 
-def _fetch_river(settings: Settings) -> None:
+def fetch_river(settings: Settings) -> None:
     """Start to import River, which takes most of a second, while kernels and the last version are loaded."""
     if settings.witness.estimators:
         threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
@@ -60,7 +60,7 @@ def learn(
         config: Settings file, for the rebuilds that the settings may ask for.
         share: Makes what lets several learners share the stream; None for one learner alone.
     """
-    _fetch_river(settings)
+    fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:
         check_installed(settings.schema_registry)
@@ -91,4 +91,4 @@ def learn(
         learner.close()
 
 
-__all__ = ["labels", "learn"]
+__all__ = ["fetch_river", "labels", "learn"]

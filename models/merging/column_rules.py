@@ -9,12 +9,10 @@ import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
+from models.kernels.merging.vector_steps import LEAST
 from models.merging.touched import Shared
 from models.state import Column
 from models.state.merges import Rule
-
-_LEAST: Final = 1e-12
-"""Weight of a part that took no step: small enough to count for nothing, and there is no division by 0."""
 
 Steps = Callable[[str], tuple[float, Array]]
 """Given "table.column" of a count of steps: how many there were before, and (parts,) how many each part took."""
@@ -23,11 +21,13 @@ Steps = Callable[[str], tuple[float, Array]]
 def added(shared: Shared, column: Column, _steps: Steps) -> Array:
     """The base and all differences from it, within the limits of an integer type."""
     base, values = shared.base[column.name], shared.values[column.name]
+    exact = np.dtype(np.float64 if base.dtype.kind == "f" else np.int64)
+    # Each part's value has the base in it: all but one of them are taken off.
+    found = shared.total(values.astype(exact)) - (shared.sizes - 1) * base.astype(exact)
     if base.dtype.kind == "f":
-        return _as(base, base + shared.total(values.astype(np.float64) - shared.spread(base)))
+        return _as(base, found)
     limits = np.iinfo(base.dtype)
-    found = base.astype(np.int64) + shared.total(values.astype(np.int64) - shared.spread(base).astype(np.int64))
-    return found.clip(limits.min, limits.max).astype(base.dtype)
+    return _as(base, found.clip(limits.min, limits.max))
 
 
 def decayed(shared: Shared, column: Column, _steps: Steps) -> Array:
@@ -56,19 +56,19 @@ def earliest(shared: Shared, column: Column, _steps: Steps) -> Array:
     return np.where(found == none, 0, found).astype(base.dtype)
 
 
-def grown(shared: Shared, column: Column) -> Array:
+def _grown(shared: Shared, column: Column) -> Array:
     """What each part added to the sum of squared gradients, (m,)."""
     name = column.merge.by
-    return np.maximum(shared.values[name].astype(np.float64) - shared.spread(shared.base[name]), _LEAST)
+    return np.maximum(shared.values[name].astype(np.float64) - shared.spread(shared.base[name]), LEAST)
 
 
-def shrunk(shared: Shared, column: Column) -> Array:
+def _shrunk(shared: Shared, column: Column) -> Array:
     """By what each part's step is to be multiplied, (m,): sqrt((G0 + d_s + e) / (G0 + sum d + e)).
 
     AdaGrad divides a step by the root of all squared gradients before it. d_s = G_s - G0 is what a part added, e what
     is added under the root.
     """
-    before, more = shared.base[column.merge.by].astype(np.float64) + column.merge.number, grown(shared, column)
+    before, more = shared.base[column.merge.by].astype(np.float64) + column.merge.number, _grown(shared, column)
     return np.asarray(np.sqrt((shared.spread(before) + more) / shared.spread(before + shared.total(more))))
 
 
@@ -76,16 +76,16 @@ def adagrad(shared: Shared, column: Column, _steps: Steps) -> Array:
     """The base and each part's step, shrunk to what it would be if all steps had come one after another."""
     base = shared.base[column.name]
     steps = shared.values[column.name].astype(np.float64) - shared.spread(base)
-    return _as(base, base + shared.total(steps * shrunk(shared, column)))
+    return _as(base, base + shared.total(steps * _shrunk(shared, column)))
 
 
 def averaged(shared: Shared, column: Column, steps: Steps) -> Array:
     """The mean of the parts' steps, weighed by the squared gradients that each added, or by how many steps it took."""
     base = shared.base[column.name]
     if "." in column.merge.by:
-        weights = np.maximum(steps(column.merge.by)[1][shared.parts].astype(np.float64), _LEAST)
+        weights = np.maximum(steps(column.merge.by)[1][shared.parts].astype(np.float64), LEAST)
     else:
-        weights = grown(shared, column)
+        weights = _grown(shared, column)
     moved = shared.values[column.name].astype(np.float64) - shared.spread(base)
     return _as(base, base + shared.total(moved * weights) / shared.total(weights))
 
@@ -199,4 +199,4 @@ def _as(like: Array, values: Array) -> Array:
     return np.asarray(values, like.dtype)
 
 
-__all__ = ["Steps", "grown", "halved", "merged", "shrunk"]
+__all__ = ["Steps", "halved", "merged"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from models.arrays import Array
-from models.kernels.merging.vector_steps import add_steps
-from models.merging.column_rules import grown, shrunk
-from models.merging.touched import Shared, Split
-from models.state import Column, TableChanges
+from models.kernels.merging.vector_steps import add_steps, take_over
+from models.merging.touched import AllParts, Shared, Split
+from models.state import Column
 
 
 def is_one(column: Column) -> bool:
@@ -18,34 +15,25 @@ def is_one(column: Column) -> bool:
     return column.merge.rule == "adagrad" and bool(column.shape)
 
 
-def merged(rows: Split, shared: Shared, column: Column, base: Array, changes: Sequence[TableChanges]) -> Array:
-    """What the rows of a vector column become, (g, k).
+def merge(target: Array, column: Column, changes: AllParts, rows: Split, shared: Shared | None) -> None:
+    """Merge a vector column, in place.
 
     Where the base has no step yet, the parts' vectors may have begun at different places (a new vector depends on its
     row, one of a variant on its kin): such a vector is the mean of theirs, weighed by what each has added to the sum.
 
     Args:
-        rows: The rows that several parts changed.
-        shared: What they made of the column's AdaGrad sum.
+        target: The base's values, (n, k).
         column: The column.
-        base: Its values before, (rows, k).
-        changes: Of each part, to the table.
+        changes: Of all parts, to the table.
+        rows: Its rows, told apart.
+        shared: What several parts made of the column's AdaGrad sum; None where they share no row.
     """
-    before, more = shared.base[column.merge.by].astype(np.float64), grown(shared, column)
-    scales = shrunk(shared, column)
-    held = base[rows.rows]
-    new = before == 0
-    if new.any():
-        held[new] = 0.0
-        share = more / shared.spread(shared.total(more))
-        scales = np.where(shared.spread(new), share, scales)
-    found = held.copy()
-    scales = scales.astype(np.float32)
-    for part, places in zip(changes, rows.places, strict=True):
-        if len(places.held):
-            values = part.columns[column.name]
-            add_steps(found, held, values, places.held, places.groups, scales[places.values])
-    return found
+    values = changes.columns[column.name]
+    take_over(target, changes.rows, values, rows.alone)
+    if shared is not None:
+        totals, before = shared.values[column.merge.by], shared.base[column.merge.by]
+        base = np.empty(column.shape, np.float32)
+        add_steps(target, rows.rows, rows.starts, rows.order, values, totals, before, column.merge.number, base)
 
 
-__all__ = ["is_one", "merged"]
+__all__ = ["is_one", "merge"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.arrays import Array
 from models.kernels.merging import neighbours
-from models.merging.touched import Shared
-from models.state import Column, State, TableChanges
+from models.merging.touched import AllParts, Shared
+from models.state import Column, State
 
 HALF_OF = 0.75
 """A total below this share of the base's, where the base was near the limit, has been halved: nothing else takes so
@@ -51,66 +50,40 @@ def counted(shared: Shared, column: Column) -> tuple[Array, Halvings]:
     return (total * 0.5**times).astype(np.float32), done
 
 
-def merge(state: State, name: str, changes: Sequence[TableChanges], halvings: Halvings | None) -> None:
+def merge(state: State, name: str, changes: AllParts, halvings: Halvings | None) -> None:
     """Merge the slots of the memory `name` in the base's table."""
     data = state.tables[name]
-    width = data.table.width
-    rows = np.concatenate([part.rows for part in changes])
-    if not len(rows):
-        return
-    parts = np.repeat(np.arange(len(changes), dtype=np.int32), [len(part.rows) for part in changes])
-    keys = rows // width
-    alone = _owned_by_one(keys, parts, state.keys[data.table.keys].capacity)
-    others, counts = data.columns["other"], data.columns["count"]
-    named, held = (_joined(changes, column) for column in ("other", "count"))
-    single = alone[keys]
-    others[rows[single]], counts[rows[single]] = named[single], held[single]
-    several = np.flatnonzero(~single)
-    if not len(several):
-        return
-    several = several[np.argsort(keys[several], kind="stable")]
-    ordered = keys[several]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-    factors = _factors(halvings, ordered, parts[several])
-    room = int(np.diff(starts).max()) + width
+    width, room = data.table.width, data.table.width * len(changes.bounds)
     neighbours.merge(
-        others,
-        counts,
+        data.columns["other"],
+        data.columns["count"],
         data.marks.array,
         width,
-        starts,
-        rows[several].astype(np.int64),
-        named[several],
-        held[several],
-        factors,
+        changes.rows,
+        changes.bounds,
+        changes.columns["other"],
+        changes.columns["count"],
+        _factors(halvings, changes, width),
+        *changes.cursors(),
         np.empty(room, np.int32),
         np.empty(room, np.float64),
     )
     if halvings is not None and len(halvings.merged):
         slots = halvings.merged.astype(np.int64)[:, None] * width + np.arange(width)
-        counts[slots] *= (0.5**halvings.times).astype(np.float32)[:, None]
+        data.columns["count"][slots] *= (0.5**halvings.times).astype(np.float32)[:, None]
         data.mark(slots.ravel())
 
 
-def _owned_by_one(keys: Array, parts: Array, capacity: int) -> Array:
-    """(capacity,) bool: whether only one part touched that memory."""
-    first = np.full(capacity, -1, np.int32)
-    first[keys] = parts
-    several = np.zeros(capacity, bool)
-    several[keys[first[keys] != parts]] = True
-    return ~several
-
-
-def _joined(changes: Sequence[TableChanges], column: str) -> Array:
-    return np.concatenate([part.columns[column] for part in changes if len(part.rows)])
-
-
-def _factors(halvings: Halvings | None, keys: Array, parts: Array) -> Array:
+def _factors(halvings: Halvings | None, changes: AllParts, width: int) -> Array:
+    """(m,) f4: 2 for each slot of a memory that its part has halved; empty where none has."""
     if halvings is None or not len(halvings.parts):
-        return np.ones(len(keys), np.float32)
-    known = set(zip(halvings.parts.tolist(), halvings.keys.tolist(), strict=True))
-    pairs = zip(parts.tolist(), keys.tolist(), strict=True)
-    return np.fromiter((2.0 if pair in known else 1.0 for pair in pairs), np.float32, len(keys))
+        return np.empty(0, np.float32)
+    halved = np.isin(_pairs(changes.parts(), changes.rows // width), _pairs(halvings.parts, halvings.keys))
+    return np.where(halved, np.float32(2.0), np.float32(1.0))
+
+
+def _pairs(parts: Array, keys: Array) -> Array:
+    return parts.astype(np.int64) << 32 | keys
 
 
 __all__ = ["Halvings", "counted", "merge"]

@@ -27,9 +27,9 @@ from models.merging import factors, memories, moved_users, pairs, ranked_lists, 
 from models.merging.column_rules import halved, merged
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import Tables, renumbered
-from models.merging.touched import Split, split
+from models.merging.touched import AllParts, Shared, all_parts, split
 from models.merging.transport import Part
-from models.state import Column, State, TableChanges
+from models.state import Column, State
 from models.state.merges import Rule
 
 APART: Final[frozenset[Rule]] = frozenset({
@@ -46,6 +46,9 @@ APART: Final[frozenset[Rule]] = frozenset({
     "sighted",
 })
 """Rules that do not look at one row of a column: step 4 has them."""
+
+TOGETHER: Final[frozenset[Rule]] = frozenset({"neighbours", "top"})
+"""Those of them whose kernels walk the rows of all parts at once."""
 
 COUNTS: Final = ("clock.applied", "clock.lists", "fresh.lists", "race.tested", "progress.recent", "progress.deferred")
 """Counts, in the first row of a table, by which the work of each part is known."""
@@ -87,12 +90,21 @@ class _Merge:
         self._state = state
         self._before = {name: int(_column(state, name)[0]) for name in COUNTS}
         self._events = {part.shard: _events(part, self._before["clock.applied"]) for part in parts}
-        self._parts = [renumbered(state, part) for part in parts]
+        self._parts = renumbered(state, parts)
+        self._touched = {name: self._joined(name) for name in state.tables}
         self._taken = {name: np.array([self._grown(part, name) for part in self._parts]) for name in COUNTS}
         self._chosen = int(_column(state, "chosen.contender")[0])
         self._weights = _column(state, "ranker.weight")[:FEATURES].astype(np.float64)
         self._inverse = _column(state, "curvature.inverse").copy()
         self._halvings: dict[str, Halvings] = {}
+
+    def _joined(self, name: str) -> AllParts | None:
+        """What the parts made of a table, with the columns whose rules look at all parts at once."""
+        changes = [part[name] for part in self._parts]
+        if not any(len(part.rows) for part in changes):
+            return None
+        columns = self._state.tables[name].table.columns
+        return all_parts(changes, [column.name for column in columns if column.merge.rule not in APART - TOGETHER])
 
     def _grown(self, part: Tables, name: str) -> int:
         table, column = name.split(".")
@@ -108,38 +120,37 @@ class _Merge:
         applied = self._before["clock.applied"] + sum(self._events.values())
         _column(self._state, "clock.applied")[0] = applied
         moved = self._merge_apart()
-        for name, data in self._state.tables.items():
-            for part in self._parts:
-                mark_all(data.marks.array, part[name].rows)
+        for name, changes in self._touched.items():
+            if changes is not None:
+                mark_all(self._state.tables[name].marks.array, changes.rows)
         return Merged(self._events, moved)
 
     def _steps(self, name: str) -> tuple[int, Array]:
         return self._before[name], self._taken[name]
 
     def _merge_columns(self, name: str) -> None:
-        data, changes = self._state.tables[name], [part[name] for part in self._parts]
-        own = {column.name: column for column in data.table.columns if column.merge.rule not in APART}
-        if not own or not any(len(part.rows) for part in changes):
+        data, changes = self._state.tables[name], self._touched[name]
+        own = [column for column in data.table.columns if column.merge.rule not in APART]
+        if not own or changes is None:
             return
-        found = split(changes, self._state.keys[data.table.keys].capacity * data.table.width)
-        for part, places in zip(changes, found.alone, strict=True):
-            rows = part.rows[places]
-            for column in own:
-                data.columns[column][rows] = part.columns[column][places]
-        if len(found.rows):
-            for column, values in self._merged(name, found, changes, own).items():
-                data.columns[column][found.rows] = values
+        rows, wide = split(changes), [column for column in own if factors.is_one(column)]
+        narrow = {column.name: column for column in own if not factors.is_one(column)}
+        shared = None
+        if len(rows.rows):
+            shared = rows.shared(changes, {each: data.columns[each] for each in narrow})
+        for column in wide:
+            factors.merge(data.columns[column.name], column, changes, rows, shared)
+        alone = changes.rows[rows.alone]
+        for each in narrow:
+            data.columns[each][alone] = changes.columns[each][rows.alone]
+        if shared is not None:
+            for each, values in self._merged(name, shared, narrow).items():
+                data.columns[each][rows.rows] = values
 
-    def _merged(
-        self, name: str, rows: Split, changes: Sequence[TableChanges], own: Mapping[str, Column]
-    ) -> dict[str, Array]:
-        data, wide = self._state.tables[name], {name for name, column in own.items() if factors.is_one(column)}
-        shared = rows.shared(changes, {column: data.columns[column] for column in own if column not in wide})
+    def _merged(self, name: str, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
         found: dict[str, Array] = {}
         for column in own.values():
-            if column.name in wide:
-                found[column.name] = factors.merged(rows, shared, column, data.columns[column.name], changes)
-            elif column.merge.rule == "counted":
+            if column.merge.rule == "counted":
                 found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
             elif column.merge.rule != "halved":
                 found[column.name] = merged(shared, column, self._steps)
@@ -150,14 +161,17 @@ class _Merge:
         """Step 4. Lists come after the popularity that orders them."""
         state, parts = self._state, self._parts
         for name, data in state.tables.items():
-            first = data.table.columns[0].merge
-            changes = [part[name] for part in parts]
+            first, changes = data.table.columns[0].merge, self._touched[name]
+            if changes is None:
+                continue
             if first.rule == "neighbours":
                 memories.merge(state, name, changes, self._halvings.get(first.by))
             elif first.rule == "pairs":
-                pairs.merge(state, name, changes)
-            elif first.rule == "top":
+                pairs.merge(state, name, [part[name] for part in parts])
+            elif first.rule == "top" and len(parts) > 1:
                 ranked_lists.top(state, name, changes)
+            elif first.rule == "top":
+                ranked_lists.take_top(state, name, parts[0])
         ranked_lists.take_untouched(state, parts)
         ranked_lists.write_recent(state, parts, *self._steps("progress.recent"))
         sightings.merge(state, parts, *self._steps("progress.deferred"))

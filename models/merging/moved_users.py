@@ -13,7 +13,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.merging.renumbering import Tables
-from models.merging.touched import split
+from models.merging.touched import all_parts, split
 from models.state import State
 
 _RING = ("item", "time", "kind")
@@ -21,15 +21,16 @@ _RING = ("item", "time", "kind")
 
 def merge(state: State, parts: Sequence[Tables]) -> int:
     """Write the rows of users, and return how many users several parts changed."""
-    several = _several(parts)
-    _rings(state, parts, several)
+    several = np.zeros(0, np.int32)
     for name in ("user", "user_query"):
         data = state.tables[name]
-        changes = [part[name] for part in parts]
-        found = split(changes, state.keys["user"].capacity)
-        for part, places in zip(changes, found.alone, strict=True):
-            for column, values in part.columns.items():
-                data.columns[column][part.rows[places]] = values[places]
+        changes = all_parts([part[name] for part in parts], data.columns)
+        found = split(changes)
+        if name == "user":
+            several = found.rows
+            _rings(state, parts, several)
+        for column, values in changes.columns.items():
+            data.columns[column][changes.rows[found.alone]] = values[found.alone]
         if not len(found.rows):
             continue
         shared = found.shared(changes, data.columns)
@@ -45,11 +46,6 @@ def merge(state: State, parts: Sequence[Tables]) -> int:
             for column, values in shared.values.items():
                 data.columns[column][shared.rows] = values[latest]
     return len(several)
-
-
-def _several(parts: Sequence[Tables]) -> Array:
-    rows, counts = np.unique(np.concatenate([part["user"].rows for part in parts]), return_counts=True)
-    return np.asarray(rows[counts > 1])
 
 
 def _rings(state: State, parts: Sequence[Tables], several: Array) -> None:

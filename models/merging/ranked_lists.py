@@ -10,15 +10,21 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
+from models.kernels.merging import top_lists
 from models.kernels.merging.pool_entries import enter_all
+from models.kernels.merging.row_groups import mark_all
 from models.merging.renumbering import Tables
-from models.state import State, TableChanges
+from models.merging.touched import AllParts
+from models.state import State
 
 SIZES: Final = {"top_items": dim.TOP, "category_top": dim.CATEGORY_TOP}
 """Places of each list."""
 
+LIVES: Final = {"top_items": -1, "category_top": 1}
+"""The half-life by which a list is ordered; -1 where each has its own."""
 
-def top(state: State, name: str, changes: Sequence[TableChanges]) -> None:
+
+def top(state: State, name: str, changes: AllParts) -> None:
     """Keep in each list the items with the largest keys, of all that it or a part's list holds.
 
     An item that a part listed has the merged key of its popularity; one that no part listed keeps the key it has.
@@ -26,56 +32,30 @@ def top(state: State, name: str, changes: Sequence[TableChanges]) -> None:
     Args:
         state: The base; popularity is merged already.
         name: The table.
-        changes: Of each part, to that table.
+        changes: Of all parts, to that table.
     """
     data, size = state.tables[name], SIZES[name]
-    if len(changes) == 1:
-        for column, values in changes[0].columns.items():
-            data.columns[column][changes[0].rows] = values
-        return
-    rows = np.unique(np.concatenate([part.rows for part in changes]))
-    if not len(rows):
-        return
-    lists = np.unique(rows // size)
-    places = (lists.astype(np.int64)[:, None] * size + np.arange(size)).ravel()
-    held, keys = data.columns["item"][places], data.columns["key"][places]
-    listed = [(part.rows // size, part.columns["item"]) for part in changes if len(part.rows)]
-    owner = np.concatenate([np.repeat(lists, size), *(each for each, _ in listed)])
-    items = np.concatenate([held, *(each for _, each in listed)])
-    popularity = state.tables["item_stats"].columns["key"]
-    used = items >= 0
-    life = owner if name == "top_items" else np.ones(len(owner), np.int64)
-    value = np.full(len(items), -np.inf)
-    value[used] = popularity[items[used], life[used]]
-    # An item that moved to another category is still in the list of the old one, with the key it had there.
-    touched = np.zeros(len(items), bool)
-    touched[len(held) :] = True
-    pairs = _pairs(owner, items)
-    stale = np.isin(pairs[: len(held)], pairs[touched], invert=True)
-    value[: len(held)] = np.where(stale & (held >= 0), keys, value[: len(held)])
-    order = np.lexsort((items, -value, owner))
-    order = order[used[order]]
-    order = order[_firsts(owner[order], items[order])]
-    begins = np.searchsorted(owner[order], lists)
-    rank = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
-    kept = order[rank < size]
-    at = np.searchsorted(lists, owner[kept]) * size + rank[rank < size]
-    new_items, new_keys = np.full(len(places), -1, np.int32), np.zeros(len(places))
-    new_items[at], new_keys[at] = items[kept], value[kept]
-    data.columns["item"][places], data.columns["key"][places] = new_items, new_keys
-    data.mark(places)
+    room = size * len(changes.bounds)
+    top_lists.merge(
+        data.columns["item"],
+        data.columns["key"],
+        data.marks.array,
+        size,
+        changes.rows,
+        changes.bounds,
+        changes.columns["item"],
+        state.tables["item_stats"].columns["key"],
+        LIVES[name],
+        *changes.cursors(),
+        np.empty(room, np.int32),
+        np.empty(room, np.float64),
+    )
 
 
-def _pairs(owner: Array, items: Array) -> Array:
-    return owner.astype(np.int64) << 32 | (items.astype(np.int64) & 0xFFFFFFFF)
-
-
-def _firsts(owner: Array, items: Array) -> Array:
-    """(n,) bool: whether a pair (owner, item) comes for the first time."""
-    _, first = np.unique(_pairs(owner, items), return_index=True)
-    found = np.zeros(len(items), bool)
-    found[first] = True
-    return found
+def take_top(state: State, name: str, part: Tables) -> None:
+    """Take over the lists of the only part."""
+    for column, values in part[name].columns.items():
+        state.tables[name].columns[column][part[name].rows] = values
 
 
 def take_untouched(state: State, parts: Sequence[Tables]) -> None:
@@ -146,7 +126,7 @@ def write_recent(state: State, parts: Sequence[Tables], before: int, written: Ar
     last = before + int(written.sum())
     rows = (np.arange(last - len(order), last) % size).astype(np.int32)
     data.columns["item"][rows] = np.concatenate(items)[order]
-    data.mark(rows)
+    mark_all(data.marks.array, rows)
 
 
-__all__ = ["enter_pool", "take_pool", "take_untouched", "top", "write_recent"]
+__all__ = ["enter_pool", "take_pool", "take_top", "take_untouched", "top", "write_recent"]

@@ -2,44 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from models.arrays import Array
 from models.merging.transport import Part
-from models.state import State, TableChanges
+from models.state import KeyChanges, State, TableChanges
 
 Tables = Mapping[str, TableChanges]
 """Changes by table; rows ascending, in the coordinator's numbering."""
 
 
-def renumbered(state: State, part: Part) -> Tables:
-    """Give the ids that a part proposes their rows in the coordinator's state, and write its changes in them.
+def renumbered(state: State, parts: Sequence[Part]) -> list[Tables]:
+    """Give the ids that the parts propose their rows in the coordinator's state, and write their changes in them.
 
     An id that another shard proposed before it has its row already. The ceilings are not looked at: see `make_room`.
     """
-    maps = {name: _rows(state, name, part) for name, keys in part.changes.keys.items() if len(keys.rows)}
     nothing = np.zeros(0, np.int32)
-    found = {}
-    for name, data in state.tables.items():
-        changes = part.changes.tables.get(name)  # a table in which nothing changed does not travel
-        found[name] = (
-            TableChanges(nothing, data.read(nothing)) if changes is None else _table(state, name, changes, maps)
-        )
+    unchanged = {name: TableChanges(nothing, data.read(nothing)) for name, data in state.tables.items()}
+    spaces = {name: _Space(state, name, parts) for name in state.keys}
+    return [_renumbered(state, part, spaces, unchanged) for part in parts]
+
+
+def _renumbered(state: State, part: Part, spaces: Mapping[str, _Space], unchanged: Tables) -> Tables:
+    maps = {name: rows for name, keys in part.changes.keys.items() if (rows := spaces[name].of(keys)) is not None}
+    tables = part.changes.tables  # a table in which nothing changed does not travel
+    found = {
+        name: _table(state, name, tables[name], maps) if name in tables else unchanged[name] for name in state.tables
+    }
+    for name in maps:
+        spaces[name].restore(part.changes.keys[name])
     return found
 
 
-def _rows(state: State, space: str, part: Part) -> Array:
-    """(capacity of the shard + 1,) i32: the row here of each row there; the last entry answers for "no reference"."""
-    proposed = part.changes.keys[space]
-    given = np.array([state.keys[space].add(key) for key in proposed.ids], np.int32)
-    state.reserve(space)
-    capacity = max(state.keys[space].capacity, int(proposed.rows[-1]) + 1)
-    found = np.arange(capacity + 1, dtype=np.int32)
-    found[proposed.rows] = given
-    found[-1] = -1
-    return found
+class _Space:
+    """The rows of a key space here, by those that a part gave its ids: one array for all parts, as long as the space.
+
+    Args:
+        state: The coordinator's.
+        name: The key space.
+        parts: Of all shards.
+    """
+
+    def __init__(self, state: State, name: str, parts: Sequence[Part]) -> None:
+        self._state, self._name, self._rows = state, name, np.zeros(0, np.int32)
+        proposed = [keys.rows for part in parts if (keys := part.changes.keys.get(name)) and len(keys.rows)]
+        last = max((int(rows[-1]) for rows in proposed), default=-1)
+        self._size = max(state.keys[name].capacity + sum(map(len, proposed)), last + 1)
+
+    def of(self, proposed: KeyChanges) -> Array | None:
+        """(rows + 1,) i32: the row here of each row there; the last entry answers for "no reference".
+
+        None where all are the same. The array is good until `restore`.
+        """
+        if not len(proposed.rows):
+            return None
+        keys = self._state.keys[self._name]
+        given = np.array([keys.add(key) for key in proposed.ids], np.int32)
+        self._state.reserve(self._name)
+        if np.array_equal(given, proposed.rows):
+            return None
+        if not len(self._rows):
+            self._rows = np.arange(self._size + 1, dtype=np.int32)
+            self._rows[-1] = -1
+        self._rows[proposed.rows] = given
+        return self._rows
+
+    def restore(self, proposed: KeyChanges) -> None:
+        """Forget the part whose map `of` returned."""
+        self._rows[proposed.rows] = proposed.rows
 
 
 def _table(state: State, name: str, changes: TableChanges, maps: Mapping[str, Array]) -> TableChanges:

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.arrays import Array
-from models.kernels.merging.row_groups import group
+from models.kernels.merging.row_groups import arrange
 from models.state import TableChanges
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where one part holds the rows that it shares with others.
+class AllParts:
+    """The changes of all parts to one table, one part after another.
 
     Attributes:
-        groups: The number of each one's row, (n,) i32.
-        held: Its place in the part's rows, (n,) i64.
-        values: Its place among the values of all parts, (n,) i64.
+        rows: (m,) i32, ascending within a part.
+        bounds: Where each part's rows begin, and where the last one's end, (parts + 1,) i64.
+        columns: By name, (m, ...), in arrays of our own: what comes from another process is read-only, for which
+            kernels would be compiled once more.
     """
 
-    groups: Array
-    held: Array
-    values: Array
+    rows: Array
+    bounds: Array
+    columns: Mapping[str, Array]
+
+    def cursors(self) -> tuple[Array, Array]:
+        """Working memory for a kernel that walks the rows of all parts in their order."""
+        parts = len(self.bounds) - 1
+        return np.empty(parts, np.int64), np.empty(parts, np.int64)
+
+    def parts(self) -> Array:
+        """The part of each row, (m,) i32."""
+        return np.repeat(np.arange(len(self.bounds) - 1, dtype=np.int32), np.diff(self.bounds))
+
+
+def all_parts(changes: Sequence[TableChanges], names: Iterable[str]) -> AllParts:
+    """Join the changes of all parts to one table; of its columns those of `names`."""
+    bounds = np.zeros(len(changes) + 1, np.int64)
+    np.cumsum([len(part.rows) for part in changes], out=bounds[1:])
+    columns = {name: np.concatenate([part.columns[name] for part in changes]) for name in names}
+    return AllParts(np.concatenate([part.rows for part in changes]), bounds, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +50,7 @@ class Shared:
     """Rows of one table that more than one part changed: g rows, m values for all of them together, m >= 2 g.
 
     Attributes:
-        rows: The rows, (g,) i32.
+        rows: The rows, (g,) i32 ascending.
         starts: Where the values of each row begin, (g,) i64.
         sizes: How many parts changed each row, (g,) i64.
         parts: The place of the part that each value is from, (m,) i32 ascending within a row.
@@ -61,60 +79,36 @@ class Split:
     """The rows of all parts, told apart.
 
     Attributes:
-        alone: For each part, the places in its rows of those that no other part changed.
-        rows: Rows that several parts changed, (g,) i32, in the order in which they first come.
-        places: For each part, where it holds them.
-        parts: The part of each of their values, (m,) i32.
-        sizes: How many parts changed each row, (g,) i64.
+        alone: Places in the joined rows of those that one part changed, (a,) i64.
+        rows: Rows that several parts changed, (g,) i32 ascending.
+        starts: Where the places of each one begin in `order`, and where the last one's end, (g + 1,) i64.
+        order: Their places in the joined rows, by row and then by part, (m,) i64.
+        parts: The part of each place, (m,) i32.
     """
 
-    alone: list[Array]
+    alone: Array
     rows: Array
-    places: list[Places]
+    starts: Array
+    order: Array
     parts: Array
-    sizes: Array
 
-    def shared(self, changes: Sequence[TableChanges], base: Mapping[str, Array]) -> Shared:
+    def shared(self, changes: AllParts, base: Mapping[str, Array]) -> Shared:
         """Gather what the parts made of the rows that they share, for the columns of `base`."""
-        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
-        values = {}
-        for name, column in base.items():
-            gathered = np.empty((len(self.parts), *column.shape[1:]), column.dtype)
-            for part, places in zip(changes, self.places, strict=True):
-                if len(places.held):
-                    gathered[places.values] = part.columns[name][places.held]
-            values[name] = gathered
+        values = {name: changes.columns[name][self.order] for name in base}
         held = {name: column[self.rows] for name, column in base.items()}
-        return Shared(self.rows, starts, self.sizes, self.parts, values, held)
+        return Shared(self.rows, self.starts[:-1], np.diff(self.starts), self.parts, values, held)
 
 
-def split(changes: Sequence[TableChanges], capacity: int) -> Split:
-    """Tell rows that one part changed from rows that several did.
-
-    Args:
-        changes: Of each part, to one table.
-        capacity: Rows of the table.
-    """
-    sizes = [len(part.rows) for part in changes]
-    rows = np.concatenate([part.rows for part in changes])
-    groups, alone = np.empty(len(rows), np.int32), np.zeros(len(rows), np.uint8)
-    count = int(group(rows, np.zeros(capacity, np.int32), groups, alone))
-    ends = np.cumsum(sizes)
-    bounds = list(zip((ends - sizes).tolist(), ends.tolist(), strict=True))
-    own = [np.flatnonzero(alone[start:stop]) for start, stop in bounds]
-    together = np.flatnonzero(groups >= 0)
-    order = np.argsort(groups[together], kind="stable")
-    ordered = together[order]
-    where = np.empty(len(rows), np.int64)
-    where[ordered] = np.arange(len(ordered))
-    parts = np.searchsorted(ends, ordered, side="right").astype(np.int32)
-    several = np.bincount(groups[together], minlength=count).astype(np.int64)
-    firsts = np.concatenate([[0], np.cumsum(several)[:-1]]).astype(np.int64) if count else np.zeros(0, np.int64)
-    places = []
-    for start, stop in bounds:
-        held = np.flatnonzero(groups[start:stop] >= 0)
-        places.append(Places(groups[start:stop][held], held, where[start:stop][held]))
-    return Split(own, rows[ordered[firsts]], places, parts, several)
+def split(changes: AllParts) -> Split:
+    """Tell rows that one part changed from rows that several did."""
+    size = len(changes.rows)
+    alone, starts, order = (np.empty(size + extra, np.int64) for extra in (0, 1, 0))
+    parts, counts = np.empty(size, np.int32), np.empty(2, np.int64)
+    arrange(changes.rows, changes.bounds, *changes.cursors(), alone, starts, order, parts, counts)
+    single, shared = counts.tolist()
+    starts = starts[: shared + 1]
+    order, parts = order[: starts[-1]], parts[: starts[-1]]
+    return Split(alone[:single], changes.rows[order[starts[:-1]]], starts, order, parts)
 
 
-__all__ = ["Places", "Shared", "Split", "split"]
+__all__ = ["AllParts", "Shared", "Split", "all_parts", "split"]

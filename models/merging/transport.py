@@ -14,6 +14,9 @@ from models.state import Changes, KeyChanges, TableChanges
 _SEPARATOR: Final = "\x00"
 """Between the ids of a key space. No id holds a control character (models/records/events.py)."""
 
+_COLUMN: Final = "columns/"
+"""Before the name of a column, among the fields of a table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -56,27 +59,27 @@ def to_arrays(changes: Changes) -> dict[str, Array]:
         if len(part.rows):
             arrays[f"tables/{table}/rows"] = part.rows
             for column, values in part.columns.items():
-                arrays[f"tables/{table}/columns/{column}"] = values
+                arrays[f"tables/{table}/{_COLUMN}{column}"] = values
     return arrays
 
 
 def from_arrays(arrays: Mapping[str, Array]) -> Changes:
     """Read what `to_arrays` wrote. The arrays are not copied."""
-    keys: dict[str, KeyChanges] = {}
-    tables: dict[str, TableChanges] = {}
-    for name, rows in arrays.items():
+    fields: dict[tuple[str, str], dict[str, Array]] = {}
+    for name, array in arrays.items():
         kind, _, rest = name.partition("/")
         owner, _, field = rest.partition("/")
-        if field != "rows":
-            continue
+        fields.setdefault((kind, owner), {})[field] = array
+    keys: dict[str, KeyChanges] = {}
+    tables: dict[str, TableChanges] = {}
+    for (kind, owner), own in fields.items():
         if kind == "keys":
-            text = arrays[f"keys/{owner}/ids"].tobytes().decode()
-            ids = text.split(_SEPARATOR) if len(rows) else []
-            keys[owner] = KeyChanges(rows, ids, arrays[f"keys/{owner}/free"])
-        else:
-            start = f"tables/{owner}/columns/"
-            columns = {key[len(start) :]: values for key, values in arrays.items() if key.startswith(start)}
-            tables[owner] = TableChanges(rows, columns)
+            text = own["ids"].tobytes().decode()
+            ids = text.split(_SEPARATOR) if len(own["rows"]) else []
+            keys[owner] = KeyChanges(own["rows"], ids, own["free"])
+        elif kind == "tables":
+            columns = {field.removeprefix(_COLUMN): values for field, values in own.items() if field != "rows"}
+            tables[owner] = TableChanges(own["rows"], columns)
     return Changes(bool(arrays["base"][0]), keys, tables)
 
 

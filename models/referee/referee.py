@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,10 +28,12 @@ from models.recommender import (
     new_scratch,
     recall,
 )
+from models.referee.answers import Answer
 from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.referee.memory import Memory, Past
+from models.referee.recent_counts import count
 from models.state import State
 from models.statistics import (
     LENGTH,
@@ -77,16 +79,11 @@ ASKED: Final = 4
 ENOUGH: Final = 200
 """Compared events of a new reference after which the one before it is no longer asked: twice what an alarm asks for."""
 
-COUNTED: Final = 20
-"""Parts of which the windows of records and tests are made, about: each counts many small batches."""
-
 PLENTY: Final = SAVED / 4
 """Seconds of unused budget from which on the anchor is asked about each compared event."""
 
 SELDOM: Final = 4
 """Below that it is asked about each so many: a slow loss has time, and a sudden one shows against the reference."""
-
-Part = TypeVar("Part", bound=tuple[int, ...])
 
 
 class Awaited(NamedTuple):
@@ -105,10 +102,13 @@ class Referee:
     Args:
         seconds: A monotonic clock.
         share: Largest share of the learning time that asking frozen models may take.
+        tell: Called with what they answered about an event, in place of adding it to the sums.
     """
 
-    def __init__(self, seconds: Callable[[], float], share: float = SHARE) -> None:
-        self._seconds, self._share = seconds, share
+    def __init__(
+        self, seconds: Callable[[], float], share: float = SHARE, tell: Callable[[Answer], None] | None = None
+    ) -> None:
+        self._seconds, self._share, self._tell = seconds, share, tell or self._add
         self.alarms = Alarms()
         self.level = HitLevel()
         self._asked: deque[PastQuestion] = deque(maxlen=ASKED)
@@ -283,8 +283,11 @@ class Referee:
             found: What it overwrote in the histories of its users.
         """
         asked = self.note(state, batch, tested, found.opens[tested.places])
-        if self.level.fallen:
-            return
+        if not self.level.fallen:
+            self.ask(state, batch, tested, found, asked)
+
+    def ask(self, state: State, batch: EventBatch, tested: Tested, found: Overwritten, asked: Array) -> None:
+        """The part of `watch` that asks frozen models. asked: what `note` returns."""
         places = np.flatnonzero(asked)
         self._remember(state, batch, found, tested.places[places])
         if all(one is None for one in (self._reference, self._champion, self._former, self._anchor)):
@@ -294,7 +297,7 @@ class Referee:
         started, users = self._seconds(), batch.user[tested.places]
         for at in chosen.tolist():
             moment = recall(state, batch, found, int(tested.places[at]))
-            self._against_versions(state, moment, int(tested.ranks[at, dim.SERVED]), int(users[at]))
+            self._tell(Answer(int(tested.ranks[at, dim.SERVED]), int(users[at]), self._ranked(state, moment)))
         self._pay(self._seconds() - started, len(chosen))
 
     def note(self, state: State, batch: EventBatch, tested: Tested, opens: Array) -> Array:
@@ -310,7 +313,7 @@ class Referee:
             Which of the tested events versions may be compared on.
         """
         unknown = int((tested.known < 0).sum())
-        _count(self._tests, (len(tested.known), unknown), TESTS)
+        count(self._tests, (len(tested.known), unknown), TESTS)
         self._users.seen(batch.user.tolist())
         known = tested.known >= 0
         hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
@@ -387,7 +390,8 @@ class Referee:
             self.compared += count
             self._price += 0.05 * (min(max(seconds / count, 1e-5), DEAREST) - self._price)
 
-    def _against_versions(self, state: State, moment: AskedAt, rank: int, user: int) -> None:
+    def _ranked(self, state: State, moment: AskedAt) -> dict[str, int]:
+        """Ranks of a moment's item in the frozen models, by version."""
         ranks: dict[str, int] = {}
         former = self._former if self._comparisons["former"] is not None else None
         anchor = self._anchor if self._purse > PLENTY or not self._asked_about % SELDOM else None
@@ -395,6 +399,19 @@ class Referee:
         for one in (self._reference, self._champion, former, anchor):
             if one is not None and one.version not in ranks:
                 ranks[one.version] = one.rank(moment, state, self._scratch)
+        return ranks
+
+    def hear(self, answers: Sequence[Answer], questions: Sequence[PastQuestion]) -> None:
+        """Take what other learners asked about events that they tested, and their sample of those as questions."""
+        if self.level.fallen:
+            return
+        self._asked.extend(questions)
+        self.compared += len(answers)
+        for answer in answers:
+            self._add(answer)
+
+    def _add(self, answer: Answer) -> None:
+        rank, user, ranks = answer.rank, answer.user, answer.ranks
         for comparison in self._comparisons.values():
             if comparison is None or comparison.against not in ranks:
                 continue
@@ -420,7 +437,7 @@ class Referee:
 
     def count_records(self, records: int, bad: int, duplicate: int) -> None:
         """Count the records of a batch, and how many of them were unusable or duplicates."""
-        _count(self._records, (records, bad, duplicate), RECORDS)
+        count(self._records, (records, bad, duplicate), RECORDS)
 
     def standing(self, lag: float, applied: int, exposed: Exposed | None = None) -> Standing:
         """Summarise all comparisons, as a version carries them.
@@ -464,27 +481,6 @@ class Referee:
             self.level.doubted,
             round(self.level.lately, 4),
         )
-
-
-def _count(parts: deque[Part], part: Part, enough: int) -> None:
-    """Add the counts of a batch, and drop the oldest parts while the rest still adds up to `enough`.
-
-    Small batches are counted together, so that there are few parts however the stream was cut.
-
-    >>> parts = deque([(90, 5), (10, 1)])
-    >>> _count(parts, (4, 1), 100)
-    >>> parts
-    deque([(90, 5), (10, 1), (4, 1)])
-    >>> _count(parts, (90, 0), 100)
-    >>> parts
-    deque([(10, 1), (94, 1)])
-    """
-    if parts and parts[-1][0] * COUNTED < enough:
-        part = tuple(map(sum, zip(parts.pop(), part, strict=True)))  # type: ignore[assignment]
-    parts.append(part)
-    total = sum(each[0] for each in parts)
-    while len(parts) > 1 and total - parts[0][0] >= enough:
-        total -= parts.popleft()[0]
 
 
 __all__ = ["NOBODY", "Awaited", "Referee"]

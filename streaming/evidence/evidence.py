@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,10 +13,10 @@ import msgspec
 from models.arrays import Array
 from models.ledger import Progress, user_hash
 from models.recommender import EventBatch, Overwritten, Tested
-from models.referee import NAMES, NoPast, Referee, kept, recalled
+from models.referee import NAMES, Answer, NoPast, Referee, kept, recalled
 from models.snapshot import Manifest
 from models.state import State
-from models.statistics import Exposed, Reservoir, Standing
+from models.statistics import Exposed, PastQuestion, Reservoir, Standing
 from streaming.evidence.frozen import FrozenVersions
 from streaming.intake import PreparedBatch
 from streaming.settings import MOST_ANCHORS
@@ -95,30 +95,36 @@ class EvidenceReporter:
         self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))
         self._count({**batch.by_the_shop(), "learnt": len(batch.events)})
 
-    def note(self, state: State, seen: Iterable[tuple[EventBatch, Tested, Array]], outcomes: Mapping[str, int]) -> None:
-        """Take what others learned and tested, without comparing versions.
+    def note(
+        self,
+        state: State,
+        seen: Iterable[tuple[EventBatch, Tested, Array]],
+        outcomes: Mapping[str, int],
+        answers: Sequence[Answer] = (),
+        questions: Sequence[PastQuestion] = (),
+    ) -> None:
+        """Take what others learned and tested.
 
         Args:
             state: The model that they taught.
             seen: Runs of events, their tested events, and of each of those whether versions may be compared on it.
             outcomes: Records by outcome, without what was sent with a public key.
+            answers: What they asked versions about some of their tested events.
+            questions: A sample of those events.
         """
+        self._referee.compare_with(*self._frozen.current())
         for events, tested, opens in seen:
             self._referee.note(state, events, tested, opens)
+        self._referee.hear(answers, questions)
         self._count(outcomes)
 
     def _count(self, outcomes: Mapping[str, int]) -> None:
         bad = sum(outcomes.get(outcome, 0) for outcome in BAD)
         self._referee.count_records(sum(outcomes.values()), bad, outcomes.get("duplicate", 0))
 
-    def idle(self, paused: str = "") -> None:
-        """Release versions that are no longer compared with; called while there is no batch.
-
-        Args:
-            paused: Why nothing is compared although there is something to compare with.
-        """
-        current = self._frozen.current()
-        self._referee.compare_with(*(current._replace(paused=paused) if paused else current))
+    def idle(self) -> None:
+        """Release versions that are no longer compared with; called while there is no batch."""
+        self._referee.compare_with(*self._frozen.current())
 
     def renew(self) -> None:
         """Forget all comparisons: the model was replaced, and they say nothing about the new one."""

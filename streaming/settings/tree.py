@@ -51,7 +51,7 @@ class Settings(Section):
         default=Path(".sluicegate"), description="Folder for the files of embedded Redis and `send`."
     )
     failpoint: str = Field(
-        default="", description="Numbered point of the commit path at which to exit; for crash tests."
+        default="", description="Numbered point of a commit or of a merge at which to exit; for crash tests."
     )
     mapping: tuple[MappingSettings, ...] = Field(
         default=(),

@@ -9,6 +9,8 @@ import numpy as np
 
 from models.arrays import Array
 from models.ledger import Admission, Arrivals, Join, Progress, user_hash
+from models.referee import Answer
+from models.statistics import PastQuestion
 
 Rows = dict[str, Array]
 """Named arrays of one part or one merge; a transport carries them as they are."""
@@ -56,6 +58,7 @@ class Begin(msgspec.Struct):
     Attributes:
         term: Name of the coordinator's term; calls of another one are refused.
         version: Id of the version to load.
+        shard: Number of the shard that the process is from now on, from 0.
         offsets: Where each partition of topic `events` goes on, as of the merge before the first round.
         window: Accepted events of all shards since the version, as `packed` makes them.
         erased: Users erased since the version, by hash.
@@ -66,6 +69,7 @@ class Begin(msgspec.Struct):
 
     term: str
     version: str
+    shard: int
     offsets: dict[int, int] = {}
     window: bytes = b""
     erased: list[tuple[int, float]] = []
@@ -119,6 +123,8 @@ class Report(msgspec.Struct):
         counts: Records consumed, by partition.
         full: Whether more records are waiting.
         named: Events that name a slate.
+        answers: What frozen versions answered about some of the tested events.
+        questions: A sample of those events.
         lag: Records not read yet, by partition.
         unreadable: What the log holds that cannot be read: the kind, and a text.
         learning: Seconds spent learning.
@@ -140,6 +146,8 @@ class Report(msgspec.Struct):
     counts: dict[int, int] = {}
     full: bool = False
     named: list[tuple[str, int, str, str, float]] = []
+    answers: list[Answer] = []
+    questions: list[PastQuestion] = []
     lag: dict[int, int] = {}
     unreadable: list[tuple[str, str]] = []
     learning: float = 0.0

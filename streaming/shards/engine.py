@@ -3,9 +3,11 @@
 The only file that imports Ray. Its own serializer carries bytes, numbers and arrays that we made; what comes from
 outside reaches an actor from Kafka or Redis, by our own decoders.
 
-The process that was started, here the driver, owns all actors and does nothing else. Ray starts an actor that ended
-again: a shard is told by the coordinator from which version to begin, the coordinator takes the lease and loads the
-newest version, and the shards' processes stay. When the driver ends, Ray's processes end with it.
+The process that was started, here the driver, owns all actors and does nothing else. One more process than there are
+shards waits with its kernels loaded, and a second coordinator: they take the place of one that ends, and Ray starts
+that one again, which waits from then on. A shard is told by the coordinator from which version to begin; a coordinator
+takes the lease and loads the newest version, and the shards' processes stay. When the driver ends, Ray's processes end
+with it.
 """
 
 from __future__ import annotations
@@ -18,19 +20,21 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from models.warmup import compile_apart, compiled, warm
+from models.warmup import compile_apart, compiled, warm, warm_merging
 from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
-from streaming.learner.learner import COLLECTOR
-from streaming.process import learn
+from streaming.learner.learner import COLLECTOR, default_instance
+from streaming.process import fetch_river, learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
 from streaming.shards.crew_messages import Began, Rows, read
@@ -61,6 +65,12 @@ AGAIN: Final = 0.5
 
 UP: Final = 5.0
 """Seconds after which a coordinator that was asked to lead does: Ray answers for one that is not there within two."""
+
+INSTANCE, FAILPOINT = "SLUICEGATE_LEARNER__INSTANCE", "SLUICEGATE_FAILPOINT"
+"""Settings that an actor is given."""
+
+CALLS: Final = 3
+"""Calls of a coordinator at a time: it leads, the driver waits for its shards, and asks it to stop."""
 
 ENDING: Final = 4.0
 """Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
@@ -124,19 +134,22 @@ class _Driver:
 
     def __init__(self, ray: Any, settings: Settings, stop: Stop, config: Path | None) -> None:
         self._ray, self._settings, self._stop = ray, settings, stop
-        self._given = _given(os.environ), str(config.resolve()) if config is not None else ""
+        self._config = str(config.resolve()) if config is not None else ""
+        self._environ = _given(os.environ, settings)
+        self._shards: list[Any] = []
+        self._coordinators: deque[Any] = deque()
+        self._complete: Any = None
 
     def run(self, reset_offsets: bool) -> int:
         """Until the coordinator has ended as it should; its exit code."""
         ray = self._ray
-        lasting = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 1, "scheduling_strategy": "SPREAD"}
-        actor = ray.remote(ShardActor).options(**lasting)
-        shards = [actor.remote(*self._given, shard) for shard in range(self._settings.learner.shards)]
-        coordinator = ray.remote(CoordinatorActor).options(**lasting, max_concurrency=2).remote(*self._given)
-        leading, asked_at = coordinator.lead.remote(reset_offsets, shards), time.monotonic()
+        self._shards = self._actors(ShardActor, self._settings.learner.shards, self._environ, cores=1)
+        self._coordinators.extend(self._actors(CoordinatorActor, 1, self._environ, cores=1, max_concurrency=CALLS))
+        leading, asked_at = self._lead(reset_offsets), time.monotonic()
         while True:
             if self._stop.is_set():
-                coordinator.stop.remote()  # each time: one that was just started again has not heard it
+                self._coordinators[0].stop.remote()  # each time: one that was just started again has not heard it
+            self._start_spares()
             done, _ = ray.wait([leading], timeout=LOOK)
             if not done:
                 continue
@@ -147,27 +160,58 @@ class _Driver:
                     log.error("the coordinator ended before its last version: what is in none is learned again")
                     return FAILED
                 if asked_at < time.monotonic() - UP:  # later calls find a process that is still on its way
-                    log.warning("the coordinator ended and is started again: %s", _brief(error))
-                self._stop.wait(AGAIN)
-                asked_at = time.monotonic()
-                leading = coordinator.lead.remote(reset_offsets, shards)
+                    log.warning("the coordinator ended, and another one goes on: %s", _brief(error))
+                if asked_at > time.monotonic() - AGAIN:
+                    self._stop.wait(AGAIN)
+                self._coordinators.rotate(-1)
+                leading, asked_at = self._lead(reset_offsets), time.monotonic()
             except ray.exceptions.RayError as error:
                 log.error("the coordinator cannot lead: %s", error)
                 return FAILED
             else:
+                for waiting in (*self._shards, *list(self._coordinators)[1:]):  # their own end would look like a crash
+                    ray.kill(waiting)
                 return code
+
+    def _lead(self, reset_offsets: bool) -> Any:
+        coordinator = self._coordinators[0]
+        leading = coordinator.lead.remote(reset_offsets, self._shards)
+        if self._settings.learner.spares and len(self._coordinators) == 1:
+            self._complete = coordinator.complete.remote()
+        return leading
+
+    def _start_spares(self) -> None:
+        """Start what waits, once all shards learn: nothing slows their own start down."""
+        if self._complete is None or not self._ray.wait([self._complete], timeout=0)[0]:
+            return
+        complete, self._complete = self._complete, None
+        try:
+            self._ray.get(complete)
+        except self._ray.exceptions.RayError:
+            return  # the coordinator has ended: `_lead` asks the next one
+        environ = {name: value for name, value in self._environ.items() if name != FAILPOINT}
+        spares = self._actors(ShardActor, self._settings.learner.spares, environ, cores=0)
+        self._shards += spares
+        self._coordinators[0].add.remote(spares)
+        self._coordinators.extend(self._actors(CoordinatorActor, 1, environ, cores=0, max_concurrency=CALLS))
+
+    def _actors(self, kind: type, number: int, environ: Mapping[str, str], cores: int, **options: int) -> list[Any]:
+        """Start actors of a kind. One that waits claims no core, and a crash test does not end it."""
+        lasting = {"max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+        made = self._ray.remote(kind).options(**lasting, num_cpus=cores, **options)
+        return [made.remote(msgspec.json.encode(environ), self._config) for _ in range(number)]
 
 
 class ShardActor:
     """One shard as an actor: `Worker`, with its kernels loaded before the first call."""
 
-    def __init__(self, environ: bytes, config: str, shard: int) -> None:
+    def __init__(self, environ: bytes, config: str) -> None:
         settings = _settled(environ, config)
         gc.set_threshold(*COLLECTOR)
         give_memory_back()
         warm()
         wire.warm()
-        self._worker = Worker(settings, shard, ray_module().get_runtime_context().get_node_id())
+        self._worker = Worker(settings, ray_module().get_runtime_context().get_node_id())
 
     def begin(self, ask: bytes) -> bytes:
         """`Worker.begin`."""
@@ -181,19 +225,29 @@ class ShardActor:
         """`Worker.settle`."""
         return self._worker.settle(term)
 
+    def rest(self) -> None:
+        """Let go of the model that an earlier coordinator had this process load."""
+        self._worker.close()
+
 
 class CoordinatorActor:
-    """The learner that holds the lease, as an actor; `stop` may be called while it leads."""
+    """The learner that holds the lease, as an actor, with its kernels loaded; `stop` may be called while it leads."""
 
     def __init__(self, environ: bytes, config: str) -> None:
         self._settings, self._config = _settled(environ, config), Path(config) if config else None
         give_memory_back()
+        fetch_river(self._settings)
+        warm()
+        warm_merging()
         grace = self._settings.learner.shutdown_grace
         self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
+        self._crew = RayCrew(ray_module(), self._settings.learner.shards)
 
     def lead(self, reset_offsets: bool, shards: Sequence[Any]) -> int:
         """Learn with these shards until told to stop, and return the exit code."""
-        crew = RayCrew(ray_module(), shards)
+        log.info("the coordinator is process %d", os.getpid())
+        crew = self._crew
+        crew.take(shards)
         return learn(
             self._settings,
             self._stop,
@@ -202,32 +256,63 @@ class CoordinatorActor:
             lambda telemetry: Splitting(self._settings, crew, telemetry),
         )
 
+    def complete(self) -> None:
+        """Wait until all shards have begun."""
+        self._crew.complete.wait()
+
+    def add(self, spares: Sequence[Any]) -> None:
+        """Use more actors, which take the place of shards that are lost."""
+        self._crew.add(spares)
+
     def stop(self) -> None:
         """Write the last version, and end."""
         self._stop.set()
 
 
 class RayCrew:
-    """A `Crew` of actors."""
+    """A `Crew` of actors, of which more than there are shards may be there: they take the place of one that is lost.
 
-    def __init__(self, ray: Any, shards: Sequence[Any]) -> None:
-        self._ray, self._shards = ray, list(shards)
-        self._begun: dict[Any, int] = {}
+    Args:
+        ray: The module.
+        shards: How many shards there are.
+    """
+
+    def __init__(self, ray: Any, shards: int) -> None:
+        self._ray, self._number = ray, shards
+        self._shards: list[Any] = []
+        self._spares: deque[Any] = deque()
+        self._calls: dict[Any, int] = {}
         self._where: dict[int, Began] = {}
+        self.complete = threading.Event()
+
+    def take(self, actors: Sequence[Any]) -> None:
+        """Use these actors: a shard each, and the others as spares."""
+        self._shards, self._spares = list(actors[: self._number]), deque()
+        self._calls.clear()
+        self._where.clear()
+        self.add(actors[self._number :])
+
+    def add(self, spares: Sequence[Any]) -> None:
+        """Use more actors as spares. For any thread."""
+        for spare in spares:
+            spare.rest.remote()  # it may hold the model of a shard that it was for an earlier coordinator
+            self._spares.append(spare)
 
     def begin(self, shard: int, ask: bytes) -> Any:
         """Call `Worker.begin`."""
-        call = self._shards[shard].begin.remote(ask)
-        self._begun[call] = shard
-        return call
+        return self._called(shard, self._shards[shard].begin.remote(ask))
 
     def round(self, shard: int, ask: bytes, rows: Sequence[Any]) -> Any:
         """Call `Worker.round`."""
-        return self._shards[shard].round.remote(ask, *rows)
+        return self._called(shard, self._shards[shard].round.remote(ask, *rows))
 
     def settle(self, shard: int, term: str) -> Any:
         """Call `Worker.settle`."""
-        return self._shards[shard].settle.remote(term)
+        return self._called(shard, self._shards[shard].settle.remote(term))
+
+    def _called(self, shard: int, call: Any) -> Any:
+        self._calls[call] = shard
+        return call
 
     def share(self, rows: Rows) -> Any:
         """Put rows into shared memory, once for all shards of a machine."""
@@ -245,9 +330,11 @@ class RayCrew:
 
     def began(self, call: Any) -> bytes:
         """The answer of a `begin`. Raises ShardLost."""
-        shard = self._begun.pop(call)
+        shard = self._calls[call]
         raw: bytes = self._got(call)
         self._where[shard] = read(raw, Began)
+        if len(self._where) == self._number:
+            self.complete.set()
         return raw
 
     def report(self, call: Any) -> tuple[bytes, Rows]:
@@ -256,16 +343,26 @@ class RayCrew:
         return raw, rows
 
     def _got(self, call: Any) -> Any:
+        shard = self._calls.pop(call)
         try:
             return self._ray.get(call)
         except self._ray.exceptions.RayError as error:
+            self._replace(shard)
             raise ShardLost(_brief(error)) from None
+
+    def _replace(self, shard: int) -> Began | None:
+        """Let a spare actor be this shard, and its own wait, which Ray starts again; where that one was."""
+        self._spares.append(self._shards[shard])
+        self._shards[shard] = self._spares.popleft()
+        self._calls = {call: other for call, other in self._calls.items() if other != shard}
+        return self._where.pop(shard, None)
 
     def restart(self, shard: int) -> None:
         """End a shard's process: Ray starts another. One that is stopped answers no request, but SIGKILL ends it."""
-        where = self._where.pop(shard, None)
+        actor = self._shards[shard]
+        where = self._replace(shard)
         if where is None:
-            self._ray.kill(self._shards[shard], no_restart=False)
+            self._ray.kill(actor, no_restart=False)
         elif where.place == self._ray.get_runtime_context().get_node_id():
             end(where.pid)
         else:
@@ -282,9 +379,13 @@ def end(pid: int) -> None:
         return
 
 
-def _given(environ: Mapping[str, str]) -> bytes:
-    """Our settings in the environment: a cluster's processes have another one."""
-    return msgspec.json.encode({name: value for name, value in environ.items() if name.startswith("SLUICEGATE_")})
+def _given(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Our settings in the environment: a cluster's processes have another one.
+
+    All coordinators have one name: the next one takes the lease back at once, and does not wait for its end.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith("SLUICEGATE_")}
+    return given | {INSTANCE: settings.learner.instance or default_instance()}
 
 
 def _settled(environ: bytes, config: str) -> Settings:

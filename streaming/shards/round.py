@@ -194,6 +194,7 @@ class Rounds:
         ask = Begin(
             self.term,
             version.id,
+            shard,
             offsets,
             packed(admission.since(since.arrivals, now.arrivals)),
             admission.erasures.since(since.erasures, now.erasures),

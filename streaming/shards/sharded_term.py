@@ -1,7 +1,15 @@
 """Runs one term in which several shards learn: merges what they hand in, and cuts versions of the whole. Stages 2 to 5.
 
-A turn: 1 all shards learn for a second, 2 their parts are merged into the coordinator's model, 3 orders and item facts
-are carried out on it while all shards stand still, 4 the changed rows go back to the shards, and into the next version.
+A turn, and what a crash of the coordinator at each point means; the next one begins at the newest version every time:
+
+    1 parts are there   all shards have learned for a second; only they and this process know of it.
+    2 merged            the same: the coordinator's model is in memory.
+    3 counted           the same: so are its offsets.
+    4 orders            orders and item facts were carried out while all shards stood still; they are records as well,
+                        below offsets that no version holds, and are carried out again, to the same end.
+    5 handed back       shards learn on from rows that no version holds: they begin again with the next coordinator.
+
+`failpoint("merge.N")` is called there. A version that is cut then has the points of `streaming.checkpoint.writer`.
 """
 
 from __future__ import annotations
@@ -29,11 +37,11 @@ from streaming.shards.shard_metrics import ShardMetrics
 
 log = logging.getLogger(__name__)
 
-NOT_COMPARED: Final = "several shards share the stream, and do not compare versions yet"
-"""What versions say of their evidence, and the gate of its decisions."""
-
 EXPERIMENTS: Final = "one learner alone counts the events of experiments"
 """Why a term of shards ends while an experiment runs."""
+
+FAILPOINTS: Final = tuple(f"merge.{step}" for step in range(1, 6))
+"""Every point at which an acceptance test ends the coordinator."""
 
 ORDERS: Final = 0.5
 """Share of a merge interval that orders and item facts may take between two rounds; the rest waits for the next one."""
@@ -51,6 +59,7 @@ class ShardedTerm(Term):
         metrics: Shows what the shards do.
         ready: Called when every shard has begun for the first time.
         alone: Called when one learner alone must go on.
+        point: Called with the name of each point of a merge, for crash tests.
     """
 
     _poller: OrderPoller
@@ -65,10 +74,12 @@ class ShardedTerm(Term):
         metrics: ShardMetrics,
         ready: Callable[[], None] = lambda: None,
         alone: Callable[[], None] = lambda: None,
+        point: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(model, parts, stop)
         learner = parts.settings.learner
         self._version, self._metrics, self._ready, self._alone = version, metrics, ready, alone
+        self._point = point
         self._rounds = Rounds(
             crew,
             model,
@@ -135,11 +146,15 @@ class ShardedTerm(Term):
             self._ready()
         self._stop_for_trouble(parts)
         if parts:
+            self._point("merge.1")
             self._merge(parts)
+            self._point("merge.3")
         told = self._carry_out_orders()
         if parts or told is not None:
+            self._point("merge.4")
             self._hand_back(told or Told())
-        self._parts.evidence.idle(NOT_COMPARED)
+            self._point("merge.5")
+        self._parts.evidence.idle()
         if self._cutter.due:
             self.cut()
 
@@ -165,11 +180,13 @@ class ShardedTerm(Term):
         merge(model.state, [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts])
         model.recommender.settle()
         self._metrics.phase("merge", clock() - started)
+        self._point("merge.2")
         for part in parts:
             batch = self._count(part)
             self._cutter.learned(batch)
             self._report(batch)
-            self._parts.evidence.note(model.state, seen(part.rows), batch.by_the_shop())
+            asked = part.report.answers, part.report.questions
+            self._parts.evidence.note(model.state, seen(part.rows), batch.by_the_shop(), *asked)
             self._parts.attributor.offer_named(part.report.named)
             self._metrics.reported(part)
             self._unreadable[part.shard] = part.report.unreadable

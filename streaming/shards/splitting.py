@@ -11,6 +11,7 @@ import numpy as np
 
 from models import dimensions as dim
 from models.snapshot import Manifest
+from streaming.checkpoint import failpoint
 from streaming.learner import Stop
 from streaming.learner.parts import Parts
 from streaming.learning import Model
@@ -44,11 +45,6 @@ def check(settings: Settings) -> None:
             "learner.shards is above 1 and update.mode is batch: the passes of a training go over all events of a "
             "batch, which no shard has. Use one shard, or update.mode event"
         )
-    if settings.gate.mode == "strict":
-        raise NotWithShards(
-            "learner.shards is above 1 and gate.mode is strict: shards do not compare versions yet, so nothing would "
-            "go live. Use one shard, or gate.mode continuous"
-        )
     if settings.mapped_topics:
         raise NotWithShards(
             f"learner.shards is above 1 and [[mapping]] reads topic {settings.mapped_topics[0]!r}: its partitions "
@@ -67,12 +63,19 @@ class Splitting:
         crew: Carries calls to the shards.
         telemetry: Shows what they do.
         clock: Monotonic seconds.
+        point: Called with the name of each point of a merge; by default it ends the process at the settings' failpoint.
     """
 
     def __init__(
-        self, settings: Settings, crew: Crew, telemetry: LearnerTelemetry, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        crew: Crew,
+        telemetry: LearnerTelemetry,
+        clock: Callable[[], float] = time.monotonic,
+        point: Callable[[str], None] | None = None,
     ) -> None:
         self._settings, self._crew, self._clock = settings, crew, clock
+        self._point = point or failpoint(settings.failpoint)
         self._metrics = ShardMetrics(telemetry, settings.learner.shards, settings.topic("events"))
         self._events = settings.topic("events")
         self._alone_until = float("-inf")
@@ -94,7 +97,7 @@ class Splitting:
 
     def term(self, model: Model, version: Manifest, parts: Parts, stop: Stop, ready: Callable[[], None]) -> ShardedTerm:
         """A term in which the shards learn, from `version` on."""
-        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self.stay_alone)
+        return ShardedTerm(model, version, parts, stop, self._crew, self._metrics, ready, self.stay_alone, self._point)
 
     def stay_alone(self) -> None:
         """Let one learner go on alone for a while."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from models.ledger import RING, Arrivals, Progress
 from models.merging import Shard, from_arrays, to_arrays
+from models.recommender import EventBatch, Overwritten, Tested
 from models.records import Rejection
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import SCHEMA
@@ -54,6 +55,7 @@ from streaming.shards.crew_messages import (
     write,
 )
 from streaming.shards.ownership import owned_by
+from streaming.shards.panel import Panel
 from streaming.shards.seen import Seen
 from streaming.store import Store, StoreUnavailable
 
@@ -81,15 +83,12 @@ class Worker:
 
     Args:
         settings: Every shard has the same.
-        shard: Its number, from 0.
         place: Where it runs, for whoever has to end it.
         clock: Monotonic seconds.
     """
 
-    def __init__(
-        self, settings: Settings, shard: int, place: str = "", clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._settings, self._shard, self._place, self._clock = settings, shard, place, clock
+    def __init__(self, settings: Settings, place: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._place, self._clock = settings, place, clock
         self._stack = ExitStack()
         self._term = ""
         self._learning: _Learning | None = None
@@ -100,7 +99,7 @@ class Worker:
         ask = read(raw, Begin)
         self.close()
         try:
-            self._learning = _Learning(self._settings, self._shard, ask, self._stack, self._clock)
+            self._learning = _Learning(self._settings, ask, self._stack, self._clock)
         except (KafkaTrouble, StoreUnavailable, OSError, Damaged, TooNew, Incompatible, Refused) as error:
             self.close()
             return write(Began(trouble=str(error) or type(error).__name__))
@@ -129,23 +128,21 @@ class Worker:
 
     def _of(self, term: str) -> _Learning:
         if self._learning is None or self._term != term:
-            raise Refused(f"shard {self._shard} is not in term {term}")
+            raise Refused(f"this shard is not in term {term}")
         return self._learning
 
 
 class _Learning:
     """A worker from one version on."""
 
-    def __init__(
-        self, settings: Settings, shard: int, ask: Begin, stack: ExitStack, clock: Callable[[], float]
-    ) -> None:
-        self._settings, self._number, self._clock = settings, shard, clock
+    def __init__(self, settings: Settings, ask: Begin, stack: ExitStack, clock: Callable[[], float]) -> None:
+        self._settings, self._number, self._clock = settings, ask.shard, clock
         store, histories = Store.for_learner(settings), Store.for_histories(settings)
         stack.callback(store.close)
         stack.callback(histories.close)
         self._model = _load(settings, store, ask)
         self._merging: Shard | None = None
-        self._source = KafkaSource(brief(settings), [settings.topic("events")], owned=owned_by(settings, shard))
+        self._source = KafkaSource(brief(settings), [settings.topic("events")], owned=owned_by(settings, ask.shard))
         stack.callback(self._source.close)
         topic = settings.topic("events")
         self._source.assign({topic: ask.offsets})
@@ -164,6 +161,8 @@ class _Learning:
         self._refresh_at = clock() + settings.kafka.refresh_interval
         self._report: Report | None = None
         self._seen = Seen()
+        self._panel = Panel(settings, store, clock)
+        stack.callback(self._panel.close)
 
     def _lost(self) -> None:
         self._went_back = True
@@ -211,6 +210,7 @@ class _Learning:
         report.window = packed(admission.since(self._arrivals, progress.arrivals))
         progress.consumed = progress.digest = progress.spread = 0
         progress.outcomes = {}
+        report.answers, report.questions = self._panel.take()
         rows = to_arrays(self._merging.take().changes) | self._seen.take()
         report.taking = self._clock() - started
         return report, rows
@@ -267,9 +267,10 @@ class _Learning:
         batch = self._intake.prepare(records)
         self._live_number = self._live.add(batch.histories, batch.facts)
         self._live.flush()
-        started = self._clock()
-        learn_batch(self._model, batch, learn_events=self._learn_events)
-        report.learning += self._clock() - started
+        started, spent = self._clock(), self._panel.spent
+        with self._panel.learning():
+            learn_batch(self._model, batch, learn_events=self._learn_events)
+        report.learning += self._clock() - started - (self._panel.spent - spent)
         advance(self._model.progress, batch)
         left_out.update(batch.left_out)
         for counts, more in ((report.refused, batch.refused), (report.public, batch.public)):
@@ -285,9 +286,12 @@ class _Learning:
 
     def _learn_events(self, batch: PreparedBatch, model: Model) -> None:
         catalogue = model.catalogue
-        model.recommender.learn_events(
-            batch.events, batch.record_times, catalogue.facts, self._seen.watch, catalogue.groups
-        )
+
+        def watch(events: EventBatch, tested: Tested, found: Overwritten) -> None:
+            self._seen.watch(events, tested, found)
+            self._panel.ask(model.state, events, tested, found)
+
+        model.recommender.learn_events(batch.events, batch.record_times, catalogue.facts, watch, catalogue.groups)
 
 
 def _load(settings: Settings, store: Store, ask: Begin) -> Model:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import signal
 import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, assert_exact, endless
-from tests.support.processes.actors import actors
+from tests.support.processes.actors import actors, leader, shards
 from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import EPOCH, Shop
@@ -50,17 +54,63 @@ def moved(ours: Installation, learner: Process) -> None:
     )
 
 
+class Watch:
+    """Looks at versions while something is down: `oldest` is the longest time for which the newest one stayed it."""
+
+    def __init__(self, ours: Installation) -> None:
+        self._ours, self._id, self._since, self.oldest = ours, "", time.monotonic(), 0.0
+
+    def look(self) -> None:
+        head, now = self._ours.head(), time.monotonic()
+        self.oldest = max(self.oldest, now - self._since)
+        if head is not None and head.id != self._id:
+            self._id, self._since = head.id, now
+
+
+def restarts(learner: Process) -> float:
+    return sum(
+        value for name, value in learner.metrics().items() if name.startswith("sluicegate_shard_restarts_total{")
+    )
+
+
+def all_learn(learner: Process) -> bool:
+    metrics = learner.metrics()
+    each = [value for name, value in metrics.items() if name.startswith("sluicegate_shard_learning{")]
+    return metrics.get("sluicegate_split") == 1.0 and each == [1.0] * SHARDS["learner__shards"]
+
+
 @pytest.mark.timeout(240 + 40 * KILLS)
 def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once(
     open_installation: Open, seed: int
 ) -> None:
     ours, rng, heads = open_installation(), random.Random(seed), []
+    recoveries, ages = defaultdict(list), []
     ours.send_facts(Shop(seed=seed).facts(), EPOCH)
     feed = ours.feed(endless(seed), RATE)
     learner = split(ours)
+    ours.wait(
+        lambda: (
+            len(actors(learner, "Shard")) == SHARDS["learner__shards"] + 1 and len(actors(learner, "Coordinator")) == 2
+        ),
+        "those that wait",
+        learner,
+        timeout=STARTED,
+    )
     for harm in itertools.islice(itertools.cycle((kill_a_shard, kill_the_coordinator, stop_a_shard, kill_all)), KILLS):
         time.sleep(rng.uniform(0, LIFE))  # the instant is drawn
+        of_a_shard, before = harm in {kill_a_shard, stop_a_shard}, restarts(learner)
         harm(ours, learner, rng)
+        began, watch = time.monotonic(), Watch(ours)
+
+        def again(
+            watch: Watch = watch, before: float = before if of_a_shard else -1.0
+        ) -> bool:  # a coordinator that begins counts from 0, and answers nothing before
+            watch.look()
+            return restarts(learner) > before and all_learn(learner)
+
+        ours.wait(again, "all shards", learner, timeout=STARTED)
+        recoveries[harm.__name__].append(round(time.monotonic() - began, 2))
+        ages += [round(watch.oldest, 2)] if of_a_shard else []
         moved(ours, learner)
         head = ours.head()
         heads += [head] if head is not None else []
@@ -70,24 +120,40 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
     assert learner.wait_exit() == 0
     ours.verify()
     assert_exact(ours, heads)
+    found = {"kills": KILLS, "seed": seed, "recovery_s": dict(recoveries), "oldest_version_s": max(ages, default=0.0)}
+    print(json.dumps(found))
+    if os.environ.get("KILLS_RESULT"):
+        Path(os.environ["KILLS_RESULT"]).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def kill_a_shard(_: Installation, learner: Process, rng: random.Random) -> None:
-    os.kill(rng.choice(actors(learner, "Shard")), signal.SIGKILL)
+def processes(ours: Installation, learner: Process, look: Callable[[Process], list[int]]) -> list[int]:
+    """The processes that `look` finds, once there are any."""
+    pids: list[int] = []
+
+    def there() -> bool:
+        pids[:] = look(learner)
+        return bool(pids)
+
+    ours.wait(there, f"processes of {look.__name__}", learner, timeout=STARTED)
+    return pids
 
 
-def kill_the_coordinator(_: Installation, learner: Process, __: random.Random) -> None:
-    for pid in actors(learner, "Coordinator"):
-        os.kill(pid, signal.SIGKILL)
+def kill_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
+    os.kill(rng.choice(processes(ours, learner, shards)), signal.SIGKILL)
+
+
+def kill_the_coordinator(ours: Installation, learner: Process, _: random.Random) -> None:
+    os.kill(processes(ours, learner, leader)[0], signal.SIGKILL)
 
 
 def stop_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
     """A shard that hangs is killed, and versions go on meanwhile."""
-    hanging = rng.choice(actors(learner, "Shard"))
+    hanging = rng.choice(processes(ours, learner, shards))
     os.kill(hanging, signal.SIGSTOP)
     ours.wait(lambda: hanging not in actors(learner, "Shard"), "the end of the shard that hangs", learner)
 
 
 def kill_all(_: Installation, learner: Process, __: random.Random) -> None:
+    """Also those that wait."""
     for pid in (*actors(learner, "Shard"), *actors(learner, "Coordinator")):
         os.kill(pid, signal.SIGKILL)

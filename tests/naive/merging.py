@@ -17,6 +17,13 @@ def neighbours(base: Mapping[int, float], parts: Sequence[Mapping[int, float]], 
     return {other: total[other] for other in kept}
 
 
+def top(held: Mapping[int, float], listed: Mapping[int, float], size: int) -> list[tuple[int, float]]:
+    """What a list of the largest keys holds after a merge: what it held, and what parts listed with its merged key."""
+    known = {**held, **listed}
+    kept = sorted(known, key=lambda item: (-known[item], item))[:size]
+    return [(item, known[item]) for item in kept] + [(-1, 0.0)] * (size - len(kept))
+
+
 Pair = tuple[int, int]
 
 

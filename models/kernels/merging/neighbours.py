@@ -10,35 +10,60 @@ import numpy as np
 
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
+from models.kernels.merging.row_groups import END, begin, go_on
 
 
 @entry
-def merge(others, counts, marks, width, starts, slots, named, held, factors, found, sums):
-    """Merge memories, in place.
+def merge(others, counts, marks, width, rows, bounds, named, held, factors, cursors, heads, found, sums):
+    """Merge memories, in place. One that a single part touched is taken over as it is.
 
-    others, counts: (rows * width,) the base, and the marks of its rows. starts: (g + 1,) where the touched slots of
-    each memory begin. slots: (m,) their places in `others`, by memory; a slot comes once for each part that touched it.
-    named, held: (m,) neighbour and count that the part has there. factors: (m,) 2 where the part has halved its counts.
-    found, sums: working memory, as long as the longest group and one width together.
+    others, counts: (n * width,) the base, and the marks of its rows; the caller marks `rows`. rows: (m,) i32 the slots
+    that parts touched, one part after another, each part's ascending. bounds: (p + 1,) i64, where each part's begin.
+    named, held: (m,) neighbour and count that the part has there. factors: (m,) 2 where the part has halved its counts;
+    empty where none has. cursors, heads: (p,) i64, and found, sums: ((p + 1) * width,), working memory.
     """
-    for group in range(starts.shape[0] - 1):
-        first, last = starts[group], starts[group + 1]
-        row = slots[first] // width * width
+    begin(rows, bounds, width, cursors, heads)
+    while True:
+        owner, first, times = END, 0, 0
+        for part in range(heads.shape[0]):
+            if heads[part] < owner:
+                owner, first, times = heads[part], part, 1
+            elif heads[part] == owner:
+                times += 1
+        if owner == END:
+            return
+        row = owner * width
+        if times == 1:
+            at, stop = cursors[first], bounds[first + 1]
+            while at < stop and rows[at] < row + width:
+                others[rows[at]] = named[at]
+                counts[rows[at]] = held[at]
+                at += 1
+            go_on(rows, bounds, width, cursors, heads, first, at)
+            continue
         for at in range(width):
             found[at] = others[row + at]
             sums[at] = counts[row + at] if others[row + at] >= 0 else 0.0
         known = width
-        for touch in range(first, last):
-            at, count = slots[touch] - row, held[touch] * factors[touch]
-            before = np.float64(counts[row + at]) if others[row + at] >= 0 else 0.0
-            sums[at] -= before
-            if named[touch] >= 0:
-                place = at if others[row + at] == named[touch] else _place(found, known, named[touch])
-                if place == known:
-                    found[known] = named[touch]
-                    sums[known] = 0.0
-                    known += 1
-                sums[place] += count
+        for part in range(first, heads.shape[0]):
+            if heads[part] != owner:
+                continue
+            touch, stop = cursors[part], bounds[part + 1]
+            while touch < stop and rows[touch] < row + width:
+                at, count = rows[touch] - row, np.float64(held[touch])
+                if factors.shape[0]:
+                    count *= factors[touch]
+                before = np.float64(counts[row + at]) if others[row + at] >= 0 else 0.0
+                sums[at] -= before
+                if named[touch] >= 0:
+                    place = at if others[row + at] == named[touch] else _place(found, known, named[touch])
+                    if place == known:
+                        found[known] = named[touch]
+                        sums[known] = 0.0
+                        known += 1
+                    sums[place] += count
+                touch += 1
+            go_on(rows, bounds, width, cursors, heads, part, touch)
         _keep(others, counts, marks, row, width, found, sums, known)
 
 

@@ -1,16 +1,46 @@
-"""The steps of one learner's vectors, added to those of the others."""
+"""The vectors that several learners moved, moved in the base."""
+
+import math
+
+import numpy as np
 
 from models.kernels.core.compile import entry
 
+LEAST = 1e-12
+"""Weight of a part that took no step: small enough to count for nothing, and there is no division by 0."""
+
 
 @entry
-def add_steps(found, base, values, places, groups, scales):
-    """found[group] += scale (value - base[group]), for each row that a part shares with another.
-
-    found, base: (g, k). values: (n, k) of the part, of which `places` (m,) i64 are shared, each in a group (m,) i32,
-    with its scale (m,) f32.
-    """
+def take_over(target, rows, values, places):
+    """target[rows[place]] = values[place] for all places (n,) i64. target: (g, k). rows: (m,) i32. values: (m, k)."""
     for at in range(places.shape[0]):
-        place, row, scale = places[at], groups[at], scales[at]
-        for k in range(found.shape[1]):
-            found[row, k] += scale * (values[place, k] - base[row, k])
+        place = places[at]
+        row = rows[place]
+        for k in range(target.shape[1]):
+            target[row, k] = values[place, k]
+
+
+@entry
+def add_steps(target, rows, starts, order, values, totals, before, start, base):
+    """Move each row by every part's step, shrunk as if all steps had come one after another, in place.
+
+    A step is multiplied by sqrt((G0 + d_s + start) / (G0 + sum d + start)): AdaGrad divides by the root of all squared
+    gradients before it. Where the base has taken no step (G0 = 0), the parts' vectors may have begun at different
+    places: such a row becomes their mean, weighed by d_s.
+
+    target: (n, k) f4. rows: (g,) i32, whose values are `order[starts[i]:starts[i + 1]]` in values (m, k) f4. totals:
+    (m,) G0 + d_s, in that order. before: (g,) G0. base: (k,) f4, working memory.
+    """
+    for group in range(rows.shape[0]):
+        row, old, added = rows[group], np.float64(before[group]), 0.0
+        for at in range(starts[group], starts[group + 1]):
+            added += max(np.float64(totals[at]) - old, LEAST)
+        for k in range(target.shape[1]):
+            base[k] = target[row, k] if old != 0.0 else np.float32(0.0)
+            target[row, k] = base[k]
+        for at in range(starts[group], starts[group + 1]):
+            more, place = max(np.float64(totals[at]) - old, LEAST), order[at]
+            share = more / added if old == 0.0 else math.sqrt((old + start + more) / (old + start + added))
+            scale = np.float32(share)
+            for k in range(target.shape[1]):
+                target[row, k] += scale * (values[place, k] - base[k])

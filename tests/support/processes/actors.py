@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 from service.local.embedded import Child
+
+_BEGUN = re.compile(r"shard (\d+) has begun in [\d.]+ s as process (\d+)")
+_LEADS = re.compile(r"the coordinator is process (\d+)")
+
+
+def shards(learner: Child) -> list[int]:
+    """The processes that are shards by now, as the log says, by number of the shard; others wait for their turn.
+
+    None until all that the log names are alive: a shard that ended has another process, which is not in the log yet.
+    """
+    begun = {int(shard): int(pid) for shard, pid in _BEGUN.findall(_log(learner))}
+    alive = actors(learner, "Shard")
+    return [begun[shard] for shard in sorted(begun)] if all(pid in alive for pid in begun.values()) else []
+
+
+def leader(learner: Child) -> list[int]:
+    """The process of the coordinator that leads, as the log says; none while the next one is not there."""
+    found = [int(pid) for pid in _LEADS.findall(_log(learner))]
+    return [pid for pid in found[-1:] if pid in actors(learner, "Coordinator")]
+
+
+def _log(learner: Child) -> str:
+    return learner.log.read_text(errors="replace")
 
 
 def actors(learner: Child, kind: Literal["Shard", "Coordinator"]) -> list[int]:

@@ -22,7 +22,7 @@ class ThreadCrew:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._workers = [Worker(settings, shard) for shard in range(settings.learner.shards)]
+        self._workers = [Worker(settings) for _ in range(settings.learner.shards)]
         self._threads = [ThreadPoolExecutor(1, f"shard {shard}") for shard in range(settings.learner.shards)]
         self._hanging = [threading.Event() for _ in self._workers]
         self.restarts = 0
@@ -39,7 +39,7 @@ class ThreadCrew:
     def kill(self, shard: int) -> None:
         """End a shard's process, as a kill would: its next answers are errors until it has begun again."""
         gone = self._workers[shard]
-        self._workers[shard] = Worker(self._settings, shard)
+        self._workers[shard] = Worker(self._settings)
         self._threads[shard].submit(gone.close)
 
     def hang(self, shard: int) -> None:

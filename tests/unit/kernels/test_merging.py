@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.kernels.core.marks import BITS, COUNT
-from models.kernels.merging import neighbours, row_groups
-from models.kernels.merging.vector_steps import add_steps
+from models.kernels.merging import neighbours, row_groups, top_lists
 from models.merging import factors
-from models.merging.touched import split
+from models.merging.touched import all_parts, split
 from models.state import SCHEMA, TableChanges
 from models.state.marks import Marks
 from tests import naive
@@ -43,6 +42,33 @@ def learned(random: np.random.Generator, base: dict[int, float], size: int) -> l
     return [(at, other, max(count, 0.0)) for at, other, count in found]
 
 
+def merge_memories(
+    others: np.ndarray,
+    counts: np.ndarray,
+    parts: list[list[tuple[int, int, float]]],
+    factors: np.ndarray | None = None,
+) -> None:
+    """Merge what parts made of the memory at ROW, each as (slot, neighbour, count)."""
+    flat = [slot for part in parts for slot in part]
+    slots, named, held = (np.array([each[at] for each in flat]) for at in range(3))
+    working = (len(parts) + 1) * WIDTH
+    neighbours.merge(
+        others,
+        counts,
+        Marks(3 * WIDTH).array,
+        WIDTH,
+        (slots + ROW * WIDTH).astype(np.int32),
+        np.cumsum([0, *map(len, parts)]),
+        named.astype(np.int32),
+        held.astype(np.float32),
+        np.empty(0, np.float32) if factors is None else factors,
+        np.empty(len(parts), np.int64),
+        np.empty(len(parts), np.int64),
+        np.empty(working, np.int32),
+        np.empty(working, np.float64),
+    )
+
+
 def whole(base: dict[int, float], touched: list[tuple[int, int, float]]) -> dict[int, float]:
     """The memory of a part: the base with the slots that it touched."""
     slots: list[tuple[int, float]] = [*base.items()]
@@ -58,25 +84,8 @@ def test_a_memory_is_merged_by_what_its_slots_name(seed: int, filled: int, parts
     random = np.random.default_rng(seed)
     base = {int(other): float(random.integers(1, 40)) for other in random.choice(90, filled, replace=False)}
     touched = [learned(random, base, int(random.integers(1, 8))) for _ in range(parts)]
-    flat = [slot for part in touched for slot in part]
-    if not flat:
-        return
     others, counts = memory(base)
-    marks = Marks(3 * WIDTH)
-    slots, named, held = (np.array(each) for each in zip(*flat, strict=True))
-    neighbours.merge(
-        others,
-        counts,
-        marks.array,
-        WIDTH,
-        np.array([0, len(flat)]),
-        slots.astype(np.int64) + ROW * WIDTH,
-        named.astype(np.int32),
-        held.astype(np.float32),
-        np.ones(len(flat), np.float32),
-        np.empty(len(flat) + WIDTH, np.int32),
-        np.empty(len(flat) + WIDTH, np.float64),
-    )
+    merge_memories(others, counts, touched)
     expected = naive.merging.neighbours(base, [whole(base, part) for part in touched], WIDTH)
     own = slice(ROW * WIDTH, (ROW + 1) * WIDTH)
     found = {int(other): float(count) for other, count in zip(others[own], counts[own], strict=True) if other >= 0}
@@ -93,36 +102,72 @@ def test_a_memory_is_merged_by_what_its_slots_name(seed: int, filled: int, parts
 
 def test_a_part_that_halved_its_memory_counts_as_if_it_had_not() -> None:
     others, counts = memory({5: 100.0, 6: 40.0})
-    first = ROW * WIDTH
-    neighbours.merge(
-        others,
-        counts,
-        Marks(3 * WIDTH).array,
-        WIDTH,
-        np.array([0, 4]),
-        np.array([first, first + 1, first, first + 1]),
-        np.array([5, 6, 5, 6], np.int32),
-        np.array([52.0, 20.0, 101.0, 43.0], np.float32),
-        np.array([2.0, 2.0, 1.0, 1.0], np.float32),
-        np.empty(4 + WIDTH, np.int32),
-        np.empty(4 + WIDTH, np.float64),
-    )
-    assert counts[first : first + 2].tolist() == [105.0, 43.0]
+    parts = [[(0, 5, 52.0), (1, 6, 20.0)], [(0, 5, 101.0), (1, 6, 43.0)]]
+    merge_memories(others, counts, parts, np.array([2.0, 2.0, 1.0, 1.0], np.float32))
+    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [105.0, 43.0]
+
+
+def test_a_memory_that_one_part_touched_is_taken_over_as_it_is() -> None:
+    others, counts = memory({5: 100.0, 6: 40.0})
+    merge_memories(others, counts, [[], [(1, 9, 3.5)], []])
+    assert others[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [5, 9]
+    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [100.0, 3.5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), parts=st.integers(2, 4), life=st.integers(-1, 1))
+def test_a_list_keeps_the_items_with_the_largest_keys_of_all_that_any_part_lists(
+    seed: int, parts: int, life: int
+) -> None:
+    random, size, lists = np.random.default_rng(seed), 4, 3
+    popularity = random.integers(0, 5, (12, 3)).astype(np.float64)
+    items, keys = np.full(lists * size, -1, np.int32), np.zeros(lists * size)
+    for owner in range(lists):
+        held = random.choice(12, int(random.integers(0, size + 1)), replace=False)
+        items[owner * size : owner * size + len(held)] = held
+        keys[owner * size : owner * size + len(held)] = random.integers(0, 5, len(held))
+    before, marks = (items.copy(), keys.copy()), Marks(lists * size)
+    touched = []
+    for _ in range(parts):
+        rows = np.sort(random.choice(lists * size, int(random.integers(0, 6)), replace=False)).astype(np.int32)
+        touched.append(TableChanges(rows, {"item": random.integers(-1, 12, len(rows)).astype(np.int32)}))
+    changes = all_parts(touched, ["item"])
+    working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size)
+    top_lists.merge(
+        items, keys, marks.array, size, changes.rows, changes.bounds, changes.columns["item"], popularity, life,
+        *changes.cursors(), *working,
+    )  # fmt: skip
+    for owner in range(lists):
+        own = slice(owner * size, (owner + 1) * size)
+        listed = {
+            int(item)
+            for row, item in zip(changes.rows, changes.columns["item"], strict=True)
+            if row // size == owner and item >= 0
+        }
+        expected = [*zip(before[0][own].tolist(), before[1][own].tolist(), strict=True)]
+        if owner in changes.rows // size:
+            held = {item: key for item, key in expected if item >= 0}
+            column = owner if life < 0 else life
+            expected = naive.merging.top(held, {item: float(popularity[item, column]) for item in listed}, size)
+        assert [*zip(items[own].tolist(), keys[own].tolist(), strict=True)] == expected
+    changed = np.flatnonzero((items != before[0]) | (keys != before[1]))
+    assert marks.take().tolist() == changed.tolist()
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12, unique=True).map(sorted), min_size=1, max_size=4).filter(any))
 def test_rows_that_several_parts_changed_are_told_from_those_of_one(parts: list[list[int]]) -> None:
-    changes = [
-        TableChanges(np.array(rows, np.int32), {"n": np.array([100 * at + row for row in rows], np.int64)})
-        for at, rows in enumerate(parts)
-    ]
-    found = split(changes, 31)
+    changes = all_parts(
+        [
+            TableChanges(np.array(rows, np.int32), {"n": np.array([100 * at + row for row in rows], np.int64)})
+            for at, rows in enumerate(parts)
+        ],
+        ["n"],
+    )
+    found = split(changes)
     times = {row: sum(row in rows for rows in parts) for row in range(31)}
-    for rows, alone in zip(parts, found.alone, strict=True):
-        assert [rows[place] for place in alone] == [row for row in rows if times[row] == 1]
-    assert sorted(found.rows.tolist()) == [row for row, count in times.items() if count > 1]
-    if not len(found.rows):
-        return
+    alone = [(row, at) for row in range(31) for at, rows in enumerate(parts) if row in rows and times[row] == 1]
+    assert changes.columns["n"][found.alone].tolist() == [100 * at + row for row, at in alone]
+    assert found.rows.tolist() == [row for row, count in times.items() if count > 1]
     shared = found.shared(changes, {"n": np.arange(31)})
     for row, start, size in zip(shared.rows, shared.starts, shared.sizes, strict=True):
         owners = [at for at, rows in enumerate(parts) if row in rows]
@@ -134,17 +179,21 @@ def test_rows_that_several_parts_changed_are_told_from_those_of_one(parts: list[
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(seed: int) -> None:
     random = np.random.default_rng(seed)
-    base, before = random.normal(size=(4, dim.FACTORS)).astype(np.float32), random.uniform(0.1, 9.0, 4)
+    base = random.normal(size=(4, dim.FACTORS)).astype(np.float32)
+    before = random.uniform(0.1, 9.0, 4).astype(np.float32)
     before[3] = 0.0  # begins in both parts at once
     parts = []
     for rows in ([0, 1, 3], [1, 2, 3]):
         vectors = base[rows] + random.normal(size=(len(rows), dim.FACTORS)) * 0.1
-        sums = before[rows] + random.uniform(0.1, 2.0, len(rows))
+        sums = (before[rows] + random.uniform(0.1, 2.0, len(rows))).astype(np.float32)
         parts.append(TableChanges(np.array(rows, np.int32), {"q": vectors.astype(np.float32), "q_sum": sums}))
-    column, found = SCHEMA.tables["item_factors"].column("q"), split(parts, 4)
-    shared = found.shared(parts, {"q_sum": before})
-    moved = factors.merged(found, shared, column, base, parts)
+    changes, target = all_parts(parts, ["q", "q_sum"]), base.copy()
+    found = split(changes)
+    shared = found.shared(changes, {"q_sum": before})
+    factors.merge(target, SCHEMA.tables["item_factors"].column("q"), changes, found, shared)
     assert found.rows.tolist() == [1, 3]
+    np.testing.assert_array_equal(target[[0, 2]], [parts[0].columns["q"][0], parts[1].columns["q"][1]])
+    moved = target[found.rows]
     of_one = [(part.columns["q"][at], part.columns["q_sum"][at]) for part, at in zip(parts, (1, 0), strict=True)]
     for k in range(dim.FACTORS):
         steps = [(float(vector[k]), float(total)) for vector, total in of_one]
@@ -153,13 +202,6 @@ def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(
     begun = [(part.columns["q"][2], part.columns["q_sum"][2]) for part in parts]
     total = sum(weight for _, weight in begun)
     np.testing.assert_allclose(moved[1], sum(vector * weight / total for vector, weight in begun), atol=1e-5)
-
-
-def test_steps_are_added_to_the_rows_of_their_groups_alone() -> None:
-    found, values = np.zeros((3, 2), np.float32), np.array([[1, 2], [3, 4]], np.float32)
-    places, groups = np.array([1, 0]), np.array([2, 2], np.int32)
-    add_steps(found, np.ones((3, 2), np.float32), values, places, groups, np.array([1.0, 0.5], np.float32))
-    assert found.tolist() == [[0, 0], [0, 0], [2, 3.5]]
 
 
 def test_marking_rows_marks_each_once() -> None:

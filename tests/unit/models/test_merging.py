@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.shard_costs import within
 from models import dimensions as dim
+from models.features import FEATURES
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
 from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
+from models.merging.rankers import newton
 from models.merging.touched import Shared
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.records.items import ItemFacts
-from models.state import SCHEMA, Column, State, duplicate
+from models.state import SCHEMA, Column, State, TableChanges, duplicate
 from service.local import purchases
 from tests import naive
 
@@ -73,6 +76,8 @@ class Shop:
             assert differences(shard.state, self.state) == []
         assert self.state.full().not_finite() == []
 
+
+MEMORIES = ("lag_memory", "forward_memory", "backward_memory")
 
 OWN = {("clock", "applied"), ("progress", "random")}
 """What each shard has of its own: its place among the event numbers, and its random numbers."""
@@ -256,6 +261,21 @@ def test_the_number_of_shards_may_change_at_any_merge() -> None:
         shop.round(events[start : start + 40])
     assert shop.coordinator.counters()["applied"] == 120
     assert sum(len(history) for history in histories(shop.state).values()) == 120
+
+
+def test_a_merge_divided_by_ranges_of_items_is_the_whole_merge() -> None:
+    shop = Shop(3)
+    events = [Event(0, f"u{at % 9}", f"i{at * at % 31}", NOW + at, 4.0 + at % 5) for at in range(240)]
+    shop.round(events[:120])
+    parts, whole = shop.learn(events[120:]), duplicate(shop.state)
+    merge(whole, parts)
+    for start, stop in ((0, 10), (10, 25), (25, 48)):
+        one = duplicate(shop.state)
+        merge(one, within(parts, shop.state, start, stop))
+        for name in ("item_factors", "item_last", "item_stats", "item_totals", "item_signals", *MEMORIES):
+            rows = slice(start * SCHEMA.tables[name].width, stop * SCHEMA.tables[name].width)
+            for column, values in whole.tables[name].columns.items():
+                np.testing.assert_array_equal(one.tables[name].columns[column][rows], values[rows])
 
 
 def test_a_part_from_another_state_is_refused_and_changes_nothing() -> None:
@@ -446,6 +466,21 @@ def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int)
 def test_counts_never_fall_below_zero() -> None:
     touched = shared({"returns": [3]}, {"returns": [[1], [0]]}, "u4")
     assert merged(touched, column_of("item_stats", "returns"), no_steps).tolist() == [0]
+
+
+def test_curvatures_whose_differences_leave_none_are_averaged() -> None:
+    state, rows = new_state(FEW), np.arange(FEATURES, dtype=np.int32)
+    before, weights = np.eye(FEATURES) * 0.01, np.zeros(FEATURES)
+    parts = [
+        {
+            "curvature": TableChanges(rows, {"inverse": np.eye(FEATURES) * 0.03}),
+            "ranker": TableChanges(rows, {"weight": np.full(FEATURES, moved, np.float32)}),
+        }
+        for moved in (1.0, 3.0)
+    ]
+    newton(state, parts, weights, before, np.array([3, 1]))
+    np.testing.assert_allclose(state.tables["curvature"].columns["inverse"], before * 3, atol=1e-12)
+    np.testing.assert_allclose(state.tables["ranker"].columns["weight"][:FEATURES], 1.5, atol=1e-6)
 
 
 def test_signals_that_two_shards_halved_are_halved_once() -> None:

@@ -75,7 +75,6 @@ def test_after_what_shards_cannot_do_one_learner_stays_alone_for_a_while() -> No
     ("of", "says"),
     [
         ({"update__mode": "batch"}, "update.mode is batch"),
-        ({"gate__mode": "strict"}, "gate.mode is strict"),
         ({"mapping": MAPPED}, "'shop.orders'"),
     ],
 )
