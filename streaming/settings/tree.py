@@ -23,6 +23,7 @@ from streaming.settings.learner import (
     UpdateSettings,
     WitnessSettings,
 )
+from streaming.settings.log import LogSettings
 from streaming.settings.mapping import MappingSettings, event_mapping
 from streaming.settings.redis import RedisSettings
 from streaming.settings.scenarios import DEFAULTS as SCENARIOS
@@ -78,6 +79,7 @@ class Settings(Section):
     service: ServiceSettings = ServiceSettings()
     gate: GateSettings = GateSettings()
     experiments: ExperimentsSettings = ExperimentsSettings()
+    log: LogSettings = LogSettings()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("namespace")

@@ -16,7 +16,6 @@ import os
 import secrets
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
 from streaming.learner.learner import COLLECTOR
+from streaming.logs import configure, resolved
 from streaming.process import learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
@@ -38,6 +38,9 @@ from streaming.shards.splitting import NotWithShards, Splitting, check
 from streaming.shards.worker import Worker
 
 log = logging.getLogger("streaming")
+
+LOG_FORMAT: Final = "SLUICEGATE_LOG__FORMAT"
+"""Variable of the setting `log.format`."""
 
 OBJECTS: Final = 512 << 20
 """Bytes of shared memory in which rows wait to be read; beyond them Ray uses the disk."""
@@ -78,7 +81,7 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     try:
         check(settings)
     except NotWithShards as refusal:
-        print(f"python -m streaming: {refusal}", file=sys.stderr)
+        log.error("%s", refusal)
         return USAGE
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     if not settings.learner.ray_address:  # a cluster of our own; Ray reads both when it is imported
@@ -87,6 +90,7 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
     folder = _join(ray, settings)
+    configure("learner", settings.log.format)  # in place of what Ray has set up meanwhile
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once
         signal.signal(number, stop.ask)
     try:
@@ -100,7 +104,14 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
 def _join(ray: Any, settings: Settings) -> str | None:
     """Join the cluster of the settings, or start one on loopback; the folder of the one that was started."""
     address, shards = settings.learner.ray_address, settings.learner.shards
-    quiet = {"configure_logging": False, "log_to_driver": True, "namespace": settings.namespace}
+    # With a `logging_config` Ray passes lines of its processes on as they are, without a name and number before each.
+    lines = ray.LoggingConfig(encoding=resolved(settings.log.format).upper(), log_level="WARNING")
+    quiet = {
+        "configure_logging": False,
+        "log_to_driver": True,
+        "logging_config": lines,
+        "namespace": settings.namespace,
+    }
     if address:
         log.info("joining the Ray cluster at %s", address)
         ray.init(address=address, **quiet)
@@ -124,7 +135,9 @@ class _Driver:
 
     def __init__(self, ray: Any, settings: Settings, stop: Stop, config: Path | None) -> None:
         self._ray, self._settings, self._stop = ray, settings, stop
-        self._given = _given(os.environ), str(config.resolve()) if config is not None else ""
+        # An actor's stderr is a file, which says nothing of where its lines are shown.
+        environ = {**os.environ, LOG_FORMAT: resolved(settings.log.format)}
+        self._given = _given(environ), str(config.resolve()) if config is not None else ""
 
     def run(self, reset_offsets: bool) -> int:
         """Until the coordinator has ended as it should; its exit code."""
@@ -162,7 +175,7 @@ class ShardActor:
     """One shard as an actor: `Worker`, with its kernels loaded before the first call."""
 
     def __init__(self, environ: bytes, config: str, shard: int) -> None:
-        settings = _settled(environ, config)
+        settings = _settled(environ, config, f"shard-{shard}")
         gc.set_threshold(*COLLECTOR)
         give_memory_back()
         warm()
@@ -186,7 +199,7 @@ class CoordinatorActor:
     """The learner that holds the lease, as an actor; `stop` may be called while it leads."""
 
     def __init__(self, environ: bytes, config: str) -> None:
-        self._settings, self._config = _settled(environ, config), Path(config) if config else None
+        self._settings, self._config = _settled(environ, config, "coordinator"), Path(config) if config else None
         give_memory_back()
         grace = self._settings.learner.shutdown_grace
         self._stop = Stop(max(grace - ENDING, grace / 2), time.monotonic)
@@ -287,12 +300,12 @@ def _given(environ: Mapping[str, str]) -> bytes:
     return msgspec.json.encode({name: value for name, value in environ.items() if name.startswith("SLUICEGATE_")})
 
 
-def _settled(environ: bytes, config: str) -> Settings:
-    """An actor's settings; its log goes where the driver's goes."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+def _settled(environ: bytes, config: str, process: str) -> Settings:
+    """An actor's settings; its log goes where the driver's goes, and looks the same."""
     given = msgspec.json.decode(environ, type=dict[str, str])
-    return load_settings(Path(config) if config else None, given)
+    settings = load_settings(Path(config) if config else None, given)
+    configure(process, settings.log.format)
+    return settings
 
 
 def _brief(error: Exception) -> str:
