@@ -6,13 +6,14 @@ inside a message is escaped or indented, so that no input can forge a line.
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
 import threading
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TextIO, TypeAlias
 
 import msgspec
 
@@ -27,6 +28,9 @@ QUIET: Final = {"kafka": logging.CRITICAL, "uvicorn": logging.WARNING}
 says at each start what we say ourselves."""
 
 _PLAIN: Final = re.compile(r"[\w.:/@+-]+")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_LINE: Final = {"json": re.compile(r'\{"'), "text": re.compile(r"\d{4}-\d\d-\d\dT\S+ [A-Z]+ | {4}")}
+"""How a line of a log begins; in text, how a further line of an event does, too."""
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
 
 log: Final = logging.getLogger(__name__)
@@ -100,6 +104,35 @@ def configure(process: str, form: LogFormat, level: int = logging.INFO) -> None:
     sys.unraisablehook = _unraisable
 
 
+class _Printed(io.TextIOBase):
+    """A stream whose lines become events, unless they are lines of a log already."""
+
+    def __init__(self, out: TextIO, form: LogFormat) -> None:
+        self._out, self._is_line = out, _LINE[form].match
+        self._unfinished = threading.local()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write whole lines; the rest waits for its end."""
+        *lines, rest = (getattr(self._unfinished, "text", "") + text).split("\n")
+        self._unfinished.text = rest
+        for line in lines:
+            if self._is_line(line):
+                self._out.write(f"{line}\n")
+            elif plain := _COLOUR.sub("", line).strip():
+                log.info("%s", plain)
+        self._out.flush()
+        return len(text)
+
+
+def take_printed(form: LogFormat) -> None:
+    """Let a library that prints, as Ray does with lines of its processes, write to the log as well."""
+    sys.stdout = sys.stderr = _Printed(sys.stderr, resolved(form))
+
+
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     log.critical("ended by an exception that nobody caught", exc_info=(kind, error, trace))
 
@@ -148,4 +181,4 @@ def _word(value: Any) -> str:
     return text if _PLAIN.fullmatch(text) else msgspec.json.encode(text).decode()
 
 
-__all__ = ["JsonLines", "LogFormat", "TextLines", "configure", "resolved"]
+__all__ = ["JsonLines", "LogFormat", "TextLines", "configure", "resolved", "take_printed"]

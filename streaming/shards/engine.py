@@ -29,7 +29,7 @@ from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
 from streaming.learner.learner import COLLECTOR
-from streaming.logs import configure, resolved
+from streaming.logs import configure, resolved, take_printed
 from streaming.process import learn
 from streaming.settings import Settings, load_settings
 from streaming.shards.crew import ShardLost
@@ -91,6 +91,7 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
         return FAILED  # once, not in each actor
     folder = _join(ray, settings)
     configure("learner", settings.log.format)  # in place of what Ray has set up meanwhile
+    take_printed(settings.log.format)
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once
         signal.signal(number, stop.ask)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.support.streams.streams import Shop
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_every_line_of_every_process_has_the_format(
-    open_installation: Open, redis: RedisServer, form: str, tmp_path: Path
+    open_installation: Open, redis: RedisServer, form: str
 ) -> None:
     ours = open_installation(log__format=form)
     learner, service = ours.learner(), ours.service()

@@ -70,6 +70,39 @@ def test_every_line_has_the_format_whoever_says_it(form: str) -> None:
         assert events[0]["event"] == 'one\ntwo \\x1b[31mred\\x1b[0m \\u2028 three a=1 b="x y"'
 
 
+PRINTED = """
+import logging, sys
+from streaming.logs import configure, take_printed
+
+configure("learner", sys.argv[1])
+take_printed(sys.argv[1])
+print(sys.argv[2])
+print("\x1b[36m(raylet)\x1b[0m a worker died", end="")
+print("", "and more", file=sys.stderr)
+logging.getLogger("streaming").info("one of ours")
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ("json", '{"time":"now","level":"info","process":"shard-1","event":"from a shard"}'),
+        ("text", "2026-01-02T03:04:05.678+00:00 INFO shard-1: from a shard"),
+    ],
+)
+def test_what_a_library_prints_is_a_line_and_a_line_stays_as_it_is(form: str, line: str) -> None:
+    command = [sys.executable, "-c", PRINTED, form, line]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0] == line
+    events = [(each["process"], each["event"]) for each in parsed(done.stderr, form)]
+    assert events == [
+        ("shard-1", "from a shard"),
+        ("learner", "(raylet) a worker died and more"),
+        ("learner", "one of ours"),
+    ]
+
+
 @pytest.mark.parametrize("module", ["service", "streaming", "streaming.jobs.rebuild_process"])
 @pytest.mark.parametrize("form", ["json", "text", "auto"])
 def test_a_start_that_is_refused_says_so_in_the_format(module: str, form: str, tmp_path: Path) -> None:
