@@ -25,6 +25,7 @@ from service.runtime import Doorkeeper, logs, room, take_short_turns
 from streaming.allocator import give_memory_back
 from streaming.logs import configure
 from streaming.settings import BadSettings, Settings, load_settings, log_format
+from streaming.tracing import TracingMissing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -66,7 +67,7 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
         app = _application(settings)
-    except (BadSettings, BadKeys, OSError) as error:
+    except (BadSettings, BadKeys, TracingMissing, OSError) as error:
         return _refuse(error)
     sys.setswitchinterval(SWITCH)
     take_short_turns()

@@ -30,6 +30,7 @@ from streaming.settings.scenarios import DEFAULTS as SCENARIOS
 from streaming.settings.scenarios import ScenarioSettings, check_names, with_defaults
 from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
+from streaming.settings.tracing import TracingSettings
 
 TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
 
@@ -80,6 +81,7 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     experiments: ExperimentsSettings = ExperimentsSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("namespace")

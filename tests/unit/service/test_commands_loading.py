@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("numba", "river", "fastapi", "uvicorn", "kafka", "redis", "pandas", "prometheus_client", "httpx")
+HEAVY = ("numba", "river", "fastapi", "uvicorn", "kafka", "redis", "pandas", "prometheus_client", "httpx", "opentelemetry.sdk")
 """Libraries that cost a tenth of a second or many megabytes."""
 
 START = """
