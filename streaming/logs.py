@@ -49,7 +49,7 @@ class JsonLines(logging.Formatter):
             "time": _moment(record),
             "level": record.levelname.lower(),
             "process": self._process,
-            "event": record.getMessage(),
+            "event": record.getMessage().rstrip("\n"),
             **_fields(record),
         }
         if trace := _trace(record, self):
@@ -67,7 +67,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and indented ones."""
         fields = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
-        said = f"{_moment(record)} {record.levelname} {self._process}: {record.getMessage()}{fields}"
+        said = f"{_moment(record)} {record.levelname} {self._process}: {record.getMessage().rstrip(chr(10))}{fields}"
         if trace := _trace(record, self):
             said += f"\n{trace}"
         return _CONTROL.sub(lambda found: repr(found[0])[1:-1], said).replace("\n", "\n    ")
@@ -130,7 +130,8 @@ class _Printed(io.TextIOBase):
 
 def take_printed(form: LogFormat) -> None:
     """Let a library that prints, as Ray does with lines of its processes, write to the log as well."""
-    sys.stdout = sys.stderr = _Printed(sys.stderr, resolved(form))
+    printed: Any = _Printed(sys.stderr, resolved(form))
+    sys.stdout = sys.stderr = printed
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -92,7 +92,10 @@ class Tracer:
             traceparent: The caller's context; "" for none.
         """
         kind = self._trace.SpanKind.SERVER
-        return self._tracer.start_as_current_span(name, self._context(traceparent), kind, record_exception=False)
+        # The text of an exception may name a user: it stays in the log.
+        return self._tracer.start_as_current_span(
+            name, self._context(traceparent), kind, record_exception=False, set_status_on_exception=False
+        )
 
     @contextmanager
     def sending(self, topic: str, records: int) -> Iterator[Sequence[tuple[str, bytes]]]:

@@ -60,7 +60,7 @@ declare namespace Sluicegate {
     /** Attributes to answer with, of those in `service.beacon_attributes`. */
     attributes?: string[];
     exclude?: string[];
-    exclude_seen?: "none" | "purchased" | "clicked";
+    exclude_seen?: "none" | "purchased" | "all";
     exclude_in_view?: boolean;
     recent_items?: (string | RecentItem)[];
     candidates?: string[];

@@ -56,7 +56,7 @@ class Traced:
             "http.response.status_code": status,
             "sluicegate.request_id": scope.get("request_id", ""),
         })
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if not status or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._tracer.failed(span)
 
 

@@ -12,7 +12,8 @@ from pydantic import Field
 from streaming.logs import LogFormat
 from streaming.settings.base import Section
 
-VARIABLE: Final = "SLUICEGATE_LOG__FORMAT"
+LOG_FORMAT: Final = "SLUICEGATE_LOG__FORMAT"
+"""Variable of the setting `log.format`."""
 FILE: Final = "SLUICEGATE_CONFIG"
 
 
@@ -31,7 +32,7 @@ def log_format(config: Path | None, environ: Mapping[str, str]) -> LogFormat:
     >>> log_format(None, {"SLUICEGATE_LOG__FORMAT": "text"}), log_format(Path("/nowhere"), {})
     ('text', 'auto')
     """
-    named: object = environ.get(VARIABLE)
+    named: object = environ.get(LOG_FORMAT)
     path = config or environ.get(FILE)
     if named is None and path:
         try:

@@ -31,16 +31,13 @@ from streaming.learner import FAILED, USAGE, Stop
 from streaming.learner.learner import COLLECTOR
 from streaming.logs import configure, resolved, take_printed
 from streaming.process import learn
-from streaming.settings import Settings, load_settings
+from streaming.settings import LOG_FORMAT, Settings, load_settings
 from streaming.shards.crew import ShardLost
 from streaming.shards.crew_messages import Began, Rows, read
 from streaming.shards.splitting import NotWithShards, Splitting, check
 from streaming.shards.worker import Worker
 
 log = logging.getLogger("streaming")
-
-LOG_FORMAT: Final = "SLUICEGATE_LOG__FORMAT"
-"""Variable of the setting `log.format`."""
 
 OBJECTS: Final = 512 << 20
 """Bytes of shared memory in which rows wait to be read; beyond them Ray uses the disk."""

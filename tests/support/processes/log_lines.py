@@ -15,7 +15,8 @@ FURTHER = " " * 4
 
 def parsed(log: str, form: str) -> list[dict[str, Any]]:
     """Returns the events of a log in the format `json` or `text`. Raises AssertionError for a line that does not fit."""
-    return [_object(line) for line in log.splitlines()] if form == "json" else _texts(log)
+    lines = log.removesuffix("\n").split("\n") if log else []  # JSON may hold other ends of lines than this one
+    return [_object(line) for line in lines] if form == "json" else _texts(lines)
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -27,9 +28,9 @@ def _object(line: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _texts(log: str) -> list[dict[str, Any]]:
+def _texts(lines: list[str]) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
-    for line in log.splitlines():
+    for line in lines:
         if line.startswith(FURTHER):
             events[-1]["event"] += f"\n{line.removeprefix(FURTHER)}"
             continue

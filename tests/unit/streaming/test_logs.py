@@ -34,7 +34,7 @@ logging.getLogger("redis").warning("a library")
 logging.getLogger("ray").warning("a library with a handler of its own")
 logging.getLogger("uvicorn.error").info("not said")
 logging.getLogger("kafka.conn").error("not said")
-warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
+warnings.warn("deprecated", stacklevel=1)
 thread = threading.Thread(target=fail, name="worker")
 thread.start()
 thread.join()
@@ -46,7 +46,7 @@ raise ValueError("at the end")
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_every_line_has_the_format_whoever_says_it(form: str) -> None:
-    command = [sys.executable, "-W", "always", "-c", EVERYBODY, form]
+    command = [sys.executable, "-c", EVERYBODY, form]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     events = parsed(done.stderr, form)
