@@ -88,10 +88,10 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(loaded_by: dict[str
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("service.app", {"river", "pandas"}),
+        ("service.app", {"river", "pandas", "opentelemetry.sdk"}),
         ("service.__main__", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
         ("service.http", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
-        ("streaming.learner.learner", {"river", "fastapi", "uvicorn", "pandas"}),
+        ("streaming.learner.learner", {"river", "fastapi", "uvicorn", "pandas", "opentelemetry.sdk"}),
         ("models.gate", {"numba", "river"}),
         ("models.records", {"numba", "river"}),
         ("models.statistics", {"numba", "river"}),
