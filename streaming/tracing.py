@@ -197,6 +197,6 @@ __all__ = [
     "TracingMissing",
     "about_version",
     "recorded",
-    "tracer_of",
     "traceparent_of",
+    "tracer_of",
 ]

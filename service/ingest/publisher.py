@@ -256,7 +256,9 @@ def _hand_over(
     handed: list[Delivery | KafkaTrouble] = []
     for record in records:
         try:
-            handed.append(producer.send(role, record.key, record.value, headers=(*MARKED, *headers) if record.public else headers))
+            handed.append(
+                producer.send(role, record.key, record.value, headers=(*MARKED, *headers) if record.public else headers)
+            )
         except RecordRefused as error:
             handed.append(error)
         except KafkaTrouble as error:

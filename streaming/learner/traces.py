@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST: Final = 32
 """Traces of one batch, and of one version: 2 KiB of its evidence."""
 
+
 class BatchTraces:
     """The traces of one term.
 

@@ -15,9 +15,7 @@ from tests.support.streams.streams import Shop
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_every_line_of_every_process_has_the_format(
-    open_installation: Open, redis: RedisServer, form: str
-) -> None:
+def test_every_line_of_every_process_has_the_format(open_installation: Open, redis: RedisServer, form: str) -> None:
     ours = open_installation(log__format=form)
     learner, service = ours.learner(), ours.service()
     ours.send(Shop(seed=5).stream(400, time.time(), interval=0.01))

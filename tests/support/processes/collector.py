@@ -40,8 +40,8 @@ class Collector(Receiver):
         found = []
         for posted in list(self.posted):
             assert posted.path == PATH
-            assert posted.headers["Content-Type"] == "application/x-protobuf"
-            raw = gzip.decompress(posted.body) if posted.headers.get("Content-Encoding") == "gzip" else posted.body
+            assert posted.headers["content-type"] == "application/x-protobuf"
+            raw = gzip.decompress(posted.body) if posted.headers.get("content-encoding") == "gzip" else posted.body
             for part in ExportTraceServiceRequest.FromString(raw).resource_spans:
                 service = _attributes(part.resource.attributes)["service.name"]
                 found += [_span(service, span) for scope in part.scope_spans for span in scope.spans]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Posted(NamedTuple):
-    """One request."""
+    """One request; names of headers are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -28,7 +28,8 @@ class Receiver:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.posted.append(Posted(self.path, dict(self.headers.items()), body))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.posted.append(Posted(self.path, headers, body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -193,7 +193,8 @@ def test_prometheus_tells_the_alertmanager_that_compose_starts() -> None:
 )
 @pytest.mark.parametrize("name", RECEIVERS)
 def test_alertmanager_takes_its_configuration(name: str) -> None:
-    checked = subprocess.run(["amtool", "check-config", str(ALERTMANAGER / name)], capture_output=True, text=True)
+    command = ["amtool", "check-config", str(ALERTMANAGER / name)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

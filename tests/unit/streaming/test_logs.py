@@ -29,7 +29,8 @@ class Careless:
 def fail():
     raise ValueError("in a thread")
 
-logging.getLogger("streaming").info("one\\ntwo \\x1b[31mred\\x1b[0m \\u2028 three", extra={"fields": {"a": 1, "b": "x y"}})
+fields = {"a": 1, "b": "x y"}
+logging.getLogger("streaming").info("one\\ntwo \\x1b[31mred\\x1b[0m \\u2028 three", extra={"fields": fields})
 logging.getLogger("redis").warning("a library")
 logging.getLogger("ray").warning("a library with a handler of its own")
 logging.getLogger("uvicorn.error").info("not said")
