@@ -1,7 +1,7 @@
 """Follows requests and records across processes, and sends their spans to a collector (OpenTelemetry).
 
-The context of a trace is a `traceparent` of W3C Trace Context, https://www.w3.org/TR/trace-context/: in HTTP and Kafka a
-header of that name, in a version part of its evidence. The library is imported only where tracing is on.
+The context of a trace is a `traceparent` of W3C Trace Context (https://www.w3.org/TR/trace-context/). HTTP and Kafka
+carry it in a header of that name, a version in its evidence. The library is imported only where tracing is on.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class LogSettings(Section):
 
     format: LogFormat = Field(
         default="auto",
-        description="`json`: one object a line; `text`: for people; `auto`: text where stderr is a terminal, else JSON.",
+        description="`json`: one object a line; `text`: for people; `auto`: text in a terminal, otherwise JSON.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus with the shipped rules, a real Alertmanager with the shipped example: the right receiver is told."""
+"""A Prometheus with the shipped rules, an Alertmanager with the shipped example: the right receiver is told."""
 
 from __future__ import annotations
 

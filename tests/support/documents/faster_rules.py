@@ -54,7 +54,8 @@ def faster_settings(
 ) -> dict[str, Any]:
     """Divides the intervals of Prometheus's settings, and sets `targets` by job name and another rule file.
 
-    Alerts go to an Alertmanager at that address, or nowhere. The key is left out: on loopback the service asks for none.
+    Alerts go to an Alertmanager at that address, or nowhere. The key is left out, because on loopback the service asks
+    for none.
     """
     settings: dict[str, Any] = yaml.safe_load(text)
     settings["global"] = {name: divided(value, factor) for name, value in settings["global"].items()}

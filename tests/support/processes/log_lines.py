@@ -14,7 +14,7 @@ FURTHER = " " * 4
 
 
 def parsed(log: str, form: str) -> list[dict[str, Any]]:
-    """Returns the events of a log in the format `json` or `text`. Raises AssertionError for a line that does not fit."""
+    """Returns the events of a log in format `json` or `text`. Raises AssertionError for a line that does not fit."""
     lines = log.removesuffix("\n").split("\n") if log else []  # JSON may hold other ends of lines than this one
     return [_object(line) for line in lines] if form == "json" else _texts(lines)
 
