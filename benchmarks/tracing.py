@@ -18,6 +18,7 @@ from benchmarks.catalogues import BATCH, Event, batches, grown
 from benchmarks.report import spread, verdict
 from benchmarks.standing import paths, standing
 from streaming.consumer.record_batches import WireRecord
+from streaming.kafka import Record
 from streaming.learner.traces import BatchTraces
 from streaming.tracing import TRACEPARENT, tracer_of
 from tests.support.processes.http_receiver import Receiver
@@ -87,7 +88,7 @@ def _asking(options: argparse.Namespace) -> dict[str, list[float]]:
 def _request(service: Server, file: Any, seconds: float) -> float:
     before = _cpu(service)
     asked = load.ask(service.address, file, seconds, connections=CONNECTIONS)
-    return 1e6 * (_cpu(service) - before) / (asked["per_second"] * seconds)
+    return 1e6 * (_cpu(service) - before) / (float(asked["per_second"]) * seconds)
 
 
 def _cpu(service: Server) -> float:
@@ -119,7 +120,7 @@ def _learning(options: argparse.Namespace) -> dict[str, list[float]]:
     return found
 
 
-def _records(batch: list[Event]) -> list[WireRecord]:
+def _records(batch: list[Event]) -> list[Record]:
     """Records of these events, each of a request of its own whose trace is recorded."""
     return [
         WireRecord(

@@ -37,6 +37,8 @@ class Prometheus:
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         command = [program("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
         command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"]
+        if alertmanager:  # which is found after some seconds: what fires before is told again
+            command.append("--rules.alert.resend-delay=1s")
         self.server = Server("Prometheus", command, self.port, folder / "prometheus.log", self._ready)
 
     def _ready(self, port: int) -> bool:
