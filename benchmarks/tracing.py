@@ -18,7 +18,6 @@ from benchmarks.catalogues import BATCH, Event, batches, grown
 from benchmarks.report import spread, verdict
 from benchmarks.standing import paths, standing
 from streaming.consumer.record_batches import WireRecord
-from streaming.kafka import Record
 from streaming.learner.traces import BatchTraces
 from streaming.tracing import TRACEPARENT, tracer_of
 from tests.support.processes.http_receiver import Receiver
@@ -120,7 +119,7 @@ def _learning(options: argparse.Namespace) -> dict[str, list[float]]:
     return found
 
 
-def _records(batch: list[Event]) -> list[Record]:
+def _records(batch: list[Event]) -> list[Any]:
     """Records of these events, each of a request of its own whose trace is recorded."""
     return [
         WireRecord(
