@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from random import random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ EVIDENCE: Final = "traces"
 
 SAMPLED: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf](-.*)?")
 """A context whose trace is recorded."""
+
+UNSAMPLED: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace](-.*)?")
+"""A context whose trace its caller does not record."""
 
 LONGEST: Final = 256
 """Characters of a context that are looked at; those of today have 55."""
@@ -65,27 +69,42 @@ def tracer_of(endpoint: str | None, share: float, process: str, namespace: str) 
 
 
 class Tracer:
-    """Makes spans and exports them in the background. Thread-safe. Arguments as of `tracer_of`."""
+    """Makes spans and exports them in the background. Thread-safe.
 
-    def __init__(self, endpoint: str, share: float, process: str, namespace: str) -> None:
+    Args:
+        endpoint: As of `tracer_of`, like the three that follow.
+        share: Share of the requests without a context that are recorded.
+        process: Name of the process.
+        namespace: That of the installation.
+        chance: A random number below 1 for each request without a context.
+    """
+
+    def __init__(
+        self, endpoint: str, share: float, process: str, namespace: str, chance: Callable[[], float] = random
+    ) -> None:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+        from opentelemetry.sdk.trace.sampling import ALWAYS_ON
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         self._trace, self._propagator = trace, TraceContextTextMapPropagator()
         resource = Resource.create({"service.name": f"sluicegate-{process}", "service.namespace": namespace})
-        self._provider = TracerProvider(
-            ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False
-        )
+        self._share, self._chance = share, chance
+        self._provider = TracerProvider(ALWAYS_ON, resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT)))
         self._tracer = self._provider.get_tracer("sluicegate")
 
+    def wants(self, traceparent: str) -> bool:
+        """Whether to record a request with this context of its caller. The library would make a span to find out."""
+        if SAMPLED.fullmatch(traceparent, 0, LONGEST):
+            return True
+        return not UNSAMPLED.fullmatch(traceparent, 0, LONGEST) and self._chance() < self._share
+
     def request(self, name: str, traceparent: str) -> AbstractContextManager[Span]:
-        """The span of a request, current within the block.
+        """The span of a request that is wanted, current within the block.
 
         Args:
             name: Its name, until `update_name`.

@@ -28,7 +28,8 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer within a span that has the route's template; no id of a user or an item is in it."""
-        if scope["type"] != "http" or scope["path"] in UNTRACED:
+        caller = _caller(scope) if scope["type"] == "http" and scope["path"] not in UNTRACED else None
+        if caller is None or not self._tracer.wants(caller):
             await self._app(scope, receive, send)
             return
         status = 0
@@ -39,13 +40,11 @@ class Traced:
                 status = message["status"]
             await send(message)
 
-        caller = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        with self._tracer.request(scope["method"], caller.decode("latin-1")) as span:
+        with self._tracer.request(scope["method"], caller) as span:
             try:
                 await self._app(scope, receive, noted)
             finally:
-                if span.is_recording():
-                    self._describe(span, scope, status)
+                self._describe(span, scope, status)
 
     def _describe(self, span: Span, scope: Scope, status: int) -> None:
         route = getattr(scope.get("route"), "path", "")
@@ -58,6 +57,11 @@ class Traced:
         })
         if not status or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._tracer.failed(span)
+
+
+def _caller(scope: Scope) -> str:
+    """The context of whoever asks, "" when there is none."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER), "")
 
 
 __all__ = ["Traced"]

@@ -14,7 +14,7 @@ from tests.support.processes.prometheus_server import SHIPPED, Prometheus
 EXAMPLE = SHIPPED.parent / "alertmanager" / "webhook.example.yml"
 # Minutes of `for` are a second.
 FACTOR = 60.0
-# Seconds until somebody is told of what is wrong from the start. An alert begins after two, Prometheus takes five to find
+# Seconds until somebody hears of what is wrong from the start. An alert begins after two, Prometheus takes five to find
 # the Alertmanager, and that waits for one.
 PATIENCE = 60.0
 

@@ -41,13 +41,17 @@ def test_a_trace_is_followed_from_span_to_span() -> None:
 def test_of_traces_that_begin_here_a_share_is_recorded_and_outside_of_one_nothing_is_sent() -> None:
     collector_of = pytest.importorskip("tests.support.processes.collector", reason="the extra `otel`").Collector
     with collector_of() as collector:
-        none, every = (Tracer(collector.endpoint, share, "service", "main") for share in (0.0, 1.0))
-        for tracer, headers_expected in ((none, 0), (every, 1)):
-            with tracer.request("GET", "not a context"), tracer.sending("events", 1) as headers:
-                assert len(headers) == headers_expected
-            with tracer.sending("events", 1) as headers:
-                assert headers == ()
-            tracer.close()
+        drawn = iter((0.24, 0.25, 0.5, 0.0))
+        tracer = Tracer(collector.endpoint, 0.25, "service", "main", lambda: next(drawn))
+        assert [tracer.wants("") for _ in range(3)] == [True, False, False]
+        assert tracer.wants(CALLER)
+        assert not tracer.wants(CALLER[:-1] + "0"), "its caller does not record it"
+        assert tracer.wants("not a context"), "it counts as none"
+        with tracer.request("GET", "not a context"), tracer.sending("events", 1) as headers:
+            assert len(headers) == 1
+        with tracer.sending("events", 1) as headers:
+            assert headers == ()
+        tracer.close()
         assert [span.name for span in collector.spans()] == ["GET", "send events"]
 
 
