@@ -4,7 +4,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/sluicegate
 ENV PATH=/opt/sluicegate/bin:$PATH
 COPY requirements/*.txt /build/requirements/
-# Further locked extras, by the names of their files; `ray` for learners that share the stream.
+# Further locked extras, by the names of their files; `ray` for learners that share the stream,
+# `otel` for traces.
 ARG EXTRAS=""
 RUN pip install --require-hashes --only-binary :all: \
       -r /build/requirements/image.txt -r /build/requirements/build.txt \

@@ -122,12 +122,15 @@ def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:
         stop: Waits for that many seconds; returns whether to give up.
 
     Returns:
-        Whether it was not stopped. What could not be compiled fails again, and says why, where it is used.
+        Whether it was not stopped. What could not be compiled fails again, and says why, where it is used: so the
+        process is silent, and the log of this one stays in its format.
     """
     if compiling.cache.folder is None:
         return True
     command = [sys.executable, "-m", "models.warmup", part]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         try:
             while process.poll() is None:
                 if stop(LOOK):

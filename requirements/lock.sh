@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# pyproject.toml -> requirements/{runtime,dev,image,ray,api,chart,build}.txt, every version with its hashes and no index
+# pyproject.toml -> requirements/{runtime,dev,image,ray,otel,api,chart,build}.txt, every version with its hashes and no index
 # address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,11 +9,13 @@ compile() {
     --no-emit-index-url --no-header --no-annotate "$@"
 }
 compile pyproject.toml --output-file requirements/runtime.txt
-compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf --extra excel --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+compile pyproject.toml --extra demo --extra text --extra avro --extra protobuf --extra excel --extra otel --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 # The image reads every format.
 compile pyproject.toml --extra avro --extra protobuf --extra excel --constraints requirements/dev.txt --output-file requirements/image.txt
 # Several learners: the acceptance tests of shards install it, the other tests need no Ray. What is locked stays.
 compile pyproject.toml --extra ray --constraints requirements/dev.txt --output-file requirements/ray.txt
+# Traces, for an image that sends them.
+compile pyproject.toml --extra otel --constraints requirements/dev.txt --output-file requirements/otel.txt
 # Tools that look at the API from outside, in an environment of their own.
 compile --group pyproject.toml:api --output-file requirements/api.txt
 # Helm as a library, and the schemas that the chart is held to.

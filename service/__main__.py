@@ -23,7 +23,9 @@ import uvicorn
 from service.http import ApiKeys, BadKeys, is_loopback
 from service.runtime import Doorkeeper, logs, room, take_short_turns
 from streaming.allocator import give_memory_back
-from streaming.settings import BadSettings, Settings, load_settings
+from streaming.logs import configure
+from streaming.settings import BadSettings, Settings, load_settings, log_format
+from streaming.tracing import TracingMissing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -59,13 +61,13 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     Returns:
         The exit code.
     """
-    logs.configure()
+    configure("service", log_format(config, os.environ))
     give_memory_back()
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
         app = _application(settings)
-    except (BadSettings, BadKeys, OSError) as error:
+    except (BadSettings, BadKeys, TracingMissing, OSError) as error:
         return _refuse(error)
     sys.setswitchinterval(SWITCH)
     take_short_turns()
@@ -172,7 +174,7 @@ def _why(error: OSError, host: str, port: int) -> str:
 
 
 def _refuse(error: Exception) -> int:
-    sys.stderr.write(f"sluicegate service: {error}\n")
+    logs.refuse(str(error))
     return NO_ADDRESS if isinstance(error, _Unbindable) else UNUSABLE
 
 

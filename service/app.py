@@ -9,12 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import assemble
-from service.http import Edge, Origins, openapi, problems
+from service.http import Edge, Origins, Traced, openapi, problems
 from service.routes import (
     erasures,
     events,
@@ -33,6 +34,7 @@ from service.routes import (
 )
 from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
+from streaming.tracing import tracer_of
 
 ROUTERS: Final = (
     recommend,
@@ -69,15 +71,19 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
 
     Raises:
         BadKeys: The configured keys cannot be used.
+        TracingMissing: Tracing is on, and its extra is not installed.
     """
     telemetry = Telemetry()
-    context = assemble(settings, telemetry, trusted=trusted)
+    tracer = tracer_of(settings.tracing.endpoint, settings.tracing.share, "service", settings.namespace)
+    context = assemble(settings, telemetry, tracer, trusted=trusted)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.start()
         yield
         await context.stop()
+        if tracer is not None:
+            await run_in_threadpool(tracer.close)
 
     app = FastAPI(
         **ABOUT,
@@ -90,6 +96,7 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
             Middleware(
                 Edge, telemetry=telemetry, limit=settings.service.max_body_bytes, prefix=settings.service.root_path
             ),
+            *([Middleware(Traced, tracer=tracer)] if tracer is not None else []),
             Middleware(Origins, origins=settings.service.beacon_origins),
         ],
         redirect_slashes=False,

@@ -34,6 +34,7 @@ from service.serving import (
 )
 from streaming.settings import Settings
 from streaming.store import QuickStore, Store
+from streaming.tracing import Tracer
 
 CLOSING: Final = 1.0
 """Seconds to close the connections of the event loop."""
@@ -101,12 +102,13 @@ class Context:
         self.catalogue.close()
 
 
-def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Context:
+def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = None, *, trusted: bool) -> Context:
     """Assemble the parts of one service process.
 
     Args:
         settings: The settings in force.
         telemetry: The metrics of this process.
+        tracer: Follows recorded traces; None where tracing is off.
         trusted: Whether roles without a key are open.
 
     Raises:
@@ -120,9 +122,10 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
     tables = TableSets(store, SCHEMA)
     showings = Showings()
-    intake = EventPublisher(settings, away=telemetry.kafka_away.set)
+    intake = EventPublisher(settings, away=telemetry.kafka_away.set, tracer=tracer)
     telemetry.name_scenarios(settings.scenario)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
+    keeper.follower.tracer = tracer
     if settings.gate.quarantine == "auto":
         keeper.moved = AutoQuarantine(keeper, intake).moved
     return Context(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from streaming.allocator import give_memory_back
 from streaming.learner import FAILED, USAGE, Stop
+from streaming.logs import configure
 from streaming.process import learn
-from streaming.settings import BadSettings, load_settings
+from streaming.settings import BadSettings, load_settings, log_format
 
 log = logging.getLogger("streaming")
 
@@ -38,15 +39,13 @@ def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None 
     Returns:
         The exit code.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
-    # kafka-python's errors reach us as exceptions; its own log adds twenty lines a second while a broker is away.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    configure("learner", log_format(config, os.environ))
     if shards is not None:
         os.environ[SHARDS] = str(shards)
     try:
         settings = load_settings(config, os.environ)
     except BadSettings as error:
-        print(f"python -m streaming: {error}", file=sys.stderr)
+        log.error("%s", error)
         return USAGE
     give_memory_back()
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)

@@ -22,6 +22,7 @@ from streaming.learner import FAILED, USAGE, Learner, MetricsServer, Stop
 from streaming.learner.sharding import Sharding
 from streaming.settings import Settings
 from streaming.telemetry import Labels, LearnerTelemetry
+from streaming.tracing import TracingMissing, tracer_of
 
 log = logging.getLogger("streaming")
 
@@ -64,8 +65,10 @@ def learn(
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:
         check_installed(settings.schema_registry)
-        learner = Learner.connected(settings, telemetry, stop, reset_offsets, share(telemetry))
-    except (FormatMissing, OSError) as error:  # an extra, or a password or certificate file
+        tracing = settings.tracing
+        tracer = tracer_of(tracing.endpoint, tracing.share, "learner", settings.namespace)
+        learner = Learner.connected(settings, telemetry, stop, reset_offsets, share(telemetry), tracer)
+    except (FormatMissing, TracingMissing, OSError) as error:  # an extra, or a password or certificate file
         log.error("stopped: %s", error)
         return USAGE
     try:
@@ -89,6 +92,8 @@ def learn(
     finally:
         server.close()
         learner.close()
+        if tracer is not None:
+            tracer.close()
 
 
 __all__ = ["fetch_river", "labels", "learn"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.grafana.annotations import ANNOTATIONS, Annotation
+from deploy.grafana.choices import CHOICES, CHOSEN, INSTALLATION, Choice, only
 from deploy.grafana.learning import LEARNING
 from deploy.grafana.overview import OVERVIEW
 from deploy.grafana.panels import Panel, Rows
@@ -24,7 +25,7 @@ STEP = "15s"  # how exactly an annotation is placed, at least
 
 def target(number: int, query: str, legend: str) -> dict[str, Any]:
     """Returns one query of a panel."""
-    return {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": query, "legendFormat": legend}
+    return {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": only(query, CHOSEN), "legendFormat": legend}
 
 
 def field(panel: Panel) -> dict[str, Any]:
@@ -66,11 +67,30 @@ def mark(annotation: Annotation) -> dict[str, Any]:
         "datasource": SOURCE,
         "enable": True,
         "iconColor": annotation.colour,
-        "target": {"refId": "Anno", "expr": annotation.query, "interval": STEP},
+        "target": {"refId": "Anno", "expr": only(annotation.query, INSTALLATION), "interval": STEP},
         "titleFormat": annotation.title,
         "textFormat": annotation.about,
         "tagKeys": "",
         "useValueForTime": False,
+    }
+
+
+def variable(choice: Choice) -> dict[str, Any]:
+    """Returns a choice above a dashboard as Grafana stores it; everything is chosen at first."""
+    return {
+        "name": choice.name,
+        "type": "query",
+        "label": choice.label,
+        "description": choice.about,
+        "datasource": SOURCE,
+        "definition": choice.query,
+        "query": {"query": choice.query, "refId": "StandardVariableQuery"},
+        "refresh": 2,  # whenever the range of time changes: processes come and go
+        "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",  # also matches series without the label
+        "current": {"text": ["All"], "value": ["$__all"]},
     }
 
 
@@ -112,6 +132,7 @@ def dashboard(uid: str, title: str, rows: Rows) -> dict[str, Any]:
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"},
+                *(variable(choice) for choice in CHOICES),
                 {"name": "runbook", "type": "constant", "query": RUNBOOK, "label": "Address of the runbook", "hide": 2},
             ]
         },

@@ -200,6 +200,7 @@ SERVING: Rows = (
                 (("max by (experiment) (sluicegate_experiment_shares_wrong)", "{{experiment}}"),),
                 limit=0.5,
                 width=12,
+                alerts=("ExperimentSharesWrong",),
             ),
         ),
     ),

@@ -9,6 +9,18 @@ can_run() {  # the flags of x86-64-v3; other builds are generic
     case "$flags" in *" $flag "*) ;; *) return 1 ;; esac
   done
 }
+say() {  # as log.format says, for the variable alone: the settings file is read later
+  form=${SLUICEGATE_LOG__FORMAT:-auto}
+  if [ "$form" = auto ]; then
+    if [ -t 2 ]; then form=text; else form=json; fi
+  fi
+  now=$(date -u +%Y-%m-%dT%H:%M:%S.000+00:00)
+  if [ "$form" = text ]; then
+    printf '%s WARNING entrypoint: %s\n' "$now" "$1" >&2
+  else
+    printf '{"time":"%s","level":"warning","process":"entrypoint","event":"%s"}\n' "$now" "$1" >&2
+  fi
+}
 if [ -z "${NUMBA_CACHE_DIR:-}" ]; then
   NUMBA_CACHE_DIR=$(mktemp -d /tmp/kernels.XXXXXX)
   export NUMBA_CACHE_DIR
@@ -17,7 +29,7 @@ if [ -z "${NUMBA_CACHE_DIR:-}" ]; then
     export NUMBA_CPU_NAME="$cpu" NUMBA_CPU_FEATURES=""
     cp -r /opt/kernels/cache/. "$NUMBA_CACHE_DIR" && chmod -R u+w "$NUMBA_CACHE_DIR"
   else
-    echo "the image's kernels need $cpu, and this CPU is another: compiling them now, which takes about half a minute" >&2
+    say "the image's kernels need $cpu, and this CPU is another: compiling them now, which takes about half a minute"
   fi
 fi
 exec "$@"

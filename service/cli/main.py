@@ -5,6 +5,8 @@ Exit codes: service/cli/exit_codes.py. Only this module may import everything; n
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -14,7 +16,8 @@ import typer
 
 from service.cli.exit_codes import INTERRUPTED, USAGE, finish_help
 from service.cli.plain_help import PlainGroup
-from streaming.settings import BadSettings
+from streaming.logs import configure
+from streaming.settings import BadSettings, log_format
 
 COMMANDS = (
     "demo",
@@ -77,6 +80,7 @@ finish_help(app)
 
 def main() -> None:
     """Run one command. A user's mistake is exit code 2 and text on stderr that begins with it, never a stack trace."""
+    configure("sluicegate", log_format(None, os.environ), logging.WARNING)
     try:
         code = app(standalone_mode=False, prog_name="sluicegate")
         sys.exit(code if isinstance(code, int) else 0)

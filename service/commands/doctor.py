@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from pathlib import Path
@@ -37,8 +36,6 @@ def register(app: typer.Typer) -> None:
         """
         from service.doctor import examine
 
-        # Troubles of kafka-python come back as findings.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         findings = examine(load_settings(config, os.environ), time.time(), timeout)
         if as_json:
             typer.echo(json.dumps([finding._asdict() for finding in findings], indent=1))

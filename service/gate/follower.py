@@ -15,6 +15,7 @@ from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import TableSet, TableSets
 from streaming.store import Pointer
+from streaming.tracing import EVIDENCE, Tracer, about_version
 from streaming.versions import NoSoundVersion
 
 RETRY: Final = 0.5
@@ -72,7 +73,9 @@ class Follower:
         """The newest version."""
         self.load_error = ""
         """Why the served version could not be loaded; empty when it is loaded."""
-        self._unkept = ""
+        self.tracer: Tracer | None = None
+        """Follows recorded traces to the version that is served; None where tracing is off."""
+        self._unkept, self._prepared_at = "", 0.0
         self._serving_logged_at = 0.0
 
     def follow(self, pointers: Mapping[str, Pointer], *, load: bool) -> bool:
@@ -134,7 +137,7 @@ class Follower:
 
     def prepare(self, version: str, *, or_older: bool = False) -> None:
         """Load a version into the idle tables. Raises what `TableSets.prepare` raises."""
-        started = time.perf_counter()
+        started, self._prepared_at = time.perf_counter(), self._clock()
         how = self._tables.prepare(version, or_older=or_older)
         if how in self._telemetry.loading:
             self._telemetry.loading[how].observe(time.perf_counter() - started)
@@ -179,6 +182,11 @@ class Follower:
         if before is not None:
             for moment in arrivals(before.manifest, manifest):
                 self._telemetry.event_to_served.observe(max(0.0, self._clock() - moment))
+        if self.tracer is not None and (before is None or learned_more(before.manifest, manifest)):
+            found = manifest.evidence.get(EVIDENCE, [])
+            contexts = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+            about = about_version(manifest.id, manifest.seq)
+            self.tracer.happened("serve version", contexts, self._prepared_at, self._clock(), about)
         if before is None or time.monotonic() - self._serving_logged_at > SAY_SERVING:
             self._serving_logged_at = time.monotonic()
             logs.say("serving", version=manifest.id, seq=manifest.seq, items=active.items)
@@ -186,10 +194,15 @@ class Follower:
 
 def arrivals(before: Manifest, after: Manifest) -> list[float]:
     """Record times (epoch seconds) of a sample of the events that `after` has learned and `before` had not."""
-    if after.progress.consumed <= before.progress.consumed:
+    if not learned_more(before, after):
         return []
     found = after.evidence.get("record_times", [])
     return [float(moment) for moment in found] if isinstance(found, list) else []
+
+
+def learned_more(before: Manifest, after: Manifest) -> bool:
+    """Whether the one has learned events that the other had not: a version that is gone back to has not."""
+    return after.progress.consumed > before.progress.consumed
 
 
 def version_of(manifest: Manifest) -> Version:

@@ -63,6 +63,7 @@ from service.http.schemas import (
     StopAsk,
     Tags,
 )
+from service.http.traced import Traced
 
 __all__ = [
     "MAX_CANDIDATES",
@@ -123,6 +124,7 @@ __all__ = [
     "Slate",
     "StopAsk",
     "Tags",
+    "Traced",
     "UserAnswer",
     "VersionExplained",
     "ask_from_body",

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,7 @@ from service.ingest.forecast import Forecast
 from service.runtime import Breaker, logs
 from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, RecordRefused, Role
 from streaming.settings import Settings
+from streaming.tracing import Tracer
 
 PATIENCE: Final = 5.0
 """Seconds a request waits for Kafka to have its records; a healthy broker takes milliseconds."""
@@ -37,6 +38,9 @@ LOOK: Final = 5.0
 
 IMPRESSIONS: Final = 10_000
 """Impressions that may wait for the next request with rotation; the oldest are forgotten first."""
+
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+"""Name and value of each header of a record."""
 
 MARKED: Final = ((PUBLIC, b"1"),)
 """Headers of a record that was sent with a public key."""
@@ -66,6 +70,7 @@ class EventPublisher:
         connect: Callable[[], EventProducer] | None = None,
         away: Callable[[bool], object] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        tracer: Tracer | None = None,
     ) -> None:
         """Make a publisher; `start` begins to connect.
 
@@ -74,11 +79,12 @@ class EventPublisher:
             connect: Makes the connection. Raises KafkaTrouble.
             away: Called every few seconds with whether Kafka fails to answer.
             clock: Epoch seconds; the time of arrival of events.
+            tracer: Follows recorded requests into the topics; None where tracing is off.
         """
         self.rules: EventRules = settings.events.rules()
         self._clock, self._forecast = clock, Forecast(settings.admission)
         self._connect = connect or (lambda: EventProducer(settings, "sluicegate-service"))
-        self._away = away
+        self._away, self._tracer, self._settings = away, tracer, settings
         self._producer: EventProducer | None = None
         self._breaker = Breaker()
         self._stop = threading.Event()
@@ -152,8 +158,11 @@ class EventPublisher:
         producer = self._producer
         if producer is None or not self._breaker.allows(time.monotonic()):
             raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
-        limit = time.monotonic() + PATIENCE
-        troubles = [_wait(handed, limit) for handed in _hand_over(producer, role, records)]
+        if self._tracer is None:
+            troubles = _written(producer, role, records)
+        else:
+            with self._tracer.sending(self._settings.topic(role), len(records)) as headers:
+                troubles = _written(producer, role, records, headers)
         taken = not all(troubles)
         refused = any(isinstance(trouble, RecordRefused) for trouble in troubles)
         later = [trouble for trouble in troubles if trouble is not None and not isinstance(trouble, RecordRefused)]
@@ -232,12 +241,24 @@ def _left_out(raw: bytes, rules: EventRules) -> tuple[str, ...]:
     return tuple(counted)
 
 
-def _hand_over(producer: EventProducer, role: Role, records: Sequence[Outgoing]) -> list[Delivery | KafkaTrouble]:
+def _written(
+    producer: EventProducer, role: Role, records: Sequence[Outgoing], headers: Headers = ()
+) -> list[KafkaTrouble | None]:
+    """Hand over the records, and wait for the outcome of each."""
+    limit = time.monotonic() + PATIENCE
+    return [_wait(handed, limit) for handed in _hand_over(producer, role, records, headers)]
+
+
+def _hand_over(
+    producer: EventProducer, role: Role, records: Sequence[Outgoing], headers: Headers
+) -> list[Delivery | KafkaTrouble]:
     """Hand over each record; once Kafka does not take one for now, the rest of them is not tried."""
     handed: list[Delivery | KafkaTrouble] = []
     for record in records:
         try:
-            handed.append(producer.send(role, record.key, record.value, headers=MARKED if record.public else ()))
+            handed.append(
+                producer.send(role, record.key, record.value, headers=(*MARKED, *headers) if record.public else headers)
+            )
         except RecordRefused as error:
             handed.append(error)
         except KafkaTrouble as error:

@@ -1,42 +1,11 @@
-"""Writes the log of the service: one line of JSON on stderr per event."""
+"""Says what happens in the service: an event and its fields, which `streaming.logs` writes."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 LOGGER = logging.getLogger("sluicegate.service")
-
-
-class _Lines(logging.Formatter):
-    """JSON on one line. A newline inside a value is escaped, so that no input can forge a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
-
-
-def configure(level: int = logging.INFO) -> None:
-    """Send the service's log and uvicorn's warnings to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    for name in ("sluicegate.service", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-    LOGGER.setLevel(level)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def say(event: str, **fields: Any) -> None:
@@ -54,4 +23,9 @@ def fault(event: str, **fields: Any) -> None:
     LOGGER.error(event, exc_info=True, extra={"fields": fields})
 
 
-__all__ = ["LOGGER", "configure", "fault", "say", "warn"]
+def refuse(event: str, **fields: Any) -> None:
+    """Log at level error, without an exception: what was asked for cannot be."""
+    LOGGER.error(event, extra={"fields": fields})
+
+
+__all__ = ["LOGGER", "fault", "refuse", "say", "warn"]

@@ -111,6 +111,8 @@ class PreparedBatch:
     """Number of this batch in the live writer: a version waits until it is in Redis."""
     full: bool = False
     """Whether its poll brought as many records as it may: then more are waiting."""
+    traces: Sequence[str] = ()
+    """Contexts of recorded traces that reached it, where tracing is on."""
     letters: int = 0
     """Number of the last dead letter up to this batch: a version waits until it is settled."""
 

@@ -21,7 +21,8 @@ from models.warmup import warm
 from streaming.intake import TextModelMissing
 from streaming.jobs.rebuild import NotRebuiltError, RebuildRunsError, Rebuilt, Step, rebuild
 from streaming.kafka import KafkaTrouble, OffsetsGone
-from streaming.settings import BadSettings, Settings, load_settings
+from streaming.logs import configure
+from streaming.settings import BadSettings, Settings, load_settings, log_format
 from streaming.store import Store, StoreError, StoreUnavailable
 from streaming.versions import Adoption, ask
 
@@ -84,15 +85,14 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, help="settings file (TOML); also SLUICEGATE_CONFIG")
     config = parser.parse_args().config
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s rebuild: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    configure("rebuild", log_format(config, os.environ))
     os.nice(NICE)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         sys.exit(run(load_settings(config, os.environ), stop))
     except BadSettings as error:
-        print(f"python -m streaming.jobs.rebuild_process: {error}", file=sys.stderr)
+        log.error("%s", error)
         sys.exit(2)
 
 

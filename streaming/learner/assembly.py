@@ -27,11 +27,13 @@ from streaming.learner.parts import Parts
 from streaming.learner.restoring import Restorer
 from streaming.learner.resume import Start
 from streaming.learner.stopping import Stop
+from streaming.learner.traces import BatchTraces
 from streaming.learning import Model
 from streaming.live import LiveWriter, Receipts
 from streaming.settings import Settings, brief
 from streaming.store import Leadership, Store
 from streaming.telemetry import LearnerTelemetry
+from streaming.tracing import Tracer
 from streaming.versions import AdoptionWatch
 
 READERS = 0.5
@@ -47,6 +49,7 @@ class Assembly:
     histories: Store
     telemetry: LearnerTelemetry
     stop: Stop
+    tracer: Tracer | None = None
 
     @contextlib.contextmanager
     def parts(self, leadership: Leadership, source: RecordSource, start: Start) -> Iterator[Parts]:
@@ -69,7 +72,8 @@ class Assembly:
             attributor = stack.enter_context(contextlib.closing(self._attributor(exposed, experiments)))
             adoption = AdoptionWatch(self.store, start.model.progress.adopted)
             stack.callback(lambda: adoption.close(self.stop.share(READERS)))
-            checkpointer = self._checkpointer(leadership, source, start, receipts, adoption)
+            traces = BatchTraces(self.tracer, time.time) if self.tracer is not None else None
+            checkpointer = self._checkpointer(leadership, source, start, receipts, adoption, traces)
             stack.callback(lambda: checkpointer.close(self.stop.share(1.0)))
             yield Parts(
                 settings=settings,
@@ -89,6 +93,7 @@ class Assembly:
                 telemetry=telemetry,
                 monotonic=time.monotonic,
                 wall=time.time,
+                traces=traces,
             )
 
     def _live_writer(self, model: Model, receipts: Receipts) -> LiveWriter:
@@ -144,7 +149,13 @@ class Assembly:
         return frozen
 
     def _checkpointer(
-        self, leadership: Leadership, source: RecordSource, start: Start, receipts: Receipts, adoption: AdoptionWatch
+        self,
+        leadership: Leadership,
+        source: RecordSource,
+        start: Start,
+        receipts: Receipts,
+        adoption: AdoptionWatch,
+        traces: BatchTraces | None,
     ) -> Checkpointer:
         topics = topics_read(self.settings)
 
@@ -154,6 +165,8 @@ class Assembly:
                 self.telemetry.mirror_failures.inc()
             receipts.landed(manifest)
             adoption.landed(manifest.progress)
+            if traces is not None:
+                traces.committed(manifest)
             self.telemetry.redis_memory(*self.store.memory())
 
         return Checkpointer(

@@ -105,6 +105,8 @@ class VersionCutter:
         evidence["memory"] = parts.evidence.memory()
         evidence["asked"] = parts.evidence.asked()
         evidence |= parts.experiments.carried()
+        if parts.traces is not None:
+            evidence |= parts.traces.carried()
         if self._trained:
             evidence["batch"] = self._trained
         return evidence

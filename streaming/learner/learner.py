@@ -36,6 +36,7 @@ from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
+from streaming.tracing import Tracer
 from streaming.versions import NoSoundVersion
 from streaming.waiting import until_there
 
@@ -91,6 +92,7 @@ class Learner:
         histories: Redis, for histories and what users were shown: an answer must be quick.
         reset_offsets: Accept once that Kafka holds another log than the offsets belong to.
         sharding: Lets several learners share the stream, once a model is far enough; None for one alone.
+        tracer: Follows recorded traces; None where tracing is off.
         state: What the process does now; /readyz shows it.
         epoch: Epoch of the last lease, 0 before the first.
         displaced: Whether another process took the lease, probably under our name.
@@ -104,6 +106,7 @@ class Learner:
     stop: Stop
     reset_offsets: bool = False
     sharding: Sharding | None = None
+    tracer: Tracer | None = None
     state: str = "starting"
     epoch: int = 0
     displaced: bool = False
@@ -118,10 +121,11 @@ class Learner:
         stop: Stop,
         reset_offsets: bool = False,
         sharding: Sharding | None = None,
+        tracer: Tracer | None = None,
     ) -> Learner:
         """A learner with a Redis client for each of its roles. Raises OSError for a password or certificate file."""
         stores = Store.for_learner(settings), Store.for_lease(settings), Store.for_histories(settings)
-        return cls(settings, *stores, telemetry, stop, reset_offsets, sharding)
+        return cls(settings, *stores, telemetry, stop, reset_offsets, sharding, tracer)
 
     def close(self) -> None:
         """Close the Redis clients."""
@@ -209,7 +213,7 @@ class Learner:
         gc.unfreeze()  # of the model of the term before
         gc.collect()
         gc.freeze()
-        assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop)
+        assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop, self.tracer)
         with contextlib.closing(source), assembly.parts(leadership, source, start) as parts:
             term = self._running = self._begin(start, parts, split)
             try:

@@ -9,6 +9,7 @@ from streaming.checkpoint import Checkpointer
 from streaming.evidence import EvidenceReporter, ExperimentCounter, SlateAttributor, WitnessRunner
 from streaming.intake import Contents, DeadLetterWriter
 from streaming.kafka import RecordSource
+from streaming.learner.traces import BatchTraces
 from streaming.live import LiveWriter, Receipts
 from streaming.settings import Settings
 from streaming.store import Leadership, Store
@@ -37,3 +38,5 @@ class Parts:
     telemetry: LearnerTelemetry
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    traces: BatchTraces | None = None
+    """None where tracing is off."""

@@ -141,6 +141,8 @@ class Poller:
             self._wait_for_room(self._intake.at_most(records))
             batch = self._intake.prepare(records)
             batch.full = full
+            if self._parts.traces is not None:
+                batch.traces = self._parts.traces.found(records)
             batch.letters = self._parts.dead_letters.accepted
             self._histories.put(batch)
 

@@ -137,7 +137,10 @@ class Term:
 
     def _learn(self, batch: PreparedBatch) -> None:
         """Take one batch through the stages: learn it, show it to those who compare, count it as consumed."""
+        begun = self._parts.wall() if batch.traces else 0.0
         learn_batch(self._model, batch, self._carry_out, self._learn_events)
+        if self._parts.traces is not None and batch.traces:
+            self._parts.traces.learned(batch.traces, begun, len(batch.events))
         self._show_to_others(batch)
         self._parts.experiments.learned(batch)
         advance(self._model.progress, batch)

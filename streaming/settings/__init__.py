@@ -6,6 +6,7 @@ from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import MASK, BadSettings, in_force, load_settings
+from streaming.settings.log import LOG_FORMAT, log_format
 from streaming.settings.mapping import event_mapping
 from streaming.settings.redis import SentinelAddress, sentinels
 from streaming.settings.schema_registry import SchemaRegistrySettings
@@ -13,6 +14,7 @@ from streaming.settings.service import ServiceSettings
 from streaming.settings.tree import Settings, TopicRole, brief
 
 __all__ = [
+    "LOG_FORMAT",
     "MASK",
     "MOST_ANCHORS",
     "AdmissionSettings",
@@ -31,5 +33,6 @@ __all__ = [
     "example",
     "in_force",
     "load_settings",
+    "log_format",
     "sentinels",
 ]

@@ -23,12 +23,14 @@ from streaming.settings.learner import (
     UpdateSettings,
     WitnessSettings,
 )
+from streaming.settings.log import LogSettings
 from streaming.settings.mapping import MappingSettings, event_mapping
 from streaming.settings.redis import RedisSettings
 from streaming.settings.scenarios import DEFAULTS as SCENARIOS
 from streaming.settings.scenarios import ScenarioSettings, check_names, with_defaults
 from streaming.settings.schema_registry import SchemaRegistrySettings
 from streaming.settings.service import ServiceSettings
+from streaming.settings.tracing import TracingSettings
 
 TopicRole = Literal["events", "items", "control", "slates", "deadletter"]
 
@@ -78,6 +80,8 @@ class Settings(Section):
     service: ServiceSettings = ServiceSettings()
     gate: GateSettings = GateSettings()
     experiments: ExperimentsSettings = ExperimentsSettings()
+    log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("namespace")

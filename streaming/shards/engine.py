@@ -18,7 +18,6 @@ import os
 import secrets
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -34,10 +33,11 @@ from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
 from streaming.learner.learner import COLLECTOR, default_instance
+from streaming.logs import configure, resolved, take_printed
 from streaming.process import fetch_river, learn
-from streaming.settings import Settings, load_settings
+from streaming.settings import LOG_FORMAT, Settings, load_settings
 from streaming.shards.crew import ShardLost
-from streaming.shards.crew_messages import Began, Rows, read
+from streaming.shards.crew_messages import Began, Begin, Rows, read
 from streaming.shards.splitting import NotWithShards, Splitting, check
 from streaming.shards.worker import Worker
 
@@ -88,7 +88,7 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     try:
         check(settings)
     except NotWithShards as refusal:
-        print(f"python -m streaming: {refusal}", file=sys.stderr)
+        log.error("%s", refusal)
         return USAGE
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     if not settings.learner.ray_address:  # a cluster of our own; Ray reads both when it is imported
@@ -97,6 +97,8 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
     folder = _join(ray, settings)
+    configure("learner", settings.log.format)  # in place of what Ray has set up meanwhile
+    take_printed(settings.log.format)
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once
         signal.signal(number, stop.ask)
     try:
@@ -110,7 +112,14 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
 def _join(ray: Any, settings: Settings) -> str | None:
     """Join the cluster of the settings, or start one on loopback; the folder of the one that was started."""
     address, shards = settings.learner.ray_address, settings.learner.shards
-    quiet = {"configure_logging": False, "log_to_driver": True, "namespace": settings.namespace}
+    # With a `logging_config` Ray passes lines of its processes on as they are, without a name and number before each.
+    lines = ray.LoggingConfig(encoding=resolved(settings.log.format).upper(), log_level="WARNING")
+    quiet = {
+        "configure_logging": False,
+        "log_to_driver": True,
+        "logging_config": lines,
+        "namespace": settings.namespace,
+    }
     if address:
         log.info("joining the Ray cluster at %s", address)
         ray.init(address=address, **quiet)
@@ -135,7 +144,8 @@ class _Driver:
     def __init__(self, ray: Any, settings: Settings, stop: Stop, config: Path | None) -> None:
         self._ray, self._settings, self._stop = ray, settings, stop
         self._config = str(config.resolve()) if config is not None else ""
-        self._environ = _given(os.environ, settings)
+        # An actor's stderr is a file, which says nothing of where its lines are shown.
+        self._environ = _given({**os.environ, LOG_FORMAT: resolved(settings.log.format)}, settings)
         self._shards: list[Any] = []
         self._coordinators: deque[Any] = deque()
         self._complete: Any = None
@@ -206,7 +216,7 @@ class ShardActor:
     """One shard as an actor: `Worker`, with its kernels loaded before the first call."""
 
     def __init__(self, environ: bytes, config: str) -> None:
-        settings = _settled(environ, config)
+        settings = self._settings = _settled(environ, config, "spare shard")
         gc.set_threshold(*COLLECTOR)
         give_memory_back()
         warm()
@@ -214,7 +224,8 @@ class ShardActor:
         self._worker = Worker(settings, ray_module().get_runtime_context().get_node_id())
 
     def begin(self, ask: bytes) -> bytes:
-        """`Worker.begin`."""
+        """`Worker.begin`. From now on its lines say which shard it is."""
+        configure(f"shard-{read(ask, Begin).shard}", self._settings.log.format)
         return self._worker.begin(ask)
 
     def round(self, ask: bytes, *rows: Rows) -> tuple[bytes, Rows]:
@@ -234,7 +245,7 @@ class CoordinatorActor:
     """The learner that holds the lease, as an actor, with its kernels loaded; `stop` may be called while it leads."""
 
     def __init__(self, environ: bytes, config: str) -> None:
-        self._settings, self._config = _settled(environ, config), Path(config) if config else None
+        self._settings, self._config = _settled(environ, config, "coordinator"), Path(config) if config else None
         give_memory_back()
         fetch_river(self._settings)
         warm()
@@ -388,12 +399,12 @@ def _given(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     return given | {INSTANCE: settings.learner.instance or default_instance()}
 
 
-def _settled(environ: bytes, config: str) -> Settings:
-    """An actor's settings; its log goes where the driver's goes."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s learner: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+def _settled(environ: bytes, config: str, process: str) -> Settings:
+    """An actor's settings; its log goes where the driver's goes, and looks the same."""
     given = msgspec.json.decode(environ, type=dict[str, str])
-    return load_settings(Path(config) if config else None, given)
+    settings = load_settings(Path(config) if config else None, given)
+    configure(process, settings.log.format)
+    return settings
 
 
 def _brief(error: Exception) -> str:

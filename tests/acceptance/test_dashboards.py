@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.grafana import build
 from deploy.grafana.annotations import ANNOTATIONS, Annotation
+from deploy.grafana.choices import CHOSEN, INSTALLATION, only
 from tests.acceptance.conftest import Open
 from tests.support.processes.processes import Late
 from tests.support.processes.prometheus_server import Prometheus
@@ -27,9 +28,18 @@ OPERATOR: tuple[tuple[str, dict[str, object]], ...] = (
 )
 
 
+def asked(query: str, matchers: str, namespace: str = ".*", instance: str = ".*") -> str:
+    """The query as Grafana sends it when these are chosen above a dashboard."""
+    values = {"$__rate_interval": "20s", "$namespace": namespace, "$instance": instance}
+    query = only(query, matchers)
+    for name, value in values.items():
+        query = query.replace(name, value)
+    return query
+
+
 def marked(prometheus: Prometheus, annotation: Annotation) -> bool:
     """Whether Grafana would put a mark now."""
-    return bool(prometheus.query(annotation.query.replace("$__rate_interval", "20s")))
+    return bool(prometheus.query(asked(annotation.query, INSTALLATION)))
 
 
 def carried_out(service: Process, verb: str, more: dict[str, object]) -> bool:
@@ -46,7 +56,7 @@ def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp
     targets = {"learner": [learner.address], "service": [service.address]}
     with Prometheus(tmp_path / "prometheus", targets) as prometheus:
         unanswered = {
-            (panel.title, query.replace("$__rate_interval", "20s"))
+            (panel.title, asked(query, CHOSEN))
             for rows in build.ROWS.values()
             for title, panels in rows
             if title != "Shards"  # of several learners, which tests of their own start
@@ -73,6 +83,10 @@ def test_every_panel_shows_data_of_a_running_system(open_installation: Open, tmp
             raise
         finally:
             feed.finish()
+        lag = "sum(sluicegate_consumer_lag_records)"  # of the learner alone
+        assert prometheus.query(asked(lag, CHOSEN, instance=learner.address))
+        assert not prometheus.query(asked(lag, CHOSEN, instance=service.address))
+        assert not prometheus.query(asked(lag, CHOSEN, namespace="another"))
         recorded = {rule["name"] for rule in prometheus.rules() if rule["type"] == "recording"}
         assert len(recorded) == 8
         assert [name for name in recorded if not prometheus.query(name)] == []

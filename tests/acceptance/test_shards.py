@@ -18,6 +18,7 @@ from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, assert_exact, endless
 from tests.support.processes.actors import actors, leader, shards
 from tests.support.processes.harness import Installation
+from tests.support.processes.log_lines import parsed
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import EPOCH, Shop
 
@@ -118,6 +119,8 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
     ours.wait_learnt(learner)
     learner.terminate()
     assert learner.wait_exit() == 0
+    # What Ray says when its processes die has the format of the log, too.
+    assert {each["process"] for each in parsed(learner.log.read_text(), "json")} >= {"learner", "coordinator"}
     ours.verify()
     assert_exact(ours, heads)
     found = {"kills": KILLS, "seed": seed, "recovery_s": dict(recoveries), "oldest_version_s": max(ages, default=0.0)}

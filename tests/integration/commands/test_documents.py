@@ -45,6 +45,11 @@ NOT_RUN = (
     Left("make mutants", "it takes minutes, and its result is committed", "tests/mutants/__main__.py"),
     Left("make ", "it is what continuous integration runs, and it takes minutes", ".ci/run"),
     Left("docker compose", "it needs Docker; the image is built and started without it", "deploy/image.sh"),
+    Left(
+        "ALERTMANAGER_CONFIG=",
+        "it needs Docker; its files are tried without it",
+        "tests/acceptance/test_alertmanager.py",
+    ),
     Left("helm ", "it needs a cluster; Helm renders the chart without one", "tests/chart/test_chart.py"),
     Left("sluicegate erase", "nobody learns here", UP),
     Left("sluicegate up", STOPPED, UP),

@@ -80,9 +80,10 @@ def test_a_port_in_use_is_one_clear_line_and_code_8(settings: Settings) -> None:
         port = taken.getsockname()[1]
         code, said = refused(settings, "--port", str(port))
     assert code == 8
-    assert (
-        said
-        == f"sluicegate service: port {port} on 127.0.0.1 is in use: stop what uses it, or name another with --port\n"
+    (line,) = said.splitlines()
+    assert json.loads(line)["level"] == "error"
+    assert json.loads(line)["event"] == (
+        f"port {port} on 127.0.0.1 is in use: stop what uses it, or name another with --port"
     )
 
 

@@ -49,14 +49,22 @@ def faster_rules(text: str, factor: float) -> dict[str, Any]:
     return rules
 
 
-def faster_settings(text: str, factor: float, targets: dict[str, list[str]], rules: str) -> dict[str, Any]:
+def faster_settings(
+    text: str, factor: float, targets: dict[str, list[str]], rules: str, alertmanager: str = ""
+) -> dict[str, Any]:
     """Divides the intervals of Prometheus's settings, and sets `targets` by job name and another rule file.
 
-    The key is left out: on loopback the service asks for none.
+    Alerts go to an Alertmanager at that address, or nowhere. The key is left out, because on loopback the service asks
+    for none.
     """
     settings: dict[str, Any] = yaml.safe_load(text)
     settings["global"] = {name: divided(value, factor) for name, value in settings["global"].items()}
     settings["rule_files"] = [rules]
+    alerting = settings.pop("alerting")
+    if alertmanager:
+        (manager,) = alerting["alertmanagers"]
+        manager["static_configs"] = [{"targets": [alertmanager]}]
+        settings["alerting"] = alerting
     jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
     for name, addresses in targets.items():
         jobs[name].pop("authorization", None)

@@ -60,6 +60,10 @@ class Installation(Traffic):
         self.processes: list[Process] = []
         self.store = Store.for_service(self.settings)
 
+    def environment(self) -> dict[str, str]:
+        """The environment of its processes."""
+        return {**_clean_environment(), **self._environ}
+
     def learner(self, *, wait: bool = True, **settings: object) -> Process:
         """Starts `python -m streaming`; with `wait`, returns when it is ready (learning or standing by)."""
         return self._start("learner", ["streaming"], "learner__metrics_port", wait, settings)

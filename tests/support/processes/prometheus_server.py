@@ -24,17 +24,21 @@ PERIOD = 0.5
 class Prometheus:
     """A Prometheus with the shipped settings and rules, only faster. A context manager."""
 
-    def __init__(self, folder: Path, targets: dict[str, list[str]], factor: float = 1.0) -> None:
+    def __init__(
+        self, folder: Path, targets: dict[str, list[str]], factor: float = 1.0, alertmanager: str = ""
+    ) -> None:
         """Takes `targets`, addresses by job name. Divides every duration of the rules by `factor`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         rules = folder / "alerts.yml"
         rules.write_text(yaml.safe_dump(faster_rules(RULES.read_text(), factor)))
-        config = faster_settings(SETTINGS.read_text(), 1.0, targets, str(rules))
+        config = faster_settings(SETTINGS.read_text(), 1.0, targets, str(rules), alertmanager)
         config["global"] = dict.fromkeys(config["global"], f"{PERIOD * 1000:.0f}ms")
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         command = [program("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
         command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"]
+        if alertmanager:  # which is found after some seconds: what fires before is told again
+            command.append("--rules.alert.resend-delay=1s")
         self.server = Server("Prometheus", command, self.port, folder / "prometheus.log", self._ready)
 
     def _ready(self, port: int) -> bool:

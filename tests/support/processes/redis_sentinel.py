@@ -14,8 +14,8 @@ from typing import Any
 import redis
 
 from service.local.embedded import free_port
-from tests.support.processes.processes import Server, program, wait_until
-from tests.support.processes.redis_server import pong
+from tests.support.processes.processes import Server, wait_until
+from tests.support.processes.redis_server import RedisServer, pong
 
 PASSWORD = "open sesame"
 NAME = "shop"
@@ -113,7 +113,7 @@ class Watched:
         folder.mkdir()
         file = folder / "redis.conf"
         file.write_text("\n".join([f"port {port}", "bind 127.0.0.1", f"dir {folder}", "daemonize no", *lines]) + "\n")
-        command = [program("redis-server", "redis-server"), str(file)]
+        command = [RedisServer.binary(), str(file)]
         if port in self.sentinel_ports:
             command.append("--sentinel")
         return Server("redis-server", command, port, folder / "redis.log", _answers)

@@ -1,5 +1,6 @@
 """Runs a redis-server with an append-only file. Needs Debian's redis-server.
 
+REDIS_SERVER names another program, such as a valkey-server, for all tests that start one.
 `python -m tests.support.processes.redis_server` prints the URL and runs one until Ctrl-C.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import socket
 from pathlib import Path
 
@@ -46,8 +48,13 @@ class RedisServer(Installed):
         """Counts as started when it answers PING with PONG (not while it loads its file)."""
         return Server("redis-server", self._command(), self.port, self.folder / "redis.log", pong)
 
+    @staticmethod
+    def binary() -> str:
+        """The program to run. Raises `Missing`."""
+        return os.environ.get("REDIS_SERVER") or program("redis-server", "redis-server")
+
     def _command(self) -> list[str]:
-        command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [self.binary(), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--daemonize", "no", "--maxmemory-policy", self.policy]
         for name, value in (PERSISTENCE | {"appendonly": self.appendonly}).items():
             command += [f"--{name}", value]

@@ -19,7 +19,8 @@ from pydantic import BaseModel
 from deploy.chart import files
 from streaming.settings import Settings
 from streaming.settings.loading import load_settings
-from tests.unit.repository.test_deploy import DOCKERFILE, ROOT, series, used
+from tests.unit.repository.test_deploy import DOCKERFILE, ROOT
+from tests.unit.repository.test_deploy_watching import series, used
 
 CHART = ROOT / "deploy/helm"
 TEMPLATES = {path.name: path.read_text() for path in CHART.glob("templates/**/*.*")}

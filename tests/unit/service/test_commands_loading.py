@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-HEAVY = ("numba", "river", "fastapi", "uvicorn", "kafka", "redis", "pandas", "prometheus_client", "httpx")
+HEAVY = (
+    "numba",
+    "river",
+    "fastapi",
+    "uvicorn",
+    "kafka",
+    "redis",
+    "pandas",
+    "prometheus_client",
+    "httpx",
+    "opentelemetry.exporter",
+)
 """Libraries that cost a tenth of a second or many megabytes."""
 
 START = """
@@ -88,10 +99,10 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(loaded_by: dict[str
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("service.app", {"river", "pandas"}),
+        ("service.app", {"river", "pandas", "opentelemetry.exporter"}),
         ("service.__main__", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
         ("service.http", {"numba", "river", "pandas", "kafka", "redis", "prometheus_client"}),
-        ("streaming.learner.learner", {"river", "fastapi", "uvicorn", "pandas"}),
+        ("streaming.learner.learner", {"river", "fastapi", "uvicorn", "pandas", "opentelemetry.exporter"}),
         ("models.gate", {"numba", "river"}),
         ("models.records", {"numba", "river"}),
         ("models.statistics", {"numba", "river"}),
