@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from statistics import median
 from typing import Any, Final
 
@@ -184,7 +184,7 @@ class PageFeed:
         self._decided_at = revision
         return self._chronicle.take(found)
 
-    async def follow(self, last: str) -> AsyncIterator[bytes]:
+    async def follow(self, last: str) -> AsyncGenerator[bytes, None]:
         """The messages for one page. `last`: the id of the last message it has, "" for none."""
         self.clients += 1
         try:

@@ -38,8 +38,9 @@ function marks(_, moments, __, ___, step) {
   return moments.map((at) => (step < 60 ? clock(at) : clock(at).slice(0, 5)));
 }
 
-// A chart with a title. `format` writes a value with its unit; `floor` is the least value at the top of the scale.
-export function chart(title, { format, floor, note = "" }) {
+// A chart with a title. `format` writes a value with its unit; `floor` is the least value at the top of the scale;
+// `heading` is the element of the title.
+export function chart(title, { format, floor, note = "", heading = "h4" }) {
   const part = {};
   let plot = null;
   let names = "";
@@ -57,7 +58,7 @@ export function chart(title, { format, floor, note = "" }) {
   part.table = el("details", { ontoggle: table }, el("summary", {}, "The same as a table"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title} as a table` }, part.rows));
   const element = el("figure", { class: "panel curved" },
-    el("figcaption", {}, el("h3", {}, title), note ? el("p", { class: "quiet small" }, note) : null),
+    el("figcaption", {}, el(heading, {}, title), note ? el("p", { class: "quiet small" }, note) : null),
     el("div", { class: "reading" }, part.legend, part.at), part.plot, part.table);
   onWidth(part.plot, () => draw(...looked));
   // Colours are read when a curve is drawn.

@@ -27,7 +27,7 @@ function tile(name, title, note) {
 export function build(root) {
   part.span = el("p", { class: "quiet small" });
   part.body = el("tbody");
-  curves = chart("Hit rate within the first 20", { format: percent, floor: FLOOR,
+  curves = chart("Hit rate within the first 20", { format: percent, floor: FLOOR, heading: "h3",
     note: "Each event is tested before it is learned: how often its item was in the list. Dotted thin lines are single sources." });
   root.append(
     el("div", { class: "head" }, el("h2", {}, "How well it learns"), record.picker()),

@@ -20,7 +20,7 @@ export function build(root) {
   part.stale = el("p", { class: "notice", role: "status", hidden: true });
   part.worth = worth.build();
   part.well = well.build();
-  part.line = timeline("What was served");
+  part.line = timeline("What was served", "h4");
   part.changes = el("ol", { class: "decisions", "aria-label": "Latest changes" });
   part.quiet = el("p", { class: "quiet" }, "Nothing of note yet.");
   part.all = el("button", { type: "button", class: "plain", onclick: () => document.getElementById("tab-gate").click() }, "All decisions, and why");

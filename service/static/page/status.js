@@ -24,7 +24,3 @@ export function tell(place, now, word = STATUSES[now].word) {
   }
   say(place.lastChild, word);
 }
-
-const ORDER = ["good", "unknown", "look", "bad"];
-
-export const worst = (found) => found.reduce((one, other) => (ORDER.indexOf(other) > ORDER.indexOf(one) ? other : one), "good");

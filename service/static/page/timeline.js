@@ -18,7 +18,7 @@ const MARKS = {
 };
 
 // A time line with a title. Each view has its own, of the same looks and decisions.
-export function timeline(title) {
+export function timeline(title, heading = "h3") {
   const drawing = el("div", { class: "timeline" });
   const body = el("tbody");
   const table = el("details", { ontoggle: () => rows(body, table) }, el("summary", {}, "The same as a table"),
@@ -39,7 +39,7 @@ export function timeline(title) {
     rows(body, table);
   };
   onWidth(drawing, draw);
-  const element = el("div", { class: "panel" }, el("h3", {}, title),
+  const element = el("div", { class: "panel" }, el(heading, {}, title),
     el("p", { class: "quiet" }, el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "newest"), el("span", { class: "key" }, "reference")),
     drawing, legend, table);
   return { element, draw };

@@ -5,7 +5,7 @@ import { chart } from "./chart.js";
 import { el, number, plain, say, seconds } from "./dom.js";
 import * as record from "./record.js";
 import { spark } from "./spark.js";
-import { status, tell, worst } from "./status.js";
+import { status, tell } from "./status.js";
 
 const PERIOD = 30000; // milliseconds between looks at the policy
 const RECENT = 600; // seconds of answers that are counted
@@ -66,16 +66,18 @@ export function draw() {
   const point = record.latest();
   if (!point) return;
   const found = Object.entries({ fresh, events, answers, version, alarms, links }).map(([name, check]) => {
-    const [judged, value, sentence, line] = check(point);
+    const [judged, value, sentence, line, word] = check(point);
     const one = part.checks[name];
-    tell(one.status, judged);
+    tell(one.status, judged, word);
     say(one.value, value);
     say(one.note, sentence);
     if (line && line.filter((each) => each !== null && each !== undefined).length > 1) one.line.replaceChildren(spark(line, `${value} now; over the last ten minutes`, "served"));
     return judged;
   });
-  const bad = found.filter((judged) => judged === "bad" || judged === "look").length;
-  tell(part.overall, worst(found), bad ? `${bad} of ${found.length} to look at` : "all is well");
+  const wrong = found.filter((judged) => judged === "bad" || judged === "look");
+  if (wrong.length) tell(part.overall, wrong.includes("bad") ? "bad" : "look", `${wrong.length} of ${found.length} to look at`);
+  else if (point.version === null) tell(part.overall, "unknown");
+  else tell(part.overall, "good", "all is well");
   const points = record.points();
   part.freshness.draw(points, [
     { name: "freshness", words: "from event to served", kind: "served", value: (each) => each.freshness },
@@ -102,7 +104,7 @@ function events(point) {
   if (point.version === null) return ["unknown", "–", "No event is learned yet."];
   if (point.lag > lag) return ["bad", `${number(point.rate)} /s`, `The learner is ${seconds(point.lag)} behind the stream: the gate holds versions until it has caught up.`, values];
   if (point.lag > STALE) return ["look", `${number(point.rate)} /s`, `The learner catches up.${behind}`, values];
-  if (!point.rate) return ["look", "0 /s", `No event has been learned for some seconds.${behind}`, values];
+  if (!point.rate) return ["unknown", "0 /s", `No event has come for some seconds.${behind}`, values, "quiet"];
   return ["good", `${number(point.rate)} /s`, `Events are learned as they come.${behind}`, values];
 }
 

@@ -117,7 +117,7 @@ function ranking() {
   const source = plain(compared.against);
   const [now, word, sentence] = low > 0 ? ["good", "shown to be better", `The learned ranking is better than the best single source (${source}).`]
     : high < 0 ? ["bad", "shown to be worse", `The learned ranking is worse than the best single source (${source}), which orders slates meanwhile.`]
-      : ["look", "nothing is shown yet", `Whether the learned ranking is better than the best single source (${source}) is not shown yet.`];
+      : ["unknown", "nothing is shown yet", `Whether the learned ranking is better than the best single source (${source}) is not shown yet.`];
   tell(part.ranking.status, now, word);
   say(part.ranking.big, `${points(mean)} points`);
   const own = compared.hits / n;
@@ -130,7 +130,7 @@ function ranking() {
 }
 
 const REVENUE = {
-  better: ["good", "shown to be better"], worse: ["bad", "shown to be worse"], undecided: ["look", "nothing is shown yet"],
+  better: ["good", "shown to be better"], worse: ["bad", "shown to be worse"], undecided: ["unknown", "nothing is shown yet"],
   too_early: ["unknown", "too early to decide"], scheduled: ["unknown", "not started"], shares_wrong: ["bad", "shares are wrong"],
 };
 
