@@ -29,14 +29,14 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
             reduced_motion="reduce",
         )
         page = context.new_page()
-        page.goto("/")
+        page.goto("/#shop")
         expect(page.locator("#link")).to_have_text("Live")
         for place, verb in enumerate(("Look at", "Favourite", "Buy")):
             do(page, verb, 2 * place)
         for view in VIEWS:
             show(page, view)
             page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
-            page.screenshot(path=folder / f"page-{view}-{name}.png")
+            page.screenshot(path=folder / f"page-{view}-{name}.png", full_page=view == "overview")
         context.close()
 
 

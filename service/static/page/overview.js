@@ -68,6 +68,7 @@ function draw() {
   well.draw();
   part.line.draw();
   changes();
+  if (now && !performance.getEntriesByName("overview").length) performance.mark("overview");
 }
 
 function changes() {
