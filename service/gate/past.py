@@ -1,4 +1,4 @@
-"""Looks at the served version in; those of the last day, one every two minutes, out: what a page that opens cannot have."""
+"""Keeps a look at the served version every two minutes for a day, so that a page that opens later can show it."""
 
 from __future__ import annotations
 

@@ -63,13 +63,16 @@ async function ask(name, path, one, keep) {
 function refused(one, error) {
   tell(one.status, "unknown", "not allowed");
   say(one.big, "");
+  one.key = "";
   one.body.replaceChildren(el("p", {}, error.message),
     el("p", {}, el("button", { type: "button", onclick: async () => { if (await askForKey(error.message)) look(); } }, "Enter a key")));
 }
 
 function failed(one, error) {
   tell(one.status, "unknown", "no answer");
-  if (!one.body.querySelector(".kept")) one.body.replaceChildren(el("p", { class: "trouble" }, `${error.message} ${error.next}`.trim()));
+  if (one.body.querySelector(".kept")) return;
+  one.key = "";
+  one.body.replaceChildren(el("p", { class: "trouble" }, `${error.message} ${error.next}`.trim()));
 }
 
 export function draw() {
