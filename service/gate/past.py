@@ -21,7 +21,7 @@ KEPT: Final = ("at", "sequence", "newest", "reference", "rate", "lag", "mode", "
 class PastDay:
     """Keeps one look of many. For one thread.
 
-    >>> day, look = PastDay(), dict.fromkeys(KEPT) | {"slates": 2, "failed": 0, "degraded": {}, "scores": {"served": 0.2}}
+    >>> day, look = PastDay(), dict.fromkeys(KEPT) | {"slates": 2, "failed": 0, "degraded": {}, "scores": {}}
     >>> for at in range(0, 241, 60):
     ...     day.add({**look, "at": float(at)})
     >>> day.answer(240.0, 150.0).at, day.answer(240.0, 150.0).slates
