@@ -58,8 +58,8 @@ export function chart(title, { format, floor, note = "", heading = "h4" }) {
   part.table = el("details", { ontoggle: table }, el("summary", {}, "The same as a table"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title} as a table` }, part.rows));
   const element = el("figure", { class: "panel curved" },
-    el("figcaption", {}, el(heading, {}, title), note ? el("p", { class: "quiet small" }, note) : null),
-    el("div", { class: "reading" }, part.legend, part.at), part.plot, part.table);
+    el("figcaption", {}, el("div", { class: "head" }, el(heading, {}, title), part.at), note ? el("p", { class: "quiet small" }, note) : null),
+    part.legend, part.plot, part.table);
   onWidth(part.plot, () => draw(...looked));
   // Colours are read when a curve is drawn.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
@@ -88,7 +88,7 @@ export function chart(title, { format, floor, note = "", heading = "h4" }) {
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, __, high) => [0, Math.max(floor, (high ?? 0) * 1.1)] } },
-      axes: [{ ...axis, space: 76, values: marks }, { ...axis, size: 58, space: 34, values: (_, values) => values.map(format) }],
+      axes: [{ ...axis, size: 30, space: 76, values: marks }, { ...axis, size: 58, space: 34, values: (_, values) => values.map(format) }],
       series: [{}, ...curves.map((curve) => {
         const look = LOOKS[curve.kind];
         return { label: curve.words, show: !hidden.has(curve.name), stroke: () => colour(look.colour), width: look.width, dash: look.dash, points: { show: false } };
