@@ -80,7 +80,7 @@ export function draw() {
   if (gate) ranking();
   if (holdout !== undefined) revenue();
   const now = record.latest();
-  if (now?.version) curves.draw(record.points().filter((point) => Object.keys(point.scores).length), wanted(now));
+  curves.draw(record.points().filter((point) => Object.keys(point.scores).length), wanted(now ?? { scores: {} }));
 }
 
 const best = (scores) => Object.keys(POPULAR).filter((name) => name in scores).sort((one, other) => scores[other] - scores[one])[0];
