@@ -151,7 +151,7 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
         options=_options(settings),
         languages=_languages(settings),
         batches=threading.BoundedSemaphore(BATCHES),
-        live=PageFeed(tables, keeper, store, time.time),
+        live=PageFeed(tables, keeper, store, telemetry, time.time),
     )
 
 
