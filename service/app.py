@@ -16,6 +16,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service.context import assemble
 from service.http import Edge, Origins, openapi, problems
 from service.routes import (
+    compare,
+    data,
+    dead_letters,
     erasures,
     events,
     experiments,
@@ -24,6 +27,7 @@ from service.routes import (
     identify,
     items,
     live,
+    mappings,
     model,
     pages,
     quarantine,
@@ -37,11 +41,15 @@ from streaming.settings import Settings
 ROUTERS: Final = (
     recommend,
     recommend_batch,
+    compare,
     events,
     items,
     users,
     identify,
     erasures,
+    data,
+    dead_letters,
+    mappings,
     model,
     gate,
     quarantine,

@@ -57,12 +57,14 @@ class CatalogueItem(Struct, omit_defaults=True):
 class CataloguePage(Struct):
     """One page of the catalogue. `next` is the `after` of the page that follows; null on the last page.
 
-    The first page names the categories.
+    The first page names the categories. The answer to a search is one page; it says whether the `whole` catalogue was
+    looked through, as far as was needed.
     """
 
     items: list[CatalogueItem]
     next: str | None
     categories: list[str] | UnsetType = UNSET
+    whole: bool | UnsetType = UNSET
 
 
 class ItemAnswer(Struct):

@@ -16,6 +16,7 @@ from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
 from streaming.files.survey import RowRefused, Survey
+from streaming.files.trial import Sampled, tried
 from streaming.mappings import item_presets, presets
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "RowFile",
     "RowRefused",
+    "Sampled",
     "Shown",
     "Survey",
     "advice",
@@ -50,6 +52,7 @@ __all__ = [
     "read_items",
     "report",
     "time_for",
+    "tried",
     "type_for",
     "with_preset",
 ]
