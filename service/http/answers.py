@@ -94,11 +94,13 @@ class ItemAccepted(Struct):
 
 
 class PastEvent(Struct):
-    """One interaction of a history; `timestamp` in epoch seconds."""
+    """One interaction of a history; `timestamp` in epoch seconds. `title` and `image_url` are those of the catalogue."""
 
     item_id: str
     event_type: str
     timestamp: float
+    title: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
 
 
 class UserAnswer(Struct):

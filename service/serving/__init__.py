@@ -2,7 +2,7 @@
 
 from service.serving.answer import Envelope, encode, slate
 from service.serving.catalogue import ItemCatalogue
-from service.serving.coverage import SPAN, RecommendedLately
+from service.serving.coverage import PICTURE, SPAN, RecommendedLately
 from service.serving.erasures import ErasureFollower
 from service.serving.experiments import Experiments, treated
 from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
@@ -15,6 +15,7 @@ from service.serving.visit import RequestMoment, View, Visit
 
 __all__ = [
     "CONNECTION_TIMEOUT",
+    "PICTURE",
     "SPAN",
     "BadLanguage",
     "Envelope",

@@ -1,5 +1,6 @@
 // Builds the views and feeds all of them from one stream; each view takes what it shows.
 
+import * as data from "./data.js";
 import * as experiments from "./experiments.js";
 import * as gate from "./gate.js";
 import * as learning from "./learning.js";
@@ -9,7 +10,7 @@ import { say } from "./dom.js";
 import { follow } from "./stream.js";
 import { current, install } from "./tabs.js";
 
-const VIEWS = { shop, learning, gate, experiments, lookup };
+const VIEWS = { shop, learning, gate, experiments, data, lookup };
 
 function link(state, text) {
   const place = document.getElementById("link");
@@ -30,9 +31,9 @@ function warn(state) {
   say(notice, text);
 }
 
-function dispatch(event, data) {
-  if (event === "state") warn(data);
-  for (const view of Object.values(VIEWS)) view.update?.(event, data, view === VIEWS[current()]);
+function dispatch(event, found) {
+  if (event === "state") warn(found);
+  for (const view of Object.values(VIEWS)) view.update?.(event, found, view === VIEWS[current()]);
 }
 
 for (const [name, view] of Object.entries(VIEWS)) view.build(document.getElementById(name));
