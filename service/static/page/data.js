@@ -33,7 +33,7 @@ export function build(root) {
   part.tiles = el("dl", { class: "tiles" }, ...["Events learned", "Learned per second", "Refused", "Catalogue"].map((words) =>
     el("div", { class: "tile" }, el("dt", {}, words), el("dd", {}, "–"), el("dd", { class: "quiet small" }, " "))));
   part.outcomes = el("tbody");
-  part.types = el("div", { class: "scroll" });
+  part.types = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-labelledby": "types-title" });
   part.since = el("p", { class: "quiet small" });
   part.refused = el("ul", { class: "bars" });
   part.posted = el("p", { class: "quiet small" });
@@ -145,7 +145,7 @@ function refused({ counts, posted }) {
   const rows = Object.entries(counts?.refused ?? {}).sort(([, one], [, other]) => other - one);
   const most = rows[0]?.[1] ?? 1;
   part.refused.replaceChildren(...(rows.length ? rows.map(([reason, count]) => bar(reasonWords(reason), count, most, number(count)))
-    : [el("li", { class: "well" }, "✓ Nothing was refused since the learner began.")]));
+    : [el("li", counts ? { class: "well" } : { class: "quiet" }, counts ? "✓ Nothing was refused since the learner began." : "No counts yet: a version of this release brings them.")]));
   const left = Object.entries(counts?.left_out ?? {}).map(([field, count]) => `${field} ${number(count)}`);
   say(part.posted, [
     left.length ? `Left out of events that count without them: ${left.join(", ")}.` : "",

@@ -2,8 +2,6 @@
 
 import { Trouble } from "./api.js";
 import { el } from "./dom.js";
-import * as compare from "./compare.js";
-import * as playground from "./playground.js";
 import { item, user } from "./profile.js";
 import { itemSearch } from "./search.js";
 
@@ -58,10 +56,11 @@ function choose(name) {
   show("user", part.user.value.trim());
 }
 
+// What few ask for is loaded when it is asked for.
 const OF_USER = {
   why: (wanted) => user(wanted, open),
-  options: (wanted) => playground.panels(wanted, open),
-  compare: (wanted) => compare.panels(wanted, open),
+  options: async (wanted) => (await import("./playground.js")).panels(wanted, open),
+  compare: async (wanted) => (await import("./compare.js")).panels(wanted, open),
 };
 
 const open = (wanted) => show("item", wanted);

@@ -40,7 +40,7 @@ export function build(root) {
   part.count = el("p", { class: "quiet small" }, "Choose an item to look at it.");
   part.more = el("button", { class: "wide", hidden: true, onclick: more }, "Show more items");
   part.category = el("select", { id: "category", onchange: choose }, el("option", { value: "" }, "All categories"));
-  part.picks = el("ol", { class: "picks" }, ...skeletons(PICKS, "line"));
+  part.picks = el("ol", { class: "picks", tabindex: "0", "aria-label": "Recommended items" }, ...skeletons(PICKS, "line"));
   part.arrival = el("p", { class: "arrival", role: "status" }, "Look at something in the shop: what is recommended follows.");
   part.by = el("p", { class: "quiet small" });
   root.append(
