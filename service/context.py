@@ -158,7 +158,7 @@ def assemble(settings: Settings, telemetry: Telemetry, *, trusted: bool) -> Cont
         searches=threading.BoundedSemaphore(SEARCHES),
         lately=RecommendedLately(),
         dead_letters=DeadLetterReader(settings),
-        live=PageFeed(tables, keeper, store, time.time),
+        live=PageFeed(tables, keeper, store, telemetry, time.time),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from statistics import median
 from typing import Any, Final
 
@@ -18,7 +18,9 @@ from starlette.concurrency import run_in_threadpool
 
 from service.gate.chronicle import Chronicle, DecisionLine
 from service.gate.gatekeeper import Gatekeeper
+from service.gate.past import PastDay
 from service.runtime import cancel_and_wait, logs
+from service.runtime.telemetry import Telemetry
 from service.serving import TableSet, TableSets
 from streaming.store import Store, StoreUnavailable
 
@@ -39,8 +41,12 @@ SILENT: Final = b": still here\n\n"
 class PageFeed:
     """Looks once a second and feeds every page that watches. For one event loop."""
 
-    def __init__(self, tables: TableSets, keeper: Gatekeeper, store: Store, clock: Callable[[], float]) -> None:
-        self._tables, self._keeper, self._clock = tables, keeper, clock
+    def __init__(
+        self, tables: TableSets, keeper: Gatekeeper, store: Store, telemetry: Telemetry, clock: Callable[[], float]
+    ) -> None:
+        self._tables, self._keeper, self._telemetry, self._clock = tables, keeper, telemetry, clock
+        self._answered = telemetry.counts()
+        self.past = PastDay()
         self._chronicle = Chronicle(store)
         self._boot = os.urandom(4).hex()
         self._number = 0
@@ -85,7 +91,8 @@ class PageFeed:
 
     async def _look(self) -> None:
         with self._tables.hold() as tables:
-            point = self._point(tables)
+            point = {**self._point(tables), **self._answers()}
+        self.past.add(point)
         self._number += 1
         self._points.append((self._number, point))
         if not self.clients:
@@ -125,12 +132,24 @@ class PageFeed:
         state, evidence, head = keeper.state, keeper.evidence, keeper.follower.head
         return {
             "newest": head.seq if head is not None else 0,
+            "lag": round(evidence.known.lag, 3) if evidence.standing is not None else None,
             "reference": evidence.reference.seq if evidence.reference is not None else 0,
             "mode": state.mode,
             "baseline": state.baseline,
             "held": state.last_reasons if state.last_action == "hold" else (),
             "alarms": evidence.known.alarms,
             "anchors": list(dict.fromkeys(anchor.seq for anchor in state.anchors)),
+        }
+
+    def _answers(self) -> dict[str, Any]:
+        """What this process answered since the last look, and whether it reaches Kafka."""
+        before, self._answered = self._answered, self._telemetry.counts()
+        more = self._answered.since(before)
+        return {
+            "slates": more.slates,
+            "failed": more.failed,
+            "degraded": more.degraded,
+            "kafka_away": self._telemetry.kafka_is_away,
         }
 
     def _count(self, cut_at: float, events: int) -> None:
@@ -165,7 +184,7 @@ class PageFeed:
         self._decided_at = revision
         return self._chronicle.take(found)
 
-    async def follow(self, last: str) -> AsyncIterator[bytes]:
+    async def follow(self, last: str) -> AsyncGenerator[bytes, None]:
         """The messages for one page. `last`: the id of the last message it has, "" for none."""
         self.clients += 1
         try:

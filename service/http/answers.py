@@ -231,6 +231,31 @@ class Proposal(Struct):
     since: float
 
 
+class PastAnswer(Struct):
+    """Looks of the last day, one every two minutes, as columns: the nth value of each belongs to the nth moment.
+
+    Moments (`at`) are in epoch seconds; `freshness` and `lag` in seconds, `rate` in events a second. `slates`, `failed`
+    and `degraded` count answers since the look before, `scores` has the hit rate of each contender. Null: not known.
+    """
+
+    at: list[float]
+    sequence: list[int]
+    newest: list[int]
+    reference: list[int]
+    freshness: list[float | None]
+    rate: list[float]
+    lag: list[float | None]
+    slates: list[int]
+    failed: list[int]
+    degraded: list[dict[str, int]]
+    mode: list[str]
+    baseline: list[bool]
+    held: list[tuple[str, ...]]
+    alarms: list[tuple[str, ...]]
+    anchors: list[list[int]]
+    scores: dict[str, list[float | None]]
+
+
 class ExperimentsAnswer(Struct):
     """All experiments on users and how their arms do, the latest first."""
 
@@ -273,6 +298,7 @@ __all__ = [
     "ItemAnswer",
     "Liveness",
     "ModelAnswer",
+    "PastAnswer",
     "PastEvent",
     "Proposal",
     "QuarantineOrdered",

@@ -31,6 +31,13 @@ def context(request: Request) -> Context:
     return found
 
 
+def takes_gzip(request: Request) -> bool:
+    """Whether the caller reads answers that are compressed with gzip: it says so, and not with weight 0."""
+    named = (each.replace(" ", "").lower() for each in request.headers.get("accept-encoding", "").split(","))
+    weights = {name: weight for name, _, weight in (each.partition(";q=") for each in named)}
+    return weights.get("gzip", "0").strip("0.") != "" or weights.get("gzip") == ""
+
+
 def admit(request: Request, role: str, also: str = "") -> Caller:
     """The caller, if they have the role `role` or `also`.
 

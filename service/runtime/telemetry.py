@@ -6,10 +6,11 @@ route templates and closed sets, never ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
@@ -52,8 +53,30 @@ NO_SCENARIO: Final = "none"
 UNMATCHED: Final = "unmatched"
 """Route label of requests that no route matches."""
 
+FAILED: Final = 500
+"""Least status of an answer that failed here; what is below is the caller's to change."""
+
 CLOSED: Final = ("deadline", "size", "room")
 """Why the service closes a connection: too slow, headers too large, or to make room for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCounts:
+    """How many slates were answered, answers that failed (status 500 and above), and slates degraded, by reason."""
+
+    slates: int = 0
+    failed: int = 0
+    degraded: Mapping[str, int] = field(default_factory=dict)
+
+    def since(self, before: AnswerCounts) -> AnswerCounts:
+        """What came after an earlier count; reasons without any are left out.
+
+        >>> AnswerCounts(9, 2, {"no_version": 5}).since(AnswerCounts(4, 2, {"no_version": 5}))
+        AnswerCounts(slates=5, failed=0, degraded={})
+        """
+        more = {name: count - before.degraded.get(name, 0) for name, count in self.degraded.items()}
+        degraded = {name: count for name, count in more.items() if count}
+        return AnswerCounts(self.slates - before.slates, self.failed - before.failed, degraded)
 
 
 class Telemetry:
@@ -81,6 +104,7 @@ class Telemetry:
         closed = metrics.counter("http_connections_closed", "Connections closed by a limit, by reason.", "reason")
         self.connections_closed = {reason: closed.labels(reason) for reason in CLOSED}
         self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._failed = 0
         self._timers: dict[str, Histogram] = {UNMATCHED: self._durations.labels(UNMATCHED)}
         self._make_answers(metrics)
         self._make_serving(metrics)
@@ -173,7 +197,21 @@ class Telemetry:
         if counter is None:
             counter = self._counters[key] = self._requests.labels(method, route, str(code))
         counter.inc()
+        self._failed += code >= FAILED
         self._timers[route].observe(seconds)
+
+    def counts(self) -> AnswerCounts:
+        """What this process answered since it started."""
+        return AnswerCounts(
+            sum(counted(counter) for counter in self.served_by.values()),
+            self._failed,
+            {name: counted(counter) for name, counter in self.degraded.items()},
+        )
+
+    @property
+    def kafka_is_away(self) -> bool:
+        """Whether Kafka leaves this process's questions unanswered."""
+        return counted(self.kafka_away) == 1
 
     def name_scenarios(self, names: Iterable[str]) -> None:
         """Show a zero for each scenario; others are never labels."""
@@ -216,14 +254,14 @@ class Telemetry:
         return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"
 
 
-def counted(counter: Counter) -> int:
-    """The value of a counter without labels of its own.
+def counted(metric: Counter | Gauge) -> int:
+    """The value of a metric without labels of its own.
 
     >>> counted(Telemetry().events["accepted"])
     0
     """
-    samples = next(iter(counter.collect())).samples
-    return int(next(sample.value for sample in samples if sample.name.endswith("_total")))
+    (family,) = metric.collect()
+    return int(family.samples[0].value)
 
 
-__all__ = ["DEGRADED", "OUTCOMES", "PHASES", "SERVED_BY", "Telemetry", "counted"]
+__all__ = ["DEGRADED", "OUTCOMES", "PHASES", "SERVED_BY", "AnswerCounts", "Telemetry", "counted"]

@@ -59,7 +59,7 @@ def page(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iter
     made.on("pageerror", lambda error: complaints.append(str(error)))
     # A test before may have started the service again: its page would tell that there is no version yet.
     eventually(lambda: made.request.get("/readyz").ok, timeout=60.0)
-    made.goto("/")
+    made.goto("/#shop")
     yield made
     context.close()
     refused = REFUSED if "refusals" in request.fixturenames else NOTHING

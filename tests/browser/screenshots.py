@@ -13,6 +13,7 @@ from tests.browser.stage import staged
 from tests.browser.views import VIEWS, do, experiment, show
 
 SIZES = {"wide": (1280, 860, "light"), "phone": (390, 844, "dark")}
+HOLDOUT = 0.05
 WATCHED = 45_000
 """Milliseconds of curves before the pictures."""
 VISITS, CLICKS = 2_000, {"plain": 2, "varied": 5}
@@ -29,21 +30,22 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
             reduced_motion="reduce",
         )
         page = context.new_page()
-        page.goto("/")
+        page.goto("/#shop")
         expect(page.locator("#link")).to_have_text("Live")
         for place, verb in enumerate(("Look at", "Favourite", "Buy")):
             do(page, verb, 2 * place)
         for view in VIEWS:
             show(page, view)
             page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
-            page.screenshot(path=folder / f"page-{view}-{name}.png")
+            page.screenshot(path=folder / f"page-{view}-{name}.png", full_page=view == "overview")
         context.close()
 
 
 def visit(page: Page, user: str, number: int) -> None:
     """A slate for a user, and now and then a click on it, more often in one arm of the experiment."""
     slate = page.request.get(f"/recommend/{user}?n=4").json()
-    if 10 * random.Random(number).random() < CLICKS[slate["experiments"]["variety"]]:
+    arm = slate["experiments"].get("variety", "plain")  # users of the holdout are in nothing else
+    if 10 * random.Random(number).random() < CLICKS[arm]:
         event = {"event_type": "click", "user_id": user, "item_id": slate["items"][0]["item_id"]}
         page.request.post("/events", data=event | {"request_id": slate["request_id"]})
 
@@ -51,7 +53,7 @@ def visit(page: Page, user: str, number: int) -> None:
 def main(folder: Path) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with staged() as stage, sync_playwright() as play:
+    with staged(holdout=HOLDOUT) as stage, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(base_url=stage.address)
         page.goto("/")

@@ -52,6 +52,9 @@ def test_a_declined_dialog_stays_closed_until_the_user_acts(page: Page) -> None:
     expect(page.locator("#link")).to_have_text("A key is needed")
     page.wait_for_timeout(2_500)  # the stream has tried again by then
     expect(page.get_by_role("dialog")).not_to_be_visible()
+    refused = page.get_by_role("article", name="Does it bring revenue?")
+    expect(refused.locator(".status")).to_have_text("not allowed")
+    expect(refused.get_by_role("button", name="Enter a key")).to_be_visible()
     page.get_by_role("tab", name="Look up").click()
     page.get_by_role("button", name="Look up user").click()
     page.get_by_role("dialog").get_by_label("Key").fill("open-sesame")

@@ -40,7 +40,7 @@ def test_each_tab_has_a_visitor_of_its_own(page: Page) -> None:
     name = page.evaluate("sessionStorage.getItem('visitor')")
     assert re.fullmatch(r"visitor-[0-9a-f]{12}", name)
     other = page.context.new_page()
-    other.goto("/")
+    other.goto("/#shop")
     expect(other.locator(PICKS).first).to_be_visible()
     assert other.evaluate("sessionStorage.getItem('visitor')") != name
 
@@ -75,7 +75,8 @@ def test_learning_shows_every_contender_and_new_versions(page: Page) -> None:
     page.get_by_role("tab", name="Learning").click()
     for name in ("served", "ranker", "follows", "popularity short", "machine"):
         expect(page.get_by_role("rowheader", name=re.compile(f"^{name}"))).to_be_visible()
-    expect(page.locator(".plot svg")).to_have_attribute("aria-label", re.compile(r"served \d"))
+    plot = page.locator("#learning").get_by_role("slider")
+    expect(plot).to_have_attribute("aria-valuetext", re.compile(r"served \d"))
     version = page.locator(".tile", has_text="Champion").locator("dd").first
     before = version.inner_text()
     expect(version).not_to_have_text(before)
@@ -137,6 +138,8 @@ def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     page.keyboard.press("End")
     expect(page.locator("#lookup")).to_be_visible()
     page.keyboard.press("Home")
+    expect(page.locator("#overview")).to_be_visible()
+    page.keyboard.press("ArrowRight")
     for _ in range(4):  # the panel, the category, the first item's first button
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.dataset.event") == "click":
@@ -152,7 +155,7 @@ def test_the_page_and_the_documents_work_below_a_path_of_a_proxy(browser: Browse
         shown.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         shown.on("pageerror", lambda error: complaints.append(str(error)))
         shown.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
-        shown.goto("/reco/")
+        shown.goto("/reco/#shop")
         expect(shown.locator(PICKS)).to_have_count(8)
         do(shown, "Buy", 0)
         expect(shown.locator(".arrival")).to_contain_text("(purchase of")
@@ -168,6 +171,8 @@ def test_a_lost_service_is_reported_and_found_again(page: Page, stage: Stage, re
     expect(page.locator("#link")).to_have_text("Live")
     stage.service.stop()
     expect(page.locator("#link")).to_have_attribute("data-state", "lost")
+    old = re.compile(r"^No answer, trying again\. What is shown is as of \d\d:\d\d:\d\d\.$")
+    expect(page.locator("#overview .notice")).to_have_text(old)
     page.locator(CARDS).first.get_by_role("button", name=re.compile("^Buy")).click()
     expect(page.locator("#shop .trouble")).to_contain_text("The service does not answer.")
     stage.service.start(60.0)

@@ -6,8 +6,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
-VIEWS = ("shop", "learning", "gate", "experiments", "data", "lookup")
+VIEWS = ("overview", "shop", "learning", "gate", "experiments", "data", "lookup")
 TABS = {
+    "overview": "Overview",
     "shop": "Shop",
     "learning": "Learning",
     "gate": "Gate",
@@ -36,11 +37,15 @@ def show(page: Page, view: str) -> None:
     if view == "experiments":
         experiment(page)
     page.get_by_role("tab", name=TABS[view]).click()
-    if view == "shop":
+    if view == "overview":
+        expect(page.locator("#overview .plot canvas")).to_have_count(3)
+        expect(page.locator("#overview .timeline svg")).to_be_visible()
+        expect(page.locator("#overview article .skeleton")).to_have_count(0)
+    elif view == "shop":
         expect(page.locator("#shop .card:not(.skeleton)").first).to_be_visible()
         expect(page.locator("#shop .pick").first).to_be_visible()
     elif view == "learning":
-        expect(page.locator(".plot svg")).to_be_visible()
+        expect(page.locator("#learning .plot canvas")).to_be_visible()
     elif view == "gate":
         expect(page.locator("#gate .comparison").first).to_be_visible()
         expect(page.locator("#gate .decisions li").first).to_be_visible()

@@ -1,10 +1,10 @@
 // Experiments on users: how each arm does, with intervals that hold at every look, and what the recommender is worth.
 
 import { Trouble, get } from "./api.js";
-import { el, moment, number, onWidth, percent, say, svg } from "./dom.js";
+import { el, moment, number, onWidth, percent, say } from "./dom.js";
+import { interval, reachOf } from "./intervals.js";
 
 const PERIOD = 10000; // milliseconds between looks at an open view
-const NARROW = 12;
 const METRICS = {
   click: "clicks", cart: "additions to the cart", purchase: "purchases", revenue: "revenue from slates", spending: "revenue in all",
 };
@@ -55,14 +55,6 @@ function draw() {
   part.list.replaceChildren(...found.map((each) => shown(each, part.list.clientWidth)));
 }
 
-// What the recommender is worth, as the holdout says: a panel for another view; null while there is no holdout.
-export async function worth() {
-  const all = (await get("/experiments", { background: true })).experiments;
-  const holdout = all.find((each) => each.name === "holdout");
-  if (!holdout) return null;
-  return [el("h3", {}, "What it is worth"), ...holdout.conclusion.map((text) => el("p", {}, text))];
-}
-
 function shown(each, width) {
   const until = each.end ? ` until ${moment(each.end)}` : "";
   const metric = METRICS[each.metric];
@@ -92,22 +84,15 @@ function rate({ value, low, high }) {
   return low === null ? `${figure(value)} (too few)` : `${figure(value)} (${figure(low)} to ${figure(high)})`;
 }
 
-const change = (lift) => `${lift < 0 ? "−" : "+"}${(100 * Math.abs(lift)).toFixed(1)} %`;
+export const change = (lift) => `${lift < 0 ? "−" : "+"}${(100 * Math.abs(lift)).toFixed(1)} %`;
 
 // A bar for each arm that is compared: its lift over the control. One that nothing bounds above ends at the edge.
 function lifts(each, width) {
   const bars = each.arms.map((arm) => ({ arm: arm.name, ...arm.measures[each.metric].lift })).filter((bar) => bar.low !== null && bar.low !== undefined);
   if (!bars.length) return null;
-  const wide = Math.max(220, Math.min(width || 320, 720));
-  const reach = 1.1 * Math.max(0.02, ...bars.flatMap((bar) => [Math.abs(bar.low), Math.abs(bar.value), Math.abs(bar.high ?? 0)]));
-  const x = (value) => wide / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (wide / 2 - NARROW);
+  const reach = reachOf(bars);
   return el("div", { class: "intervals" }, ...bars.map((bar) => {
-    const kind = bar.low > 0 ? "better" : bar.high !== null && bar.high < 0 ? "worse" : "";
     const words = `${bar.arm} over ${each.control}: ${change(bar.value)}, ${bar.high === null ? `from ${change(bar.low)} upwards` : `between ${change(bar.low)} and ${change(bar.high)}`}`;
-    const made = svg("svg", { viewBox: `0 0 ${wide} 20`, class: "chart bounds", height: 20, role: "img", "aria-label": words },
-      svg("line", { x1: x(0), x2: x(0), y1: 0, y2: 20, class: "zero" }),
-      svg("line", { x1: x(bar.low), x2: x(bar.high ?? reach), y1: 10, y2: 10, class: `range ${kind}` }),
-      svg("circle", { cx: x(bar.value), cy: 10, r: 3.5, class: "mean" }));
-    return el("div", { class: "comparison" }, el("p", { class: "small" }, words), made);
+    return el("div", { class: "comparison" }, el("p", { class: "small" }, words), interval(bar, width, words, reach));
   }));
 }

@@ -2,14 +2,12 @@
 
 import { Trouble, get } from "./api.js";
 import { clock, el, moment, onWidth, plain, say, short } from "./dom.js";
-import { worth } from "./experiments.js";
 import { intervals } from "./intervals.js";
 import * as operate from "./operate.js";
-import * as timeline from "./timeline.js";
+import * as record from "./record.js";
+import { timeline } from "./timeline.js";
 import * as why from "./why.js";
 
-const OF_NOTE = 60;
-const WORTH_PERIOD = 60000; // milliseconds between looks at what the holdout says
 const MODE_WORDS = {
   continuous: "Every sound version goes live, unless it is shown to be worse.",
   strict: "A version goes live when it is shown to be better, or no worse for three in a row.",
@@ -21,10 +19,8 @@ const MODE_WORDS = {
 const part = {};
 let reading = false;
 let revision = -1;
-let valued = 0;
 let numbers = {};
 let anchors = [];
-const decided = new Map(); // revision to decision, of those that the stream sent
 
 export function build(root) {
   part.mode = el("p", { class: "now" }, "…");
@@ -33,26 +29,26 @@ export function build(root) {
   part.evidence = el("div", { class: "evidence" }, el("p", { class: "quiet" }, "Too few events are tested yet."));
   part.list = el("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
   part.latest = el("p", { class: "hidden", role: "status" });
-  part.worth = el("div", { class: "panel", hidden: true });
+  part.line = timeline("Time line");
   root.append(
-    el("h2", {}, "The gate"),
+    el("div", { class: "head" }, el("h2", {}, "The gate"), record.picker()),
     el("div", { class: "columns" },
       el("div", { class: "panel" }, el("h3", {}, "State"), part.mode, part.words, part.facts),
       el("div", { class: "panel" }, el("h3", {}, "Actions"), operate.build(show))),
-    part.worth,
     why.build(),
-    timeline.build(),
+    part.line.element,
     el("div", { class: "panel" }, el("h3", {}, "Evidence"),
       el("p", { class: "quiet" }, "Differences with bounds that hold at every moment. A bar left of the line: shown to be worse."),
       part.evidence),
     el("div", { class: "panel" }, el("h3", {}, "Decisions of note"), part.latest, part.list));
   onWidth(part.evidence, bounds);
+  addEventListener("range", part.line.draw);
 }
 
 export function opened() {
   read();
   why.follow();
-  timeline.draw();
+  part.line.draw();
 }
 
 export function reconnected() {
@@ -60,13 +56,9 @@ export function reconnected() {
 }
 
 export function update(event, data, open) {
-  if (event === "history") timeline.take(data, sorted());
-  if (event === "decisions") decisions(data);
-  if (event !== "state") return;
-  decisions(data.decisions);
-  timeline.take([data], sorted());
-  if (!open) return;
-  timeline.draw();
+  decisions();
+  if (event !== "state" || !open) return;
+  part.line.draw();
   if (data.gate.revision !== revision) read();
   why.follow();
 }
@@ -76,21 +68,12 @@ async function read() {
   reading = true;
   try {
     show(await get("/gate"));
-    if (Date.now() - valued > WORTH_PERIOD) await value();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     say(part.words, error.message);
   } finally {
     reading = false;
   }
-}
-
-// Once a minute: it moves slowly.
-async function value() {
-  valued = Date.now();
-  const made = await worth();
-  part.worth.hidden = !made;
-  part.worth.replaceChildren(...(made ?? []));
 }
 
 function show(gate) {
@@ -126,17 +109,12 @@ function bounds() {
   if (made) part.evidence.replaceChildren(made);
 }
 
-const later = (one, other) => other.at - one.at || other.revision - one.revision;
-const sorted = () => [...decided.values()].filter((entry) => entry.of_note).sort(later);
-
-// Takes in decisions; the list has those of note, and the newest one.
-function decisions(found) {
-  for (const entry of found) decided.set(entry.revision, entry);
-  const shown = [...decided.values()].sort(later).filter((entry, place) => entry.of_note || place === 0).slice(0, OF_NOTE);
+// The list has the decisions of note, and the newest one.
+function decisions() {
+  const shown = record.shown();
   const newest = `${shown[0]?.revision}`;
   if (!shown.length || part.list.dataset.newest === newest) return;
   part.list.dataset.newest = newest;
-  for (const entry of [...decided.values()]) if (!shown.includes(entry)) decided.delete(entry.revision);
   // What is there stays: somebody may be reading it.
   const there = new Map([...part.list.children].map((line) => [Number(line.dataset.revision), line]));
   part.list.replaceChildren(...shown.map((entry) => there.get(entry.revision) ?? decision(entry)));

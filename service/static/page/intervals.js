@@ -103,6 +103,22 @@ function axis({ x, ticks }, width) {
   return made;
 }
 
+// One interval with its value around zero: {low, value, high}, in shares; `high` null where nothing bounds it above.
+// `reach`: what the ends of the scale stand for, where several bars share one.
+export function interval(bar, width, label, reach = reachOf([bar])) {
+  const wide = Math.max(220, Math.min(width || 320, 720));
+  const x = (value) => wide / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (wide / 2 - NARROW);
+  const kind = bar.low > 0 ? "better" : bar.high !== null && bar.high < 0 ? "worse" : "";
+  const end = (value) => svg("line", { x1: x(value), x2: x(value), y1: 5, y2: 15, class: `end ${kind}` });
+  return svg("svg", { viewBox: `0 0 ${wide} 20`, class: "chart bounds", height: 20, role: "img", "aria-label": label },
+    svg("line", { x1: x(0), x2: x(0), y1: 0, y2: 20, class: "zero" }),
+    svg("line", { x1: x(bar.low), x2: x(bar.high ?? reach), y1: 10, y2: 10, class: `range ${kind}` }),
+    end(bar.low), ...(bar.high === null ? [] : [end(bar.high)]),
+    svg("circle", { cx: x(bar.value), cy: 10, r: 3.5, class: "mean" }));
+}
+
+export const reachOf = (bars) => 1.1 * Math.max(0.02, ...bars.flatMap((bar) => [Math.abs(bar.low), Math.abs(bar.value), Math.abs(bar.high ?? 0)]));
+
 // All comparisons of some numbers, for a place `width` pixels wide; null when there are none. `words` names some of them.
 export function intervals(numbers, width, words = {}) {
   const found = comparisons(numbers, words).filter((each) => each.bars.length);

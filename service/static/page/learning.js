@@ -1,12 +1,14 @@
 // Learning: hit rates of the served ranking and of every contender, events per second, freshness, versions.
 
-import { lines, spark } from "./chart.js";
-import { el, number, percent, plain, say, seconds, short } from "./dom.js";
+import { chart } from "./chart.js";
+import { el, number, percent, plain, say, seconds } from "./dom.js";
+import * as record from "./record.js";
+import { spark } from "./spark.js";
 
-const KEPT = 600;
-const points = [];
+const FLOOR = 0.05; // least hit rate at the top of the chart
 const part = {};
 const rows = new Map();
+let curves = null;
 
 const MEANING = {
   served: "what shoppers get", ranker: "all sources together, learned", machine: "factorization machine", linear: "linear model",
@@ -23,31 +25,26 @@ function tile(name, title, note) {
 }
 
 export function build(root) {
-  part.chart = el("div", { class: "plot skeleton" });
-  part.high = el("span", { class: "axis high" });
   part.span = el("p", { class: "quiet small" });
   part.body = el("tbody");
+  curves = chart("Hit rate within the first 20", { format: percent, floor: FLOOR, heading: "h3",
+    note: "Each event is tested before it is learned: how often its item was in the list. Dotted thin lines are single sources." });
   root.append(
-    el("h2", {}, "How well it learns"),
+    el("div", { class: "head" }, el("h2", {}, "How well it learns"), record.picker()),
     el("dl", { class: "tiles" },
       tile("rate", "Events per second", "between the last two versions"),
       tile("freshness", "From event to served", "median over the last version's events"),
       tile("version", "Champion", ""),
       tile("tested", "Tested before learning", "recent events behind the scores")),
-    el("h3", {}, "Hit rate within the first 20"),
-    el("p", { class: "quiet" }, "Each event is tested before it is learned: how often its item was in the list. ",
-      el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "ranker"), el("span", { class: "key" }, "each source")),
-    el("div", { class: "plotbox" }, part.high, part.chart, el("span", { class: "axis low" }, "0 %")),
-    part.span,
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, el("table", { class: "scores" },
+    curves.element, part.span,
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, el("table", { class: "scores contenders" },
       el("caption", { class: "hidden" }, "Hit rate of each contender now"),
-      el("thead", {}, el("tr", {}, ...["Contender", "What it is", "Last minutes", "Hit rate"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ...["Contender", "What it is", "Time shown", "Hit rate"].map((name) => el("th", { scope: "col" }, name)))),
       part.body)));
+  addEventListener("range", draw);
 }
 
-export function update(event, data, open) {
-  points.push(...({ history: data, state: [data] }[event] ?? []).filter((point) => point.version));
-  points.splice(0, Math.max(0, points.length - KEPT));
+export function update(_, __, open) {
   if (open) draw();
 }
 
@@ -56,50 +53,37 @@ export function opened() {
 }
 
 function draw() {
+  if (part.span.closest("[hidden]")) return;
+  const points = record.points().filter((point) => point.sequence);
   const now = points.at(-1);
   if (!now) return say(part.span, "Nothing is learned yet. The first version comes a second after the first event.");
   say(part.rate, number(now.rate));
   say(part.freshness, seconds(now.freshness));
-  say(part.version, short(now.version));
+  say(part.version, `v${now.sequence}`);
   say(part["version-note"], `cut ${seconds(Math.max(0, now.at - now.created_at))} ago, ${number(now.items)} items`);
   say(part.tested, number(now.tested));
-  small("rate", points.map((point) => point.rate), "Events per second over the last minutes");
-  small("freshness", points.map((point) => point.freshness), "Seconds from event to served over the last minutes");
-  small("version", points.map((point) => point.sequence), "Versions appearing over the last minutes");
-  curves(now);
-  return table(now);
+  small("rate", points.map((point) => point.rate), "Events per second");
+  small("freshness", points.map((point) => point.freshness), "Seconds from event to served");
+  small("version", points.map((point) => point.sequence), "Versions appearing");
+  const names = Object.keys(now.scores).sort((one, other) => now.scores[other] - now.scores[one]);
+  const order = (name) => ({ served: 0, ranker: 1 }[name] ?? 2);
+  curves.draw(points, [...names].sort((one, other) => order(one) - order(other) || one.localeCompare(other)).map((name) => (
+    { name, words: plain(name), kind: order(name) < 2 ? name : "other", value: (point) => point.scores[name] })));
+  say(part.span, `The ${record.ranged()}, or since this service started.`);
+  table(now, names, points);
 }
 
 function small(name, values, label) {
   if (values.filter((value) => value !== null && value !== undefined).length > 1) {
-    part[`${name}-line`].replaceChildren(spark(values, label, "served"));
+    part[`${name}-line`].replaceChildren(spark(values, `${label} over the ${record.ranged()}`, "served"));
   }
 }
 
-const series = (name) => points.map((point) => point.scores[name]);
-
-function order(name) {
-  return { served: 2, ranker: 1 }[name] ?? 0;
-}
-
-function curves(now) {
-  const names = Object.keys(now.scores).sort((one, other) => order(one) - order(other));
-  const all = names.map((name) => ({ values: series(name), kind: order(name) ? name : "" }));
-  const minutes = (now.at - points[0].at) / 60;
-  const label = `Hit rates over the last ${minutes.toFixed(1)} minutes: served ${percent(now.scores.served ?? 0)}. The table has all contenders.`;
-  const { made, high } = lines(all, label);
-  part.chart.classList.remove("skeleton");
-  part.chart.replaceChildren(made);
-  say(part.high, percent(high));
-  say(part.span, `The last ${seconds(now.at - points[0].at)}, one point a second.`);
-}
-
-function table(now) {
-  const names = Object.keys(now.scores).sort((one, other) => now.scores[other] - now.scores[one]);
+function table(now, names, points) {
   for (const name of names) if (!rows.has(name)) rows.set(name, row(name));
   for (const name of names) {
     const { line, value, score } = rows.get(name);
-    line.replaceChildren(spark(series(name), `Hit rate of ${plain(name)} over the last minutes`, name === "served" ? "served" : ""));
+    line.replaceChildren(spark(points.map((point) => point.scores[name]), `Hit rate of ${plain(name)} over the ${record.ranged()}`, name === "served" ? "served" : ""));
     say(value, percent(now.scores[name]));
     score.classList.toggle("chosen", name === now.served_by);
   }

@@ -5,18 +5,21 @@ import * as experiments from "./experiments.js";
 import * as gate from "./gate.js";
 import * as learning from "./learning.js";
 import * as lookup from "./lookup.js";
+import * as overview from "./overview.js";
+import * as record from "./record.js";
 import * as shop from "./shop.js";
 import { say } from "./dom.js";
 import { follow } from "./stream.js";
 import { current, install } from "./tabs.js";
 
-const VIEWS = { shop, learning, gate, experiments, data, lookup };
+const VIEWS = { overview, shop, learning, gate, experiments, data, lookup };
 
 function link(state, text) {
   const place = document.getElementById("link");
   const before = place.dataset.state;
   place.dataset.state = state;
   say(document.getElementById("link-text"), text);
+  if (state === "lost") for (const view of Object.values(VIEWS)) view.lost?.(text);
   if (state === "live" && before === "lost") for (const view of Object.values(VIEWS)) view.reconnected?.();
 }
 
@@ -31,9 +34,10 @@ function warn(state) {
   say(notice, text);
 }
 
-function dispatch(event, found) {
-  if (event === "state") warn(found);
-  for (const view of Object.values(VIEWS)) view.update?.(event, found, view === VIEWS[current()]);
+function dispatch(event, data) {
+  record.take(event, data);
+  if (event === "state") warn(data);
+  for (const view of Object.values(VIEWS)) view.update?.(event, data, view === VIEWS[current()]);
 }
 
 for (const [name, view] of Object.entries(VIEWS)) view.build(document.getElementById(name));

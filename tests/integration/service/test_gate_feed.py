@@ -21,6 +21,7 @@ from service.local.embedded import free_port
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command
+from tests.integration.service.test_http import problem
 from tests.support.processes.serving import Served, learner, service, shop
 
 
@@ -83,6 +84,37 @@ def test_the_stream_sends_the_past_and_then_the_present_each_second(served: Serv
     assert (state["newest"], state["reference"]) == (state["sequence"], state["sequence"])
     assert state["anchors"] == [state["sequence"]], "one version stands for every age, named once"
     assert (state["mode"], state["held"], state["alarms"]) == ("continuous", [], [])
+
+
+def test_the_stream_says_how_answers_fare_and_the_past_adds_them_up(served: Served) -> None:
+    with served.http.stream("GET", "/stream") as answer:
+        assert answer.headers["content-encoding"] == "gzip"
+        lines = answer.iter_lines()
+        before = messages(lines, 3)[-1]["data"]
+        assert (before["failed"], before["degraded"], before["kafka_away"]) == (0, {}, True)
+        for user in ("user-1", "user-2", "user-3"):
+            served.get(f"/recommend/{user}")
+        looks = [message["data"] for message in messages(lines, 3)]
+    assert sum(look["slates"] for look in looks) == 3
+    assert looks[-1]["lag"] is None, "the version carries no evidence"
+    past = served.get("/stream/past").json()
+    assert len(past["at"]) == len(past["mode"]) == len(past["scores"].get("served", past["at"])) == 1
+    assert served.get("/stream/past", params={"seconds": "1"}).status_code == 200
+    for wrong in ("0", "86401", "a day"):
+        found = problem(served.get("/stream/past", params={"seconds": wrong}), 422)
+        assert found["errors"][0]["path"] == "query.seconds"
+
+
+def test_a_stream_is_not_compressed_for_who_does_not_read_that(served: Served) -> None:
+    for accepted in ("identity", "gzip;q=0", "br"):
+        with served.http.stream("GET", "/stream", headers={"accept-encoding": accepted}) as answer:
+            assert "content-encoding" not in answer.headers
+            assert messages(answer.iter_lines(), 1)[0]["event"] == "history"
+        plain = served.get("/static/page/main.js", headers={"accept-encoding": accepted})
+        assert "content-encoding" not in plain.headers
+    squeezed = served.get("/static/page/main.js", headers={"accept-encoding": "br, gzip;q=0.5"})
+    assert (squeezed.headers["content-encoding"], squeezed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert squeezed.content == plain.content
 
 
 def test_a_page_that_opens_gets_what_operators_did_before(served: Served) -> None:
