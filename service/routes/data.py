@@ -74,7 +74,7 @@ def _coverage(ctx: Context) -> CatalogueCoverage:
     lately = ctx.lately.items(time.monotonic())
     recommended = sum(catalogue.get(item) is not None and not catalogue.hidden(item) for item in lately)
     return CatalogueCoverage(
-        items=items, hidden=len(catalogue) - items, recommended=recommended, recommended_seconds=SPAN, **having
+        items=items, hidden=max(0, len(catalogue) - items), recommended=recommended, recommended_seconds=SPAN, **having
     )
 
 
