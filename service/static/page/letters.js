@@ -13,7 +13,7 @@ export function build(reasonWords) {
   words = reasonWords;
   part.list = el("ol", { class: "letters" });
   part.told = el("p", { class: "quiet small", role: "status" });
-  part.reason = el("select", { id: "letters-reason", onchange: () => { reason = part.reason.value; show(); } }, el("option", { value: "" }, "All reasons"));
+  part.reason = el("select", { id: "letters-reason", onchange: chosen }, el("option", { value: "" }, "All reasons"));
   part.outcome = el("p", { class: "outcome", role: "status" });
   part.show = el("button", { type: "button", onclick: show }, "Show the newest");
   part.count = el("button", { type: "button", onclick: () => again(true) }, "Count what can be sent again");
@@ -45,6 +45,12 @@ async function guarded(work) {
 function tell(text, trouble = false) {
   part.outcome.className = trouble ? "outcome trouble" : "outcome";
   say(part.outcome, text);
+}
+
+function chosen() {
+  reason = part.reason.value;
+  part.send.hidden = true;
+  show();
 }
 
 function show() {
@@ -85,7 +91,6 @@ function again(dry) {
       tell(done.sent ? `${number(done.sent)} can be sent again${done.complete ? "" : " at once"}.${kept}${more}` : `Nothing waits to be sent again.${kept}`);
       part.send.hidden = !done.sent;
       say(part.send, `Send ${number(done.sent)} again`);
-      if (done.sent) part.send.disabled = false;
     } else {
       tell(`Sent ${number(done.sent)} again.${kept}${refused}${more}`);
     }

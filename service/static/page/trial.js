@@ -3,9 +3,8 @@
 import { Trouble, get, post } from "./api.js";
 import { el, number, plain, say } from "./dom.js";
 
-const SAMPLES = {
-  rees46: '{"event_time": "2026-01-31 12:00:00 UTC", "event_type": "view", "product_id": 7, "price": 24.9, "user_id": 9}',
-};
+const PRESET = "rees46";
+const SAMPLE = '{"event_time": "2026-01-31 12:00:00 UTC", "event_type": "view", "product_id": 7, "price": 24.9, "user_id": 9}';
 
 const part = {};
 let ready = false;
@@ -14,7 +13,7 @@ export function build() {
   part.mapping = el("select", { id: "trial-mapping", onchange: described }, el("option", { value: "" }, "…"));
   part.about = el("p", { class: "quiet small" });
   part.records = el("textarea", { id: "trial-records", rows: "7", spellcheck: "false", autocapitalize: "off", maxlength: "262144", required: true,
-    placeholder: SAMPLES.rees46 });
+    placeholder: SAMPLE });
   part.trouble = el("p", { class: "trouble", role: "alert" });
   part.result = el("div", { class: "tried", "aria-live": "polite" });
   return el("section", { class: "panel", "aria-labelledby": "trial-title" },
@@ -45,8 +44,8 @@ export async function opened() {
 const described = () => say(part.about, part.mapping.selectedOptions[0]?.dataset.about ?? "");
 
 function sample() {
-  part.mapping.value = "rees46";
-  part.records.value = SAMPLES.rees46;
+  part.mapping.value = PRESET;
+  part.records.value = SAMPLE;
   described();
   tryIt();
 }
