@@ -1,4 +1,4 @@
-"""Counts the events of one term by type and outcome, and what was refused or left out, for people who watch. Stage 5."""
+"""Counts the events of one term by type and outcome, and what was refused or left out. Stage 5."""
 
 from __future__ import annotations
 

@@ -26,7 +26,15 @@ from service.http.answers import (
     UserAnswer,
     VersionExplained,
 )
-from service.http.ask import NOBODY, History, PageAsk, ask_from_body, ask_from_query, batch_from_body, compared_from_body
+from service.http.ask import (
+    NOBODY,
+    History,
+    PageAsk,
+    ask_from_body,
+    ask_from_query,
+    batch_from_body,
+    compared_from_body,
+)
 from service.http.auth import ApiKeys, BadKeys, Caller
 from service.http.bodies import NDJSON, content_type
 from service.http.cors import Origins

@@ -94,7 +94,7 @@ class ItemAccepted(Struct):
 
 
 class PastEvent(Struct):
-    """One interaction of a history; `timestamp` in epoch seconds. `title` and `image_url` are those of the catalogue."""
+    """One interaction of a history; `timestamp` in epoch seconds, `title` and `image_url` as the catalogue has them."""
 
     item_id: str
     event_type: str

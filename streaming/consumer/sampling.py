@@ -35,9 +35,7 @@ def of_topic(settings: Settings, topic: str, count: int) -> list[Sample]:
     """
     with KafkaSource(settings, [topic]) as source:
         return [
-            Sample(
-                f"{record.topic}[{record.partition}] at {record.offset}", record.key, record.value, record.timestamp
-            )
+            Sample(f"{record.topic}[{record.partition}] at {record.offset}", record.key, record.value, record.timestamp)
             for record in newest(source, count)
         ]
 

@@ -1,4 +1,4 @@
-"""Records of another shape and a mapping in; what each record would become, and what could be wrong, out. Sends nothing."""
+"""Records of another shape and a mapping in; what each record would become, and what could be wrong, out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,27 @@ from streaming.files.survey import Survey
 
 
 class Sampled(Protocol):
-    """A record: where it stands, its key and value, and Kafka's time of it in epoch milliseconds."""
+    """A record as somebody has it: of a topic, of a file, or pasted."""
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """Where it stands, in words."""
+        ...
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Its key."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Its value."""
+        ...
+
     @property
-    def timestamp(self) -> float: ...
+    def timestamp(self) -> float:
+        """Kafka's time of it, epoch milliseconds."""
+        ...
 
 
 def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: float) -> dict[str, Any]:

@@ -114,7 +114,9 @@ def carried_out(raw: bytes) -> dict[str, Any]:
 def main() -> None:
     """`python -m streaming.jobs.redrive_process`."""
     os.nice(NICE)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s redrive: %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s redrive: %(message)s"
+    )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     sys.stdout.buffer.write(msgspec.json.encode(carried_out(sys.stdin.buffer.read())))
 

@@ -50,7 +50,9 @@ def test_a_mapping_is_tried_on_what_is_pasted(page: Page) -> None:
     tried = page.locator("#data .tried")
     expect(tried).to_contain_text("1 events, 0 no event, 0 refused.")
     expect(tried.locator(".outcome-event")).to_contain_text("item_id")
-    page.get_by_label("Records").fill('{"event_type": "view", "event_time": "yesterday", "product_id": 7, "user_id": 9}')
+    page.get_by_label("Records").fill(
+        '{"event_type": "view", "event_time": "yesterday", "product_id": 7, "user_id": 9}'
+    )
     page.get_by_role("button", name="Try", exact=True).click()
     expect(tried.locator(".outcome-refused")).to_contain_text("bad timestamp at $.event_time")
 

@@ -1,4 +1,4 @@
-"""Looking up on the live page: searching by keyboard, options of a slate with their command, two slates side by side."""
+"""Looking up on the live page: a search by keyboard, options of a slate with their command, two slates compared."""
 
 from __future__ import annotations
 

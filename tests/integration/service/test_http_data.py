@@ -1,4 +1,4 @@
-"""The routes behind the views of data and of looking up, over real HTTP: counts, coverage, search, comparison, mappings."""
+"""The routes behind the views of data and of looking up, over real HTTP: counts, search, comparison, mappings."""
 
 from __future__ import annotations
 
