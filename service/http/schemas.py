@@ -184,7 +184,7 @@ class Slate(Struct):
     experiments: dict[str, str] | UnsetType = UNSET
 
 
-class Comparison(Struct):
+class ComparedSlates(Struct):
     """Two slates of one user. `same` counts the items that stand on both. Neither is counted or kept as shown."""
 
     one: Slate
@@ -363,7 +363,7 @@ __all__ = [
     "MAX_N",
     "Ask",
     "CompareAsk",
-    "Comparison",
+    "ComparedSlates",
     "Count",
     "EventOutcome",
     "EventsAnswer",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from models.experiments import ORDERS, Arm
 from models.slate import Showings
 from service.context import Context
-from service.http import CompareAsk, Comparison, PageAsk, Slate, compared_from_body, invalid, operation
+from service.http import CompareAsk, ComparedSlates, PageAsk, Slate, compared_from_body, invalid, operation
 from service.routes.common import admit, answer, context, degraded
 from service.routes.visits import held_for, language_of, past_of, take_impressions, visit_of
 from service.serving import Envelope, UserPast, View, reasons, slate, treated
@@ -23,7 +23,7 @@ NOTHING_CHANGED: Final = Arm("served", 1.0)
 """An arm that leaves everything as it is."""
 
 
-@router.post("/recommend/compare", **operation("compare", body=CompareAsk, answer=Comparison))
+@router.post("/recommend/compare", **operation("compare", body=CompareAsk, answer=ComparedSlates))
 async def compare(request: Request) -> Response:
     """Two slates of a user under the same options: of two versions, of two that order, or of two arms."""
     admit(request, "read")
@@ -36,7 +36,7 @@ async def compare(request: Request) -> Response:
     request_id = request.scope["request_id"]
     slates = [_slate(ctx, ask, arm, past, now, request_id, language) for arm in sides]
     shown = [{item.item_id for item in each.items} for each in slates]
-    return answer(Comparison(*slates, same=len(shown[0] & shown[1])))
+    return answer(ComparedSlates(*slates, same=len(shown[0] & shown[1])))
 
 
 def _arm(ctx: Context, side: str, path: str) -> Arm:
