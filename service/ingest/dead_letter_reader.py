@@ -23,6 +23,9 @@ SECTIONS: Final = ("namespace", "kafka", "redis", "events", "mapping", "schema_r
 
 COMMAND: Final = (sys.executable, "-m", "streaming.jobs.redrive_process")
 
+TROUBLE: Final = b'{"kind"'
+"""How an answer begins that says why there is none."""
+
 LISTING: Final = 25.0
 SENDING: Final = 60.0
 """Seconds that the process may take; it starts in two, and confirms 500 records in less than one."""
@@ -69,14 +72,10 @@ class DeadLetterReader:
             self._busy.release()
         if done.returncode:
             raise RuntimeError(f"exit code {done.returncode}: {done.stderr.decode(errors='replace')[-2_000:]}")
-        found: _Trouble | T = _answer(done.stdout, kind)
-        if isinstance(found, _Trouble):
-            raise DeadLettersAway(found.kind, found.trouble)
-        return found
-
-
-def _answer(raw: bytes, kind: type[T]) -> _Trouble | T:
-    return msgspec.json.decode(raw, type=_Trouble if raw.startswith(b'{"kind"') else kind)
+        if done.stdout.startswith(TROUBLE):
+            trouble = msgspec.json.decode(done.stdout, type=_Trouble)
+            raise DeadLettersAway(trouble.kind, trouble.trouble)
+        return msgspec.json.decode(done.stdout, type=kind)
 
 
 __all__ = ["DeadLetterReader", "DeadLettersAway"]

@@ -34,9 +34,9 @@ async def compare(request: Request) -> Response:
     take_impressions(ctx)
     past = await past_of(ctx, ask, with_shown=True)
     request_id = request.scope["request_id"]
-    slates = [_slate(ctx, ask, arm, past, now, request_id, language) for arm in sides]
-    shown = [{item.item_id for item in each.items} for each in slates]
-    return answer(ComparedSlates(*slates, same=len(shown[0] & shown[1])))
+    first, second = (_slate(ctx, ask, arm, past, now, request_id, language) for arm in sides)
+    same = {item.item_id for item in first.items} & {item.item_id for item in second.items}
+    return answer(ComparedSlates(first, second, len(same)))
 
 
 def _arm(ctx: Context, side: str, path: str) -> Arm:
