@@ -51,9 +51,7 @@ class PastDay:
         found = [look for look in self._kept if look["at"] >= now - seconds]
         names = {name: None for look in found for name in look["scores"]}
         columns = {name: [look[name] for look in found] for name in PastAnswer.__struct_fields__ if name != "scores"}
-        return PastAnswer(
-            **columns, scores={name: [look["scores"].get(name) for look in found] for name in names}
-        )
+        return PastAnswer(**columns, scores={name: [look["scores"].get(name) for look in found] for name in names})
 
 
 __all__ = ["PAST_SPAN", "PastDay"]

@@ -73,7 +73,7 @@ class Trickle(threading.Thread):
 
 @contextlib.contextmanager
 def staged(history: int = HISTORY, holdout: float = 0.0) -> Iterator[Stage]:
-    """Broker, Redis, learner, service, and a shop whose history is learned. `holdout`: share of users with popular items."""
+    """Broker, Redis, learner, service, and a shop whose history is learned; `holdout`: share with popular items."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     environ["SLUICEGATE_EXPERIMENTS__HOLDOUT"] = str(holdout)
     data: Purchases = purchases(history + 40_000, time.time())

@@ -113,7 +113,9 @@ def test_all_is_well_and_what_changed_is_listed(page: Page) -> None:
     expect(slates).to_contain_text(re.compile(r"[1-9][\d,]* slates? in the last ten minutes"))
     expect(checks.filter(has_text="Kafka and Redis").locator(".status")).to_have_text("good")
     expect(checks.filter(has_text="Version").locator(".value")).to_have_text(re.compile(r"^v\d+$"))
-    expect(checks.filter(has_text="Freshness").locator(".small")).to_contain_text("An event is in the served model after")
+    expect(checks.filter(has_text="Freshness").locator(".small")).to_contain_text(
+        "An event is in the served model after"
+    )
     latest = page.get_by_role("list", name="Latest changes").locator("li").first
     ask(page, "freeze", reason="a look at the overview", seconds=60.0)
     try:

@@ -13,6 +13,7 @@ const LOOKS = {
   source: { colour: "--source", width: 1.75, dash: [2, 3] },
   other: { colour: "--other", width: 1, dash: [1, 2] },
 };
+const WHOLE = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6].map((power) => step * 10 ** power)).sort((one, other) => one - other);
 const FONT = "12px system-ui, sans-serif";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -39,8 +40,8 @@ function marks(_, moments, __, ___, step) {
 }
 
 // A chart with a title. `format` writes a value with its unit; `floor` is the least value at the top of the scale;
-// `heading` is the element of the title.
-export function chart(title, { format, floor, note = "", heading = "h4" }) {
+// `whole` wants whole numbers on the scale, `heading` is the element of the title.
+export function chart(title, { format, floor, note = "", whole = false, heading = "h4" }) {
   const part = {};
   let plot = null;
   let names = "";
@@ -57,19 +58,24 @@ export function chart(title, { format, floor, note = "", heading = "h4" }) {
   part.rows = el("table", { class: "scores" });
   part.table = el("details", { ontoggle: table }, el("summary", {}, "The same as a table"),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title} as a table` }, part.rows));
+  part.caption = el("figcaption", {}, el("div", { class: "head" }, el(heading, {}, title), part.at), note ? el("p", { class: "quiet small" }, note) : null);
+  part.none = el("p", { class: "quiet" }, "It begins with the next versions.");
   const element = el("figure", { class: "panel curved" },
-    el("figcaption", {}, el(heading, {}, title), note ? el("p", { class: "quiet small" }, note) : null),
-    el("div", { class: "reading" }, part.legend, part.at), part.plot, part.table);
-  onWidth(part.plot, () => draw(...looked));
+    part.caption, part.none, part.legend, part.plot, part.table);
+  onWidth(part.caption, () => draw(...looked));
   // Colours are read when a curve is drawn.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
 
   function draw(points = [], wanted = []) {
     looked = [points, wanted];
-    const width = part.plot.clientWidth;
-    if (!width || points.length < 2) return;
+    const width = part.caption.clientWidth;
+    if (!width) return;
     curves = wanted;
     data = columns(points, curves);
+    const some = data[0].length > 1 && data.slice(1).some((values) => values.some(known));
+    part.none.hidden = some;
+    for (const each of [part.at, part.legend, part.plot, part.table]) each.hidden = !some;
+    if (!some) return;
     const now = curves.map((curve) => `${curve.name} ${curve.kind}`).join();
     if (!plot || now !== names) make(width);
     names = now;
@@ -84,11 +90,11 @@ export function chart(title, { format, floor, note = "", heading = "h4" }) {
     const grid = { stroke: () => colour("--line"), width: 1 };
     const axis = { stroke: () => colour("--quiet"), font: FONT, grid, ticks: { ...grid, size: 4 } };
     plot = new window.uPlot({
-      width, height: HIGH, padding: [10, 12, 0, 0],
+      width, height: HIGH, padding: [10, 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, __, high) => [0, Math.max(floor, (high ?? 0) * 1.1)] } },
-      axes: [{ ...axis, space: 76, values: marks }, { ...axis, size: 58, space: 34, values: (_, values) => values.map(format) }],
+      axes: [{ ...axis, size: 30, space: 76, values: marks }, { ...axis, size: 58, space: 34, ...(whole && { incrs: WHOLE }), values: (_, values) => values.map(format) }],
       series: [{}, ...curves.map((curve) => {
         const look = LOOKS[curve.kind];
         return { label: curve.words, show: !hidden.has(curve.name), stroke: () => colour(look.colour), width: look.width, dash: look.dash, points: { show: false } };

@@ -29,6 +29,10 @@ export function build(root) {
   part.body = el("tbody");
   curves = chart("Hit rate within the first 20", { format: percent, floor: FLOOR, heading: "h3",
     note: "Each event is tested before it is learned: how often its item was in the list. Dotted thin lines are single sources." });
+  part.scores = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, el("table", { class: "scores contenders" },
+      el("caption", { class: "hidden" }, "Hit rate of each contender now"),
+      el("thead", {}, el("tr", {}, ...["Contender", "What it is", "Time shown", "Hit rate"].map((name) => el("th", { scope: "col" }, name)))),
+      part.body));
   root.append(
     el("div", { class: "head" }, el("h2", {}, "How well it learns"), record.picker()),
     el("dl", { class: "tiles" },
@@ -36,11 +40,7 @@ export function build(root) {
       tile("freshness", "From event to served", "median over the last version's events"),
       tile("version", "Champion", ""),
       tile("tested", "Tested before learning", "recent events behind the scores")),
-    curves.element, part.span,
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, el("table", { class: "scores contenders" },
-      el("caption", { class: "hidden" }, "Hit rate of each contender now"),
-      el("thead", {}, el("tr", {}, ...["Contender", "What it is", "Time shown", "Hit rate"].map((name) => el("th", { scope: "col" }, name)))),
-      part.body)));
+    curves.element, part.span, part.scores);
   addEventListener("range", draw);
 }
 
@@ -56,6 +56,7 @@ function draw() {
   if (part.span.closest("[hidden]")) return;
   const points = record.points().filter((point) => point.sequence);
   const now = points.at(-1);
+  part.scores.hidden = !now;
   if (!now) return say(part.span, "Nothing is learned yet. The first version comes a second after the first event.");
   say(part.rate, number(now.rate));
   say(part.freshness, seconds(now.freshness));

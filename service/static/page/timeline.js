@@ -27,21 +27,20 @@ export function timeline(title, heading = "h3") {
         el("thead", {}, el("tr", {}, ...["From", "To", "Served", "Newest", "Anchors", "Mode", "Held for", "Alarms"].map((name) => el("th", { scope: "col" }, name)))),
         body)));
   const legend = el("ul", { class: "legend", "aria-label": "Marks" }, ...Object.entries(MARKS).map(([kind, mark]) => el("li", {}, symbol(kind), mark.words)));
+  const keys = el("p", { class: "quiet" }, el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "newest"), el("span", { class: "key" }, "reference"));
   const draw = () => {
     const points = record.points().filter((point) => point.newest !== undefined);
     if (!drawing.isConnected || drawing.closest("[hidden]")) return;
     const width = drawing.clientWidth;
-    if (!width || points.length < 2 || !points.some((point) => point.newest)) {
-      if (!drawing.firstChild) drawing.append(el("p", { class: "quiet" }, "It begins with the next versions."));
-      return;
-    }
+    const some = points.length > 1 && points.some((point) => point.newest);
+    for (const each of [keys, legend, table]) each.hidden = !some;
+    if (!width) return;
+    if (!some) return drawing.replaceChildren(el("p", { class: "quiet" }, "It begins with the next versions."));
     drawing.replaceChildren(chart(points, record.noted(), width));
     rows(body, table);
   };
   onWidth(drawing, draw);
-  const element = el("div", { class: "panel" }, el(heading, {}, title),
-    el("p", { class: "quiet" }, el("span", { class: "key served" }, "served"), el("span", { class: "key ranker" }, "newest"), el("span", { class: "key" }, "reference")),
-    drawing, legend, table);
+  const element = el("div", { class: "panel" }, el(heading, {}, title), keys, drawing, legend, table);
   return { element, draw };
 }
 

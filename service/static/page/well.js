@@ -29,7 +29,7 @@ export function build() {
   part.checks = { fresh: tile("Freshness"), events: tile("Events"), answers: tile("Answers"), version: tile("Version"), alarms: tile("Alarms"), links: tile("Kafka and Redis") };
   part.overall = status();
   part.freshness = chart("From event to served", { format: seconds, floor: 1, note: "Median of the events of a version, and how far the learner is behind the stream." });
-  part.events = chart("Events and slates a second", { format: (value) => `${number(value)} /s`, floor: 10, note: "Events learned, and slates that this service answered." });
+  part.events = chart("Events and slates a second", { format: (value) => `${number(value)} /s`, floor: 10, whole: true, note: "Events learned, and slates that this service answered." });
   tell(part.overall, "unknown");
   return el("section", { class: "chapter", "aria-labelledby": "well" },
     el("div", { class: "head" }, el("h3", { id: "well", class: "question" }, "Is it well?"), part.overall),

@@ -10,7 +10,7 @@ import { status, tell } from "./status.js";
 
 const GATE_PERIOD = 5000; // milliseconds between looks at an open view
 const HOLDOUT_PERIOD = 30000; // it moves slowly
-const POPULAR = ["popularity_short", "popularity_middle", "popularity_long"];
+const POPULAR = { popularity_short: "popular right now", popularity_middle: "popular recently", popularity_long: "popular for a long time" };
 const FLOOR = 0.05; // least hit rate at the top of the chart
 
 const part = {};
@@ -80,18 +80,18 @@ export function draw() {
   if (gate) ranking();
   if (holdout !== undefined) revenue();
   const now = record.latest();
-  if (now?.version) curves.draw(record.points().filter((point) => Object.keys(point.scores).length), wanted(now));
+  curves.draw(record.points().filter((point) => Object.keys(point.scores).length), wanted(now ?? { scores: {} }));
 }
 
-const best = (scores) => POPULAR.filter((name) => name in scores).sort((one, other) => scores[other] - scores[one])[0];
+const best = (scores) => Object.keys(POPULAR).filter((name) => name in scores).sort((one, other) => scores[other] - scores[one])[0];
 
 // Served, the ranker, and what is compared with it: the best single source, and popularity if that is another one.
 function wanted(now) {
   const source = gate?.evidence?.learnt?.against;
   const popular = best(now.scores);
   const names = [["served", "served", "served"], ["ranker", "learned ranking", "ranker"],
-    ...(source && source in now.scores ? [[source, `best single source: ${plain(source)}`, "source"]] : []),
-    ...(popular && popular !== source ? [[popular, `popular items: ${plain(popular)}`, "other"]] : [])];
+    ...(source && source in now.scores ? [[source, `best single source (${POPULAR[source] ?? plain(source)})`, "source"]] : []),
+    ...(popular && popular !== source ? [[popular, POPULAR[popular], "other"]] : [])];
   return names.map(([name, words, kind]) => ({ name, words, kind, value: (point) => point.scores[name] }));
 }
 
@@ -117,7 +117,7 @@ function ranking() {
     say(part.ranking.big, "");
     return put(part.ranking, [over], el("p", {}, "Too few events are tested yet to compare it with the best single source."), over && el("p", { class: "quiet" }, over));
   }
-  const source = plain(compared.against);
+  const source = POPULAR[compared.against] ?? plain(compared.against);
   const [now, word, sentence] = low > 0 ? ["good", "shown to be better", `The learned ranking is better than the best single source (${source}).`]
     : high < 0 ? ["bad", "shown to be worse", `The learned ranking is worse than the best single source (${source}), which orders slates meanwhile.`]
       : ["unknown", "nothing is shown yet", `Whether the learned ranking is better than the best single source (${source}) is not shown yet.`];

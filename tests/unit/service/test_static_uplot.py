@@ -10,9 +10,9 @@ FOLDER = Path(__file__).resolve().parents[3] / "service" / "static" / "page"
 VERSION = "1.6.32"
 """Of the package `uplot`; its sha512 in the registry is in docs/decisions.md."""
 SHA256 = {
-    "uPlot.iife.min.js": "",
-    "uPlot.min.css": "",
-    "uPlot.LICENSE.txt": "",
+    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+    "uPlot.LICENSE.txt": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
 }
 SINKS = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\.srcdoc")
 """What the page's `require-trusted-types-for 'script'` refuses, and what would need an exception to its policy."""
