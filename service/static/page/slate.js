@@ -9,6 +9,8 @@ export const SHOWN = `attributes=${PICTURE}&language=en`;
 // Contributions of rules and rounding say nothing about the shopper.
 const RULES = new Set(["behind", "rounding", "unproposed", "order", "guard"]);
 
+const FILLING = -1000;
+
 export const title = (item) => item.title || item.item_id;
 
 export function why(item) {
@@ -31,6 +33,9 @@ export function facts(item) {
   return [item.category, price(item.price)].filter(Boolean).join(" · ");
 }
 
+// What the source in charge did not propose itself stands far below its own items: its score is only a place.
+const scored = (score) => (score > FILLING ? `score ${score.toFixed(2)}` : "fills the slate");
+
 // `mark`: an element that says how the item stands to another slate. `opens`: called with the id when its title is chosen.
 export function entry(item, { fresh = false, explained = false, mark = null, opens = null } = {}) {
   const named = opens ? el("button", { class: "plain name", type: "button", onclick: () => opens(item.item_id) }, title(item))
@@ -41,7 +46,7 @@ export function entry(item, { fresh = false, explained = false, mark = null, ope
       el("p", {}, el("span", { class: "rank" }, `${item.rank}. `), named, mark),
       el("p", { class: "quiet" }, facts(item)),
       el("p", { class: "why" }, why(item)),
-      el("p", { class: "quiet small source" }, `${plain(item.source)} · score ${item.score.toFixed(2)}`),
+      el("p", { class: "quiet small source" }, `${plain(item.source)} · ${scored(item.score)}`),
       explained ? details(item) : null));
 }
 
