@@ -12,11 +12,11 @@ from streaming.files.catalogues import (
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.hints import flags, time_for, type_for
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, with_preset
+from streaming.files.mapping_trial import Sampled, tried
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
 from streaming.files.survey import RowRefused, Survey
-from streaming.files.trial import Sampled, tried
 from streaming.mappings import item_presets, presets
 
 __all__ = [
