@@ -48,7 +48,7 @@ def test_a_mapping_is_tried_on_what_is_pasted(page: Page) -> None:
     page.goto("/#data")
     page.get_by_role("button", name="Use a sample").click()
     tried = page.locator("#data .tried")
-    expect(tried).to_contain_text("1 events, 0 no event, 0 refused.")
+    expect(tried).to_contain_text("1 event, 0 ignored, 0 refused.")
     expect(tried.locator(".outcome-event")).to_contain_text("item_id")
     page.get_by_label("Records").fill(
         '{"event_type": "view", "event_time": "yesterday", "product_id": 7, "user_id": 9}'

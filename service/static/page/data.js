@@ -35,7 +35,7 @@ export function build(root) {
   part.outcomes = el("tbody");
   part.types = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-labelledby": "types-title" });
   part.since = el("p", { class: "quiet small" });
-  part.refused = el("ul", { class: "bars" });
+  part.refused = el("ul", { class: "bars refusals" });
   part.posted = el("p", { class: "quiet small" });
   part.coverage = el("ul", { class: "bars" });
   part.lately = el("p", { class: "quiet small" });

@@ -9,7 +9,7 @@ const OPERATION = "/recommend/{user_id}";
 const PAUSE = 250; // milliseconds without a change before the slate is asked for again
 // Where each parameter stands; those that a newer service has besides come last.
 const GROUPS = [
-  ["What is asked for", ["n", "scenario", "reasons", "language", "explain"]],
+  ["What is asked for", ["n", "scenario", "reasons", "language", "explain", "attributes"]],
   ["Which items", ["category", "price_min", "price_max", "tags_all", "tags_any", "filter", "exclude", "exclude_seen", "exclude_in_view", "candidates"]],
   ["In which order", ["diversity", "rotate", "explore", "pinned", "boosted", "boost_share"]],
   ["What is known of the visit", ["recent_items", "query", "context"]],
@@ -61,6 +61,9 @@ function query(all) {
   }
   return found;
 }
+
+// Names of other parameters stand between backticks.
+const marked = (text) => text.split("`").map((piece, at) => (at % 2 ? el("code", {}, piece) : piece));
 
 // The same request in a shell. The key is never in it.
 function command(user, found) {
@@ -138,13 +141,13 @@ export async function panels(user, open) {
     ...grouped(all).map(([words, found], at) => el("details", { open: at < 3 }, el("summary", {}, words),
       el("div", { class: "fields" }, ...found.map((each) => el("div", { class: "field" },
         el("label", { for: `option-${each.name}` }, el("code", {}, each.name)), control(each),
-        el("p", { class: "quiet small", id: `note-${each.name}` }, each.description)))))),
+        el("p", { class: "quiet small", id: `note-${each.name}` }, ...marked(each.description))))))),
     el("div", { class: "row" }, el("button", { class: "primary" }, "Ask"), el("button", { type: "button", onclick: reset }, "Without options")));
   await ask();
   return [el("div", { class: "columns playground" },
     el("div", { class: "panel" }, el("h3", {}, "Options"),
       el("p", { class: "quiet small" }, "All parameters of ", el("code", {}, `GET ${OPERATION}`), " of this service. The slate follows as you change them."), form),
-    el("div", { class: "panel" }, el("h3", {}, `What ${user} would get`), part.trouble, part.told, part.picks,
+    el("div", { class: "panel", tabindex: "0", role: "group", "aria-label": `What ${user} would get` }, el("h3", {}, `What ${user} would get`), part.trouble, part.told, part.picks,
       el("h4", {}, "The same as a command"),
       el("pre", { class: "command", tabindex: "0", "aria-label": "Command" }, part.line),
       el("div", { class: "row" }, el("button", { type: "button", onclick: copy }, "Copy"), part.copied)))];

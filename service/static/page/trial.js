@@ -61,7 +61,7 @@ async function tryIt() {
   }
 }
 
-const SHAPES = { event: "✓ event", refused: "✕ refused", ignored: "– no event" };
+const SHAPES = { event: "✓ event", refused: "✕ refused", ignored: "– ignored" };
 
 function record(found) {
   const left = found.left_out?.length ? ` Left out, because it cannot be used: ${found.left_out.join(", ")}.` : "";
@@ -75,7 +75,7 @@ function record(found) {
 
 function show(found) {
   part.result.replaceChildren(
-    el("p", { class: "summary" }, `${number(found.events)} events, ${number(found.ignored)} no event, ${number(found.refused)} refused.`),
+    el("p", { class: "summary" }, `${number(found.events)} ${found.events === 1 ? "event" : "events"}, ${number(found.ignored)} ignored, ${number(found.refused)} refused.`),
     el("ol", { class: "records" }, ...found.records.map(record)),
     el("details", {}, el("summary", {}, "Where each field is read from"),
       el("dl", { class: "facts" }, ...Object.entries(found.fields).flatMap(([ours, theirs]) => [el("dt", {}, ours), el("dd", {}, theirs)])),
