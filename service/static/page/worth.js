@@ -38,7 +38,7 @@ function card(title) {
 
 export function look() {
   ask("gate", "/gate", part.ranking, (found) => { gate = found; });
-  ask("holdout", "/experiments", part.revenue, (found) => { holdout = found.experiments.find((each) => each.name === "holdout") ?? null; });
+  ask("holdout", "/experiments", part.revenue, (found) => { holdout = found.experiments.find((each) => each.name === "holdout" && each.state !== "stopped") ?? null; });
 }
 
 // Asks again what may have changed meanwhile.

@@ -91,7 +91,7 @@ def test_the_stream_says_how_answers_fare_and_the_past_adds_them_up(served: Serv
         assert answer.headers["content-encoding"] == "gzip"
         lines = answer.iter_lines()
         before = messages(lines, 3)[-1]["data"]
-        assert (before["failed"], before["degraded"], before["kafka_away"]) == (0, {}, True)
+        assert (before["failed"], before["degraded"], before["kafka_away"]) == (0, {}, False)
         for user in ("user-1", "user-2", "user-3"):
             served.get(f"/recommend/{user}")
         looks = [message["data"] for message in messages(lines, 3)]
