@@ -52,7 +52,6 @@ function sent(event, kind) {
 
 function choose(name) {
   mode = name;
-  for (const button of part.modes.children) button.setAttribute("aria-pressed", String(button.dataset.mode === name));
   show("user", part.user.value.trim());
 }
 
@@ -70,6 +69,7 @@ export async function show(kind, wanted) {
   const own = ++turn;
   part[kind].value = wanted;
   shown = { kind, id: wanted };
+  for (const button of part.modes.children) button.setAttribute("aria-pressed", String(kind === "user" && button.dataset.mode === mode));
   part.result.setAttribute("aria-busy", "true");
   if (!part.result.querySelector(".skeleton")) part.result.classList.add("waiting");
   try {

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 export const PICTURE = "image_url"; // the attribute of an item that has the address of its picture
 
 // The policy of the page loads pictures by https alone, wherever the shop keeps them.
-const loadable = (address) => typeof address === "string" && /^(https:|data:image\/)/.test(address);
+export const loadable = (address) => typeof address === "string" && /^(https:|data:image\/)/.test(address);
 
 // `address` may be missing, or be of a picture that is gone: then the letter stays.
 export function picture(title, address, kind = "") {

@@ -2,7 +2,7 @@
 
 import { get, id } from "./api.js";
 import { el, moment, price } from "./dom.js";
-import { address, picture } from "./picture.js";
+import { PICTURE, address, loadable, picture } from "./picture.js";
 import { SHOWN, entry, lacking } from "./slate.js";
 
 const DONE = { click: "looked at", favourite: "favourite", cart: "put into the cart", purchase: "bought", search: "searched", unfavourite: "favourite removed", dislike: "disliked", return: "returned" };
@@ -33,7 +33,8 @@ const rows = (pairs) => pairs.flatMap(([words, value]) => [el("dt", {}, words), 
 export async function item(wanted, open) {
   const [known, slate] = await Promise.all([get(`/items/${id(wanted)}`), get(`/items/${id(wanted)}/similar?n=8&reasons=operator&${SHOWN}`)]);
   const facts = FACTS.filter(([name]) => known[name] !== undefined && known[name] !== null).map(([name, words]) => [words, text(name, known[name])]);
-  const more = Object.entries(known.attributes ?? {}).map(([name, value]) => [name, [value].flat().map(String).join(", ")]);
+  // The address of a picture that is shown says nothing; that of one that cannot be loaded does.
+  const more = Object.entries(known.attributes ?? {}).filter(([name, value]) => name !== PICTURE || !loadable(value)).map(([name, value]) => [name, [value].flat().map(String).join(", ")]);
   return [el("div", { class: "columns" },
     el("div", { class: "panel" },
       el("div", { class: "item-head" }, picture(known.title ?? wanted, address(known), "large"),

@@ -43,7 +43,7 @@ export function entry(item, { fresh = false, explained = false, mark = null, ope
   return el("li", { class: fresh ? "pick fresh" : "pick", "data-item": item.item_id },
     picture(title(item), address(item), "thumb"),
     el("div", { class: "told" },
-      el("p", {}, el("span", { class: "rank" }, `${item.rank}. `), named, mark),
+      el("p", { class: "headline" }, el("span", { class: "rank" }, `${item.rank}. `), el("span", { class: "titled" }, named, mark)),
       el("p", { class: "quiet" }, facts(item)),
       el("p", { class: "why" }, why(item)),
       el("p", { class: "quiet small source" }, `${plain(item.source)} · ${scored(item.score)}`),
