@@ -43,6 +43,7 @@ ALLOWED: Final = {
     "60 ms": "interval at which the live page looks",
     "256 KiB": "limit of a dead letter",
     "4 MiB": "size of a fetch that was too large",
+    "150 kB": "most bytes of the live page",
     "200 events/s": "rate below which a stream trains on more",
     "1,500 events/s": "rate that a setting is explained by",
     "2,000 events/s": "rate of the workloads, and what settings are explained by",
