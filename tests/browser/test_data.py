@@ -50,7 +50,7 @@ def test_a_mapping_is_tried_on_what_is_pasted(page: Page) -> None:
     tried = page.locator("#data .tried")
     expect(tried).to_contain_text("1 event, 0 ignored, 0 refused.")
     expect(tried.locator(".outcome-event")).to_contain_text("item_id")
-    page.get_by_label("Records").fill(
+    page.get_by_role("textbox", name="Records").fill(
         '{"event_type": "view", "event_time": "yesterday", "product_id": 7, "user_id": 9}'
     )
     page.get_by_role("button", name="Try", exact=True).click()
@@ -87,6 +87,7 @@ def test_what_opens_when_looking_up_and_trying_has_no_violation(bare: Page) -> N
     bare.get_by_role("combobox", name="Item").press_sequentially("a")
     expect(bare.get_by_role("option").first).to_be_visible()
     sound()
+    bare.keyboard.press("Escape")
     bare.get_by_role("button", name="Try options").click()
     expect(bare.locator("#lookup .options")).to_be_visible()
     sound()
