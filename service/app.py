@@ -17,6 +17,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service.context import assemble
 from service.http import Edge, Origins, Traced, openapi, problems
 from service.routes import (
+    compare,
+    data,
+    dead_letters,
     erasures,
     events,
     experiments,
@@ -25,6 +28,7 @@ from service.routes import (
     identify,
     items,
     live,
+    mappings,
     model,
     pages,
     quarantine,
@@ -39,11 +43,15 @@ from streaming.tracing import tracer_of
 ROUTERS: Final = (
     recommend,
     recommend_batch,
+    compare,
     events,
     items,
     users,
     identify,
     erasures,
+    data,
+    dead_letters,
+    mappings,
     model,
     gate,
     quarantine,

@@ -18,7 +18,7 @@ from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys, RequestOptions
-from service.ingest import Beacons, EventPublisher, ForeignRecords, Proofs
+from service.ingest import Beacons, DeadLetterReader, EventPublisher, ForeignRecords, Proofs
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import (
@@ -28,6 +28,7 @@ from service.serving import (
     Histories,
     ItemCatalogue,
     Languages,
+    RecommendedLately,
     SlateLog,
     TableSets,
     read,
@@ -42,6 +43,9 @@ CLOSING: Final = 1.0
 
 BATCHES: Final = 2
 """Requests for many users that are answered at once: each adds a turn of 1 ms to what a single request waits."""
+
+SEARCHES: Final = 2
+"""Searches of the catalogue at once: each takes a thread, and turns of half a millisecond from requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class Context:
     audit: AuditCheck
     options: RequestOptions
     batches: threading.Semaphore
+    searches: threading.Semaphore
+    lately: RecommendedLately
+    dead_letters: DeadLetterReader
     languages: Languages
     clock: Callable[[], float] = time.time
 
@@ -151,6 +158,9 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
         options=_options(settings),
         languages=_languages(settings),
         batches=threading.BoundedSemaphore(BATCHES),
+        searches=threading.BoundedSemaphore(SEARCHES),
+        lately=RecommendedLately(),
+        dead_letters=DeadLetterReader(settings),
         live=PageFeed(tables, keeper, store, telemetry, time.time),
     )
 

@@ -3,6 +3,7 @@
 from models.ledger.admission import RING, SLACK, Admission, AdmissionRules, Arrivals, id_hash
 from models.ledger.erasures import Entry, Erasures, Receipt, order_time, user_hash
 from models.ledger.identities import JOIN_OUTCOMES, Identities, Join, Joined, without_erased
+from models.ledger.intake_counts import IntakeCounts
 from models.ledger.progress import Piece, Progress, Quarantined, moved
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Entry",
     "Erasures",
     "Identities",
+    "IntakeCounts",
     "Join",
     "Joined",
     "Piece",

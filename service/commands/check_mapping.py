@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,8 +17,7 @@ import typer
 from service.cli.arguments import Encoding
 from service.cli.errors import broken
 from service.cli.exit_codes import DONE, SOME_REFUSED
-from streaming.files import FileError, Layout, Survey, as_document
-from streaming.files import report as report_of
+from streaming.files import FileError, tried
 from streaming.kafka import KafkaTrouble
 from streaming.mappings import mapping_named
 from streaming.settings import Settings, event_mapping, load_settings
@@ -110,42 +107,7 @@ def examine(
 ) -> dict[str, Any]:
     """What each record becomes by a mapping, by default that of the settings with this name; counts by outcome."""
     mapping = mapping or settings.mapping_called(name)
-    ahead = time.time() + settings.admission.max_future
-    survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
-    records = []
-    for number, sample in enumerate(samples, 1):
-        left_out: Counter[str] = Counter()
-        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out)
-        survey.see(number, answers, ahead)
-        for field in left_out:
-            survey.leave_out(field, number, mapping.place(field))
-        several = len(answers) > 1
-        for part, answer in enumerate(answers, 1):
-            place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
-            records.append(_result(place, answer, () if several else left_out))
-    counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
-    return {
-        "report": report_of(survey, Layout(preset=name)),
-        "file_report": as_document(survey, Layout(preset=name)),
-        "topic": name,
-        "events": counted["event"],
-        "ignored": len(records) - sum(counted.values()),
-        "refused": counted["refusal"],
-        "unread": list(mapping.unread),
-        "records": records,
-    }
-
-
-def _result(place: str, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
-    from models.records import Event, Rejection, encode
-
-    if isinstance(answer, Event):
-        found = {"at": place, "event": json.loads(encode(answer))}
-        return found | {"left_out": list(left_out)} if left_out else found
-    if isinstance(answer, Rejection):
-        fields = ("reason", "path", "expected", "found")
-        return {"at": place, "refusal": {name: getattr(answer, name) for name in fields}}
-    return {"at": place}
+    return tried(name, mapping, samples, time.time() + settings.admission.max_future)
 
 
 def _show(report: dict[str, Any]) -> None:

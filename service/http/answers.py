@@ -57,12 +57,14 @@ class CatalogueItem(Struct, omit_defaults=True):
 class CataloguePage(Struct):
     """One page of the catalogue. `next` is the `after` of the page that follows; null on the last page.
 
-    The first page names the categories.
+    The first page names the categories. The answer to a search is one page; it says whether the `whole` catalogue was
+    looked through, as far as was needed.
     """
 
     items: list[CatalogueItem]
     next: str | None
     categories: list[str] | UnsetType = UNSET
+    whole: bool | UnsetType = UNSET
 
 
 class ItemAnswer(Struct):
@@ -92,11 +94,13 @@ class ItemAccepted(Struct):
 
 
 class PastEvent(Struct):
-    """One interaction of a history; `timestamp` in epoch seconds."""
+    """One interaction of a history; `timestamp` in epoch seconds, `title` and `image_url` as the catalogue has them."""
 
     item_id: str
     event_type: str
     timestamp: float
+    title: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
 
 
 class UserAnswer(Struct):

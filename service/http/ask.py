@@ -13,7 +13,7 @@ from models.slate import Audience, Seen, Wanted, condition_of
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
 from service.http.request_options import PLAIN, RequestOptions
-from service.http.schemas import MAX_N, Ask, BatchAsk, Pin, RecentItem
+from service.http.schemas import MAX_N, Ask, BatchAsk, CompareAsk, Pin, RecentItem
 
 RECENT_STEP: Final = 30.0
 """Seconds between recent items that have no time. Well inside one session, so that a page's list counts as what the
@@ -115,6 +115,16 @@ def batch_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> tu
     return ask.user_ids, _parsed(ask, now, "$")
 
 
+def compared_from_body(raw: bytes, now: float, begin: RequestOptions = PLAIN) -> tuple[str, str, PageAsk]:
+    """Parse a JSON body that asks for a comparison: its two sides, unchecked, and what is asked for on both.
+
+    Raises:
+        Problem: The body is no JSON, or a field does not fit.
+    """
+    ask = decode_body(raw, CompareAsk, begin)
+    return ask.one, ask.other, _parsed(ask, now, "$")
+
+
 def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
     _checked(ask, root)
     return PageAsk(
@@ -209,4 +219,14 @@ def _seconds(given: datetime | float, position: int) -> float:
     return seconds
 
 
-__all__ = ["NOBODY", "History", "PageAsk", "ask_from_body", "ask_from_query", "batch_from_body", "pins", "recent"]
+__all__ = [
+    "NOBODY",
+    "History",
+    "PageAsk",
+    "ask_from_body",
+    "ask_from_query",
+    "batch_from_body",
+    "compared_from_body",
+    "pins",
+    "recent",
+]

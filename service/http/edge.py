@@ -31,8 +31,8 @@ CSP_PAGES: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-# The made-up shop shows the pictures of the catalogue, wherever the shop keeps them.
-CSP_WIDGET: Final = CSP_PAGES.replace(b"img-src 'self' data:", b"img-src 'self' data: https:")
+# The live page and the made-up shop show the pictures of the catalogue, wherever the shop keeps them.
+CSP_PICTURES: Final = CSP_PAGES.replace(b"img-src 'self' data:", b"img-src 'self' data: https:")
 # Swagger's own pages need inline styles, and write markup.
 CSP_DOCS: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -159,7 +159,7 @@ class _Meter:
 
 
 def _policy(path: str) -> bytes:
-    return {"/docs": CSP_DOCS, "/widget": CSP_WIDGET}.get(path, CSP_PAGES)
+    return {"/": CSP_PICTURES, "/docs": CSP_DOCS, "/widget": CSP_PICTURES}.get(path, CSP_PAGES)
 
 
 def _route(scope: Scope) -> str:

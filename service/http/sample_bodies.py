@@ -9,12 +9,15 @@ from models.records import ItemFacts
 from service.http.schemas import (
     Ask,
     BatchAsk,
+    CompareAsk,
     EventsAnswer,
     FreezeAsk,
     GateAsk,
     IdentifyAsk,
     ItemsAnswer,
+    MappingAsk,
     ModeAsk,
+    RedriveAsk,
     SentEvent,
     SentItem,
     Slate,
@@ -25,6 +28,12 @@ _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision":
 
 EXAMPLES: Final[dict[type, dict[str, Any]]] = {
     Ask: {"user_id": "ann", "n": 5, "exclude_seen": "purchased", "recent_items": ["teapot-1"]},
+    CompareAsk: {"user_id": "ann", "one": "served", "other": "popularity", "n": 8},
+    RedriveAsk: {"reason": "unknown_type", "limit": 100, "dry_run": True},
+    MappingAsk: {
+        "mapping": "rees46",
+        "records": '{"event_time":"2026-01-31 12:00:00 UTC","event_type":"view","product_id":7,"user_id":9}',
+    },
     BatchAsk: {"user_ids": ["ann", "bob"], "scenario": "email", "n": 4},
     SentEvent: {
         "event_type": "purchase",

@@ -33,6 +33,12 @@ MAX_SHOWN: Final = 64
 MAX_QUERY: Final = 1_024
 """Characters of a search, as in events."""
 DEFAULT_N: Final = 10
+MAX_SIDE: Final = 90
+"""Characters of one side of a comparison: two names of 40 and what stands between them."""
+MAX_REDRIVE: Final = 500
+"""Dead letters that one request may send again: as many as are confirmed together."""
+MAX_PASTED: Final = 262_144
+"""Characters of records that are pasted to try a mapping on."""
 MAX_USERS: Final = 1_000
 """Most users of one request for many: at 1 ms each it lasts as long as the requests before it may wait."""
 
@@ -131,6 +137,17 @@ class BatchAsk(Ask, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user_ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_USERS)]
 
 
+class CompareAsk(Ask, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request for two slates of one user under the same options, each made in another way.
+
+    `one` and `other` are `served` (as it is without experiments), `reference` (the gate's), the name of what orders (as
+    in the arms of experiments: `popularity`, `shadow`, `follows`, ...), or EXPERIMENT/ARM.
+    """
+
+    one: Annotated[str, Meta(min_length=1, max_length=MAX_SIDE)] = "served"
+    other: Annotated[str, Meta(min_length=1, max_length=MAX_SIDE)] = "reference"
+
+
 class Item(Struct, omit_defaults=True):
     """One recommended item. It has title, category and price when the catalogue has them.
 
@@ -165,6 +182,14 @@ class Slate(Struct):
     degraded: list[str]
     items: list[Item]
     experiments: dict[str, str] | UnsetType = UNSET
+
+
+class ComparedSlates(Struct):
+    """Two slates of one user. `same` counts the items that stand on both. Neither is counted or kept as shown."""
+
+    one: Slate
+    other: Slate
+    same: int
 
 
 class SentEvent(Struct, frozen=True):
@@ -311,6 +336,22 @@ class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mode: str
 
 
+class RedriveAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """Dead letters to send again: of one `reason`, or of all, at most `limit`. With `dry_run` they are only counted."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_REDRIVE)] = MAX_REDRIVE
+    dry_run: bool = False
+
+
+class MappingAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """Records to try a mapping on: one as JSON, a list, or one a line. `key` is that of the record in Kafka."""
+
+    mapping: Id
+    records: Annotated[str, Meta(min_length=1, max_length=MAX_PASTED)]
+    key: Annotated[str, Meta(max_length=MAX_ID)] | None = None
+
+
 class StopAsk(Struct, frozen=True, forbid_unknown_fields=True):
     """The end of an experiment. `reason` stays in the audit."""
 
@@ -321,6 +362,8 @@ __all__ = [
     "MAX_ID",
     "MAX_N",
     "Ask",
+    "CompareAsk",
+    "ComparedSlates",
     "Count",
     "EventOutcome",
     "EventsAnswer",
@@ -332,11 +375,13 @@ __all__ = [
     "Item",
     "ItemOutcome",
     "ItemsAnswer",
+    "MappingAsk",
     "ModeAsk",
     "Pin",
     "Price",
     "QuarantineAsk",
     "RecentItem",
+    "RedriveAsk",
     "SentEvent",
     "SentItem",
     "Share",

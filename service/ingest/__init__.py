@@ -1,6 +1,7 @@
 """Events and items of clients in; records in topics out."""
 
 from service.ingest.beacons import Beacons
+from service.ingest.dead_letter_reader import DeadLetterReader, DeadLettersAway
 from service.ingest.foreign import ForeignRecords, send_translated, translated
 from service.ingest.items import send_items
 from service.ingest.ndjson import out_of_envelopes, split
@@ -9,6 +10,8 @@ from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
 __all__ = [
     "Beacons",
+    "DeadLetterReader",
+    "DeadLettersAway",
     "EventPublisher",
     "ForeignRecords",
     "KafkaUnavailable",

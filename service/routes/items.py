@@ -11,7 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import ItemFacts, Rejection, Removed, decode_item
+from service.context import Context
 from service.http import (
+    MAX_ID,
     CatalogueItem,
     CataloguePage,
     ItemAccepted,
@@ -25,7 +27,7 @@ from service.http import (
     whole_number,
 )
 from service.ingest import KafkaUnavailable, Outgoing, send_items, split
-from service.routes.common import admit, answer, away, check_rate, context, none_valid, refused, writing
+from service.routes.common import admit, answer, away, check_rate, context, none_valid, refused, too_many, writing
 from streaming.kafka import RecordRefused
 
 router = APIRouter(tags=["items"])
@@ -35,6 +37,8 @@ PAGE_LIMIT: Final = 200
 """Most items of one page."""
 NAMED: Final = 500
 """Most categories of one answer."""
+SEARCHING: Final = 0.25
+"""Seconds of one search: a quarter of a million items are looked through in them."""
 MOST_NAMES: Final = 200
 """Most attributes that the answer to many items counts, the commonest ones."""
 
@@ -47,26 +51,52 @@ MOST_NAMES: Final = 200
             "category": (str, "Only items of this category."),
             "limit": (Annotated[int, Meta(ge=1, le=PAGE_LIMIT)], "Items wanted; 24 when not given."),
             "after": (str, "The `next` of the page before."),
+            "q": (
+                Annotated[str, Meta(max_length=MAX_ID)],
+                "Only items whose title or id has each of these words, or parts of words; the closest first.",
+            ),
         },
         answer=CataloguePage,
+        problems=("too-many-requests",),
     ),
 )
 async def list_items(request: Request) -> Response:
     """The catalogue, page by page, in the order in which this service learned of the items; hidden items are left out.
 
-    The first page names the categories, 500 of them at most.
+    The first page names the categories, 500 of them at most. With `q` it is searched, for as long as a person waits.
     """
     admit(request, "read")
     catalogue, asked = context(request).catalogue, request.query_params
     limit = whole_number(asked.get("limit", "24"), "query.limit", 1, PAGE_LIMIT)
     after = asked.get("after") or None
+    query = asked.get("q", "").strip()
+    if len(query) > MAX_ID:
+        raise invalid("query.q", f"at most {MAX_ID} characters", f"{len(query)} characters")
+    if query:
+        return await _search(context(request), query, asked.get("category") or None, limit, after)
     try:
         found = catalogue.page(asked.get("category") or None, after, limit)
     except KeyError:
         raise invalid("query.after", "the `next` of the page before", repr(after)[:40]) from None
-    items = [CatalogueItem(item, **_fields(catalogue.get(item) or ItemFacts())) for item in found]
+    items = _items(context(request), found)
     categories = sorted(catalogue.categories()[:NAMED]) if after is None else UNSET
     return answer(CataloguePage(items, found[-1] if len(found) == limit else None, categories))
+
+
+async def _search(ctx: Context, query: str, category: str | None, limit: int, after: str | None) -> Response:
+    if after is not None:
+        raise invalid("query.after", "nothing: a search has one page", repr(after)[:40])
+    if not ctx.searches.acquire(blocking=False):
+        raise too_many(ctx.telemetry, "As many searches as are allowed at once are running.", 0.0)
+    try:
+        found, whole = await run_in_threadpool(ctx.catalogue.search, query, category, limit, SEARCHING)
+    finally:
+        ctx.searches.release()
+    return answer(CataloguePage(_items(ctx, found), None, whole=whole))
+
+
+def _items(ctx: Context, found: list[str]) -> list[CatalogueItem]:
+    return [CatalogueItem(item, **_fields(ctx.catalogue.get(item) or ItemFacts())) for item in found]
 
 
 @router.post(

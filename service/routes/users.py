@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from models.records import KINDS
+from models.records import KINDS, ItemFacts
 from service.http import PastEvent, Problem, UserAnswer, identifier, operation
 from service.routes.common import admit, answer, context
+from service.serving import PICTURE
 
 router = APIRouter(tags=["users"])
 
@@ -28,7 +30,15 @@ async def get_user(request: Request) -> Response:
         )
     history = past.history
     events = [
-        PastEvent(item, KINDS[kind], moment)
+        PastEvent(item, KINDS[kind], moment, *_shown(ctx.catalogue.get(item)))
         for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True)
     ]
     return answer(UserAnswer(user_id, bool(events), events))
+
+
+def _shown(facts: ItemFacts | None) -> tuple[str | UnsetType, str | UnsetType]:
+    """Title and address of the picture of an item."""
+    if facts is None:
+        return UNSET, UNSET
+    picture = facts.attribute_values().get(PICTURE)
+    return facts.title or UNSET, picture if isinstance(picture, str) else UNSET

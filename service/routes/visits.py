@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from contextlib import AbstractContextManager
 
 import msgspec
@@ -95,6 +96,7 @@ def encoded(
     for reason in lacking:
         ctx.telemetry.degraded[reason].inc()
     ctx.telemetry.served_by[page.served_by if page.served_by in SERVED_BY else "source"].inc()
+    ctx.lately.add([shown.item_id for shown in page.shown], time.monotonic())
     request_id, now = visit.moment.request_id, ctx.clock()
     why = reasons(view, visit, page, ctx.languages[language]) if language is not None else ()
     told = Envelope(request_id, now, lacking, user_id, ask.explore > 0, ask.explain, ask.attributes, why, ask.arms)

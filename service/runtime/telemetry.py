@@ -203,15 +203,15 @@ class Telemetry:
     def counts(self) -> AnswerCounts:
         """What this process answered since it started."""
         return AnswerCounts(
-            sum(_value(counter) for counter in self.served_by.values()),
+            sum(counted(counter) for counter in self.served_by.values()),
             self._failed,
-            {name: _value(counter) for name, counter in self.degraded.items()},
+            {name: counted(counter) for name, counter in self.degraded.items()},
         )
 
     @property
     def kafka_is_away(self) -> bool:
         """Whether Kafka leaves this process's questions unanswered."""
-        return _value(self.kafka_away) == 1
+        return counted(self.kafka_away) == 1
 
     def name_scenarios(self, names: Iterable[str]) -> None:
         """Show a zero for each scenario; others are never labels."""
@@ -254,9 +254,14 @@ class Telemetry:
         return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"
 
 
-def _value(metric: Counter | Gauge) -> int:
+def counted(metric: Counter | Gauge) -> int:
+    """The value of a metric without labels of its own.
+
+    >>> counted(Telemetry().events["accepted"])
+    0
+    """
     (family,) = metric.collect()
     return int(family.samples[0].value)
 
 
-__all__ = ["DEGRADED", "OUTCOMES", "PHASES", "SERVED_BY", "AnswerCounts", "Telemetry"]
+__all__ = ["DEGRADED", "OUTCOMES", "PHASES", "SERVED_BY", "AnswerCounts", "Telemetry", "counted"]

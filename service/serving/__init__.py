@@ -1,7 +1,8 @@
 """A served version, a history and an ask in; the answer out. Stage 7."""
 
-from service.serving.answer import Envelope, encode
+from service.serving.answer import Envelope, encode, slate
 from service.serving.catalogue import ItemCatalogue
+from service.serving.coverage import PICTURE, SPAN, RecommendedLately
 from service.serving.erasures import ErasureFollower
 from service.serving.experiments import Experiments, treated
 from service.serving.histories import CONNECTION_TIMEOUT, Histories, UserPast
@@ -14,6 +15,8 @@ from service.serving.visit import RequestMoment, View, Visit
 
 __all__ = [
     "CONNECTION_TIMEOUT",
+    "PICTURE",
+    "SPAN",
     "BadLanguage",
     "Envelope",
     "ErasureFollower",
@@ -22,6 +25,7 @@ __all__ = [
     "ItemCatalogue",
     "Languages",
     "Page",
+    "RecommendedLately",
     "RequestMoment",
     "SlateLog",
     "TableSet",
@@ -32,5 +36,6 @@ __all__ = [
     "encode",
     "read",
     "reasons",
+    "slate",
     "treated",
 ]

@@ -45,6 +45,11 @@ class Envelope(NamedTuple):
 
 def encode(view: View, page: Page, envelope: Envelope) -> bytes:
     """Encode a page as JSON."""
+    return _encoder.encode(slate(view, page, envelope))
+
+
+def slate(view: View, page: Page, envelope: Envelope) -> Slate:
+    """The answer that a page makes."""
     manifest = view.tables.manifest if view.tables is not None else None
     items = [_item(shown, view.catalogue.get(shown.item_id), envelope.attributes) for shown in page.shown]
     if envelope.propensities or envelope.contributions:
@@ -52,17 +57,15 @@ def encode(view: View, page: Page, envelope: Envelope) -> bytes:
     if envelope.reasons:
         for item, reason in zip(items, envelope.reasons, strict=True):
             item.reason = reason
-    return _encoder.encode(
-        Slate(
-            envelope.request_id,
-            envelope.user_id,
-            manifest.id if manifest else None,
-            round(max(0.0, envelope.now - manifest.created_at), 3) if manifest else None,
-            page.served_by,
-            envelope.degraded,
-            items,
-            UNSET if envelope.arms is None else envelope.arms,
-        )
+    return Slate(
+        envelope.request_id,
+        envelope.user_id,
+        manifest.id if manifest else None,
+        round(max(0.0, envelope.now - manifest.created_at), 3) if manifest else None,
+        page.served_by,
+        envelope.degraded,
+        items,
+        UNSET if envelope.arms is None else envelope.arms,
     )
 
 
@@ -103,4 +106,4 @@ def _contributions(shown: Shown, page: Page, places: dict[str, int]) -> list[Con
     return [*explanation.contributions(page.ranking, at, float(page.ranking.scores[at])), *moved]
 
 
-__all__ = ["Envelope", "encode"]
+__all__ = ["Envelope", "encode", "slate"]

@@ -8,6 +8,7 @@ soon as enough are found: some 3 ns per item, at worst 3 ms among a million.
 from __future__ import annotations
 
 import threading
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,18 @@ from models.arrays import Array
 from models.records import ItemFacts
 from models.slate import Wanted
 from service.serving.condition_index import ConditionIndex
+from service.serving.coverage import counted, known
 from streaming.live import FactsFollower
 from streaming.store import Store
 
 STRETCH: Final = 1 << 15
 """Items per pass: 0.1 ms, so that a filter that many items match costs no more than that."""
+
+LOOK: Final = 256
+"""Items of a search between two looks at the clock: some 0.2 ms."""
+
+DEEPER: Final = 8
+"""How many times as many items as are wanted a search collects before it puts the closest first."""
 
 SMALL: Final = 64
 """Rows up to which a list is not worth tidying."""
@@ -57,6 +65,7 @@ class Columns:
         self._lists: dict[tuple[str, str], Listed] = {}
         self._codes: dict[str, int] = {}
         self._categories = np.full(1024, -1, np.int32)
+        self._known = np.zeros(1024, np.uint8)
         self._conditions = ConditionIndex()
 
     def put(self, item: str, facts: ItemFacts) -> None:
@@ -78,6 +87,7 @@ class Columns:
             for tag in set(facts.tags).difference(before):
                 self._append("tag", tag, row)
             self._marks[row] = marks(facts.tags)
+            self._known[row] = known(facts)
             self._conditions.put(row, facts)
 
     def hide(self, item: str) -> None:
@@ -112,6 +122,13 @@ class Columns:
         self._shown = np.concatenate([self._shown, np.zeros(more, bool)])
         self._marks = np.concatenate([self._marks, np.zeros(more, np.uint64)])
         self._categories = np.concatenate([self._categories, np.full(more, -1, np.int32)])
+        self._known = np.concatenate([self._known, np.zeros(more, np.uint8)])
+
+    def coverage(self) -> tuple[int, dict[str, int]]:
+        """How many items may be shown, and how many of these have each fact."""
+        with self._lock:
+            shown = self._shown[: len(self._ids)]
+            return int(shown.sum()), counted(self._known[: len(self._ids)], shown)
 
     def matching(self, wanted: Wanted) -> Iterator[str]:
         """Ids of items that can match, in the order in which they became known. Each must still be checked."""
@@ -228,6 +245,52 @@ class ItemCatalogue(FactsFollower):
         """At most `limit` items that may be shown, in the order in which they became known; see `Columns.page`."""
         shown = (item for item in self._columns.page(category, after) if self._fits(item, category))
         return list(islice(shown, limit))
+
+    def coverage(self) -> tuple[int, dict[str, int]]:
+        """How many items may be shown, and how many of these have each fact of `coverage.FACTS`."""
+        return self._columns.coverage()
+
+    def search(self, query: str, category: str | None, limit: int, budget: float) -> tuple[list[str], bool]:
+        """Items whose title or id has every word of a query; none that is hidden.
+
+        The item with this very id comes first, then titles that begin so, then those of which a word does.
+
+        Args:
+            query: What somebody types.
+            category: Only items of this category; None for all items.
+            limit: Items wanted.
+            budget: Seconds to look for; a million items take about one.
+
+        Returns:
+            The items, and whether there was time to look through all that was needed.
+        """
+        words = query.casefold().split()
+        if not words:
+            return [], True
+        found: list[tuple[int, str]] = [(0, query)] if self._fits(query, category) else []
+        until, whole = time.monotonic() + budget, True
+        for number, item in enumerate(self._columns.page(category, None)):
+            if len(found) >= DEEPER * limit:
+                break
+            if number % LOOK == 0 and time.monotonic() > until:
+                whole = False
+                break
+            far = self._distance(item, words)
+            if far and item != query and self._fits(item, category):
+                found.append((far, item))
+        found.sort(key=lambda entry: entry[0])
+        return [item for _, item in found[:limit]], whole
+
+    def _distance(self, item: str, words: Sequence[str]) -> int:
+        """How far an item is from some words: 1 to 3; 0 when it lacks one of them."""
+        facts = self.get(item)
+        title = (facts.title or "").casefold() if facts is not None else ""
+        text = f"{item.casefold()} {title}"
+        if not all(word in text for word in words):
+            return 0
+        if title.startswith(words[0]) or text.startswith(words[0]):
+            return 1
+        return 2 if f" {words[0]}" in text else 3
 
     def _fits(self, item: str, category: str | None) -> bool:
         facts = self.get(item)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from streaming.consumer.consumer import KafkaSource
 from streaming.files import raw_records
-from streaming.kafka import Offsets
+from streaming.kafka import Offsets, Record
 from streaming.settings import Settings
 
 PATIENCE: Final = 10.0
@@ -34,12 +34,18 @@ def of_topic(settings: Settings, topic: str, count: int) -> list[Sample]:
         TopicMissing: The topic does not exist.
     """
     with KafkaSource(settings, [topic]) as source:
-        source.assign({})
-        end = source.end_offsets()
-        source.assign(_shortly_before(source.beginning_offsets(), end, count))
-        records = list(_read(source, end))
-    records.sort(key=lambda found: found[0])
-    return [sample for _, sample in records[-count:]]
+        return [
+            Sample(f"{record.topic}[{record.partition}] at {record.offset}", record.key, record.value, record.timestamp)
+            for record in newest(source, count)
+        ]
+
+
+def newest(source: KafkaSource, count: int) -> list[Record]:
+    """The newest `count` records of the topics of a source, oldest first; those that arrive within `PATIENCE`."""
+    source.assign({})
+    end = source.end_offsets()
+    source.assign(_shortly_before(source.beginning_offsets(), end, count))
+    return sorted(_read(source, end), key=lambda record: record.timestamp)[-count:]
 
 
 def _shortly_before(first: Offsets, end: Offsets, count: int) -> Offsets:
@@ -49,7 +55,7 @@ def _shortly_before(first: Offsets, end: Offsets, count: int) -> Offsets:
     }
 
 
-def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
+def _read(source: KafkaSource, end: Offsets) -> Iterator[Record]:
     limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit and any(
         position < end[topic][partition]
@@ -57,9 +63,7 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[tuple[float, Sample]]:
         for partition, position in parts.items()
     ):
         for batch in source.poll(0.2, 1_000):
-            for record in batch:
-                place = f"{record.topic}[{record.partition}] at {record.offset}"
-                yield record.timestamp, Sample(place, record.key, record.value, record.timestamp)
+            yield from batch
 
 
 def of_file(path: Path, now: float, encoding: str | None = None) -> list[Sample]:
@@ -70,4 +74,4 @@ def of_file(path: Path, now: float, encoding: str | None = None) -> list[Sample]
     return [Sample(f"line {place}", None, raw, now * 1000) for place, raw in raw_records(path, encoding)]
 
 
-__all__ = ["Sample", "of_file", "of_topic"]
+__all__ = ["Sample", "newest", "of_file", "of_topic"]

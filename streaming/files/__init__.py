@@ -12,6 +12,7 @@ from streaming.files.catalogues import (
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.hints import flags, time_for, type_for
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, with_preset
+from streaming.files.mapping_trial import Sampled, tried
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "RowFile",
     "RowRefused",
+    "Sampled",
     "Shown",
     "Survey",
     "advice",
@@ -50,6 +52,7 @@ __all__ = [
     "read_items",
     "report",
     "time_for",
+    "tried",
     "type_for",
     "with_preset",
 ]

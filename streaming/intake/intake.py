@@ -97,6 +97,8 @@ class PreparedBatch:
     """Those of `outcomes` that were sent with a public key. The gate judges the stream without them."""
     refused: dict[str, int] = field(default_factory=dict)
     """Unusable records, by reason: one dead letter each."""
+    turned_away: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Events that are not learned, by the code of their type and the outcome."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Optional fields that could not be used, by name; their events, and items, count without them."""
     spread: int = 0
@@ -303,6 +305,7 @@ class Intake:
             outcome = admit(event, record_time, marked and is_backfill(record), public)
             if outcome:
                 batch.count(outcome, public=public)
+                batch.turned_away[event.kind, outcome] += 1
                 continue
             user = resolve(event.user_id)
             if user is not event.user_id:

@@ -77,6 +77,11 @@ def letters(settings: Settings, reason: str | None = None) -> Iterator[DeadLette
         return
 
 
+def group(settings: Settings, reason: str) -> str:
+    """The Kafka group whose offsets say how far the letters of a reason were sent again."""
+    return f"sluicegate.{settings.namespace}.redrive.{reason}"
+
+
 def _until_now(source: KafkaSource, now: float) -> Iterator[Record]:
     """Records written until `now`, epoch seconds: a letter that is refused again does not appear in the same run."""
     open_parts = {(topic, part) for topic, parts in source.positions().items() for part in parts}
@@ -153,12 +158,9 @@ class _Run:
                 self._remember()
         self._remember()
 
-    def _group(self, reason: str) -> str:
-        return f"sluicegate.{self._settings.namespace}.redrive.{reason}"
-
     def _sent_before(self, record: Record, letter: DeadLetter) -> bool:
         if letter.reason not in self._reached:
-            held = self._source.committed(self._group(letter.reason))
+            held = self._source.committed(group(self._settings, letter.reason))
             self._reached[letter.reason] = held.get(self._topic, {})
         return record.offset < self._reached[letter.reason].get(record.partition, 0)
 
@@ -226,7 +228,7 @@ class _Run:
             changed.setdefault(reason, {})[partition] = offset + 1
         self._pending.clear()
         for reason, parts in changed.items():
-            if not self._source.commit_mirror({self._topic: parts}, self._group(reason)):
+            if not self._source.commit_mirror({self._topic: parts}, group(self._settings, reason)):
                 raise KafkaTrouble("sent, but Kafka did not record how far: another run sends some of them twice")
         if failure is not None:
             raise failure

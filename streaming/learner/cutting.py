@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
+import msgspec
+
+from models.ledger import IntakeCounts
 from streaming.evidence import behind
 from streaming.intake import ARRIVAL_SAMPLES, PreparedBatch
 from streaming.learner.parts import Parts
@@ -19,6 +23,9 @@ learner's time goes into waiting."""
 
 SERVED_SAMPLES = 64
 """Record times a version carries, from which the service measures how long its events took to be served."""
+
+
+_KIND: Final = attrgetter("kind")
 
 
 class VersionCutter:
@@ -37,6 +44,7 @@ class VersionCutter:
         self._live_number = self._letters = 0
         self._served_times: list[float] = []
         self._trained: dict[str, Any] = {}
+        self._intake = IntakeCounts(parts.wall())
 
     @property
     def due(self) -> bool:
@@ -47,6 +55,7 @@ class VersionCutter:
         """Note a learned batch: the next version waits for its histories and dead letters, and carries its times."""
         self._full_poll = batch.full
         self._live_number, self._letters = batch.live_number, batch.letters
+        self._intake.add(map(_KIND, batch.events), batch.turned_away, batch.refused, batch.left_out)
         self._served_times.extend(batch.sampled_times(ARRIVAL_SAMPLES)[: SERVED_SAMPLES - len(self._served_times)])
 
     def trained(self, result: dict[str, Any]) -> None:
@@ -104,6 +113,7 @@ class VersionCutter:
         evidence["standing"] = parts.evidence.standing(lag, applied, parts.attributor.exposed)
         evidence["memory"] = parts.evidence.memory()
         evidence["asked"] = parts.evidence.asked()
+        evidence["intake"] = msgspec.to_builtins(self._intake)
         evidence |= parts.experiments.carried()
         if parts.traces is not None:
             evidence |= parts.traces.carried()

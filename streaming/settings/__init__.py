@@ -3,6 +3,7 @@
 from streaming.settings.events import AdmissionSettings, EventSettings
 from streaming.settings.example import example
 from streaming.settings.gate import MOST_ANCHORS
+from streaming.settings.handing import handed_over, taken_over
 from streaming.settings.kafka import KafkaSettings
 from streaming.settings.learner import LearnerSettings, UpdateSettings
 from streaming.settings.loading import MASK, BadSettings, in_force, load_settings
@@ -31,8 +32,10 @@ __all__ = [
     "brief",
     "event_mapping",
     "example",
+    "handed_over",
     "in_force",
     "load_settings",
     "log_format",
     "sentinels",
+    "taken_over",
 ]

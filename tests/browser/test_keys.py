@@ -62,6 +62,20 @@ def test_a_declined_dialog_stays_closed_until_the_user_acts(page: Page) -> None:
     expect(page.locator("#link")).to_have_text("Live", timeout=20_000)
 
 
+def test_refused_records_are_shown_to_the_role_admin_only(browser: Browser, settings: Settings) -> None:
+    with service(changed(settings, service={"keys": (f"admin:{digest('open-sesame')}",)})) as served:
+        context = browser.new_context(base_url=served.base, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto("/#data")
+        expect(page.locator("#data .bars").first).to_contain_text("No counts yet")
+        expect(page.locator("#data")).to_contain_text("No version yet")
+        page.get_by_role("button", name="Show the newest").click()
+        expect(page.get_by_role("dialog")).to_contain_text("role admin")
+        page.keyboard.press("Escape")
+        expect(page.locator("#data .outcome")).to_contain_text("shown to the role admin only")
+        context.close()
+
+
 def test_only_the_gates_buttons_ask_for_a_key_where_only_admin_has_one(browser: Browser, settings: Settings) -> None:
     with service(changed(settings, service={"keys": (f"admin:{digest('open-sesame')}",)})) as served:
         context = browser.new_context(base_url=served.base, reduced_motion="reduce")

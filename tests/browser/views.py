@@ -6,13 +6,14 @@ import re
 
 from playwright.sync_api import Page, expect
 
-VIEWS = ("overview", "shop", "learning", "gate", "experiments", "lookup")
+VIEWS = ("overview", "shop", "learning", "gate", "experiments", "data", "lookup")
 TABS = {
     "overview": "Overview",
     "shop": "Shop",
     "learning": "Learning",
     "gate": "Gate",
     "experiments": "Experiments",
+    "data": "Data",
     "lookup": "Look up",
 }
 
@@ -52,6 +53,10 @@ def show(page: Page, view: str) -> None:
         expect(page.locator("#gate .verdict")).not_to_have_text("…")
     elif view == "experiments":
         expect(page.locator("#experiments article").first).to_be_visible()
+    elif view == "data":
+        expect(page.locator("#data .counts tbody th").first).to_be_visible()
+        expect(page.locator("#data .bars progress").first).to_be_visible()
+        expect(page.locator("#trial-mapping option").first).to_be_attached()
     else:
         page.get_by_role("button", name="Look up user").click()
         expect(page.locator("#lookup .pick").first).to_be_visible()

@@ -16,6 +16,9 @@ export function headers(more = {}) {
   return key ? { ...more, "X-API-Key": key } : more;
 }
 
+// Whether requests carry a key.
+export const keyed = () => key !== "";
+
 // All requests that wait for a key share one dialog.
 export function askForKey(why) {
   asking ??= new Promise((resolve) => {

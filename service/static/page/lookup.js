@@ -1,73 +1,92 @@
-// Look up: a user's history and recommendations with reasons; an item's facts and the items that go with it.
+// Look up: a user or an item is found; the parts below say why, try options, or compare two ways for the same user.
 
-import { Trouble, get, id } from "./api.js";
-import { clock, el, price, say } from "./dom.js";
-import { entry } from "./slate.js";
+import { Trouble } from "./api.js";
+import { el } from "./dom.js";
+import { item, user } from "./profile.js";
+import { itemSearch } from "./search.js";
+
+const MODES = [["why", "Why these items"], ["options", "Try options"], ["compare", "Compare two ways"]];
 
 const part = {};
+let mode = "why";
+let shown = { kind: "user", id: "" };
+let turn = 0;
 
 export function build(root) {
-  part.user = el("input", { id: "user", autocomplete: "off", required: true });
-  part.item = el("input", { id: "item", autocomplete: "off", required: true });
-  part.result = el("div", { class: "result", "aria-live": "polite" });
+  part.user = el("input", { id: "user", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true, maxlength: "256" });
+  part.search = itemSearch("item", "Item", (found) => show("item", found.item_id));
+  part.item = part.search.input;
+  part.modes = el("div", { class: "modes", role: "group", "aria-label": "What to see of this user" }, ...MODES.map(([name, words]) =>
+    el("button", { type: "button", "data-mode": name, "aria-pressed": String(name === mode), onclick: () => choose(name) }, words)));
+  part.result = el("div", { class: "result", "aria-live": "polite" }, beginning());
   root.append(
     el("h2", {}, "Look up"),
-    el("div", { class: "columns" }, form("user", "User", "Their history, and why each item is recommended."),
-      form("item", "Item", "What the shop says about it, and what goes with it.")),
-    part.result);
+    el("div", { class: "columns" },
+      el("form", { class: "panel", onsubmit: (event) => sent(event, "user") }, el("label", { for: "user" }, "User"), part.user,
+        el("p", { class: "quiet small" }, "The exact id: the service keeps no list of users to search."),
+        el("div", { class: "row" }, el("button", { class: "primary" }, "Look up user"), el("button", { type: "button", onclick: me }, "Me"))),
+      el("form", { class: "panel", onsubmit: (event) => sent(event, "item") }, part.search.box,
+        el("p", { class: "quiet small" }, "Type a part of a title or an id, and choose with the arrow keys."),
+        el("div", { class: "row" }, el("button", { class: "primary" }, "Look up item")))),
+    part.modes, part.result);
 }
 
-function form(kind, words, note) {
-  const send = (event) => {
-    event.preventDefault();
-    show(kind, part[kind].value.trim());
-  };
-  return el("form", { class: "panel", onsubmit: send }, el("label", { for: kind }, words), el("p", { class: "quiet small" }, note),
-    el("div", { class: "row" }, part[kind], el("button", { class: "primary" }, `Look up ${kind}`)));
-}
+const beginning = () => el("p", { class: "panel quiet" }, "Look up a user to see what they get and why, to try other options, or to compare two ways of making their slate. Look up an item to see what is known of it.");
+
+const visitor = () => sessionStorage.getItem("visitor") ?? "";
 
 export function opened() {
-  if (!part.user.value) part.user.value = sessionStorage.getItem("visitor") ?? "";
+  if (!part.user.value) part.user.value = visitor();
 }
+
+function me() {
+  part.user.value = visitor();
+  show("user", part.user.value);
+}
+
+function sent(event, kind) {
+  event.preventDefault();
+  part.search.close();
+  show(kind, part[kind].value.trim());
+}
+
+function choose(name) {
+  mode = name;
+  show("user", part.user.value.trim());
+}
+
+// What few ask for is loaded when it is asked for.
+const OF_USER = {
+  why: (wanted) => user(wanted, open),
+  options: async (wanted) => (await import("./playground.js")).panels(wanted, open),
+  compare: async (wanted) => (await import("./compare.js")).panels(wanted, open),
+};
+
+const open = (wanted) => show("item", wanted);
 
 export async function show(kind, wanted) {
   if (!wanted) return;
+  const own = ++turn;
   part[kind].value = wanted;
+  shown = { kind, id: wanted };
+  for (const button of part.modes.children) button.setAttribute("aria-pressed", String(kind === "user" && button.dataset.mode === mode));
   part.result.setAttribute("aria-busy", "true");
+  if (!part.result.querySelector(".skeleton")) part.result.classList.add("waiting");
   try {
-    part.result.replaceChildren(...await (kind === "user" ? user(wanted) : item(wanted)));
+    const panels = await (kind === "user" ? OF_USER[mode](wanted) : item(wanted, open));
+    if (own === turn) part.result.replaceChildren(...panels);
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    part.result.replaceChildren(el("p", { class: "trouble" }, `${error.message} ${error.next}`.trim()));
+    if (own === turn) part.result.replaceChildren(refused(error));
   } finally {
-    part.result.removeAttribute("aria-busy");
+    if (own === turn) {
+      part.result.removeAttribute("aria-busy");
+      part.result.classList.remove("waiting");
+    }
   }
 }
 
-function linked(wanted) {
-  return el("button", { class: "plain", type: "button", onclick: () => show("item", wanted) }, wanted);
-}
-
-async function user(wanted) {
-  const [known, slate] = await Promise.all([get(`/users/${id(wanted)}`), get(`/recommend/${id(wanted)}?n=8&explain=true&reasons=operator&language=en`)]);
-  const done = known.history.map((event) => el("li", {}, el("time", {}, clock(event.timestamp)), el("b", {}, event.event_type), linked(event.item_id)));
-  return [el("div", { class: "columns" },
-    el("div", { class: "panel" }, el("h3", {}, `Recommended to ${wanted}, and why`),
-      el("ol", { class: "picks" }, ...slate.items.map((found) => entry(found, { explained: true })))),
-    el("div", { class: "panel" }, el("h3", {}, "What this user did last"),
-      done.length ? el("ol", { class: "decisions" }, ...done) : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody.")))];
-}
-
-const FACTS = [["title", "Title"], ["category", "Category"], ["brand", "Brand"], ["price", "Price"], ["tags", "Tags"], ["rating", "Rating"]];
-
-async function item(wanted) {
-  const [known, slate] = await Promise.all([get(`/items/${id(wanted)}`), get(`/items/${id(wanted)}/similar?n=8&reasons=operator&language=en`)]);
-  const facts = FACTS.filter(([name]) => known[name] !== undefined && known[name] !== null)
-    .flatMap(([name, words]) => [el("dt", {}, words), el("dd", {}, name === "price" ? price(known.price) : [known[name]].flat().join(", "))]);
-  return [el("div", { class: "columns" },
-    el("div", { class: "panel" }, el("h3", {}, `Item ${wanted}`),
-      el("dl", { class: "facts" }, ...facts, el("dt", {}, "Shown"), el("dd", {}, known.available ? "yes" : "no: removed or not available"),
-        el("dt", {}, "Known to the model"), el("dd", {}, known.learnt ? "yes" : "not yet"))),
-    el("div", { class: "panel" }, el("h3", {}, "Goes with it"),
-      slate.items.length ? el("ol", { class: "picks" }, ...slate.items.map((found) => entry(found))) : el("p", { class: "quiet" }, "Nothing yet.")))];
+function refused(error) {
+  return el("div", { class: "panel" }, el("p", { class: "trouble" }, `${error.message} ${error.next}`.trim()),
+    el("div", { class: "row" }, el("button", { type: "button", onclick: () => show(shown.kind, shown.id) }, "Try again")));
 }

@@ -1,5 +1,6 @@
 // Builds the views and feeds all of them from one stream; each view takes what it shows.
 
+import * as data from "./data.js";
 import * as experiments from "./experiments.js";
 import * as gate from "./gate.js";
 import * as learning from "./learning.js";
@@ -11,7 +12,7 @@ import { say } from "./dom.js";
 import { follow } from "./stream.js";
 import { current, install } from "./tabs.js";
 
-const VIEWS = { overview, shop, learning, gate, experiments, lookup };
+const VIEWS = { overview, shop, learning, gate, experiments, data, lookup };
 
 function link(state, text) {
   const place = document.getElementById("link");

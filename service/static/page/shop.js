@@ -1,19 +1,23 @@
 // The shop: real items to click, favourite and buy. Each is an event through Kafka; the recommendations follow.
 
 import { Trouble, get, id, post } from "./api.js";
-import { el, say, skeletons } from "./dom.js";
-import { entry, facts, title } from "./slate.js";
+import { el, plain, say, skeletons } from "./dom.js";
+import { address, picture } from "./picture.js";
+import { SHOWN, entry, facts, lacking, title } from "./slate.js";
 
 const PAGE = 24;
 const PICKS = 8;
 const LOOK = 60; // milliseconds between looks for the event in the history
 const PATIENCE = 10000; // milliseconds to look for it
-const VERBS = [["click", "Look at"], ["favourite", "Favourite"], ["purchase", "Buy"]];
+const VERBS = [["favourite", "Favourite"], ["purchase", "Buy"]];
+const DONE = { click: "looked at", favourite: "marked as a favourite", purchase: "bought" };
+const LEFT_OUT = 12; // items of this visit that are not recommended, the latest ones
 
 const part = {};
 let next = null;
 let category = "";
 let shown = [];
+let touched = []; // items of this visit, the latest first
 let asked = "";
 let offset = 0;
 let ready = false;
@@ -33,20 +37,22 @@ const user = visitor();
 export function build(root) {
   part.message = el("p", { class: "trouble", role: "alert" });
   part.items = el("ul", { class: "items", "aria-label": "Items" }, ...skeletons(9, "card"));
+  part.count = el("p", { class: "quiet small" }, "Choose an item to look at it.");
   part.more = el("button", { class: "wide", hidden: true, onclick: more }, "Show more items");
   part.category = el("select", { id: "category", onchange: choose }, el("option", { value: "" }, "All categories"));
-  part.picks = el("ol", { class: "picks" }, ...skeletons(PICKS, "line"));
-  part.arrival = el("p", { class: "arrival", role: "status" }, "Nothing done yet. Look at something on the left.");
+  part.picks = el("ol", { class: "picks", tabindex: "0", "aria-label": "Recommended items" }, ...skeletons(PICKS, "line"));
+  part.arrival = el("p", { class: "arrival", role: "status" }, "Look at something in the shop: what is recommended follows.");
   part.by = el("p", { class: "quiet small" });
   root.append(
     el("div", { class: "shop" },
       el("div", { class: "shelf" },
-        el("div", { class: "head" }, el("h2", {}, "The shop"),
-          el("div", {}, el("label", { for: "category" }, "Category "), part.category)),
+        el("div", { class: "head" }, el("div", {}, el("h2", {}, "The shop"), part.count),
+          el("div", { class: "row" }, el("label", { for: "category" }, "Category"), part.category)),
         part.message, part.items, part.more),
       el("aside", { class: "beside", "aria-label": "Recommendations", tabindex: "0" },
-        el("h2", {}, "Recommended to you"), part.arrival, part.picks, part.by,
-        el("p", { class: "quiet small" }, `You are ${user}: an invented id that ends with this tab.`))));
+        el("h2", {}, "Recommended to you"), part.arrival, part.picks,
+        el("div", { class: "about" }, part.by,
+          el("p", { class: "quiet small" }, `You are ${user}: an invented id that ends with this tab. What you touched in this visit is left out.`)))));
 }
 
 export function opened() {
@@ -86,13 +92,18 @@ async function load(after = "") {
   const page = await get(`/items?${parameters}`);
   const cards = page.items.map(card);
   if (after) part.items.append(...cards);
-  else part.items.replaceChildren(...(cards.length ? cards : [el("li", { class: "empty" }, "No items yet: their facts arrive in topic items.")]));
+  else part.items.replaceChildren(...(cards.length ? cards : [nothing()]));
   if (page.categories && page.categories.length + 1 !== part.category.length) {
     part.category.replaceChildren(...["", ...page.categories].map((name) => el("option", { value: name }, name || "All categories")));
     part.category.value = category;
   }
   next = page.next;
   part.more.hidden = !next;
+}
+
+function nothing() {
+  return el("li", { class: "empty" }, el("p", { class: "name" }, category ? "This category is empty." : "The shelf is empty."),
+    el("p", {}, category ? "Its items were removed, or are not available." : "Send facts of items to POST /items or to topic items; they appear within a second."));
 }
 
 function choose() {
@@ -109,12 +120,12 @@ function more() {
 }
 
 function card(item) {
-  const buttons = VERBS.map(([kind, words]) => el("button", { "data-event": kind, "aria-label": `${words}: ${title(item)}`,
-    onclick: (event) => guarded(() => act(kind, item, event.currentTarget)) }, words));
+  const verb = (kind, words, about, ...children) => el("button", { ...about, "data-event": kind, "aria-label": `${words}: ${title(item)}`,
+    onclick: (event) => guarded(() => act(kind, item, event.currentTarget)) }, ...children);
   return el("li", { class: "card", "data-item": item.item_id },
-    el("p", { class: "name" }, title(item)),
+    verb("click", "Look at", { class: "look" }, picture(title(item), address(item)), el("span", { class: "name" }, title(item))),
     el("p", { class: "quiet" }, facts(item)),
-    el("div", { class: "verbs" }, ...buttons));
+    el("div", { class: "verbs" }, ...VERBS.map(([kind, words]) => verb(kind, words, { class: kind === "purchase" ? "primary" : null }, words))));
 }
 
 async function act(kind, item, button) {
@@ -124,7 +135,8 @@ async function act(kind, item, button) {
   const event = { event_type: kind, event_id: `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`, user_id: user,
     item_id: item.item_id, timestamp, ...(asked && { request_id: asked }) };
   button.classList.add("sent");
-  say(part.arrival, `Sent: ${kind} of ${title(item)} …`);
+  touched = [item.item_id, ...touched.filter((each) => each !== item.item_id)].slice(0, LEFT_OUT);
+  say(part.arrival, `You ${DONE[kind]} ${title(item)} …`);
   try {
     await post("/events", event);
     const arrived = await visible(event);
@@ -158,11 +170,12 @@ async function visible(event) {
 }
 
 async function recommend() {
-  const slate = await get(`/recommend/${id(user)}?n=${PICKS}&explain=true&reasons=shopper&language=en`);
+  const without = touched.map((item) => `&exclude=${id(item)}`).join("");
+  const slate = await get(`/recommend/${id(user)}?n=${PICKS}&explain=true&reasons=shopper&exclude_seen=purchased&${SHOWN}${without}`);
   asked = slate.request_id;
   const ids = slate.items.map((item) => item.item_id);
   part.picks.replaceChildren(...slate.items.map((item) => entry(item, { fresh: shown.length > 0 && !shown.includes(item.item_id) })));
+  if (!ids.length) part.picks.append(el("li", { class: "empty" }, "Nothing to recommend yet: no item is known."));
   shown = ids;
-  const lacking = slate.degraded.length ? ` Less than it could be: ${slate.degraded.join(", ").replaceAll("_", " ")}.` : "";
-  say(part.by, `Ordered by ${slate.served_by}, version ${slate.model_version ?? "none yet"}.${lacking}`);
+  say(part.by, `Ordered by ${plain(slate.served_by)}, version ${slate.model_version ?? "none yet"}. ${lacking(slate)}`.trim());
 }

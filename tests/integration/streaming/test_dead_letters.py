@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -16,10 +17,12 @@ from service.commands import deadletter as command
 from streaming.consumer.consumer import KafkaSource
 from streaming.intake import dead_letter
 from streaming.intake import dead_letter_writer as deadletter
-from streaming.jobs import redrive
+from streaming.jobs import redrive, redrive_process
+from streaming.jobs.lease import lease_of
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.records import PUBLIC, Record, is_public
 from streaming.kafka.topics import ensure_topics
+from streaming.settings.handing import handed_over
 from streaming.settings.loading import Settings
 
 GOOD = b'{"event_type":"click","user_id":"u","item_id":"i","timestamp":1569888000}'
@@ -141,6 +144,39 @@ def test_the_command_lists_and_redrives(kafka_settings: Settings, dead: Any) -> 
     assert json.loads(dead("redrive", "--json", "--reason", "not_json").output)["sent"] == 1
     assert "sent 1 (1 wrong_type)" in dead("redrive").output
     assert dead("list", "--reason", "nonsense").exit_code == 2
+
+
+def carried_out(settings: Settings, **order: Any) -> dict[str, Any]:
+    """What the process of the service answers to an order."""
+    sections = ("namespace", "kafka", "redis", "events", "mapping", "learner")
+    whole = {"redrive": False, "limit": 10, **order, "settings": msgspec.Raw(handed_over(settings, *sections))}
+    return redrive_process.carried_out(msgspec.json.encode(whole))
+
+
+def test_the_service_lists_the_newest_and_has_them_sent_once(settings: Settings) -> None:
+    refuse(settings, [b"{%d" % number for number in range(12)] + [GOOD.replace(b'"u"', b"7"), None])
+    found = carried_out(settings)
+    assert len(found["letters"]) == found["looked_at"] == 10
+    assert carried_out(settings, reason="wrong_type")["looked_at"] == 14
+    (letter,) = carried_out(settings, reason="wrong_type")["letters"]
+    assert (letter["path"], letter["key"], letter["sent_again"], letter["whole"]) == ("$.user_id", "k12", False, True)
+    assert json.loads(letter["value"])["user_id"] == 7
+    assert carried_out(settings, redrive=True, dry_run=True, limit=20)["sent"] == 14
+    first = carried_out(settings, redrive=True, reason="wrong_type")
+    assert (first["sent"], first["complete"], first["dry_run"]) == (1, True, False)
+    assert carried_out(settings, redrive=True, reason="wrong_type")["sent"] == 0
+    assert carried_out(settings, reason="wrong_type")["letters"][0]["sent_again"]
+    assert carried_out(settings, redrive=True, limit=5)["by_reason"].keys() <= {"not_json", "empty"}
+    with lease_of(settings, "test", AssertionError, part="redrive"):
+        assert carried_out(settings, redrive=True)["kind"] == "busy"
+    assert len(events_of(settings, 20)) == 20
+
+
+def test_a_service_without_letters_or_without_kafka_is_told(settings: Settings) -> None:
+    assert carried_out(settings) == {"letters": [], "looked_at": 0, "by_reason": {}}
+    nowhere = settings.kafka.model_copy(update={"bootstrap": "127.0.0.1:1", "bootstrap_timeout": 0.5})
+    away = settings.model_copy(update={"kafka": nowhere})
+    assert carried_out(away)["kind"] == "kafka"
 
 
 def test_a_broker_that_is_away_is_one_line(dead: Any, monkeypatch: pytest.MonkeyPatch) -> None:

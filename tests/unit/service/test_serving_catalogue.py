@@ -15,6 +15,7 @@ from models.slate.filters import EVERYTHING, Wanted
 from service.serving import catalogue as matching
 from service.serving.catalogue import Columns, ItemCatalogue
 from service.serving.condition_index import NUMERIC
+from service.serving.coverage import SPAN, RecommendedLately
 from streaming.store.store import Store
 
 ITEMS = [f"i{n}" for n in range(8)]
@@ -138,3 +139,68 @@ def test_whether_there_are_variants_follows_changes_and_removals() -> None:
     assert changed([("a", variant), ("b", ItemFacts())]).grouped
     assert not changed([("a", variant), ("a", ItemFacts(category="d")), ("b", variant), ("b", None)]).grouped
     assert changed([("a", variant), ("a", ItemFacts(group_id="h")), ("b", variant), ("b", None)]).grouped
+
+
+TITLED = {
+    "cup-1": ItemFacts(title="Tea cup", category="ware", price=4.0),
+    "pot-1": ItemFacts(title="Pot for tea", category="ware"),
+    "tea-9": ItemFacts(title="Steady hand"),
+    "leaf": ItemFacts(title="Green TEA", category="tea"),
+    "gone": ItemFacts(title="Tea of last year", available=False),
+    "壶": ItemFacts(title="紫砂茶壶"),
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("tea", ["cup-1", "tea-9", "pot-1", "leaf"]),  # titles and ids that begin so, then words, in order
+        ("TEA", ["cup-1", "tea-9", "pot-1", "leaf"]),
+        ("tea cup", ["cup-1"]),
+        ("leaf", ["leaf"]),
+        ("茶壶", ["壶"]),
+        ("ead", ["tea-9"]),
+        ("nothing", []),
+        ("  ", []),
+        ("last year", []),  # it is hidden
+    ],
+)
+def test_a_search_finds_titles_and_ids_and_nothing_hidden(query: str, found: list[str]) -> None:
+    catalogue = changed(list(TITLED.items()))
+    assert catalogue.search(query, None, 10, 10.0) == (found, True)
+
+
+def test_a_search_puts_the_exact_id_first_and_keeps_to_its_category_and_limit() -> None:
+    catalogue = changed([*TITLED.items(), ("tea", ItemFacts(title="All of it"))])
+    assert catalogue.search("tea", None, 2, 10.0)[0] == ["tea", "cup-1"]
+    assert catalogue.search("tea", "ware", 10, 10.0)[0] == ["cup-1", "pot-1"]
+
+
+def test_a_search_without_time_says_that_it_has_not_seen_all() -> None:
+    assert changed(list(TITLED.items())).search("tea", None, 10, -1.0) == ([], False)
+
+
+@given(CHANGES)
+def test_coverage_counts_what_is_known_of_the_items_that_may_be_shown(
+    changes: list[tuple[str, ItemFacts | None]],
+) -> None:
+    shown = [facts for facts in dict(changes).values() if facts is not None and facts.available]
+    items, having = changed(changes).coverage()
+    assert items == len(shown)
+    assert having["category"] == sum(facts.category is not None for facts in shown)
+    assert having["price"] == sum(facts.price is not None for facts in shown)
+    assert having["title"] == having["picture"] == 0
+
+
+def test_a_picture_is_known_by_its_attribute_and_lately_is_forgotten() -> None:
+    pictured = ItemFacts(attributes=checked({"image_url": "https://shop.example/tea.png"})[0])
+    assert changed([("a", pictured), ("b", ItemFacts())]).coverage() == (
+        2,
+        {"title": 0, "category": 0, "price": 0, "picture": 1},
+    )
+    lately = RecommendedLately()
+    lately.add(["a"], 10_000.0)
+    lately.add(["b"], 10_000.0 + SPAN + 1)
+    assert lately.items(10_000.0 + SPAN + 2) == {"a", "b"}
+    assert lately.items(10_000.0 + 2 * SPAN + 3) == {"b"}
+    assert lately.items(10_000.0 + 9 * SPAN) == set()

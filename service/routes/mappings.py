@@ -1,0 +1,101 @@
+"""Names the mappings of foreign records there are, and tries one on records that are pasted. Sends nothing."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from models.records import EventMapping
+from service.context import Context
+from service.http import (
+    MappingAsk,
+    MappingsAnswer,
+    MappingTried,
+    NamedMapping,
+    Problem,
+    TriedRecord,
+    decode_body,
+    operation,
+)
+from service.ingest import split
+from service.routes.common import admit, answer, context
+from streaming.files import presets, tried
+
+router = APIRouter(tags=["data"])
+
+
+class Pasted(NamedTuple):
+    """A record that somebody pasted, as if Kafka had it now."""
+
+    place: str
+    key: bytes | None
+    value: bytes | None
+    timestamp: float  # epoch milliseconds
+
+
+@router.get("/mappings", **operation("list_mappings", answer=MappingsAnswer))
+async def list_mappings(request: Request) -> Response:
+    """The mappings that records can be read by: those of the settings, then the presets."""
+    admit(request, "read")
+    settings = context(request).settings
+    own = {each.called for each in settings.mapping}
+    known = presets()
+    return answer(
+        MappingsAnswer([
+            NamedMapping(name, name not in own, known[name].about if name not in own else "")
+            for name in settings.mapping_names
+        ])
+    )
+
+
+@router.post(
+    "/mappings/try",
+    **operation("try_mapping", body=MappingAsk, answer=MappingTried, needs="events", problems=("not-found",)),
+)
+async def try_mapping(request: Request) -> Response:
+    """What pasted records become by a mapping, as `sluicegate check-mapping` says it: read, left out or refused."""
+    admit(request, "events")
+    ctx, ask = context(request), decode_body(await request.body(), MappingAsk)
+    mapping = ctx.foreign.mapping(ask.mapping)
+    return answer(await run_in_threadpool(_tried, ctx, ask, mapping))
+
+
+def _tried(ctx: Context, ask: MappingAsk, mapping: EventMapping) -> MappingTried:
+    now, key = ctx.clock(), ask.key.encode() if ask.key is not None else None
+    most = ctx.settings.service.max_events_per_request
+    raw = _records(ask.records)
+    if len(raw) > most:
+        detail = f"{len(raw)} records in one request; at most {most} are tried."
+        raise Problem("too-large", detail, "Paste fewer: a few of each kind show what a mapping does.")
+    samples = [Pasted(f"record {number}", key, each, now * 1000) for number, each in enumerate(raw, 1)]
+    found = tried(ask.mapping, mapping, samples, now + ctx.settings.admission.max_future)
+    return MappingTried(
+        ask.mapping,
+        found["file_report"]["fields"],
+        found["unread"],
+        found["events"],
+        found["ignored"],
+        found["refused"],
+        found["file_report"]["advice"],
+        [_shown(each) for each in found["records"]],
+    )
+
+
+def _records(text: str) -> list[bytes]:
+    """What was pasted, record by record: JSON, a list, or one a line where the first line is whole."""
+    raw = text.encode()
+    first, _, rest = raw.strip().partition(b"\n")
+    lines = bool(rest.strip()) and first.strip().startswith(b"{") and first.strip().endswith(b"}")
+    return split(raw, "application/x-ndjson" if lines else "application/json", "a record")
+
+
+def _shown(record: dict[str, Any]) -> TriedRecord:
+    if "event" in record:
+        return TriedRecord(record["at"], "event", record["event"], record.get("left_out", []))
+    return TriedRecord(record["at"], "refused" if "refusal" in record else "ignored", **record.get("refusal", {}))
+
+
+__all__ = ["router"]

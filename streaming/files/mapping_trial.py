@@ -1,0 +1,85 @@
+"""Records of another shape and a mapping in; what each record would become, and what could be wrong, out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from models.records import Event, EventMapping, Rejection, encode
+from streaming.files.layout import Layout
+from streaming.files.report import as_document
+from streaming.files.report import report as report_of
+from streaming.files.survey import Survey
+
+
+class Sampled(Protocol):
+    """A record as somebody has it: of a topic, of a file, or pasted."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
+        ...
+
+    @property
+    def timestamp(self) -> float:
+        """Kafka's time of it, epoch milliseconds."""
+        ...
+
+
+def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: float) -> dict[str, Any]:
+    """What each record becomes by a mapping; counts by outcome.
+
+    Args:
+        name: What to call the mapping.
+        mapping: How the fields of the records are named.
+        samples: The records.
+        ahead: Epoch seconds; events later than that are too far in the future to be learned.
+    """
+    survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
+    records: list[dict[str, Any]] = []
+    for number, sample in enumerate(samples, 1):
+        left_out: Counter[str] = Counter()
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out)
+        survey.see(number, answers, ahead)
+        for field in left_out:
+            survey.leave_out(field, number, mapping.place(field))
+        several = len(answers) > 1
+        for part, answer in enumerate(answers, 1):
+            place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
+            records.append(_result(place, answer, () if several else left_out))
+    counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
+    return {
+        "report": report_of(survey, Layout(preset=name)),
+        "file_report": as_document(survey, Layout(preset=name)),
+        "topic": name,
+        "events": counted["event"],
+        "ignored": len(records) - sum(counted.values()),
+        "refused": counted["refusal"],
+        "unread": list(mapping.unread),
+        "records": records,
+    }
+
+
+def _result(place: str, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
+    if isinstance(answer, Event):
+        found = {"at": place, "event": json.loads(encode(answer))}
+        return found | {"left_out": list(left_out)} if left_out else found
+    if isinstance(answer, Rejection):
+        fields = ("reason", "path", "expected", "found")
+        return {"at": place, "refusal": {name: getattr(answer, name) for name in fields}}
+    return {"at": place}
+
+
+__all__ = ["Sampled", "tried"]
