@@ -178,6 +178,7 @@ def _duckdb(path: str, threads: int) -> dict[str, float]:
 
     kind = "read_csv" if path.endswith("csv") else "read_parquet"
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")  # it goes to standard output
         connection.execute(f"SET threads = {int(threads)}")
         texts = [f"sum(length({name}))" for name in ("event_type", "category_code", "brand", "user_session")]
         sums = ", ".join([
