@@ -37,15 +37,12 @@ def merge(state: State, table: str, changes: Sequence[TableChanges]) -> None:
         own = alone[part.rows // WIDTH]
         for column, name in zip(columns, NAMES, strict=True):
             column[part.rows[own]] = part.columns[name][own]
-    several = np.flatnonzero(touched.any(axis=0) & ~alone)
-    if not len(several):
+    several = touched.any(axis=0) & ~alone
+    if not several.any():
         return
-    slots = _slots(several)
+    slots = _slots(np.flatnonzero(several))
     base = _Pairs(*(column[slots] for column in columns))
-    # Each part that touched a bucket holds the base's counts as well: all but one of them are taken off.
-    spare = np.repeat(1.0 - touched[:, several].sum(axis=0), WIDTH)
-    found = [base._replace(counts=base.counts * spare)]
-    found += [_held(columns, part, several[own[several]]) for part, own in zip(changes, touched, strict=True)]
+    found = [base, *(_differences(columns, part, several) for part in changes)]
     owners, others, counts = _summed(_Pairs(*map(np.concatenate, zip(*found, strict=True))))
     places, kept = _places(owners)
     for column, default, values in zip(columns, (-1, -1, 0.0), (owners, others, counts), strict=True):
@@ -67,22 +64,20 @@ def _touched(changes: Sequence[TableChanges]) -> tuple[Array, Array]:
     return touched, mixed
 
 
-def _held(columns: Sequence[Array], part: TableChanges, buckets: Array) -> _Pairs:
-    """What a part holds in buckets: the base's slots, and on them those that it changed."""
-    slots = _slots(buckets)
-    owners, others, counts = (column[slots] for column in columns)
-    changed = np.isin(part.rows, slots)
-    at = np.searchsorted(slots, part.rows[changed])
-    for values, name in zip((owners, others, counts), NAMES, strict=True):
-        values[at] = part.columns[name][changed]
-    return _Pairs(owners, others, counts.astype(np.float64))
+def _differences(columns: Sequence[Array], part: TableChanges, buckets: Array) -> _Pairs:
+    """What a part changed in some buckets, (BASKETS,) bool: what it has in a slot, less what the base has there."""
+    own = buckets[part.rows // WIDTH]
+    before = _Pairs(*(column[part.rows[own]] for column in columns))
+    after = _Pairs(*(part.columns[name][own] for name in NAMES))
+    counts = np.concatenate([after.counts, -before.counts.astype(np.float64)])
+    return _Pairs(np.concatenate([after.owners, before.owners]), np.concatenate([after.others, before.others]), counts)
 
 
 def _summed(pairs: _Pairs) -> _Pairs:
     """Each pair once, with the sum of its counts, by bucket, the largest first; those without a count are left out."""
     used = (pairs.owners >= 0) & (pairs.others >= 0)
     owners, others, counts = (values[used] for values in pairs)
-    order = np.lexsort((others, owners))
+    order = np.argsort(owners.astype(np.int64) << 32 | others, kind="stable")
     owners, others, counts = owners[order], others[order], counts[order]
     first = np.ones(len(owners), bool)
     first[1:] = (owners[1:] != owners[:-1]) | (others[1:] != others[:-1])
