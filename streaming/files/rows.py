@@ -175,7 +175,7 @@ class RowFile:
         line = 1
         with file:
             try:
-                for batch in file.iter_batches(batch_size=_TOGETHER):
+                for batch in _batches(file):
                     count = batch.num_rows
                     found = {name: column.to_pylist() for name, column in zip(columns, batch.columns, strict=True)}
                     yield Batch(range(line, line + count), found, [], [])
@@ -271,6 +271,12 @@ def _fitted(row: list[str], columns: tuple[str, ...]) -> list[str] | None:
     if len(row) > width:
         return None if any(cell.strip() for cell in row[width:]) else row[:width]
     return None if any(columns[len(row) :]) else row + [""] * (width - len(row))
+
+
+def _batches(file: Any) -> Iterator[Any]:
+    """The rows of a Parquet file. One walk through all groups would keep what it has read of each until its end."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=_TOGETHER, row_groups=[group])
 
 
 def _of_json(found: Iterator[json_rows.Found]) -> Iterator[Batch]:

@@ -11,9 +11,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from models.records import EventRules
 from streaming.files import (
@@ -318,3 +320,18 @@ def test_a_sheet_keeps_the_numbers_of_its_rows_and_needs_its_reader(
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(FileError, match=r"pip install 'sluicegate\[excel\]' to read it, or save the sheet as CSV"):
         RowFile(path)
+
+
+def test_what_is_kept_of_a_parquet_file_is_a_group_of_rows_however_many_there_are(tmp_path: Path) -> None:
+    path, groups = tmp_path / "log.parquet", 40
+    numbers = range(groups * 10_000)
+    ids = [f"item-{each * 7919 % 65_537}" for each in numbers]
+    table = pa.table({"item_id": ids, "price": [each * 0.01 for each in numbers]})
+    parquet.write_table(table, path, row_group_size=10_000)
+    group = table.nbytes / groups
+    del table
+    before = pa.total_allocated_bytes()
+    with RowFile(path) as file:
+        kept = [pa.total_allocated_bytes() - before for _ in file.batches()]
+    assert len(kept) > groups
+    assert max(kept) < 8 * group
