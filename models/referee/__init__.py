@@ -1,6 +1,6 @@
 """Compares the learning model with models that do not learn, on each tested event."""
 
-from models.referee.answers import Answer
+from models.referee.asked_ranks import Answer
 from models.referee.drift import NAMES, Alarms
 from models.referee.memory import FORM, NoPast, Past, kept, recalled
 from models.referee.referee import NOBODY, SAVED, SHARE, Awaited, Referee

@@ -28,7 +28,7 @@ from models.recommender import (
     new_scratch,
     recall,
 )
-from models.referee.answers import Answer
+from models.referee.asked_ranks import Answer
 from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
