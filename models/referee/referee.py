@@ -28,11 +28,11 @@ from models.recommender import (
     new_scratch,
     recall,
 )
+from models.referee.asked_ranks import Answer
 from models.referee.busiest import Busiest
 from models.referee.drift import SAMPLE, Alarms
 from models.referee.hit_level import HitLevel
 from models.referee.memory import Memory, Past
-from models.referee.panel_answers import Answer
 from models.referee.recent_counts import count
 from models.state import State
 from models.statistics import (

@@ -87,8 +87,8 @@ class LearnerSettings(Section):
         default=1,
         ge=0,
         le=8,
-        description="With shards: processes that wait with their kernels loaded, each a quarter of a gigabyte, to take "
-        "the place of a shard that ends; with at least one, a second coordinator waits as well.",
+        description="With shards: processes that wait with their kernels loaded to take the place of a shard that "
+        "ends; with at least one, a second coordinator waits as well.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the learner's /metrics.")
     metrics_port: Port = Field(default=8001, description="Port of the learner's /metrics.")
