@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -36,6 +39,18 @@ def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: floa
         if time.monotonic() > limit:
             pytest.fail(f"still {answer!r} after {timeout:g} s: {condition}")
         time.sleep(interval)
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """For a test that lets a command set up the log of this process: afterwards all is as it was."""
+    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
 @pytest.fixture(scope="session")

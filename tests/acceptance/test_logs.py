@@ -25,7 +25,7 @@ def test_every_line_of_every_process_has_the_format(open_installation: Open, red
         env=ours.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=True,
     )
     redis.kill()

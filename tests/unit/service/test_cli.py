@@ -124,6 +124,7 @@ def test_a_shell_completes_commands_options_and_values(typed: str, offered: list
         (["config", "--config", "nowhere.toml"], "sluicegate: cannot read the configuration file nowhere.toml"),
     ],
 )
+@pytest.mark.usefixtures("own_log")
 def test_an_error_begins_with_what_is_wrong(
     words: list[str], wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from service.cli import main as cli
 
+pytestmark = pytest.mark.usefixtures("own_log")
+
 LATE = 1_600_000_000
 
 
