@@ -135,7 +135,7 @@ def test_a_chart_tells_its_values_to_the_pointer_the_keyboard_and_a_reader(page:
     served = chart.get_by_role("button", name=re.compile("^served"))
     expect(served).to_have_text(re.compile(r"served\s*\d+\.\d %"))
     expect(chart.locator(".at")).to_have_text("now")
-    chart.locator("canvas").hover(position={"x": 200, "y": 80})
+    chart.locator(".u-over").hover(position={"x": 200, "y": 80})
     expect(chart.locator(".at")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     page.mouse.move(0, 0)
     expect(chart.locator(".at")).to_have_text("now")
@@ -160,13 +160,13 @@ def test_a_chart_tells_its_values_to_the_pointer_the_keyboard_and_a_reader(page:
 def test_the_time_shown_is_chosen_for_all_curves(page: Page) -> None:
     show(page, "overview")
     with page.expect_response(lambda answer: answer.url.endswith("/stream/past")) as found:
-        page.locator("#overview").get_by_text("24 hours").click()
+        page.locator("#overview").get_by_role("radio", name="24 hours").check()
     assert found.value.ok
     expect(page.locator("#overview .timeline svg")).to_have_attribute("aria-label", re.compile("^The last 24 hours: "))
     page.get_by_role("tab", name="Learning").click()
-    expect(page.locator("#learning").get_by_label("24 hours")).to_be_checked()
-    page.locator("#learning").get_by_label("2 minutes").press("ArrowRight")
-    expect(page.locator("#learning").get_by_label("10 minutes")).to_be_checked()
+    expect(page.locator("#learning").get_by_role("radio", name="24 hours")).to_be_checked()
+    page.locator("#learning").get_by_role("radio", name="2 minutes").press("ArrowRight")
+    expect(page.locator("#learning").get_by_role("radio", name="10 minutes")).to_be_checked()
     expect(page.locator("#learning")).to_contain_text("The last 10 minutes, or since this service started.")
 
 
