@@ -14,7 +14,7 @@ let turn = 0;
 
 export function build(root) {
   part.user = el("input", { id: "user", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true, maxlength: "256" });
-  part.search = itemSearch("item", "Item", (found) => show("item", found.item_id));
+  part.search = itemSearch("item", "Item", el("button", { class: "primary" }, "Look up item"), (found) => show("item", found.item_id));
   part.item = part.search.input;
   part.modes = el("div", { class: "modes", role: "group", "aria-label": "What to see of this user" }, ...MODES.map(([name, words]) =>
     el("button", { type: "button", "data-mode": name, "aria-pressed": String(name === mode), onclick: () => choose(name) }, words)));
@@ -22,12 +22,11 @@ export function build(root) {
   root.append(
     el("h2", {}, "Look up"),
     el("div", { class: "columns" },
-      el("form", { class: "panel", onsubmit: (event) => sent(event, "user") }, el("label", { for: "user" }, "User"), part.user,
-        el("p", { class: "quiet small" }, "The exact id: the service keeps no list of users to search."),
-        el("div", { class: "row" }, el("button", { class: "primary" }, "Look up user"), el("button", { type: "button", onclick: me }, "Me"))),
+      el("form", { class: "panel", onsubmit: (event) => sent(event, "user") }, el("label", { for: "user" }, "User"),
+        el("div", { class: "row asking" }, part.user, el("button", { class: "primary" }, "Look up user"), el("button", { type: "button", onclick: me }, "Me")),
+        el("p", { class: "quiet small" }, "The exact id: the service keeps no list of users to search.")),
       el("form", { class: "panel", onsubmit: (event) => sent(event, "item") }, part.search.box,
-        el("p", { class: "quiet small" }, "Type a part of a title or an id, and choose with the arrow keys."),
-        el("div", { class: "row" }, el("button", { class: "primary" }, "Look up item")))),
+        el("p", { class: "quiet small" }, "Type a part of a title or an id, and choose with the arrow keys."))),
     part.modes, part.result);
 }
 

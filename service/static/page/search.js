@@ -8,8 +8,8 @@ import { facts, title } from "./slate.js";
 const PAUSE = 160; // milliseconds without a key before a search is sent
 const OFFERED = 8;
 
-// `chosen(item)` is called with an item that was picked. The value of the input is an id, or what was typed.
-export function itemSearch(name, words, chosen) {
+// `button` stands beside the field, where the list does not cover it. `chosen(item)` is called with an item that was picked. The value of the input is an id, or what was typed.
+export function itemSearch(name, words, button, chosen) {
   const list = el("ul", { id: `${name}-list`, class: "offers", role: "listbox", "aria-label": "Items found", hidden: true });
   const told = el("p", { class: "hidden", role: "status" });
   const input = el("input", { id: name, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": `${name}-list`,
@@ -95,5 +95,5 @@ export function itemSearch(name, words, chosen) {
   input.addEventListener("input", typed);
   input.addEventListener("keydown", key);
   input.addEventListener("blur", close);
-  return { input, close, box: el("div", { class: "search" }, el("label", { for: name }, words), input, list, told, note) };
+  return { input, close, box: el("div", { class: "search" }, el("label", { for: name }, words), el("div", { class: "row asking" }, input, button), list, told, note) };
 }
