@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from models.experiments.assignment import Assignments
 from models.experiments.definition import Experiment, holdout_of
@@ -85,6 +85,11 @@ def ask(page: Page, verb: str, **order: object) -> None:
     eventually(carried)
 
 
+def check(page: Page, title: str) -> Locator:
+    """One of the six checks."""
+    return page.locator("#overview .check", has=page.get_by_role("heading", name=title, exact=True))
+
+
 def test_it_is_worth_it_as_the_evidence_and_the_holdout_say(browser: Browser, worthwhile: Served) -> None:
     page = opened(browser, worthwhile.base)
     ranking = page.get_by_role("article", name="Is the learned ranking better?")
@@ -106,22 +111,19 @@ def test_it_is_worth_it_as_the_evidence_and_the_holdout_say(browser: Browser, wo
 def test_all_is_well_and_what_changed_is_listed(page: Page) -> None:
     show(page, "overview")
     expect(page.get_by_role("article", name="Does it bring revenue?")).to_contain_text("holdout = 0.02")
-    checks = page.locator("#overview .check")
-    expect(checks).to_have_count(6)
-    slates = checks.filter(has_text="Answers")
+    expect(page.locator("#overview .check")).to_have_count(6)
+    slates = check(page, "Answers")
     page.request.get("/recommend/ann")
     expect(slates).to_contain_text(re.compile(r"[1-9][\d,]* slates? in the last ten minutes"))
-    expect(checks.filter(has_text="Kafka and Redis").locator(".status")).to_have_text("good")
-    expect(checks.filter(has_text="Version").locator(".value")).to_have_text(re.compile(r"^v\d+$"))
-    expect(checks.filter(has_text="Freshness").locator(".small")).to_contain_text(
-        "An event is in the served model after"
-    )
+    expect(check(page, "Kafka and Redis").locator(".status")).to_have_text("good")
+    expect(check(page, "Version").locator(".value")).to_have_text(re.compile(r"^v\d+$"))
+    expect(check(page, "Freshness").locator(".small")).to_contain_text("An event is in the served model after")
     latest = page.get_by_role("list", name="Latest changes").locator("li").first
     ask(page, "freeze", reason="a look at the overview", seconds=60.0)
     try:
         expect(latest).to_contain_text("mode continuous → frozen")
         expect(latest).to_contain_text("a look at the overview · by local")
-        expect(checks.filter(has_text="Version").locator(".status")).to_have_text("look at it")
+        expect(check(page, "Version").locator(".status")).to_have_text("look at it")
         expect(page.locator("#well + .status")).to_contain_text("to look at")
     finally:
         ask(page, "thaw", reason="seen")
