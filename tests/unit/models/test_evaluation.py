@@ -121,6 +121,23 @@ def test_slices_of_targets_and_of_histories_each_add_up_to_what_was_evaluated(re
     assert result["stream"]["left_out_unseen"] == pytest.approx(cold / (cold + evaluated), abs=1e-6)
 
 
+def test_figures_over_all_events_count_those_whose_item_nobody_had_touched(result) -> None:
+    evaluated, sampled = result["stream"]["evaluated"], result["stream"]["sampled"]
+    assert sampled > evaluated
+    for found in result["contenders"].values():
+        assert found["all_events"]["n"] == sampled
+        hits = evaluated * found["hr@20"]  # of a stream without a catalogue: nobody can propose an untouched item
+        assert found["all_events"]["hr@20"] == pytest.approx(hits / sampled, abs=1e-5)
+
+
+def test_what_is_served_is_held_against_the_best_rival(result) -> None:
+    rival = result["contenders"]["river.LinearRegression"]["hr@20"]
+    found = result["best_rival"]["hr@20"]
+    assert found["rival"] == "river.LinearRegression"
+    assert found["ratio"] == pytest.approx(result["contenders"]["served"]["hr@20"] / rival, abs=1e-3)
+    assert evaluate(Stream(EVENTS[:300], facts()), Plan(every=1), Steps(), {}, ROOMY)["best_rival"] is None
+
+
 def test_an_item_of_the_catalogue_that_nobody_touched_is_a_slice_of_its_own() -> None:
     events = [ShopEvent(0, f"u{n % 4}", f"i{n}", START + n) for n in range(20)]
     found = targets(Stream(events, {}, {"i12": facts()["i12"]}), np.arange(10, 20))
