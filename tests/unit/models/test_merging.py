@@ -456,7 +456,7 @@ def test_a_running_mean_takes_as_many_steps_as_all_parts_took(before: int, steps
     assert found == pytest.approx(stepped(sum(steps)), abs=1e-6)
 
 
-@given(st.lists(st.integers(0, 200), min_size=2, max_size=6), st.integers(0, 2**32 - 200))
+@given(st.lists(st.integers(0, 200), min_size=2, max_size=6), st.integers(0, 2**32 - 201))
 def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int) -> None:
     touched = shared({"events": [base]}, {"events": [[base + each] for each in more]}, "u4")
     found = merged(touched, column_of("item_stats", "events"), no_steps)[0]
