@@ -85,10 +85,10 @@ def test_what_shards_cannot_do_is_refused_by_name(of: dict[str, str], says: str)
 
 
 @pytest.mark.usefixtures("ray_is_missing")
-def test_without_ray_the_learner_says_how_to_install_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_ray_the_learner_says_how_to_install_it(caplog: pytest.LogCaptureFixture) -> None:
     check(Settings())
     assert lead(settings(learner__shards="2"), Stop(1.0, time.monotonic), False, None) == USAGE
-    assert "pip install 'sluicegate[ray]'" in capsys.readouterr().err
+    assert "pip install 'sluicegate[ray]'" in caplog.text
 
 
 class _NoCrew:
