@@ -156,8 +156,9 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, first,
             listed, scratch.fresh, served.fresh_ranker, served.fresh_gate, served.fresh_moments, served.fresh, target
         )
     if trains and cold == 0:
-        if target >= 0:
+        if target >= 0 and not first:  # what it learned from first lines cost it hits on all others
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
+        if target >= 0:
             ranking.train(listed, served.ranker, private.curvature, listed.scores[RANKER], target)
         ranking.remember(listed, served.moments, served.clock)
 
