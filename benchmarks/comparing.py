@@ -32,7 +32,7 @@ WHOLE: Final = ("learner thread in all", "cut")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--records", type=int, default=150_000, help="of each run (default: %(default)s)")
+    parser.add_argument("--records", type=int, default=1_000_000, help="of each run (default: %(default)s)")
     parser.add_argument("--warm", type=int, default=300_000, help="records learned before (default: %(default)s)")
 
 
