@@ -156,6 +156,8 @@ class EventPublisher:
     def deliver(self, role: Role, records: Sequence[Outgoing]) -> list[KafkaTrouble | None]:
         """As `send`, but that all are refused for good is no error."""
         producer = self._producer
+        if producer is None:
+            self._away(True)  # the first attempt to connect may take half a minute, and somebody was just refused
         if producer is None or not self._breaker.allows(time.monotonic()):
             raise KafkaUnavailable(self.error or "Kafka did not answer a moment ago")
         if self._tracer is None:

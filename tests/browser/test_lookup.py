@@ -58,6 +58,7 @@ def test_every_parameter_can_be_tried_and_the_command_says_the_same(page: Page, 
         if each["in"] == "query"
     ]
     fields = page.locator("#lookup .options [name]")
+    expect(fields.first).to_be_attached()
     assert sorted(fields.evaluate_all("all => all.map(field => field.name)")) == sorted(described_ones)
     picks = page.locator("#lookup .pick")
     expect(picks).to_have_count(8)

@@ -75,7 +75,7 @@ def test_what_is_asked_before_forcing_and_freezing_has_no_violation(bare: Page) 
 
 def ask(page: Page, button: str, reason: str = "a test") -> None:
     """Give a reason and press a button."""
-    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("textbox", name="Reason").fill(reason)
     page.get_by_role("button", name=button, exact=True).click()
 
 
@@ -88,7 +88,7 @@ def test_a_promotion_against_the_evidence_is_refused_and_then_forced_and_rolled_
     ask(page, "Promote")
     expect(page.locator(OUTCOME)).to_have_text(re.compile("^hold: harm"))
     expect(page.locator("#force-note")).to_contain_text("The evidence is against the challenger: harm.")
-    expect(page.get_by_label("Reason")).to_have_value("a test")
+    expect(page.get_by_role("textbox", name="Reason")).to_have_value("a test")
     force.check()
     ask(page, "Promote")
     expect(page.locator(OUTCOME)).to_have_text("promote: requested, forced, sound")

@@ -21,7 +21,7 @@ def numbers(stage: Stage) -> dict[str, float]:
 
 def ask(page: Page, button: str, reason: str) -> None:
     """Give a reason and press a button of the gate."""
-    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("textbox", name="Reason").fill(reason)
     page.get_by_role("button", name=button, exact=True).click()
 
 
