@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO, TypeAlias
@@ -128,6 +132,21 @@ class _Printed(io.TextIOBase):
         return len(text)
 
 
+@contextmanager
+def native_lines(form: LogFormat) -> Iterator[None]:
+    """Hold back what native code writes to stderr in the block, and let it be lines of the log after the block."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile("w+", errors="replace") as held, closing(os.fdopen(os.dup(2), "w")) as stderr:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr.fileno(), 2)
+            held.seek(0)
+            _Printed(sys.stderr, resolved(form)).write(f"{held.read()}\n")
+
+
 def take_printed(form: LogFormat) -> None:
     """Let a library that prints, as Ray does with lines of its processes, write to the log as well."""
     printed: Any = _Printed(sys.stderr, resolved(form))
@@ -182,4 +201,4 @@ def _word(value: Any) -> str:
     return text if _PLAIN.fullmatch(text) else msgspec.json.encode(text).decode()
 
 
-__all__ = ["JsonLines", "LogFormat", "TextLines", "configure", "resolved", "take_printed"]
+__all__ = ["JsonLines", "LogFormat", "TextLines", "configure", "native_lines", "resolved", "take_printed"]

@@ -33,7 +33,7 @@ from streaming.allocator import give_memory_back
 from streaming.consumer import record_batches as wire
 from streaming.learner import FAILED, USAGE, Stop
 from streaming.learner.learner import COLLECTOR, default_instance
-from streaming.logs import configure, resolved, take_printed
+from streaming.logs import configure, native_lines, resolved, take_printed
 from streaming.process import fetch_river, learn
 from streaming.settings import LOG_FORMAT, Settings, load_settings
 from streaming.shards.crew import ShardLost
@@ -96,7 +96,8 @@ def lead(settings: Settings, stop: Stop, reset_offsets: bool, config: Path | Non
     ray = ray_module()
     if not compiled() and not compile_apart("everything", stop.wait):
         return FAILED  # once, not in each actor
-    folder = _join(ray, settings)
+    with native_lines(settings.log.format):  # Ray's core says where its level comes from, before it obeys it
+        folder = _join(ray, settings)
     configure("learner", settings.log.format)  # in place of what Ray has set up meanwhile
     take_printed(settings.log.format)
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray's own would end the process at once

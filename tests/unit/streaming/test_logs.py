@@ -104,6 +104,31 @@ def test_what_a_library_prints_is_a_line_and_a_line_stays_as_it_is(form: str, li
     ]
 
 
+NATIVE = """
+import logging, os, sys
+from streaming.logs import configure, native_lines
+
+configure("learner", sys.argv[1])
+try:
+    with native_lines(sys.argv[1]):
+        os.write(2, b"logging.cc:303: a level was set\\n")
+        logging.getLogger("streaming").info("one of ours")
+        raise OSError("no cluster")
+except OSError as error:
+    logging.getLogger("streaming").info("%s", error)
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_native_code_writes_in_a_block_is_a_line_after_it_whatever_ends_the_block(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", NATIVE, form], capture_output=True, text=True, check=True)
+    assert [each["event"] for each in parsed(done.stderr, form)] == [
+        "logging.cc:303: a level was set",
+        "one of ours",
+        "no cluster",
+    ]
+
+
 @pytest.mark.parametrize("module", ["service", "streaming", "streaming.jobs.rebuild_process"])
 @pytest.mark.parametrize("form", ["json", "text", "auto"])
 def test_a_start_that_is_refused_says_so_in_the_format(module: str, form: str, tmp_path: Path) -> None:
