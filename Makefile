@@ -30,8 +30,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 $(KERNELS): $(STAMP) $(shell find models -name "*.py")
-	@echo "compiling the kernels (once; about half a minute)"
+	@echo "compiling the kernels (once; about a minute)"
 	$(BIN)/python -m models.warmup
+	$(BIN)/python -m models.warmup merging
 	@touch $@
 
 demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java

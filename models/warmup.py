@@ -155,4 +155,7 @@ def main(part: Part = "everything") -> None:
 
 
 if __name__ == "__main__":
-    main("serving" if sys.argv[1:] == ["serving"] else "everything")
+    if sys.argv[1:] == ["merging"]:
+        warm_merging()
+    else:
+        main("serving" if sys.argv[1:] == ["serving"] else "everything")
