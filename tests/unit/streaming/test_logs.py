@@ -129,8 +129,10 @@ def test_what_native_code_writes_in_a_block_is_a_line_after_it_whatever_ends_the
     ]
 
 
-@pytest.mark.parametrize("module", ["service", "streaming", "streaming.jobs.rebuild_process"])
-@pytest.mark.parametrize("form", ["json", "text", "auto"])
+@pytest.mark.parametrize(
+    ("module", "form"),
+    [("service", "json"), ("streaming", "text"), ("streaming", "auto"), ("streaming.jobs.rebuild_process", "json")],
+)
 def test_a_start_that_is_refused_says_so_in_the_format(module: str, form: str, tmp_path: Path) -> None:
     file = tmp_path / "shop.toml"
     file.write_text(f'[log]\nformat = "{form}"\n[kafka]\nbotstrap = "no"\n')
