@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import msgspec
@@ -371,6 +372,13 @@ class Referee:
         sample = batch.kind[:: max(1, count // SAMPLE)]
         # The time between a few events does not give a rate.
         alarms.consumed((sample == dim.CLICK).tolist(), count / passed if count > SAMPLE and passed > 0 else 0.0)
+
+    @contextmanager
+    def earning(self) -> Iterator[None]:
+        """While a batch is learned: the time that takes, comparisons excepted, is the budget of those to come."""
+        started, spent = self._seconds(), self.spent
+        yield
+        self.add_budget(self._seconds() - started - (self.spent - spent))
 
     def add_budget(self, learning: float) -> None:
         """Grant a share of the seconds that learning a batch took, without the comparisons, to the next batch."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -39,17 +38,10 @@ class EvidenceReporter:
         frozen: The versions to compare with.
         referee: Compares, within its share of the time.
         telemetry: Shows the comparisons.
-        clock: Monotonic seconds.
     """
 
-    def __init__(
-        self,
-        frozen: FrozenVersions,
-        referee: Referee,
-        telemetry: LearnerTelemetry,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._frozen, self._referee, self._telemetry, self._clock = frozen, referee, telemetry, clock
+    def __init__(self, frozen: FrozenVersions, referee: Referee, telemetry: LearnerTelemetry) -> None:
+        self._frozen, self._referee, self._telemetry = frozen, referee, telemetry
         self._shown = (0.0, 0, 0)
         self._counts: Mapping[str, int] = {}
         self.reservoir = Reservoir()
@@ -85,14 +77,13 @@ class EvidenceReporter:
 
         The time that learning took, comparisons excepted, is the budget of the comparisons to come.
         """
-        started, spent = self._clock(), self._referee.spent
-        self._referee.compare_with(*self._frozen.current())
 
         def watch(events: EventBatch, tested: Tested, found: Overwritten) -> None:
             self._referee.watch(state, events, tested, found)
 
-        yield watch
-        self._referee.add_budget(self._clock() - started - (self._referee.spent - spent))
+        with self._referee.earning():
+            self._referee.compare_with(*self._frozen.current())
+            yield watch
         self._count({**batch.by_the_shop(), "learnt": len(batch.events)})
 
     def note(

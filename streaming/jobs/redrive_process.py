@@ -20,7 +20,8 @@ from streaming.intake import DeadLetter, decode
 from streaming.jobs.lease import lease_of
 from streaming.jobs.redrive import group, redrive
 from streaming.kafka import KafkaTrouble, TopicMissing
-from streaming.settings import Settings, taken_over
+from streaming.logs import configure
+from streaming.settings import Settings, log_format, taken_over
 from streaming.store import StoreUnavailable
 
 NICE: Final = 10
@@ -114,10 +115,7 @@ def carried_out(raw: bytes) -> dict[str, Any]:
 def main() -> None:
     """`python -m streaming.jobs.redrive_process`."""
     os.nice(NICE)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s redrive: %(message)s"
-    )
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    configure("redrive", log_format(None, os.environ), logging.WARNING)
     sys.stdout.buffer.write(msgspec.json.encode(carried_out(sys.stdin.buffer.read())))
 
 

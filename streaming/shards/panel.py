@@ -29,7 +29,6 @@ class Panel:
     """
 
     def __init__(self, settings: Settings, store: Store, clock: Callable[[], float]) -> None:
-        self._clock = clock
         self._answers: list[Answer] = []
         self._referee = Referee(clock, settings.learner.evidence_share, self._answers.append)
         ceilings, turn = recommender_settings(settings).ceilings(), turn_of(settings.gate.anchors)
@@ -49,9 +48,8 @@ class Panel:
     def learning(self) -> Iterator[None]:
         """While a batch is learned. The time that takes, without the asking, is the budget of what is asked next."""
         self._referee.compare_with(*self._frozen.current())
-        started, spent = self._clock(), self.spent
-        yield
-        self._referee.add_budget(self._clock() - started - (self.spent - spent))
+        with self._referee.earning():
+            yield
 
     def ask(self, state: State, events: EventBatch, tested: Tested, found: Overwritten) -> None:
         """Ask about one run of learned events, as `learn_events` shows it."""

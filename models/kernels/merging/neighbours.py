@@ -10,7 +10,7 @@ import numpy as np
 
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
-from models.kernels.merging.row_groups import END, begin, go_on
+from models.kernels.merging.row_groups import END, begin, go_on, next_owner
 
 
 @entry
@@ -24,12 +24,7 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
     """
     begin(rows, bounds, width, cursors, heads)
     while True:
-        owner, first, times = END, 0, 0
-        for part in range(heads.shape[0]):
-            if heads[part] < owner:
-                owner, first, times = heads[part], part, 1
-            elif heads[part] == owner:
-                times += 1
+        owner, first, times = next_owner(heads)
         if owner == END:
             return
         row = owner * width

@@ -22,6 +22,18 @@ def go_on(rows, bounds, width, cursors, heads, part, at):
     heads[part] = rows[at] // width if at < bounds[part + 1] else END
 
 
+@kernel
+def next_owner(heads):
+    """The least head, the first part that has it, and how many parts do; END when all are walked to their ends."""
+    owner, first, times = END, 0, 0
+    for part in range(heads.shape[0]):
+        if heads[part] < owner:
+            owner, first, times = heads[part], part, 1
+        elif heads[part] == owner:
+            times += 1
+    return owner, first, times
+
+
 @entry
 def arrange(rows, bounds, cursors, heads, alone, starts, order, parts, counts):
     """Tell the rows that one part changed from those that several did.
@@ -35,12 +47,7 @@ def arrange(rows, bounds, cursors, heads, alone, starts, order, parts, counts):
     begin(rows, bounds, 1, cursors, heads)
     single = shared = places = 0
     while True:
-        least, first, times = END, 0, 0
-        for part in range(heads.shape[0]):
-            if heads[part] < least:
-                least, first, times = heads[part], part, 1
-            elif heads[part] == least:
-                times += 1
+        least, first, times = next_owner(heads)
         if least == END:
             break
         if times == 1:
