@@ -120,12 +120,19 @@ def test_clients_leave_a_primary_that_hands_over_before_it_becomes_a_replica(sen
             return int(store.call("INFO", "server")["tcp_port"]) != former
         return False
 
-    for _ in range(3):  # now and then the sentinels are as quick as the client
+    def settled(former: int) -> bool:
+        return sentinel.role(former) == "slave" or sentinel.primary == former
+
+    early = False
+    for _ in range(4):  # now and then the sentinels are as quick as the client, or take a busy server for a dead one
         former = sentinel.hand_over()
-        wait_until(lambda former=former: left(former), "the client is at the new primary")
-        early = sentinel.role(former) == "master"
+        wait_until(lambda former=former: left(former) or sentinel.primary == former, "the client is at the new primary")
+        early = sentinel.role(former) == "master" and sentinel.primary != former
         store.call("SET", "after", str(former))
-        wait_until(lambda former=former: sentinel.role(former) == "slave", "the former primary is a replica")
+        wait_until(lambda former=former: settled(former), "the former primary is a replica")
+        if sentinel.primary == former:
+            early = False  # the sentinels went back to it of their own accord: nothing is shown
+            continue
         assert store.call("GET", "after") == str(former).encode()
         if early:
             break
