@@ -55,14 +55,14 @@ $(RAY): requirements/ray.txt $(STAMP)
 	@touch $@
 
 acceptance: setup $(RAY)  ## crash tests with real processes, Apache Kafka and redis-server
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance $(ARGS)
 
 acceptance-full: acceptance  ## the same, a backlog of a million events, and the gate's scenarios on a year of real purchases
 	BACKLOG=1000000 $(BIN)/python -m pytest -s tests/acceptance/test_backlog.py
 	$(BIN)/python -m pytest -s tests/acceptance/test_gate.py tests/acceptance/test_gate_streams.py --purchases --timeout 1200
 
 browser: setup  ## the live page in a real Chromium
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
 
 $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 	@command -v npm >/dev/null || { echo "the client in TypeScript needs npm. On Debian and Ubuntu: apt-get install npm"; exit 1; }

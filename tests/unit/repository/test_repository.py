@@ -22,6 +22,7 @@ from models.records.events import KINDS, Event
 from models.records.items import ItemFacts
 from models.records.rejections import REASONS
 from streaming.settings.loading import leaves
+from tests.acceptance.order import SECONDS
 from tests.support.documents import pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -178,6 +179,10 @@ def test_every_target_of_the_makefile_has_its_line_of_help() -> None:
     makefile = read("Makefile")
     for target in ("help", "setup", "demo", "test", "lint", "acceptance", "openapi", "bench", "ci"):
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
+
+
+def test_the_order_of_the_acceptance_tests_names_files_that_exist() -> None:
+    assert [file for file in SECONDS if not (ROOT / "tests/acceptance" / file).is_file()] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=name)
