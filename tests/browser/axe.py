@@ -22,7 +22,9 @@ CACHE = Path(sys.prefix) / f"axe-core-{VERSION}.js"
 def source() -> str:
     """The program. Raises RuntimeError when npm brings other bytes, CalledProcessError when it brings none."""
     if not CACHE.exists():
-        CACHE.write_text(_fetched(), encoding="utf-8")
+        with tempfile.NamedTemporaryFile("w", dir=CACHE.parent, suffix=".js", encoding="utf-8", delete=False) as file:
+            file.write(_fetched())
+        Path(file.name).replace(CACHE)  # whole at any moment: tests run in two processes
     return CACHE.read_text(encoding="utf-8")
 
 

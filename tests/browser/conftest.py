@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shutil import which
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.stage import Stage, staged
 from tests.conftest import eventually
@@ -17,6 +17,10 @@ CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrom
 REFUSED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of)")
 """What Chromium logs for an answer that is an error or did not come; the page itself tells the user."""
 NOTHING = re.compile(r"(?!)")
+PATIENCE = 15_000
+"""Milliseconds that a page may take to show what is expected; two of them are open on two cores."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,7 +58,7 @@ def page(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iter
     complaints: list[str] = []
     context = browser.new_context(base_url=stage.address, reduced_motion="reduce")
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE)
     made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     made.on("pageerror", lambda error: complaints.append(str(error)))
     # A test before may have started the service again: its page would tell that there is no version yet.

@@ -174,7 +174,7 @@ def test_the_time_shown_is_chosen_for_all_curves(page: Page) -> None:
 
 def test_the_page_is_light_and_soon_there(browser: Browser, stage: Stage) -> None:
     soonest, lightest = float("inf"), MOST_BYTES * 10
-    for _ in range(6):  # on a busy machine one of them is enough
+    for _ in range(12):  # on a busy machine one of them is enough
         if soonest < SOON and lightest < MOST_BYTES:
             break
         with browser.new_context(base_url=stage.address) as context:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -63,6 +64,7 @@ def rooms(package: str) -> list[Path]:
     return sorted(path.parent for path in (ROOT / package).rglob("__init__.py"))
 
 
+@cache
 def exports(room: Path) -> list[str]:
     """What the room's `__init__` names in `__all__`; empty where it has none."""
     for node in ast.parse((room / "__init__.py").read_text(encoding="utf-8")).body:

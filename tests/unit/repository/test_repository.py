@@ -10,7 +10,9 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,6 +22,7 @@ from models.records.events import KINDS, Event
 from models.records.items import ItemFacts
 from models.records.rejections import REASONS
 from streaming.settings.loading import leaves
+from tests.acceptance.order import SECONDS
 from tests.support.documents import pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,9 +47,25 @@ def dotted(node: ast.expr) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-def found(path: Path, forbidden: re.Pattern[str]) -> Iterator[str]:
-    """Every use of a forbidden dotted name, import or call of a forbidden builtin, as FILE:LINE NAME."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+class Source(NamedTuple):
+    """What the tests below ask of a file: its lines, its docstring, and each name that it uses with its line."""
+
+    lines: int
+    says: str | None
+    uses: list[tuple[int, str]]
+
+
+@cache
+def source(path: Path) -> Source:
+    """A file, parsed once for all tests of this module; its tree is not kept."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    return Source(len(text.splitlines()), ast.get_docstring(tree), list(uses(tree)))
+
+
+def uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every dotted name, import and call of a plain name, with its line."""
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Attribute):
             names = [dotted(node)]
@@ -56,7 +75,15 @@ def found(path: Path, forbidden: re.Pattern[str]) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from (f"{name(path)}:{node.lineno} {used}" for used in names if forbidden.fullmatch(used))
+        for used in names:
+            yield node.lineno, used  # type: ignore[attr-defined]
+
+
+def found(paths: list[Path], forbidden: re.Pattern[str]) -> list[str]:
+    """Every use of a forbidden dotted name, import or call of a forbidden builtin, as FILE:LINE NAME."""
+    return [
+        f"{name(path)}:{line} {used}" for path in paths for line, used in source(path).uses if forbidden.fullmatch(used)
+    ]
 
 
 # Generators that are made from a seed may be named; drawing from the module's own hidden state may not.
@@ -73,21 +100,19 @@ EXECUTES = re.compile(
 PROGRAMS = {ROOT / "models/warmup.py"}  # run by hand, imported by nothing that learns: may say how long it took
 
 
-@pytest.mark.parametrize("path", [path for path in sources("models") if path not in PROGRAMS], ids=name)
-def test_models_ask_neither_clock_nor_environment_nor_global_randomness(path: Path) -> None:
-    assert list(found(path, IMPURE)) == []
+# One test for all files each: a test for each of them took longer to begin and to report than to run.
+def test_models_ask_neither_clock_nor_environment_nor_global_randomness() -> None:
+    assert found([path for path in sources("models") if path not in PROGRAMS], IMPURE) == []
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES, "tests", "benchmarks", "deploy", "clients"), ids=name)
-def test_nothing_read_from_outside_is_executed(path: Path) -> None:
-    assert list(found(path, EXECUTES)) == []
+def test_nothing_read_from_outside_is_executed() -> None:
+    assert found(sources(*PACKAGES, "tests", "benchmarks", "deploy", "clients"), EXECUTES) == []
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES, "clients"), ids=name)
-def test_a_file_is_one_idea_and_says_what_goes_in_and_out(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= LONGEST
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), f"{name(path)} has no first line"
+def test_a_file_is_one_idea_and_says_what_goes_in_and_out() -> None:
+    files = sources(*PACKAGES, "clients")
+    assert [name(path) for path in files if source(path).lines > LONGEST] == []
+    assert [name(path) for path in files if source(path).lines and not source(path).says] == []
 
 
 def test_the_walk_itself_finds_what_it_forbids(tmp_path: Path) -> None:
@@ -96,11 +121,9 @@ def test_the_walk_itself_finds_what_it_forbids(tmp_path: Path) -> None:
         "import time\nimport numpy as np\nfrom datetime import datetime\nimport pickle\n"
         "np.random.rand(3)\ntime.time()\ndatetime.now()\neval('1')\nnp.random.default_rng(1)\n"
     )
-    tree = ast.parse(bad.read_text())
-    used = [dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    assert sorted(entry for entry in used if IMPURE.fullmatch(entry)) == ["datetime.now", "np.random.rand", "time.time"]
-    assert EXECUTES.fullmatch("eval()")
-    assert EXECUTES.fullmatch("pickle")
+    used = [used for _, used in source(bad).uses]
+    assert sorted(filter(IMPURE.fullmatch, used)) == ["datetime.now", "np.random.rand", "time", "time.time"]
+    assert sorted(filter(EXECUTES.fullmatch, used)) == ["eval()", "pickle"]
 
 
 def read(path: str) -> str:
@@ -156,6 +179,10 @@ def test_every_target_of_the_makefile_has_its_line_of_help() -> None:
     makefile = read("Makefile")
     for target in ("help", "setup", "demo", "test", "lint", "acceptance", "openapi", "bench", "ci"):
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
+
+
+def test_the_order_of_the_acceptance_tests_names_files_that_exist() -> None:
+    assert [file for file in SECONDS if not (ROOT / "tests/acceptance" / file).is_file()] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=name)

@@ -1,0 +1,60 @@
+"""The order of the files of this tier: the slowest first, so that neither of two workers is left alone at the end.
+
+`make acceptance ARGS=--durations=0` prints what to write here. xdist gives a worker the next file of this order whenever
+it has almost done with the one before, so the sums of both differ by the shortest files at most.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECONDS: Final = {
+    "test_gate_streams.py": 305,
+    "test_kills.py": 200,
+    "test_service.py": 140,
+    "test_alerts.py": 125,
+    "test_secured.py": 100,
+    "test_kafka_apache.py": 100,
+    "test_million_ids.py": 90,
+    "test_backlog.py": 75,
+    "test_sentinel.py": 70,
+    "test_shards_in_step.py": 65,
+    "test_one_learner.py": 60,
+    "test_gate_slow.py": 60,
+    "test_bad_moments.py": 60,
+    "test_shards.py": 55,
+    "test_outages.py": 50,
+    "test_log_changes.py": 40,
+    "test_experiments.py": 35,
+    "test_existing_topic.py": 30,
+    "test_logs.py": 30,
+    "test_gate.py": 26,
+    "test_erasure.py": 25,
+    "test_up.py": 24,
+    "test_identify.py": 21,
+    "test_rebuild.py": 19,
+    "test_quality_slice.py": 18,
+    "test_redis_went_back.py": 17,
+    "test_dashboards.py": 16,
+    "test_quarantine.py": 15,
+    "test_formats.py": 11,
+    "test_tracing.py": 9,
+    "test_doctor_real.py": 8,
+    "test_malformed.py": 8,
+    "test_quarantine_orders.py": 8,
+    "test_experiments_error.py": 6,
+    "test_webshop.py": 5,
+    "test_backup.py": 4,
+    "test_batching.py": 4,
+    "test_valkey.py": 4,
+    "test_alertmanager.py": 2,
+}
+"""Seconds that a file takes on two cores which have the other half of the tier to do as well; small ones are rounded."""
+
+UNKNOWN: Final = 1_000
+"""A file that is not in the table comes first: whatever it takes, the short ones fill the end."""
+
+
+def seconds(file: str) -> int:
+    """What a file, by its name, is expected to take."""
+    return SECONDS.get(file, UNKNOWN)
