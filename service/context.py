@@ -18,7 +18,7 @@ from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys, RequestOptions
-from service.ingest import Beacons, DeadLetterReader, EventPublisher, ForeignRecords, Proofs
+from service.ingest import Beacons, DeadLetterReader, EventPublisher, ForeignRecords, Proofs, RefusedSamples
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import (
@@ -77,6 +77,7 @@ class Context:
     searches: threading.Semaphore
     lately: RecommendedLately
     dead_letters: DeadLetterReader
+    refused: RefusedSamples
     languages: Languages
     clock: Callable[[], float] = time.time
 
@@ -161,6 +162,7 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
         searches=threading.BoundedSemaphore(SEARCHES),
         lately=RecommendedLately(),
         dead_letters=DeadLetterReader(settings),
+        refused=RefusedSamples(),
         live=PageFeed(tables, keeper, store, telemetry, time.time),
     )
 

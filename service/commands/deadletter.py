@@ -71,13 +71,14 @@ def again(
     as_json: AsJson = False,
 ) -> None:
     """Send the records of dead letters to their topics again, unchanged, each once however often this runs."""
-    from streaming.jobs.redrive import redrive
+    from streaming.jobs.redrive import RedriveRunsError, redrive
+    from streaming.store import StoreUnavailable
 
     settings = load_settings(config, os.environ)
     _known(reason)
     try:
         done = redrive(settings, reason, limit, dry_run=dry_run)
-    except KafkaTrouble as trouble:
+    except (KafkaTrouble, StoreUnavailable, RedriveRunsError) as trouble:
         broken(trouble)
     if as_json:
         counts = {"sent": done.sent, "cut": done.cut, "refused": done.refused, "by_reason": done.by_reason}

@@ -46,6 +46,7 @@ from service.http.data_answers import (
     MappingTried,
     NamedMapping,
     RedriveAnswer,
+    RefusedSample,
     ShownLetter,
     TriedRecord,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "Readiness",
     "RedriveAnswer",
     "RedriveAsk",
+    "RefusedSample",
     "RequestOptions",
     "Score",
     "SentEvent",

@@ -129,6 +129,11 @@ class ApiKeys:
         caller = self._caller({"x-api-key": key}) if self._keys else None
         return caller if caller is not None and caller.role == "beacon" else None
 
+    def grants(self, headers: Mapping[str, str], role: str) -> bool:
+        """Whether `admit` would let this caller in: an answer can then hold more."""
+        caller = self._caller(headers) if self._keys else None
+        return self.is_open(role) or (caller is not None and caller.role in {role, "admin"})
+
     def admit(self, headers: Mapping[str, str], role: str, also: str = "") -> Caller:
         """The caller, if they have the role `role` or `also`, or admin.
 

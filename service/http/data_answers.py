@@ -28,12 +28,29 @@ class CatalogueCoverage(Struct):
     recommended_seconds: float
 
 
+class RefusedSample(Struct):
+    """Records that requests to this process were refused for, of one reason and field; the newest one as a sample.
+
+    `field` has no places in lists and no keys of maps. `last` is in epoch seconds. `found` is what stood there, for
+    the role admin only: it can be an id.
+    """
+
+    sent: Literal["events", "items"]
+    reason: str
+    field: str
+    expected: str
+    count: int
+    last: float
+    found: str | None
+
+
 class DataAnswer(Struct):
     """What became of the records that came in, and what the catalogue holds.
 
     `outcomes` counts since the model began, up to the newest version, which was cut at `at`. `counts` has types and
     reasons since the learner's term began; null when the newest version has none. `posted` and `posted_items` count
-    what was sent to this process since it started: what it rejected never reached a topic. Times are epoch seconds.
+    what was sent to this process since it started: what it rejected never reached a topic, and is sampled in `refused`,
+    the newest first. Times are epoch seconds.
     """
 
     version: str | None
@@ -44,6 +61,7 @@ class DataAnswer(Struct):
     counts: IntakeCounts | None
     posted: dict[str, int]
     posted_items: dict[str, int]
+    refused: list[RefusedSample]
     catalogue: CatalogueCoverage
 
 
@@ -148,6 +166,7 @@ __all__ = [
     "MappingsAnswer",
     "NamedMapping",
     "RedriveAnswer",
+    "RefusedSample",
     "ShownLetter",
     "TriedRecord",
 ]

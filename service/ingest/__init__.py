@@ -7,6 +7,7 @@ from service.ingest.items import send_items
 from service.ingest.ndjson import out_of_envelopes, split
 from service.ingest.proofs import Proofs
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
+from service.ingest.refused_samples import RefusedSamples
 
 __all__ = [
     "Beacons",
@@ -17,6 +18,7 @@ __all__ = [
     "KafkaUnavailable",
     "Outgoing",
     "Proofs",
+    "RefusedSamples",
     "out_of_envelopes",
     "send_items",
     "send_translated",

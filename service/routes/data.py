@@ -28,6 +28,7 @@ async def get_data(request: Request) -> Response:
     """What became of the events that came in, by type, outcome and reason, and how complete the catalogue is."""
     admit(request, "read")
     ctx = context(request)
+    admin = ctx.keys.grants(request.headers, "admin")
     newest, coverage = await run_in_threadpool(lambda: (_newest(ctx), _coverage(ctx)))
     progress = newest.progress if newest is not None else None
     return answer(
@@ -40,6 +41,7 @@ async def get_data(request: Request) -> Response:
             counts_in(newest.evidence) if newest is not None else None,
             {name: counted(counter) for name, counter in ctx.telemetry.events.items()},
             {name: counted(counter) for name, counter in ctx.telemetry.items_accepted.items()},
+            ctx.refused.newest(values=admin),
             coverage,
         )
     )

@@ -108,6 +108,7 @@ def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
 
 
 def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:
+    ctx.refused.note("events", outcomes, ctx.clock())
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.events}
     for name, number in counts.items():
         ctx.telemetry.events[name].inc(number)

@@ -132,6 +132,7 @@ async def post_items(request: Request) -> Response:
         except KafkaUnavailable as error:
             ctx.telemetry.items_accepted["unavailable"].inc(len(raw))
             raise away(str(error)) from None
+    ctx.refused.note("items", outcomes, ctx.clock())
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.items_accepted}
     for name, number in counts.items():
         ctx.telemetry.items_accepted[name].inc(number)

@@ -10,7 +10,7 @@ from streaming.files.catalogues import (
     read_items,
 )
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
-from streaming.files.hints import flags, time_for, type_for
+from streaming.files.hints import flags, or_day_first, time_for, type_for
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, with_preset
 from streaming.files.mapping_trial import Sampled, tried
 from streaming.files.report import advice, as_document, on_missing, report
@@ -46,6 +46,7 @@ __all__ = [
     "items_report",
     "look",
     "on_missing",
+    "or_day_first",
     "presets",
     "raw_records",
     "read_events",

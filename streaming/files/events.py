@@ -212,8 +212,14 @@ class _Reading:
         return refused
 
     def _note_time(self, value: object) -> None:
-        if len(self._survey.unread_times) < _UNREAD:
-            self._survey.unread_times.append(str(value))
+        """Keep some of the times that cannot be read, from all over the file: of a sorted one the first share a day."""
+        survey = self._survey
+        if survey.unread % survey.unread_step == 0:
+            survey.unread_times.append(str(value))
+        if len(survey.unread_times) > _UNREAD:
+            del survey.unread_times[1::2]
+            survey.unread_step *= 2
+        survey.unread += 1
 
     def _count_words(self, words: list[Any]) -> None:
         try:

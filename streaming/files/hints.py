@@ -99,10 +99,10 @@ def column_for(field: str, columns: Sequence[str]) -> str | None:
 def _telling(path: str) -> str:
     """The part of a path that says what it is: `customer` of `customer.id`.
 
-    >>> _telling("relationships.profile.data.id"), _telling("id"), _telling("properties.sku")
-    ('profile', 'id', 'sku')
+    >>> _telling("relationships.profile.data.id"), _telling("id"), _telling("Customer no.")
+    ('profile', 'id', 'Customer no')
     """
-    parts = path.split(".")
+    parts = path.rstrip(". ").split(".")
     while len(parts) > 1 and _plain(parts[-1]) in {"id", "data", "value", "key"}:
         parts.pop()
     return parts[-1]
@@ -149,12 +149,12 @@ FORMATS: Final = (
 
 
 def time_for(values: Sequence[str]) -> str:
-    """The value of --time that reads all of these, the likeliest first; "" where none does.
+    """The value of --time that reads all of these but words such as NULL, the likeliest first; "" where none does.
 
     >>> time_for(["12/31/2025 11:00:00 PM"]), time_for(["13.1.2026 08:00"]), time_for(["46023.5"]), time_for(["soon"])
     ('%m/%d/%Y %I:%M:%S %p', '%d.%m.%Y %H:%M', 'excel', '')
     """
-    texts = [value.strip() for value in values]
+    texts = _numbered(values)
     if not texts:
         return ""
     for form in FORMATS:
@@ -170,7 +170,21 @@ def other_order(values: Sequence[str], form: str) -> str:
     ('%d/%m/%Y', '')
     """
     other = form.replace("%m/%d/", "%d/%m/")
-    return other if other != form and all(_reads(value.strip(), other) for value in values) else ""
+    return other if other != form and all(_reads(text, other) for text in _numbered(values)) else ""
+
+
+def or_day_first(values: Sequence[str], form: str) -> str:
+    """The other value of --time that reads all of these, to go on a sentence; "" where there is none.
+
+    >>> or_day_first(["01/02/2026"], "%m/%d/%Y")
+    ', or --time %d/%m/%Y where the day comes first'
+    """
+    other = other_order(values, form)
+    return f", or --time {shlex.quote(other)} where the day comes first" if other else ""
+
+
+def _numbered(values: Sequence[str]) -> list[str]:
+    return [value.strip() for value in values if any(map(str.isdigit, value))]
 
 
 def _reads(text: str, form: str) -> bool:

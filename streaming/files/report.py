@@ -11,7 +11,7 @@ import msgspec
 
 from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
 from streaming.files.encodings import proposed
-from streaming.files.hints import column_for, flags, other_order, time_for, type_for
+from streaming.files.hints import column_for, flags, or_day_first, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
 from streaming.files.survey import Survey
 from streaming.mappings import suiting
@@ -172,8 +172,7 @@ def _on_times(survey: Survey, layout: Layout) -> str:
     if not form or form == layout.time:
         example = survey.unread_times[0]
         return f"times such as {example!r} cannot be read: say how they are written, as in --time '%d.%m.%Y %H:%M'"
-    other = other_order(survey.unread_times, form)
-    either = f", or --time {shlex.quote(other)} where the day comes first" if other else ""
+    either = or_day_first(survey.unread_times, form)
     return f"times such as {survey.unread_times[0]!r} cannot be read: add --time {shlex.quote(form)}{either}"
 
 

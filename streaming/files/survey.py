@@ -62,7 +62,9 @@ class Survey:
         latest: Time of the last one.
         ahead: Events later than now.
         sample: The first event, and facts of its item, as they are read.
-        unread_times: The first times that could not be read.
+        unread_times: Some of the times that could not be read, the first among them.
+        unread: How many there are.
+        unread_step: Every how many of them one is kept.
         not_utf8: Lines with bytes that are not UTF-8.
     """
 
@@ -96,6 +98,8 @@ class Survey:
     ahead: int = 0
     sample: dict[str, Any] = field(default_factory=dict)
     unread_times: list[str] = field(default_factory=list)
+    unread: int = 0
+    unread_step: int = 1
     not_utf8: int = 0
 
     def refuse(self, line: int, reason: str) -> RowRefused:

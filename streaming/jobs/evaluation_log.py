@@ -27,6 +27,7 @@ from streaming.files import (
     Shown,
     Survey,
     on_missing,
+    or_day_first,
     read_events,
     time_for,
     type_for,
@@ -167,6 +168,7 @@ def _why_empty(found: Reading, layout: Layout) -> str:
     text += f". {refusals}" if refusals else ""
     if "bad_timestamp" in refusals:
         form = time_for(found.survey.unread_times) or "%d.%m.%Y %H:%M"
-        text += f". Say how the times are written, for example --time {shlex.quote(form)}"
+        either = or_day_first(found.survey.unread_times, form)
+        text += f". Say how the times are written, for example --time {shlex.quote(form)}{either}"
     missing = on_missing(found.survey, layout)
     return text + (f". {missing[:1].upper()}{missing[1:]}" if missing else "")

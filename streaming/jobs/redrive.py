@@ -1,7 +1,8 @@
 """Lists the letters of topic `events.deadletter`, or sends them again to the topic each came from. Stage 1.
 
 How far letters were sent again is kept as the offsets of one Kafka group per reason, so that a second run goes on where
-the first ended, also when the two were for different reasons.
+the first ended, also when the two were for different reasons. A run reads them once, so two at once would send the same
+letters: a lease in Redis lets one run at a time, whoever starts it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Final, TypeAlias
 
 import msgspec
@@ -19,8 +20,10 @@ from models.records import encode as encode_event
 from streaming.consumer import KafkaSource
 from streaming.formats import Formats, SchemaWaits
 from streaming.intake import DeadLetter, decode
+from streaming.jobs.lease import lease_of
 from streaming.kafka import PUBLIC, Delivery, EventProducer, KafkaTrouble, Record, RecordRefused, Role, TopicMissing
 from streaming.settings import Settings
+from streaming.store import Leadership
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,21 @@ Sendable: TypeAlias = tuple[Role, bytes | None, bytes | None]
 
 OUTCOME: Final = 30.0
 """Seconds after which a record that Kafka has not confirmed counts as not taken."""
+
+
+PART: Final = "redrive"
+"""Part of Redis's keys that holds the lease."""
+
+
+class RedriveRunsError(Exception):
+    """Another run holds the lease, or has taken it from this one."""
+
+    def __init__(
+        self,
+        message: str = "dead letters are being sent again by another command, or from the page: try again when that "
+        "has ended. One that was killed is out of the way within seconds",
+    ) -> None:
+        super().__init__(message)
 
 
 class Redriven(msgspec.Struct):
@@ -108,33 +126,41 @@ def redrive(
     Key, value, event_id and record time stay the same, so that rules about time decide as before.
 
     Args:
-        settings: How to reach Kafka, and the topics and mappings.
+        settings: How to reach Kafka and Redis, and the topics and mappings.
         reason: Only letters refused for this reason; None for all.
         limit: Letters to send at most.
-        dry_run: Count only.
+        dry_run: Count only. That needs no lease, nor Redis.
 
     Raises:
+        RedriveRunsError: Another run sends letters; nothing was sent, unless the lease was lost on the way.
         KafkaTrouble: The broker is away or refuses us. Letters sent until then count as sent.
+        StoreUnavailable: Redis, which holds the lease, is away.
     """
     done = Redriven()
-    try:
-        with (
-            KafkaSource(settings, [settings.topic("deadletter")]) as source,
-            EventProducer(settings) as producer,
-            closing(Formats(settings, list(settings.mappings()))) as formats,
-        ):
-            _Run(settings, source, producer, formats, done).go(reason, limit, dry_run)
-    except TopicMissing:
-        return done
+    with ExitStack() as stack:
+        lease = None if dry_run else stack.enter_context(lease_of(settings, "redrive", RedriveRunsError, PART))
+        try:
+            source = stack.enter_context(KafkaSource(settings, [settings.topic("deadletter")]))
+            producer = stack.enter_context(EventProducer(settings))
+            formats = stack.enter_context(closing(Formats(settings, list(settings.mappings()))))
+            _Run(settings, source, producer, formats, lease, done).go(reason, limit, dry_run)
+        except TopicMissing:  # made with the first letter
+            pass
     return done
 
 
 class _Run:
     def __init__(
-        self, settings: Settings, source: KafkaSource, producer: EventProducer, formats: Formats, done: Redriven
+        self,
+        settings: Settings,
+        source: KafkaSource,
+        producer: EventProducer,
+        formats: Formats,
+        lease: Leadership | None,
+        done: Redriven,
     ) -> None:
         self._settings, self._source, self._producer, self._done = settings, source, producer, done
-        self._formats = formats
+        self._formats, self._lease = formats, lease
         self._roles: dict[str, Role] = {settings.topic(role): role for role in ("events", "items", "control", "slates")}
         self._mappings = settings.mappings()
         self._topic = settings.topic("deadletter")
@@ -153,6 +179,9 @@ class _Run:
             if limit is not None and self._done.sent >= limit:
                 self._done.done = False
                 break
+            if self._lease is not None and not self._lease.held():
+                # How far we came is not written down: the other run may be further already.
+                raise RedriveRunsError("another process took the lease during a long pause, and sends the rest")
             self._one(record, letter, dry_run)
             if len(self._pending) >= STEP:
                 self._remember()

@@ -2,7 +2,7 @@
 
 A process of its own, so that the service, which answers within milliseconds, neither loads the consumer nor waits for
 it. One JSON object comes by standard input, an `Order`; one goes to standard output: what was found or done, or
-`trouble`, with its `kind`. A lease in Redis keeps two of them from sending the same letters at once.
+`trouble`, with its `kind`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import msgspec
 
 from streaming.consumer import KafkaSource, newest
 from streaming.intake import DeadLetter, decode
-from streaming.jobs.lease import lease_of
-from streaming.jobs.redrive import group, redrive
+from streaming.jobs.redrive import RedriveRunsError, group, redrive
 from streaming.kafka import KafkaTrouble, TopicMissing
 from streaming.logs import configure
 from streaming.settings import Settings, log_format, taken_over
@@ -50,10 +49,6 @@ class Order(msgspec.Struct, frozen=True):
     limit: int
     reason: str | None = None
     dry_run: bool = False
-
-
-class RunsAlreadyError(Exception):
-    """Another process sends letters again."""
 
 
 def listed(settings: Settings, reason: str | None, limit: int) -> dict[str, Any]:
@@ -91,9 +86,8 @@ def _shown(letter: DeadLetter, *, sent_again: bool) -> dict[str, Any]:
 
 
 def sent(settings: Settings, order: Order) -> dict[str, Any]:
-    """Send letters again as `sluicegate deadletter redrive` does. Raises KafkaTrouble, RunsAlreadyError."""
-    with lease_of(settings, "redrive", RunsAlreadyError, part="redrive"):
-        done = redrive(settings, order.reason, order.limit, dry_run=order.dry_run)
+    """Send letters again as `sluicegate deadletter redrive` does. Raises what `redrive` raises."""
+    done = redrive(settings, order.reason, order.limit, dry_run=order.dry_run)
     counts = {"sent": done.sent, "cut": done.cut, "refused": done.refused, "by_reason": done.by_reason}
     return counts | {"complete": done.done, "dry_run": order.dry_run}
 
@@ -108,8 +102,8 @@ def carried_out(raw: bytes) -> dict[str, Any]:
         return {"kind": "kafka", "trouble": str(trouble)}
     except StoreUnavailable as trouble:
         return {"kind": "redis", "trouble": str(trouble)}
-    except RunsAlreadyError:
-        return {"kind": "busy", "trouble": "another request sends dead letters again at this moment"}
+    except RedriveRunsError:
+        return {"kind": "busy", "trouble": "another request, or a command, sends them again at this moment"}
 
 
 def main() -> None:

@@ -215,11 +215,11 @@ def test_a_line_that_kafka_refuses_for_good_is_one_refused_line_of_the_file(
 
 
 def test_a_letter_that_kafka_refuses_for_good_does_not_stop_the_redrive(
-    kafka_settings: Settings, admin: KafkaAdminClient
+    settings: Settings, admin: KafkaAdminClient
 ) -> None:
     long = b"{" + secrets.token_hex(5_000).encode()
-    refuse(kafka_settings, [b"{", long, b"{1"])
-    limit(admin, kafka_settings.topic("events"), max_message_bytes="4000")
-    done = letters_again.redrive(kafka_settings)
+    refuse(settings, [b"{", long, b"{1"])
+    limit(admin, settings.topic("events"), max_message_bytes="4000")
+    done = letters_again.redrive(settings)
     assert (done.sent, done.refused, done.by_reason) == (2, 1, {"not_json": 2})
-    assert letters_again.redrive(kafka_settings) == letters_again.Redriven()
+    assert letters_again.redrive(settings) == letters_again.Redriven()

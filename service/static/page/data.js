@@ -7,6 +7,7 @@ import * as trial from "./trial.js";
 
 const PAUSE = 4000; // milliseconds between two looks while the view is open
 const SPAN = 60; // seconds over which rates are taken, at most
+const SAMPLES = 8; // kinds of refused records that are shown, the newest first
 // What each outcome means, in the words of docs/concepts.md; in the order in which they are shown.
 const OUTCOMES = {
   learnt: "learned", duplicate: "came before, with the same event_id", late: "older than the learner takes", future: "from the future",
@@ -37,6 +38,7 @@ export function build(root) {
   part.since = el("p", { class: "quiet small" });
   part.refused = el("ul", { class: "bars refusals" });
   part.posted = el("p", { class: "quiet small" });
+  part.samples = el("ul", { class: "samples small" });
   part.coverage = el("ul", { class: "bars" });
   part.lately = el("p", { class: "quiet small" });
   root.append(el("h2", {}, "Data"), part.trouble, part.tiles,
@@ -45,7 +47,7 @@ export function build(root) {
         el("table", { class: "scores counts" }, el("thead", {}, el("tr", {}, ...["Outcome", "Records", "Share", "Per second"].map((words) => el("th", { scope: "col" }, words)))), part.outcomes)),
       el("section", { class: "panel", "aria-labelledby": "types-title" }, el("h3", { id: "types-title" }, "Events by type"), part.types, part.since)),
     el("div", { class: "columns" },
-      el("section", { class: "panel", "aria-labelledby": "refused-title" }, el("h3", { id: "refused-title" }, "Refused, by reason"), part.refused, part.posted),
+      el("section", { class: "panel", "aria-labelledby": "refused-title" }, el("h3", { id: "refused-title" }, "Refused, by reason"), part.refused, part.posted, part.samples),
       el("section", { class: "panel", "aria-labelledby": "coverage-title" }, el("h3", { id: "coverage-title" }, "How complete the catalogue is"), part.coverage, part.lately)),
     letters.build(reasonWords), trial.build());
 }
@@ -141,7 +143,7 @@ function bar(words, value, most, text) {
   return el("li", {}, el("span", {}, words), el("progress", { value: String(value), max: String(Math.max(most, 1)), "aria-label": `${words}: ${text}` }), el("b", {}, text));
 }
 
-function refused({ counts, posted }) {
+function refused({ counts, posted, refused: samples }) {
   const rows = Object.entries(counts?.refused ?? {}).sort(([, one], [, other]) => other - one);
   const most = rows[0]?.[1] ?? 1;
   part.refused.replaceChildren(...(rows.length ? rows.map(([reason, count]) => bar(reasonWords(reason), count, most, number(count)))
@@ -151,6 +153,10 @@ function refused({ counts, posted }) {
     left.length ? `Left out of events that count without them: ${left.join(", ")}.` : "",
     posted.rejected ? `This service refused ${number(posted.rejected)} events that were sent to it, before they reached a topic; whoever sent them was told why.` : "",
   ].filter(Boolean).join(" "));
+  part.samples.replaceChildren(...samples.slice(0, SAMPLES).map(({ sent, reason, field, expected, count, last, found }) => el("li", {},
+    el("b", {}, reasonWords(reason), " at ", el("code", {}, field)),
+    el("span", {}, `expected ${expected}`, found === null ? "" : `, found ${found}`),
+    el("span", { class: "quiet" }, `${number(count)} ${count === 1 ? sent.slice(0, -1) : sent}, last ${moment(last)}`))));
 }
 
 function catalogue(known) {

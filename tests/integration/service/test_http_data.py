@@ -74,6 +74,24 @@ def test_data_has_the_counts_of_the_newest_version_and_what_of_the_catalogue_can
     assert found["at"] is not None
 
 
+def test_what_was_refused_over_http_is_sampled_and_its_values_are_for_an_admin(served: Served) -> None:
+    bad = [{"event_type": "click", "user_id": 7, "item_id": "cup", "timestamp": 1.0}] * 2
+    assert served.post("/items", json=[{"item_id": "cup", "price": "much"}]).status_code == 422
+    assert served.post("/events", json=bad).status_code == 422
+    newest, before = served.get("/data").json()["refused"]
+    assert newest.pop("last") >= before.pop("last")
+    assert newest == {
+        "sent": "events", "reason": "wrong_type", "field": "$.user_id", "count": 2, "found": "integer 7",
+        "expected": newest["expected"],
+    }  # fmt: skip
+    assert (before["sent"], before["field"], before["found"]) == ("items", "$.price", 'string "much"')
+    seen = served.get("/data", headers={"X-API-Key": "read"}).json()["refused"]
+    assert [(each["field"], each["count"], each["found"]) for each in seen] == [
+        ("$.user_id", 2, None),
+        ("$.price", 1, None),
+    ]
+
+
 def test_items_are_found_by_parts_of_titles_and_ids(served: Served) -> None:
     def found(query: str) -> list[str]:
         return [item["item_id"] for item in served.get(f"/items?{query}").json()["items"]]

@@ -10,14 +10,27 @@ from collections.abc import Callable
 
 
 class MovingName:
-    """Forwards connections to whatever port it points at when they are made. Open ones stay, as with a name."""
+    """Forwards connections to whatever port it points at when they are made. Open ones stay, as with a name.
 
-    def __init__(self, target: int) -> None:
+    Args:
+        target: The port.
+        answering: Whether it forwards from the start; otherwise connections are refused until `answer`.
+    """
+
+    def __init__(self, target: int, *, answering: bool = True) -> None:
         self.target = target
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._threads: list[threading.Thread] = []
-        self._start(self._accept)
+        if answering:
+            self.answer()
+
+    def answer(self) -> None:
+        """Forward from now on."""
+        if not self._threads:
+            self._socket.listen()
+            self._start(self._accept)
 
     def _start(self, run: Callable[..., None], *args: socket.socket) -> None:
         self._threads.append(threading.Thread(target=run, args=args, daemon=True))

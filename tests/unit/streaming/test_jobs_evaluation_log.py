@@ -169,3 +169,19 @@ def test_a_column_flag_the_wrong_way_round_is_recognised(tmp_path: Path) -> None
     path = written(tmp_path, "Kunde,Artikel\nann,tea\n")
     with pytest.raises(FileError, match="the file's name comes first: --column NAME=FIELD"):
         read_stream(path, Layout({"user_id": "Kunde"}), RULES)
+
+
+def test_a_sorted_log_tells_whether_the_day_or_the_month_comes_first_and_an_abbreviated_column_is_known(
+    tmp_path: Path,
+) -> None:
+    head = "Customer no.;SKU;Action;Date"
+    days = [f"{1 + number // 30:02d}/09/2020 10:{number % 30:02d}" for number in range(300)]
+    path = written(tmp_path, log(*(f"C1;s;click;{day}" for day in days), "C1;s;click;NULL", head=head))
+    with pytest.raises(FileError, match=r"--column 'Customer no\.=user_id'"):
+        read_stream(path, Layout({"Action": "event_type", "Date": "timestamp"}), RULES)
+    columns = {"Customer no.": "user_id", "Action": "event_type", "Date": "timestamp"}
+    with pytest.raises(FileError, match=r"for example --time '%m/%d/%Y %H:%M', or --time '%d/%m/%Y %H:%M' where"):
+        read_stream(path, Layout(columns), RULES)
+    path.write_text(path.read_text().replace("C1;s;click;10/09", "C1;s;click;28/09"))
+    with pytest.raises(FileError, match=r"for example --time '%d/%m/%Y %H:%M'$"):
+        read_stream(path, Layout(columns), RULES)
