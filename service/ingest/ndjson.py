@@ -21,6 +21,7 @@ def split(raw: bytes, header: str, one: str = "an event") -> list[bytes]:
     >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
     ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
     """
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     if content_type(header)[0] in NDJSON:
         lines = [line for line in raw.split(b"\n") if line.strip()]
         return lines or _unusable(unparsable(b"", 1), one)

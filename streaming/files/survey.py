@@ -64,6 +64,7 @@ class Survey:
         sample: The first event, and facts of its item, as they are read.
         unread_times: The first times that could not be read.
         not_utf8: Lines with bytes that are not UTF-8.
+        remarks: What else there is to say of the file, by kind.
     """
 
     file: str
@@ -97,6 +98,7 @@ class Survey:
     sample: dict[str, Any] = field(default_factory=dict)
     unread_times: list[str] = field(default_factory=list)
     not_utf8: int = 0
+    remarks: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, line: int, reason: str) -> RowRefused:
         """Count a refused row."""
