@@ -75,7 +75,7 @@ from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_
 from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
 from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
-from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
+from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
@@ -95,6 +95,7 @@ __all__ = [
     "IMPRESSION",
     "KINDS",
     "LEAVABLE",
+    "MARK",
     "MAX_ATTRIBUTE_BYTES",
     "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",

@@ -71,11 +71,12 @@ def delimited() -> list[Export]:
         rows_of("two columns of one name", csv(f"{ONE},cup", head=f"{HEADER},item_id"), events=TEA, facts={},
                 says=("the header has 'item_id' more than once",)),
         rows_of("zeros behind the last row, as a crash leaves them", PLAIN + b"\0" * 4096, refused=1),
-        rows_of("a quote that is not closed", csv(f'u9,"cup,view,{NOW},1', *ROWS, *ROWS), events=[], facts={}, refused=1,
+        rows_of("a quote that is not closed", csv(f'u9,"cup,view,{NOW},1', *ROWS, *ROWS), events=[], facts={},
+                refused=1,
                 says=("a cell holds what looks like rows of its own, over lines 2 to 7: is a quote not closed?",)),
         rows_of("a quote that another one closes",
                 csv(f'{ONE},"5 inches', ONE + ",x", ONE + ",y", f'{ONE},"pot', ONE + ",z", head=f"{HEADER},title"),
-                events=TEA, facts={"title": 1}, refused=1,
+                events=TEA * 2, facts={"title": 1},
                 says=("a cell holds what looks like rows of its own, over lines 2 to 5: is a quote not closed?",)),
         rows_of("a header and no rows", csv(head=HEADER), events=[], facts={},
                 says=("the file has names, and no rows below them",)),
@@ -87,9 +88,7 @@ def in_json() -> list[Export]:
         return rows_of(name, content, file="log.json", form=form, **more)
 
     array, several = "an array of JSON objects", "JSON objects over several lines"
-    pages = json.dumps({"orders": OBJECTS, "next": 2}, indent=1) + json.dumps(
-        {"orders": OBJECTS, "next": None}, indent=1
-    )
+    pages = "".join(json.dumps({"orders": OBJECTS, "next": page}, indent=1) for page in (2, None))
     lists = {"orders": OBJECTS, "refunds": [{"id": 1}]}
     return [
         of("an array on each line", b"".join(json.dumps([each]).encode() + b"\n" for each in OBJECTS), array),
@@ -133,7 +132,8 @@ def in_cells() -> list[Export]:
         of("a date in digits", "u1,tea,view,20260101,", None, says=("add --time %Y%m%d",)),
         of("milliseconds that are said to be seconds", f"u1,tea,view,{NOW}000,", None,
            flags="--time seconds", layout=Layout(time="seconds"), says=("add --time milliseconds",)),
-        priced("12,50 kr", 12.5), priced("kr. 12,50", 12.5), priced("R$ 1.200,50", 1200.5), priced("Rs. 1,200.00", 1200),
+        priced("12,50 kr", 12.5), priced("kr. 12,50", 12.5), priced("R$ 1.200,50", 1200.5),
+        priced("Rs. 1,200.00", 1200),
         priced("5,00 zł", 5), priced("1’005,50 Fr.", 1005.5),
         of("a decimal comma and a decimal point in one column", f'{ONE},4.5|{ONE},"3,50"', ("u1", "tea", "click", 4.5)),
         of("a decimal point where commas are said", f"{ONE},4.5", flags="--decimal ,", layout=Layout(decimal=","),
