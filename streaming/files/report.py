@@ -72,7 +72,13 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
 
 def on_values(survey: Survey, layout: Layout) -> list[str]:
     """What could be wrong with ids, numbers and the encoding, in files of every kind."""
-    found = (*_on_ids(survey), _on_numbers(survey, layout), _on_encoding(survey, layout), *survey.remarks.values())
+    found = (
+        *_on_ids(survey),
+        _on_numbers(survey, layout),
+        _on_encoding(survey, layout),
+        *survey.remarks.values(),
+        _on_nothing(survey),
+    )
     return [text for text in found if text]
 
 

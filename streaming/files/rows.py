@@ -94,6 +94,8 @@ class RowFile:
         try:
             self._batches = self._recognized(source)
             self._note_repeated_names()
+            if source.contradicts:
+                self.remarks["encoding"] = f"by its bytes the file is UTF-8, not {encoding}: leave --encoding out"
         except BaseException:
             source.close()
             raise
@@ -188,8 +190,13 @@ class RowFile:
     def _without_headers(self, rows: list[list[str]], dialect: Dialect) -> list[list[str]]:
         """The rows, where the header stands among them again, as in files after one another, as blank ones there."""
         names = [name for name in dialect.columns if name]
-        found = [place for place, row in enumerate(rows) if row and row[0].lstrip("\ufeff").strip() == names[0]
-                 and [cell.strip("\ufeff ") for cell in row if cell.strip()] == names] if names else []  # fmt: skip
+        if not names:
+            return rows
+        place, marked = dialect.columns.index(names[0]), f"\ufeff{names[0]}"
+        column = [row[place] for row in rows if len(row) > place]
+        if names[0] not in column and marked not in column:  # nearly always
+            return rows
+        found = [at for at, row in enumerate(rows) if [cell.strip("\ufeff ") for cell in row if cell.strip()] == names]
         if found:
             self._headers += len(found)
             self.remarks["header"] = f"{self._headers:,} lines repeat the header, and are left out"
@@ -335,8 +342,11 @@ def _holds_rows(cell: str, dialect: Dialect) -> bool:
     """Whether a line inside of a cell has as many delimiters as a row has."""
     if "\n" not in cell or dialect.delimiter not in cell:
         return False
-    needed = max(_named(dialect.columns) - 1, 2)
-    return any(inner.count(dialect.delimiter) >= needed for inner in cell.split("\n")[1:-1])
+    needed = _named(dialect.columns) - 1
+    counts = [inner.count(dialect.delimiter) for inner in cell.split("\n")[1:-1]]
+    if needed < 2:  # text has a comma in a line here and there
+        return len(counts) > 1 and set(counts) == {needed}
+    return any(count >= needed for count in counts)
 
 
 def _named(columns: tuple[str, ...]) -> int:

@@ -63,6 +63,15 @@ def _zstd(raw: IO[bytes]) -> Any:
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
 
 
+def _is_utf8(start: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8; its last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _two_bytes_each(start: bytes) -> str:
     """The encoding of text in UTF-16 without a mark: zeros in every other place alone. "" for everything else."""
     zeros = [start[place::2].count(0) * 2 / max(len(start), 1) for place in (0, 1)]
@@ -80,11 +89,12 @@ class Source(io.RawIOBase):
         path: The file.
         head: Its first HEAD bytes.
         packed: What it was compressed with; "" for nothing.
+        contradicts: Whether its bytes are UTF-8 although `encoding` names another.
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         super().__init__()
-        self.path, self.packed = path, ""
+        self.path, self.packed, self.contradicts = path, "", False
         try:
             self._raw: IO[bytes] = path.open("rb")
             self._size = path.stat().st_size
@@ -153,7 +163,10 @@ class Source(io.RawIOBase):
             known = None if encoding is None else codecs.lookup(encoding)
         except LookupError:
             raise FileError(f"--encoding: {encoding!r} is not known; write for example cp1252, utf-16 or gbk") from None
-        return None if known is None or known.name in {"utf-8", "utf-8-sig"} else known.incrementaldecoder()
+        if known is None or known.name in {"utf-8", "utf-8-sig"}:
+            return None
+        self.contradicts = not known.name.startswith("utf") and not self._start.isascii() and _is_utf8(self._start)
+        return None if self._start.startswith(_UTF8_MARK) else known.incrementaldecoder()
 
     def _beginning(self) -> bytes:
         found = bytearray()

@@ -78,6 +78,9 @@ def delimited() -> list[Export]:
                 csv(f'{ONE},"5 inches', ONE + ",x", ONE + ",y", f'{ONE},"pot', ONE + ",z", head=f"{HEADER},title"),
                 events=TEA * 2, facts={"title": 1},
                 says=("a cell holds what looks like rows of its own, over lines 2 to 5: is a quote not closed?",)),
+        rows_of("UTF-8 that is said to be something else", PLAIN.replace(b"tea", "th\u00e9".encode()),
+                events=[("u1", "th\u0102\u00a9", "click", 3.5), READ[1]],
+                facts=PRICES, layout=Layout(encoding="cp1250"), says=("by its bytes the file is UTF-8, not cp1250",)),
         rows_of("a header and no rows", csv(head=HEADER), events=[], facts={},
                 says=("the file has names, and no rows below them",)),
     ]  # fmt: skip
