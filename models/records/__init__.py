@@ -46,6 +46,7 @@ from models.records.foreign_values import (
     EXCEL,
     NO_ZONE,
     NOT_UTF8,
+    ODD_IDS,
     ROUNDED_IDS,
     ROUNDED_TIMES,
     WHOLE_IDS,
@@ -53,8 +54,10 @@ from models.records.foreign_values import (
     Times,
     Unusable,
     is_empty,
+    is_odd,
     number_of,
     shows_decimal_comma,
+    shows_decimal_point,
 )
 from models.records.items import (
     ATTRIBUTES,
@@ -72,7 +75,7 @@ from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_
 from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
 from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
-from models.records.rejections import REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
+from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
@@ -92,6 +95,7 @@ __all__ = [
     "IMPRESSION",
     "KINDS",
     "LEAVABLE",
+    "MARK",
     "MAX_ATTRIBUTE_BYTES",
     "MAX_CONTROL_BYTES",
     "MAX_EVENT_BYTES",
@@ -103,6 +107,7 @@ __all__ = [
     "NAME_LENGTH",
     "NOT_UTF8",
     "NO_ZONE",
+    "ODD_IDS",
     "ORDER_KINDS",
     "PURCHASE",
     "REASONS",
@@ -152,6 +157,7 @@ __all__ = [
     "encode_slate",
     "epoch_seconds",
     "is_empty",
+    "is_odd",
     "item_key",
     "normalised",
     "number_of",
@@ -160,6 +166,7 @@ __all__ = [
     "said_by",
     "schema_of",
     "shows_decimal_comma",
+    "shows_decimal_point",
     "suffix",
     "unparsable",
     "written",

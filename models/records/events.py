@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from models.records.rejections import REASONS, Rejection, describe, refusal, unparsable, unwrapped
+from models.records.rejections import MARK, REASONS, Rejection, describe, refusal, unparsable, unwrapped
 from models.records.timestamps import EXPECTED as TIMESTAMP
 from models.records.timestamps import epoch_seconds
 
@@ -191,8 +191,6 @@ class EventRules:
 
 _decoder: Final = msgspec.json.Decoder(_Wire)
 
-_MARK: Final = b"\xef\xbb\xbf"
-
 _TOGETHER: Final = 64
 """Records parsed in one call. If one of them is not plain, all are parsed one by one, which takes twice as long; more
 together gain nothing."""
@@ -296,8 +294,8 @@ def decode(raw: bytes | None, rules: EventRules, left_out: Counter[str] | None =
     try:
         wire = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
-        if raw.startswith(_MARK):
-            return decode(raw.lstrip(_MARK), rules, left_out)
+        if raw.startswith(MARK):
+            return decode(raw.lstrip(MARK), rules, left_out)
         usable = _usable(raw, error)
         if isinstance(usable, Rejection):
             return usable

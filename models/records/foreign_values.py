@@ -24,21 +24,29 @@ EXCEL: Final = "excel"
 
 EMPTY: Final = frozenset({
     "", "NULL", "null", "Null", "(null)", "\\N", "NaN", "nan", "NAN", "NaT", "N/A", "n/a", "#N/A", "NA", "<NA>", "None",
-    "nil", "undefined", "(not set)",
+    "nil", "undefined", "(not set)", "[object Object]",
 })  # fmt: skip
-"""Text that stands for no value in exports of databases, of pandas and R, of spreadsheets and of web pages."""
+"""Text that stands for no value in exports of databases, of pandas and R, of spreadsheets and of web pages. The last is
+what JavaScript writes of an object: all ids of a shop that it writes so would be one."""
 
 _BOUNDS: Final = (1e8, 4102444800.0)
 _EXACT: Final = 2**53
 
 _WHOLE: Final = re.compile(r"-?\d+\.0+")
-_ROUNDED: Final = re.compile(r"[+-]?(\d(?:[.,](\d+))?)[eE]\+(\d{1,3})")
+_ROUNDED: Final = re.compile(r"[+-]?\d(?:[.,](\d+)[eE]\+?|[eE]\+)(\d{1,3})")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _PLAIN: Final = re.compile(r"[+-]?(\d[\d.,]*|[.,]\d+)")
-_CURRENCY: Final = re.compile(r"^[A-Z]{3}\s*(?=[\d+\-.,(])|(?<=\d)\s*[A-Z]{3}$")
+_CURRENCY: Final = re.compile(
+    r"^(?:[A-Z]{3}|{0})\s*(?=[\d+\-.,(])|(?<=[\d\-])\s*(?:[A-Z]{3}|{0})$".replace(
+        "{0}", r"kr\.?|Kč|zł|Ft|Rs\.?|Fr\.?|R|lei|лв\.?|руб\.?|р\.|元|円"
+    )
+)
 _ZONE_NAME: Final = re.compile(r"\[([A-Za-z_+\-/0-9]+)\]$")
 _SLASHES: Final = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
 _MAIL: Final = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} ")
+_UNSEEN: Final = "\ufeff\u200b\u2060\u200e\u200f"
+"""Characters at the ends of ids that nobody sees: marks of encodings and directions, blanks without width."""
+
 _SPACES: Final = {ord(space): None for space in "\u0020\u00a0\u2007\u2009\u202f'\u2019"}
 
 
@@ -72,6 +80,7 @@ WHOLE_IDS: Final = "written with .0, read as whole numbers"
 ROUNDED_IDS: Final = "rounded by a spreadsheet"
 ROUNDED_TIMES: Final = "rounded by a spreadsheet, so that their order is lost"
 NO_ZONE: Final = "without a time zone"
+ODD_IDS: Final = "spelled with characters that cannot be seen, or letters and accents apart, and taken as they are"
 
 
 def is_empty(value: object) -> bool:
@@ -95,13 +104,15 @@ def id_of(value: object) -> object:
     """
     if isinstance(value, str):
         text = value.strip()
+        if not text.isascii():
+            text = text.strip(_UNSEEN).strip()
         if text in EMPTY:
             return None
         if text[0] == "=" and text[1:2] == text[-1] == '"':
             return text[2:-1].strip() or None  # how spreadsheets are told that a number is text
         if text[-1] == "0" and _WHOLE.fullmatch(text):
             return text[: text.index(".")]
-        if "+" in text and _ROUNDED.fullmatch(text):
+        if text[-1].isdigit() and ("E" in text or "e" in text) and _ROUNDED.fullmatch(text):
             return Unusable("an id as the shop has it: export this column as text", value, ROUNDED_IDS)
         return text
     if isinstance(value, bool) or value is None:
@@ -115,7 +126,34 @@ def id_of(value: object) -> object:
         return str(int(value)) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, bytes):
         return _decoded(value)
+    return id_of(inside) if (inside := typed(value)) is not value else value
+
+
+def typed(value: object) -> object:
+    """What an object of MongoDB's Extended JSON stands for, such as {"$oid": "65ab"}; any other value as it is.
+
+    >>> typed({"$numberLong": "7"}), typed({"$date": {"$numberLong": "1767225600000"}}), typed({"a": 1})
+    ('7', '1767225600000', {'a': 1})
+    """
+    while isinstance(value, dict) and len(value) == 1 and (name := next(iter(value))) in _TYPED:
+        value = value[name]
     return value
+
+
+_TYPED: Final = frozenset({"$oid", "$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal", "$uuid"})
+
+
+def is_odd(text: str) -> bool:
+    """Whether an id may look like another one and be none: it has characters that cannot be seen, or is not composed.
+
+    >>> is_odd("caf\u00e9"), is_odd("cafe\u0301"), is_odd("a\u200bb"), is_odd("\U0001f469\u200d\U0001f52c")
+    (False, True, True, False)
+    """
+    if text.isascii():
+        return False
+    if not unicodedata.is_normalized("NFC", text):
+        return True
+    return any(unicodedata.category(each) == "Cf" and each not in "\u200c\u200d" for each in text)
 
 
 def number_of(value: object, decimal: str | None = None) -> object:
@@ -132,6 +170,8 @@ def number_of(value: object, decimal: str | None = None) -> object:
     (1005.0, 1005.0, -5.0, None)
     """
     if not isinstance(value, str):
+        if (inside := typed(value)) is not value:
+            return number_of(inside, decimal)
         return float(value) if isinstance(value, Decimal) else None if is_empty(value) else value
     if value in EMPTY:
         return None
@@ -146,6 +186,8 @@ def number_of(value: object, decimal: str | None = None) -> object:
     if text in EMPTY:
         return None
     read = _amount(text, decimal)
+    if read is None and decimal == "," and _finite(text) is not None:
+        return Unusable("a number with a decimal comma", value)  # our decoder would read the point of 4.50 as decimal
     return value if read is None else read
 
 
@@ -187,6 +229,17 @@ def _decimal_in(plain: str) -> str | None:
     if "," in plain:
         return None if _GROUPED.fullmatch(plain) else ","
     return "."
+
+
+def shows_decimal_point(value: object) -> bool:
+    """Whether text is a number that only a decimal point explains.
+
+    >>> shows_decimal_point("4.5"), shows_decimal_point("1,005.50"), shows_decimal_point("1.005")
+    (True, True, False)
+    """
+    if not isinstance(value, str) or "." not in value:
+        return False
+    return _amount(value.strip(), ",") is None and _amount(value.strip(), ".") is not None
 
 
 def shows_decimal_comma(value: object) -> bool:
@@ -236,7 +289,7 @@ class Times:
         if self._excel:
             self.expected = "days as a spreadsheet counts them"
         if time == "auto":
-            self.expected = "RFC 3339 with a zone (or set zone), or a number of seconds or milliseconds"
+            self.expected = "RFC 3339 with a zone (or set zone), or a number of seconds or milliseconds, before 2100"
 
     def read(self, value: object) -> str | float | None:
         """Returns epoch seconds, or a value that our decoder has to judge; None for anything unexpected."""
@@ -246,12 +299,15 @@ class Times:
             return self._moment(value)
         if isinstance(value, date):
             return self._moment(datetime(value.year, value.month, value.day))  # noqa: DTZ001 - gets its zone there
+        if (inside := typed(value)) is not value:
+            return self.read(inside)
         number = _finite(value)
         return None if number is None else self._number(number)
 
     def _number(self, number: float) -> float | None:
         if self._divisor is not None:
-            return number / self._divisor
+            seconds = number / self._divisor
+            return seconds if _BOUNDS[0] <= seconds <= _BOUNDS[1] else None
         if self._excel:
             days = datetime(1899, 12, 30) + timedelta(days=number) if abs(number) < 1e5 else None  # noqa: DTZ001
             return None if days is None else self._moment(days)
@@ -281,13 +337,18 @@ class Times:
                 self._notes.add("timestamp", NO_ZONE, moment.isoformat(" "))
             moment = moment.replace(tzinfo=self._zone or UTC)
         try:
-            return moment.timestamp()
+            return _within(moment.timestamp())
         except (ValueError, OverflowError):
             return None
 
 
+def _within(seconds: float) -> float | None:
+    """Epoch seconds; None where our decoder would take them for milliseconds: 9999-12-31 is not in 1978."""
+    return seconds if seconds < _BOUNDS[0] * 1000 else None
+
+
 def _lost(rounded: re.Match[str]) -> bool:
-    return len(rounded[2] or "") < int(rounded[3])
+    return len(rounded[1] or "") < int(rounded[2])
 
 
 def _seconds(number: float) -> float:
@@ -310,6 +371,8 @@ def _written(text: str) -> datetime | None:
     """
     named = _ZONE_NAME.search(text)
     plain = text[: named.start()] if named else text
+    if plain[-1:] == "z" or plain[10:11] == "t":
+        plain = plain.upper()  # RFC 3339 allows small letters
     for word in (" UTC", " GMT", " Z"):
         if plain.endswith(word):
             plain = f"{plain[: -len(word)].rstrip()}Z"
@@ -408,6 +471,7 @@ __all__ = [
     "EXCEL",
     "NOT_UTF8",
     "NO_ZONE",
+    "ODD_IDS",
     "ROUNDED_IDS",
     "ROUNDED_TIMES",
     "UNITS",
@@ -418,8 +482,10 @@ __all__ = [
     "hashed",
     "id_of",
     "is_empty",
+    "is_odd",
     "number_of",
     "shows_decimal_comma",
+    "shows_decimal_point",
     "text_of",
     "truth_of",
 ]

@@ -11,7 +11,7 @@ from msgspec import Meta, structs
 from models.records.attributes import Attributes, Value, checked, from_json, to_json
 from models.records.content import content_vector
 from models.records.events import has_control
-from models.records.rejections import Rejection, describe, refusal, unparsable, unwrapped
+from models.records.rejections import MARK, Rejection, describe, refusal, unparsable, unwrapped
 
 MAX_ITEM_BYTES: Final = 262_144
 """Most bytes of an item record. An embedding of 4,096 numbers written out in full takes about 80 KB."""
@@ -122,6 +122,8 @@ def decode_item(
         return name
     if raw is None:
         return Removed()
+    if raw.startswith(MARK):
+        raw = raw.removeprefix(MARK)
     if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
         return problem
     if raw[:1] == b"\0":
@@ -172,6 +174,8 @@ def decode_sent_item(raw: bytes, left_out: Counter[str] | None = None) -> tuple[
     >>> print(decode_sent_item(b'{"price": 3}'))
     missing_field at $.item_id: expected string of 1 to 256 characters without control characters, found nothing
     """
+    if raw.startswith(MARK):
+        raw = raw.removeprefix(MARK)
     if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
         return problem
     try:

@@ -27,7 +27,7 @@ from models.records.foreign_values import (
     truth_of,
 )
 from models.records.paths import MISSING, Line, Lists, Path, suffix
-from models.records.rejections import Rejection, describe, unparsable, unwrapped
+from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
 from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
 
 FIELDS: Final = (
@@ -231,7 +231,7 @@ class EventMapping:
             if isinstance(unwrapped_raw, Rejection):
                 return [unwrapped_raw]
             raw = unwrapped_raw
-        raw = raw.removeprefix(b"\xef\xbb\xbf")
+        raw = raw.removeprefix(MARK)
         if problem := unparsable(raw, self._rules.max_bytes):
             return [problem]
         try:

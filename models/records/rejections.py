@@ -25,6 +25,9 @@ REASONS: Final = (
 FOUND_LIMIT: Final = 80
 """Most characters that a rejection quotes of a value. It travels in a Kafka header and in HTTP answers."""
 
+MARK: Final = b"\xef\xbb\xbf"
+"""What some programs write before text in UTF-8. No JSON begins with it."""
+
 REGISTRY_PREFIX: Final = 5
 """Bytes that serializers of a schema registry write before a value: zero, and the number of its schema."""
 

@@ -14,7 +14,9 @@ IDS: Final = frozenset({"user_id", "item_id", "event_id", "session_id", "request
 
 
 def tags_of(value: object) -> object:
-    """A list of tags from text with bars between them."""
+    """A list of tags from text with bars between them, or with a list in JSON."""
+    if isinstance(value, str) and isinstance(listed := nested(value), list):
+        return listed
     if isinstance(value, str):
         return [tag.strip() for tag in value.split("|") if tag.strip()] or None
     return value

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterable
 
 import msgspec
 
-from models.records import Rejection, cloud_events, unparsable
+from models.records import MARK, Rejection, cloud_events, unparsable
 from service.http import NDJSON, Problem, content_type
 
 
 def split(raw: bytes, header: str, one: str = "an event") -> list[bytes]:
-    """Split a body into the bytes of each event or item. Raises Problem when it is empty or no JSON at all.
+    r"""Split a body into the bytes of each event or item. Raises Problem when it is empty or no JSON at all.
 
     Args:
         raw: The body.
@@ -20,7 +20,10 @@ def split(raw: bytes, header: str, one: str = "an event") -> list[bytes]:
 
     >>> split(b'[{"a":1},{"b":2}]', "application/json"), split(b'{"a":1}', "")
     ([b'{"a":1}', b'{"b":2}'], [b'{"a":1}'])
+    >>> split(b'\xef\xbb\xbf[{"a":1}]', "")
+    [b'{"a":1}']
     """
+    raw = raw.removeprefix(MARK)
     if content_type(header)[0] in NDJSON:
         lines = [line for line in raw.split(b"\n") if line.strip()]
         return lines or _unusable(unparsable(b"", 1), one)

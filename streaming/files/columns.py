@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from models.records import EACH, FIELDS, MISSING, WHOLE_IDS, EventRules, Line, Path
+from models.records import EACH, FIELDS, MISSING, ODD_IDS, WHOLE_IDS, EventRules, Line, Path, is_odd
 from streaming.files.layout import (
     KNOWN,
     NO_TYPE,
@@ -66,7 +66,7 @@ class Columns:
         self._plain_times = layout.time == "auto"
         self._keys_of: list[Any] = []
         self._names: set[str] = set()
-        survey.form, survey.names = rows.form, tuple(names)
+        survey.form, survey.names, survey.remarks = rows.form, tuple(names), rows.remarks
         survey.fields = {
             field: " or ".join(said)
             for field in KNOWN
@@ -90,6 +90,8 @@ class Columns:
             found = read(value)
             if type(value) is str and value[-2:] == ".0" and value.strip() == f"{found}.0":
                 notes.add(field, WHOLE_IDS, value)
+            elif type(found) is str and not found.isascii() and is_odd(found):
+                notes.add(field, ODD_IDS, ascii(found))
             return found
 
         return noting

@@ -9,10 +9,14 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 DELIMITERS: Final = ",\t;|"
+_RARE: Final = "\x01\x1f^~: "
+"""Delimiters of other exports, tried where none of the usual ones makes a table. Two in a row, as ::, are one."""
+
 CELL: Final = 131_072
 """Characters of one cell. A longer one is an unclosed quote that swallows the file."""
 
 _ROWS: Final = 100
+_TITLE: Final = 10
 _SEP: Final = re.compile(rb'"?sep=(.)"?[ \t]*(?:\r\n|\n|\r)', re.IGNORECASE)
 
 
@@ -26,6 +30,9 @@ class Dialect(NamedTuple):
         line: The line of the first row, from 1.
         spaced: Whether blanks come before quotes, which only the slower reader understands.
         sample: Cells of the first rows.
+        escape: What stands before a quote inside of quotes, "" where it is doubled.
+        above: Lines of a title above the header.
+        numbered: Whether rows begin with their number, which the header has no name for.
     """
 
     delimiter: str
@@ -34,6 +41,9 @@ class Dialect(NamedTuple):
     line: int
     spaced: bool
     sample: list[list[str]]
+    escape: str = ""
+    above: int = 0
+    numbered: bool = False
 
 
 def dialect_of(head: bytes) -> Dialect:
@@ -52,16 +62,59 @@ def dialect_of(head: bytes) -> Dialect:
     start, line = (named.end(), 2) if named else (0, 1)
     start, line = _past_remarks(head, start, line)
     text = head[start:].decode(errors="surrogateescape")
-    choices = [named[1].decode(errors="replace")] if named else list(DELIMITERS)
-    read = {delimiter: _rows(text, delimiter) for delimiter in choices}
-    delimiter = max(choices, key=lambda each: _likeness(read[each]))
-    rows = read[delimiter]
+    choices = named[1].decode(errors="replace") if named else DELIMITERS
+    delimiter, rows = _likeliest(text, choices)
+    above = 0
+    if _likeness(rows)[0] < 0.5 and (titled := _below_title(text, choices)):
+        above, text = titled
+        start, line = len(head) - len(text.encode(errors="surrogateescape")), line + above
+        delimiter, rows = _likeliest(text, choices)
+    if not named and len(rows[0] if rows else []) < 2:
+        rare, others = _likeliest(text, _RARE)
+        if _likeness(others)[0] > 0.9 and len(others) > 1:
+            delimiter, rows = rare, others
+    escape = "\\" if '\\"' in text[:65_536] else ""
+    if escape:
+        escaped = _rows(text, delimiter, escape)
+        rows, escape = (escaped, escape) if _likeness(escaped) >= _likeness(rows) else (rows, "")
     header = rows[0] if rows else []
     columns = tuple(name.strip().strip("\ufeff") for name in header)
-    columns += ("",) * _unnamed(len(columns), rows[1:])
+    numbered = _are_numbered(len(columns), rows[1:])
+    columns = ("", *columns) if numbered else columns + ("",) * _unnamed(len(columns), rows[1:])
     used, lines = _length_of_header(text, delimiter)
     spaced = re.search(re.escape(delimiter) + r'[ \t]+"', text[:65_536]) is not None
-    return Dialect(delimiter, columns, start + used, line + lines, spaced, rows[1:])
+    return Dialect(delimiter, columns, start + used, line + lines, spaced, rows[1:], escape, above, numbered)
+
+
+def _likeliest(text: str, choices: str) -> tuple[str, list[list[str]]]:
+    """The delimiter that looks most right, and the first rows with it."""
+    read = {delimiter: _rows(text, delimiter) for delimiter in choices}
+    delimiter = max(choices, key=lambda each: _likeness(read[each]))
+    return delimiter, read[delimiter]
+
+
+def _below_title(text: str, choices: str) -> tuple[int, str] | None:
+    """Lines of a title above the header, and the text from the header on; None where there is no table below."""
+    rest, above = text, 0
+    for _ in range(_TITLE):
+        line = re.match(r"[^\r\n]*(?:\r\n|\n|\r)+", rest)
+        if line is None:
+            return None
+        above += line[0].replace("\r\n", "\n").count("\n") or line[0].count("\r")
+        rest = rest[line.end() :]
+        rows = _likeliest(rest, choices)[1]
+        alike, cells = _likeness(rows)
+        if alike > 0.9 and cells > 2 and len(rows) > 1 and not any(re.search(r"\d{3}", name) for name in rows[0]):
+            return above, rest
+    return None
+
+
+def _are_numbered(named: int, rows: list[list[str]]) -> bool:
+    """Whether each row has one cell more than the header, which is its number, as R writes tables."""
+    if len(rows) < 2 or any(len(row) != named + 1 for row in rows) or not rows[0][0].isdecimal():
+        return False
+    first = int(rows[0][0])
+    return all(row[0] == str(first + place) for place, row in enumerate(rows))
 
 
 def _past_remarks(head: bytes, start: int, line: int) -> tuple[int, int]:
@@ -71,9 +124,10 @@ def _past_remarks(head: bytes, start: int, line: int) -> tuple[int, int]:
     return start, line
 
 
-def _rows(text: str, delimiter: str) -> list[list[str]]:
+def _rows(text: str, delimiter: str, escape: str = "") -> list[list[str]]:
     csv.field_size_limit(CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, escapechar=escape or None)
     found: list[list[str]] = []
     try:
         for row in reader:

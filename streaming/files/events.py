@@ -376,7 +376,7 @@ class _Reading:
         if raw == _NO_TEXT:
             return self._survey.refuse(line, NOT_UTF8_LINE)
         if event.reason == "bad_timestamp":
-            self._note_time(event.found.partition(" ")[2].strip('"'))
+            self._note_time(event.found.partition(" ")[2].strip('"').removesuffix(".0"))
         return self._survey.refuse(line, str(event))
 
     def _note_repeat(self, name: str | None) -> None:

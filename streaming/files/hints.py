@@ -148,6 +148,15 @@ FORMATS: Final = (
 """Ways to write a time that --time can name."""
 
 
+_DIGITS: Final = {
+    "seconds": r"\d{9,10}(\.\d+)?",
+    "milliseconds": r"\d{12,13}(\.\d+)?",
+    "microseconds": r"\d{15,16}",
+    "nanoseconds": r"\d{18,19}",
+}
+"""How many digits a time of today has in each unit."""
+
+
 def time_for(values: Sequence[str]) -> str:
     """The value of --time that reads all of these but words such as NULL, the likeliest first; "" where none does.
 
@@ -160,7 +169,9 @@ def time_for(values: Sequence[str]) -> str:
     for form in FORMATS:
         if all(_reads(text, form) for text in texts):
             return form
-    return "excel" if all(re.fullmatch(r"[34]\d{4}([.,]\d+)?", text) for text in texts) else ""
+    if all(re.fullmatch(r"[34]\d{4}([.,]\d+)?", text) for text in texts):
+        return "excel"
+    return next((unit for unit, digits in _DIGITS.items() if all(re.fullmatch(digits, text) for text in texts)), "")
 
 
 def other_order(values: Sequence[str], form: str) -> str:

@@ -23,12 +23,18 @@ _WRAPPED: Final = re.compile(
     rb'\s*\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"'
     rb'(orders|events|products|items|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
 )
+_LIST: Final = re.compile(r'"([^"\\]{1,80})"\s{0,80}:\s{0,80}\[(?=\s{0,80}\{)')
+_NAME: Final = 400
+"""Characters that may be a part of the name of a list, and are kept until the rest has been read."""
+
 _NEXT: Final = re.compile(r"\n\s*\{")
 
 
 def is_lines(head: bytes) -> bool:
     """Whether each line is an object of its own: the first one that is not blank is."""
     first = next((line for line in head.splitlines() if line.strip()), b"")
+    if first.rstrip().endswith(b"},"):
+        return False  # members of an array without its brackets
     if not first.startswith(b"{") or not first.rstrip().endswith(b"}"):
         # An object over several lines begins with a brace alone, or with a part; a broken line is reported as such.
         return first.startswith(b"{") and first.strip() != b"{" and len(head.splitlines()) > 1 and _second_begins(head)
@@ -70,11 +76,21 @@ def wrapped_in(head: bytes) -> tuple[str, int]:
     return (found[1].decode(), found.end() - 1) if found else ("", 0)
 
 
-def of_documents(source: Source) -> Iterator[Found]:
-    """Objects one after another, or the members of one array, over as many lines as they like."""
+def of_documents(
+    source: Source, named: str = "", line: int = 1, remarks: dict[str, str] | None = None
+) -> Iterator[Found]:
+    """Objects one after another, or the members of arrays one after another, over as many lines as they like.
+
+    Args:
+        source: The file, from the first object or bracket on.
+        named: The name of the list, where the file is an object that holds it. It may hold it again, and so may objects
+            behind it: answers of an API page by page.
+        line: The line that this is.
+        remarks: What else it holds, and is not read, is said there.
+    """
     text = io.TextIOWrapper(io.BufferedReader(source, _CHUNK), "utf-8", errors="surrogateescape", newline="\n")
     decoder = json.JSONDecoder(parse_constant=lambda _: None)
-    buffer, line, ended = text.read(_CHUNK), 1, False
+    buffer, ended = text.read(_CHUNK), False
     start = len(buffer) - len(buffer.lstrip())
     line += buffer.count("\n", 0, start)
     position = start + (buffer[start : start + 1] == "[")
@@ -86,8 +102,22 @@ def of_documents(source: Source) -> Iterator[Found]:
         if position >= len(buffer) - 1 and not ended:
             buffer, position, ended = _more(text, buffer, position)
             continue
-        if position >= len(buffer) or buffer[position] == "]":
+        if position >= len(buffer):
             return
+        if buffer[position] == "]":
+            if named:
+                buffer, position, passed, ended = _next_list(text, buffer, position, ended, named, remarks)
+                line += passed
+                continue
+            buffer, position, ended = _more(text, buffer, position + 1)
+            behind = _BETWEEN.match(buffer)
+            begin = behind.end() if behind is not None else 0
+            if buffer[begin : begin + 1] not in {"[", "{", ""}:
+                yield line + buffer.count("\n", 0, begin), None, "text behind the end of the array, which is not read"
+                return
+            line += buffer.count("\n", 0, begin)
+            position = begin + (buffer[begin : begin + 1] == "[")
+            continue
         try:
             document, end = decoder.raw_decode(buffer, position)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -104,6 +134,29 @@ def of_documents(source: Source) -> Iterator[Found]:
             yield line, document, "" if isinstance(document, dict) else "not a JSON object"
         line += buffer.count("\n", position, end)
         position = end
+
+
+def _next_list(
+    text: io.TextIOWrapper, buffer: str, position: int, ended: bool, named: str, remarks: dict[str, str] | None
+) -> tuple[str, int, int, bool]:
+    """Goes to the next list of this name behind one that has ended, or to the end. Lists of other names are remarked.
+
+    Returns:
+        What was read on, the place in it, the lines passed, and whether the file ends there.
+    """
+    passed = 0
+    while True:
+        for found in _LIST.finditer(buffer, position):
+            if found[1] == named:
+                begin = found.end()
+                return buffer, begin, passed + buffer.count("\n", position, begin), ended
+            if remarks is not None:
+                remarks.setdefault("list", f"the list {found[1]!r} of the file is not read, only {named!r} is")
+        keep = max(position, len(buffer) - _NAME) if not ended else len(buffer)
+        passed += buffer.count("\n", position, keep)
+        if ended:
+            return buffer, len(buffer), passed, True
+        buffer, position, ended = _more(text, buffer, keep)
 
 
 def _more(text: io.TextIOWrapper, buffer: str, position: int) -> tuple[str, int, bool]:

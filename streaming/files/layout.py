@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records import FACTS, FIELDS, EventMapping, EventRules, Notes, shows_decimal_comma
+from models.records import FACTS, FIELDS, EventMapping, EventRules, Notes, shows_decimal_comma, shows_decimal_point
 from streaming.files.hints import flags, looks_like_data
 from streaming.files.source import FileError
 from streaming.mappings import MappingFile, MappingFileError, mapping_named, plain
@@ -202,7 +202,9 @@ def mapping_of(
         sample: Values of the columns of numbers in the first rows, to see which decimal separator they have.
     """
     transforms = {field: list(steps) for field, steps in layout.transforms.items() if field in fields}
-    decimal = layout.decimal or ("," if any(map(shows_decimal_comma, sample)) else None)
+    sample = list(sample)
+    commas = any(map(shows_decimal_comma, sample)) and not any(map(shows_decimal_point, sample))
+    decimal = layout.decimal or ("," if commas else None)
     for field in ("price", "quantity", "rating"):
         if decimal is not None and field in fields:
             transforms.setdefault(field, []).insert(0, f"decimal {decimal}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records import KINDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
+from models.records import KINDS, ODD_IDS, ROUNDED_IDS, ROUNDED_TIMES, WHOLE_IDS, encode, encode_item
 from streaming.files.encodings import proposed
 from streaming.files.hints import column_for, flags, or_day_first, time_for, type_for
 from streaming.files.layout import NO_TYPE, Layout
@@ -63,6 +63,8 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
             _on_catalogue(survey),
             _on_encoding(survey, layout),
             _on_repeats(survey),
+            *survey.remarks.values(),
+            _on_nothing(survey),
         )
         if text
     ]
@@ -70,7 +72,14 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
 
 def on_values(survey: Survey, layout: Layout) -> list[str]:
     """What could be wrong with ids, numbers and the encoding, in files of every kind."""
-    return [text for text in (*_on_ids(survey), _on_numbers(survey, layout), _on_encoding(survey, layout)) if text]
+    found = (
+        *_on_ids(survey),
+        _on_numbers(survey, layout),
+        _on_encoding(survey, layout),
+        *survey.remarks.values(),
+        _on_nothing(survey),
+    )
+    return [text for text in found if text]
 
 
 def as_document(survey: Survey, layout: Layout) -> dict[str, Any]:
@@ -216,12 +225,18 @@ def _on_ids(survey: Survey) -> list[str]:
         example = survey.notes.examples[field, remark]
         if remark == WHOLE_IDS:
             texts.append(f"{count:,} values of {field} are {WHOLE_IDS}: {example} is {example[:-2]}")
+        if remark == ODD_IDS:
+            texts.append(f"{count:,} values of {field} are {ODD_IDS}: {example}. Others may look the same")
         if remark == ROUNDED_IDS:
             texts.append(
                 f"{count:,} values of {field} look {ROUNDED_IDS} ({example}): different ones have become the same. "
                 "Export the column as text"
             )
     return texts
+
+
+def _on_nothing(survey: Survey) -> str:
+    return "the file has names, and no rows below them" if survey.names and not survey.rows else ""
 
 
 def _on_numbers(survey: Survey, layout: Layout) -> str:

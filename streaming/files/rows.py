@@ -6,6 +6,8 @@ import csv
 import heapq
 import io
 import itertools
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,7 @@ from streaming.files.workbook import Sheet, is_workbook
 _BLOCK: Final = 1 << 20
 _TOGETHER: Final = 4096
 _PARQUET: Final = b"PAR1"
+_BINARY: Final = re.compile(rb"[\x00\x02-\x08\x0e-\x1a\x7f]")
 
 
 class Row(NamedTuple):
@@ -79,6 +82,9 @@ class RowFile:
         self.path, self.encoding = path, encoding
         self.columns: tuple[str, ...] | None = None
         self.sample: list[list[str]] = []
+        self.remarks: dict[str, str] = {}
+        """What the reader of the file has to be told of it, by kind. It grows while rows are read."""
+        self._headers = 0
         self._share = 0.0
         self._source: Source | None = None
         if is_workbook(path):
@@ -87,6 +93,9 @@ class RowFile:
         self._source = source = Source(path, encoding)
         try:
             self._batches = self._recognized(source)
+            self._note_repeated_names()
+            if source.contradicts:
+                self.remarks["encoding"] = f"by its bytes the file is UTF-8, not {encoding}: leave --encoding out"
         except BaseException:
             source.close()
             raise
@@ -95,6 +104,7 @@ class RowFile:
 
     def _of_sheet(self, sheet: Sheet) -> Iterator[Batch]:
         self.form, self.columns = sheet.form, sheet.columns
+        self._note_repeated_names()
         return self._sheet_batches(sheet)
 
     def _sheet_batches(self, sheet: Sheet) -> Iterator[Batch]:
@@ -109,14 +119,15 @@ class RowFile:
         head = source.head
         if head.startswith(_PARQUET):
             return self._of_parquet(source)
-        start = head.lstrip()
+        start = head.lstrip(b" \t\r\n\x1e")
         if head[257:262] == b"ustar":
             raise FileError(f"{self.path} is a tar archive: unpack it, or pack the one file with gzip, zstd or zip")
         name, before = json_rows.wrapped_in(head)
         if name:
             self.form = f"JSON objects in the list {name!r}"
             source.skip(before)
-            return _of_json(json_rows.of_documents(source))
+            line = 1 + head.count(b"\n", 0, before)
+            return _of_json(json_rows.of_documents(source, name, line, self.remarks))
         if start.startswith(b"{") and json_rows.is_lines(head):
             self.form = "NDJSON"
             return _of_json(json_rows.of_lines(source))
@@ -125,8 +136,15 @@ class RowFile:
             return _of_json(json_rows.of_documents(source))
         if start.startswith((b"<?xml", b"<html", b"<!DOCTYPE", b"<!doctype")):
             raise FileError(f"{self.path} is XML or HTML, not a table: export it as CSV or JSON")
+        binary = _BINARY.search(re.split(rb"[\r\n]", head, maxsplit=1)[0])
+        if binary:
+            raise FileError(f"{self.path} is no text: its first line holds the byte 0x{binary[0][0]:02x}")
         dialect = dialect_of(head)
-        words = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+        words = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks", ":": "colons"}
+        if dialect.above:
+            self.remarks["above"] = f"{dialect.above} lines above the header are left out"
+        if dialect.numbered:
+            self.remarks["numbered"] = "the first cell of each row has no name in the header, and is left out"
         self.form = f"CSV with {words.get(dialect.delimiter, repr(dialect.delimiter))}"
         self.columns, self.sample = dialect.columns, dialect.sample
         source.skip(dialect.start)
@@ -137,7 +155,12 @@ class RowFile:
             io.BufferedReader(source, _BLOCK), "utf-8", errors="surrogateescape", newline="", write_through=True
         )
         csv.field_size_limit(CELL)
-        reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced)
+        reader = csv.reader(
+            text,
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.spaced or dialect.delimiter == " ",
+            escapechar=dialect.escape or None,
+        )
         before, ended = 0, False
         while not ended:
             rows: list[list[str]] = []
@@ -149,11 +172,38 @@ class RowFile:
                 why = str(error)
             first, last = dialect.line + before, dialect.line + reader.line_num - 1
             before = reader.line_num
+            rows = self._without_headers(rows, dialect)
             whole = not why and last - first + 1 == len(rows) and set(map(len, rows)) <= {len(dialect.columns)}
             if whole and all(map(any, rows)):
                 yield _of_cells(dialect.columns, range(first, last + 1), rows, [])
             else:
-                yield _checked(dialect.columns, first, rows, [Bad(last, why)] if why else [])
+                bad = [Bad(last, why)] if why else []
+                yield _checked(dialect, first, rows, bad, self.remarks)
+
+    def _note_repeated_names(self) -> None:
+        twice = sorted(name for name, count in Counter(self.columns or ()).items() if name and count > 1)
+        if twice:
+            self.remarks["twice"] = (
+                f"the header has {', '.join(map(repr, twice[:5]))} more than once, and the first one counts: rename one"
+            )
+
+    def _without_headers(self, rows: list[list[str]], dialect: Dialect) -> list[list[str]]:
+        """The rows, where the header stands among them again, as in files after one another, as blank ones there."""
+        names = [name for name in dialect.columns if name]
+        if not names:
+            return rows
+        place, marked = dialect.columns.index(names[0]), f"\ufeff{names[0]}"
+        column = [row[place] for row in rows if len(row) > place]
+        if names[0] not in column and marked not in column:  # nearly always
+            return rows
+        found = [at for at, row in enumerate(rows) if [cell.strip("\ufeff ") for cell in row if cell.strip()] == names]
+        if found:
+            self._headers += len(found)
+            self.remarks["header"] = f"{self._headers:,} lines repeat the header, and are left out"
+            rows = rows.copy()
+            for place in found:
+                rows[place] = []
+        return rows
 
     def _of_parquet(self, source: Source) -> Iterator[Batch]:
         import pyarrow as pa
@@ -177,7 +227,10 @@ class RowFile:
             try:
                 for batch in _batches(file):
                     count = batch.num_rows
-                    found = {name: column.to_pylist() for name, column in zip(columns, batch.columns, strict=True)}
+                    found: dict[str, list[Any]] = {}
+                    for name, column in zip(columns, batch.columns, strict=True):
+                        if name not in found:
+                            found[name] = _values(column)
                     yield Batch(range(line, line + count), found, [], [])
                     line += count
                     self._share = (line - 1) / max(file.metadata.num_rows, 1)
@@ -232,6 +285,26 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
             yield row.line, row.reason.encode() if isinstance(row, Bad) else written(row.fields)
 
 
+def _values(column: Any) -> list[Any]:
+    """The values of a column of Parquet. Moments that Python has no object for are text that says what they are."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        found = [_value(each) for each in column]
+    return found
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        import pyarrow as pa
+
+        if getattr(scalar.type, "unit", "") == "ns":
+            return _value(scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False))
+        return f"{scalar.value} {scalar.type}"
+
+
 def _line_of(each: Row | Bad) -> int:
     return each.line
 
@@ -245,19 +318,35 @@ def _of_cells(columns: tuple[str, ...], lines: Sequence[int], cells: list[list[s
     return Batch(lines, found, [], bad)
 
 
-def _checked(columns: tuple[str, ...], line: int, rows: list[list[str]], bad: list[Bad]) -> Batch:
+def _checked(dialect: Dialect, line: int, rows: list[list[str]], bad: list[Bad], remarks: dict[str, str]) -> Batch:
     """A batch of rows of which some are blank, too long or too short, or go over several lines."""
+    columns = dialect.columns
     line -= 1
     lines, cells = [], []
     for row in rows:
+        begin = line + 1
         line += 1 + sum(cell.count("\n") or cell.count("\r") for cell in row)
+        over = f", over lines {begin} to {line}: is a quote not closed?" if line - begin > 1 else ""
+        if over and any(_holds_rows(cell, dialect) for cell in row):
+            remarks.setdefault("swallowed", f"a cell holds what looks like rows of its own{over}")
         fitted = row if len(row) == len(columns) else _fitted(row, columns)
         if fitted is not None and any(fitted):
             lines.append(line)
             cells.append(fitted)
         elif fitted is None and any(row):
-            bad.append(Bad(line, f"{len(row)} fields where the header has {_named(columns)}"))
+            bad.append(Bad(line, f"{len(row)} fields where the header has {_named(columns)}{over}"))
     return _of_cells(columns, lines, cells, sorted(bad))
+
+
+def _holds_rows(cell: str, dialect: Dialect) -> bool:
+    """Whether a line inside of a cell has as many delimiters as a row has."""
+    if "\n" not in cell or dialect.delimiter not in cell:
+        return False
+    needed = _named(dialect.columns) - 1
+    counts = [inner.count(dialect.delimiter) for inner in cell.split("\n")[1:-1]]
+    if needed < 2:  # text has a comma in a line here and there
+        return len(counts) > 1 and set(counts) == {needed}
+    return any(count >= needed for count in counts)
 
 
 def _named(columns: tuple[str, ...]) -> int:

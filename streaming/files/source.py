@@ -13,8 +13,6 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, Final
 
-import zstandard
-
 HEAD: Final = 1 << 18
 """Bytes of the beginning that are looked at, to find out what the file is."""
 
@@ -32,13 +30,54 @@ _FOREIGN: Final = {
     b"SQLite format 3": "a SQLite database: export the table as CSV",
     b"%PDF": "a PDF document",
     b"7z\xbc\xaf": "a 7-Zip archive: unpack it, or pack it with gzip, zstd or zip",
+    b"Rar!": "a RAR archive: unpack it, or pack it with gzip, zstd or zip",
+    b"\x04\x22\x4d\x18": "packed with lz4: unpack it, or pack it with gzip, zstd or zip",
+    b"\xff\x06\x00\x00sNaPpY": "packed with snappy: unpack it, or pack it with gzip, zstd or zip",
+    b"\x1f\x9d": "packed with compress: unpack it, or pack it with gzip, zstd or zip",
+    b"PK\x05\x06": "a zip file without a file in it",
 }
-BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, zipfile.BadZipFile, UnicodeError)
+_PACKED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"PK\x03\x04": "zip",
+}
+BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeError)
 """What reading raises where a file is not what its beginning says."""
 
 
 class FileError(ValueError):
     """The file as a whole cannot be used. The message says why, and what to do."""
+
+
+def _packed(start: bytes) -> str:
+    """What the beginning of a packed file says that it is packed with; "" for a file that is not packed."""
+    return next((name for mark, name in _PACKED.items() if start.startswith(mark)), "")
+
+
+def _zstd(raw: IO[bytes]) -> Any:
+    """Reads zstd. Arrow's reader, unlike that of zstandard, says when a file ends in the middle of a frame."""
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+
+
+def _is_utf8(start: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8; its last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _two_bytes_each(start: bytes) -> str:
+    """The encoding of text in UTF-16 without a mark: zeros in every other place alone. "" for everything else."""
+    zeros = [start[place::2].count(0) * 2 / max(len(start), 1) for place in (0, 1)]
+    if abs(zeros[0] - zeros[1]) < 0.4 or min(zeros) > 0.1:
+        return ""
+    return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
 class Source(io.RawIOBase):
@@ -50,11 +89,12 @@ class Source(io.RawIOBase):
         path: The file.
         head: Its first HEAD bytes.
         packed: What it was compressed with; "" for nothing.
+        contradicts: Whether its bytes are UTF-8 although `encoding` names another.
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         super().__init__()
-        self.path, self.packed = path, ""
+        self.path, self.packed, self.contradicts = path, "", False
         try:
             self._raw: IO[bytes] = path.open("rb")
             self._size = path.stat().st_size
@@ -79,22 +119,16 @@ class Source(io.RawIOBase):
         for mark, what in _FOREIGN.items():
             if magic.startswith(mark):
                 raise FileError(f"{self.path} is {what}")
-        if magic.startswith(b"\x1f\x8b"):
-            self.packed = "gzip"
+        self.packed = packed = _packed(magic)
+        if packed == "gzip":
             return gzip.GzipFile(fileobj=self._raw)
-        if magic.startswith(b"\x28\xb5\x2f\xfd"):
-            self.packed = "zstd"
-            return zstandard.ZstdDecompressor().stream_reader(self._raw, read_across_frames=True)
-        if magic.startswith(b"BZh"):
-            self.packed = "bzip2"
+        if packed == "zstd":
+            return _zstd(self._raw)
+        if packed == "bzip2":
             return bz2.BZ2File(self._raw)
-        if magic.startswith(b"\xfd7zXZ"):
-            self.packed = "xz"
+        if packed == "xz":
             return lzma.LZMAFile(self._raw)
-        if magic.startswith(b"PK\x03\x04"):
-            self.packed = "zip"
-            return self._only_one_in_zip()
-        return self._raw
+        return self._only_one_in_zip() if packed else self._raw
 
     def _only_one_in_zip(self) -> IO[bytes]:
         try:
@@ -118,17 +152,21 @@ class Source(io.RawIOBase):
             self._start = self._take(_CHUNK)
         except BROKEN as error:
             raise FileError(f"{self.path} is not a whole {self.packed or 'readable'} file: {error}") from None
+        if self.packed and (inner := _packed(self._start)):
+            raise FileError(f"{self.path} is packed twice, as {inner} inside {self.packed}: unpack it once")
         if encoding is None:
             marked = next((name for mark, name in _MARKS.items() if self._start.startswith(mark)), None)
-            if marked is None and self._start[:2000].count(0) * 3 > len(self._start[:2000]):
-                order = "utf-16-be" if self._start[:1] == b"\0" else "utf-16-le"
+            if marked is None and (order := _two_bytes_each(self._start[:2000])):
                 raise FileError(f"{self.path} looks like UTF-16 without a mark: add --encoding {order}")
             encoding = marked
         try:
             known = None if encoding is None else codecs.lookup(encoding)
         except LookupError:
             raise FileError(f"--encoding: {encoding!r} is not known; write for example cp1252, utf-16 or gbk") from None
-        return None if known is None or known.name in {"utf-8", "utf-8-sig"} else known.incrementaldecoder()
+        if known is None or known.name in {"utf-8", "utf-8-sig"}:
+            return None
+        self.contradicts = not known.name.startswith("utf") and not self._start.isascii() and _is_utf8(self._start)
+        return None if self._start.startswith(_UTF8_MARK) else known.incrementaldecoder()
 
     def _beginning(self) -> bytes:
         found = bytearray()

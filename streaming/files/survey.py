@@ -66,6 +66,7 @@ class Survey:
         unread: How many there are.
         unread_step: Every how many of them one is kept.
         not_utf8: Lines with bytes that are not UTF-8.
+        remarks: What else there is to say of the file, by kind.
     """
 
     file: str
@@ -101,6 +102,7 @@ class Survey:
     unread: int = 0
     unread_step: int = 1
     not_utf8: int = 0
+    remarks: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, line: int, reason: str) -> RowRefused:
         """Count a refused row."""

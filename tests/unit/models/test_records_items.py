@@ -147,6 +147,12 @@ def test_a_sent_item_that_is_none_says_where(raw: bytes, path: str) -> None:
     assert found.path == path
 
 
+def test_a_mark_of_utf_8_before_an_item_is_passed_over() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert decode_item(b"i", mark + b'{"price":3}') == ItemFacts(price=3.0)
+    assert decode_sent_item(mark + b'{"item_id":"i","price":3}') == ("i", ItemFacts(price=3.0))
+
+
 def test_no_value_removes() -> None:
     assert decode_item(b"i", None) == Removed()
 

@@ -115,7 +115,9 @@ def test_times_of_other_units_and_formats_are_read(time: str, zone: str | None, 
         ({"action": {"kind": "SHRUG"}}, "unknown_type", "$.action.kind", 'string "SHRUG"'),
         ({"action": {}}, "missing_field", "$.action.kind", "nothing"),
         ({"meta": {"occurred": "yesterday"}}, "bad_timestamp", "$.meta.occurred", 'string "yesterday"'),
-        ({"meta": {"occurred": 12}}, "bad_timestamp", "$.meta.occurred", "number 1.2e-05"),
+        ({"meta": {"occurred": 12}}, "bad_timestamp", "$.meta.occurred", "integer 12"),
+        ({"customer": {"id": "[object Object]"}}, "missing_field", "$.customer.id", "nothing"),
+        ({"meta": {"occurred": NOW}}, "bad_timestamp", "$.meta.occurred", "number 1767225600.0"),
     ],
 )
 def test_a_refusal_points_into_their_record(changes: dict[str, Any], reason: str, path: str, found: str) -> None:
@@ -155,7 +157,18 @@ def test_an_optional_field_never_costs_the_event(
 
 @pytest.mark.parametrize(
     ("value", "user"),
-    [(42, "42"), (42.0, "42"), ("42.0", "42"), (" ann ", "ann"), ("a\u00a0b", "a\u00a0b"), (9007199254740993123, None)],
+    [
+        (42, "42"),
+        (42.0, "42"),
+        ("42.0", "42"),
+        (" ann ", "ann"),
+        ("a\u00a0b", "a\u00a0b"),
+        (9007199254740993123, None),
+        ("\ufeffann\u200b", "ann"),
+        ("a\u200bnn", "a\u200bnn"),
+        ({"$oid": "65ab"}, "65ab"),
+        ({"$numberLong": "42"}, "42"),
+    ],
 )
 def test_ids_are_matched_however_they_are_written(value: object, user: str | None) -> None:
     event = read(record(customer={"id": value}))
@@ -167,12 +180,20 @@ def test_ids_are_matched_however_they_are_written(value: object, user: str | Non
     "value",
     ["2026-01-01 00:00:00 UTC", "2026-01-01T00:00:00.000+0000", "2026-01-01T01:00:00+01:00[Europe/Berlin]",
      "2026-01-01T01:00:00[Europe/Berlin]", "2026/01/01 00:00:00Z", "Thu, 01 Jan 2026 00:00:00 GMT",
-     int(NOW * 1e6), int(NOW * 1e9), str(int(NOW)), f" {NOW} "],
+     "2026-01-01t00:00:00z", {"$date": "2026-01-01T00:00:00Z"}, int(NOW * 1e6), int(NOW * 1e9), str(int(NOW)),
+     f" {NOW} "],
 )  # fmt: skip
 def test_files_and_mappings_take_the_same_spellings_of_a_time(value: object) -> None:
     event = read(record(meta={"occurred": value}), time="auto")
     assert isinstance(event, Event), event
     assert event.timestamp == NOW
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59Z", "9999-12-31 00:00:00 UTC", "5138-11-17T00:00:00Z"])
+def test_a_time_that_nobody_has_lived_is_not_read_as_milliseconds_of_the_past(value: str) -> None:
+    refused = read(record(meta={"occurred": value}), time="auto")
+    assert isinstance(refused, Rejection), refused
+    assert (refused.reason, refused.path, refused.found) == ("bad_timestamp", "$.meta.occurred", f'string "{value}"')
 
 
 def test_a_record_with_lines_becomes_an_event_for_each_of_them() -> None:

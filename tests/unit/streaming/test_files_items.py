@@ -102,6 +102,33 @@ def test_the_last_row_of_an_item_counts_and_the_report_says_so(tmp_path: Path) -
     assert "1 rows name an item that came before" in items_report(survey, Layout())
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (csv(head="item_id,price"), "the file has names, and no rows below them"),
+        (csv("tea,3,4", head="item_id,price,price"), "the header has 'price' more than once"),
+        (csv('tea,"Green', "pot,Iron", "cup,White", "jar,Big", head="item_id,title"), "is a quote not closed?"),
+    ],
+    ids=["no rows", "two columns of one name", "a quote that is not closed"],
+)
+def test_what_is_odd_in_a_file_about_items_is_said(content: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(content)
+    survey = Survey(str(path))
+    read_items(path, survey=survey)
+    assert says in items_report(survey, Layout())
+
+
+def test_tags_are_read_from_a_list_in_json_and_a_title_over_lines_is_no_lost_row(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    cell = '"[""green"", ""loose""]"'
+    path.write_bytes(csv('tea,"Green tea,', "first flush,", f'100 g",{cell}', head="item_id,title,tags"))
+    survey = Survey(str(path))
+    found = read_items(path, survey=survey)[0]["tea"]
+    assert (found.title, found.tags) == ("Green tea,\nfirst flush,\n100 g", ("green", "loose"))
+    assert "quote" not in items_report(survey, Layout())
+
+
 def test_attributes_and_groups_of_a_file_about_items_go_with_the_events(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_bytes(csv("tea,g,https://s/tea", head="item_id,group_id,url"))
     (tmp_path / "log.csv").write_bytes(csv("u1,tea,view,1767225600,3.5"))
