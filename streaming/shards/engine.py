@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,9 @@ UP: Final = 5.0
 
 INSTANCE, FAILPOINT = "SLUICEGATE_LEARNER__INSTANCE", "SLUICEGATE_FAILPOINT"
 """Settings that an actor is given."""
+
+ANSWERING: Final = 5.0
+"""Seconds in which actors must answer a new coordinator to come before those that do not: more than a round."""
 
 CALLS: Final = 3
 """Calls of a coordinator at a time: it leads, the driver waits for its shards, and asks it to stop."""
@@ -237,6 +241,9 @@ class ShardActor:
         """`Worker.settle`."""
         return self._worker.settle(term)
 
+    def there(self) -> None:
+        """Answer, once nothing else is under way."""
+
     def rest(self) -> None:
         """Let go of the model that an earlier coordinator had this process load."""
         self._worker.close()
@@ -298,11 +305,25 @@ class RayCrew:
         self.complete = threading.Event()
 
     def take(self, actors: Sequence[Any]) -> None:
-        """Use these actors: a shard each, and the others as spares."""
-        self._shards, self._spares = list(actors[: self._number]), deque()
+        """Use these actors: those that answer become shards first, and what is left over are spares."""
         self._calls.clear()
         self._where.clear()
-        self.add(actors[self._number :])
+        ordered = actors if len(actors) <= self._number else self._those_that_answer_first(actors)
+        self._shards, self._spares = list(ordered[: self._number]), deque()
+        self.add(ordered[self._number :])
+
+    def _those_that_answer_first(self, actors: Sequence[Any]) -> list[Any]:
+        """The actors, in their order but for those that are still starting or hang, which come last."""
+        calls = {actor.there.remote(): place for place, actor in enumerate(actors)}
+        answered: set[int] = set()
+        until = time.monotonic() + ANSWERING
+        while calls and len(answered) < self._number and (left := until - time.monotonic()) > 0:
+            for call in self._ray.wait(list(calls), timeout=left)[0]:
+                place = calls.pop(call)
+                with suppress(self._ray.exceptions.RayError):  # it ended: Ray starts it again
+                    self._ray.get(call)
+                    answered.add(place)
+        return [actors[place] for place in sorted(range(len(actors)), key=lambda place: (place not in answered, place))]
 
     def add(self, spares: Sequence[Any]) -> None:
         """Use more actors as spares. For any thread."""
