@@ -80,6 +80,10 @@ ENDING: Final = 4.0
 """Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
 
 
+OWN: Final = ("gcs_server", "raylet")
+"""Ray's own processes of a cluster that we started, by the names of their programs."""
+
+
 def ray_module() -> Any:
     """Ray, which takes a second to import."""
     import ray
@@ -154,6 +158,8 @@ class _Driver:
         self._shards: list[Any] = []
         self._coordinators: deque[Any] = deque()
         self._complete: Any = None
+        self._own = [] if settings.learner.ray_address else _children(OWN)
+        self._gone = ""
 
     def run(self, reset_offsets: bool) -> int:
         """Until the coordinator has ended as it should; its exit code."""
@@ -162,6 +168,7 @@ class _Driver:
         self._coordinators.extend(self._actors(CoordinatorActor, 1, self._environ, cores=1, max_concurrency=CALLS))
         leading, asked_at = self._lead(reset_offsets), time.monotonic()
         while True:
+            self._stop_without_ray()
             if self._stop.is_set():
                 self._coordinators[0].stop.remote()  # each time: one that was just started again has not heard it
             self._start_spares()
@@ -184,9 +191,21 @@ class _Driver:
                 log.error("the coordinator cannot lead: %s", error)
                 return FAILED
             else:
+                if self._gone:
+                    return FAILED
                 for waiting in (*self._shards, *list(self._coordinators)[1:]):  # their own end would look like a crash
                     ray.kill(waiting)
                 return code
+
+    def _stop_without_ray(self) -> None:
+        """Stop once a process of Ray's own has ended: nobody would start an actor again, and Ray gives up in the end.
+
+        Actors go on without the one of the cluster, and write a last version; without the other they have ended.
+        """
+        self._gone = self._gone or next((name for name, pid in self._own if _ended(pid)), "")
+        if self._gone and not self._stop.is_set():
+            log.error("Ray's process %s ended, and so does this learner: start it again", self._gone)
+            self._stop.set()
 
     def _lead(self, reset_offsets: bool) -> Any:
         coordinator = self._coordinators[0]
@@ -401,6 +420,25 @@ class RayCrew:
         else:
             there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(where.place, soft=False)
             self._ray.remote(end).options(num_cpus=0, scheduling_strategy=there).remote(where.pid)
+
+
+def _children(names: Sequence[str]) -> list[tuple[str, int]]:
+    """The processes that this one started and whose program has one of these names."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            program, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
+            if program in names and int(rest.split()[1]) == os.getpid():
+                found.append((program, int(process.name)))
+    return found
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child has ended, though nobody has asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def end(pid: int) -> None:
