@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.engine:
         engine = shard_engine.run(options)
     figures = [*_figures(quality), *_costs(profiles), *made_up.pop("figures"), *engine.pop("figures")]
-    found = {"figures": figures, "quality": quality} | _coordinator(profiles) | made_up | engine | replicas.run(options)
-    found["rate"] |= _model(made_up.get("costs") or profiles)
-    return found
+    result: dict[str, Any] = {"figures": figures, "quality": quality}
+    result |= _coordinator(profiles) | made_up | engine | replicas.run(options)
+    result["rate"] |= _model(made_up.get("costs") or profiles)
+    return result
 
 
 def _model(profiles: list[dict[str, Any]]) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class _Driver:
     def _stop_without_ray(self) -> None:
         """Stop once a process of Ray's own has ended: nobody would start an actor again, and Ray gives up in the end.
 
-        Actors go on without the one of the cluster, and write a last version; without the other they have ended.
+        Without either the actors live for a moment, in which the coordinator can write a last version.
         """
         self._gone = self._gone or next((name for name, pid in self._own if _ended(pid)), "")
         if self._gone and not self._stop.is_set():

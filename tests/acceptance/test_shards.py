@@ -87,7 +87,7 @@ def all_learn(learner: Process) -> bool:
     return metrics.get("sluicegate_split") == 1.0 and each == [1.0] * SHARDS["learner__shards"]
 
 
-@pytest.mark.timeout(240 + 40 * KILLS)
+@pytest.mark.timeout(240 + 75 * KILLS)
 def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once(
     open_installation: Open, kafka: ApacheKafka, redis: RedisServer, seed: int
 ) -> None:
