@@ -158,7 +158,7 @@ class _Driver:
         self._shards: list[Any] = []
         self._coordinators: deque[Any] = deque()
         self._complete: Any = None
-        self._own = [] if settings.learner.ray_address else _children(OWN)
+        self._own = [] if settings.learner.ray_address else children(OWN)
         self._gone = ""
 
     def run(self, reset_offsets: bool) -> int:
@@ -202,7 +202,7 @@ class _Driver:
 
         Without either the actors live for a moment, in which the coordinator can write a last version.
         """
-        self._gone = self._gone or next((name for name, pid in self._own if _ended(pid)), "")
+        self._gone = self._gone or next((name for name, pid in self._own if has_ended(pid)), "")
         if self._gone and not self._stop.is_set():
             log.error("Ray's process %s ended, and so does this learner: start it again", self._gone)
             self._stop.set()
@@ -422,7 +422,7 @@ class RayCrew:
             self._ray.remote(end).options(num_cpus=0, scheduling_strategy=there).remote(where.pid)
 
 
-def _children(names: Sequence[str]) -> list[tuple[str, int]]:
+def children(names: Sequence[str]) -> list[tuple[str, int]]:
     """The processes that this one started and whose program has one of these names."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -433,7 +433,7 @@ def _children(names: Sequence[str]) -> list[tuple[str, int]]:
     return found
 
 
-def _ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Whether a child has ended, though nobody has asked for its exit code yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

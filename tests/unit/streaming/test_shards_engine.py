@@ -1,7 +1,11 @@
-"""Which actors a new coordinator takes as its shards. Calls run on threads here; tests/acceptance has Ray itself."""
+"""Which actors a new coordinator takes as its shards, and how the end of Ray's own processes is noticed.
+
+Calls run on threads here; tests/acceptance has Ray itself.
+"""
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,6 +16,7 @@ import pytest
 
 from streaming.shards import engine
 from streaming.shards.engine import RayCrew
+from tests.conftest import eventually
 
 
 class Ended(Exception):
@@ -104,3 +109,12 @@ def test_without_spares_nobody_is_asked_and_shards_keep_their_order(
     threads: ThreadPoolExecutor, over: threading.Event
 ) -> None:
     assert chosen([Actor(threads, "a", over.wait), Actor(threads, "b", answers)], 2) == ["a", "b"]
+
+
+def test_a_child_that_ended_is_noticed_before_anybody_asks_for_its_exit_code() -> None:
+    with subprocess.Popen(["sleep", "600"]) as child:
+        assert ("sleep", child.pid) in engine.children(["sleep"])
+        assert not engine.has_ended(child.pid)
+        child.kill()
+        eventually(lambda: engine.has_ended(child.pid))
+    assert engine.has_ended(child.pid)
