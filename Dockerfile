@@ -22,7 +22,8 @@ RUN pip install --no-deps --no-build-isolation /build \
 # older than this, the start compiles them anew (deploy/image/entrypoint.sh).
 ARG KERNEL_CPU=x86-64-v3
 COPY deploy/image/compile.sh /build/
-RUN sh /build/compile.sh "$KERNEL_CPU" /opt/kernels
+# Only a coordinator of shards merges, and only an image with Ray has one.
+RUN sh /build/compile.sh "$KERNEL_CPU" /opt/kernels $(case " $EXTRAS " in (*" ray "*) echo merging ;; esac)
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="sluicegate" \

@@ -27,6 +27,9 @@ STRANGERS = 10  # one request in so many
 RECENT = 20_000  # last events, whose users ask
 GIVEN = 200  # items that a request names
 
+Request = tuple[list[str], list[float], list[int]]
+"""Items, times and kinds of a history, the latest first."""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add options for sizes and requests."""
@@ -67,16 +70,16 @@ def measure(items: int, options: argparse.Namespace) -> dict[str, Any]:
     learner.learn_events(made.later, [event.timestamp for event in made.later], made.facts)
     state = State(SCHEMA, learner.settings.ceilings(), served_only=True)
     state.apply(learner.state.full())
-    requests = _requests(made.later, options)
+    requests = requests_of(made.later, options)
     served = Recommender(state, learner.settings)
     lengths = [len(items_) for items_, _, _ in requests]
-    _timed(served, requests[:200])
+    timed(served, requests[:200])
     given = searched(made.later, options)
-    _timed(served, requests[:200], given)
+    timed(served, requests[:200], given)
     runs, brought = [], []
     for _ in range(options.runs):
-        runs.append(_timed(served, requests))
-        brought.append(_timed(served, requests, given))
+        runs.append(timed(served, requests))
+        brought.append(timed(served, requests, given))
     work, wall = ([[both[which] for both in times] for times in runs] for which in (0, 1))
     alone = [[both[0] for both in times] for times in brought]
     return {
@@ -92,7 +95,8 @@ def measure(items: int, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _requests(events: list[Event], options: argparse.Namespace) -> list[tuple[list[str], list[float], list[int]]]:
+def requests_of(events: list[Event], options: argparse.Namespace) -> list[Request]:
+    """Draw `options.requests` requests by users of these events; one in STRANGERS has no history."""
     past: dict[str, list[Event]] = {}
     for event in events:
         past.setdefault(event.user_id, []).append(event)
@@ -114,8 +118,8 @@ def searched(events: list[Event], options: argparse.Namespace) -> list[list[str]
     return [[seen[at] for at in rng.choice(len(seen), GIVEN, replace=False, p=shares)] for _ in range(options.requests)]
 
 
-def _timed(
-    served: Recommender, requests: list[tuple[list[str], list[float], list[int]]], given: list[list[str]] | None = None
+def timed(
+    served: Recommender, requests: list[Request], given: list[list[str]] | None = None
 ) -> list[tuple[float, float]]:
     """Measure milliseconds of each request: of the processor, of the wall."""
     times = []
@@ -129,6 +133,6 @@ def _timed(
     return times
 
 
-def _candidates(served: Recommender, requests: list[tuple[list[str], list[float], list[int]]]) -> float:
+def _candidates(served: Recommender, requests: list[Request]) -> float:
     counts = [len(served.rank(items, stamps, kinds, 1.7e9 + 1e6, 5_000).items) for items, stamps, kinds in requests]
     return round(float(np.mean(counts)), 1)

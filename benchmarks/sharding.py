@@ -180,6 +180,7 @@ class Sharded:
             "bytes_up_per_event": round(self.bytes_up / self.events),
             "bytes_down_per_event": round(self.bytes_down / self.events),
             "merges": self.merges,
+            "events": self.events,
         }
 
 

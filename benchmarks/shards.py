@@ -2,7 +2,8 @@
 
 Quality: the first half of a stream is learned by one learner, then the rest by one, and by several from the same state,
 which merge after so many events of all of them; every event is tested by both. In one process, without Ray: what is
-compared is the merging. The coordinator's cost comes from the same runs.
+compared is the merging. The coordinator's cost comes from the same runs, and from that cost the rate of 2 to 64 shards
+is computed (benchmarks/shard_rates.py). With `--engine` real learners on Ray are measured, and killed, as well.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import shard_costs, shard_engine
+from benchmarks import ranking, replicas, shard_costs, shard_engine, shard_rates
 from benchmarks.report import verdict
 from benchmarks.sharding import FAMILIES, Sharded, run_of
 from benchmarks.streams import LIMITS, Stream, load
 from models.arrays import Array
 from models.recommender import CONTENDERS, Recommender, RecommenderOptions, Tested, hits, new_state, reciprocal_ranks
 from models.state import duplicate
-from models.warmup import warm
+from models.warmup import warm, warm_merging
 
-SUMMARY = "what several learners that merge lose against one, on four streams, and what the coordinator costs"
+SUMMARY = "what several learners that merge lose against one, what the coordinator costs, and the rate that follows"
 SHARDS, EVERY = (8,), (20, 2_000, 16_000)
 MUST_RATIO = 0.99
 MUST_COST, GOAL_COST = 3.0, 1.5
@@ -47,20 +48,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     shard_costs.arguments(parser)
     shard_engine.arguments(parser)
+    replicas.arguments(parser)
+    parser.set_defaults(requests=ranking.REQUESTS)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Run each stream with each number of shards and each interval."""
     warm()
+    warm_merging()
     quality, profiles = [], []
     for name in options.streams:
         found, costs = measure(load(name), options)
         quality += found
         profiles += costs
     made_up = shard_costs.run(options)
-    engine = shard_engine.run(options) if options.engine else {"figures": []}
+    engine: dict[str, Any] = {"figures": [], "rate": {}, "recovery_s": {}}
+    if options.engine:
+        engine = shard_engine.run(options)
     figures = [*_figures(quality), *_costs(profiles), *made_up.pop("figures"), *engine.pop("figures")]
-    return {"figures": figures, "quality": quality} | _coordinator(profiles) | made_up | engine
+    result: dict[str, Any] = {"figures": figures, "quality": quality}
+    result |= _coordinator(profiles) | made_up | engine | replicas.run(options)
+    result["rate"] |= _model(made_up.get("costs") or profiles)
+    return result
+
+
+def _model(profiles: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rate of 2 to 64 shards, from merges of the most shards that were measured at two lengths of a round."""
+    most = max((each["shards"] for each in profiles), default=0)
+    long = [each for each in profiles if each["shards"] == most and each["every"] >= shard_costs.SHORTEST]
+    costs = shard_rates.fitted(long)
+    return {} if costs is None else {"costs": costs._asdict(), "model": shard_rates.model(costs)}
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

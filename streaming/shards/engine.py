@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,11 +70,18 @@ UP: Final = 5.0
 INSTANCE, FAILPOINT = "SLUICEGATE_LEARNER__INSTANCE", "SLUICEGATE_FAILPOINT"
 """Settings that an actor is given."""
 
+ANSWERING: Final = 5.0
+"""Seconds in which actors must answer a new coordinator to come before those that do not: more than a round."""
+
 CALLS: Final = 3
 """Calls of a coordinator at a time: it leads, the driver waits for its shards, and asks it to stop."""
 
 ENDING: Final = 4.0
 """Seconds of the grace period kept for ending Ray's processes; the coordinator has the rest."""
+
+
+OWN: Final = ("gcs_server", "raylet")
+"""Ray's own processes of a cluster that we started, by the names of their programs."""
 
 
 def ray_module() -> Any:
@@ -150,6 +158,8 @@ class _Driver:
         self._shards: list[Any] = []
         self._coordinators: deque[Any] = deque()
         self._complete: Any = None
+        self._own = [] if settings.learner.ray_address else children(OWN)
+        self._gone = ""
 
     def run(self, reset_offsets: bool) -> int:
         """Until the coordinator has ended as it should; its exit code."""
@@ -158,6 +168,7 @@ class _Driver:
         self._coordinators.extend(self._actors(CoordinatorActor, 1, self._environ, cores=1, max_concurrency=CALLS))
         leading, asked_at = self._lead(reset_offsets), time.monotonic()
         while True:
+            self._stop_without_ray()
             if self._stop.is_set():
                 self._coordinators[0].stop.remote()  # each time: one that was just started again has not heard it
             self._start_spares()
@@ -180,9 +191,21 @@ class _Driver:
                 log.error("the coordinator cannot lead: %s", error)
                 return FAILED
             else:
+                if self._gone:
+                    return FAILED
                 for waiting in (*self._shards, *list(self._coordinators)[1:]):  # their own end would look like a crash
                     ray.kill(waiting)
                 return code
+
+    def _stop_without_ray(self) -> None:
+        """Stop once a process of Ray's own has ended: nobody would start an actor again, and Ray gives up in the end.
+
+        Without either the actors live for a moment, in which the coordinator can write a last version.
+        """
+        self._gone = self._gone or next((name for name, pid in self._own if has_ended(pid)), "")
+        if self._gone and not self._stop.is_set():
+            log.error("Ray's process %s ended, and so does this learner: start it again", self._gone)
+            self._stop.set()
 
     def _lead(self, reset_offsets: bool) -> Any:
         coordinator = self._coordinators[0]
@@ -236,6 +259,9 @@ class ShardActor:
     def settle(self, term: str) -> tuple[bytes, Rows]:
         """`Worker.settle`."""
         return self._worker.settle(term)
+
+    def there(self) -> None:
+        """Answer, once nothing else is under way."""
 
     def rest(self) -> None:
         """Let go of the model that an earlier coordinator had this process load."""
@@ -298,11 +324,25 @@ class RayCrew:
         self.complete = threading.Event()
 
     def take(self, actors: Sequence[Any]) -> None:
-        """Use these actors: a shard each, and the others as spares."""
-        self._shards, self._spares = list(actors[: self._number]), deque()
+        """Use these actors: those that answer become shards first, and what is left over are spares."""
         self._calls.clear()
         self._where.clear()
-        self.add(actors[self._number :])
+        ordered = actors if len(actors) <= self._number else self._those_that_answer_first(actors)
+        self._shards, self._spares = list(ordered[: self._number]), deque()
+        self.add(ordered[self._number :])
+
+    def _those_that_answer_first(self, actors: Sequence[Any]) -> list[Any]:
+        """The actors, in their order but for those that are still starting or hang, which come last."""
+        calls = {actor.there.remote(): place for place, actor in enumerate(actors)}
+        answered: set[int] = set()
+        until = time.monotonic() + ANSWERING
+        while calls and len(answered) < self._number and (left := until - time.monotonic()) > 0:
+            for call in self._ray.wait(list(calls), timeout=left)[0]:
+                place = calls.pop(call)
+                with suppress(self._ray.exceptions.RayError):  # it ended: Ray starts it again
+                    self._ray.get(call)
+                    answered.add(place)
+        return [actors[place] for place in sorted(range(len(actors)), key=lambda place: (place not in answered, place))]
 
     def add(self, spares: Sequence[Any]) -> None:
         """Use more actors as spares. For any thread."""
@@ -380,6 +420,25 @@ class RayCrew:
         else:
             there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(where.place, soft=False)
             self._ray.remote(end).options(num_cpus=0, scheduling_strategy=there).remote(where.pid)
+
+
+def children(names: Sequence[str]) -> list[tuple[str, int]]:
+    """The processes that this one started and whose program has one of these names."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            program, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
+            if program in names and int(rest.split()[1]) == os.getpid():
+                found.append((program, int(process.name)))
+    return found
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a child has ended, though nobody has asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def end(pid: int) -> None:

@@ -1,4 +1,8 @@
-"""Shards as actors of Ray: kill -9 and SIGSTOP of any, or of the coordinator, lose nothing and repeat nothing."""
+"""Shards as actors of Ray: kill -9 and SIGSTOP of any, of all around them, lose nothing and repeat nothing.
+
+Three kills are played each time. `KILLS=50 make acceptance ARGS="-k at_random_instants -s"` plays every harm several
+times, those of Redis, of the broker and of Ray's own processes too.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, assert_exact, endless
-from tests.support.processes.actors import actors, leader, shards
+from tests.support.processes.actors import actors, head, leader, shards
+from tests.support.processes.apache_kafka import ApacheKafka
 from tests.support.processes.harness import Installation
 from tests.support.processes.log_lines import parsed
+from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import EPOCH, Shop
 
@@ -80,9 +87,9 @@ def all_learn(learner: Process) -> bool:
     return metrics.get("sluicegate_split") == 1.0 and each == [1.0] * SHARDS["learner__shards"]
 
 
-@pytest.mark.timeout(240 + 40 * KILLS)
+@pytest.mark.timeout(240 + 75 * KILLS)
 def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once(
-    open_installation: Open, seed: int
+    open_installation: Open, kafka: ApacheKafka, redis: RedisServer, seed: int
 ) -> None:
     ours, rng, heads = open_installation(), random.Random(seed), []
     recoveries, ages = defaultdict(list), []
@@ -97,14 +104,14 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
         learner,
         timeout=STARTED,
     )
-    for harm in itertools.islice(itertools.cycle((kill_a_shard, kill_the_coordinator, stop_a_shard, kill_all)), KILLS):
+    for harm in itertools.islice(itertools.cycle(HARMS), KILLS):
         time.sleep(rng.uniform(0, LIFE))  # the instant is drawn
         of_a_shard, before = harm in {kill_a_shard, stop_a_shard}, restarts(learner)
-        harm(ours, learner, rng)
+        learner = harm(Victims(ours, learner, kafka, redis, rng))
         began, watch = time.monotonic(), Watch(ours)
 
         def again(
-            watch: Watch = watch, before: float = before if of_a_shard else -1.0
+            learner: Process = learner, watch: Watch = watch, before: float = before if of_a_shard else -1.0
         ) -> bool:  # a coordinator that begins counts from 0, and answers nothing before
             watch.look()
             return restarts(learner) > before and all_learn(learner)
@@ -116,6 +123,7 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
         head = ours.head()
         heads += [head] if head is not None else []
     feed.finish()
+    ours.enter_copies()
     ours.wait_learnt(learner)
     learner.terminate()
     assert learner.wait_exit() == 0
@@ -129,34 +137,92 @@ def test_shards_and_coordinators_killed_at_random_instants_learn_everything_once
         Path(os.environ["KILLS_RESULT"]).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def processes(ours: Installation, learner: Process, look: Callable[[Process], list[int]]) -> list[int]:
-    """The processes that `look` finds, once there are any."""
-    pids: list[int] = []
+class Victims(NamedTuple):
+    """Whom a harm can strike."""
 
-    def there() -> bool:
-        pids[:] = look(learner)
-        return bool(pids)
+    ours: Installation
+    learner: Process
+    kafka: ApacheKafka
+    redis: RedisServer
+    rng: random.Random
 
-    ours.wait(there, f"processes of {look.__name__}", learner, timeout=STARTED)
-    return pids
+    def processes(self, look: Callable[[Process], list[int]]) -> list[int]:
+        """The processes that `look` finds, once there are any."""
+        pids: list[int] = []
+
+        def there() -> bool:
+            pids[:] = look(self.learner)
+            return bool(pids)
+
+        self.ours.wait(there, f"processes of {look.__name__}", self.learner, timeout=STARTED)
+        return pids
+
+    def kill(self, pid: int) -> Process:
+        """Kill one of the learner's processes; the learner goes on."""
+        os.kill(pid, signal.SIGKILL)
+        return self.learner
 
 
-def kill_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
-    os.kill(rng.choice(processes(ours, learner, shards)), signal.SIGKILL)
+def kill_a_shard(victims: Victims) -> Process:
+    return victims.kill(victims.rng.choice(victims.processes(shards)))
 
 
-def kill_the_coordinator(ours: Installation, learner: Process, _: random.Random) -> None:
-    os.kill(processes(ours, learner, leader)[0], signal.SIGKILL)
+def kill_the_coordinator(victims: Victims) -> Process:
+    return victims.kill(victims.processes(leader)[0])
 
 
-def stop_a_shard(ours: Installation, learner: Process, rng: random.Random) -> None:
+def stop_a_shard(victims: Victims) -> Process:
     """A shard that hangs is killed, and versions go on meanwhile."""
-    hanging = rng.choice(processes(ours, learner, shards))
+    ours, learner = victims.ours, victims.learner
+    hanging = victims.rng.choice(victims.processes(shards))
     os.kill(hanging, signal.SIGSTOP)
     ours.wait(lambda: hanging not in actors(learner, "Shard"), "the end of the shard that hangs", learner)
+    return learner
 
 
-def kill_all(_: Installation, learner: Process, __: random.Random) -> None:
+def kill_all(victims: Victims) -> Process:
     """Also those that wait."""
+    learner = victims.learner
     for pid in (*actors(learner, "Shard"), *actors(learner, "Coordinator")):
-        os.kill(pid, signal.SIGKILL)
+        victims.kill(pid)
+    return learner
+
+
+def kill_a_shard_and_the_coordinator(victims: Victims) -> Process:
+    """The next coordinator takes the spare that answers, not the process that is still starting."""
+    pid = victims.rng.choice(victims.processes(shards))
+    victims.kill(victims.processes(leader)[0])
+    return victims.kill(pid)
+
+
+def kill_redis(victims: Victims) -> Process:
+    victims.redis.kill()
+    victims.redis.start()
+    return victims.learner
+
+
+def kill_the_broker(victims: Victims) -> Process:
+    victims.kafka.kill()
+    victims.kafka.start()
+    return victims.learner
+
+
+def kill_the_head(victims: Victims) -> Process:
+    """One of Ray's own processes: the learner ends by itself, all that it started with it, and is started again."""
+    learner = victims.learner
+    victims.kill(victims.rng.choice(victims.processes(head)))
+    assert learner.wait_exit(STARTED) != 0
+    return split(victims.ours)
+
+
+HARMS = (
+    kill_a_shard,
+    kill_the_coordinator,
+    stop_a_shard,
+    kill_all,
+    kill_a_shard_and_the_coordinator,
+    kill_redis,
+    kill_the_broker,
+    kill_the_head,
+)
+"""In the order in which they are played."""

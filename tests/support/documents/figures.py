@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.support.documents import bounds, gate_tables, tables
+from tests.support.documents import bounds, gate_tables, shard_tables, tables
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,6 +40,9 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "carried": tables.carried,
     "basket": tables.basket,
     "cold": tables.cold,
+    "shards": shard_tables.quality,
+    "shard_rates": shard_tables.rates,
+    "replica": shard_tables.replica,
 }
 """What writes the block of each name."""
 

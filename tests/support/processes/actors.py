@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -34,12 +35,17 @@ def _log(learner: Child) -> str:
 
 def actors(learner: Child, kind: Literal["Shard", "Coordinator"]) -> list[int]:
     """The process ids of the shards, or of the coordinator, that descend from the driver; ascending."""
+    return _descendants(learner, lambda title: title.startswith(f"ray::{kind}Actor"))
+
+
+def head(learner: Child) -> list[int]:
+    """The process ids of Ray's own server and of its manager of processes, which the driver started; ascending."""
+    return _descendants(learner, lambda title: title.rpartition("/")[2] in {"gcs_server", "raylet"})
+
+
+def _descendants(learner: Child, chosen: Callable[[str], bool]) -> list[int]:
     parents = {int(each.name): _parent(each) for each in Path("/proc").iterdir() if each.name.isdigit()}
-    return sorted(
-        pid
-        for pid in parents
-        if _descends(pid, learner.pid or 0, parents) and _title(pid).startswith(f"ray::{kind}Actor")
-    )
+    return sorted(pid for pid in parents if _descends(pid, learner.pid or 0, parents) and chosen(_title(pid)))
 
 
 def _parent(process: Path) -> int:
