@@ -17,9 +17,9 @@ GARBAGE: Final = 1 / 5
 """Share of the usual hits that garbage leaves, at most: shuffled labels leave a tenth."""
 
 SURE: Final = math.log(1_000)
-"""Logarithm of the likelihood ratio from which on labels are sound. Some 40 further events show it, a second of a busy
-shop's. Garbage ever does in one of a thousand falls (Wald, "Sequential tests of statistical hypotheses", 1945), and if
-it leaves a third of the hits, in one of thirty."""
+"""Logarithm of the likelihood ratio from which on labels are sound. Where a fourth of the events is found, 30 to 70 of
+them show it. Garbage ever does in one of a thousand falls at most (Wald, "Sequential tests of statistical hypotheses",
+1945), and if it leaves a third of the hits, in one of forty (docs/experiments.md)."""
 
 MOST: Final = 0.95
 """Largest usual hit rate that is reckoned with: above it a miss would say everything."""
