@@ -33,7 +33,7 @@ LOW: Final = 1 / 2
 """Share of the usual hit rate below which the last LATELY tested events call for a second look."""
 
 BACK: Final = 3 / 4
-"""The same from which on they no longer do."""
+"""Share from which on the last RECENT ones end it."""
 
 MEMORY: Final = 5_000
 """Tested events of the usual hit rate, about: hours of a busy day move it, a minute does not."""
@@ -182,7 +182,7 @@ class HitLevel:
         look, known = self._second_look, len(self._hits) >= LATELY
         if look.since >= 0:
             look.tested(bool(hit), self.usual, second, before)
-            back = self.lately >= BACK * self.usual and self.recent >= LOW * self.usual
+            back = self.recent >= BACK * self.usual and self.lately >= LOW * self.usual
             if back and not self.doubted:
                 look.end()
         elif known and not self.doubted and self.lately < LOW * self.usual:
@@ -197,7 +197,8 @@ class HitLevel:
         self._sum += hit
         self._sum_lately += hit
         self._full = len(self._hits) == RECENT
-        self.doubted = self.fallen or (self.doubted and self.recent < RISEN * self.usual)
+        low = self._far_below or (self.doubted and self.recent < RISEN * self.usual)
+        self.doubted = low and not self.sound
         self._seen = min(self._seen + 1, MEMORY)
         self.usual += (hit - self.usual) / (PATIENCE if self.doubted else self._seen)
 

@@ -321,7 +321,7 @@ class Referee:
         old = known & self._old(state, batch.item[tested.places])
         seconds = batch.time[tested.places].astype(np.int64)
         self.level.tested(hit[old].tolist(), users[old].tolist(), seconds[old].tolist(), before[old].tolist())
-        asked = known & (before != seconds)
+        asked: Array = known & (before != seconds)
         self._against_sources(state, tested.where(asked), users[asked])
         self._listen(self.alarms, batch, tested, old)
         return asked

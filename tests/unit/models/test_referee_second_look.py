@@ -82,6 +82,23 @@ def test_where_everybody_begins_anew_labels_are_sound_and_nothing_is_doubted() -
     assert not shop.level.doubted
 
 
+def test_a_doubt_is_over_when_labels_are_shown_to_be_sound() -> None:
+    """So few go on at first that hits are far below the usual before anything is shown."""
+    shop = Shop(HitLevel())
+    shop.usual()
+    while not shop.level.fallen:
+        shop.tested(going_on=0.02, first=0.0, further=0.28)
+    assert shop.level.doubted
+    waited = 0
+    while shop.level.doubted:
+        shop.tested(going_on=0.4, first=0.03, further=0.28)
+        waited += 1
+    assert shop.level.sound
+    assert not shop.level.fallen
+    assert waited < 300
+    assert shop.level.recent < 0.8 * shop.level.usual
+
+
 @pytest.mark.parametrize("going_on", [0.2, 5 / 6])
 def test_garbage_is_found_at_the_same_event_as_without_a_second_look(going_on: float) -> None:
     """Also where sound labels, of people who all began anew, come before it."""
