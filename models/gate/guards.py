@@ -90,7 +90,7 @@ def one_user(case: Case) -> bool:
 
 
 def fallen(case: Case) -> bool:
-    """Whether so few events are found that their labels say nothing."""
+    """Whether so few events are found that their labels say nothing, further events of the same users included."""
     return case.window.fallen
 
 
@@ -166,15 +166,16 @@ def shift(case: Case) -> bool:
 
 
 def garbage(case: Case) -> bool:
-    """Whether a detector saw hits fall so far that labels may be garbage.
+    """Whether a detector saw hits fall so far that labels may be garbage, and nothing shows that they are sound.
 
-    >>> def alarmed(lately):
-    ...     window = Window(1_000, usual=0.4, lately=lately)
+    >>> def alarmed(lately, **more):
+    ...     window = Window(1_000, usual=0.4, lately=lately, **more)
     ...     return Case(Evidence(standing=Standing(window=window, alarms=("hit_rate",))), Policy())
-    >>> garbage(alarmed(0.1)), garbage(alarmed(0.3))
-    (True, False)
+    >>> garbage(alarmed(0.1)), garbage(alarmed(0.3)), garbage(alarmed(0.1, sound=True))
+    (True, False, False)
     """
-    return shift(case) and case.window.lately < case.policy.shift_share * case.window.usual
+    window = case.window
+    return shift(case) and window.lately < case.policy.shift_share * window.usual and not window.sound
 
 
 # -- its answers ------------------------------------------------------------------------------------------------------
@@ -296,7 +297,7 @@ GUARDS: Final = (
         fallen,
         "stream",
         "nothing",
-        "every model misses labels that are garbage, so nothing is compared on them",
+        "every model misses labels that are garbage, also where a user goes on, so nothing is compared on them",
         (),
         ("hit", "usual_hit"),
     ),
@@ -448,6 +449,18 @@ def holding(about: str, case: Case) -> tuple[Guard, ...]:
     return tuple(found.values())
 
 
+SECOND_LOOK: Final = (fallen, doubted, garbage)
+"""Alarms that are over when a second look shows that labels are sound (models/referee/second_look.py)."""
+
+
+def second_look(case: Case) -> str:
+    """Says how far the second look at labels has come."""
+    return (
+        ", or until users who have had an event since hits fell are found about as often as usual by their next ones:"
+        f" {case.window.further_hits} of {case.window.further} so far"
+    )
+
+
 def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
     """Says which evidence would outvote the guards that hold a candidate.
 
@@ -456,15 +469,17 @@ def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
     >>> waited_for(holding("stream", late), late)
     'waits until 50 tested events are compared with the reference: 0 so far'
     >>> low = alarmed(window=Window(usual=0.4))
-    >>> waited_for(holding("drift", low), low)
-    'waits until the candidate is shown to be better than the reference'
+    >>> waited_for(holding("drift", low), low)  # doctest: +NORMALIZE_WHITESPACE
+    'waits until the candidate is shown to be better than the reference, or until users who have had an event since hits
+    fell are found about as often as usual by their next ones: 0 of 0 so far'
     """
     wanted = {guard.yields_to for guard in guards}
+    look = second_look(case) if any(guard.raised in SECOND_LOOK for guard in guards) else ""
     if "nothing" in wanted:
-        return "waits until the alarm is over: no comparison outvotes it"
+        return f"waits until the alarm is over: no comparison outvotes it{look}"
     if "better" in wanted:
-        return f"waits until {YIELDS['better']}"
+        return f"waits until {YIELDS['better']}{look}"
     return f"waits until {lacking(case.compared, case.policy)}" if wanted else ""
 
 
-__all__ = ["GUARDS", "YIELDS", "Case", "Guard", "holding", "outvoted", "waited_for", "widened"]
+__all__ = ["GUARDS", "YIELDS", "Case", "Guard", "garbage", "holding", "outvoted", "waited_for", "widened"]

@@ -35,6 +35,7 @@ class Overwritten(NamedTuple):
     times: Array  # (n,) u4 or i64 epoch seconds, likewise
     kinds: Array  # (n,) u8, likewise
     opens: Array  # (n,) bool: whether the event before it of the same user has another second
+    before: Array  # (n,) i64 epoch second of the event before it of the same user, -1 without one or for a search
 
 
 def enters_history(batch: EventBatch) -> Array:
@@ -59,6 +60,7 @@ def overwritten(state: State, batch: EventBatch) -> Overwritten:
         np.zeros(count, ring.time.dtype),
         np.zeros(count, ring.kind.dtype),
         np.ones(count, np.bool_),
+        np.full(count, -1, np.int64),
     )
     places = np.flatnonzero(enters_history(batch))
     if not len(places):
@@ -73,7 +75,7 @@ def overwritten(state: State, batch: EventBatch) -> Overwritten:
     found.items[places], found.times[places], found.kinds[places] = ring.item[at], ring.time[at], ring.kind[at]
     newest = users * dim.RING + (pushed - 1) % dim.RING
     before = np.where(first, np.where(pushed > 0, ring.time[newest].astype(np.int64), -1), np.roll(seconds, 1))
-    found.opens[places] = before != seconds
+    found.opens[places], found.before[places] = before != seconds, before
     return found
 
 

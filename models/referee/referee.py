@@ -283,7 +283,7 @@ class Referee:
             tested: Its tested events.
             found: What it overwrote in the histories of its users.
         """
-        asked = self.note(state, batch, tested, found.opens[tested.places])
+        asked = self.note(state, batch, tested, found.before[tested.places])
         if not self.level.fallen:
             self.ask(state, batch, tested, found, asked)
 
@@ -301,14 +301,14 @@ class Referee:
             self._tell(Answer(int(tested.ranks[at, dim.SERVED]), int(users[at]), self._ranked(state, moment)))
         self._pay(self._seconds() - started, len(chosen))
 
-    def note(self, state: State, batch: EventBatch, tested: Tested, opens: Array) -> Array:
+    def note(self, state: State, batch: EventBatch, tested: Tested, before: Array) -> Array:
         """Take what needs no frozen model: the window, the drift alarms, and the comparison with the single sources.
 
         Args:
             state: As for `watch`.
-            batch: Only its users, items, kinds and record times are read.
+            batch: Only its users, items, kinds and times are read.
             tested: Its tested events.
-            opens: Of each tested event, whether the event before it of the same user has another second.
+            before: Of each tested event, the second of the event before it of the same user; -1 for none.
 
         Returns:
             Which of the tested events versions may be compared on.
@@ -319,8 +319,9 @@ class Referee:
         known = tested.known >= 0
         hit, users = hits(tested.ranks[:, dim.SERVED]), batch.user[tested.places]
         old = known & self._old(state, batch.item[tested.places])
-        self.level.tested(hit[old].tolist(), users[old].tolist())
-        asked = known & opens
+        seconds = batch.time[tested.places].astype(np.int64)
+        self.level.tested(hit[old].tolist(), users[old].tolist(), seconds[old].tolist(), before[old].tolist())
+        asked: Array = known & (before != seconds)
         self._against_sources(state, tested.where(asked), users[asked])
         self._listen(self.alarms, batch, tested, old)
         return asked
@@ -488,6 +489,9 @@ class Referee:
             self.level.fallen,
             self.level.doubted,
             round(self.level.lately, 4),
+            self.level.sound,
+            self.level.further,
+            self.level.further_hits,
         )
 
 

@@ -203,6 +203,9 @@ class Window(msgspec.Struct, frozen=True):
         fallen: `hit` is so low that such labels are no evidence.
         doubted: since it fell it has not come back to about the usual.
         lately: hit rate of the very last tested events.
+        sound: the labels are sound although hits fell: further events of the same users are found as often as usual.
+        further: tested events since hits fell of users who had had another one since then.
+        further_hits: hits among these.
     """
 
     records: int = 0
@@ -216,6 +219,9 @@ class Window(msgspec.Struct, frozen=True):
     fallen: bool = False
     doubted: bool = False
     lately: float = 0.0
+    sound: bool = False
+    further: int = 0
+    further_hits: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True):

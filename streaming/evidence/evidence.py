@@ -98,14 +98,14 @@ class EvidenceReporter:
 
         Args:
             state: The model that they taught.
-            seen: Runs of events, their tested events, and of each of those whether versions may be compared on it.
+            seen: Runs of events, their tested events, and of each of those the second of its user's event before.
             outcomes: Records by outcome, without what was sent with a public key.
             answers: What they asked versions about some of their tested events.
             questions: A sample of those events.
         """
         self._referee.compare_with(*self._frozen.current())
-        for events, tested, opens in seen:
-            self._referee.note(state, events, tested, opens)
+        for events, tested, before in seen:
+            self._referee.note(state, events, tested, before)
         self._referee.hear(answers, questions)
         self._count(outcomes)
 

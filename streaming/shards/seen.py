@@ -10,10 +10,10 @@ from models.arrays import Array
 from models.recommender import EventBatch, Overwritten, Tested
 from streaming.shards.crew_messages import Rows
 
-EVENTS: Final = ("user", "item", "kind", "record_time")
+EVENTS: Final = ("user", "item", "kind", "time", "record_time")
 """Columns of all events that the referee reads."""
 
-TESTED: Final = ("places", "known", "ranks", "opens")
+TESTED: Final = ("places", "known", "ranks", "before")
 """Columns of the tested events."""
 
 
@@ -42,7 +42,7 @@ class Seen:
         ]).astype(np.int32)
         rows["known"] = np.concatenate([tested.known for _, tested, _ in runs])
         rows["ranks"] = np.concatenate([tested.ranks for _, tested, _ in runs])
-        rows["opens"] = np.concatenate([found.opens[tested.places] for _, tested, found in runs])
+        rows["before"] = np.concatenate([found.before[tested.places] for _, tested, found in runs])
         return {f"seen/{name}": values for name, values in rows.items()}
 
 
@@ -50,12 +50,12 @@ def seen(rows: Rows) -> list[tuple[EventBatch, Tested, Array]]:
     """What `Seen.take` wrote among the arrays of a part, for `EvidenceReporter.note`."""
     if "seen/user" not in rows:
         return []
-    user, item, kind, record_time = (rows[f"seen/{name}"] for name in EVENTS)
-    places, known, ranks, opens = (rows[f"seen/{name}"] for name in TESTED)
+    user, item, kind, time, record_time = (rows[f"seen/{name}"] for name in EVENTS)
+    places, known, ranks, before = (rows[f"seen/{name}"] for name in TESTED)
     none = np.full(len(user), -1, np.int32)
     blank = np.zeros(len(user))
-    events = EventBatch(user, item, none, kind, record_time, record_time, blank, blank.astype(np.float32))
-    return [(events, Tested(places, known, ranks), opens)]
+    events = EventBatch(user, item, none, kind, time, record_time, blank, blank.astype(np.float32))
+    return [(events, Tested(places, known, ranks), before)]
 
 
 __all__ = ["Seen", "seen"]

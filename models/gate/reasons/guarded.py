@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from models.gate.comparisons import lacking, least_compared
-from models.gate.guards import FEW_USERS, GUARDS, Yields
+from models.gate.guards import FEW_USERS, GUARDS, Yields, garbage
 from models.gate.reasons import phrases
 from models.gate.reasons.situation import Remedy, Said, Situation, said
 
@@ -49,6 +49,15 @@ def one_user(case: Situation) -> Said:
     )
 
 
+def _second_look(case: Situation) -> Remedy:
+    window = case.evidence.known.window
+    return _stream(
+        "It ends as soon as labels are shown to be sound: when users who have had an event since hits fell are found "
+        f"about as often as usual by their next ones. So far {phrases.count(window.further_hits)} of "
+        f"{phrases.count(window.further)} are."
+    )
+
+
 def few_hits(case: Situation) -> Said:
     """Events are found far less often than usual."""
     window = case.evidence.known.window
@@ -59,7 +68,7 @@ def few_hits(case: Situation) -> Said:
     ends = _stream(
         "It ends when 95 % of the usual hits are back, or when the low rate has become usual, in an hour or so."
     )
-    return said(why, remedies=_ways(case, "few_hits", ends))
+    return said(why, remedies=_ways(case, "few_hits", _second_look(case), ends))
 
 
 def lag(case: Situation) -> Said:
@@ -111,12 +120,12 @@ def shift(case: Situation) -> Said:
     """Hits fell abruptly."""
     window, policy, found = case.evidence.known.window, case.policy, case.case.compared
     alarm, ends = "Hits fell abruptly", _stream("It ends with the alarm, 2,000 tested events after it was raised.")
-    if window.lately < policy.shift_share * window.usual:
+    if garbage(case.case):
         why = (
             f"{alarm}: {phrases.share(window.lately)} of the last 100 tested events were found, less than "
             f"{phrases.share(policy.shift_share)} of the usual {phrases.share(window.usual)}. Labels may be garbage."
         )
-        return said(why, remedies=_ways(case, "shift", ends))
+        return said(why, remedies=_ways(case, "shift", _second_look(case), ends))
     compared, least = (found.lately.n if found is not None else 0), least_compared(policy)
     if compared < least or found is None:
         why = (

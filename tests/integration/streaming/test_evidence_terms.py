@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 
 from models.snapshot.manifest import Manifest, seal
 from models.statistics import Standing
@@ -152,3 +153,33 @@ def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(open_installati
     assert before.reference is not None
     assert after.reference is not None
     assert after.reference.n >= before.reference.n
+
+
+def broken(redis_url: str, ours: Installation) -> int:
+    """Break the learner's connections to Redis, and return how many there were."""
+    ours.store.call("CLIENT", "SETNAME", "the test")
+    name = f"sluicegate-{ours.settings.namespace}"
+    with redis.Redis.from_url(redis_url) as client:
+        theirs = [each["id"] for each in client.client_list() if each["name"] == name]
+        return sum(client.client_kill_filter(_id=number) for number in theirs)
+
+
+def test_a_learner_whose_connections_to_redis_break_goes_on_with_its_evidence(
+    open_installation: Open, redis_url: str
+) -> None:
+    """Whether it connects again or begins a new term, nothing that it found out is lost."""
+    running = Running(open_installation(learner__evidence_share=1.0))
+    ours, learner = running.ours, running.learner
+    before, breaks = report(ours.wait_learnt(learner)), 0
+    for _ in range(3):
+        running.send(100)
+        breaks += broken(redis_url, ours) > 0
+        after = report(ours.wait_learnt(learner))
+    assert breaks == 3
+    assert after.began == "" or after.began.endswith(": all")
+    assert before.reference is not None
+    assert before.learnt is not None
+    assert after.reference is not None
+    assert after.learnt is not None
+    assert after.reference.n >= before.reference.n
+    assert after.learnt.n > before.learnt.n
