@@ -82,7 +82,7 @@ class Context:
 
     @property
     def ready(self) -> bool:
-        """Whether all that an answer needs is loaded: the champion, if there is a version, and the facts of all items."""
+        """Whether all that an answer needs is loaded: facts of all items and, if there is a version, the champion."""
         return self.gatekeeper.ready and self.catalogue.ready.is_set()
 
     def start(self) -> None:

@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 LONG: Final = 0.02
-"""Seconds. A service that loaded a version and the facts of 100,000 items changed threads a fifth as often as with short
-turns, and took a fifth less processor time. `/livez` is answered within a few such turns."""
+"""Seconds. A service that loads a version and the facts of 100,000 items changes threads a fourth as often as with
+short turns. `/livez` is answered within a few such turns."""
 
 SHORT: Final = 0.0005
 """Seconds. With Python's 5 ms, every request that meets the thread which loads a version would wait that long, and so

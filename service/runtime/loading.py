@@ -1,4 +1,4 @@
-"""The time until a process can answer: it loads as fast as it can, because nobody waits for an answer of its own yet."""
+"""The time until a process can answer: it loads as fast as it can, because nobody waits for its answers yet."""
 
 from __future__ import annotations
 
