@@ -1,7 +1,19 @@
 """Load without pause and faults in the middle of it: what is lost, learned twice, unanswered or growing?
 
 Real processes all: Apache Kafka, a redis-server and its replica, a learner, two services, a feeder of
-events and a balancer of requests. One thing is broken at a time; the next fault waits until the last one has recovered.
+events and a balancer of requests. One thing is broken at a time; the next fault waits until the last one is over.
+
+What counts as what:
+
+- The rate is what the machine carries with `ROOM` to spare: where nothing is left, a process that starts again takes
+  its time from the answers, whatever it does.
+- A request has failed when neither service answered 200. That one of them is not ready, or was cut off by its own end,
+  fails nothing as long as the other one answers.
+- Failures that docs/failures.md states are counted apart (`STATED`): a post while Kafka is away, a user's history while
+  Redis fails over and while the learner writes again what Redis lost.
+- "During" a fault is from its beginning until all has recovered and Redis has its replica in step; "before" and "after"
+  are the `WINDOW` on either side.
+- Memory is fitted once a life has settled (benchmarks/endurance/watch.py).
 """
 
 from __future__ import annotations
@@ -25,8 +37,9 @@ from numpy.typing import NDArray
 from benchmarks import processes, report, workload
 from benchmarks.endurance import audit
 from benchmarks.endurance.balancer import ROW
-from benchmarks.endurance.faults import DEADLINE, FAULTS, FRESH_SECONDS, strike
+from benchmarks.endurance.faults import FAULTS, FRESH_SECONDS, strike
 from benchmarks.endurance.redis_pair import WAYS
+from benchmarks.endurance.repairs import Repairs
 from benchmarks.endurance.stage import Stage, stage
 from benchmarks.endurance.visitor import Visitor
 from benchmarks.endurance.watch import Slope, Watch, slope
@@ -44,11 +57,13 @@ STEADY_SECONDS: Final = 10.0
 """So long nobody may fall behind before a rate counts as carried; it has twice `WARM_SECONDS` to come to that."""
 SLOWER: Final = 0.75
 """A rate that is not carried becomes this share of itself, so often at most."""
-TRIES: Final = 6
+TRIES: Final = 12
+ROOM: Final = 0.25
+"""Share of the processors that the soak's own processes leave unused at the rate that counts as carried."""
 BEHIND_SECONDS: Final = 1.0
 """A feeder that is so far behind its schedule does not carry its rate."""
 WINDOW: Final = 20.0
-"""Seconds before a fault, and after its recovery, whose latency is told."""
+"""Seconds before a fault, and after its end, whose latency is told."""
 LEARNED_SECONDS: Final = 180.0
 """For the learner to finish after the last event, at most."""
 GROWTH: Final = (30.0, 0.0)
@@ -58,7 +73,7 @@ RECOVERY: Final = (30.0, 10.0)
 LATENCY: Final = {"before": (100.0, 25.0), "during": (1_000.0, 250.0), "after": (100.0, 25.0)}
 """Must and goal of the 99th percentile over all faults together, in milliseconds."""
 STATED: Final = {"post": {"kafka"}, "history": {"redis", "redis-switch"}}
-"""A request of this kind may be answered 503 while one of these faults lasts: docs/failures.md says so."""
+"""A request of this kind may be answered 503 while one of these faults lasts, and a history during a repair."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +138,7 @@ class Soak:
         self._rows = Path()
         self._visitor = Visitor([service.address for service in on.services])
         self._watch = Watch(self._pids())
+        self._repairs = Repairs(on.settings)
 
     def say(self, words: str) -> None:
         """A line of progress on standard error, with the seconds since the clock began."""
@@ -155,6 +171,7 @@ class Soak:
         self._balancer, self._rows = self.stage.balance(self.options.requests)
         self._visitor.start()
         self._watch.start()
+        self._repairs.start()
         return self
 
     def __exit__(
@@ -166,6 +183,7 @@ class Soak:
             self.stage.end(self._balancer, processes.READY_SECONDS)
         self._visitor.finish()
         self._watch.finish()
+        self._repairs.finish()
 
     def _start_feeder(self) -> None:
         self._runs.append(len(self._runs) + 1)
@@ -179,19 +197,23 @@ class Soak:
     # -- the course of events ---------------------------------------------------------------------------------------
 
     def warm(self) -> None:
-        """Find the rate that the machine carries: learner, services and feeder keep up with it. Starts the clock."""
+        """Find the rate that the machine carries: all keep up with it, and `ROOM` is left. Starts the clock."""
         for _ in range(TRIES):
             self._start_feeder()
             self._sleep_until(time.time() + WARM_SECONDS)
             self._fell_behind = time.time()
             try:
                 processes.until(self._carried, "the rate carried", 2 * WARM_SECONDS, pause=0.5)
-                break
+                used = self._used(self._fell_behind, time.time())
+                if used <= 1 - ROOM:
+                    break
+                trouble = f"{used:.0%} of the processors are in use, at most {1 - ROOM:.0%} may be"
             except TimeoutError:
-                self.say(f"{self.rate:g} events/s are not carried: {self._standing()}")
-                self._stop_feeder()
-                self.rate = round(self.rate * SLOWER, -1)
-                processes.until(self._fresh, "the learner caught up", LEARNED_SECONDS, pause=0.5)
+                trouble = self._standing()
+            self.say(f"{self.rate:g} events/s are not carried: {trouble}")
+            self._stop_feeder()
+            self.rate = round(self.rate * SLOWER, -1)
+            processes.until(self._fresh, "the learner caught up", LEARNED_SECONDS, pause=0.5)
         else:
             raise TimeoutError(f"this machine does not carry {self.rate / SLOWER:g} events/s; nothing was broken yet")
         self.begin = time.time()
@@ -203,6 +225,11 @@ class Soak:
         if not self._fresh() or behind > BEHIND_SECONDS:
             self._fell_behind = time.time()
         return time.time() - self._fell_behind >= STEADY_SECONDS
+
+    def _used(self, since: float, until: float) -> float:
+        """Share of the processors that the soak's own processes use."""
+        cores = sum(self._watch.cores(name, since, until) for name in self._watch.samples)
+        return cores / len(os.sched_getaffinity(0))
 
     def _fresh(self) -> bool:
         self.stage.supervise()
@@ -222,8 +249,8 @@ class Soak:
             self._sleep_until(self.begin + total * number / (len(wanted) + 1))
             self.faults.append(strike(name, self.stage, self._visitor, self.begin, self.say))
             self.say(f"after it: {self._standing()}")
-        recovered = self.faults[-1]["at"] + (self.faults[-1]["recovered_s"] or DEADLINE) if self.faults else 0.0
-        self._sleep_until(max(self.begin + total, recovered + WINDOW))
+        over = self.faults[-1]["over"] if self.faults else 0.0
+        self._sleep_until(max(self.begin + total, over + WINDOW))
         self.end = time.time()
 
     def _sleep_until(self, moment: float) -> None:
@@ -291,7 +318,7 @@ class Soak:
             "failed_requests": failed,
             "rss_slope_mib_per_hour": {name: round(each.slope, 1) for name, each in slopes.items()},
             "latency_ms": pooled,
-            "faults": [{k: v for k, v in each.items() if k not in {"windows", "at"}} for each in during],
+            "faults": [{k: v for k, v in each.items() if k not in {"windows", "at", "over"}} for each in during],
             "figures": figures,
             "memory": {name: self._memory(name, each) for name, each in slopes.items()},
             "minutes": round((self.end - self.begin) / 60, 2),
@@ -340,8 +367,7 @@ class Soak:
         return kept
 
     def _with_latency(self, fault: Mapping[str, Any], requests: NDArray[np.void]) -> dict[str, Any]:
-        at = fault["at"]
-        over = at + (fault["recovered_s"] or DEADLINE)
+        at, over = fault["at"], fault["over"]
         windows = {"before": (at - WINDOW, at), "during": (at, over), "after": (over, over + WINDOW)}
         latency = {part: _pool(requests, [window]) for part, window in windows.items()}
         return {**fault, "latency_ms": latency, "windows": windows}
@@ -353,14 +379,17 @@ class Soak:
     def _visits(self) -> dict[str, Any]:
         """Posts and looks of the visitor: what failed although nothing was broken that it needs."""
         visitor = self._visitor
-        lasted = [(f["name"], f["at"], f["at"] + (f["recovered_s"] or DEADLINE)) for f in self.faults]
+        lasted = [(f["name"], f["at"], f["over"]) for f in self.faults]
+        repairs = self._repairs.found
         stated = failed = 0
         odd: Counter[str] = Counter()
         for answer in visitor.answers:
             if answer.at < self.begin or answer.status in {200, 202}:
                 continue
             allowed = STATED[answer.what]
-            if answer.status == 503 and any(n in allowed and at <= answer.at <= over for n, at, over in lasted):
+            excused = any(n in allowed and at <= answer.at <= over for n, at, over in lasted)
+            excused |= answer.what == "history" and any(each.lasts(answer.at) for each in repairs)
+            if answer.status == 503 and excused:
                 stated += 1
             else:
                 failed += 1
@@ -372,6 +401,7 @@ class Soak:
             "seen_p50_ms": round(percentile(seen, 0.5), 1),
             "seen_p99_ms": round(percentile(seen, 0.99), 1),
             "stated_failures": stated,
+            "repairs": [[round(each.since - self.begin, 1), round(each.until - self.begin, 1)] for each in repairs],
             "failed": failed,
             "failed_when": dict(odd.most_common(20)),
         }

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from service.http import ApiKeys, BadKeys, is_loopback
-from service.runtime import Doorkeeper, logs, room, take_short_turns
+from service.runtime import Doorkeeper, Loading, logs, room, take_short_turns
 from streaming.allocator import give_memory_back
 from streaming.logs import configure
 from streaming.settings import BadSettings, Settings, load_settings, log_format
@@ -44,9 +44,6 @@ CONNECTIONS: Final = 2_000
 """Connections at once; beyond that, the one that has waited longest for its client makes room."""
 REQUESTS: Final = 2_048
 """Requests at once; beyond that the server answers 503 by itself. Connections count too, so this is more."""
-SWITCH: Final = 0.0005
-"""Seconds after which a thread that holds the interpreter lock gives it up. With the default, 5 ms, every request that
-meets the thread which loads a version would wait that long."""
 
 
 def run(config: Path | None, *, host: str | None = None, port: int | None = None, insecure: bool = False) -> int:
@@ -69,9 +66,12 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
         app = _application(settings)
     except (BadSettings, BadKeys, TracingMissing, OSError) as error:
         return _refuse(error)
-    sys.setswitchinterval(SWITCH)
+    context = app.state.context
+    loading = Loading(lambda: bool(context.ready))
+    loading.begin()
+    context.gatekeeper.looked = loading.look
     take_short_turns()
-    closed = app.state.context.telemetry.connections_closed
+    closed = context.telemetry.connections_closed
     keeper = Doorkeeper(
         room(CONNECTIONS),
         settings.service.connections_per_address,

@@ -81,6 +81,11 @@ class Context:
     languages: Languages
     clock: Callable[[], float] = time.time
 
+    @property
+    def ready(self) -> bool:
+        """Whether all that an answer needs is loaded: facts of all items and, if there is a version, the champion."""
+        return self.gatekeeper.ready and self.catalogue.ready.is_set()
+
     def start(self) -> None:
         """Start to follow the store and to connect to Kafka."""
         self.catalogue.start()

@@ -3,6 +3,11 @@
 Open loop: requests leave at Poisson moments whatever the answers do, and latency counts from the scheduled moment. A
 request whose service breaks the connection, is silent for `TRY_SECONDS` or answers 5xx goes to the other service once.
 
+Each service is asked for /readyz on a connection of its own. One that answers anything but 200, or refuses the
+connection, gets no requests from that moment until it answers 200; one that is silent gets none after `SILENT_LOOKS`
+looks in a row, because a busy machine makes a single look late. When no service is ready, requests go to one that is
+silent before one that said that it is not ready.
+
 `python -m benchmarks.endurance.balancer TASK` reads {"addresses", "paths", "rate", "rows"} from the file TASK and ends
 on SIGTERM. `rows` is the file that gets one `ROW` a request.
 """
@@ -31,17 +36,22 @@ ROW = np.dtype([("due", "f8"), ("seconds", "f8"), ("status", "i4"), ("tries", "i
 TRY_SECONDS = 3.0
 CONNECTIONS = 64  # to one service: what waits for one of them waits as it would in a balancer
 HEALTH_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+SILENT_LOOKS = 3
+READY, SILENT, NOT_READY = range(3)
+"""What is known of a service, in the order in which services are asked."""
 CLOSING_SECONDS = 2 * TRY_SECONDS + 1.0
 FLUSH_SECONDS = 1.0
 
 
 class Backend:
-    """One service: its idle connections, and whether its /readyz answered 200 last."""
+    """One service: its idle connections, and what its /readyz answered last."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.healthy = True
+        self.standing = READY
         self.busy = 0
+        self._silent_looks = 0
         self._host, _, port = address.partition(":")
         self._port = int(port)
         self._idle: deque[Connection] = deque()
@@ -57,6 +67,20 @@ class Backend:
             return 0
         finally:
             self.busy -= 1
+
+    async def look(self) -> None:
+        """Ask /readyz, past the requests that wait for a connection."""
+        try:
+            status = await asyncio.wait_for(self._ask("/readyz"), LOOK_SECONDS)
+        except TimeoutError:
+            self._silent_looks += 1
+            if self._silent_looks >= SILENT_LOOKS and self.standing == READY:
+                self.standing = SILENT
+            return
+        except OSError:
+            status = 0
+        self._silent_looks = 0
+        self.standing = READY if status == 200 else NOT_READY
 
     async def _ask(self, path: str) -> int:
         connection = await self._connection()
@@ -98,7 +122,7 @@ class Balancer:
     async def run(self) -> None:
         """Ask until SIGTERM, then wait for the answers that are due."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._over.set)
-        looks = asyncio.create_task(self._look())
+        looks = [asyncio.create_task(self._look(each)) for each in self._backends]
         draws, number, flushed = random.Random(1), 0, time.monotonic()
         wall, due = time.time() - time.perf_counter(), time.perf_counter()
         while not self._over.is_set():
@@ -111,7 +135,8 @@ class Balancer:
             if time.monotonic() - flushed > FLUSH_SECONDS:
                 self._flush()
                 flushed = time.monotonic()
-        looks.cancel()
+        for look in looks:
+            look.cancel()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
             for task in late:
@@ -127,20 +152,19 @@ class Balancer:
     async def _request(self, due: float, wall: float, path: str) -> None:
         status, tries = 0, 0
         try:
-            for backend in sorted(self._backends, key=lambda each: (not each.healthy, each.busy)):
+            for backend in sorted(self._backends, key=lambda each: (each.standing, each.busy)):
                 tries += 1
                 status = await backend.ask(path)
                 if status and status < 500:
                     return
-                if not status:
-                    backend.healthy = False
+                if not status and backend.standing == READY:
+                    backend.standing = SILENT
         finally:
             self._rows.append((due + wall, time.perf_counter() - due, status, tries))
 
-    async def _look(self) -> None:
+    async def _look(self, backend: Backend) -> None:
         while True:
-            for backend in self._backends:
-                backend.healthy = await backend.ask("/readyz", 1.0) == 200
+            await backend.look()
             await asyncio.sleep(HEALTH_SECONDS)
 
     def _flush(self) -> None:

@@ -59,7 +59,8 @@ def strike(name: str, stage: Stage, visitor: Visitor, begin: float, say: Callabl
     """Break it, and wait until it has recovered or `DEADLINE` has passed. Times are seconds; None: not recovered.
 
     It has recovered when a visit that was posted once all was broken is in the visitor's history, and when every
-    service serves a version made since that is at most `FRESH_SECONDS` behind the stream.
+    service serves a version made since that is at most `FRESH_SECONDS` behind the stream. It is over (`over`, epoch
+    seconds) when Redis has its replica in step again as well: until then a server copies its whole memory to another.
     """
     words, cause = FAULTS[name]
     say(words)
@@ -69,9 +70,12 @@ def strike(name: str, stage: Stage, visitor: Visitor, begin: float, say: Callabl
     late = [part for part, seconds in parts.items() if seconds is None]
     recovered = None if late else round(max(seconds or 0.0 for seconds in parts.values()), 2)
     say(f"{words}: " + (f"recovered in {recovered} s" if not late else f"not recovered in {DEADLINE:g} s: {late}"))
-    if name == "redis":
+    over = at + (recovered or DEADLINE)
+    if name in {"redis", "redis-switch"}:
         stage.redis.follow()  # the dead one comes back as a replica, for the faults that follow
-    return {"name": name, "what": words, "at": at, "at_s": round(at - begin, 1), "recovered_s": recovered, **parts}
+        over = max(over, time.time())
+    told = {"at_s": round(at - begin, 1), "recovered_s": recovered, **parts, "over_s": round(over - at, 2)}
+    return {"name": name, "what": words, "at": at, "over": over, **told}
 
 
 def _recovery(stage: Stage, visitor: Visitor, at: float, broken: float) -> dict[str, float | None]:

@@ -53,7 +53,9 @@ class RedisPair(ABC):
     def follow(self) -> None:
         """Make the replica, started if need be, follow the primary; returns when it has everything."""
         self.replica.start()
-        call(self.primary.port, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
+        for server in self.servers:  # whichever copies its memory to the other, now or after it was promoted
+            call(server.port, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
+            call(server.port, "CONFIG", "SET", "rdbcompression", "no")  # it would take processors to save no network
         call(self.replica.port, "REPLICAOF", "127.0.0.1", str(self.primary.port))
         processes.until(lambda: _role(self.replica)[3] == b"connected", "the replica in step", LINK_SECONDS)
 

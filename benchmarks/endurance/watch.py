@@ -1,7 +1,10 @@
 """Watches processes: memory and processor time of each, and the slope of memory with its interval.
 
 A life of a process begins with each start. The slope is one line for all lives, each with a level of its own, fitted to
-means of `BIN` seconds; the interval allows for means that resemble their neighbours.
+means of `BIN` seconds; the interval allows for means that resemble their neighbours. A life is fitted from
+`SETTLING_SECONDS` on: until then a process fills what it keeps for good (its window of events, tables with room to
+grow, the copies of a version), which is no growth. A short life is fitted in its last two fifths; of several,
+only those with `LEAST_SECONDS` left count.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from scipy import stats
 
 EVERY: Final = 1.0
 BIN: Final = 5.0
-WARM_SECONDS, WARM_SHARE = 60.0, 0.25
+SETTLING_SECONDS, SETTLING_SHARE = 300.0, 0.6
 """Of each life, its beginning is left out: so many seconds, and at most this share of it."""
+LEAST_SECONDS: Final = 60.0
+"""Of a life that must be left for its slope to count, if another life has as much."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 PAGE_MIB: Final = os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -118,8 +123,9 @@ def slope(lives: Sequence[Sequence[Sample]]) -> Slope:
     >>> abs(found.slope - 60) < 0.5 and found.low < 60 < found.high
     True
     """
-    groups = [_binned(_warm(life)) for life in lives]
-    groups = [(x, y) for x, y in groups if len(x) >= 3]
+    settled = [_settled(life) for life in lives]
+    long = [life for life in settled if life[-1].at - life[0].at >= LEAST_SECONDS]
+    groups = [(x, y) for x, y in map(_binned, long or settled) if len(x) >= 3]
     if not groups:
         return Slope(math.nan, math.nan, math.nan, 0, 0.0)
     x = np.concatenate([x - x.mean() for x, _ in groups])
@@ -139,8 +145,8 @@ def slope(lives: Sequence[Sequence[Sample]]) -> Slope:
     return Slope(found, found - half, found + half, len(groups), hours)
 
 
-def _warm(life: Sequence[Sample]) -> Sequence[Sample]:
-    skipped = min(WARM_SECONDS, WARM_SHARE * (life[-1].at - life[0].at))
+def _settled(life: Sequence[Sample]) -> Sequence[Sample]:
+    skipped = min(SETTLING_SECONDS, SETTLING_SHARE * (life[-1].at - life[0].at))
     return [each for each in life if each.at >= life[0].at + skipped]
 
 

@@ -100,6 +100,8 @@ class Gatekeeper:
         self._registered, self._emptied = False, False
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
+        self.looked: Callable[[], None] = lambda: None
+        """Called by the thread after each look that came to its end."""
         self._scratch = new_scratch()
         self._rescue = Backoff()
         self._setback = Setback()
@@ -114,6 +116,11 @@ class Gatekeeper:
     def revision(self) -> int:
         """The gate's revision in Redis, as it was read last."""
         return self.state.revision
+
+    @property
+    def ready(self) -> bool:
+        """Whether the champion is loaded, or Redis says that there is no version yet."""
+        return self._tables.active is not None or (self.follower.looked and not self.follower.load_error)
 
     # The thread
 
@@ -137,6 +144,7 @@ class Gatekeeper:
                         return
                 self._store.leave_replica()
                 decision = self.tick()
+                self.looked()
                 self.refusal = ""
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:

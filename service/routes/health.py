@@ -23,7 +23,7 @@ async def livez() -> Response:
     **operation("is_ready", answer=Readiness, needs="", also={503: (Readiness, "Requests cannot be answered yet.")}),
 )
 async def readyz(request: Request) -> Response:
-    """200 when requests can be answered: the champion is loaded, or Redis says that there is no version yet."""
+    """200 when requests can be answered: the facts of all items and, if there is a version, the champion are loaded."""
     ctx = context(request)
     document = _document(ctx)
     return answer(document, 200 if document.ready else 503)
@@ -33,18 +33,24 @@ def _document(ctx: Context) -> Readiness:
     keeper = ctx.gatekeeper
     with ctx.tables.hold() as tables:
         return Readiness(
-            ready=tables is not None or (keeper.follower.looked and not keeper.follower.load_error),
+            ready=ctx.ready,
             version=tables.id if tables is not None else None,
             version_age_seconds=round(ctx.clock() - tables.manifest.created_at, 3) if tables is not None else None,
             degraded=degraded(ctx, tables),
             kernels=keeper.kernels,
             redis=keeper.store_error or "ok",
             histories="ok" if ctx.histories.available else "the last read failed; answers continue without them",
-            items="their facts are the last known ones: Redis does not answer" if ctx.catalogue.stale else "ok",
+            items=_items(ctx),
             kafka=ctx.intake.error or "ok",
             served_version=keeper.follower.load_error or "ok",
             keys="the key file cannot be used; the keys before it are in force" if ctx.keys.trouble else "ok",
         )
+
+
+def _items(ctx: Context) -> str:
+    if not ctx.catalogue.ready.is_set():
+        return "their facts are being loaded"
+    return "their facts are the last known ones: Redis does not answer" if ctx.catalogue.stale else "ok"
 
 
 @router.get("/metrics", **operation("get_metrics", media=("text/plain", "application/openmetrics-text")))

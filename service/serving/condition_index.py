@@ -8,6 +8,7 @@ have columns of their own, so that they can be compared. Together at most 160 by
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,12 @@ from models.slate import OF_ATTRIBUTE, Condition, canonical, words
 WORDS: Final = 4
 """64-bit words of the bits of an item."""
 
+BYTES: Final = 8 * WORDS
+
+REMEMBERED: Final = 16_384
+"""Names and values whose bits are remembered, some 4 MB: a shop's categories, brands and prices come again and again,
+and to hash them took a third of the time in which a service that starts reads its catalogue."""
+
 NUMERIC: Final = 16
 """Names that have a column of numbers, the first that occur. Others are compared one by one."""
 
@@ -30,19 +37,22 @@ class ConditionIndex:
     """The bits and numbers of every item, by row. The caller holds a lock."""
 
     def __init__(self) -> None:
-        self._bits = np.zeros((1024, WORDS), np.uint64)
+        self._set_bits(np.zeros((1024, WORDS), "<u8"))
         self._numbers: dict[str, Array] = {}
+
+    def _set_bits(self, bits: Array) -> None:
+        self._bits = bits  # (rows, WORDS)
+        # The same memory as bytes: a row is written ten times as fast as by way of numpy.
+        self._bytes = memoryview(bits).cast("B")
 
     def put(self, row: int, facts: ItemFacts) -> None:
         """Set the facts of an item."""
         if row >= len(self._bits):
-            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
+            self._set_bits(np.concatenate([self._bits, np.zeros_like(self._bits)]))
             for name, column in self._numbers.items():
                 self._numbers[name] = np.concatenate([column, np.full(len(column), np.nan)])
         for column in self._numbers.values():
             column[row] = np.nan
-        if self._bits[row].any():
-            self._bits[row] = 0
         found = 0
         for name, value in _values(facts):
             found |= bits(name)
@@ -50,8 +60,7 @@ class ConditionIndex:
                 self._note(name, row, value)
             for word in words(value):
                 found |= bits(name, word)
-        if found:
-            self._bits[row] = [(found >> 64 * at) & 0xFFFF_FFFF_FFFF_FFFF for at in range(WORDS)]
+        self._bytes[BYTES * row : BYTES * (row + 1)] = found.to_bytes(BYTES, "little")
 
     def _note(self, name: str, row: int, value: float) -> None:
         column = self._numbers.get(name)
@@ -92,6 +101,7 @@ def _values(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[s
             yield f"{OF_ATTRIBUTE}{name}", value
 
 
+@lru_cache(maxsize=REMEMBERED)
 def bits(name: str, word: str | None = None) -> int:
     """Two of 256 bits, for a name or for a name with a value; the same for all ways to write a number.
 

@@ -16,6 +16,8 @@ PICTURE: Final = "image_url"
 FACTS: Final = ("title", "category", "price", "picture")
 """What is looked for, by the place of its bit."""
 
+NOTHING: Final = (None, "")
+
 SPAN: Final = 1_800.0
 """Seconds of one of two spans: "lately" is between one of them and both, half an hour to an hour."""
 
@@ -26,8 +28,13 @@ def known(facts: ItemFacts) -> int:
     >>> known(ItemFacts(title="Tea", price=3.0))
     5
     """
-    found = (facts.title, facts.category, facts.price, facts.attribute_values().get(PICTURE))
-    return sum((value not in (None, "")) << place for place, value in enumerate(found))
+    picture = facts.attribute_values().get(PICTURE) if facts.attributes else None
+    return (
+        (facts.title not in NOTHING)
+        | (facts.category not in NOTHING) << 1
+        | (facts.price is not None) << 2
+        | (picture not in NOTHING) << 3
+    )
 
 
 def counted(bits: Array, shown: Array) -> dict[str, int]:

@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +36,7 @@ from streaming.settings import Settings
 from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
 from streaming.tracing import Tracer
+from streaming.turns import take_brief_turns, take_long_turns
 from streaming.versions import NoSoundVersion
 from streaming.waiting import until_there
 
@@ -53,10 +53,6 @@ HAND_OVER = 5.0
 
 RETRY = 1.0
 """Seconds between attempts to reach a broker or a Redis that is away."""
-
-SWITCH = 0.0005
-"""Seconds after which a thread that wants the interpreter gets it. With Python's 5 ms, the learner that returns from a
-compiled step of 20 ms waits that long for an intake that decodes. Far shorter, the threads only take turns."""
 
 COLLECTOR = (100_000, 50, 100)
 """When Python looks for cycles (see `gc.set_threshold`). A batch makes thousands of objects that all die with it. The
@@ -141,7 +137,7 @@ class Learner:
 
     def run(self) -> int:
         """Run terms until told to stop, and return the exit code."""
-        sys.setswitchinterval(SWITCH)
+        take_long_turns()
         gc.set_threshold(*COLLECTOR)
         if not self.stop.is_set():
             self._warm()
@@ -186,6 +182,7 @@ class Learner:
             return
         self.epoch = lease.epoch
         self.state = "loading"
+        take_long_turns()
         log.info("the lease is ours: epoch %d as %s", lease.epoch, instance)
         leadership = Leadership(self.leases, lease, learner.lease_renewal, time.monotonic)
         self.telemetry.lease_held.set(1)
@@ -215,6 +212,7 @@ class Learner:
         gc.freeze()
         assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop, self.tracer)
         with contextlib.closing(source), assembly.parts(leadership, source, start) as parts:
+            take_brief_turns()
             term = self._running = self._begin(start, parts, split)
             try:
                 self._run(term, parts)

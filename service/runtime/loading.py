@@ -1,0 +1,44 @@
+"""The time until a process can answer: it loads as fast as it can, because nobody waits for its answers yet."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Final
+
+from streaming.turns import take_brief_turns, take_long_turns
+
+RARELY: Final = (100_000, 50, 100)
+"""When Python looks for cycles meanwhile (see `gc.set_threshold`). What is loaded stays: with the default, its million
+objects would be walked again each time that they have grown by a quarter."""
+
+
+class Loading:
+    """Begins with the process and ends when it is ready.
+
+    Args:
+        ready: Whether everything that an answer needs is there.
+    """
+
+    def __init__(self, ready: Callable[[], bool]) -> None:
+        self._ready = ready
+        self._usually = gc.get_threshold()
+        self.over = False
+        """Whether it has ended."""
+
+    def begin(self) -> None:
+        """Let threads take long turns, and the collector rest."""
+        take_long_turns()
+        gc.set_threshold(*RARELY)
+
+    def look(self) -> None:
+        """End it, once, if the process is ready: from now on requests wait for no thread that loads."""
+        if self.over or not self._ready():
+            return
+        self.over = True
+        gc.freeze()
+        gc.set_threshold(*self._usually)
+        take_brief_turns()
+
+
+__all__ = ["Loading"]
