@@ -39,10 +39,11 @@ $(KERNELS): $(STAMP) $(shell find models -name "*.py")
 demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 	$(BIN)/sluicegate demo $(ARGS)
 
-# The slow folder comes first: by itself xdist begins with files of many tests, and ends with one core idle.
+# The slow folder comes first: by itself xdist begins with files of many tests, and ends with one core idle. The examples
+# in docstrings come last, in the same run: what they import is loaded by then.
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
-	$(BIN)/python -m pytest -q -n 2 --doctest-modules models streaming service
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/contract tests/unit $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --doctest-modules \
+	  tests/integration tests/contract tests/unit models streaming service $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict, the import rules
 	$(BIN)/ruff check .
@@ -74,7 +75,7 @@ $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 	@touch $@
 
 openapi: setup $(API)  ## the API's description: made-up requests, and generated clients in Python and TypeScript
-	$(BIN)/python -m pytest tests/openapi $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/openapi $(ARGS)
 
 $(CHART): requirements/chart.txt deploy/chart/tools.sh deploy/chart/schemas.py $(STAMP)
 	$(PYTHON) -m venv --clear $(@D)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 import pytest
@@ -27,6 +27,12 @@ hypothesis_settings.load_profile("sluicegate")
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python be imported where warnings are errors: Python 3.11 and 3.12 warn of a function it reads with."""
     config.addinivalue_line("filterwarnings", r"ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Leave out the docstrings of tests: `make test` looks for examples in those of the packages."""
+    return [each for each in (yield) if type(each) is pytest.Module]
 
 
 def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: float = 0.01) -> T:

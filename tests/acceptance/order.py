@@ -1,7 +1,7 @@
 """The order of the files of this tier: the slowest first, so that neither of two workers is left alone at the end.
 
-`make acceptance ARGS=--durations=0` prints what to write here. xdist gives a worker the next file of this order whenever
-it has almost done with the one before, so the sums of both differ by the shortest files at most.
+`make acceptance ARGS=--durations=0` prints what to write here. xdist gives a worker the next file of this order when it
+has almost done with the one before, so the sums of both differ by the shortest files at most.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SECONDS: Final = {
     "test_valkey.py": 4,
     "test_alertmanager.py": 2,
 }
-"""Seconds that a file takes on two cores which have the other half of the tier to do as well; small ones are rounded."""
+"""Seconds that a file takes on two cores while the other worker is busy as well; the small ones are rough."""
 
 UNKNOWN: Final = 1_000
 """A file that is not in the table comes first: whatever it takes, the short ones fill the end."""

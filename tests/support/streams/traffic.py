@@ -131,7 +131,13 @@ class Traffic:
         further: Sequence[tuple[Mapping[str, Any] | None, str]] = (),
     ) -> None:
         if self._producer is None:
-            self._producer = KafkaProducer(bootstrap_servers=self._bootstrap, linger_ms=5, max_request_size=2 << 20)
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                linger_ms=5,
+                max_request_size=2 << 20,
+                # By default it waits ever longer, up to 30 s, before it looks for a killed broker that is back.
+                reconnect_backoff_max_ms=500,
+            )
         self._posted += 1
         future = self._producer.send(topic, value, key, timestamp_ms=int(record_time * 1000))
         future.add_callback(lambda at: self._acknowledge(at, event, outcome, further))
