@@ -34,7 +34,7 @@ ITEMS = 30_000
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
     parser.add_argument(
-        "--past", type=workload.past, default=100_000, help="events learned before (default: %(default)s)"
+        "--past", type=workload.past, default=200_000, help="events learned before (default: %(default)s)"
     )
     parser.add_argument("--turns", type=int, default=4, help="turns in each run (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn (default: %(default)s)")

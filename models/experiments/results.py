@@ -253,17 +253,18 @@ def _told(experiment: Experiment, arm: ArmResults) -> str:
     'varied is better than plain: 10.0 % more clicks on slates per user, between 2.0 % more and 19.0 % more.'
     """
     lift, words = arm.measures[experiment.metric].lift, WORDS[experiment.metric]
+    less = "less" if experiment.metric in {"revenue", "spending"} else "fewer"
     ours, control = _called(experiment, arm.name), _called(experiment, experiment.control)
     if lift is None or lift.value is None:
         return f"Nothing can be said about {ours} yet: there are no {words} to compare."
     if lift.low is None:
         return f"Nothing can be said about {ours} yet: too few users."
     between = (
-        f"between {_change(lift.low)} and {_change(lift.high)}"
+        f"between {_change(lift.low, less)} and {_change(lift.high, less)}"
         if lift.high is not None
-        else f"from {_change(lift.low)} upwards, because there are too few events for an upper bound"
+        else f"from {_change(lift.low, less)} upwards, because there are too few events for an upper bound"
     )
-    measured = f"{_change(lift.value)} {words} per user, {between}."
+    measured = f"{_change(lift.value, less)} {words} per user, {between}."
     if lift.low > 0.0:
         return f"{ours} is better than {control}: {measured}"
     if lift.high is not None and lift.high < 0.0:
@@ -278,8 +279,13 @@ def _called(experiment: Experiment, arm: str) -> str:
     return "a list of popular items" if arm == HOLDOUT else "the recommender"
 
 
-def _change(lift: float) -> str:
-    return f"{_percent(abs(lift))} {'more' if lift >= 0.0 else 'less'}"
+def _change(lift: float, less: str) -> str:
+    """Returns a lift in words; `less` is the word for fewer of what is counted, or less of what is not.
+
+    >>> _change(0.1, "fewer"), _change(-0.1, "fewer")
+    ('10.0 % more', '10.0 % fewer')
+    """
+    return f"{_percent(abs(lift))} {'more' if lift >= 0.0 else less}"
 
 
 def _percent(share: float) -> str:

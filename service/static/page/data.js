@@ -147,7 +147,7 @@ function refused({ counts, posted, refused: samples }) {
   const rows = Object.entries(counts?.refused ?? {}).sort(([, one], [, other]) => other - one);
   const most = rows[0]?.[1] ?? 1;
   part.refused.replaceChildren(...(rows.length ? rows.map(([reason, count]) => bar(reasonWords(reason), count, most, number(count)))
-    : [el("li", counts ? { class: "well" } : { class: "quiet" }, counts ? "✓ Nothing was refused since the learner began." : "No counts yet: a version of this release brings them.")]));
+    : [el("li", counts ? { class: "well" } : { class: "quiet" }, counts ? "✓ Nothing that came by the topics was refused since the learner began." : "No counts yet: a version of this release brings them.")]));
   const left = Object.entries(counts?.left_out ?? {}).map(([field, count]) => `${field} ${number(count)}`);
   say(part.posted, [
     left.length ? `Left out of events that count without them: ${left.join(", ")}.` : "",
