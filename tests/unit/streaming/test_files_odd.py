@@ -100,6 +100,11 @@ def in_json() -> list[Export]:
         of("two pages of an answer", pages.encode(), "JSON objects in the list 'orders'", events=TWICE, says=(OLDER,)),
         of("an answer with two lists", json.dumps(lists, indent=1).encode(), "JSON objects in the list 'orders'",
            says=("the list 'refunds' of the file is not read",)),
+        of("one event alone with its items in a list, said",
+           objects({"event_name": "buy", "user_id": "u2", "at": NOW, "items": [{"item_id": "pot", "price": 4}]}),
+           "NDJSON", events=READ[1:], facts={"price": 1}, layout=Layout({
+               "event_name": "event_type", "items[*].item_id": "item_id", "items[*].price": "price", "at": "timestamp",
+           })),
         of("a comma behind each object", objects(*OBJECTS).replace(b"\n", b",\n"), several),
         of("a sequence with record separators", b"".join(b"\x1e" + objects(each) for each in OBJECTS), several),
         of("objects of MongoDB", objects({
