@@ -36,11 +36,8 @@ _WHOLE: Final = re.compile(r"-?\d+\.0+")
 _ROUNDED: Final = re.compile(r"[+-]?\d(?:[.,](\d+)[eE]\+?|[eE]\+)(\d{1,3})")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _PLAIN: Final = re.compile(r"[+-]?(\d[\d.,]*|[.,]\d+)")
-_CURRENCY: Final = re.compile(
-    r"^(?:[A-Z]{3}|{0})\s*(?=[\d+\-.,(])|(?<=[\d\-])\s*(?:[A-Z]{3}|{0})$".replace(
-        "{0}", r"kr\.?|Kč|zł|Ft|Rs\.?|Fr\.?|R|lei|лв\.?|руб\.?|р\.|元|円"
-    )
-)
+_MONEY: Final = r"(?:[A-Z]{3}|kr\.?|Kč|zł|Ft|Rs\.?|Fr\.?|R|lei|лв\.?|руб\.?|р\.|元|円)"
+_CURRENCY: Final = re.compile(rf"^{_MONEY}\s*(?=[\d+\-.,(])|(?<=[\d\-])\s*{_MONEY}$")
 _ZONE_NAME: Final = re.compile(r"\[([A-Za-z_+\-/0-9]+)\]$")
 _SLASHES: Final = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?=$|[ T])")
 _MAIL: Final = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} ")

@@ -65,7 +65,7 @@ def dialect_of(head: bytes) -> Dialect:
     choices = named[1].decode(errors="replace") if named else DELIMITERS
     delimiter, rows = _likeliest(text, choices)
     above = 0
-    if _likeness(rows)[0] < 0.5 and (titled := _below_title(text, choices)):
+    if _likeness(rows)[0] < 0.5 and (titled := _below_title(text, choices, len(rows[0]) if rows else 0)):
         above, text = titled
         start, line = len(head) - len(text.encode(errors="surrogateescape")), line + above
         delimiter, rows = _likeliest(text, choices)
@@ -76,7 +76,7 @@ def dialect_of(head: bytes) -> Dialect:
     escape = "\\" if '\\"' in text[:65_536] else ""
     if escape:
         escaped = _rows(text, delimiter, escape)
-        rows, escape = (escaped, escape) if _likeness(escaped) >= _likeness(rows) else (rows, "")
+        rows, escape = (escaped, escape) if _is_escaped(rows, escaped) else (rows, "")
     header = rows[0] if rows else []
     columns = tuple(name.strip().strip("\ufeff") for name in header)
     numbered = _are_numbered(len(columns), rows[1:])
@@ -93,8 +93,20 @@ def _likeliest(text: str, choices: str) -> tuple[str, list[list[str]]]:
     return delimiter, read[delimiter]
 
 
-def _below_title(text: str, choices: str) -> tuple[int, str] | None:
-    """Lines of a title above the header, and the text from the header on; None where there is no table below."""
+def _is_escaped(rows: list[list[str]], escaped: list[list[str]]) -> bool:
+    """Whether backslashes stand before quotes: otherwise rows get another length, or cells keep their last quote."""
+    torn = any(cell.endswith('"') and "\\" in cell for row in rows for cell in row)
+    return _likeness(escaped) > _likeness(rows) or (torn and _likeness(escaped) == _likeness(rows))
+
+
+def _below_title(text: str, choices: str, titles: int) -> tuple[int, str] | None:
+    """Lines of a title above the header, and the text from the header on; None where there is no table below.
+
+    Args:
+        text: The file from its first line on.
+        choices: Delimiters.
+        titles: Cells of the first line; the header has more than twice as many.
+    """
     rest, above = text, 0
     for _ in range(_TITLE):
         line = re.match(r"[^\r\n]*(?:\r\n|\n|\r)+", rest)
@@ -104,7 +116,12 @@ def _below_title(text: str, choices: str) -> tuple[int, str] | None:
         rest = rest[line.end() :]
         rows = _likeliest(rest, choices)[1]
         alike, cells = _likeness(rows)
-        if alike > 0.9 and cells > 2 and len(rows) > 1 and not any(re.search(r"\d{3}", name) for name in rows[0]):
+        if (
+            alike > 0.9
+            and cells > max(2, 2 * titles)
+            and len(rows) > 1
+            and not any(re.search(r"\d{3}", name) for name in rows[0])
+        ):
             return above, rest
     return None
 

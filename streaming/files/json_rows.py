@@ -23,6 +23,11 @@ _WRAPPED: Final = re.compile(
     rb'\s*\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"'
     rb'(orders|events|products|items|data|results|records|rows|interactions|feedback|value)"\s*:\s*\[(?=\s*\{)'
 )
+_EVENT: Final = re.compile(
+    rb'"(?:event|event_name|event_type|user_id|userId|user_pseudo_id|anonymousId|messageId)"[ \t]*:'
+)
+"""Names before a list that say what holds it is an event and not an answer."""
+
 _LIST: Final = re.compile(r'"([^"\\]{1,80})"\s{0,80}:\s{0,80}\[(?=\s{0,80}\{)')
 _NAME: Final = 400
 """Characters that may be a part of the name of a list, and are kept until the rest has been read."""
@@ -73,6 +78,8 @@ def wrapped_in(head: bytes) -> tuple[str, int]:
     found = _WRAPPED.match(head)
     if found and any(line.startswith(b"{") for line in head.splitlines()[1:]):
         return "", 0  # each line is an object of its own, which holds such a list
+    if found and _EVENT.search(head, 0, found.start(1)):
+        return "", 0  # one event alone, whose items are in a list
     return (found[1].decode(), found.end() - 1) if found else ("", 0)
 
 

@@ -302,7 +302,7 @@ def _value(scalar: Any) -> Any:
 
         if getattr(scalar.type, "unit", "") == "ns":
             return _value(scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False))
-        return f"{scalar.value} {scalar.type}"
+        return f"{getattr(scalar, 'value', 'a value')} {scalar.type}"
 
 
 def _line_of(each: Row | Bad) -> int:

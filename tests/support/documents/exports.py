@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streaming.files import presets
 from tests.support.streams.exports import Export, dialects, read, summary, systems, values
+from tests.support.streams.odd_exports import odd
 
 OPEN = "<!-- exports: written by `python -m tests.support.documents.pages` from tests/support/streams/exports.py -->"
 CLOSE = "<!-- end of exports -->"
@@ -43,6 +44,14 @@ def _tables() -> str:
             "| a row with | flags | read of the sample |",
             "|---|---|---|",
             *_rows(values()),
+            "",
+        ),
+        *(
+            "What is damaged, put together, or written by few programs:",
+            "",
+            "| a file with | flags | read of the sample |",
+            "|---|---|---|",
+            *_rows(odd()),
         ),
     ]
     return "\n".join(parts)
