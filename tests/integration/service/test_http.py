@@ -17,6 +17,7 @@ from models.records import events, rejections
 from service.gate import gatekeeper
 from service.http.auth import ApiKeys, BadKeys, digest
 from service.http.problems import TITLES
+from service.serving.catalogue import ItemCatalogue
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
@@ -209,6 +210,21 @@ def test_readiness_says_whether_kernels_are_compiled_or_loaded(
         ready.set()
         eventually(lambda: served.get("/readyz").status_code == 200)
         assert served.get("/readyz").json()["kernels"] == "ok"
+
+
+def test_a_service_is_not_ready_before_it_knows_the_facts_of_items(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, step = threading.Event(), ItemCatalogue.step
+    monkeypatch.setattr(ItemCatalogue, "step", lambda self: there.wait(60.0) and step(self))
+    with service(settings) as served:
+        eventually(lambda: served.context.gatekeeper.ready, timeout=60.0)
+        answer = served.get("/readyz")
+        assert answer.status_code == 503, "a removed item would be on sale until its facts are read"
+        assert answer.json()["items"] == "their facts are being loaded"
+        there.set()
+        eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)
+        assert served.get("/readyz").json()["items"] == "ok"
 
 
 KEYS = {"read": "r-key", "events": "e-key", "admin": "a-key"}
