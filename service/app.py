@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -35,7 +36,9 @@ from service.routes import (
     recommend,
     recommend_batch,
     users,
+    warming,
 )
+from service.runtime import cancel_and_wait
 from service.runtime.telemetry import Telemetry
 from streaming.settings import Settings
 from streaming.tracing import tracer_of
@@ -88,7 +91,9 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.start()
+        first_page = asyncio.create_task(warming.warm_up(context), name="first page")
         yield
+        await cancel_and_wait(first_page)
         await context.stop()
         if tracer is not None:
             await run_in_threadpool(tracer.close)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -80,11 +80,18 @@ class Context:
     refused: RefusedSamples
     languages: Languages
     clock: Callable[[], float] = time.time
+    warm: threading.Event = field(default_factory=threading.Event)
+    """Set once a page was made before the first request."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether all that an answer needs is loaded: facts of all items and, if there is a version, the champion."""
+        return self.gatekeeper.ready and self.catalogue.ready.is_set()
 
     @property
     def ready(self) -> bool:
-        """Whether all that an answer needs is loaded: facts of all items and, if there is a version, the champion."""
-        return self.gatekeeper.ready and self.catalogue.ready.is_set()
+        """Whether requests may come."""
+        return self.loaded and self.warm.is_set()
 
     def start(self) -> None:
         """Start to follow the store and to connect to Kafka."""

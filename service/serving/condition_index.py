@@ -43,7 +43,7 @@ class ConditionIndex:
     def _set_bits(self, bits: Array) -> None:
         self._bits = bits  # (rows, WORDS)
         # The same memory as bytes: a row is written ten times as fast as by way of numpy.
-        self._bytes = memoryview(bits).cast("B")
+        self._bytes = bits.data.cast("B")
 
     def put(self, row: int, facts: ItemFacts) -> None:
         """Set the facts of an item."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -17,6 +18,8 @@ from models.records import events, rejections
 from service.gate import gatekeeper
 from service.http.auth import ApiKeys, BadKeys, digest
 from service.http.problems import TITLES
+from service.routes import warming
+from service.serving.catalogue import ItemCatalogue
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
@@ -209,6 +212,41 @@ def test_readiness_says_whether_kernels_are_compiled_or_loaded(
         ready.set()
         eventually(lambda: served.get("/readyz").status_code == 200)
         assert served.get("/readyz").json()["kernels"] == "ok"
+
+
+def test_a_service_is_not_ready_before_it_knows_the_facts_of_items(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, step = threading.Event(), ItemCatalogue.step
+    monkeypatch.setattr(ItemCatalogue, "step", lambda self: there.wait(60.0) and step(self))
+    with service(settings) as served:
+        eventually(lambda: served.context.gatekeeper.ready, timeout=60.0)
+        answer = served.get("/readyz")
+        assert answer.status_code == 503, "a removed item would be on sale until its facts are read"
+        assert answer.json()["items"] == "their facts are being loaded"
+        there.set()
+        eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)
+        assert served.get("/readyz").json()["items"] == "ok"
+
+
+def test_a_service_is_not_ready_before_it_made_a_page_which_counts_nowhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, make, made = threading.Event(), warming.make_page, []
+
+    async def make_when_wanted(ctx: Any) -> None:
+        while not wanted.is_set():
+            await asyncio.sleep(0.01)
+        made.append(await make(ctx))
+
+    monkeypatch.setattr(warming, "make_page", make_when_wanted)
+    with service(settings) as served:
+        eventually(lambda: served.context.loaded, timeout=60.0)
+        assert served.get("/readyz").status_code == 503
+        wanted.set()
+        eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)
+        assert b'"items"' in made[0]
+        assert served.context.telemetry.counts().slates == 0
 
 
 KEYS = {"read": "r-key", "events": "e-key", "admin": "a-key"}

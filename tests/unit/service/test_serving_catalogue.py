@@ -14,7 +14,7 @@ from models.slate.conditions import condition_of
 from models.slate.filters import EVERYTHING, Wanted
 from service.serving import catalogue as matching
 from service.serving.catalogue import Columns, ItemCatalogue
-from service.serving.condition_index import NUMERIC
+from service.serving.condition_index import NUMERIC, ConditionIndex, bits
 from service.serving.coverage import SPAN, RecommendedLately
 from streaming.store.store import Store
 
@@ -178,6 +178,14 @@ def test_a_search_puts_the_exact_id_first_and_keeps_to_its_category_and_limit() 
 
 def test_a_search_without_time_says_that_it_has_not_seen_all() -> None:
     assert changed(list(TITLED.items())).search("tea", None, 10, -1.0) == ([], False)
+
+
+def test_a_name_and_a_value_are_hashed_once_for_all_items_that_have_them() -> None:
+    bits.cache_clear()
+    index = ConditionIndex()
+    for row in range(3_000):
+        index.put(row, ItemFacts(category=f"c{row % 5}", brand=f"b{row % 7}", price=float(row % 11)))
+    assert bits.cache_info().misses == len(("category", "brand", "price")) + 5 + 7 + 11
 
 
 @given(CHANGES)
