@@ -63,10 +63,8 @@ def discoveries(served: Any, past: list[tuple[int, int, int]]) -> tuple[float, f
     weights = [0.97**q for q in range(len(past))]
     firsts = [int(served.item_stats.first[item]) >= when for item, when, _ in past]
     new = [item not in {each[0] for each in past[q + 1 :]} for q, (item, _, _) in enumerate(past)]
-    return tuple(
-        sum(weight for weight, which in zip(weights, of, strict=True) if which) / max(sum(weights), 1e-9)
-        for of in (firsts, new)
-    )
+    first, unknown = (sum(w for w, which in zip(weights, of, strict=True) if which) for of in (firsts, new))
+    return first / max(sum(weights), 1e-9), unknown / max(sum(weights), 1e-9)
 
 
 def untouched_features(served: Any, past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
