@@ -27,9 +27,9 @@ MUST, GOAL = 1.05, 1.15
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add options for streams and their length."""
+    """Add options for the streams and their length."""
     parser.add_argument("--streams", nargs="+", default=list(STREAMS), choices=list(STREAMS))
-    parser.add_argument("--lines", type=int, default=240_000, help="of completejourney (default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=240_000, help="first lines of each stream (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -37,18 +37,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     warm()
     streams = {}
     for name in options.streams:
-        log = _journey(options.lines) if name == JOURNEY else _purchases(name)
+        log = _journey(options.lines) if name == JOURNEY else _purchases(name, options.lines)
         plan = Plan(seed=options.seed, lists=0)
         found = evaluation.evaluate(log, plan, time.perf_counter, {})["baskets"]
         best = found["contenders"][found["best_rival"]]["recall@20"]
-        streams[name] = {"served": found["contenders"]["served"]["recall@20"], "rival": best} | found
+        served = found["contenders"]["served"]["recall@20"]
+        streams[name] = {"served": served, "rival": best, "lines": len(log.events)} | found
     figures = [_figure(name, found) for name, found in streams.items()]
     return {"figures": figures, "streams": streams}
 
 
-def _purchases(name: str) -> Log:
+def _purchases(name: str, lines: int) -> Log:
     stream = load(name)
-    return Log(stream.events, {}, stream.facts)
+    return Log(stream.events[:lines], {}, stream.facts)
 
 
 def _journey(lines: int) -> Log:

@@ -59,14 +59,19 @@ ERRORS: Final = 2.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add an option for the streams."""
+    """Add options for the streams and their length."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
+    parser.add_argument("--events", type=int, help="first events of each stream (default: all that streams.py names)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Run every variant of every stream once: the figures vary with the seed alone."""
-    results = {name: measure(load(name), options.seed) for name in options.streams}
+    results = {name: measure(_first(load(name), options.events), options.seed) for name in options.streams}
     return {"figures": [figure for name in results for figure in _figures(name, results[name])], "streams": results}
+
+
+def _first(stream: Stream, events: int | None) -> Stream:
+    return stream._replace(events=stream.events[:events])
 
 
 def variants(stream: Stream) -> dict[str, dict[str, Facts]]:

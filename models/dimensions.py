@@ -194,7 +194,7 @@ FRESH: Final = 400
 LISTED: Final = CANDIDATES + FRESH
 """Places of a list: touched candidates, then untouched ones."""
 
-GATE_TERMS: Final = 6
+GATE_TERMS: Final = 8
 """Terms of the log odds of an untouched item, per bucket (models/kernels/cold_start/ranker.py, `gate`)."""
 
 FRESH_RATE: Final = 0.05
@@ -203,7 +203,7 @@ FRESH_RATE: Final = 0.05
 GATE_PRIOR: Final = -4.0
 """Log odds that the next item is an untouched one, before the first list is learned: one in fifty."""
 
-CAUTION: Final = 3.0
+CAUTION: Final = 1.5
 """Log odds taken off untouched items at the start, and CAUTION_MOST at most; later by what they cost touched ones."""
 
 CAUTION_MOST: Final = 8.0

@@ -210,6 +210,11 @@ UNTOUCHED_CATALOGUE_AGE = _fresh("catalogue_age", "log(1 + seconds since its fac
 UNTOUCHED_NEWEST = _fresh("newest", "1 / (1 + place in its list, newest first)")
 UNTOUCHED_CONTENT_LAST = _fresh("content_last", "cosine of what the shop says of the two: with the last item")
 UNTOUCHED_CONTENT_MEAN = _fresh("content_mean", "the same with the mean of the last ten")
+# What is left of a category, and the user's share of it, as logarithms: chances multiply.
+UNTOUCHED_CATEGORY_WAITING = _fresh_category("category_waiting", "log of its items that still wait for one")
+UNTOUCHED_CATEGORY_FIRSTS = _fresh_category("category_firsts", "log of first interactions in its category")
+UNTOUCHED_CATEGORY_SHARE_LOG = _fresh_category("category_share_log", "log of the history's share in its category")
+UNTOUCHED_CATEGORY_SESSION_LOG = _fresh_category("category_session_log", "the same, of this session")
 
 UNTOUCHED: Final = tuple(_untouched)
 """Features of items that nobody has touched, by place; standardised in the same way."""

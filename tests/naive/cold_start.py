@@ -58,6 +58,15 @@ def untouched_candidates(served: Any, items: list[int], extra: list[int], lists:
     return list(dict.fromkeys(found))
 
 
+def discoveries(served: Any, past: list[tuple[int, int, int]]) -> tuple[float, float]:
+    """Decayed shares of the history, newest first: items nobody had touched before, and items this user had not."""
+    weights = [0.97**q for q in range(len(past))]
+    firsts = [int(served.item_stats.first[item]) >= when for item, when, _ in past]
+    new = [item not in {each[0] for each in past[q + 1 :]} for q, (item, _, _) in enumerate(past)]
+    first, unknown = (sum(w for w, which in zip(weights, of, strict=True) if which) for of in (firsts, new))
+    return first / max(sum(weights), 1e-9), unknown / max(sum(weights), 1e-9)
+
+
 def untouched_features(served: Any, past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
     """The features of an item that nobody has touched, without its place in a list."""
     items, stats = [event[0] for event in past], served.item_stats
@@ -67,6 +76,12 @@ def untouched_features(served: Any, past: list[tuple[int, int, int]], item: int,
         row_ = int(stats.category[item])
         taken, waiting = served.category_fresh.taken[row_], served.category_fresh.waiting[row_]
         found["category_taken"] = math.log((taken + 0.5) / (waiting + 1))
+        found["category_waiting"], found["category_firsts"] = math.log(waiting + 1), math.log(taken + 0.5)
+        same = [int(stats.category[i]) == row_ for i in items]
+        now_on = [breaks == 0 for breaks in retrieval.sessions([event[1] for event in past], now)]
+        found["category_share_log"] = math.log((sum(same) + 0.1) / (len(past) + 1))
+        in_session = sum(both == (True, True) for both in zip(same, now_on, strict=True))
+        found["category_session_log"] = math.log((in_session + 0.1) / (sum(now_on) + 1))
     price = ranking.price_features(stats, items, item)
     if "price_distance" in price:
         price["price_same"] = math.exp(-10 * price["price_distance"])

@@ -18,19 +18,28 @@ from models.kernels.retrieval import factorization
 from models.kernels.retrieval.popularity import RATE_MIDDLE, log_popularity
 
 _STEEP = 10.0  # of the nearness in price: it halves at a difference of 7 %
+_UNSEEN = 0.1  # events that stand in for none before a logarithm is taken
 _LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
 
 
 @kernel
-def category_features(x, history, kinds, waiting, taken, steps, category_of, item, applied):
-    """The category against the history's, its popularity, and how often its untouched items are taken."""
+def category_features(x, history, session, kinds, waiting, taken, steps, category_of, item, applied):
+    """The category against the history's, its popularity, and how often its untouched items are taken.
+
+    session: events of this session.
+    """
     category = category_of[item]
     if category < 0:
         return
     x[feature.UNTOUCHED_CATEGORY_POPULARITY] = log_popularity(kinds.key[category], RATE_MIDDLE, applied)
     x[feature.UNTOUCHED_CATEGORY_FOLLOWS] = log_share(step_share(steps, category))
     x[feature.UNTOUCHED_CATEGORY_TAKEN] = math.log((taken[category] + 0.5) / (waiting[category] + 1.0))
+    x[feature.UNTOUCHED_CATEGORY_WAITING] = math.log(waiting[category] + 1.0)
+    x[feature.UNTOUCHED_CATEGORY_FIRSTS] = math.log(taken[category] + 0.5)
     at = find(history.category_keys, history.category_slots, category)
+    count, in_session = (history.category_sums[at, 1], history.category_sums[at, 2]) if at >= 0 else (0.0, 0.0)
+    x[feature.UNTOUCHED_CATEGORY_SHARE_LOG] = math.log((count + _UNSEEN) / (history.counts[0] + 1.0))
+    x[feature.UNTOUCHED_CATEGORY_SESSION_LOG] = math.log((in_session + _UNSEEN) / (session + 1.0))
     if at >= 0:
         x[feature.UNTOUCHED_CATEGORY_SAME] = category_of[history.items[0]] == category
         x[feature.UNTOUCHED_CATEGORY_SHARE] = history.category_sums[at, 0]
@@ -47,12 +56,23 @@ def compute(served, scratch, now):
     factors, categories, lists = served.item_factors, served.category_factors, served.category_fresh
     last_price = stats.log_price[history.items[0]] if history.counts[0] > 0 else np.float32(NO_PRICE)
     mean = mean_price(history, stats)
-    start = listed.counts[0]
+    start, session = listed.counts[0], 0
+    while session < history.counts[0] and history.sessions[session] == 0:
+        session += 1
     for place in range(listed.counts[3] - start):
         item, x = listed.items[start + place], own.features[place]
         x[:] = 0
         category_features(
-            x, history, kinds, lists.waiting, lists.taken, work.steps, stats.category, item, served.clock.applied[0]
+            x,
+            history,
+            session,
+            kinds,
+            lists.waiting,
+            lists.taken,
+            work.steps,
+            stats.category,
+            item,
+            served.clock.applied[0],
         )
         price_features(x, feature.UNTOUCHED_PRICE, stats.log_price, item, last_price, mean, _STEEP)
         brand_features(x, feature.UNTOUCHED_BRAND, history, stats.brand, item, x[feature.UNTOUCHED_CATEGORY_SAME])

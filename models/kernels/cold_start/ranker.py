@@ -37,16 +37,19 @@ from models.features import FRESH_FEATURES
 from models.kernels.cold_start.candidates import gather
 from models.kernels.cold_start.features import compute
 from models.kernels.core.compile import kernel
+from models.kernels.core.hashing import find
 from models.kernels.core.marks import mark
 from models.kernels.core.softmax import largest, log_sum_exp
 from models.kernels.core.top_k import offer
 from models.kernels.ranking.fallback import HIT
 from models.kernels.ranking.listwise import descend, remember
 from models.kernels.ranking.prequential import rank_of, reaching
+from models.kernels.retrieval.candidates import OLDEST
 
 _CONSTANT = 1e-8  # variance below which a feature says nothing
+_DISCOVERY_DECAY = 0.97  # of the q-th last event in how often a user discovers: half after 23
 _BELOW = 1e-4  # by which untouched items stay below a touched one, and in their order: little next to any difference
-_HITS_STEP, _RANKS_STEP = 0.5, 2.0  # log odds per lost hit, and per lost reciprocal rank
+_HITS_STEP, _RANKS_STEP = 0.1, 2.0  # log odds per lost hit, and per lost reciprocal rank
 
 
 @kernel
@@ -85,12 +88,13 @@ def gate(own, listed, weights):
 
 
 @kernel
-def set_terms(own, history, firsts, count, best, touched):
+def set_terms(own, history, union, firsts, now, count, best, touched):
     """Terms of the gate.
 
     One; log of the number of untouched candidates; the decayed share of the last ten events in which the user was the
     first to touch the item; the same for the last event alone; the log mean exp of the untouched candidates' scores;
-    the log chance of the best touched candidate among the touched ones.
+    the log chance of the best touched candidate among the touched ones. Of the whole history: the decayed share of
+    events in which the user was the first of all to touch the item, and of those in which they had not touched it.
 
     best, touched: largest score, and log sum exp of the scores, of touched candidates.
     """
@@ -102,11 +106,27 @@ def set_terms(own, history, firsts, count, best, touched):
             share += weight
             own.terms[3] = max(own.terms[3], 1.0 if q == 0 else 0.0)
         weight *= WINDOW_DECAY
+    own.terms[6], own.terms[7] = _discoveries(history, union, firsts, now)
     own.terms[0] = 1.0
     own.terms[1] = math.log(count)
     own.terms[2] = share / total
     own.terms[4] = min(CLIP, max(-CLIP, own.odds[1] - own.terms[1]))
     own.terms[5] = max(-2.0 * CLIP, best - touched)
+
+
+@kernel
+def _discoveries(history, union, firsts, now):
+    """Decayed shares of the history: items that nobody had touched, and items that this user had not; 0 without one."""
+    first, new, total, weight = 0.0, 0.0, 1e-9, 1.0
+    for q in range(history.counts[0]):
+        total += weight
+        if np.int64(firsts[history.items[q]]) >= history.times[q]:
+            first += weight
+        at = find(union.keys, union.slots, history.items[q])
+        if at >= 0 and np.float32(max(now - history.times[q], 0)) >= union.sums[at, OLDEST]:
+            new += weight
+        weight *= _DISCOVERY_DECAY
+    return first / total, new / total
 
 
 @kernel
@@ -142,7 +162,7 @@ def rank(served, scratch, now, extra, only):
     own.odds[1] = log_sum_exp(own.scores, count)
     touched = log_sum_exp(listed.scores[RANKER], start)
     best = largest(listed.scores[RANKER], start)
-    set_terms(own, scratch.history, served.item_stats.first, count, best, touched)
+    set_terms(own, scratch.history, scratch.union, served.item_stats.first, now, count, best, touched)
     own.odds[0] = gate(own, listed, served.fresh_gate.weight)
     own.odds[2] = own.odds[0] - own.odds[1] + touched
     place(listed, own, scratch.union, served.caution, count)

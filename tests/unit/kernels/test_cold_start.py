@@ -184,6 +184,15 @@ def test_the_chances_of_all_untouched_items_sum_to_the_gate(learned):
         assert best == int(np.argmax(scratch.fresh.features[: end - start] @ scratch.fresh.weights))
 
 
+def test_the_gate_knows_how_often_the_user_discovers(learned):
+    scratch = new_scratch()
+    for past in histories(learned):
+        served, extra = prepare(learned, past, scratch, NOW)
+        fresh.rank(learned.state.lent_served, scratch.lent, NOW, extra, False)
+        expected = naive.cold_start.discoveries(served, past)
+        assert scratch.fresh.terms[6:8].tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def test_contributions_of_an_untouched_item_add_up_to_its_score(learned):
     scratch = new_scratch()
     ranking = learned.rank(

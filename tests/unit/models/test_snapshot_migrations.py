@@ -5,13 +5,16 @@ from __future__ import annotations
 import lzma
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.dimensions import BLOCKS
 from models.recommender.types import RecommenderOptions
 from models.snapshot import Manifest
 from models.snapshot.decoding import decode
 from models.snapshot.manifest import unseal, verify
-from models.state import SCHEMA, State
+from models.snapshot.migrations import MIGRATIONS
+from models.state import SCHEMA, Changes, State, TableChanges
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 """`version_3` is a base that the program of schema 3 wrote, with rows in every key space."""
@@ -42,3 +45,15 @@ def test_a_version_of_schema_3_loads_and_counts_items_without_a_row_again(served
     if not served_only:
         assert list(state.keys["user"].rows) == ["ann", "bob"]
         assert not state.tables["sightings"].columns["count"].any()
+
+
+@pytest.mark.parametrize(("table", "before"), [("fresh_ranker", 20), ("fresh_gate", 6)])
+def test_weights_of_untouched_items_keep_their_places_in_wider_blocks(table: str, before: int) -> None:
+    """Weight f of block b, row b * before + f, is row b * after + f of schema 5."""
+    after = SCHEMA.tables[table].width // BLOCKS
+    rows = np.array([0, before - 1, before, 3 * before + 2], np.int32)
+    weights = np.arange(4, dtype=np.float32)
+    moved = MIGRATIONS[4](Changes(False, {}, {table: TableChanges(rows, {"weight": weights})})).tables[table]
+    assert moved.rows.tolist() == [0, before - 1, after, 3 * after + 2]
+    assert moved.rows.dtype == np.int32
+    assert moved.columns["weight"] is weights
