@@ -5,8 +5,8 @@ request whose service breaks the connection, is silent for `TRY_SECONDS` or answ
 
 Each service is asked for /readyz, on a connection that no request waits for. One that answers anything but 200, or
 refuses the connection, gets no requests from that moment until it answers 200; one that is silent gets none after
-`SILENT_LOOKS` looks in a row, because a busy machine makes a single look late. When no service is ready, requests go to one that is
-silent before one that said that it is not ready.
+`SILENT_LOOKS` looks in a row, because a busy machine makes a single look late. When no service is ready, requests go to
+one that is silent before one that said that it is not ready.
 
 `python -m benchmarks.endurance.balancer TASK` reads {"addresses", "paths", "rate", "rows"} from the file TASK and ends
 on SIGTERM. `rows` is the file that gets one `ROW` a request.
