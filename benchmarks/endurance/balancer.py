@@ -3,10 +3,10 @@
 Open loop: requests leave at Poisson moments whatever the answers do, and latency counts from the scheduled moment. A
 request whose service breaks the connection, is silent for `TRY_SECONDS` or answers 5xx goes to the other service once.
 
-Each service is asked for /readyz on a connection of its own. One that answers anything but 200, or refuses the
-connection, gets no requests from that moment until it answers 200; one that is silent gets none after `SILENT_LOOKS`
-looks in a row, because a busy machine makes a single look late. When no service is ready, requests go to one that is
-silent before one that said that it is not ready.
+Each service is asked for /readyz, on a connection that no request waits for. One that answers anything but 200, or
+refuses the connection, gets no requests from that moment until it answers 200; one that is silent gets none after
+`SILENT_LOOKS` looks in a row, because a busy machine makes a single look late. When no service is ready, requests go to
+one that is silent before one that said that it is not ready.
 
 `python -m benchmarks.endurance.balancer TASK` reads {"addresses", "paths", "rate", "rows"} from the file TASK and ends
 on SIGTERM. `rows` is the file that gets one `ROW` a request.

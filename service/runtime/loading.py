@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
-from streaming.turns import take_brief_turns, take_long_turns
+from streaming.thread_turns import take_brief_turns, take_long_turns
 
 RARELY: Final = (100_000, 50, 100)
 """When Python looks for cycles meanwhile (see `gc.set_threshold`). What is loaded stays: with the default, its million

@@ -35,8 +35,8 @@ from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
+from streaming.thread_turns import take_brief_turns, take_long_turns
 from streaming.tracing import Tracer
-from streaming.turns import take_brief_turns, take_long_turns
 from streaming.versions import NoSoundVersion
 from streaming.waiting import until_there
 

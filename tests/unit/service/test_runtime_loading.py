@@ -10,7 +10,7 @@ import pytest
 
 from service.runtime import Loading
 from service.runtime.loading import RARELY
-from streaming.turns import LONG, SHORT
+from streaming.thread_turns import LONG, SHORT
 
 
 @pytest.fixture
