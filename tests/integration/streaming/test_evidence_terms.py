@@ -157,7 +157,7 @@ def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(open_installati
 
 def broken(redis_url: str, ours: Installation) -> int:
     """Break the learner's connections to Redis, and return how many there were."""
-    ours.store.call("CLIENT", "SETNAME", "the test")
+    ours.store.call("CLIENT", "SETNAME", "the-test")
     name = f"sluicegate-{ours.settings.namespace}"
     with redis.Redis.from_url(redis_url) as client:
         theirs = [each["id"] for each in client.client_list() if each["name"] == name]
