@@ -157,7 +157,7 @@ def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(open_installati
 
 def broken(redis_url: str, ours: Installation) -> int:
     """Break the learner's connections to Redis, and return how many there were."""
-    ours.store.call("CLIENT", "SETNAME", "the test")
+    ours.store.call("CLIENT", "SETNAME", "the-test")
     name = f"sluicegate-{ours.settings.namespace}"
     with redis.Redis.from_url(redis_url) as client:
         theirs = [each["id"] for each in client.client_list() if each["name"] == name]
@@ -171,11 +171,11 @@ def test_a_learner_whose_connections_to_redis_break_goes_on_with_its_evidence(
     running = Running(open_installation(learner__evidence_share=1.0))
     ours, learner = running.ours, running.learner
     before, breaks = report(ours.wait_learnt(learner)), 0
-    for _ in range(3):
+    for _ in range(2):
         running.send(100)
         breaks += broken(redis_url, ours) > 0
         after = report(ours.wait_learnt(learner))
-    assert breaks == 3
+    assert breaks == 2
     assert after.began == "" or after.began.endswith(": all")
     assert before.reference is not None
     assert before.learnt is not None
