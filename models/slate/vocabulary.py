@@ -102,6 +102,10 @@ FEATURES: Final = {
     "untouched_newest": "among the newest that nobody has touched",
     "untouched_content_last": "new, described like the last item",
     "untouched_content_mean": "new, described like the last items taken together",
+    "untouched_category_waiting": "new, one of many or few in its category that wait for somebody",
+    "untouched_category_firsts": "new, of a category in which new items often find somebody",
+    "untouched_category_share_log": "new, how much of what this user did was in its category",
+    "untouched_category_session_log": "new, how much of this visit was in its category",
     "untouched_chance": "how likely it is that this user now takes something nobody touched before",
 }
 """Meanings of the features of models/features.py."""

@@ -56,13 +56,16 @@ UNMATCHED: Final = "unmatched"
 FAILED: Final = 500
 """Least status of an answer that failed here; what is below is the caller's to change."""
 
+PROBE: Final = "/readyz"
+"""Its 503 says that requests should go elsewhere until this process is ready, and fails nobody."""
+
 CLOSED: Final = ("deadline", "size", "room")
 """Why the service closes a connection: too slow, headers too large, or to make room for another."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerCounts:
-    """How many slates were answered, answers that failed (status 500 and above), and slates degraded, by reason."""
+    """How many slates were answered, answers that failed (500 and above, but not of PROBE), and slates degraded."""
 
     slates: int = 0
     failed: int = 0
@@ -197,7 +200,7 @@ class Telemetry:
         if counter is None:
             counter = self._counters[key] = self._requests.labels(method, route, str(code))
         counter.inc()
-        self._failed += code >= FAILED
+        self._failed += code >= FAILED and route != PROBE
         self._timers[route].observe(seconds)
 
     def counts(self) -> AnswerCounts:
