@@ -64,7 +64,7 @@ acceptance-full: acceptance  ## the same, a backlog of a million events, and the
 	$(BIN)/python -m pytest -s tests/acceptance/test_gate.py tests/acceptance/test_gate_streams.py --purchases --timeout 1200
 
 browser: setup  ## the live page in a real Chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 	@command -v npm >/dev/null || { echo "the client in TypeScript needs npm. On Debian and Ubuntu: apt-get install npm"; exit 1; }
@@ -75,7 +75,7 @@ $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 	@touch $@
 
 openapi: setup $(API)  ## the API's description: made-up requests, and generated clients in Python and TypeScript
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/openapi $(ARGS)
+	$(BIN)/python -m pytest tests/openapi $(ARGS)
 
 $(CHART): requirements/chart.txt deploy/chart/tools.sh deploy/chart/schemas.py $(STAMP)
 	$(PYTHON) -m venv --clear $(@D)

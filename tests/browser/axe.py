@@ -24,7 +24,7 @@ def source() -> str:
     if not CACHE.exists():
         with tempfile.NamedTemporaryFile("w", dir=CACHE.parent, suffix=".js", encoding="utf-8", delete=False) as file:
             file.write(_fetched())
-        Path(file.name).replace(CACHE)  # whole at any moment: tests run in two processes
+        Path(file.name).replace(CACHE)  # whole at any moment: tests may run in two processes
     return CACHE.read_text(encoding="utf-8")
 
 
