@@ -1,7 +1,6 @@
 # One image for both processes: `python -m streaming` (learner) and `python -m service` (API, the default).
 FROM python:3.11-slim-bookworm AS build
-# pip would compile one file after the other; `compileall` does it below, on all cores.
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PYTHONDONTWRITEBYTECODE=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/sluicegate
 ENV PATH=/opt/sluicegate/bin:$PATH
 COPY requirements/*.txt /build/requirements/
@@ -17,7 +16,7 @@ COPY streaming /build/streaming
 COPY service /build/service
 RUN pip install --no-deps --no-build-isolation /build \
     && pip uninstall --yes --quiet setuptools pip \
-    && python -m compileall -q -j 0 -x '/tests?/' /opt/sluicegate/lib
+    && python -m compileall -q -j 0 /opt/sluicegate/lib
 # The oldest CPU the compiled kernels must run on. x86-64-v3 is Haswell (2013) and later; on others, and on a machine
 # older than this, the start compiles them anew (deploy/image/entrypoint.sh).
 ARG KERNEL_CPU=x86-64-v3

@@ -19,14 +19,13 @@ help:  ## show this list
 
 setup: $(KERNELS)  ## make .venv from the locked requirements and compile the kernels
 
-# With --no-compile Python compiles what is imported, once; pip would compile 12,000 files, one after the other.
 $(STAMP): requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "sluicegate needs Python 3.11 or newer; '$(PYTHON)' was not found. Install it, or say: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sluicegate needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V). Say: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "installing the locked dependencies into $(VENV) (once; a minute or two)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -69,7 +68,7 @@ browser: setup  ## the live page in a real Chromium
 $(API): requirements/api.txt tests/openapi/typescript/package-lock.json $(STAMP)
 	@command -v npm >/dev/null || { echo "the client in TypeScript needs npm. On Debian and Ubuntu: apt-get install npm"; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/api.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/api.txt
 	cp tests/openapi/typescript/*.json tests/openapi/typescript/.npmrc $(@D)
 	npm ci --silent --prefix $(@D)
 	@touch $@
@@ -79,7 +78,7 @@ openapi: setup $(API)  ## the API's description: made-up requests, and generated
 
 $(CHART): requirements/chart.txt deploy/chart/tools.sh deploy/chart/schemas.py $(STAMP)
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/chart.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/chart.txt
 	bash deploy/chart/tools.sh $(@D)
 	@touch $@
 
