@@ -122,8 +122,7 @@ def decode_item(
         return name
     if raw is None:
         return Removed()
-    if raw.startswith(MARK):
-        raw = raw.removeprefix(MARK)
+    raw = raw.removeprefix(MARK)
     if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
         return problem
     if raw[:1] == b"\0":
@@ -174,8 +173,7 @@ def decode_sent_item(raw: bytes, left_out: Counter[str] | None = None) -> tuple[
     >>> print(decode_sent_item(b'{"price": 3}'))
     missing_field at $.item_id: expected string of 1 to 256 characters without control characters, found nothing
     """
-    if raw.startswith(MARK):
-        raw = raw.removeprefix(MARK)
+    raw = raw.removeprefix(MARK)
     if (problem := unparsable(raw, MAX_ITEM_BYTES)) is not None:
         return problem
     try:

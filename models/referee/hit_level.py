@@ -8,8 +8,7 @@ shows that the labels are sound.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from itertools import repeat
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -120,20 +119,22 @@ class HitLevel:
 
     def tested(
         self,
-        hits: Iterable[float],
-        users: Iterable[int],
-        seconds: Iterable[int] = repeat(0),
-        before: Iterable[int] = repeat(-1),
+        hits: Sequence[float],
+        users: Sequence[int],
+        seconds: Sequence[int] | None = None,
+        before: Sequence[int] | None = None,
     ) -> None:
-        """Count tested events, in order.
+        """Count tested events, in order. Raises ValueError when there are more of one than of another.
 
         Args:
             hits: 1 where the item was within the first 20.
             users: Row of each event's user.
-            seconds: Epoch second of each event.
-            before: Epoch second of its user's event before; -1 for none.
+            seconds: Epoch second of each event; None counts as 0 for all.
+            before: Epoch second of its user's event before, -1 for none; None where no user had one.
         """
-        for hit, user, second, earlier in zip(hits, users, seconds, before, strict=False):
+        seconds = [0] * len(hits) if seconds is None else seconds
+        before = [-1] * len(hits) if before is None else before
+        for hit, user, second, earlier in zip(hits, users, seconds, before, strict=True):
             if user not in self._recent_users:
                 self._count(int(hit))
                 self._look_again(int(hit), second, earlier)

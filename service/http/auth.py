@@ -126,13 +126,12 @@ class ApiKeys:
 
     def public(self, key: str) -> Caller | None:
         """The caller with this public key; None for any other key, even a known one."""
-        caller = self._caller({"x-api-key": key}) if self._keys else None
+        caller = self._known({"x-api-key": key})
         return caller if caller is not None and caller.role == "beacon" else None
 
     def grants(self, headers: Mapping[str, str], role: str) -> bool:
         """Whether `admit` would let this caller in: an answer can then hold more."""
-        caller = self._caller(headers) if self._keys else None
-        return self.is_open(role) or (caller is not None and caller.role in {role, "admin"})
+        return self._admitted(self._known(headers), role) is not None
 
     def admit(self, headers: Mapping[str, str], role: str, also: str = "") -> Caller:
         """The caller, if they have the role `role` or `also`, or admin.
@@ -140,11 +139,9 @@ class ApiKeys:
         Raises:
             Problem: 401 without a known key, 403 with a key of another role.
         """
-        caller = self._caller(headers) if self._keys else None
-        if caller is not None and caller.role in {role, also, "admin"}:
-            return caller
-        if self.is_open(role):
-            return LOCAL[role]
+        caller = self._known(headers)
+        if (admitted := self._admitted(caller, role, also)) is not None:
+            return admitted
         if caller is None:
             raise Problem(
                 "unauthorized",
@@ -157,6 +154,14 @@ class ApiKeys:
             f"This path needs a key with role {role}; this one has role {caller.role}.",
             f"Use a key with role {role} or admin.",
         )
+
+    def _known(self, headers: Mapping[str, str]) -> Caller | None:
+        return self._caller(headers) if self._keys else None
+
+    def _admitted(self, caller: Caller | None, role: str, also: str = "") -> Caller | None:
+        if caller is not None and caller.role in {role, also, "admin"}:
+            return caller
+        return LOCAL[role] if self.is_open(role) else None
 
 
 def digest(key: str) -> str:

@@ -146,3 +146,9 @@ def test_a_restart_goes_on_with_the_second_look() -> None:
             others.level.further,
         )
     assert ones.level.further > 0
+
+
+def test_hits_without_as_many_users_and_times_are_refused() -> None:
+    for users, seconds in ((range(2), None), (range(3), [1, 2])):
+        with pytest.raises(ValueError, match="shorter"):
+            HitLevel().tested([1, 0, 1], users, seconds)
