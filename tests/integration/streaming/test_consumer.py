@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from models.records.events import Event, EventRules, Rejection, decode
 from streaming.consumer.consumer import KafkaSource
@@ -139,6 +140,8 @@ def create_again(admin: KafkaAdminClient, topic: str) -> None:
         try:
             admin.create_topics([NewTopic(topic, 4, 1)])
         except TopicAlreadyExistsError:
+            with suppress(UnknownTopicOrPartitionError):
+                admin.delete_topics([topic])  # whoever asks for it in between may have made it, or the first was lost
             return False
         return True
 
