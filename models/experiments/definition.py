@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from models.records import epoch_seconds
 from models.slate import Seen, condition_of
+from models.structs import Prepared
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Names of experiments and arms: they are labels of metrics and parts of addresses."""
@@ -70,7 +71,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Moment = Annotated[datetime, Meta(tz=True)] | float
 
 
-class Arm(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Arm(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One arm: its share of the users, and how their slates are made. What it leaves out is as without an experiment.
 
     `order` names who orders: a contender, `popularity` or `shadow`. `version` may be `reference`. `diversity`,
@@ -99,7 +100,9 @@ class Arm(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
         return frozenset(name for name in given if name not in {"name", "share"} and given[name] not in (None, ()))
 
 
-class ExperimentAsk(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class ExperimentAsk(
+    Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
+):
     """An experiment as it is asked for. Without a `start` it starts in five seconds, without an `end` it is open.
 
     `metric` decides; `control` is the arm that the others are compared with, by default the first. Nothing is concluded
@@ -117,7 +120,7 @@ class ExperimentAsk(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
-class Experiment(Struct, frozen=True):
+class Experiment(Struct, metaclass=Prepared, frozen=True):
     """An experiment that was accepted. Moments are in epoch seconds.
 
     Attributes:

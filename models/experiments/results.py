@@ -11,6 +11,7 @@ from msgspec import Struct
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
 from models.experiments.intervals import Bounds, Sum, ratio, sum_of
 from models.experiments.tallies import Tally
+from models.structs import Prepared
 
 ALPHA: Final = 0.05
 """Probability that an interval ever misses what it is about. The lifts of several arms over the control share it."""
@@ -25,7 +26,7 @@ State = Literal["scheduled", "running", "ended", "stopped"]
 Verdict = Literal["scheduled", "shares_wrong", "too_early", "better", "worse", "undecided"]
 
 
-class Rate(Struct, frozen=True):
+class Rate(Struct, metaclass=Prepared, frozen=True):
     """A measured rate with its bounds; null where nothing can be said yet, and `high` also where nothing bounds it."""
 
     value: float | None
@@ -33,7 +34,7 @@ class Rate(Struct, frozen=True):
     high: float | None
 
 
-class Measures(Struct, frozen=True):
+class Measures(Struct, metaclass=Prepared, frozen=True):
     """One measure of one arm: its total, for each slate and each user, and its lift over the control (0.1: 10 % more).
 
     The lift compares users by the shares that they were assigned by. The control has none.
@@ -45,7 +46,7 @@ class Measures(Struct, frozen=True):
     lift: Rate | None
 
 
-class ArmResults(Struct, frozen=True):
+class ArmResults(Struct, metaclass=Prepared, frozen=True):
     """One arm: its policy, how many slates and about how many users it had, and its measures by name."""
 
     name: str
@@ -57,7 +58,7 @@ class ArmResults(Struct, frozen=True):
     measures: dict[str, Measures]
 
 
-class ExperimentResults(Struct, frozen=True):
+class ExperimentResults(Struct, metaclass=Prepared, frozen=True):
     """An experiment and how its arms do. Moments are in epoch seconds.
 
     `verdict` says it in a word and `conclusion` in sentences. `shares_alarm`: more or fewer users came into an arm than

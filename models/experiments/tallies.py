@@ -19,6 +19,7 @@ from models.experiments.assignment import Assignments
 from models.experiments.definition import Experiment
 from models.records import CART, CLICK, PURCHASE, Event, SlateRecord
 from models.statistics import CannotUnpack, pack, unpack
+from models.structs import Prepared
 
 GROUPS: Final = 64
 """Groups of users, as in models/statistics/clusters.py."""
@@ -33,7 +34,7 @@ COUNTABLE: Final = 400_000
 MEASURE_OF: Final = {CLICK: "click", CART: "cart", PURCHASE: "purchase"}
 
 
-class Measured(msgspec.Struct, array_like=True):
+class Measured(msgspec.Struct, metaclass=Prepared, array_like=True):
     """One measure of one arm.
 
     Attributes:
@@ -55,7 +56,7 @@ class Measured(msgspec.Struct, array_like=True):
         return math.fsum(self.sums)
 
 
-class ArmTally(msgspec.Struct, array_like=True):
+class ArmTally(msgspec.Struct, metaclass=Prepared, array_like=True):
     """What was counted for one arm.
 
     Attributes:
@@ -82,7 +83,7 @@ class ArmTally(msgspec.Struct, array_like=True):
         return found
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, metaclass=Prepared, array_like=True):
     """What was counted for one experiment.
 
     Attributes:
@@ -165,7 +166,7 @@ def worth_of(event: Event, largest: float) -> float:
     return min(max((event.price or 0.0) * quantity, 0.0), largest)
 
 
-class Counts(msgspec.Struct):
+class Counts(msgspec.Struct, metaclass=Prepared):
     """All that was counted, and up to which offsets.
 
     Attributes:

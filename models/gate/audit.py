@@ -13,13 +13,14 @@ import msgspec
 
 from models.gate.decision import decide
 from models.gate.evidence import Decision, Evidence, GateState, Policy
+from models.structs import Prepared
 
 RULES = 4
 """Number of the rules by which decisions are taken. Raise it when the same evidence may lead to another decision: then
 older records are not taken for forged ones."""
 
 
-class AuditRecord(msgspec.Struct, frozen=True):
+class AuditRecord(msgspec.Struct, metaclass=Prepared, frozen=True):
     """One decision as it is kept. A record that was changed, removed or slipped in afterwards shows in the hashes.
 
     Attributes:

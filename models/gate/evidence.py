@@ -6,9 +6,10 @@ import msgspec
 
 from models.gate.vocabulary import Action, Mode, Verb
 from models.statistics import Standing
+from models.structs import Prepared
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the gate knows of a version.
 
     Attributes:
@@ -28,7 +29,7 @@ class Version(msgspec.Struct, frozen=True):
     rebuilt: str = ""
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What an operator asks for.
 
     Attributes:
@@ -48,7 +49,7 @@ class Request(msgspec.Struct, frozen=True):
     force: bool = False
 
 
-class Anchor(msgspec.Struct, frozen=True):
+class Anchor(msgspec.Struct, metaclass=Prepared, frozen=True):
     """An older version that nothing may fall behind by more than the margin (models/gate/anchors.py).
 
     Attributes:
@@ -65,7 +66,7 @@ class Anchor(msgspec.Struct, frozen=True):
     lift: float = -1.0
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What is known at one tick.
 
     Attributes:
@@ -100,7 +101,7 @@ class Evidence(msgspec.Struct, frozen=True):
         return self.standing if self.standing is not None else Standing()
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the shop wants: durations in seconds, shares of 1. docs/gate.md has the reason of each number.
 
     Attributes:
@@ -185,7 +186,7 @@ class Policy(msgspec.Struct, frozen=True):
     lift_age: float = 86_400.0
 
 
-class Band(msgspec.Struct, frozen=True):
+class Band(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Fading mean and mean square of a measure over the `n` versions that went live."""
 
     n: int = 0
@@ -193,7 +194,7 @@ class Band(msgspec.Struct, frozen=True):
     square: float = 0.0
 
 
-class GateState(msgspec.Struct, frozen=True):
+class GateState(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the gate remembers between ticks. Moments are in epoch seconds.
 
     Attributes:
@@ -252,7 +253,7 @@ class GateState(msgspec.Struct, frozen=True):
     anchors: tuple[Anchor, ...] = ()
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What to do and why.
 
     Attributes:

@@ -19,6 +19,7 @@ from xxhash import xxh3_64_intdigest
 from models.ledger.erasures import Entry, Erasures
 from models.ledger.identities import Identities
 from models.records import IMPRESSION, Event
+from models.structs import Prepared
 
 OUTCOMES: Final = ("duplicate", "late", "future", "erased", "capped")
 """Why a valid event is not learned. Closed: metric labels are made from it."""
@@ -44,7 +45,7 @@ MARKS: Final = (0, PUBLIC, IMPRESSIONS, PUBLIC ^ IMPRESSIONS)
 """What may have been XORed into the hash of a user."""
 
 
-class AdmissionRules(msgspec.Struct, frozen=True):
+class AdmissionRules(msgspec.Struct, metaclass=Prepared, frozen=True):
     """When a valid event is not accepted.
 
     Attributes:

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from models.structs import Prepared
+
 LIMIT: Final = 100_000
 """Erasures remembered, the latest ones: some 3 MB of a base. Events of users erased before the oldest of them are
 learned again when somebody sends them again, or when a model starts at the beginning of the topic. Unless the topic is
@@ -27,7 +29,7 @@ Entry = tuple[int, float]
 """Hash of the user id, and when it was erased, epoch seconds."""
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What an erasure removed from the model.
 
     Attributes:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from models.ledger.erasures import user_hash
+from models.structs import Prepared
 
 LIMIT: Final = 200_000
 """Joins remembered, the latest ones: some 20 MB of a base and 60 MB of memory when ids are UUIDs. The anonymous id of a
@@ -31,7 +32,7 @@ JOIN_OUTCOMES: Final = ("joined", "repeated", "cycle", "taken", "erased", "full"
 """What became of an order to identify. Closed: metric labels are made from it."""
 
 
-class Join(msgspec.Struct, frozen=True, gc=False):
+class Join(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """An id, and the user that it was joined with. Both are empty once one of them was erased."""
 
     anonymous: str
@@ -41,7 +42,7 @@ class Join(msgspec.Struct, frozen=True, gc=False):
 FORGOTTEN: Final = Join("", "")
 
 
-class Joined(msgspec.Struct, frozen=True):
+class Joined(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What an order to identify does.
 
     Attributes:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from models.records import KINDS
+from models.structs import Prepared
 
 
-class IntakeCounts(msgspec.Struct):
+class IntakeCounts(msgspec.Struct, metaclass=Prepared):
     """What became of the records that a learner has read since it began its term.
 
     The counts of `Progress` go back to the beginning of the model; these have the types and the reasons as well.

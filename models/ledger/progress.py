@@ -12,11 +12,12 @@ import xxhash
 
 from models.arrays import Array
 from models.dimensions import FARTHEST_BEHIND
+from models.structs import Prepared
 
 DIGEST_MODULUS: Final = 1 << 64
 
 
-class Piece(msgspec.Struct, frozen=True, array_like=True):
+class Piece(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """Offsets of one partition, from `start` up to but not including `stop`."""
 
     topic: str
@@ -25,7 +26,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     stop: int
 
 
-class Quarantined(msgspec.Struct, frozen=True):
+class Quarantined(msgspec.Struct, metaclass=Prepared, frozen=True):
     """A stretch of the stream that was consumed and is not in the learned state.
 
     Attributes:
@@ -59,7 +60,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     last: int = 0
 
 
-class Progress(msgspec.Struct):
+class Progress(msgspec.Struct, metaclass=Prepared):
     """Where every partition stands, with counts over the consumed records. Stored in the same manifest as the state.
 
     Attributes:

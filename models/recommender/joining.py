@@ -12,6 +12,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.state import State
+from models.structs import Prepared
 
 RING: Final = ("item", "time", "kind")
 """Columns of a ring of interactions."""
@@ -20,7 +21,7 @@ Interaction = tuple[int, int, int]
 """Item row (-1 for an item that was removed), epoch seconds, kind."""
 
 
-class UserRows(msgspec.Struct, frozen=True):
+class UserRows(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the tables hold of one user."""
 
     pushed: int

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from models.records.events import has_control
 from models.records.rejections import Rejection, describe, refusal, unparsable
+from models.structs import Prepared
 
 MAX_CONTROL_BYTES: Final = 65_536
 """Most bytes of a record. An order has a few hundred."""
@@ -33,7 +34,7 @@ _EXPECTED: Final = {
 }
 
 
-class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_defaults=True):
+class Erase(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="erase", omit_defaults=True):
     """Forget a user: events from before the record's time are no longer learned.
 
     Attributes:
@@ -47,7 +48,9 @@ class Erase(msgspec.Struct, frozen=True, tag_field="kind", tag="erase", omit_def
     actor: _Words = ""
 
 
-class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine", omit_defaults=True):
+class Quarantine(
+    msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="quarantine", omit_defaults=True
+):
     """Put the model back to a version, and hold the events since then in a quarantine.
 
     Attributes:
@@ -63,7 +66,7 @@ class Quarantine(msgspec.Struct, frozen=True, tag_field="kind", tag="quarantine"
     reason: _Words = ""
 
 
-class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_defaults=True):
+class Replay(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="replay", omit_defaults=True):
     """Learn the events of a quarantine after all."""
 
     id: _Id
@@ -72,7 +75,7 @@ class Replay(msgspec.Struct, frozen=True, tag_field="kind", tag="replay", omit_d
     reason: _Words = ""
 
 
-class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defaults=True):
+class Drop(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="drop", omit_defaults=True):
     """Give up the events of a quarantine."""
 
     id: _Id
@@ -81,7 +84,7 @@ class Drop(msgspec.Struct, frozen=True, tag_field="kind", tag="drop", omit_defau
     reason: _Words = ""
 
 
-class Identify(msgspec.Struct, frozen=True, tag_field="kind", tag="identify", omit_defaults=True):
+class Identify(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="identify", omit_defaults=True):
     """Join an id, such as that of an anonymous visitor, with a user: from now on both mean the user.
 
     Attributes:

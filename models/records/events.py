@@ -17,6 +17,7 @@ from msgspec import Meta
 from models.records.rejections import MARK, REASONS, Rejection, describe, refusal, unparsable, unwrapped
 from models.records.timestamps import EXPECTED as TIMESTAMP
 from models.records.timestamps import epoch_seconds
+from models.structs import Prepared
 
 __all__ = [
     "ALIASES",
@@ -106,7 +107,7 @@ _EXPECTED: Final = {
 }
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """A valid event.
 
     Attributes:
@@ -136,7 +137,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     context: dict[str, str | float] | None = None
 
 
-class _Wire(msgspec.Struct, gc=False):
+class _Wire(msgspec.Struct, metaclass=Prepared, gc=False):
     event_type: str
     user_id: _Id
     timestamp: Annotated[datetime, Meta(tz=True)] | int | float

@@ -12,6 +12,7 @@ from models.records.attributes import Attributes, Value, checked, from_json, to_
 from models.records.content import content_vector
 from models.records.events import has_control
 from models.records.rejections import MARK, Rejection, describe, refusal, unparsable, unwrapped
+from models.structs import Prepared
 
 MAX_ITEM_BYTES: Final = 262_144
 """Most bytes of an item record. An embedding of 4,096 numbers written out in full takes about 80 KB."""
@@ -32,7 +33,7 @@ _EXPECTED: Final = {
 
 
 # Not tracked by the garbage collector: strings and numbers make no cycles, and it would walk a whole catalogue.
-class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class ItemFacts(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True, gc=False):
     """What the shop says of an item. Absent facts are None; an item is available until the shop says otherwise.
 
     Items with the same `group_id` are variants of one product. `attributes` are the shop's own: no model reads them.
@@ -59,7 +60,7 @@ class ItemFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return content_vector(self.title, self.tags, self.embedding)
 
 
-class Removed(msgspec.Struct, frozen=True):
+class Removed(msgspec.Struct, metaclass=Prepared, frozen=True):
     """The shop removed the item: a record without a value."""
 
 
@@ -189,7 +190,7 @@ def decode_sent_item(raw: bytes, left_out: Counter[str] | None = None) -> tuple[
     return item_id, found
 
 
-class _Named(msgspec.Struct, gc=False):
+class _Named(msgspec.Struct, metaclass=Prepared, gc=False):
     item_id: str
 
 

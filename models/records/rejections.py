@@ -6,6 +6,8 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from models.structs import Prepared
+
 REASONS: Final = (
     "empty",
     "oversize",
@@ -32,7 +34,7 @@ REGISTRY_PREFIX: Final = 5
 """Bytes that serializers of a schema registry write before a value: zero, and the number of its schema."""
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Why a record is no event.
 
     Attributes:

@@ -7,11 +7,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from models.structs import Prepared
+
 MAX_SLATE_BYTES: Final = 262_144
 """Most bytes of a record. 400 ids of 256 characters with their propensities are some 110 KB."""
 
 
-class SlateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class SlateRecord(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True, gc=False):
     """A slate that was shown.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from models.structs import Prepared
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+
+class Answer(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """Ranks of one tested event.
 
     Attributes:

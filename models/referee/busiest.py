@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
+
 EVENTS: Final = 10_000
 """Events of the window, at least; it reaches up to BLOCK further back."""
 
@@ -26,7 +28,7 @@ KEPT: Final = 64
 the reported share makes up for that, so it is never too small. With up to 64 users it is exact."""
 
 
-class Block(msgspec.Struct, array_like=True):
+class Block(msgspec.Struct, metaclass=Prepared, array_like=True):
     """Counts of one block.
 
     Attributes:
@@ -42,7 +44,7 @@ class Block(msgspec.Struct, array_like=True):
     counts: dict[int, int] = {}
 
 
-class Busiest(msgspec.Struct, array_like=True):
+class Busiest(msgspec.Struct, metaclass=Prepared, array_like=True):
     """The window.
 
     Attributes:

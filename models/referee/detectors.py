@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
+
 DELTA: Final = 0.002
 """ADWIN's chance of a false alarm at each check; River's own default."""
 
@@ -33,7 +35,7 @@ KNOWN: Final = 30
 """Values before Page-Hinkley speaks."""
 
 
-class AdaptiveWindow(msgspec.Struct):
+class AdaptiveWindow(msgspec.Struct, metaclass=Prepared):
     """ADWIN of zeros and ones.
 
     Bifet and Gavalda, "Learning from time-changing data with adaptive windowing", SDM 2007.
@@ -114,7 +116,7 @@ class AdaptiveWindow(msgspec.Struct):
             self.rows.pop()
 
 
-class PageHinkley(msgspec.Struct):
+class PageHinkley(msgspec.Struct, metaclass=Prepared):
     """Page's test of a fall, or of a change to either side (Page, "Continuous inspection schemes", Biometrika 1954).
 
     Attributes:

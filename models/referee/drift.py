@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from models.referee.detectors import AdaptiveWindow, PageHinkley
+from models.structs import Prepared
 
 NAMES: Final = ("hit_rate", "event_mix", "unknown_items", "event_rate")
 """Names of the alarms: a closed list, because they become metric labels."""
@@ -43,7 +44,7 @@ SAMPLE: Final = 16
 """Event kinds of a batch that detectors see; each costs 2 µs."""
 
 
-class AlarmsMemory(msgspec.Struct):
+class AlarmsMemory(msgspec.Struct, metaclass=Prepared):
     """What the alarms of one term hand to those of the next.
 
     Attributes:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from models.referee.second_look import SecondLook
+from models.structs import Prepared
 
 RECENT: Final = 500
 """Tested events of the recent hit rate. The standard error of a rate of one half is then 0.022."""
@@ -44,7 +45,7 @@ APART: Final = 50
 """Tested events between two of the same user that count, as for the alarms: a long visit is one observation."""
 
 
-class LevelMemory(msgspec.Struct):
+class LevelMemory(msgspec.Struct, metaclass=Prepared):
     """What the hit level of one term hands to that of the next.
 
     Attributes:

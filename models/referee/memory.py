@@ -15,13 +15,14 @@ from models.referee.busiest import Busiest
 from models.referee.drift import AlarmsMemory
 from models.referee.hit_level import LevelMemory
 from models.statistics import CannotUnpack, Clusters, Comparison, Standing, pack, unpack
+from models.structs import Prepared
 
 FORM: Final = 2
 """Number of the form. Raise it with every change of a field, or of what a number means: the next term then begins its
 evidence again, and says so. A field that is added with a default needs no new number."""
 
 
-class Memory(msgspec.Struct):
+class Memory(msgspec.Struct, metaclass=Prepared):
     """What a referee knows beyond its standing.
 
     Attributes:

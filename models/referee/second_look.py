@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
+
 GARBAGE: Final = 1 / 5
 """Share of the usual hits that garbage leaves, at most: shuffled labels leave a tenth."""
 
@@ -25,7 +27,7 @@ MOST: Final = 0.95
 """Largest usual hit rate that is reckoned with: above it a miss would say everything."""
 
 
-class SecondLook(msgspec.Struct):
+class SecondLook(msgspec.Struct, metaclass=Prepared):
     """The question about one fall of hits.
 
     Attributes:

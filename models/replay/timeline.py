@@ -11,12 +11,13 @@ import numpy as np
 
 from models.gate import Action
 from models.statistics import DEPTH, hit_rate
+from models.structs import Prepared
 
 ROWS: Final = 24
 """Most rows of the time line for people: about a screen."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, metaclass=Prepared, frozen=True):
     """A gate begins to serve another version.
 
     Attributes:
@@ -53,7 +54,7 @@ class Timeline:
             known.append(change)
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, metaclass=Prepared, frozen=True):
     """A part of the time line between two moments; those after the last change are the end of the replay."""
 
     start: Change

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from models.records import ItemFacts, Value
+from models.structs import Prepared
 
 OF_ATTRIBUTE: Final = "attributes."
 FILTERED: Final = ("category", "brand", "price", "rating", "tags", "group_id")
@@ -19,7 +20,7 @@ NAMES: Final = f"attributes. and the name of an attribute, or {', '.join(FILTERE
 _WRITTEN: Final = re.compile(r"(.+?)(<=|>=|[:<>])(.*)", re.DOTALL)
 
 
-class Condition(msgspec.Struct, frozen=True, gc=False):
+class Condition(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """One condition of a filter. An item without the fact or attribute does not meet it.
 
     Attributes:

@@ -15,6 +15,7 @@ import msgspec
 from models.features import EXPLAINED_NAMES
 from models.slate.arrangement import UNPROPOSED, Adjustment
 from models.slate.vocabulary import meaning
+from models.structs import Prepared
 
 if TYPE_CHECKING:
     from models.recommender import Ranking  # Numba comes with it, and the API's schemas load this room
@@ -29,7 +30,7 @@ BELOW: Final = 10_000.0
 (models/kernels/ranking/prequential.py)."""
 
 
-class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
+class Contribution(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True):
     """One summand of a score, in words and as a number. Where it is a product, `value` and `weight` are its factors."""
 
     name: str

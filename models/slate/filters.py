@@ -6,9 +6,10 @@ import msgspec
 
 from models.records import ItemFacts
 from models.slate.conditions import Condition
+from models.structs import Prepared
 
 
-class Wanted(msgspec.Struct, frozen=True, gc=False):
+class Wanted(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """The items that a request wants. One without a price is in no price range, one without facts matches no filter.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.slate.arrangement import Adjustment, Wishes, arrange
+from models.structs import Prepared
 
 Seen = Literal["none", "purchased", "all"]
 Audience = Literal["none", "shopper", "operator"]
@@ -30,7 +31,7 @@ Scored = tuple[str, float, str]
 """A candidate as a plain tuple: cheaper where two hundred have to be made."""
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, metaclass=Prepared, frozen=True):
     """One place of a slate.
 
     Attributes:

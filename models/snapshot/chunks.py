@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from models.arrays import Array
+from models.structs import Prepared
 
 MAGIC: Final = b"SLUICE\x00\x01"
 """The last byte is the number of this format; any other one is refused."""
@@ -56,7 +57,7 @@ class Damaged(Exception):
         self.reason = reason
 
 
-class ArrayEntry(msgspec.Struct, frozen=True):
+class ArrayEntry(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Where one array of a part lies; offsets count from the end of the header."""
 
     column: str
@@ -66,7 +67,7 @@ class ArrayEntry(msgspec.Struct, frozen=True):
     nbytes: Count
 
 
-class PartEntry(msgspec.Struct, frozen=True):
+class PartEntry(msgspec.Struct, metaclass=Prepared, frozen=True):
     """The arrays of some rows. `first` is the first row of an unbroken run, None if `#rows` lists the rows."""
 
     kind: Kind
@@ -77,7 +78,7 @@ class PartEntry(msgspec.Struct, frozen=True):
     arrays: list[ArrayEntry]
 
 
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, metaclass=Prepared, frozen=True):
     """All parts of a chunk, in the order of their bytes."""
 
     parts: list[PartEntry]

@@ -9,6 +9,7 @@ import msgspec
 
 from models.ledger import Entry, Progress, Receipt
 from models.snapshot.chunks import Damaged
+from models.structs import Prepared
 
 MAX_CAPACITY: Final = 1 << 27
 """Most rows of one key space, 134 million: beyond one machine; a made-up number cannot ask for terabytes."""
@@ -17,7 +18,7 @@ MAX_CHUNKS: Final = 1 << 16
 """Most chunks of one version: 64 GiB."""
 
 
-class ChunkInfo(msgspec.Struct, frozen=True):
+class ChunkInfo(msgspec.Struct, metaclass=Prepared, frozen=True):
     """The manifest's entry for one chunk; `served`: the service needs it."""
 
     index: int
@@ -26,7 +27,7 @@ class ChunkInfo(msgspec.Struct, frozen=True):
     served: bool
 
 
-class Manifest(msgspec.Struct):
+class Manifest(msgspec.Struct, metaclass=Prepared):
     """Describes a version, apart from its rows.
 
     Args:

@@ -15,13 +15,14 @@ import msgspec
 from models.statistics.bounds import DEPTH, RECIPROCAL_BOUND, Bounds
 from models.statistics.confidence import interval
 from models.statistics.restarts import BEGINNING, STEP, WHOLE, Start, life, share
+from models.structs import Prepared
 
 COARSER: Final = 8
 """Steps of `Comparison` in a step of an anchor's sums. A slow loss takes tens of minutes to show, so that a start every
 4,000 tested events is often enough."""
 
 
-class Anchored(msgspec.Struct, array_like=True):
+class Anchored(msgspec.Struct, metaclass=Prepared, array_like=True):
     """The challenger against one anchor, on the same tested events. A hit is an item within the first 20.
 
     Attributes:

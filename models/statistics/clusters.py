@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
+
 GROUPS: Final = 64
 """Groups of users. The design effect of independent events is then between 0.7 and 1.4, nearly always."""
 
@@ -35,7 +37,7 @@ UNIT: Final = 1_000
 """Reciprocal ranks are counted in thousandths, because whole numbers travel in fewer bytes."""
 
 
-class Spread(msgspec.Struct, array_like=True):
+class Spread(msgspec.Struct, metaclass=Prepared, array_like=True):
     """Sums of one measure.
 
     Attributes:
@@ -72,7 +74,7 @@ class Spread(msgspec.Struct, array_like=True):
         return between / (1.0 - 1.0 / worth), self.squares - events * mean * mean
 
 
-class Clusters(msgspec.Struct, array_like=True):
+class Clusters(msgspec.Struct, metaclass=Prepared, array_like=True):
     """Differences of two models by groups of users. Travels with a version.
 
     Attributes:

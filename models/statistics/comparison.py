@@ -17,12 +17,13 @@ from models.statistics.clusters import Clusters
 from models.statistics.confidence import Sums, interval
 from models.statistics.exposure import Exposed
 from models.statistics.restarts import BEGINNING, STEP, WHOLE, Start, kept, shared
+from models.structs import Prepared
 
 WINDOW: Final = 1_000
 """Tested events of one window of the crash test. It speaks of the present: old merits must not cover a fall."""
 
 
-class Comparison(msgspec.Struct):
+class Comparison(msgspec.Struct, metaclass=Prepared):
     """One model against another, on the same tested events. A hit is an item within the first 20.
 
     Attributes:
@@ -188,7 +189,7 @@ def _hit(rank: int) -> int:
     return int(0 < rank <= DEPTH)
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Quality of the last consumed records.
 
     Attributes:
@@ -224,7 +225,7 @@ class Window(msgspec.Struct, frozen=True):
     further_hits: int = 0
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the learner knows of a version when it cuts it. A comparison is None where nothing was compared yet.
 
     models/gate/vocabulary.py explains the words.

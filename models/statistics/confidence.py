@@ -16,6 +16,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from models.structs import Prepared
+
 STITCH: Final = 1.4
 """Exponent s of the stitched boundary; 1.4 and eta = 2 are the paper's own choice."""
 
@@ -28,7 +30,7 @@ FLOOR: Final = 10.0
 one costs power early, a smaller one late."""
 
 
-class Sums(msgspec.Struct):
+class Sums(msgspec.Struct, metaclass=Prepared):
     """Paired differences so far.
 
     Attributes:

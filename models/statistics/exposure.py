@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from models.statistics.attribution import short
+from models.structs import Prepared
 
 WINDOW: Final = 1_000
 """Slates of a window: ten seconds of a busy shop, and shares with a standard error below 0.01."""
@@ -29,7 +30,7 @@ MEMORY: Final = 100
 """Windows behind the usual share, about. A window counts whenever a tenth of it is new."""
 
 
-class Exposed(msgspec.Struct, frozen=True):
+class Exposed(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Figures of a window.
 
     Attributes:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from models.statistics.packed import CannotUnpack, pack, unpack
+from models.structs import Prepared
 
 SIZE: Final = 512
 """Questions kept, some 500 KB. Of 200 that the reference answers, 30 lost and 5 gained are far beyond chance."""
@@ -30,7 +31,7 @@ SLICE: Final = 4
 versions, about two minutes of a busy shop."""
 
 
-class PastQuestion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class PastQuestion(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True, gc=False):
     """A user's history at a moment, and the item that followed.
 
     Attributes:

@@ -20,6 +20,8 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
+
 STEP: Final = 500
 """Events between two starts: 10 s of a busy shop's tested events."""
 
@@ -39,7 +41,7 @@ EXPONENT: Final = 1.4
 _ZETA: Final = 3.1055473  # sum of k ** -1.4
 
 
-class Start(msgspec.Struct, frozen=True, array_like=True):
+class Start(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """Prefix sums at one moment.
 
     Attributes:

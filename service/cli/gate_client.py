@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from models.structs import Prepared
 from service.cli.problem_text import refusal
 
 PAGE: Final = 500
@@ -28,7 +29,7 @@ class GateTrouble(Exception):
     """The service did not carry out a request. The message is for the user."""
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, metaclass=Prepared):
     decisions: list[msgspec.Raw]
     next: str | None = None
 

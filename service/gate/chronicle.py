@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
 from streaming.store import Store
 
 OF_NOTE: Final = 60
@@ -19,7 +20,7 @@ UNSAID: Final = frozenset({"sound", "healthy", "lift_lost"})
 """Reasons that tell no promotion from the one before."""
 
 
-class DecisionLine(msgspec.Struct):
+class DecisionLine(msgspec.Struct, metaclass=Prepared):
     """The fields of a decision that a page shows; GET /gate/decisions has the whole record.
 
     `of_note` is set where it says something else than the decision before.

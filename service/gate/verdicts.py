@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from models.gate import AuditRecord
+from models.structs import Prepared
 from service.gate.gatekeeper import Gatekeeper
 from streaming.store import AUDIT_ENTRIES, Store
 
@@ -47,7 +48,7 @@ class NoVerdict(Exception):
         self.next_step = next_step
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, metaclass=Prepared):
     """The fields of a record by which the search goes; most records are passed over."""
 
     at: float

@@ -14,15 +14,16 @@ from models.gate import AuditRecord, Explanation, GateState, Policy
 from models.ledger import Progress, Quarantined
 from models.records import Value
 from models.statistics import Standing
+from models.structs import Prepared
 
 
-class Liveness(Struct):
+class Liveness(Struct, metaclass=Prepared):
     """The process runs its event loop."""
 
     status: Literal["alive"] = "alive"
 
 
-class Readiness(Struct):
+class Readiness(Struct, metaclass=Prepared):
     """Whether requests can be answered, and in words what is missing. `ok` is said of each part that is well."""
 
     ready: bool
@@ -38,7 +39,7 @@ class Readiness(Struct):
     keys: str
 
 
-class CatalogueItem(Struct, omit_defaults=True):
+class CatalogueItem(Struct, metaclass=Prepared, omit_defaults=True):
     """An item with the facts that the shop gave. Absent facts are unknown; an item is available unless it says so."""
 
     item_id: str
@@ -54,7 +55,7 @@ class CatalogueItem(Struct, omit_defaults=True):
     attributes: dict[str, Value] = {}
 
 
-class CataloguePage(Struct):
+class CataloguePage(Struct, metaclass=Prepared):
     """One page of the catalogue. `next` is the `after` of the page that follows; null on the last page.
 
     The first page names the categories. The answer to a search is one page; it says whether the `whole` catalogue was
@@ -67,7 +68,7 @@ class CataloguePage(Struct):
     whole: bool | UnsetType = UNSET
 
 
-class ItemAnswer(Struct):
+class ItemAnswer(Struct, metaclass=Prepared):
     """An item: whether the model knows it, whether it may be shown, and the facts that the shop gave."""
 
     item_id: str
@@ -84,7 +85,7 @@ class ItemAnswer(Struct):
     attributes: dict[str, Value] | UnsetType = UNSET
 
 
-class ItemAccepted(Struct):
+class ItemAccepted(Struct, metaclass=Prepared):
     """The change of an item is in the topic. `left_out` names attributes that could not be used."""
 
     request_id: str
@@ -93,7 +94,7 @@ class ItemAccepted(Struct):
     left_out: tuple[str, ...] = ()
 
 
-class PastEvent(Struct):
+class PastEvent(Struct, metaclass=Prepared):
     """One interaction of a history; `timestamp` in epoch seconds, `title` and `image_url` as the catalogue has them."""
 
     item_id: str
@@ -103,7 +104,7 @@ class PastEvent(Struct):
     image_url: str | UnsetType = UNSET
 
 
-class UserAnswer(Struct):
+class UserAnswer(Struct, metaclass=Prepared):
     """A user's last interactions, newest first."""
 
     user_id: str
@@ -111,14 +112,14 @@ class UserAnswer(Struct):
     history: list[PastEvent]
 
 
-class IdentifyAnswer(Struct):
+class IdentifyAnswer(Struct, metaclass=Prepared):
     """Whether the ids are one: `joined` already, or `accepted` for being joined, within a second as a rule."""
 
     request_id: str
     outcome: Literal["accepted", "joined"]
 
 
-class ErasureAccepted(Struct):
+class ErasureAccepted(Struct, metaclass=Prepared):
     """The order is in the topic. `receipt` is the address that says when the erasure is done."""
 
     erasure_id: str
@@ -126,7 +127,7 @@ class ErasureAccepted(Struct):
     status: Literal["accepted"] = "accepted"
 
 
-class ErasureReceipt(Struct):
+class ErasureReceipt(Struct, metaclass=Prepared):
     """What an erasure removed. Times are epoch seconds.
 
     `erased` when no newer version holds the user, `complete` when no version that may hold the user is kept any more.
@@ -143,7 +144,7 @@ class ErasureReceipt(Struct):
     not_erased: tuple[str, ...]
 
 
-class Score(Struct):
+class Score(Struct, metaclass=Prepared):
     """Running scores of a contender: hit rate and mean reciprocal rank of recent tested events, and their total."""
 
     hr: float
@@ -151,7 +152,7 @@ class Score(Struct):
     n: int
 
 
-class ModelAnswer(Struct):
+class ModelAnswer(Struct, metaclass=Prepared):
     """The champion. Without one, only the first four members are there."""
 
     version: str | None
@@ -192,7 +193,7 @@ class GateAnswer(GateState, frozen=True, kw_only=True):
     load_error: str | None
 
 
-class GateChange(Struct):
+class GateChange(Struct, metaclass=Prepared):
     """The decision on an operator's request, and the gate after it."""
 
     action: str
@@ -201,14 +202,14 @@ class GateChange(Struct):
     gate: GateAnswer
 
 
-class DecisionsPage(Struct):
+class DecisionsPage(Struct, metaclass=Prepared):
     """Decisions, newest first, as they were recorded. `next` is the `before` of the page that follows."""
 
     decisions: list[AuditRecord]
     next: str | None
 
 
-class VersionExplained(Struct):
+class VersionExplained(Struct, metaclass=Prepared):
     """Why a version went live or not, what would have to change, and how long that takes at the present rate.
 
     `status` says what became of it: it is `served`; it is the challenger and is `waiting`; it was `replaced` by a newer
@@ -224,14 +225,14 @@ class VersionExplained(Struct):
     tested_per_second: dict[str, float]
 
 
-class Proposal(Struct):
+class Proposal(Struct, metaclass=Prepared):
     """A quarantine that the gate proposes after a rollback: back to `version`; `since` in epoch seconds."""
 
     version: str
     since: float
 
 
-class PastAnswer(Struct):
+class PastAnswer(Struct, metaclass=Prepared):
     """Looks of the last day, one every two minutes, as columns: the nth value of each belongs to the nth moment.
 
     Moments (`at`) are in epoch seconds; `freshness` and `lag` in seconds, `rate` in events a second. `slates`, `failed`
@@ -256,20 +257,20 @@ class PastAnswer(Struct):
     scores: dict[str, list[float | None]]
 
 
-class ExperimentsAnswer(Struct):
+class ExperimentsAnswer(Struct, metaclass=Prepared):
     """All experiments on users and how their arms do, the latest first."""
 
     experiments: list[ExperimentResults]
 
 
-class QuarantinesAnswer(Struct):
+class QuarantinesAnswer(Struct, metaclass=Prepared):
     """Stretches of the stream that are not learned, newest first, and the one that the gate proposes."""
 
     quarantines: list[Quarantined]
     proposed: Proposal | None
 
 
-class QuarantineOrdered(Struct):
+class QuarantineOrdered(Struct, metaclass=Prepared):
     """A quarantine is ordered; `version` is what the learned model returns to."""
 
     quarantine: str
@@ -277,7 +278,7 @@ class QuarantineOrdered(Struct):
     status: Literal["ordered"] = "ordered"
 
 
-class QuarantineSettled(Struct):
+class QuarantineSettled(Struct, metaclass=Prepared):
     """The end of a quarantine is ordered."""
 
     quarantine: str

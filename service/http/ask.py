@@ -10,6 +10,7 @@ import msgspec
 from models.records import EXPECTED as TIMESTAMP
 from models.records import KINDS, epoch_seconds
 from models.slate import Audience, Seen, Wanted, condition_of
+from models.structs import Prepared
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
 from service.http.request_options import PLAIN, RequestOptions
@@ -32,7 +33,7 @@ NOBODY: Final = History([], [], [])
 """The history of a user without interactions."""
 
 
-class PageAsk(msgspec.Struct, frozen=True, gc=False):
+class PageAsk(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """A request for recommendations as the page reads it. docs/api.md says what each option does.
 
     `Ask` is the same request as it is sent: there `pinned` and `recent_items` have several forms.

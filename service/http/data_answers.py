@@ -10,9 +10,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from models.ledger import IntakeCounts
+from models.structs import Prepared
 
 
-class CatalogueCoverage(Struct):
+class CatalogueCoverage(Struct, metaclass=Prepared):
     """How much of the catalogue can be used: items that may be shown, and how many of these have each fact.
 
     `recommended` of them stood on a slate of this process in the last `recommended_seconds`.
@@ -28,7 +29,7 @@ class CatalogueCoverage(Struct):
     recommended_seconds: float
 
 
-class RefusedSample(Struct):
+class RefusedSample(Struct, metaclass=Prepared):
     """Records that requests to this process were refused for, of one reason and field; the newest one as a sample.
 
     `field` has no places in lists and no keys of maps. `last` is in epoch seconds. `found` is what stood there, for
@@ -44,7 +45,7 @@ class RefusedSample(Struct):
     found: str | None
 
 
-class DataAnswer(Struct):
+class DataAnswer(Struct, metaclass=Prepared):
     """What became of the records that came in, and what the catalogue holds.
 
     `outcomes` counts since the model began, up to the newest version, which was cut at `at`. `counts` has types and
@@ -65,7 +66,7 @@ class DataAnswer(Struct):
     catalogue: CatalogueCoverage
 
 
-class ShownLetter(Struct):
+class ShownLetter(Struct, metaclass=Prepared):
     """A dead letter: why a record was refused, where it was, and the beginning of what it held.
 
     `timestamp` is that of the record, epoch seconds. `length` counts the bytes of its whole value; `whole` says whether
@@ -87,7 +88,7 @@ class ShownLetter(Struct):
     sent_again: bool
 
 
-class DeadLettersAnswer(Struct):
+class DeadLettersAnswer(Struct, metaclass=Prepared):
     """The newest dead letters, newest first; of those that were `looked_at`, how many have each reason."""
 
     letters: list[ShownLetter]
@@ -95,7 +96,7 @@ class DeadLettersAnswer(Struct):
     by_reason: dict[str, int]
 
 
-class RedriveAnswer(Struct):
+class RedriveAnswer(Struct, metaclass=Prepared):
     """What was sent again, or would be with `dry_run`.
 
     `cut` cannot be sent: only the beginning was kept, or the topic is not read. `refused` are those that Kafka refuses
@@ -110,7 +111,7 @@ class RedriveAnswer(Struct):
     dry_run: bool
 
 
-class NamedMapping(Struct):
+class NamedMapping(Struct, metaclass=Prepared):
     """A mapping that can be named: one of the settings, or a preset."""
 
     name: str
@@ -118,13 +119,13 @@ class NamedMapping(Struct):
     about: str
 
 
-class MappingsAnswer(Struct):
+class MappingsAnswer(Struct, metaclass=Prepared):
     """The mappings of the settings, then the presets."""
 
     mappings: list[NamedMapping]
 
 
-class TriedRecord(Struct, omit_defaults=True):
+class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     """What one record, or one event in it, becomes.
 
     `event`, and `left_out` of it; or why it is refused: reason, path, expected, found; or nothing, because the mapping
@@ -141,7 +142,7 @@ class TriedRecord(Struct, omit_defaults=True):
     found: str = ""
 
 
-class MappingTried(Struct):
+class MappingTried(Struct, metaclass=Prepared):
     """What records become by a mapping; nothing was sent.
 
     `fields` says where each field of ours is read from. `unread` names fields of the mapping that are facts of items

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from models.records import Attributes, ItemFacts
 from models.records.timestamps import EARLIEST, LATEST
+from models.structs import Prepared
 from service.http.problems import MEDIA_TYPE, TITLES
 from service.http.sample_bodies import EXAMPLES
 from service.http.schemas import MAX_ID, SentEvent, SentItem
@@ -42,7 +43,7 @@ _named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None, SentItem: N
 _REF: Final = "#/components/schemas/{name}"
 
 
-class ValueProblem(msgspec.Struct):
+class ValueProblem(msgspec.Struct, metaclass=Prepared):
     """A value that does not fit. `index` is the place of its event in the request, `reason` a word for programs."""
 
     path: str
@@ -52,7 +53,7 @@ class ValueProblem(msgspec.Struct):
     index: int | UnsetType = UNSET
 
 
-class ProblemDocument(msgspec.Struct, kw_only=True):
+class ProblemDocument(msgspec.Struct, metaclass=Prepared, kw_only=True):
     """RFC 9457, with what to do `next`; a value that does not fit is named in `errors` by its path.
 
     `revision` is that of the gate (409), `request_id` that of a defect in the service's log (500), and `reason` a word

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from models.records import Attributes, Value
 from models.slate import Audience, Condition, Contribution, Seen, Wanted, condition_of
+from models.structs import Prepared
 
 MAX_ID: Final = 256
 """Characters of an id, as in events."""
@@ -55,7 +56,7 @@ Flat = Annotated[
 ]
 
 
-class RecentItem(Struct, frozen=True):
+class RecentItem(Struct, metaclass=Prepared, frozen=True):
     """An interaction that the caller knows, such as what a page holds for a visitor without an account."""
 
     item_id: Id
@@ -63,14 +64,14 @@ class RecentItem(Struct, frozen=True):
     timestamp: Timestamp | None = None
 
 
-class Pin(Struct, frozen=True, forbid_unknown_fields=True):
+class Pin(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """An item and the place it must have; places start at 1."""
 
     item_id: Id
     place: Count
 
 
-class Ask(Struct, frozen=True, forbid_unknown_fields=True):
+class Ask(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """A request for recommendations. docs/api.md says what each field does.
 
     `recent_items` are newest first, as ids or objects; `pinned` are objects, or strings PLACE:ITEM. Without `n`, a
@@ -148,7 +149,7 @@ class CompareAsk(Ask, frozen=True, forbid_unknown_fields=True, kw_only=True):
     other: Annotated[str, Meta(min_length=1, max_length=MAX_SIDE)] = "reference"
 
 
-class Item(Struct, omit_defaults=True):
+class Item(Struct, metaclass=Prepared, omit_defaults=True):
     """One recommended item. It has title, category and price when the catalogue has them.
 
     It has those `attributes` that the request asks for and the catalogue has, `propensity` when the request explores,
@@ -168,7 +169,7 @@ class Item(Struct, omit_defaults=True):
     contributions: list[Contribution] | None = None
 
 
-class Slate(Struct):
+class Slate(Struct, metaclass=Prepared):
     """An answer with items. `degraded` says in which ways it is less than it could be; it is empty when all is well.
 
     `experiments` has the user's arm in each experiment that runs, by name of the experiment.
@@ -184,7 +185,7 @@ class Slate(Struct):
     experiments: dict[str, str] | UnsetType = UNSET
 
 
-class ComparedSlates(Struct):
+class ComparedSlates(Struct, metaclass=Prepared):
     """Two slates of one user. `same` counts the items that stand on both. Neither is counted or kept as shown."""
 
     one: Slate
@@ -192,7 +193,7 @@ class ComparedSlates(Struct):
     same: int
 
 
-class SentEvent(Struct, frozen=True):
+class SentEvent(Struct, metaclass=Prepared, frozen=True):
     """An event as it is sent. Unknown fields are ignored. Only a search with a `query` may lack `item_id`.
 
     `timestamp` is RFC 3339 with a zone, or epoch seconds or milliseconds; without one the event happened on arrival.
@@ -213,7 +214,7 @@ class SentEvent(Struct, frozen=True):
     context: Flat | None = None
 
 
-class IdentifyAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class IdentifyAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """Two ids of one person: the one that the visitor was known by, and the user.
 
     With a public key, `proof` is what the shop's server signed. docs/events.md says how.
@@ -224,7 +225,7 @@ class IdentifyAsk(Struct, frozen=True, forbid_unknown_fields=True):
     proof: Annotated[str, Meta(max_length=MAX_ID)] | None = None
 
 
-class EventOutcome(Struct, omit_defaults=True):
+class EventOutcome(Struct, metaclass=Prepared, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), unavailable, or ignored.
 
     `left_out` names optional fields that could not be used: the event counts without them. `warning` says why an
@@ -244,7 +245,7 @@ class EventOutcome(Struct, omit_defaults=True):
     part: int = 0
 
 
-class EventsAnswer(Struct, omit_defaults=True):
+class EventsAnswer(Struct, metaclass=Prepared, omit_defaults=True):
     """The outcomes of the events of one request, in their order. `ignored` counts them where a mapping was named."""
 
     request_id: str
@@ -255,7 +256,7 @@ class EventsAnswer(Struct, omit_defaults=True):
     ignored: int = 0
 
 
-class SentItem(Struct, frozen=True):
+class SentItem(Struct, metaclass=Prepared, frozen=True):
     """An item as it is sent: its id and its facts. Other fields are attributes, like those in `attributes`.
 
     docs/events.md explains the fields. They are declared here for the description; items are decoded where all items
@@ -275,7 +276,7 @@ class SentItem(Struct, frozen=True):
     attributes: Attributes | None = None
 
 
-class ItemOutcome(Struct, omit_defaults=True):
+class ItemOutcome(Struct, metaclass=Prepared, omit_defaults=True):
     """The outcome of one item: accepted, rejected (with reason, path, expected and found), or unavailable.
 
     `left_out` names attributes that could not be used: the item counts without them.
@@ -291,7 +292,7 @@ class ItemOutcome(Struct, omit_defaults=True):
     left_out: tuple[str, ...] = ()
 
 
-class ItemsAnswer(Struct):
+class ItemsAnswer(Struct, metaclass=Prepared):
     """The outcomes of the items of one request, in their order.
 
     `attributes` counts the accepted items by the attributes that they have: a fact that is misspelled is among them.
@@ -305,7 +306,7 @@ class ItemsAnswer(Struct):
     outcomes: list[ItemOutcome]
 
 
-class GateAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class GateAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """A change by an operator. `revision` is the one that `GET /gate` shows; a change in between makes it refused."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -336,7 +337,7 @@ class ModeAsk(GateAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mode: str
 
 
-class RedriveAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class RedriveAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """Dead letters to send again: of one `reason`, or of all, at most `limit`. With `dry_run` they are only counted."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
@@ -344,7 +345,7 @@ class RedriveAsk(Struct, frozen=True, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-class MappingAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class MappingAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """Records to try a mapping on: one as JSON, a list, or one a line. `key` is that of the record in Kafka."""
 
     mapping: Id
@@ -352,7 +353,7 @@ class MappingAsk(Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str, Meta(max_length=MAX_ID)] | None = None
 
 
-class StopAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class StopAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """The end of an experiment. `reason` stays in the audit."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=500)]

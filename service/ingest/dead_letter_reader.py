@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from models.structs import Prepared
 from service.http import DeadLettersAnswer, RedriveAnswer
 from streaming.settings import Settings, handed_over
 
@@ -39,7 +40,7 @@ class DeadLettersAway(Exception):
         self.kind = kind
 
 
-class _Trouble(msgspec.Struct):
+class _Trouble(msgspec.Struct, metaclass=Prepared):
     kind: str
     trouble: str
 

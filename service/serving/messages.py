@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from models.slate import Audience
+from models.structs import Prepared
 from service.http import invalid
 from streaming.settings import BadSettings
 
@@ -26,7 +27,7 @@ class BadLanguage(BadSettings):
     """A file of sentences cannot be used, or a language is asked for that has none. The message is for the operator."""
 
 
-class Messages(msgspec.Struct, frozen=True):
+class Messages(msgspec.Struct, metaclass=Prepared, frozen=True):
     """The sentences of one language: for the shopper, for the operator, and of how long ago something was.
 
     >>> english = read()["en"]

@@ -31,6 +31,7 @@ from models.records import (
     suffix,
     written,
 )
+from models.structs import Prepared
 from streaming.files.columns import IN_EVENT, SHOWN_FACTS, Columns
 from streaming.files.item_facts import NOT_UTF8_LINE, facts_of, not_utf8
 from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout
@@ -46,7 +47,7 @@ _NO_TEXT: Final = b"\xff"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Shown(msgspec.Struct, frozen=True, gc=False):
+class Shown(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """An event of the file, and the facts to send before it when it is the first event of its item."""
 
     line: int

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from models.records import FACTS, FIELDS, EventMapping, EventRules, Notes, shows_decimal_comma, shows_decimal_point
+from models.structs import Prepared
 from streaming.files.hints import flags, looks_like_data
 from streaming.files.source import FileError
 from streaming.mappings import MappingFile, MappingFileError, mapping_named, plain
@@ -42,7 +43,7 @@ SYNONYMS: Final = {
 """What shops call these columns. Used where the file has no column of our name and no --column says otherwise."""
 
 
-class Layout(msgspec.Struct, frozen=True, omit_defaults=True):
+class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True):
     """How a file's columns and types are named.
 
     Attributes:

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from models.structs import Prepared
 from streaming.settings import SchemaRegistrySettings
 
 LARGEST: Final = 1 << 20
@@ -57,19 +58,19 @@ class Registered(NamedTuple):
     named: tuple[tuple[str, str], ...] = ()
 
 
-class _Reference(msgspec.Struct):
+class _Reference(msgspec.Struct, metaclass=Prepared):
     name: str
     subject: str
     version: int
 
 
-class _Answer(msgspec.Struct, rename={"kind": "schemaType"}):
+class _Answer(msgspec.Struct, metaclass=Prepared, rename={"kind": "schemaType"}):
     schema: str
     kind: str = "AVRO"
     references: list[_Reference] | None = None
 
 
-class _Refusal(msgspec.Struct):
+class _Refusal(msgspec.Struct, metaclass=Prepared):
     error_code: int = 0
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from models.records import Rejection, Unconverted
+from models.structs import Prepared
 from streaming.kafka import BACKFILL, PUBLIC, Converted, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
@@ -24,7 +25,7 @@ ENVELOPE_BYTES: Final = 1 << 10
 _PREFIX: Final = "sluicegate-"
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class DeadLetter(msgspec.Struct, metaclass=Prepared, frozen=True):
     """A refused record: why it was refused, where it was and what it held.
 
     Attributes:

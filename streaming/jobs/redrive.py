@@ -17,6 +17,7 @@ import msgspec
 
 from models.records import Event
 from models.records import encode as encode_event
+from models.structs import Prepared
 from streaming.consumer import KafkaSource
 from streaming.formats import Formats, SchemaWaits
 from streaming.intake import DeadLetter, decode
@@ -55,7 +56,7 @@ class RedriveRunsError(Exception):
         super().__init__(message)
 
 
-class Redriven(msgspec.Struct):
+class Redriven(msgspec.Struct, metaclass=Prepared):
     """What one run did.
 
     Attributes:

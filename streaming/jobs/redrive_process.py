@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from models.structs import Prepared
 from streaming.consumer import KafkaSource, newest
 from streaming.intake import DeadLetter, decode
 from streaming.jobs.redrive import RedriveRunsError, group, redrive
@@ -33,7 +34,7 @@ QUOTED: Final = 2_000
 """Characters of a value that are shown."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What is to be done.
 
     Attributes:

@@ -22,6 +22,7 @@ import msgspec
 import xxhash
 
 from models.records import KINDS, ItemFacts, encode, encode_item
+from models.structs import Prepared
 from streaming.files import (
     FileError,
     Layout,
@@ -56,7 +57,7 @@ SORTED_AT_MOST: Final = 1_000_000
 """Rows of a file that are sorted by time before they are sent; they are all in memory then."""
 
 
-class SendProgress(msgspec.Struct):
+class SendProgress(msgspec.Struct, metaclass=Prepared):
     """How far a file has been sent.
 
     Attributes:
@@ -70,7 +71,7 @@ class SendProgress(msgspec.Struct):
     digest: int = 0
 
 
-class Report(msgspec.Struct):
+class Report(msgspec.Struct, metaclass=Prepared):
     """What one run did.
 
     Attributes:
@@ -102,7 +103,7 @@ class Report(msgspec.Struct):
     file_report: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(msgspec.Struct, metaclass=Prepared, frozen=True):
     """How to send a file.
 
     Attributes:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from models.records import encode_item
+from models.structs import Prepared
 from streaming.files import Layout, Listed, RowFile, RowRefused, Survey, item_rows, look
 from streaming.kafka import BrokerAway, Delivery, EventProducer, KafkaTrouble, RecordRefused
 
@@ -28,7 +29,7 @@ IN_FLIGHT: Final = 5_000
 _TICK: Final = 1_024
 
 
-class ItemsReport(msgspec.Struct):
+class ItemsReport(msgspec.Struct, metaclass=Prepared):
     """What one run did.
 
     Attributes:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from models.structs import Prepared
 from streaming.store import Commands, Keyspace
 
 BEAT: Final = "beat"
@@ -37,7 +38,7 @@ def checked(answer: int) -> int:
     return answer
 
 
-class Found(msgspec.Struct):
+class Found(msgspec.Struct, metaclass=Prepared):
     """What Redis says of both hashes: beats, offsets written, and what a repair under way is to reach."""
 
     beats: tuple[int, int]

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from models.structs import Prepared
+
 _FOLDER: Final = Path(__file__).parent / "shapes"
 
 DROPPED: Final = "none"
@@ -21,7 +23,7 @@ class MappingFileError(ValueError):
     """There is no such preset, or a file is no mapping. The message says what to do."""
 
 
-class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
     """A mapping file: the keys of a [[mapping]] of the settings, and what the records are known by.
 
     Attributes:

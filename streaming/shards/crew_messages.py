@@ -11,12 +11,13 @@ from models.arrays import Array
 from models.ledger import Admission, Arrivals, Join, Progress, user_hash
 from models.referee import Answer
 from models.statistics import PastQuestion
+from models.structs import Prepared
 
 Rows = dict[str, Array]
 """Named arrays of one part or one merge; a transport carries them as they are."""
 
 
-class Person(msgspec.Struct, frozen=True, array_like=True):
+class Person(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """An order about a person that every shard must know of: `users` were erased at `at`, or two ids are one user's.
 
     Attributes:
@@ -32,7 +33,7 @@ class Person(msgspec.Struct, frozen=True, array_like=True):
     user: str = ""
 
 
-class Fact(msgspec.Struct, frozen=True, array_like=True):
+class Fact(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """The newest facts of an item, as far as they become features; without `listed`, the shop removed it."""
 
     item: str
@@ -45,14 +46,14 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     group_id: str | None = None
 
 
-class Told(msgspec.Struct, array_like=True):
+class Told(msgspec.Struct, metaclass=Prepared, array_like=True):
     """What the coordinator did itself in a merge, in its order."""
 
     people: list[Person] = []
     facts: list[Fact] = []
 
 
-class Begin(msgspec.Struct):
+class Begin(msgspec.Struct, metaclass=Prepared):
     """From where a shard begins.
 
     Attributes:
@@ -78,7 +79,7 @@ class Begin(msgspec.Struct):
     identities: int = 0
 
 
-class Began(msgspec.Struct):
+class Began(msgspec.Struct, metaclass=Prepared):
     """A shard has begun: process `pid` at `place`, after so many seconds; or why it cannot."""
 
     pid: int = 0
@@ -87,7 +88,7 @@ class Began(msgspec.Struct):
     trouble: str = ""
 
 
-class Ask(msgspec.Struct):
+class Ask(msgspec.Struct, metaclass=Prepared):
     """One round of learning.
 
     Attributes:
@@ -105,7 +106,7 @@ class Ask(msgspec.Struct):
     told: list[Told] = []
 
 
-class Report(msgspec.Struct):
+class Report(msgspec.Struct, metaclass=Prepared):
     """What a shard did in one round.
 
     Attributes:

@@ -17,6 +17,7 @@ import msgspec
 from models.ledger import Progress
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import SCHEMA
+from models.structs import Prepared
 from streaming.live import Receipts
 from streaming.store import Store, StoreUnavailable
 from streaming.versions import loading as versions
@@ -33,7 +34,7 @@ PART: Final = "rebuild"
 """Prefix of the keys of a rebuilt model, after the prefix of the installation."""
 
 
-class Adoption(msgspec.Struct, frozen=True):
+class Adoption(msgspec.Struct, metaclass=Prepared, frozen=True):
     """The wish that a learner go on from another model.
 
     Attributes:

@@ -19,6 +19,7 @@ from models.gate.reasons.held import HELD, next_holds
 from models.gate.reasons.moved import BACK, MOVED
 from models.gate.reasons.situation import Remedy, Said, Situation, said
 from models.gate.vocabulary import REASON_TEXTS, Action
+from models.structs import Prepared
 
 EXPLAINED: Final = {**FAULTS, **GUARDED, **HELD, **MOVED, **ANCHORED}
 """The function that explains each reason of the vocabulary."""
@@ -30,7 +31,7 @@ AFTER: Final = "After that it would still wait."
 """Comes before what holds once a pause is over."""
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Explanation(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Why a decision was taken, and what would have to change.
 
     Attributes:

@@ -17,6 +17,7 @@ from models.gate.evidence import Policy
 from models.statistics import BEGINNING, Comparison, Start
 from models.statistics.confidence import Sums
 from models.statistics.restarts import LEVELS, LIFE, STEP, kept
+from models.structs import Prepared
 
 FIRST: Final = 10
 """Tested events that are tried first."""
@@ -34,7 +35,7 @@ Shown = Literal["as_good", "better"]
 """What a comparison has to show."""
 
 
-class Pace(msgspec.Struct, frozen=True):
+class Pace(msgspec.Struct, metaclass=Prepared, frozen=True):
     """Means per tested event at present: of the differences and of their squares."""
 
     hit: float

@@ -14,6 +14,7 @@ from models.gate.guards import Case
 from models.gate.reasons import phrases
 from models.gate.reasons.projection import Shown, events_until, present
 from models.statistics import Comparison
+from models.structs import Prepared
 
 OTHERS = {
     "reference": "the reference",
@@ -35,7 +36,7 @@ ALMOST = 1e-3
 """Seconds after the end of a pause at which the gate is asked what holds then."""
 
 
-class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Remedy(msgspec.Struct, metaclass=Prepared, frozen=True, kw_only=True, omit_defaults=True):
     """One way in which the challenger may yet go live.
 
     Attributes:
@@ -53,7 +54,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: str | None = None
 
 
-class Said(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What there is to say of one reason: sentences, and ways out."""
 
     why: tuple[str, ...]
@@ -65,7 +66,7 @@ def said(*sentences: str, remedies: tuple[Remedy, ...] = ()) -> Said:
     return Said(tuple(sentence for sentence in sentences if sentence), remedies)
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Situation(msgspec.Struct, metaclass=Prepared, frozen=True):
     """A decision and its inputs.
 
     Attributes:

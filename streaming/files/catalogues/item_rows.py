@@ -20,6 +20,7 @@ from models.records import (
     Unusable,
     checked_attributes,
 )
+from models.structs import Prepared
 from streaming.files.catalogues.item_columns import ITEM_NAMES, Named, look, value_of
 from streaming.files.columns import Columns
 from streaming.files.item_facts import facts_of
@@ -30,7 +31,7 @@ from streaming.files.survey import RowRefused, Survey
 _NOTHING: Final = ItemFacts()
 
 
-class Listed(msgspec.Struct, frozen=True, gc=False):
+class Listed(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """An item of the file."""
 
     line: int

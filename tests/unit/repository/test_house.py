@@ -138,6 +138,24 @@ def test_a_room_is_entered_by_its_door() -> None:
     assert [each for path in files for each in past_the_door(path, path.read_text(encoding="utf-8"))] == []
 
 
+def unprepared(text: str) -> list[str]:
+    """Structs whose class says neither itself nor by its base that it is prepared for threads."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+        and any(ast.unparse(base) in {"msgspec.Struct", "Struct"} for base in node.bases)
+        and not any(word.arg == "metaclass" and ast.unparse(word.value) == "Prepared" for word in node.keywords)
+    ]
+
+
+def test_every_struct_is_prepared_for_threads() -> None:
+    files = [path for room in ROOMS for path in sorted(room.glob("*.py"))]
+    found = {name(path): unprepared(path.read_text(encoding="utf-8")) for path in files}
+    assert {path: classes for path, classes in found.items() if classes} == {}
+    assert unprepared("class Tea(msgspec.Struct): ...") == ["Tea"]
+
+
 def test_the_search_for_such_imports_finds_one() -> None:
     reaching, own = ROOT / "models" / "replay" / "new.py", ROOT / "models" / "gate" / "new.py"
     text = "from models.gate.decision import decide\n"
