@@ -14,7 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from service.local import demo_foreign
-from service.local.demo_client import Client, Figures, await_change
+from service.local.demo_client import Client, Figures, await_without
 from service.local.demo_data import Purchases
 from service.local.embedded import EmbeddedError
 from streaming.kafka import EventProducer
@@ -126,13 +126,17 @@ def served_version(client: Client) -> int:
     return int(client.get("/model").get("sequence") or 0)
 
 
-def shop(
-    client: Client, producer: EventProducer, foreign: EventProducer, user: str, choices: list[str]
-) -> list[Change]:
-    """Click, favourite and purchase, each as a record of a topic, and compare the recommendations."""
+def shop(client: Client, producer: EventProducer, foreign: EventProducer, user: str) -> list[Change]:
+    """Click, favourite and purchase the first of what is recommended, each as a record of a topic, and look again.
+
+    A shopper looks at the item already, so the answer must change: slates leave it out.
+    """
     changes = []
-    for kind, item in zip(KINDS, choices, strict=True):
+    for kind in KINDS:
         before = client.recommended(user)
+        if not before:
+            raise EmbeddedError(f"nothing is recommended to {user}: the check needs an answer that can change")
+        item = before[0]
         event: dict[str, Any] = {
             "event_type": kind,
             "event_id": f"check-{uuid4()}",
@@ -145,17 +149,6 @@ def shop(
         else:
             topic, sent = "events", producer.send("events", user, msgspec.json.encode(event))
         sent.wait(CHANGE_DEADLINE)
-        after, milliseconds = await_change(lambda: client.recommended(user), before, CHANGE_DEADLINE)
+        after, milliseconds = await_without(item, lambda: client.recommended(user), CHANGE_DEADLINE)
         changes.append(Change(kind, topic, item, round(milliseconds, 1), before, after))
     return changes
-
-
-def pick(client: Client, purchases: Purchases) -> tuple[str, list[str]]:
-    """The shopper of the last purchase, and three popular products that are not among the first ten for them."""
-    user = purchases.user[-1]
-    shown = set(client.recommended(user))
-    popular = [item["item_id"] for item in client.get("/popular?n=100")["items"]]
-    choices = [item for item in popular if item not in shown][: len(KINDS)]
-    if len(choices) < len(KINDS):
-        raise EmbeddedError(f"only {len(popular)} popular items: too few were learned to try the check")
-    return user, choices

@@ -69,15 +69,15 @@ def _fetch(port: int, path: str) -> tuple[int, bytes]:
         raise EmbeddedError(f"port {port} did not answer {path}: {error}") from None
 
 
-def await_change(read: Callable[[], list[str]], before: list[str], deadline: float) -> tuple[list[str], float]:
-    """Read until the answer differs from `before`: the new answer and the milliseconds it took.
+def await_without(item: str, read: Callable[[], list[str]], deadline: float) -> tuple[list[str], float]:
+    """Read until the answer leaves `item` out: that answer, and the milliseconds it took.
 
-    Raises EmbeddedError when it does not within `deadline` seconds.
+    Raises EmbeddedError when none does within `deadline` seconds.
     """
     start = time.monotonic()
     while time.monotonic() - start < deadline:
-        after = read()
-        if after != before:
-            return after, (time.monotonic() - start) * 1000
+        found = read()
+        if item not in found:
+            return found, (time.monotonic() - start) * 1000
         time.sleep(POLL)
-    raise EmbeddedError(f"the recommendations did not change within {deadline:.0f} s of the event")
+    raise EmbeddedError(f"the recommendations still had {item} {deadline:.0f} s after its event")

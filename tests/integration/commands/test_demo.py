@@ -52,7 +52,8 @@ def test_the_check_shows_that_each_event_changes_the_answer():
     assert report["learnt"] == 3000
     assert [change["event"] for change in report["changes"]] == ["click", "favourite", "purchase"]
     assert [change["topic"] for change in report["changes"]] == ["events", "shop.activity", "events"]
-    assert all(change["before"] != change["after"] for change in report["changes"])
+    assert all(change["item"] == change["before"][0] for change in report["changes"])
+    assert all(change["item"] not in change["after"] for change in report["changes"])
 
 
 def test_a_port_in_use_is_one_line():
