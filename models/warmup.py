@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from models.dimensions import PURCHASE
 from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.kernels.learning import learn_event
@@ -48,6 +49,14 @@ class _Other(_Event):
     item_id = "other"
 
 
+class _Bought(_Event):
+    kind = PURCHASE
+
+
+class _BoughtWith(_Other):
+    kind = PURCHASE
+
+
 _FEW = RecommenderOptions(items=4, users=4, categories=4, brands=4)
 
 
@@ -75,7 +84,8 @@ def warm_merging() -> None:
     state = new_state(_FEW)
     shards = [Shard(duplicate(state), number, 2) for number in range(2)]
     for shard in shards:
-        Recommender(shard.state, learners=2).learn_events([_Event(), _Other(), _Event()], [1.5e9] * 3)
+        events = [_Event(), _Other(), _Event(), _Bought(), _BoughtWith()]
+        Recommender(shard.state, learners=2).learn_events(events, [1.5e9] * len(events))
     merge(state, [shard.take() for shard in shards])
 
 

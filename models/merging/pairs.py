@@ -13,6 +13,7 @@ import numpy as np
 
 from models import dimensions as dim
 from models.arrays import Array
+from models.kernels.merging.pair_buckets import keep_largest
 from models.state import State, TableChanges
 
 WIDTH: Final = dim.BASKET_SLOTS
@@ -43,11 +44,9 @@ def merge(state: State, table: str, changes: Sequence[TableChanges]) -> None:
     slots = _slots(np.flatnonzero(several))
     base = _Pairs(*(column[slots] for column in columns))
     found = [base, *(_differences(columns, part, several) for part in changes)]
-    owners, others, counts = _summed(_Pairs(*map(np.concatenate, zip(*found, strict=True))))
-    places, kept = _places(owners)
-    for column, default, values in zip(columns, (-1, -1, 0.0), (owners, others, counts), strict=True):
-        column[slots] = default
-        column[places] = values[kept]
+    pairs = _Pairs(*map(np.concatenate, zip(*found, strict=True)))
+    bounds, order = np.zeros(dim.BASKETS + 1, np.int64), np.empty(len(pairs.owners), np.int64)
+    keep_largest(*pairs, several, bounds, order, np.empty(WIDTH), *columns)
     data.mark(slots)
 
 
@@ -71,30 +70,6 @@ def _differences(columns: Sequence[Array], part: TableChanges, buckets: Array) -
     after = _Pairs(*(part.columns[name][own] for name in NAMES))
     counts = np.concatenate([after.counts, -before.counts.astype(np.float64)])
     return _Pairs(np.concatenate([after.owners, before.owners]), np.concatenate([after.others, before.others]), counts)
-
-
-def _summed(pairs: _Pairs) -> _Pairs:
-    """Each pair once, with the sum of its counts, by bucket, the largest first; those without a count are left out."""
-    used = (pairs.owners >= 0) & (pairs.others >= 0)
-    owners, others, counts = (values[used] for values in pairs)
-    order = np.argsort(owners.astype(np.int64) << 32 | others, kind="stable")
-    owners, others, counts = owners[order], others[order], counts[order]
-    first = np.ones(len(owners), bool)
-    first[1:] = (owners[1:] != owners[:-1]) | (others[1:] != others[:-1])
-    sums = np.add.reduceat(counts, np.flatnonzero(first)) if len(counts) else counts
-    owners, others = owners[first], others[first]
-    order = np.lexsort((others, owners, -sums, owners % dim.BASKETS))
-    order = order[sums[order] > 0]
-    return _Pairs(owners[order], others[order], sums[order])
-
-
-def _places(owners: Array) -> tuple[Array, Array]:
-    """Slots for the pairs that their buckets keep, and which these are, (n,) i64 each. owners: those of `_summed`."""
-    buckets = owners.astype(np.int64) % dim.BASKETS
-    starts = np.searchsorted(buckets, buckets)
-    rank = np.arange(len(buckets)) - starts
-    kept = np.flatnonzero(rank < WIDTH)
-    return buckets[kept] * WIDTH + rank[kept], kept
 
 
 def _slots(buckets: Array) -> Array:
