@@ -42,7 +42,7 @@ from benchmarks.endurance.redis_pair import WAYS
 from benchmarks.endurance.repairs import Repairs
 from benchmarks.endurance.stage import Stage, stage
 from benchmarks.endurance.visitor import Visitor
-from benchmarks.endurance.watch import Slope, Watch, slope
+from benchmarks.endurance.watch import EVERY, Slope, Watch, slope
 from benchmarks.report import percentile, verdict
 from models.snapshot import Damaged
 from models.state import SCHEMA
@@ -416,6 +416,7 @@ class Soak:
             "hours_fitted": round(found.hours, 3),
             "peak_mib": round(max((each.mib for life in lives for each in life), default=math.nan), 1),
             "lives_first_and_last_mib": [[round(life[0].mib, 1), round(life[-1].mib, 1)] for life in lives],
+            "lives_each_minute_mib": [[round(each.mib) for each in life[:: round(60 / EVERY)]] for life in lives],
         }
 
     def _fed(self) -> dict[str, Any]:

@@ -51,13 +51,14 @@ class RedisPair(ABC):
         """Write what the guides read at their start."""
 
     def follow(self) -> None:
-        """Make the replica, started if need be, follow the primary; returns when it has everything."""
+        """Make the replica, started if need be, follow the primary; returns when it has everything, on its disk too."""
         self.replica.start()
         for server in self.servers:  # whichever copies its memory to the other, now or after it was promoted
             call(server.port, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
             call(server.port, "CONFIG", "SET", "rdbcompression", "no")  # it would take processors to save no network
         call(self.replica.port, "REPLICAOF", "127.0.0.1", str(self.primary.port))
         processes.until(lambda: _role(self.replica)[3] == b"connected", "the replica in step", LINK_SECONDS)
+        processes.until(lambda: not _rewrites(self.replica), "the copy on the replica's disk", LINK_SECONDS)
 
     @abstractmethod
     def fail_over(self) -> None:
@@ -216,6 +217,11 @@ def _role(server: RedisServer) -> list[Any]:
     except StoreUnavailable:  # a server whose role changes closes its connections
         return [b"", b"", b"", b""]
     return found if found[0] == b"slave" else [found[0], b"", b"", b""]
+
+
+def _rewrites(server: RedisServer) -> bool:
+    """Whether it still writes to its disk what it copied: its fork takes a processor from everybody for seconds."""
+    return _fields(call(server.port, "INFO", "persistence"))["aof_rewrite_in_progress"] == "1"
 
 
 def _fields(flat: list[bytes] | dict[Any, Any]) -> dict[str, str]:
