@@ -1,9 +1,10 @@
 """Measures what `group_id` gains, on real streams whose items are split into made-up variants.
 
-Every event names one of three variants of its item, by a hash of its user and moment, so that all lines of an order fall
-on the same one. The catalogue is known from the start. A page of 20 is asked for just before each tested event, and a
-hit is any variant of the product. The rows are: whole items, as an upper bound; variants that nothing holds together; the
-same model with one variant of each product on a page, as the service makes it; and `group_id` in learning as well.
+Every event names one of three variants of its item, by a hash of its user and moment, so that all lines of an order
+fall on the same one. The catalogue is known from the start. A page of 20 is asked for just before each tested event,
+and a hit is any variant of the product. The rows are: whole items, as an upper bound; variants that nothing holds
+together; the same model with one variant of each product on a page, as the service makes it; and `group_id` in learning
+as well.
 """
 
 from __future__ import annotations

@@ -94,6 +94,26 @@ def test_an_attribute_spelled_almost_like_a_fact_is_pointed_out(tmp_path: Path) 
     assert "--column categorie=category" in told
 
 
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        ("item_id,picture", "--column picture=attributes.image_url"),
+        ("item_id,Image URL", "--column 'Image URL=attributes.image_url'"),
+        ("item_id,thumbnail,image_link", "--column image_link=attributes.image_url"),
+        ("item_id,image_url,picture", ""),
+        ("item_id,colour", ""),
+    ],
+)
+def test_a_column_of_pictures_that_pages_would_not_find_is_pointed_out(head: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(csv("tea" + ",https://s/tea.jpg" * head.count(","), head=head))
+    survey = Survey(str(path))
+    read_items(path, survey=survey)
+    told = " ".join(items_advice(survey, Layout()))
+    assert says in told
+    assert ("image_url" in told) == bool(says)
+
+
 def test_the_last_row_of_an_item_counts_and_the_report_says_so(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     path.write_bytes(csv("tea,3", "tea,4", head="item_id,price"))
