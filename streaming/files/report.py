@@ -40,11 +40,15 @@ def report(survey: Survey, layout: Layout) -> str:
     for name, count in survey.left_out.most_common():
         line, found = survey.examples[name]
         lines.append(f"  left out: {name} of {count:,} rows, first at line {line}: {_cut(found)}")
-    for why, count in survey.skipped.most_common(_SHOWN):
-        lines.append(f"  passed over: {count:,} because {why}")
+    lines += passed_over(survey)
     for reason, count in survey.reasons.most_common(_SHOWN):
         lines.append(f"  refused: {count:,} rows, {reason.split(': expected')[0]}")
     return "\n".join(lines + [f"  ! {text}" for text in advice(survey, layout)])
+
+
+def passed_over(survey: Survey) -> list[str]:
+    """How many rows are skipped for what a field of theirs says, a line for each reason."""
+    return [f"  passed over: {count:,} because {why}" for why, count in survey.skipped.most_common(_SHOWN)]
 
 
 def advice(survey: Survey, layout: Layout) -> list[str]:
@@ -273,4 +277,4 @@ def _on_repeats(survey: Survey) -> str:
     )
 
 
-__all__ = ["advice", "as_document", "on_missing", "on_values", "report"]
+__all__ = ["advice", "as_document", "on_missing", "on_values", "passed_over", "report"]

@@ -11,7 +11,7 @@ import msgspec
 from models.records import encode_item
 from streaming.files.catalogues.item_columns import ATTRIBUTE, ITEM_NAMES
 from streaming.files.layout import Layout
-from streaming.files.report import on_values
+from streaming.files.report import on_values, passed_over
 from streaming.files.survey import Survey
 from streaming.mappings import plain, suiting_items
 
@@ -45,6 +45,7 @@ def items_report(survey: Survey, layout: Layout) -> str:
         lines.append(f"  left out: {name} of {count:,} rows, first at line {line}: {_cut(found)}")
     if len(survey.left_out) > _SHOWN:
         lines.append(f"  left out as well: {', '.join(sorted(survey.left_out)[_SHOWN:])}")
+    lines += passed_over(survey)
     for reason, count in survey.reasons.most_common(_SHOWN):
         lines.append(f"  refused: {count:,} rows, {reason.split(': expected')[0]}")
     return "\n".join(lines + [f"  ! {text}" for text in items_advice(survey, layout)])
@@ -73,6 +74,7 @@ def items_document(survey: Survey, layout: Layout) -> dict[str, Any]:
         "rows": survey.rows,
         "items": survey.items,
         "refused": survey.refused,
+        "skipped": dict(survey.skipped),
         "facts": dict(survey.facts),
         "attributes": dict(survey.attributes),
         "left_out": dict(survey.left_out),

@@ -10,10 +10,12 @@ from models.records import EventRules, ItemFacts
 from streaming.files import (
     FileError,
     Layout,
+    Listed,
     RowFile,
     Shown,
     Survey,
     item_presets,
+    item_rows,
     items_advice,
     items_report,
     look,
@@ -22,7 +24,7 @@ from streaming.files import (
 )
 from tests.support.streams import catalogues
 from tests.support.streams.catalogues import Catalogue
-from tests.support.streams.exports import csv
+from tests.support.streams.exports import csv, objects
 
 EVERY = [*catalogues.catalogues(), *catalogues.systems()]
 
@@ -92,6 +94,21 @@ def test_an_attribute_spelled_almost_like_a_fact_is_pointed_out(tmp_path: Path) 
     told = " ".join(items_advice(survey, Layout()))
     assert "--column pirce=price" in told
     assert "--column categorie=category" in told
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.ndjson"])
+def test_a_row_is_skipped_by_what_a_field_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    rows = [{"id": "tea", "status": "active"}, {"id": "pot", "status": "Draft"}, {"id": "", "status": "draft"}]
+    table = csv(*(f"{row['id']},{row['status']}" for row in rows), head="id,status")
+    path.write_bytes(table if name.endswith("csv") else objects(*rows))
+    survey, layout = Survey(str(path)), Layout(skip={"status": ["draft"]})
+    read = look(path, layout)
+    with RowFile(path) as opened:
+        found = list(item_rows(opened, read, survey))
+    assert [each.item_id for each in found if isinstance(each, Listed)] == ["tea"]
+    assert (len(found), survey.refused, survey.passed) == (1, 0, 2)
+    assert "passed over: 2 because status is draft" in items_report(survey, layout)
 
 
 @pytest.mark.parametrize(
