@@ -134,7 +134,7 @@ def answers(events: list[Event], facts: dict[str, Facts], seed: int, *, together
         groups.put(item, product_of(item))
     past: dict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=RING))
     touched, products, done = set[str](), set[str](), 0
-    found = []
+    found: list[tuple[int, int, int, int, bool]] = []
     for place, event in enumerate(events):
         if place >= WARM * len(events) and place % every == 0 and is_positive(event):
             waiting = events[done:place]
