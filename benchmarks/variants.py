@@ -146,8 +146,7 @@ def answers(events: list[Event], facts: dict[str, Facts], seed: int, *, together
             past[event.user_id].appendleft(event)
         touched.add(event.item_id)
         products.add(product_of(event.item_id))
-    *ranks, new_variants = zip(*found, strict=True)
-    return Answers(*map(np.array, ranks), np.array(new_variants, bool))
+    return Answers(*[np.array(column) for column in zip(*found, strict=True)])
 
 
 def _asked(recommender: Recommender, past: deque[Event], event: Event) -> list[str]:
