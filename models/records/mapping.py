@@ -28,6 +28,7 @@ from models.records.foreign_values import (
 )
 from models.records.paths import MISSING, Line, Lists, Path, suffix
 from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
+from models.records.skips import skips_of, why_skipped
 from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
 
 FIELDS: Final = (
@@ -85,6 +86,7 @@ class EventMapping:
         notes: what is done to values is counted there.
         assume_utc: times that name no zone are read as UTC, and noted.
         own_places: rejections name our fields instead of the places in the foreign record.
+        skip: path in the foreign record -> its values, or ANY, with which a record is no event.
         without_facts: what it says of items is not read: `unread` has the names of these fields.
 
     Raises:
@@ -118,6 +120,7 @@ class EventMapping:
         key: bytes | None = None,
         notes: Notes | None = None,
         *,
+        skip: Mapping[str, Iterable[str]] | None = None,
         assume_utc: bool = False,
         own_places: bool = False,
         without_facts: bool = False,
@@ -138,6 +141,8 @@ class EventMapping:
         self._time = Times(time, zone, notes, assume=assume_utc)
         self.lists = Lists(path for path in self.paths.values() if isinstance(path, Path))
         """The lists of a record whose members become events."""
+        self.skips = skips_of(skip or {}, self.lists.names)
+        """The fields whose values say that a record, or a line of it, is no event."""
         self.readers = self._readers(transforms, key)
 
     def at_most(self, raw: bytes | None) -> int:
@@ -218,9 +223,17 @@ class EventMapping:
         return self.events(raw, key, timestamp_ms, left_out)[0]
 
     def events(
-        self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
+        self,
+        raw: bytes | None,
+        key: bytes | None,
+        timestamp_ms: float,
+        left_out: Counter[str] | None = None,
+        skipped: Counter[str] | None = None,
     ) -> list[Event | Rejection | None]:
-        """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`."""
+        """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`.
+
+        `skipped` counts the lines that are no events for what a field of theirs says, by the reason.
+        """
         most = self.at_most(raw)
         if not raw and self._skips_nothing:
             return [None]
@@ -242,7 +255,7 @@ class EventMapping:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
             return [None]
-        return self.of_document(document, key, timestamp_ms, left_out, most)
+        return self.of_document(document, key, timestamp_ms, left_out, most, skipped)
 
     def of_document(
         self,
@@ -251,6 +264,7 @@ class EventMapping:
         timestamp_ms: float,
         left_out: Counter[str] | None = None,
         most: int = MAX_LINES,
+        skipped: Counter[str] | None = None,
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record whose value is decoded already, into what JSON could hold.
 
@@ -260,11 +274,20 @@ class EventMapping:
             timestamp_ms: as of `event`.
             left_out: as of `event`.
             most: events that it may become, as `at_most` said; one that would become more is refused whole.
+            skipped: as of `events`.
         """
         lines = list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []
         if len(lines) > most:
             return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
-        return [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
+        found: list[Event | Rejection | None] = []
+        for line in lines or [()]:
+            if why := why_skipped(self.skips, document, line):
+                found.append(None)
+                if skipped is not None:
+                    skipped[why] += 1
+            else:
+                found.append(self._made(document, line, key, timestamp_ms, left_out))
+        return found
 
     def _made(
         self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None

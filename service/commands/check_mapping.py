@@ -121,7 +121,7 @@ def _show(report: dict[str, Any]) -> None:
             word = typer.style("refused", fg="red")
             text = f"{refusal['reason']} at {refusal['path']}: expected {refusal['expected']}, found {refusal['found']}"
         else:
-            word, text = typer.style("ignored", fg="bright_black"), "its type is mapped to none"
+            word, text = typer.style("ignored", fg="bright_black"), record.get("skipped", "its type is mapped to none")
         typer.echo(f"{word}  {record['at']}: {text}")
     if report["unread"]:
         typer.echo(

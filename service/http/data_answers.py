@@ -128,8 +128,8 @@ class MappingsAnswer(Struct, metaclass=Prepared):
 class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     """What one record, or one event in it, becomes.
 
-    `event`, and `left_out` of it; or why it is refused: reason, path, expected, found; or nothing, because the mapping
-    makes no event of records like it.
+    `event`, and `left_out` of it; or why it is refused: reason, path, expected, found. Of an ignored one, of which the
+    mapping makes no event, `found` names the field and the value that say so, if it is not the type.
     """
 
     at: str

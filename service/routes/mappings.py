@@ -95,7 +95,9 @@ def _records(text: str) -> list[bytes]:
 def _shown(record: dict[str, Any]) -> TriedRecord:
     if "event" in record:
         return TriedRecord(record["at"], "event", record["event"], record.get("left_out", []))
-    return TriedRecord(record["at"], "refused" if "refusal" in record else "ignored", **record.get("refusal", {}))
+    if "refusal" in record:
+        return TriedRecord(record["at"], "refused", **record["refusal"])
+    return TriedRecord(record["at"], "ignored", found=record.get("skipped", ""))
 
 
 __all__ = ["router"]

@@ -72,7 +72,7 @@ class Columns:
             for field in KNOWN
             if field in self.mapping.paths and (said := _said(self.mapping.paths[field], names))
         }
-        used = {part.strip() for text in fields.values() for part in text.split("|")}
+        used = {part.strip() for text in (*fields.values(), *layout.skip) for part in text.split("|")}
         used |= {re.split(r"[.\[]", part.removeprefix("$."))[0] for part in used}
         survey.unused = tuple(name for name in names if name and literal(name) not in used)
         survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())
@@ -116,7 +116,7 @@ class Columns:
 
     def column(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> list[Any] | None:
         """Values of our field for each event, as read: None for no value, or `Unusable`. None where nothing has any."""
-        found = self._found(field, batch, places, lines)
+        found = self._found(self.mapping.paths[field], batch, places, lines)
         if found is None:
             return None
         if field == "timestamp" and self._plain_times and _are_seconds(found):
@@ -131,8 +131,19 @@ class Columns:
             known[value] = None if value is None else read(value)
         return list(map(known.__getitem__, found))
 
-    def _found(self, field: str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> list[Any] | None:
-        path = self.mapping.paths[field]
+    def skipped(self, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> dict[int, str]:
+        """Which of the events are none for what a field of theirs says, by number, and why."""
+        found: dict[int, str] = {}
+        for skip in self.mapping.skips:
+            values = self._found(skip.path, batch, places, lines) or ()
+            for at, value in enumerate(values):
+                if at not in found and (why := skip.why(value)):
+                    found[at] = why
+        return found
+
+    def _found(
+        self, path: Path | str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None
+    ) -> list[Any] | None:
         if isinstance(path, str):
             return None
         if batch.columns is not None:

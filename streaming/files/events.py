@@ -56,7 +56,7 @@ class Shown(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
 
 
 class Passed(NamedTuple):
-    """A valid row that is not wanted: its rating is below `min_rating`, or its type is mapped to `NO_TYPE`."""
+    """A row that is not wanted: its rating is below `min_rating`, its type is mapped to `NO_TYPE`, or it is skipped."""
 
     line: int
 
@@ -179,13 +179,20 @@ class _Reading:
                 name + suffix(line) if isinstance(name, str) else name
                 for name, line in zip(columns["event_id"], lines, strict=True)
             ]
+        skipped = reader.skipped(batch, places, lines)
+        for column in columns.values():
+            for at in skipped:
+                column[at] = None  # nothing of a row that is no event is refused or counted
         refused = self._set_aside(batch, places, columns)
         words = columns.get("event_type", [None] * count)
-        self._count_words(words)
+        self._count_words([word for at, word in enumerate(words) if at not in skipped] if skipped else words)
         columns["event_type"] = list(map(self._type_of, words))
         ratings = columns.pop("rating", None)
         if self._rated and ratings is not None:
             columns["event_type"] = list(map(self._by_rating, ratings, columns["event_type"]))
+        self._survey.skipped.update(skipped.values())
+        for at in skipped:
+            columns["event_type"][at] = NO_TYPE
         for field, value in self._layout.constants.items():
             if field not in columns and field != "event_type":
                 columns[field] = [value] * count

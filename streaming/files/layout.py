@@ -61,6 +61,7 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
         decimal: The decimal separator of numbers; None: the one that the file shows.
         encoding: The encoding of the file; None: UTF-8, or what its mark says.
         hash_key: Key for hashed ids; "": they stay as they are.
+        skip: Values by path in the file with which a row is no event.
         preset: The name of the preset that this layout began with.
     """
 
@@ -78,6 +79,7 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
     decimal: str | None = None
     encoding: str | None = None
     hash_key: str = ""
+    skip: dict[str, list[str]] = {}
     preset: str = ""
 
 
@@ -107,6 +109,7 @@ def with_preset(layout: Layout, name: str, known: Mapping[str, MappingFile] | No
         zone=layout.zone or found.zone,
         default_type=layout.default_type or found.default_type,
         unknown_type=layout.unknown_type or found.unknown_type,
+        skip=found.skip,
         preset=name,
     )
 
@@ -227,6 +230,7 @@ def mapping_of(
             FACTS,
             layout.hash_key.encode() or None,
             notes,
+            skip=layout.skip,
             assume_utc=True,
             own_places=True,
         )

@@ -50,15 +50,17 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
     records: list[dict[str, Any]] = []
     for number, sample in enumerate(samples, 1):
-        left_out: Counter[str] = Counter()
-        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out)
+        left_out, skipped = Counter[str](), Counter[str]()
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, skipped)
         survey.see(number, answers, ahead)
+        survey.skipped.update(skipped)
+        why = " or ".join(skipped) if skipped.total() == answers.count(None) else ""
         for field in left_out:
             survey.leave_out(field, number, mapping.place(field))
         several = len(answers) > 1
         for part, answer in enumerate(answers, 1):
             place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
-            records.append(_result(place, answer, () if several else left_out))
+            records.append(_result(place, answer, () if several else left_out, why))
     counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
     return {
         "report": report_of(survey, Layout(preset=name)),
@@ -72,14 +74,14 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     }
 
 
-def _result(place: str, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
+def _result(place: str, answer: Any, left_out: Iterable[str], why: str) -> dict[str, Any]:
     if isinstance(answer, Event):
         found = {"at": place, "event": json.loads(encode(answer))}
         return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")
         return {"at": place, "refusal": {name: getattr(answer, name) for name in fields}}
-    return {"at": place}
+    return {"at": place} | ({"skipped": why} if why else {})
 
 
 __all__ = ["Sampled", "tried"]

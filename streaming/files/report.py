@@ -40,9 +40,15 @@ def report(survey: Survey, layout: Layout) -> str:
     for name, count in survey.left_out.most_common():
         line, found = survey.examples[name]
         lines.append(f"  left out: {name} of {count:,} rows, first at line {line}: {_cut(found)}")
+    lines += passed_over(survey)
     for reason, count in survey.reasons.most_common(_SHOWN):
         lines.append(f"  refused: {count:,} rows, {reason.split(': expected')[0]}")
     return "\n".join(lines + [f"  ! {text}" for text in advice(survey, layout)])
+
+
+def passed_over(survey: Survey) -> list[str]:
+    """How many rows are skipped for what a field of theirs says, a line for each reason."""
+    return [f"  passed over: {count:,} because {why}" for why, count in survey.skipped.most_common(_SHOWN)]
 
 
 def advice(survey: Survey, layout: Layout) -> list[str]:
@@ -58,13 +64,9 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
             _on_ahead(survey),
             _on_order(survey),
             _on_users(survey),
-            *_on_ids(survey),
-            _on_numbers(survey, layout),
             _on_catalogue(survey),
-            _on_encoding(survey, layout),
             _on_repeats(survey),
-            *survey.remarks.values(),
-            _on_nothing(survey),
+            *on_values(survey, layout),
         )
         if text
     ]
@@ -92,6 +94,7 @@ def as_document(survey: Survey, layout: Layout) -> dict[str, Any]:
         "rows": survey.rows,
         "events": survey.events,
         "passed": survey.passed,
+        "skipped": dict(survey.skipped),
         "refused": survey.refused,
         "by_type": dict(survey.by_type),
         "types": dict(survey.types),
@@ -274,4 +277,4 @@ def _on_repeats(survey: Survey) -> str:
     )
 
 
-__all__ = ["advice", "as_document", "on_missing", "on_values", "report"]
+__all__ = ["advice", "as_document", "on_missing", "on_values", "passed_over", "report"]

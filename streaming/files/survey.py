@@ -42,6 +42,7 @@ class Survey:
         rows: Rows and bad lines.
         events: Usable events.
         passed: Rows that were left out on purpose.
+        skipped: Those of them that are no events for what a field of theirs says, by the reason.
         refused: Rows that hold no usable event.
         refusals: The first of them.
         reasons: Refused rows by reason, with the field.
@@ -78,6 +79,7 @@ class Survey:
     rows: int = 0
     events: int = 0
     passed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     refusals: list[RowRefused] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)

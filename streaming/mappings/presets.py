@@ -36,6 +36,7 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
         zone: Zone of times that name none.
         default_type: Type of records that name none.
         unknown_type: Type of records of other types.
+        skip: Values by path with which a record is no event; `*` for any value.
         about: What it is and where it is documented.
         preset: The mapping that this one comes on top of; "" for none.
     """
@@ -49,11 +50,14 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
     zone: str | None = None
     default_type: str | None = None
     unknown_type: str | None = None
+    skip: dict[str, list[str]] = {}
     about: str = ""
     preset: str = ""
 
     def on(self, base: MappingFile) -> MappingFile:
         """This mapping on top of another one: what it says comes first, and a path `none` drops a field.
+
+        An empty list among `skip` drops a path.
 
         >>> base = MappingFile(fields={"price": "cost", "item_id": "sku"}, zone="UTC")
         >>> MappingFile(fields={"price": "none", "user_id": "who"}).on(base).fields
@@ -70,6 +74,7 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
             zone=self.zone or base.zone,
             default_type=self.default_type or base.default_type,
             unknown_type=self.unknown_type or base.unknown_type,
+            skip={path: values for path, values in (base.skip | self.skip).items() if values},
             about=self.about,
         )
 

@@ -52,6 +52,11 @@ class MappingSettings(Section):
     unknown_type: str | None = Field(
         default=None, description="Our event type, or none, for records whose word is neither in types nor one of ours."
     )
+    skip: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="Path in their record -> its values, in any case, or * for any: a record with one of them is no "
+        "event, as of a cancelled order. On top of a preset, an empty list drops one of its paths.",
+    )
     transforms: dict[str, tuple[str, ...]] = Field(
         default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`, hash."
     )
@@ -82,6 +87,7 @@ class MappingSettings(Section):
             zone=self.zone,
             default_type=self.default_type,
             unknown_type=self.unknown_type,
+            skip={path: list(values) for path, values in self.skip.items()},
         )
         how = own.on(mapping_named(self.preset)) if self.preset else own
         return event_mapping(how, events, self._key())
@@ -109,6 +115,7 @@ def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None
         how.transforms,
         FACTS,
         key,
+        skip=how.skip,
         without_facts=True,
     )
 

@@ -70,7 +70,7 @@ function record(found) {
     found.outcome === "event" ? el("dl", { class: "facts" }, ...Object.entries(found.event).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])) : null,
     left ? el("p", { class: "quiet small" }, left.trim()) : null,
     found.outcome === "refused" ? el("p", { class: "trouble" }, `${plain(found.reason)} at ${found.path}: expected ${found.expected}, found ${found.found}`) : null,
-    found.outcome === "ignored" ? el("p", { class: "quiet small" }, "The mapping makes no event of a record like this.") : null);
+    found.outcome === "ignored" ? el("p", { class: "quiet small" }, `The mapping makes no event of a record like this${found.found ? `: ${found.found}` : ""}.`) : null);
 }
 
 function show(found) {

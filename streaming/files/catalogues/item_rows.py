@@ -40,7 +40,7 @@ class Listed(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
 
 
 def item_rows(rows: RowFile, how: Named, survey: Survey) -> Iterator[Listed | RowRefused]:
-    """Read every row as an item or a refusal.
+    """Read every row as an item or a refusal, but those that are skipped.
 
     Args:
         rows: The open file.
@@ -55,8 +55,10 @@ def item_rows(rows: RowFile, how: Named, survey: Survey) -> Iterator[Listed | Ro
         survey.rows += len(batch.lines) + len(batch.bad)
         for bad in batch.bad:
             yield survey.refuse(*bad)
+        skipped = reading.skipped(batch)
         for place in range(len(batch.lines)):
-            yield reading.outcome(batch, place)
+            if place not in skipped:
+                yield reading.outcome(batch, place)
 
 
 def read_items(
@@ -99,6 +101,13 @@ class _Reading:
         self._seen: set[int] = set()
         survey.fields = {field: text for field, text in survey.fields.items() if field in ITEM_NAMES}
         survey.unused = ()
+
+    def skipped(self, batch: Batch) -> dict[int, str]:
+        """Which rows are left out for what a field of theirs says, by place, and why."""
+        found = self._reader.skipped(batch, range(len(batch.lines)), None)
+        self._survey.passed += len(found)
+        self._survey.skipped.update(found.values())
+        return found
 
     def outcome(self, batch: Batch, place: int) -> Listed | RowRefused:
         """What became of one row."""

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from models.records import encode_item
-from streaming.files.catalogues.item_columns import ITEM_NAMES
+from streaming.files.catalogues.item_columns import ATTRIBUTE, ITEM_NAMES
 from streaming.files.layout import Layout
-from streaming.files.report import on_values
+from streaming.files.report import on_values, passed_over
 from streaming.files.survey import Survey
 from streaming.mappings import plain, suiting_items
 
 _SHOWN = 10
 _ALIKE = 0.8
+
+_PICTURE: Final = "image_url"
+"""The attribute that pages, scripts and the widget take pictures from."""
+
+_PICTURES: Final = (
+    *("imageurl", "imagelink", "imagesrc", "pictureurl", "picturelink", "photourl", "imgurl", "mainimage", "image"),
+    *("picture", "photo", "img", "images", "pictures", "photos", "bild", "foto", "thumbnail", "thumbnailurl"),
+)
+"""What catalogues call it, the likeliest first."""
 
 
 def items_report(survey: Survey, layout: Layout) -> str:
@@ -36,6 +45,7 @@ def items_report(survey: Survey, layout: Layout) -> str:
         lines.append(f"  left out: {name} of {count:,} rows, first at line {line}: {_cut(found)}")
     if len(survey.left_out) > _SHOWN:
         lines.append(f"  left out as well: {', '.join(sorted(survey.left_out)[_SHOWN:])}")
+    lines += passed_over(survey)
     for reason, count in survey.reasons.most_common(_SHOWN):
         lines.append(f"  refused: {count:,} rows, {reason.split(': expected')[0]}")
     return "\n".join(lines + [f"  ! {text}" for text in items_advice(survey, layout)])
@@ -47,6 +57,7 @@ def items_advice(survey: Survey, layout: Layout) -> list[str]:
     found = [f"this looks like a catalogue of {name}: --preset {name} knows its fields"] if name else []
     found += on_values(survey, layout)
     found += [text for attribute in survey.attributes if (text := _on_name(attribute, survey))]
+    found += _on_picture(survey)
     if survey.repeated:
         found.append(f"{survey.repeated:,} rows name an item that came before: the last row of an item counts")
     if survey.items and not survey.facts:
@@ -63,6 +74,7 @@ def items_document(survey: Survey, layout: Layout) -> dict[str, Any]:
         "rows": survey.rows,
         "items": survey.items,
         "refused": survey.refused,
+        "skipped": dict(survey.skipped),
         "facts": dict(survey.facts),
         "attributes": dict(survey.attributes),
         "left_out": dict(survey.left_out),
@@ -86,6 +98,21 @@ def _on_name(attribute: str, survey: Survey) -> str:
         return ""
     flag = shlex.quote(f"{attribute}={free[near[0]]}")
     return f"{attribute!r} is kept as an attribute: if it is the {free[near[0]]}, add --column {flag}"
+
+
+def _on_picture(survey: Survey) -> list[str]:
+    """Which attribute looks like the address of a picture, where none is called as pages look for it."""
+    if _PICTURE in survey.attributes:
+        return []
+    likely = min((name for name in survey.attributes if plain(name) in _PICTURES), key=_likeliest, default=None)
+    if likely is None:
+        return []
+    flag = shlex.quote(f"{likely}={ATTRIBUTE}{_PICTURE}")
+    return [f"{likely!r} is kept as an attribute: if it is the address of a picture, add --column {flag}"]
+
+
+def _likeliest(name: str) -> int:
+    return _PICTURES.index(plain(name))
 
 
 def _cut(text: str) -> str:

@@ -75,7 +75,8 @@ def _outcome(export: Export) -> str:
     ]
     parts = [", ".join(events) or "nothing"]
     if survey.passed:
-        parts.append(f"{survey.passed} passed over")
+        why = f" ({', '.join(survey.skipped)})" if survey.skipped else ""
+        parts.append(f"{survey.passed} passed over{why}")
     if survey.left_out:
         found = (f"{field} (`{survey.examples[field].found[:_LONGEST]}`)" for field in survey.left_out)
         parts.append(f"left out: {', '.join(found)}")

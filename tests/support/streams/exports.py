@@ -38,6 +38,7 @@ class Export:
     preset: str = ""
     form: str = "CSV with commas"
     passed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     refused: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
@@ -498,6 +499,23 @@ def systems() -> list[Export]:
     products = [{"product_id": "tea", "price": 3.5, "name": "Tea", "quantity": 1}, {"sku": "pot", "price": 4}]
     cloud = {"specversion": "1.0", "id": "e1", "source": "/shop", "time": f"{DAY}T00:00:00Z"}
     snow = "com_snowplowanalytics_snowplow_ecommerce"
+    placed = {
+        "id": 1001,
+        "email": "ann@example.org",
+        "created_at": f"{DAY}T01:00:00+01:00",
+        "customer": {"id": 5},
+        "line_items": [
+            {"product_id": 11, "price": "3.50", "quantity": 2, "title": "Tea"},
+            {"product_id": 12, "price": "4.00", "quantity": 1, "title": "Pot"},
+        ],
+    }
+    bought = {
+        "id": 7,
+        "date_created_gmt": f"{DAY}T00:00:00",
+        "customer_id": 0,
+        "billing": {"email": "bob@example.org"},
+        "line_items": [{"product_id": 11, "price": 3.5, "quantity": 2, "name": "Tea"}],
+    }
     ga4 = {"event_date": "20260101", "event_timestamp": str(NOW * 10**6), "user_pseudo_id": "u1.2", "user_id": None}
     return [
         Export(
@@ -591,19 +609,14 @@ def systems() -> list[Export]:
         Export(
             "shopify",
             json.dumps([
-                {
-                    "id": 1001,
-                    "email": "ann@example.org",
-                    "created_at": f"{DAY}T01:00:00+01:00",
-                    "financial_status": "paid",
-                    "customer": {"id": 5},
-                    "line_items": [
-                        {"product_id": 11, "price": "3.50", "quantity": 2, "title": "Tea"},
-                        {"product_id": 12, "price": "4.00", "quantity": 1, "title": "Pot"},
-                    ],
-                }
+                placed | {"financial_status": "paid", "cancelled_at": None},
+                placed | {"id": 1002, "financial_status": "pending", "line_items": [{"product_id": 13}]},
+                placed | {"id": 1003, "financial_status": "paid", "cancelled_at": f"{DAY}T02:00:00+01:00"},
+                placed | {"id": 1004, "financial_status": "refunded", "line_items": [{"product_id": 14}]},
             ]).encode(),
-            [("5", "11", "purchase", 3.5), ("5", "12", "purchase", 4.0)],
+            [("5", "11", "purchase", 3.5), ("5", "12", "purchase", 4.0), ("5", "13", "purchase", None)],
+            passed=3,
+            skipped={"cancelled_at has a value": 2, "financial_status is refunded": 1},
             facts={"price": 2, "title": 2},
             file="orders.json",
             form="an array of JSON objects",
@@ -612,18 +625,16 @@ def systems() -> list[Export]:
             "woocommerce",
             json.dumps(
                 [
-                    {
-                        "id": 7,
-                        "date_created_gmt": f"{DAY}T00:00:00",
-                        "customer_id": 0,
-                        "billing": {"email": "bob@example.org"},
-                        "line_items": [{"product_id": 11, "price": 3.5, "quantity": 2, "name": "Tea"}],
-                    }
+                    bought | {"status": "completed"},
+                    bought | {"id": 8, "status": "on-hold", "line_items": [{"product_id": 12, "price": 4}]},
+                    *(bought | {"status": status} for status in ("cancelled", "refunded", "failed", "pending")),
                 ],
                 indent=1,
             ).encode(),
-            [("bob@example.org", "11", "purchase", 3.5)],
-            facts={"price": 1, "title": 1},
+            [("bob@example.org", "11", "purchase", 3.5), ("bob@example.org", "12", "purchase", 4.0)],
+            passed=4,
+            skipped={f"status is {status}": 1 for status in ("cancelled", "refunded", "failed", "pending")},
+            facts={"price": 2, "title": 1},
             file="orders.json",
             form="an array of JSON objects",
         ),

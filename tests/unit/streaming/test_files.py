@@ -75,6 +75,7 @@ def test_a_preset_reads_the_exports_of_its_system_and_is_proposed_for_them(expor
     survey, layout, outcomes = read(preset, tmp_path)
     assert summary(outcomes) == export.events, report(survey, layout)
     assert (survey.form, survey.passed, survey.refused) == (export.form, export.passed, export.refused)
+    assert dict(survey.skipped) == export.skipped
     assert dict(survey.facts) == export.facts
     assert (dict(survey.left_out), [part for part in export.says if part not in said(survey, layout)]) == ({}, [])
     try:

@@ -10,10 +10,12 @@ from models.records import EventRules, ItemFacts
 from streaming.files import (
     FileError,
     Layout,
+    Listed,
     RowFile,
     Shown,
     Survey,
     item_presets,
+    item_rows,
     items_advice,
     items_report,
     look,
@@ -22,7 +24,7 @@ from streaming.files import (
 )
 from tests.support.streams import catalogues
 from tests.support.streams.catalogues import Catalogue
-from tests.support.streams.exports import csv
+from tests.support.streams.exports import csv, objects
 
 EVERY = [*catalogues.catalogues(), *catalogues.systems()]
 
@@ -92,6 +94,41 @@ def test_an_attribute_spelled_almost_like_a_fact_is_pointed_out(tmp_path: Path) 
     told = " ".join(items_advice(survey, Layout()))
     assert "--column pirce=price" in told
     assert "--column categorie=category" in told
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.ndjson"])
+def test_a_row_is_skipped_by_what_a_field_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    rows = [{"id": "tea", "status": "active"}, {"id": "pot", "status": "Draft"}, {"id": "", "status": "draft"}]
+    table = csv(*(f"{row['id']},{row['status']}" for row in rows), head="id,status")
+    path.write_bytes(table if name.endswith("csv") else objects(*rows))
+    survey, layout = Survey(str(path)), Layout(skip={"status": ["draft"]})
+    read = look(path, layout)
+    with RowFile(path) as opened:
+        found = list(item_rows(opened, read, survey))
+    assert [each.item_id for each in found if isinstance(each, Listed)] == ["tea"]
+    assert (len(found), survey.refused, survey.passed) == (1, 0, 2)
+    assert "passed over: 2 because status is draft" in items_report(survey, layout)
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        ("item_id,picture", "--column picture=attributes.image_url"),
+        ("item_id,Image URL", "--column 'Image URL=attributes.image_url'"),
+        ("item_id,thumbnail,image_link", "--column image_link=attributes.image_url"),
+        ("item_id,image_url,picture", ""),
+        ("item_id,colour", ""),
+    ],
+)
+def test_a_column_of_pictures_that_pages_would_not_find_is_pointed_out(head: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(csv("tea" + ",https://s/tea.jpg" * head.count(","), head=head))
+    survey = Survey(str(path))
+    read_items(path, survey=survey)
+    told = " ".join(items_advice(survey, Layout()))
+    assert says in told
+    assert ("image_url" in told) == bool(says)
 
 
 def test_the_last_row_of_an_item_counts_and_the_report_says_so(tmp_path: Path) -> None:

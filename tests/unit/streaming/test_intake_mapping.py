@@ -270,6 +270,11 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
     assert "not read here: title, brand, facts of items" in done.stdout
+    sample.write_text(json.dumps(placed | {"financial_status": "refunded"}))
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
+    assert done.exit_code == 0, done.output
+    assert "ignored  line 1, event 2 of 2: financial_status is refunded" in done.stdout
+    assert "passed over: 2 because financial_status is refunded" in done.stdout
     wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
     assert wrong.exit_code == 2
     assert "no preset 'shopfy': there are cloudevents, ga4" in " ".join(wrong.output.replace("│", " ").split())

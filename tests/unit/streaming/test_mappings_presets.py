@@ -9,7 +9,20 @@ import pytest
 
 from models.records import Event, EventRules, Rejection, decode
 from service.ingest import translated
-from streaming.files import FileError, Layout, RowFile, RowRefused, Shown, raw_records, read_events, with_preset
+from streaming.files import (
+    FileError,
+    Layout,
+    Passed,
+    RowFile,
+    RowRefused,
+    Shown,
+    Survey,
+    as_document,
+    raw_records,
+    read_events,
+    report,
+    with_preset,
+)
 from streaming.mappings import MappingFile, MappingFileError, mapping_named
 from streaming.settings import event_mapping
 from tests.support.streams.exports import NOW, Export, systems
@@ -63,6 +76,24 @@ def test_a_mapping_file_may_be_settings_with_one_mapping_and_may_build_on_a_pres
     path.write_text(f'preset = "{path}"\n')
     with pytest.raises(MappingFileError, match="names itself"):
         mapping_named(str(path))
+
+
+def test_a_row_of_a_table_is_skipped_by_a_cell_and_a_file_on_a_preset_may_change_which(tmp_path: Path) -> None:
+    path, log = tmp_path / "shop.toml", tmp_path / "log.csv"
+    log.write_text(f"who,sku,at,state,stars\nu1,tea,{NOW},paid,5\nu1,pot,{NOW},Refunded,5\n,cup,soon,refunded,x\n")
+    fields = '[fields]\nuser_id = "who"\nitem_id = "sku"\ntimestamp = "at"\nprice = "stars"\n'
+    path.write_text(f'default_type = "purchase"\n{fields}[skip]\nstate = ["refunded"]\n')
+    layout, survey = with_preset(Layout(), str(path)), Survey(str(log))
+    with RowFile(log) as rows:
+        outcomes = list(read_events(rows, layout, RULES, survey=survey))
+    assert [type(each) for each in outcomes] == [Shown, Passed, Passed]
+    assert (survey.passed, survey.refused, dict(survey.left_out), survey.unused) == (2, 0, {}, ())
+    assert survey.types == {"purchase": 1}
+    assert "passed over: 2 because state is refunded" in report(survey, layout)
+    assert as_document(survey, layout)["skipped"] == {"state is refunded": 2}
+    path.write_text('preset = "shopify"\n[skip]\ncancelled_at = []\ntest = ["true"]\n')
+    changed = mapping_named(str(path)).skip
+    assert changed == {"financial_status": ["refunded", "voided", "expired"], "test": ["true"]}
 
 
 def test_hash_asks_for_its_key_and_hashes_once(tmp_path: Path) -> None:
