@@ -3,8 +3,8 @@
 Every event names one of three variants of its item, by a hash of its user and moment, so that all lines of an order
 fall on the same one. The catalogue is known from the start. A page of 20 is asked for just before each tested event,
 and a hit is any variant of the product. The rows are: whole items, as an upper bound; variants that nothing holds
-together; the same model with one variant of each product on a page, as the service makes it; and `group_id` in learning
-as well.
+together; the same model with one variant of each product on a page, as the service makes it; and `group_id` in
+learning as well.
 """
 
 from __future__ import annotations
@@ -72,21 +72,22 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> dict[str, Any]:
-    """Compare the rows of one stream; changes are against variants that nothing holds together."""
+    """Compare the rows of one stream with variants that nothing holds together, and what learning alone changes."""
     events = stream.events[: options.events]
     whole = answers(split(events, 1), catalogue(events, stream.facts, 1), options.seed, together=False)
     many = split(events, options.variants)
     facts = catalogue(events, stream.facts, options.variants)
     apart, together = (answers(many, facts, options.seed, together=each) for each in (False, True))
     rows = {
-        "whole items": (whole.product, None),
-        "variants": (apart.product, apart.own),
-        "one on a page": (apart.spread, apart.own_spread),
-        "group_id": (together.spread, together.own_spread),
+        "whole items": (whole.product, apart.product, whole.own),
+        "variants": (apart.product, apart.product, apart.own),
+        "one on a page": (apart.spread, apart.product, apart.own_spread),
+        "group_id": (together.spread, apart.product, together.own_spread),
+        "learning alone": (together.spread, apart.spread, together.own_spread),
     }
     parts = {"all": np.ones(len(apart.new), bool), "new variants": apart.new}
     return {
-        part: {name: _scores(ranks[mask], apart.product[mask], _part(own, mask)) for name, (ranks, own) in rows.items()}
+        part: {name: _scores(*(ranks[mask] for ranks in row)) for name, row in rows.items()}
         for part, mask in parts.items()
     }
 
@@ -168,11 +169,7 @@ def _rank(page: list[str], wanted: str) -> int:
     return page.index(wanted) + 1 if wanted in page else 0
 
 
-def _part(ranks: Array | None, mask: Array) -> Array | None:
-    return None if ranks is None else ranks[mask]
-
-
-def _scores(ranks: Array, base: Array, own: Array | None) -> dict[str, Any]:
+def _scores(ranks: Array, base: Array, own: Array) -> dict[str, Any]:
     """Means, their paired changes against `base` with half of the 95 % interval, and hits on the very variant."""
     found: dict[str, Any] = {"n": len(ranks)}
     if not len(ranks):
@@ -182,7 +179,7 @@ def _scores(ranks: Array, base: Array, own: Array | None) -> dict[str, Any]:
         found[name] = round(float(of(ranks).mean()), 4)
         found[f"{name} change"] = round(float(change.mean()), 4)
         found[f"{name} half interval"] = round(1.96 * float(change.std()) / len(ranks) ** 0.5, 4)
-    return found if own is None else found | {"very variant hr@20": round(float(hits(own).mean()), 4)}
+    return found | {"very variant hr@20": round(float(hits(own).mean()), 4)}
 
 
 def _figures(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:

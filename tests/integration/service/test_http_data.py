@@ -177,6 +177,9 @@ def test_the_mappings_are_named_and_tried_on_what_is_pasted(served: Served) -> N
     assert [each["outcome"] for each in own["records"]] == ["event", "ignored", "refused", "refused"]
     assert own["records"][2]["path"] == "$.who"
     assert any("EATEN" in text for text in own["advice"])
+    order = '{"id":1,"status":"refunded","line_items":[{"product_id":7}]}'
+    skipped = served.post("/mappings/try", json={"mapping": "woocommerce", "records": order}).json()
+    assert skipped["records"] == [{"at": "record 1", "outcome": "ignored", "found": "status is refunded"}]
     listed = served.post("/mappings/try", json={"mapping": "till", "records": f"[{lines.splitlines()[0]}]"}).json()
     assert listed["events"] == 1
     assert problem(served.post("/mappings/try", json={"mapping": "nobody's", "records": VIEW}), 404)
