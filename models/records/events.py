@@ -5,6 +5,7 @@ The one place that defines a valid event: the learner, `POST /events` and `sluic
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "decode",
     "decode_many",
     "encode",
+    "written",
 ]
 
 KINDS: Final = ("click", "favourite", "cart", "purchase", "search", "impression", "unfavourite", "dislike", "return")
@@ -439,3 +441,11 @@ def encode(event: Event) -> bytes:
         if value is not None:
             document[field] = value
     return msgspec.json.encode(document)
+
+
+def written(ours: Mapping[str, Any]) -> bytes:
+    """JSON of values. Whole numbers beyond 64 bits, which the encoder does not take, are written as they are."""
+    try:
+        return msgspec.json.encode(ours)
+    except OverflowError:
+        return json.dumps(ours).encode()

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records.events import Event, EventRules, decode
+from models.records.completions import COMPLETED, DESCRIBING, Mentioned, completion, mask_of
+from models.records.events import Event, EventRules, decode, written
 from models.records.foreign_values import (
     EXCEL,
     Notes,
@@ -85,7 +86,8 @@ class EventMapping:
         notes: what is done to values is counted there.
         assume_utc: times that name no zone are read as UTC, and noted.
         own_places: rejections name our fields instead of the places in the foreign record.
-        without_facts: what it says of items is not read: `unread` has the names of these fields.
+        one_by_one: for records of a topic or a request: of items it reads the facts that events complete, and `unread`
+            has the names of the other ones. For a file, the caller reads all of them.
 
     Raises:
         ValueError: the mapping cannot work; the message speaks of the settings.
@@ -120,7 +122,7 @@ class EventMapping:
         *,
         assume_utc: bool = False,
         own_places: bool = False,
-        without_facts: bool = False,
+        one_by_one: bool = False,
     ) -> None:
         self._own_places = own_places
         self._rules, self._types, self._constants = rules, dict(types or {}), dict(constants or {})
@@ -129,7 +131,7 @@ class EventMapping:
         known = (*FIELDS, *also)
         _check_names(fields, self._constants, known, default_type)
         _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
-        self.unread = tuple(field for field in fields if without_facts and field in FACTS and field != "context")
+        self.unread = _unread(fields) if one_by_one else ()
         """Fields of the mapping that are facts of items, which it does not read."""
         fields = {field: text for field, text in fields.items() if field not in self.unread}
         transforms = {field: steps for field, steps in (transforms or {}).items() if field not in self.unread}
@@ -139,6 +141,12 @@ class EventMapping:
         self.lists = Lists(path for path in self.paths.values() if isinstance(path, Path))
         """The lists of a record whose members become events."""
         self.readers = self._readers(transforms, key)
+        said = {*fields, *self._constants} if one_by_one else set()
+        described = tuple(field for field in DESCRIBING if field in said)
+        self.completes = (*described, "price") if described and "price" in said else described
+        """Facts of items that it reads: none where a price is all that it says of them."""
+        self._mask, self._described = mask_of(self.completes), described
+        self._event_paths = {field: path for field, path in self.paths.items() if field not in described}
 
     def at_most(self, raw: bytes | None) -> int:
         """A bound on how many events a record becomes, without reading it.
@@ -218,9 +226,22 @@ class EventMapping:
         return self.events(raw, key, timestamp_ms, left_out)[0]
 
     def events(
-        self, raw: bytes | None, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None = None
+        self,
+        raw: bytes | None,
+        key: bytes | None,
+        timestamp_ms: float,
+        left_out: Counter[str] | None = None,
+        mentioned: Mentioned | None = None,
     ) -> list[Event | Rejection | None]:
-        """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`."""
+        """Makes the events of a record, at least one outcome. Never raises on input.
+
+        Args:
+            raw: as of `event`.
+            key: as of `event`.
+            timestamp_ms: as of `event`.
+            left_out: as of `event`; also facts of items.
+            mentioned: takes what the events say of their items.
+        """
         most = self.at_most(raw)
         if not raw and self._skips_nothing:
             return [None]
@@ -242,7 +263,7 @@ class EventMapping:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
             return [None]
-        return self.of_document(document, key, timestamp_ms, left_out, most)
+        return self.of_document(document, key, timestamp_ms, left_out, most, mentioned)
 
     def of_document(
         self,
@@ -251,6 +272,7 @@ class EventMapping:
         timestamp_ms: float,
         left_out: Counter[str] | None = None,
         most: int = MAX_LINES,
+        mentioned: Mentioned | None = None,
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record whose value is decoded already, into what JSON could hold.
 
@@ -260,17 +282,52 @@ class EventMapping:
             timestamp_ms: as of `event`.
             left_out: as of `event`.
             most: events that it may become, as `at_most` said; one that would become more is refused whole.
+            mentioned: as of `events`.
         """
         lines = list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []
         if len(lines) > most:
             return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
-        return [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
+        found = [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
+        if mentioned is not None and self.completes:
+            for line, event in zip(lines or [()], found, strict=True):
+                if type(event) is Event and event.item_id is not None and mentioned.wants(event.item_id, self._mask):
+                    self._complete_item(document, line, (key, timestamp_ms), event, left_out, mentioned)
+        return found
+
+    def _complete_item(
+        self,
+        document: Any,
+        line: Line,
+        around: tuple[bytes | None, float],
+        event: Event,
+        left_out: Counter[str] | None,
+        mentioned: Mentioned,
+    ) -> None:
+        """Note what an event says of its item; `around` are the key and the time of the record."""
+        assert event.item_id is not None, "the caller has looked"
+        found: dict[str, Any] = {}
+        for field in self._described:
+            path = self.paths.get(field)
+            value: object = self._constants.get(field)
+            if path is not None:
+                value = _from_record(path, *around) if isinstance(path, str) else path.find(document, line)
+                value = None if value is MISSING else self.readers[field](value)
+            if isinstance(value, Unusable):
+                if left_out is not None:
+                    left_out[field] += 1
+            elif value is not None:
+                found[field] = value
+        if event.price is not None and "price" in self.completes:
+            found["price"] = event.price
+        facts = completion(event.item_id, found, left_out)
+        if facts is not None:
+            mentioned.add(event.item_id, facts)
 
     def _made(
         self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None
     ) -> Event | Rejection | None:
         ours: dict[str, Any] = {}
-        for field, path in self.paths.items():
+        for field, path in self._event_paths.items():
             value = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document, line)
             if value is not MISSING and (value := self.readers[field](value)) is not None:
                 ours[field] = value
@@ -350,12 +407,19 @@ def parsed(raw: bytes) -> Any:
         raise
 
 
-def written(ours: Mapping[str, Any]) -> bytes:
-    """JSON of values. Whole numbers beyond 64 bits, which the encoder does not take, are written as they are."""
-    try:
-        return msgspec.json.encode(ours)
-    except OverflowError:
-        return json.dumps(ours).encode()
+def _unread(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """The facts of items that records one by one do not say: those that change, and those in a list of their own.
+
+    A list that no field of the event goes through would make several events of one.
+    """
+    facts = [field for field in fields if field in FACTS and field != "context"]
+    lists = {field: Path(text).lists for field, text in fields.items() if text not in {KEY, TIME}}
+    longest = max((way for field, way in lists.items() if field not in facts), key=len, default=())
+    return tuple(
+        field
+        for field in facts
+        if field not in COMPLETED or longest[: len(lists.get(field, ()))] != lists.get(field, ())
+    )
 
 
 def _from_record(what: str, key: bytes | None, timestamp_ms: float) -> object:
@@ -395,4 +459,4 @@ def _check_types(types: Mapping[str, str | None], rules: EventRules) -> None:
             raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
-__all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed", "written"]
+__all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed"]

@@ -128,8 +128,8 @@ class MappingsAnswer(Struct, metaclass=Prepared):
 class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     """What one record, or one event in it, becomes.
 
-    `event`, and `left_out` of it; or why it is refused: reason, path, expected, found; or nothing, because the mapping
-    makes no event of records like it.
+    `event`, `left_out` of it, and the `facts` that it completes of its item; or why it is refused: reason, path,
+    expected, found; or nothing, because the mapping makes no event of records like it.
     """
 
     at: str
@@ -140,6 +140,7 @@ class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     path: str = ""
     expected: str = ""
     found: str = ""
+    facts: dict[str, Any] | None = None
 
 
 class MappingTried(Struct, metaclass=Prepared):

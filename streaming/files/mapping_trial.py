@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from models.records import Event, EventMapping, Rejection, encode
+from models.records import Event, EventMapping, ItemFacts, Mentioned, Rejection, encode, encode_item, named
 from streaming.files.layout import Layout
 from streaming.files.report import as_document
 from streaming.files.report import report as report_of
@@ -49,16 +49,23 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     """
     survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
     records: list[dict[str, Any]] = []
+    known: dict[str, set[str]] = {}
     for number, sample in enumerate(samples, 1):
         left_out: Counter[str] = Counter()
-        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out)
+        mentioned = Mentioned()
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned)
+        said = dict(mentioned.take())
+        for item, facts in said.items():
+            survey.items += item not in known
+            survey.facts.update(name for name in named(facts) if name not in known.get(item, ()))
+            known.setdefault(item, set()).update(named(facts))
         survey.see(number, answers, ahead)
         for field in left_out:
             survey.leave_out(field, number, mapping.place(field))
         several = len(answers) > 1
         for part, answer in enumerate(answers, 1):
             place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
-            records.append(_result(place, answer, () if several else left_out))
+            records.append(_result(place, answer, said, () if several else left_out))
     counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
     return {
         "report": report_of(survey, Layout(preset=name)),
@@ -72,9 +79,11 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     }
 
 
-def _result(place: str, answer: Any, left_out: Iterable[str] = ()) -> dict[str, Any]:
+def _result(place: str, answer: Any, said: Mapping[str, ItemFacts], left_out: Iterable[str] = ()) -> dict[str, Any]:
     if isinstance(answer, Event):
         found = {"at": place, "event": json.loads(encode(answer))}
+        if answer.item_id in said:
+            found["facts"] = json.loads(encode_item(said[answer.item_id]))
         return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")

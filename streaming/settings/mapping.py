@@ -109,7 +109,7 @@ def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None
         how.transforms,
         FACTS,
         key,
-        without_facts=True,
+        one_by_one=True,
     )
 
 
