@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -12,12 +13,15 @@ from starlette.responses import Response
 
 from models.records import EventMapping, ItemFacts
 from service.context import Context
-from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
+from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, invalid, operation
 from service.ingest import PUBLIC_FACTS, KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
 from service.ingest.foreign import PARAMETER
 from service.routes.common import admit, answer, away, check_rate, context, none_valid, too_many, writing
 
 router = APIRouter(tags=["events"])
+
+PARAMETERS: Final = (PARAMETER, beacons.PARAMETER)
+"""What the query may hold. A misspelled `mapping` would read records of another shape as events of ours."""
 
 
 @router.post(
@@ -43,6 +47,9 @@ async def post_events(request: Request) -> Response:
     """
     ctx = context(request)
     caller = writer(request)
+    for name in request.query_params:
+        if name not in PARAMETERS:
+            raise invalid(f"query.{name[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name")
     public = caller.role == beacons.ROLE
     if public:
         check_beacon(request, ctx, caller)
