@@ -99,13 +99,13 @@ class Mentioned:
         found: completions since `take` was called last: item and facts.
 
     >>> said, wanted = Mentioned(), mask_of(("category", "brand"))
-    >>> said.wants("tea", wanted)
+    >>> said.missing("tea", wanted) == wanted
     True
     >>> said.add("tea", ItemFacts(category="drinks", brand="Kyusu"))
-    >>> said.wants("tea", wanted), said.take(), said.take()
-    (False, [('tea', ItemFacts(category='drinks', brand='Kyusu'))], [])
+    >>> said.missing("tea", wanted), said.take(), said.take()
+    (0, [('tea', ItemFacts(category='drinks', brand='Kyusu'))], [])
     >>> said.forget("tea")
-    >>> said.wants("tea", wanted)
+    >>> said.missing("tea", wanted) == wanted
     True
     """
 
@@ -114,9 +114,9 @@ class Mentioned:
         self._most = most
         self.found: list[tuple[str, ItemFacts]] = []
 
-    def wants(self, item_id: str, mask: int) -> bool:
-        """Whether events have not said all of these facts of the item yet."""
-        return self._said.get(item_id, 0) & mask != mask
+    def missing(self, item_id: str, mask: int) -> int:
+        """Those of these facts that no event has said of the item yet."""
+        return mask & ~self._said.get(item_id, 0)
 
     def take(self) -> list[tuple[str, ItemFacts]]:
         """The completions since the last call."""

@@ -290,7 +290,7 @@ class EventMapping:
         found = [self._made(document, line, key, timestamp_ms, left_out) for line in lines or [()]]
         if mentioned is not None and self.completes:
             for line, event in zip(lines or [()], found, strict=True):
-                if type(event) is Event and event.item_id is not None and mentioned.wants(event.item_id, self._mask):
+                if type(event) is Event and event.item_id is not None and mentioned.missing(event.item_id, self._mask):
                     self._complete_item(document, line, (key, timestamp_ms), event, left_out, mentioned)
         return found
 
@@ -305,8 +305,11 @@ class EventMapping:
     ) -> None:
         """Note what an event says of its item; `around` are the key and the time of the record."""
         assert event.item_id is not None, "the caller has looked"
+        missing = mentioned.missing(event.item_id, self._mask)
         found: dict[str, Any] = {}
         for field in self._described:
+            if not missing & mask_of((field,)):
+                continue
             path = self.paths.get(field)
             value: object = self._constants.get(field)
             if path is not None:
@@ -317,7 +320,7 @@ class EventMapping:
                     left_out[field] += 1
             elif value is not None:
                 found[field] = value
-        if event.price is not None and "price" in self.completes:
+        if event.price is not None and missing & mask_of(("price",)):
             found["price"] = event.price
         facts = completion(event.item_id, found, left_out)
         if facts is not None:
