@@ -11,7 +11,7 @@ from models.records.attributes import (
 )
 from models.records.attributes import checked as checked_attributes
 from models.records.completions import (
-    COMPLETED,
+    DESCRIBING,
     Mentioned,
     completed,
     completed_by,
@@ -95,7 +95,7 @@ __all__ = [
     "ATTRIBUTES",
     "CART",
     "CLICK",
-    "COMPLETED",
+    "DESCRIBING",
     "DISLIKE",
     "EACH",
     "EXCEL",

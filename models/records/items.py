@@ -154,9 +154,9 @@ def usable_facts(item_id: str, fields: dict[str, Any], leave_out: Callable[[str]
     Returns:
         The facts, or why the id cannot be an item's.
 
-    >>> usable_facts("tea", {"price": -1, "brand": "Kyusu"}, print)
+    >>> usable_facts("tea", {"price": -1, "brand": "Kyusu"}, print).brand
     price
-    ItemFacts(brand='Kyusu')
+    'Kyusu'
     """
     key = item_id.encode()
     found = decode_item(key, written(fields))
