@@ -110,20 +110,20 @@ def send_translated(
     send: Callable[[Sequence[bytes]], list[EventOutcome]],
     complete: Callable[[Mapping[str, ItemFacts]], Mapping[str, str]],
 ) -> list[EventOutcome]:
-    """Send what some records say of their items, and then their events; the outcomes of everything.
+    """Send the events of some records, and then what they say of their items; the outcomes of everything.
 
     Args:
         found: What the records are translated to.
         send: Sends events.
-        complete: Sends facts by item; says of which items it did not, and why.
+        complete: Sends facts by item; gives a warning for each item of which it did not.
 
     Raises:
-        KafkaUnavailable: Kafka takes nothing.
+        KafkaUnavailable: Kafka has none of the events.
     """
-    lost = complete(found.said) if found.said else {}
     sent = send(found.events) if found.events else []
+    lost = complete(found.said) if found.said else {}
     for place, item, outcome in zip(found.places, found.items, sent, strict=True):
-        if item in lost and outcome.outcome == "accepted" and not outcome.warning:
+        if item is not None and item in lost and outcome.outcome == "accepted" and not outcome.warning:
             outcome.warning = lost[item]
         before = found.outcomes[place]
         outcome.index, outcome.part = before.index, before.part

@@ -127,7 +127,9 @@ def test_facts_in_records_complete_those_of_their_items_and_are_sent_once(served
         known = ItemFacts(category="drinks", title="Pot", brand="Kyusu", price=1.0)
         write(store, [(0, 0, "pot", known), (0, 1, "gone", None), (0, 2, "cup", ItemFacts(title="Cup"))], "i")
         eventually(lambda: served.context.catalogue.get("cup"))
-        first = post(served, "segment", *map(described, ("tea", "pot", "gone", "cup")), described("tea", brand=7))
+        first = post(
+            served, "segment", *map(described, ("tea", "pot", "gone", "cup")), described("tea", brand=["Kyusu"])
+        )
         assert [each["outcome"] for each in first.json()["outcomes"]] == ["accepted"] * 5
         assert "warning" not in first.text
         assert first.json()["outcomes"][4]["left_out"] == ["brand"]
