@@ -18,6 +18,7 @@ from models.records.completions import (
     completion_key,
     mask_of,
     named,
+    only_completed,
 )
 from models.records.content import content_vector
 from models.records.control import (
@@ -179,6 +180,7 @@ __all__ = [
     "named",
     "normalised",
     "number_of",
+    "only_completed",
     "parsed",
     "query_of",
     "said_by",

@@ -70,6 +70,16 @@ def completion(item_id: str, found: dict[str, Any], left_out: Counter[str] | Non
     return facts if isinstance(facts, ItemFacts) and facts != _NOTHING else None
 
 
+def only_completed(facts: ItemFacts) -> ItemFacts | None:
+    """Facts of a record as a completion: without those that only item records may say; None when none are left.
+
+    >>> named(only_completed(ItemFacts(category="drinks", available=False))), only_completed(ItemFacts(rating=4.0))
+    ({'category': 'drinks'}, None)
+    """
+    said = named(facts)
+    return ItemFacts(**said) if said else None
+
+
 def named(facts: ItemFacts) -> dict[str, Any]:
     """The facts of a completion, by name.
 
@@ -123,6 +133,13 @@ class Mentioned:
         found, self.found = self.found, []
         return found
 
+    def take_by_item(self) -> dict[str, ItemFacts]:
+        """As `take`, with what several events say of one item together."""
+        together: dict[str, ItemFacts] = {}
+        for item_id, facts in self.take():
+            together[item_id] = completed(together.get(item_id, facts), facts)
+        return together
+
     def add(self, item_id: str, facts: ItemFacts) -> None:
         """Note a completion, and keep it for `take`."""
         self.found.append((item_id, facts))
@@ -157,4 +174,5 @@ __all__ = [
     "completion_key",
     "mask_of",
     "named",
+    "only_completed",
 ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.records import Event, EventMapping, ItemFacts, Mentioned, Rejection, completed, encode
+from models.records import Event, EventMapping, ItemFacts, Mentioned, Rejection, encode
 from service.http import EventOutcome, Problem
 from streaming.settings import Settings
 
@@ -100,8 +100,7 @@ def translated(mapping: EventMapping, raw: Sequence[bytes], now: float, most: in
                 found.events.append(encode(answer))
                 found.items.append(answer.item_id)
             found.outcomes.append(outcome)
-    for item, facts in mentioned.take():
-        found.said[item] = completed(found.said.get(item, facts), facts)
+    found.said.update(mentioned.take_by_item())
     return found
 
 

@@ -54,7 +54,7 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
         left_out: Counter[str] = Counter()
         mentioned = Mentioned()
         answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned)
-        said = dict(mentioned.take())
+        said = mentioned.take_by_item()
         for item, facts in said.items():
             survey.items += item not in known
             survey.facts.update(name for name in named(facts) if name not in known.get(item, ()))

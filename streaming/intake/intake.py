@@ -35,6 +35,7 @@ from models.records import (
     decode_item,
     decode_many,
     item_key,
+    only_completed,
 )
 from streaming.intake.text_vectors import Contents
 from streaming.kafka import Cut, Record, is_backfill, is_public
@@ -373,8 +374,8 @@ class Intake:
                 known: ItemFacts | None = None if isinstance(facts, Removed) else facts
                 batch.facts.append((partition, record.offset, item, known))
                 (self._mentioned.close if known is None else self._mentioned.forget)(item)
-            elif isinstance(facts, ItemFacts):  # without a value it only deletes its key
-                batch.facts.append(Completion(partition, record.offset, item, facts))
+            elif isinstance(facts, ItemFacts) and (said := only_completed(facts)) is not None:
+                batch.facts.append(Completion(partition, record.offset, item, said))
         if left_out:  # one name for all: shops choose the names of attributes, and each would be a series of its own
             batch.left_out[ATTRIBUTES] += left_out.total()
         return taken

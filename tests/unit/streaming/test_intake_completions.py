@@ -91,7 +91,7 @@ def test_what_a_public_key_sent_describes_nothing() -> None:
 
 def test_a_completion_in_the_topic_of_items_has_a_key_that_no_item_has() -> None:
     taking = intake()
-    record = item(7, completion_key("tea"), {"category": "drinks"})
+    record = item(7, completion_key("tea"), {"category": "drinks", "available": False, "stock": 4})
     assert taking.prepare([[record]]).facts == [Completion(0, 7, "tea", ItemFacts(category="drinks"))]
     assert taking.prepare([[item(8, completion_key("tea"), None)]]).facts == []
     assert taking.prepare([[item(9, completion_key(""), {})]]).refused == {"bad_value": 1}
