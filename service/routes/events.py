@@ -47,9 +47,11 @@ async def post_events(request: Request) -> Response:
     """
     ctx = context(request)
     caller = writer(request)
-    for name in request.query_params:
-        if name not in PARAMETERS:
-            raise invalid(f"query.{name[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name")
+    for parameter in request.query_params:
+        if parameter not in PARAMETERS:
+            raise invalid(
+                f"query.{parameter[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name"
+            )
     public = caller.role == beacons.ROLE
     if public:
         check_beacon(request, ctx, caller)

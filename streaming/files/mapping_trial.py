@@ -82,8 +82,8 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
 def _result(place: str, answer: Any, said: Mapping[str, ItemFacts], left_out: Iterable[str] = ()) -> dict[str, Any]:
     if isinstance(answer, Event):
         found = {"at": place, "event": json.loads(encode(answer))}
-        if answer.item_id in said:
-            found["facts"] = json.loads(encode_item(said[answer.item_id]))
+        if (facts := said.get(answer.item_id or "")) is not None:
+            found["facts"] = json.loads(encode_item(facts))
         return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")

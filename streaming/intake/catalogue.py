@@ -73,10 +73,11 @@ class KnownItems:
         if item in self._removed:
             return
         before = self.facts.get(item)
-        if before is None:
-            after = said
-        else:
-            after = Known(*(new if old is None else old for old, new in zip(before, said, strict=True)))
+        after = said
+        if before is not None:
+            after = before._replace(**{
+                name: fact for name, fact in said._asdict().items() if getattr(before, name) is None
+            })
         self.facts[item] = after
         # Also where nothing is new: facts are known ahead of a model that goes back to a version.
         if recommender.complete(item, after) or before != after:
