@@ -51,7 +51,6 @@ def test_each_line_is_learned_once_through_a_kill_and_a_refused_line_is_sent_aga
         learner = ours.learner()
         ours.post_fact("thing-5", None, now - 70)
         ours.send_facts({"thing-4": {"category": "the shop's own"}}, now - 70)
-        ours.wait_learnt(learner)
         for number in range(ORDERS):
             record, (first, *rest) = order(number, now)
             ours._post(theirs, json.dumps(record).encode(), b"k", now, *first, rest)
