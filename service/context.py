@@ -18,7 +18,15 @@ from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
 from service.http import ApiKeys, RequestOptions
-from service.ingest import Beacons, DeadLetterReader, EventPublisher, ForeignRecords, Proofs, RefusedSamples
+from service.ingest import (
+    Beacons,
+    Completions,
+    DeadLetterReader,
+    EventPublisher,
+    ForeignRecords,
+    Proofs,
+    RefusedSamples,
+)
 from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import (
@@ -64,6 +72,7 @@ class Context:
     histories: Histories
     intake: EventPublisher
     foreign: ForeignRecords
+    completions: Completions
     buckets: RateLimit
     beacons: Beacons
     proofs: Proofs
@@ -144,6 +153,7 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
     showings = Showings()
     intake = EventPublisher(settings, away=telemetry.kafka_away.set, tracer=tracer)
     telemetry.name_scenarios(settings.scenario)
+    catalogue = ItemCatalogue(catalogue_store)
     keeper = Gatekeeper(store, tables, SCHEMA, settings, telemetry, f"{socket.gethostname()}:{os.getpid()}")
     keeper.follower.tracer = tracer
     if settings.gate.quarantine == "auto":
@@ -155,12 +165,13 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
         store=store,
         quick=quick,
         tables=tables,
-        catalogue=ItemCatalogue(catalogue_store),
+        catalogue=catalogue,
         catalogue_store=catalogue_store,
         gatekeeper=keeper,
         histories=Histories(quick, telemetry),
         intake=intake,
         foreign=ForeignRecords(settings),
+        completions=Completions(intake, catalogue),
         buckets=RateLimit(settings.service.rate_limit),
         beacons=Beacons(settings.service, settings.events),
         proofs=Proofs(settings.service.identify_secret_file),

@@ -12,7 +12,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 
 from models.experiments import ExperimentResults
 from models.ledger import JOIN_OUTCOMES
-from models.records import ATTRIBUTES, CART, CLICK, FAVOURITE, IMPRESSION, KINDS, LEAVABLE, ORDER_KINDS, PURCHASE
+from models.records import (
+    ATTRIBUTES,
+    CART,
+    CLICK,
+    DESCRIBING,
+    FAVOURITE,
+    IMPRESSION,
+    KINDS,
+    LEAVABLE,
+    ORDER_KINDS,
+    PURCHASE,
+)
 from models.referee import NAMES
 from models.snapshot import Manifest
 from models.state import SCHEMA
@@ -422,7 +433,7 @@ class LearnerTelemetry:
         for kind in ("base", "delta"):
             self.version_bytes.labels(kind)
             self.version_size.labels(kind)
-        for field in (*LEAVABLE, ATTRIBUTES):
+        for field in (*LEAVABLE, *DESCRIBING, ATTRIBUTES):
             self.left_out.labels(field)
         for failure in labels.failures:
             self.version_failures.labels(failure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,6 +35,16 @@ class FactsLike(Protocol):
         """Price, in the shop's currency."""
 
 
+class _Facts(NamedTuple):
+    """Facts of a row together with those that complete it."""
+
+    category: str | None
+    brand: str | None
+    price: float | None
+    available: bool
+    content: bytes | None
+
+
 def is_available(facts: FactsLike) -> bool:
     """Whether the shop sells the item now: true unless the facts say otherwise."""
     return bool(getattr(facts, "available", True))
@@ -63,6 +73,34 @@ class ItemRows:
             lent = self._state.lent_served
             second = int(self._state.private.progress.watermark[0])
             link(lent.item_fresh, lent.category_fresh, lent.fresh, after, row, second)
+
+    def complete(self, row: int, facts: FactsLike) -> bool:
+        """Set those facts of an item that its row lacks; whether there are any."""
+        stats = self._state.tables["item_stats"].columns
+        category, brand = int(stats["category"][row]), int(stats["brand"][row])
+        vector = self._state.tables["item_content"].columns["v"][row]
+        content = getattr(facts, "content", None)
+        price = facts.price
+        priced = stats["log_price"][row] != dim.NO_PRICE or price is None or not 0 < price < np.inf
+        if (
+            (category >= 0 or not facts.category)
+            and (brand >= 0 or not facts.brand)
+            and priced
+            and (content is None or vector.any())
+        ):
+            return False
+        keys = self._state.keys
+        self.describe(
+            row,
+            _Facts(
+                keys["category"].ids[category] if category >= 0 else facts.category,
+                keys["brand"].ids[brand] if brand >= 0 else facts.brand,
+                price,
+                is_available(facts),
+                vector.tobytes() if vector.any() else content,
+            ),
+        )
+        return True
 
     def set_facts(self, row: int, facts: FactsLike) -> None:
         """Set category and brand, and the price if none is known yet: later prices are learned from events."""

@@ -219,6 +219,14 @@ class Recommender(Ranker):
             self._catalogue.describe(row, facts)
         return waiting
 
+    def complete(self, item_id: str, facts: FactsLike) -> bool:
+        """Take over those facts of an item that its row lacks; without a row, all of them. Whether anything changed."""
+        row = self.state.keys["item"].rows.get(item_id, -1)
+        if row < 0:
+            self.describe([(item_id, facts)])
+            return item_id in self.state.keys["item"].rows
+        return self._catalogue.complete(row, facts)
+
     def remove(self, space: str, ids: Iterable[str]) -> int:
         """Forget items or users: their rows and every reference to them. Returns how many were known."""
         known = [key for key in dict.fromkeys(ids) if key in self.state.keys[space].rows]

@@ -10,6 +10,16 @@ from models.records.attributes import (
     Value,
 )
 from models.records.attributes import checked as checked_attributes
+from models.records.completions import (
+    DESCRIBING,
+    Mentioned,
+    completed,
+    completed_by,
+    completion_key,
+    mask_of,
+    named,
+    only_completed,
+)
 from models.records.content import content_vector
 from models.records.control import (
     MAX_CONTROL_BYTES,
@@ -41,6 +51,7 @@ from models.records.events import (
     decode,
     decode_many,
     encode,
+    written,
 )
 from models.records.foreign_values import (
     EXCEL,
@@ -70,9 +81,10 @@ from models.records.items import (
     decode_sent_item,
     encode_item,
     item_key,
+    usable_facts,
 )
 from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
-from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed, written
+from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed
 from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
@@ -84,6 +96,7 @@ __all__ = [
     "ATTRIBUTES",
     "CART",
     "CLICK",
+    "DESCRIBING",
     "DISLIKE",
     "EACH",
     "EXCEL",
@@ -128,6 +141,7 @@ __all__ = [
     "Identify",
     "ItemFacts",
     "Line",
+    "Mentioned",
     "Notes",
     "Order",
     "Path",
@@ -143,6 +157,9 @@ __all__ = [
     "attributes_schema",
     "checked_attributes",
     "cloud_events",
+    "completed",
+    "completed_by",
+    "completion_key",
     "content_vector",
     "decode",
     "decode_checked",
@@ -159,8 +176,11 @@ __all__ = [
     "is_empty",
     "is_odd",
     "item_key",
+    "mask_of",
+    "named",
     "normalised",
     "number_of",
+    "only_completed",
     "parsed",
     "query_of",
     "said_by",
@@ -169,5 +189,6 @@ __all__ = [
     "shows_decimal_point",
     "suffix",
     "unparsable",
+    "usable_facts",
     "written",
 ]

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from models.records.mapping import parsed, written
+from models.records.events import written
+from models.records.mapping import parsed
 
 REQUIRED: Final = ("specversion", "id", "source", "type")
 """Attributes that every CloudEvent has."""

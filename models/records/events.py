@@ -5,6 +5,7 @@ The one place that defines a valid event: the learner, `POST /events` and `sluic
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "decode",
     "decode_many",
     "encode",
+    "written",
 ]
 
 KINDS: Final = ("click", "favourite", "cart", "purchase", "search", "impression", "unfavourite", "dislike", "return")
@@ -245,6 +247,8 @@ def _made(wire: _Wire, rules: EventRules) -> Event | None:
     kind, timestamp = rules.kinds.get(wire.event_type), epoch_seconds(wire.timestamp)
     if kind is None or timestamp is None or (wire.item_id is None and _objectless(wire, kind) is not None):
         return None
+    if wire.user_id.isspace():
+        return None
     return Event(
         kind,
         wire.user_id,
@@ -390,6 +394,8 @@ def _unmade(wire: _Wire, rules: EventRules) -> Rejection:
         return Rejection("unknown_type", "$.event_type", _EXPECTED["event_type"], describe(wire.event_type))
     if epoch_seconds(wire.timestamp) is None:
         return Rejection("bad_timestamp", "$.timestamp", TIMESTAMP, _found_time(wire.timestamp))
+    if wire.user_id.isspace():
+        return Rejection("bad_value", "$.user_id", "string of 1 to 256 characters that is not blank", "only blanks")
     problem = _objectless(wire, kind)
     assert problem is not None, "`_made` declines for no other reason"
     return problem
@@ -439,3 +445,11 @@ def encode(event: Event) -> bytes:
         if value is not None:
             document[field] = value
     return msgspec.json.encode(document)
+
+
+def written(ours: Mapping[str, Any]) -> bytes:
+    """JSON of values. Whole numbers beyond 64 bits, which the encoder does not take, are written as they are."""
+    try:
+        return msgspec.json.encode(ours)
+    except OverflowError:
+        return json.dumps(ours).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Meta, structs
 
 from models.records.attributes import Attributes, Value, checked, from_json, to_json
 from models.records.content import content_vector
-from models.records.events import has_control
+from models.records.events import has_control, written
 from models.records.rejections import MARK, Rejection, describe, refusal, unparsable, unwrapped
 from models.structs import Prepared
 
@@ -140,6 +141,36 @@ def decode_item(
         return refusal(raw, error, _EXPECTED)
     others = {each: _value(value) for each, value in fields.items() if each not in _KNOWN}
     return structs.replace(facts, attributes=_attributes(name, others, left_out))
+
+
+def usable_facts(item_id: str, fields: dict[str, Any], leave_out: Callable[[str], object]) -> ItemFacts | Rejection:
+    """The facts among some values that can be used, for sources in which a fact is rarely worth the rest.
+
+    Args:
+        item_id: The item.
+        fields: Values by the name of the fact, as JSON could hold them; none is bytes that are not UTF-8.
+        leave_out: Called with the name of each that cannot be used.
+
+    Returns:
+        The facts, or why the id cannot be an item's.
+
+    >>> usable_facts("tea", {"price": -1, "brand": "Kyusu"}, print).brand
+    price
+    'Kyusu'
+    """
+    key = item_id.encode()
+    found = decode_item(key, written(fields))
+    assert not isinstance(found, Removed), "a record with a value removes nothing"
+    if isinstance(found, ItemFacts) or found.path == "key":
+        return found
+    usable: dict[str, Any] = {}
+    for field, value in fields.items():
+        alone = decode_item(key, written({field: value}))
+        if isinstance(alone, ItemFacts):
+            usable[field] = getattr(alone, field)
+        else:
+            leave_out(field)
+    return ItemFacts(**usable)
 
 
 def _value(raw: msgspec.Raw) -> Any:

@@ -69,7 +69,7 @@ def event_schema(rules: EventRules) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "event_type": {"description": "What happened.", "enum": sorted(rules.kinds)},
-            "user_id": {"description": "Who.", **_ID},
+            "user_id": {"description": "Who.", **_ID, "pattern": "\\S"},
             "item_id": {"description": "Which item; a search can do without.", **_or_null(_ID)},
             "timestamp": {"description": f"When: {EXPECTED}.", "anyOf": _moments()},
             **{name: {"description": text, **_or_null(kind)} for name, (text, kind) in fields.items()},

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records.events import Event, EventRules, decode
+from models.records.completions import COMPLETED, DESCRIBING, Mentioned, completion, mask_of
+from models.records.events import Event, EventRules, decode, written
 from models.records.foreign_values import (
     EXCEL,
     Notes,
@@ -87,7 +88,8 @@ class EventMapping:
         assume_utc: times that name no zone are read as UTC, and noted.
         own_places: rejections name our fields instead of the places in the foreign record.
         skip: path in the foreign record -> its values, or ANY, with which a record is no event.
-        without_facts: what it says of items is not read: `unread` has the names of these fields.
+        one_by_one: for records of a topic or a request: of items it reads the facts that events complete, and `unread`
+            has the names of the other ones. For a file, the caller reads all of them.
 
     Raises:
         ValueError: the mapping cannot work; the message speaks of the settings.
@@ -123,7 +125,7 @@ class EventMapping:
         skip: Mapping[str, Iterable[str]] | None = None,
         assume_utc: bool = False,
         own_places: bool = False,
-        without_facts: bool = False,
+        one_by_one: bool = False,
     ) -> None:
         self._own_places = own_places
         self._rules, self._types, self._constants = rules, dict(types or {}), dict(constants or {})
@@ -132,7 +134,7 @@ class EventMapping:
         known = (*FIELDS, *also)
         _check_names(fields, self._constants, known, default_type)
         _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
-        self.unread = tuple(field for field in fields if without_facts and field in FACTS and field != "context")
+        self.unread = _unread(fields) if one_by_one else ()
         """Fields of the mapping that are facts of items, which it does not read."""
         fields = {field: text for field, text in fields.items() if field not in self.unread}
         transforms = {field: steps for field, steps in (transforms or {}).items() if field not in self.unread}
@@ -144,6 +146,12 @@ class EventMapping:
         self.skips = skips_of(skip or {}, self.lists.names)
         """The fields whose values say that a record, or a line of it, is no event."""
         self.readers = self._readers(transforms, key)
+        said = {*fields, *self._constants} if one_by_one else set()
+        described = tuple(field for field in DESCRIBING if field in said)
+        self.completes = (*described, "price") if described and "price" in said else described
+        """Facts of items that it reads: none where a price is all that it says of them."""
+        self._mask, self._described = mask_of(self.completes), described
+        self._event_paths = {field: path for field, path in self.paths.items() if field not in described}
 
     def at_most(self, raw: bytes | None) -> int:
         """A bound on how many events a record becomes, without reading it.
@@ -228,11 +236,18 @@ class EventMapping:
         key: bytes | None,
         timestamp_ms: float,
         left_out: Counter[str] | None = None,
+        mentioned: Mentioned | None = None,
         skipped: Counter[str] | None = None,
     ) -> list[Event | Rejection | None]:
-        """Makes the events of a record, at least one outcome. Never raises on input. Arguments as of `event`.
+        """Makes the events of a record, at least one outcome. Never raises on input.
 
-        `skipped` counts the lines that are no events for what a field of theirs says, by the reason.
+        Args:
+            raw: as of `event`.
+            key: as of `event`.
+            timestamp_ms: as of `event`.
+            left_out: as of `event`; also facts of items.
+            mentioned: takes what the events say of their items.
+            skipped: counts the lines that are no events for what a field of theirs says, by the reason.
         """
         most = self.at_most(raw)
         if not raw and self._skips_nothing:
@@ -255,7 +270,7 @@ class EventMapping:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
         if document is None and self._skips_nothing:
             return [None]
-        return self.of_document(document, key, timestamp_ms, left_out, most, skipped)
+        return self.of_document(document, key, timestamp_ms, left_out, most, mentioned, skipped)
 
     def of_document(
         self,
@@ -264,6 +279,7 @@ class EventMapping:
         timestamp_ms: float,
         left_out: Counter[str] | None = None,
         most: int = MAX_LINES,
+        mentioned: Mentioned | None = None,
         skipped: Counter[str] | None = None,
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record whose value is decoded already, into what JSON could hold.
@@ -274,26 +290,63 @@ class EventMapping:
             timestamp_ms: as of `event`.
             left_out: as of `event`.
             most: events that it may become, as `at_most` said; one that would become more is refused whole.
+            mentioned: as of `events`.
             skipped: as of `events`.
         """
-        lines = list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []
+        lines = (list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []) or [()]
         if len(lines) > most:
             return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
         found: list[Event | Rejection | None] = []
-        for line in lines or [()]:
+        for line in lines:
             if why := why_skipped(self.skips, document, line):
                 found.append(None)
                 if skipped is not None:
                     skipped[why] += 1
             else:
                 found.append(self._made(document, line, key, timestamp_ms, left_out))
+        if mentioned is not None and self.completes:
+            for line, event in zip(lines, found, strict=True):
+                if type(event) is Event and event.item_id is not None and mentioned.missing(event.item_id, self._mask):
+                    self._complete_item(document, line, (key, timestamp_ms), event, left_out, mentioned)
         return found
+
+    def _complete_item(
+        self,
+        document: Any,
+        line: Line,
+        around: tuple[bytes | None, float],
+        event: Event,
+        left_out: Counter[str] | None,
+        mentioned: Mentioned,
+    ) -> None:
+        """Note what an event says of its item; `around` are the key and the time of the record."""
+        assert event.item_id is not None, "the caller has looked"
+        missing = mentioned.missing(event.item_id, self._mask)
+        found: dict[str, Any] = {}
+        for field in self._described:
+            if not missing & mask_of((field,)):
+                continue
+            path = self.paths.get(field)
+            value: object = self._constants.get(field)
+            if path is not None:
+                value = _from_record(path, *around) if isinstance(path, str) else path.find(document, line)
+                value = None if value is MISSING else self.readers[field](value)
+            if isinstance(value, Unusable):
+                if left_out is not None:
+                    left_out[field] += 1
+            elif value is not None:
+                found[field] = value
+        if event.price is not None and missing & mask_of(("price",)):
+            found["price"] = event.price
+        facts = completion(event.item_id, found, left_out)
+        if facts is not None:
+            mentioned.add(event.item_id, facts)
 
     def _made(
         self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None
     ) -> Event | Rejection | None:
         ours: dict[str, Any] = {}
-        for field, path in self.paths.items():
+        for field, path in self._event_paths.items():
             value = _from_record(path, key, timestamp_ms) if isinstance(path, str) else path.find(document, line)
             if value is not MISSING and (value := self.readers[field](value)) is not None:
                 ours[field] = value
@@ -373,12 +426,19 @@ def parsed(raw: bytes) -> Any:
         raise
 
 
-def written(ours: Mapping[str, Any]) -> bytes:
-    """JSON of values. Whole numbers beyond 64 bits, which the encoder does not take, are written as they are."""
-    try:
-        return msgspec.json.encode(ours)
-    except OverflowError:
-        return json.dumps(ours).encode()
+def _unread(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """The facts of items that records one by one do not say: those that change, and those in a list of their own.
+
+    A list that no field of the event goes through would make several events of one.
+    """
+    facts = [field for field in fields if field in FACTS and field != "context"]
+    lists = {field: Path(text).lists for field, text in fields.items() if text not in {KEY, TIME}}
+    longest = max((way for field, way in lists.items() if field not in facts), key=len, default=())
+    return tuple(
+        field
+        for field in facts
+        if field not in COMPLETED or longest[: len(lists.get(field, ()))] != lists.get(field, ())
+    )
 
 
 def _from_record(what: str, key: bytes | None, timestamp_ms: float) -> object:
@@ -418,4 +478,4 @@ def _check_types(types: Mapping[str, str | None], rules: EventRules) -> None:
             raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
-__all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed", "written"]
+__all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed"]

@@ -115,6 +115,7 @@ def _show(report: dict[str, Any]) -> None:
     for record in report["records"]:
         if "event" in record:
             word, text = typer.style("event  ", fg="green"), json.dumps(record["event"], ensure_ascii=False)
+            text += f"; of its item: {json.dumps(record['facts'], ensure_ascii=False)}" if "facts" in record else ""
             text += f" without {', '.join(record['left_out'])}" if "left_out" in record else ""
         elif "refusal" in record:
             refusal = record["refusal"]
@@ -125,7 +126,7 @@ def _show(report: dict[str, Any]) -> None:
         typer.echo(f"{word}  {record['at']}: {text}")
     if report["unread"]:
         typer.echo(
-            f"not read here: {', '.join(report['unread'])}, facts of items: send them as item facts (docs/events.md)"
+            f"not read here: {', '.join(report['unread'])}: events say no such facts; send item facts (docs/events.md)"
         )
     typer.echo(
         f"{report['topic']}: {report['events']} events, {report['ignored']} ignored, {report['refused']} refused"

@@ -128,8 +128,9 @@ class MappingsAnswer(Struct, metaclass=Prepared):
 class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     """What one record, or one event in it, becomes.
 
-    `event`, and `left_out` of it; or why it is refused: reason, path, expected, found. Of an ignored one, of which the
-    mapping makes no event, `found` names the field and the value that say so, if it is not the type.
+    `event`, `left_out` of it, and the `facts` that it completes of its item; or why it is refused: reason, path,
+    expected, found. Of an ignored one, of which the mapping makes no event, `found` names the field and the value that
+    say so, if it is not the type.
     """
 
     at: str
@@ -140,6 +141,7 @@ class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     path: str = ""
     expected: str = ""
     found: str = ""
+    facts: dict[str, Any] | None = None
 
 
 class MappingTried(Struct, metaclass=Prepared):

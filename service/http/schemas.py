@@ -228,10 +228,10 @@ class IdentifyAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields
 class EventOutcome(Struct, metaclass=Prepared, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), unavailable, or ignored.
 
-    `left_out` names optional fields that could not be used: the event counts without them. `warning` says why an
-    accepted event will not be learned: it begins with late, future or capped. `ignored` is a record that the mapping
-    which the request names makes no event. `part` counts the events of one record from 1, where a mapping makes several
-    of it.
+    `left_out` names optional fields that could not be used: the event counts without them, and so do facts of its item
+    where a mapping was named. `warning` says why an accepted event will not be learned: it begins with late, future or
+    capped; or with facts, where what it says of its item is not taken. `ignored` is a record that the mapping which the
+    request names makes no event. `part` counts the events of one record from 1, where a mapping makes several of it.
     """
 
     index: int

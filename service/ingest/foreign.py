@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from models.records import Event, EventMapping, Rejection, encode
+from models.records import Event, EventMapping, ItemFacts, Mentioned, Rejection, encode
 from service.http import EventOutcome, Problem
 from streaming.settings import Settings
 
@@ -14,6 +14,9 @@ PARAMETER: Final = "mapping"
 """Query parameter with the name of a mapping."""
 
 IGNORED: Final = "ignored"
+
+PUBLIC_FACTS: Final = "facts: a public key says nothing of items; the shop's server, or its topics, may"
+"""Warning of an event whose record describes its item, sent with a public key."""
 
 
 class Translated(NamedTuple):
@@ -23,11 +26,15 @@ class Translated(NamedTuple):
         events: Each event as JSON of ours.
         outcomes: One for each event and each record that is none, in the order of the request.
         places: Which of the outcomes is that of each event.
+        items: The item of each event.
+        said: What the records say of items, by item.
     """
 
     events: list[bytes]
     outcomes: list[EventOutcome]
     places: list[int]
+    items: list[str | None]
+    said: dict[str, ItemFacts]
 
 
 class ForeignRecords:
@@ -71,10 +78,10 @@ def translated(mapping: EventMapping, raw: Sequence[bytes], now: float, most: in
     Raises:
         Problem: 413 for more events than that.
     """
-    found = Translated([], [], [])
+    found, mentioned = Translated([], [], [], [], {}), Mentioned()
     for index, each in enumerate(raw):
         left_out: Counter[str] = Counter()
-        answers = mapping.events(each, None, now * 1000, left_out)
+        answers = mapping.events(each, None, now * 1000, left_out, mentioned)
         if len(found.outcomes) + len(answers) > most:
             raise Problem(
                 "too-large",
@@ -91,14 +98,32 @@ def translated(mapping: EventMapping, raw: Sequence[bytes], now: float, most: in
                 outcome.left_out = tuple(left_out)
                 found.places.append(len(found.outcomes))
                 found.events.append(encode(answer))
+                found.items.append(answer.item_id)
             found.outcomes.append(outcome)
+    found.said.update(mentioned.take_by_item())
     return found
 
 
-def send_translated(found: Translated, send: Callable[[Sequence[bytes]], list[EventOutcome]]) -> list[EventOutcome]:
-    """Send the events of some records; the outcomes of everything. Raises what `send` raises."""
+def send_translated(
+    found: Translated,
+    send: Callable[[Sequence[bytes]], list[EventOutcome]],
+    complete: Callable[[Mapping[str, ItemFacts]], Mapping[str, str]],
+) -> list[EventOutcome]:
+    """Send the events of some records, and then what they say of their items; the outcomes of everything.
+
+    Args:
+        found: What the records are translated to.
+        send: Sends events.
+        complete: Sends facts by item; gives a warning for each item of which it did not.
+
+    Raises:
+        KafkaUnavailable: Kafka has none of the events.
+    """
     sent = send(found.events) if found.events else []
-    for place, outcome in zip(found.places, sent, strict=True):
+    lost = complete(found.said) if found.said else {}
+    for place, item, outcome in zip(found.places, found.items, sent, strict=True):
+        if item is not None and item in lost and outcome.outcome == "accepted" and not outcome.warning:
+            outcome.warning = lost[item]
         before = found.outcomes[place]
         outcome.index, outcome.part = before.index, before.part
         outcome.left_out = (*before.left_out, *outcome.left_out)
@@ -106,4 +131,4 @@ def send_translated(found: Translated, send: Callable[[Sequence[bytes]], list[Ev
     return found.outcomes
 
 
-__all__ = ["IGNORED", "PARAMETER", "ForeignRecords", "Translated", "send_translated", "translated"]
+__all__ = ["IGNORED", "PARAMETER", "PUBLIC_FACTS", "ForeignRecords", "Translated", "send_translated", "translated"]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records import EventMapping
+from models.records import EventMapping, ItemFacts
 from service.context import Context
-from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
-from service.ingest import KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
+from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, invalid, operation
+from service.ingest import PUBLIC_FACTS, KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
 from service.ingest.foreign import PARAMETER
 from service.routes.common import admit, answer, away, check_rate, context, none_valid, too_many, writing
 
 router = APIRouter(tags=["events"])
+
+PARAMETERS: Final = (PARAMETER, beacons.PARAMETER)
+"""What the query may hold. A misspelled `mapping` would read records of another shape as events of ours."""
 
 
 @router.post(
@@ -43,6 +47,11 @@ async def post_events(request: Request) -> Response:
     """
     ctx = context(request)
     caller = writer(request)
+    for parameter in request.query_params:
+        if parameter not in PARAMETERS:
+            raise invalid(
+                f"query.{parameter[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name"
+            )
     public = caller.role == beacons.ROLE
     if public:
         check_beacon(request, ctx, caller)
@@ -63,11 +72,10 @@ async def post_events(request: Request) -> Response:
     if not public:
         check_rate(request, caller)
     send = partial(ctx.intake.send_events, rules=ctx.beacons.rules if public else None, public=public)
+    work = partial(send, raw) if mapping is None else partial(_send_foreign, ctx, mapping, raw, send, public=public)
     with writing(ctx, public=public):
         try:
-            outcomes = await run_in_threadpool(
-                partial(send, raw) if mapping is None else partial(_send_foreign, ctx, mapping, raw, send)
-            )
+            outcomes = await run_in_threadpool(work)
         except KafkaUnavailable as error:
             ctx.telemetry.events["unavailable"].inc(len(raw))
             raise away(str(error)) from None
@@ -75,10 +83,21 @@ async def post_events(request: Request) -> Response:
 
 
 def _send_foreign(
-    ctx: Context, mapping: EventMapping, raw: list[bytes], send: Callable[[Sequence[bytes]], list[EventOutcome]]
+    ctx: Context,
+    mapping: EventMapping,
+    raw: list[bytes],
+    send: Callable[[Sequence[bytes]], list[EventOutcome]],
+    *,
+    public: bool,
 ) -> list[EventOutcome]:
     found = translated(mapping, raw, ctx.clock(), ctx.settings.service.max_events_per_request)
-    return send_translated(found, send)
+    complete = _of_a_page if public else ctx.completions.send
+    return send_translated(found, send, complete)
+
+
+def _of_a_page(said: Mapping[str, ItemFacts]) -> dict[str, str]:
+    """A warning for each item that a page describes: its facts are not sent."""
+    return dict.fromkeys(said, PUBLIC_FACTS)
 
 
 def writer(request: Request, role: str = "events") -> Caller:

@@ -94,7 +94,8 @@ def _records(text: str) -> list[bytes]:
 
 def _shown(record: dict[str, Any]) -> TriedRecord:
     if "event" in record:
-        return TriedRecord(record["at"], "event", record["event"], record.get("left_out", []))
+        left_out, facts = record.get("left_out", []), record.get("facts")
+        return TriedRecord(record["at"], "event", record["event"], left_out, facts=facts)
     if "refusal" in record:
         return TriedRecord(record["at"], "refused", **record["refusal"])
     return TriedRecord(record["at"], "ignored", found=record.get("skipped", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.records import NOT_UTF8, ItemFacts, Rejection, Unusable, decode_item, written
+from models.records import NOT_UTF8, ItemFacts, Rejection, Unusable, usable_facts
 from streaming.files.survey import Survey
 
 NOT_UTF8_LINE = "the line is not UTF-8"
@@ -26,19 +26,10 @@ def facts_of(
         document[field] = value
     if not_utf8(item_id):
         return NOT_UTF8_LINE
-    found = decode_item(item_id.encode(), written(document))
-    if isinstance(found, ItemFacts):
-        return found
-    usable: dict[str, Any] = {}
-    for field, value in document.items():
-        alone = decode_item(item_id.encode(), written({field: value}))
-        if isinstance(alone, ItemFacts):
-            usable[field] = getattr(alone, field)
-        elif isinstance(alone, Rejection) and alone.path == "key":
-            return str(alone)
-        else:
-            survey.leave_out(f"item facts: {field}", line, value)
-    return ItemFacts(**usable)
+    found = usable_facts(
+        item_id, document, lambda field: survey.leave_out(f"item facts: {field}", line, document[field])
+    )
+    return str(found) if isinstance(found, Rejection) else found
 
 
 def not_utf8(value: Any) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from models.records import Event, EventMapping, Rejection, encode
+from models.records import Event, EventMapping, ItemFacts, Mentioned, Rejection, encode, encode_item, named
 from streaming.files.layout import Layout
 from streaming.files.report import as_document
 from streaming.files.report import report as report_of
@@ -49,9 +49,16 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     """
     survey = Survey(name, "records of a topic", {field: mapping.place(field) for field in mapping.paths})
     records: list[dict[str, Any]] = []
+    known: dict[str, set[str]] = {}
     for number, sample in enumerate(samples, 1):
         left_out, skipped = Counter[str](), Counter[str]()
-        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, skipped)
+        mentioned = Mentioned()
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned, skipped)
+        said = mentioned.take_by_item()
+        for item, facts in said.items():
+            survey.items += item not in known
+            survey.facts.update(name for name in named(facts) if name not in known.get(item, ()))
+            known.setdefault(item, set()).update(named(facts))
         survey.see(number, answers, ahead)
         survey.skipped.update(skipped)
         why = " or ".join(skipped) if skipped.total() == answers.count(None) else ""
@@ -60,7 +67,7 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
         several = len(answers) > 1
         for part, answer in enumerate(answers, 1):
             place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
-            records.append(_result(place, answer, () if several else left_out, why))
+            records.append(_result(place, answer, said, () if several else left_out, why))
     counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
     return {
         "report": report_of(survey, Layout(preset=name)),
@@ -74,9 +81,13 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     }
 
 
-def _result(place: str, answer: Any, left_out: Iterable[str], why: str) -> dict[str, Any]:
+def _result(
+    place: str, answer: Any, said: Mapping[str, ItemFacts], left_out: Iterable[str], why: str
+) -> dict[str, Any]:
     if isinstance(answer, Event):
         found = {"at": place, "event": json.loads(encode(answer))}
+        if (facts := said.get(answer.item_id or "")) is not None:
+            found["facts"] = json.loads(encode_item(facts))
         return found | {"left_out": list(left_out)} if left_out else found
     if isinstance(answer, Rejection):
         fields = ("reason", "path", "expected", "found")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from models.recommender import Groups, Recommender
 from models.records import ItemFacts
-from streaming.live import FactChange
+from streaming.live import TOMBSTONES, Completion, FactChange
 
 
 class Known(NamedTuple):
@@ -27,10 +27,12 @@ class KnownItems:
     Args:
         stored: Facts that were taken before, by item. Their content is passed over: the rows have it already, and the
             stored facts lack embeddings, which vectors made of words would not match.
+        removed: Items that were removed before, the latest last: events that describe them do not bring them back.
     """
 
-    def __init__(self, stored: Iterable[tuple[str, ItemFacts]] = ()) -> None:
+    def __init__(self, stored: Iterable[tuple[str, ItemFacts]] = (), removed: Iterable[str] = ()) -> None:
         self.facts: dict[str, Known] = {item: known(facts, None) for item, facts in stored}
+        self._removed: dict[str, None] = dict.fromkeys(removed)
         self.groups = Groups.of(self.facts.items())
 
     def take(
@@ -40,11 +42,11 @@ class KnownItems:
 
         Args:
             recommender: Changed in place.
-            changes: Records of topic `items`.
+            changes: Records of topic `items`, and completions.
             contents: The vector of each change; by default vectors made of words.
         """
-        vectors = contents or [None if facts is None else facts.content for _, _, _, facts in changes]
-        last_removal = {item: at for at, (_, _, item, facts) in enumerate(changes) if facts is None}
+        vectors = contents or [None if change[3] is None else change[3].content for change in changes]
+        last_removal = {change[2]: at for at, change in enumerate(changes) if change[3] is None}
         # All together, because each removal sweeps every reference that the model holds. An item that comes back starts
         # from scratch, wherever the stream was cut into batches.
         for item in last_removal:
@@ -53,14 +55,47 @@ class KnownItems:
         for item in last_removal:
             self.facts.pop(item, None)
             self.groups.put(item, None)
-        for at, ((_, _, item, facts), content) in enumerate(zip(changes, vectors, strict=True)):
-            if facts is not None and at > last_removal.get(item, -1):
+            self._note_removal(item)
+        for at, (change, content) in enumerate(zip(changes, vectors, strict=True)):
+            item, facts = change[2:4]
+            if facts is None or at < last_removal.get(item, -1):
+                continue
+            if isinstance(change, Completion):
+                self._complete(recommender, item, known(facts, content))
+            else:
+                self._removed.pop(item, None)
                 self.facts[item] = known(facts, content)
-                self.groups.put(item, facts.group_id)
                 recommender.describe([(item, self.facts[item])])
-                recommender.borrow(item, self.groups)
-                if not facts.available:
-                    self._lend(recommender, item)
+                self._described(recommender, item)
+
+    def _complete(self, recommender: Recommender, item: str, said: Known) -> None:
+        """Take what an event says of an item, where nothing is known, unless the item was removed."""
+        if item in self._removed:
+            return
+        before = self.facts.get(item)
+        after = said
+        if before is not None:
+            after = before._replace(**{
+                name: fact for name, fact in said._asdict().items() if getattr(before, name) is None
+            })
+        self.facts[item] = after
+        # Also where nothing is new: facts are known ahead of a model that goes back to a version.
+        if recommender.complete(item, after) or before != after:
+            self._described(recommender, item)
+
+    def _described(self, recommender: Recommender, item: str) -> None:
+        """Follow what has become known of an item with the variants of its product."""
+        facts = self.facts[item]
+        self.groups.put(item, facts.group_id)
+        recommender.borrow(item, self.groups)
+        if not facts.available:
+            self._lend(recommender, item)
+
+    def _note_removal(self, item: str) -> None:
+        self._removed.pop(item, None)
+        self._removed[item] = None
+        if len(self._removed) > TOMBSTONES:
+            del self._removed[next(iter(self._removed))]
 
     def _lend(self, recommender: Recommender, item: str) -> None:
         """Let variants that nobody has touched take over from one that leaves the pages."""

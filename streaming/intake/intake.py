@@ -26,17 +26,20 @@ from models.records import (
     EventRules,
     Identify,
     ItemFacts,
+    Mentioned,
     Order,
     Rejection,
     Removed,
+    completed_by,
     decode_control,
     decode_item,
     decode_many,
     item_key,
+    only_completed,
 )
 from streaming.intake.text_vectors import Contents
 from streaming.kafka import Cut, Record, is_backfill, is_public
-from streaming.live import ENTRIES_TOGETHER, Entry, Erased, FactChange, Identified, Mapped, Part
+from streaming.live import ENTRIES_TOGETHER, Completion, Entry, Erased, FactChange, Identified, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: actions on an item, wanted or not."""
@@ -157,7 +160,7 @@ class Intake:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._mappings, self._wall = mappings, wall
-        self._clock = 0.0
+        self._clock, self._mentioned = 0.0, Mentioned()
         self._rules, self._admission, self._refuse, self._contents = rules, admission, refuse, contents
         self._events_topic, self._items_topic, self._control_topic = (
             topics["events"],
@@ -230,7 +233,7 @@ class Intake:
                 taken = self._events(batch, partition, records, self._mappings[topic])
             self._clock = moved(self._clock, taken) if taken else self._clock
             batch.offsets.append((topic, partition, offsets, taken))
-        batch.contents = self._contents([facts or NOTHING for _, _, _, facts in batch.facts])
+        batch.contents = self._contents([change[3] or NOTHING for change in batch.facts])
         batch.arrivals = self._admission.position
         batch.erasures = self._admission.erasures.position
         batch.identities = self._admission.identities.position
@@ -335,7 +338,11 @@ class Intake:
     ) -> Iterator[tuple[Record, Event]]:
         """The events of records of another shape. What is none is counted; a record has one dead letter at most."""
         for record in records:
-            answers = mapping.events(record.value, record.key, record.timestamp, batch.left_out)
+            mentioned = None if bool(record.headers) and is_public(record) else self._mentioned
+            answers = mapping.events(record.value, record.key, record.timestamp, batch.left_out, mentioned)
+            if self._mentioned.found:
+                partition, offset, topic = record.partition, record.offset, record.topic
+                batch.facts += [Completion(partition, offset, *said, topic) for said in self._mentioned.take()]
             batch.spread += len(answers) - 1
             refused = [place for place, answer in enumerate(answers) if isinstance(answer, Rejection)]
             if refused:
@@ -356,13 +363,19 @@ class Intake:
         taken = 0.0
         left_out: Counter[str] = Counter()
         for record in records:
-            facts = decode_item(record.key, record.value, left_out)
+            completes = completed_by(record.key)
+            facts = decode_item(record.key if completes is None else completes, record.value, left_out)
             if isinstance(facts, Rejection):
                 self._reject_all(batch, record, facts)
                 continue
-            known: ItemFacts | None = None if isinstance(facts, Removed) else facts
-            batch.facts.append((partition, record.offset, str(item_key(record.key)), known))
             taken = record.timestamp * 1e-3
+            item = str(item_key(record.key if completes is None else completes))
+            if completes is None:
+                known: ItemFacts | None = None if isinstance(facts, Removed) else facts
+                batch.facts.append((partition, record.offset, item, known))
+                (self._mentioned.close if known is None else self._mentioned.forget)(item)
+            elif isinstance(facts, ItemFacts) and (said := only_completed(facts)) is not None:
+                batch.facts.append(Completion(partition, record.offset, item, said))
         if left_out:  # one name for all: shops choose the names of attributes, and each would be a series of its own
             batch.left_out[ATTRIBUTES] += left_out.total()
         return taken

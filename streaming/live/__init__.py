@@ -2,7 +2,7 @@
 
 from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
-from streaming.live.facts import FactChange, FactsFollower, stored_facts
+from streaming.live.facts import TOMBSTONES, Completion, FactChange, FactsFollower, removed_items, stored_facts
 from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request, users_of
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
@@ -11,6 +11,8 @@ from streaming.live.writes import Erased, Identified, Mapped, Part
 
 __all__ = [
     "ENTRIES_TOGETHER",
+    "TOMBSTONES",
+    "Completion",
     "Entry",
     "Erased",
     "FactChange",
@@ -23,6 +25,7 @@ __all__ = [
     "Restore",
     "ShowingsWriter",
     "parse",
+    "removed_items",
     "request",
     "stored_facts",
     "users_of",

@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
-from models.records import ItemFacts, decode_checked, encode_item
+from models.records import ItemFacts, decode_checked, encode_item, named
 from streaming.live.beats import REPAIR, checked
 from streaming.store import Argument, Store, StoreUnavailable
 
@@ -51,10 +51,34 @@ REMOVED: Final = b""
 
 UNREADABLE: Final = object()
 
-FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None]
-"""One record of topic `items`: partition, offset, item id, its facts or None for a removed one."""
+
+class Completion(NamedTuple):
+    """Facts that an event, or a record of topic `items`, says of an item in passing: taken where the item has none."""
+
+    partition: int
+    offset: int
+    item: str
+    facts: ItemFacts
+    topic: str = "items"
+    """Role of its topic, or the name of a topic of another shape; a record there may have several."""
+
+
+FactChange: TypeAlias = tuple[int, int, str, ItemFacts | None] | Completion
+"""One record of topic `items`: partition, offset, item id, its facts or None for a removed one. Or a completion."""
+
+
+def topic_of(change: FactChange) -> str:
+    """The topic that a change is from, by its role or, for one of another shape, its name."""
+    return change.topic if isinstance(change, Completion) else "items"
+
+
+def marked(topic: str, topic_id: str) -> str:
+    """The name of a topic's watermarks of facts: those of events in the same topic have the topic's id alone."""
+    return topic_id if topic == "items" else f"{topic_id}/facts"
+
 
 _pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 
 def write(store: Store, changes: Sequence[FactChange], topic_id: str, beat: int = 0) -> int:
@@ -62,8 +86,8 @@ def write(store: Store, changes: Sequence[FactChange], topic_id: str, beat: int 
 
     Args:
         store: Where facts are kept.
-        changes: In the order of their offsets.
-        topic_id: Id of topic `items`; each topic has its own watermarks.
+        changes: In the order of their offsets, all of one topic.
+        topic_id: Name of its watermarks, as of `marked`.
         beat: The beat seen last.
 
     Returns:
@@ -80,19 +104,33 @@ def write(store: Store, changes: Sequence[FactChange], topic_id: str, beat: int 
     return beat
 
 
-def _batches(changes: Sequence[FactChange]) -> Iterator[list[int | str]]:
-    """Split changes into arguments of one script each: partition, offset, id and facts, one after the other."""
-    flat: list[int | str] = []
-    size = 0
-    for partition, offset, item, facts in changes:
-        raw = REMOVED if facts is None else encode_item(_kept(facts))
-        if flat and (len(flat) >= 4 * CHANGES_TOGETHER or size + len(raw) > SCRIPT_BYTES):
+def _batches(changes: Sequence[FactChange]) -> Iterator[list[Any]]:
+    """Split changes into arguments of one script each: partition, offset, id and facts, one after the other.
+
+    What one record says stays in one script: its offset is the watermark then.
+    """
+    flat: list[Any] = []
+    size, last = 0, (-1, -1)
+    for change in changes:
+        partition, offset, item, facts = change[:4]
+        raw, length = _argument(change, facts)
+        full = len(flat) >= 4 * CHANGES_TOGETHER or size + length > SCRIPT_BYTES
+        if flat and full and last != (partition, offset):
             yield flat
             flat, size = [], 0
-        flat += (partition, offset, item, raw.decode())
-        size += len(raw)
+        flat += (partition, offset, item, raw)
+        size, last = size + length, (partition, offset)
     if flat:
         yield flat
+
+
+def _argument(change: FactChange, facts: ItemFacts | None) -> tuple[str | list[str], int]:
+    """Facts as the script takes them, and their size: the whole as JSON, or names and values of a completion."""
+    if isinstance(change, Completion):
+        parts = [part for name, value in named(change.facts).items() for part in (name, _json(value).decode())]
+        return parts, sum(map(len, parts))
+    raw = REMOVED if facts is None else encode_item(_kept(facts))
+    return raw.decode(), len(raw)
 
 
 def _kept(facts: ItemFacts) -> ItemFacts:
@@ -313,6 +351,11 @@ def _pairs(found: Any) -> list[tuple[str, bytes]]:
 def _item(fields: Any) -> str:
     known = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
     return str(known[b"i"].decode())
+
+
+def removed_items(store: Store) -> list[str]:
+    """Ids of the removed items that are remembered, the latest last. Raises StoreUnavailable."""
+    return [item.decode() for item in store.call("ZRANGE", store.key("facts", "gone"), 0, -1)]
 
 
 def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:

@@ -6,6 +6,7 @@ intake waits too, and Kafka keeps the rest.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import operator
 from collections import deque
@@ -152,10 +153,12 @@ class LiveWriter:
             self._count -= size(self._entries.popleft())
 
     def _write_facts(self, changes: Sequence[FactChange]) -> None:
-        topic = self._topics["items"]
-        self._beats = self._beats[0], facts.write(self._store, changes, topic, self._beats[1])
-        for partition, offset, _, _ in changes:
-            _reach(self._held, topic, partition, offset)
+        for topic, some in itertools.groupby(changes, facts.topic_of):
+            together = list(some)
+            name = facts.marked(topic, self._topics[topic])
+            self._beats = self._beats[0], facts.write(self._store, together, name, self._beats[1])
+            for change in together:
+                _reach(self._held, name, change[0], change[1])
 
     def _write(self, part: Part) -> None:
         beat, other = self._beats
@@ -216,8 +219,9 @@ class LiveWriter:
 
     def _waiting_marks(self) -> Marks:
         marks: Marks = {}
-        for partition, offset, _, _ in self._facts:
-            _reach(marks, self._topics["items"], partition, offset)
+        for change in self._facts:
+            topic = facts.topic_of(change)
+            _reach(marks, facts.marked(topic, self._topics[topic]), change[0], change[1])
         for part in self._entries:
             self._reach(marks, part)
         return marks

@@ -102,7 +102,7 @@ class MappingSettings(Section):
 
 
 def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None) -> EventMapping:
-    """The mapping of a file or preset for records one at a time, which say nothing about items. Raises ValueError."""
+    """The mapping of a file or preset for records one at a time, which complete facts of items. Raises ValueError."""
     return EventMapping(
         events,
         how.fields,
@@ -116,7 +116,7 @@ def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None
         FACTS,
         key,
         skip=how.skip,
-        without_facts=True,
+        one_by_one=True,
     )
 
 

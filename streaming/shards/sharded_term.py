@@ -248,7 +248,7 @@ class ShardedTerm(Term):
             elif joined is not None and joined.outcome == "joined" and isinstance(order, Identify):
                 told.people.append(Person(anonymous=order.anonymous, user=order.user))
         facts = self._model.catalogue.facts
-        for item in dict.fromkeys(item for _, _, item, _ in batch.facts):
+        for item in dict.fromkeys(change[2] for change in batch.facts):
             known = facts.get(item)
             told.facts.append(Fact(item, False) if known is None else Fact(item, True, *known))
 

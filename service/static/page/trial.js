@@ -65,9 +65,11 @@ const SHAPES = { event: "✓ event", refused: "✕ refused", ignored: "– ignor
 
 function record(found) {
   const left = found.left_out?.length ? ` Left out, because it cannot be used: ${found.left_out.join(", ")}.` : "";
+  const facts = found.facts ? `It completes the facts of its item: ${JSON.stringify(found.facts)}.` : "";
   return el("li", { class: `outcome-${found.outcome}` },
     el("p", {}, el("b", {}, SHAPES[found.outcome]), ` ${found.at}`),
     found.outcome === "event" ? el("dl", { class: "facts" }, ...Object.entries(found.event).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])) : null,
+    facts ? el("p", { class: "quiet small" }, facts) : null,
     left ? el("p", { class: "quiet small" }, left.trim()) : null,
     found.outcome === "refused" ? el("p", { class: "trouble" }, `${plain(found.reason)} at ${found.path}: expected ${found.expected}, found ${found.found}`) : null,
     found.outcome === "ignored" ? el("p", { class: "quiet small" }, `The mapping makes no event of a record like this${found.found ? `: ${found.found}` : ""}.`) : null);

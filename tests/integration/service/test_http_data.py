@@ -23,7 +23,7 @@ COUNTS: dict[str, Any] = {
     "refused": {"not_json": 3},
     "left_out": {},
 }
-VIEW = '{"event_time":"2026-01-31 12:00:00 UTC","event_type":"view","product_id":7,"user_id":9}'
+VIEW = '{"event_time":"2026-01-31 12:00:00 UTC","event_type":"view","product_id":7,"user_id":9,"brand":"acme"}'
 
 
 def facts() -> dict[str, ItemFacts | None]:
@@ -171,7 +171,7 @@ def test_the_mappings_are_named_and_tried_on_what_is_pasted(served: Served) -> N
     assert (found["events"], found["ignored"], found["refused"]) == (1, 0, 0)
     assert found["records"][0]["event"]["item_id"] == "7"
     assert found["fields"]["item_id"] == "$.product_id"
-    assert "category" in found["unread"]
+    assert (found["unread"], found["records"][0]["facts"]) == ([], {"brand": "acme"})
     lines = '{"what":"SOLD","who":1,"sku":"a"}\n{"what":"PING"}\n{"what":"SOLD","sku":"a"}\n{"what":"EATEN","who":1}'
     own = served.post("/mappings/try", json={"mapping": "till", "records": lines}).json()
     assert [each["outcome"] for each in own["records"]] == ["event", "ignored", "refused", "refused"]

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from models.records import ItemFacts, completion_key
 from streaming.kafka.topics import ensure_topics
+from streaming.live.facts import write
 from streaming.settings.loading import Settings
 from streaming.settings.mapping import MappingSettings
+from streaming.store.store import Store
+from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
 from tests.integration.service.test_ingest_beacons import KEYS, SHOP, open_to_pages
 from tests.support.processes.serving import Served, connected
@@ -108,3 +112,53 @@ def test_a_page_may_name_a_mapping_and_still_sends_no_purchase(served: Served, s
     answer = served.post(f"/events?key={KEYS['beacon']}&mapping=web", content=body, headers=headers)
     assert [each["outcome"] for each in answer.json()["outcomes"]] == ["accepted", "rejected"]
     assert len(in_topic(settings, "events", 1)) == 1
+
+
+def described(sku: str, **more: Any) -> dict[str, Any]:
+    """A call of Segment's that describes its product."""
+    product = {"product_id": sku, "name": "Green tea", "category": "drinks", "price": "3,50 €", **more}
+    call = {"messageId": f"m-{sku}-{time.time()}", "userId": "ann", "event": "Product Viewed", "timestamp": time.time()}
+    return call | {"properties": product}
+
+
+def test_facts_in_records_complete_those_of_their_items_and_are_sent_once(served: Served, settings: Settings) -> None:
+    store = Store.for_learner(settings)
+    try:
+        known = ItemFacts(category="drinks", title="Pot", brand="Kyusu", price=1.0)
+        write(store, [(0, 0, "pot", known), (0, 1, "gone", None), (0, 2, "cup", ItemFacts(title="Cup"))], "i")
+        eventually(lambda: served.context.catalogue.get("cup"))
+        first = post(
+            served, "segment", *map(described, ("tea", "pot", "gone", "cup")), described("tea", brand=["Kyusu"])
+        )
+        assert [each["outcome"] for each in first.json()["outcomes"]] == ["accepted"] * 5
+        assert "warning" not in first.text
+        assert first.json()["outcomes"][4]["left_out"] == ["brand"]
+        assert post(served, "segment", described("tea")).json()["accepted"] == 1
+        assert post(served, "segment", described("last", category="c" * 300)).json()["accepted"] == 1
+        sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 3)}
+        assert sent == {
+            completion_key("tea"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
+            completion_key("cup"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
+            completion_key("last"): {"price": 3.5, "title": "Green tea"},
+        }
+    finally:
+        store.close()
+
+
+def test_a_page_describes_no_item_and_is_told(served: Served, settings: Settings) -> None:
+    headers = {"content-type": "text/plain", "origin": SHOP}
+    body = json.dumps([described("tea"), described("pot", name=None, category=None, price=None)])
+    answer = served.post(f"/events?key={KEYS['beacon']}&mapping=segment", content=body, headers=headers)
+    one, other = answer.json()["outcomes"]
+    assert (one["outcome"], other["outcome"]) == ("accepted", "accepted")
+    assert one["warning"].startswith("facts: a public key says nothing of items")
+    assert "warning" not in other
+    assert post(served, "segment", described("last")).json()["accepted"] == 1
+    assert [key.decode() for key, _ in in_topic(settings, "items", 1)] == [completion_key("last")]
+
+
+def test_a_misspelled_parameter_is_refused_by_its_name(served: Served) -> None:
+    headers = {"x-api-key": KEYS["events"], "content-type": "application/json"}
+    answer = problem(served.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
+    assert "query.maping" in answer["detail"]
+    assert "mapping" in answer["detail"]

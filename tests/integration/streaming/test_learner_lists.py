@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from streaming.jobs.redrive import redrive
+from streaming.live import stored_facts
 from streaming.settings import load_settings
+from streaming.store.store import Store
 from tests.support.processes.harness import Installation, variables
 
 ORDERS = 240
@@ -17,7 +20,12 @@ ORDERS = 240
 
 def mapping(topic: str, **more: str) -> str:
     fields = {"user_id": "who", "event_id": "id", "timestamp": "at", "item_id": "lines[*].sku"} | more
+    fields |= {"title": "lines[*].name", "category": "lines[*].kind"}
     return json.dumps([{"topic": topic, "fields": fields, "default_type": "purchase"}])
+
+
+def line(sku: str) -> dict[str, str]:
+    return {"sku": sku, "name": f"A {sku}", "kind": f"kind of {sku}"}
 
 
 def order(number: int, now: float) -> tuple[dict[str, Any], list[tuple[dict[str, Any] | None, str]]]:
@@ -26,7 +34,7 @@ def order(number: int, now: float) -> tuple[dict[str, Any], list[tuple[dict[str,
     if number % 60 == 7:
         skus[1] = ""
     who = f"buyer-{number % 7}"
-    record = {"who": who, "id": f"o{number}", "at": now - 60 + number / 100, "lines": [{"sku": sku} for sku in skus]}
+    record = {"who": who, "id": f"o{number}", "at": now - 60 + number / 100, "lines": [line(sku) for sku in skus]}
     events = [({"event_type": "purchase", "user_id": who, "item_id": sku}, "learnt") for sku in skus]
     return record, [pair if pair[0]["item_id"] else (None, "rejected") for pair in events]
 
@@ -41,6 +49,8 @@ def test_each_line_is_learned_once_through_a_kill_and_a_refused_line_is_sent_aga
         admin.close()
         now = time.time()
         learner = ours.learner()
+        ours.post_fact("thing-5", None, now - 70)
+        ours.send_facts({"thing-4": {"category": "the shop's own"}}, now - 70)
         for number in range(ORDERS):
             record, (first, *rest) = order(number, now)
             ours._post(theirs, json.dumps(record).encode(), b"k", now, *first, rest)
@@ -55,6 +65,12 @@ def test_each_line_is_learned_once_through_a_kill_and_a_refused_line_is_sent_aga
         learner.terminate()
         assert learner.wait_exit() == 0
         ours.verify()
+        with contextlib.closing(Store.for_service(ours.settings)) as store:
+            told = {item: (facts.category, facts.title) for item, facts in stored_facts(store)}
+        assert told == {
+            sku: ("the shop's own" if sku == "thing-4" else f"kind of {sku}", f"A {sku}")
+            for sku in (f"thing-{number}" for number in range(9) if number != 5)
+        }
 
         # The mapping is mended: only the lines that were refused become events, in our own topic.
         mended = variables({"mapping": mapping(theirs, item_id="lines[*].sku|who")})

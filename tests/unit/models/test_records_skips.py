@@ -48,11 +48,11 @@ def test_what_is_no_event_is_not_refused_either_and_is_counted_by_name() -> None
     lines = [{"sku": "tea"}, {"sku": "pot", "status": "Returned"}, {"status": "returned"}, {}]
     counts: Counter[str] = Counter()
     document: dict[str, Any] = {"who": "ann", "cancelled_at": None, "lines": lines}
-    found = mapping.events(json.dumps(document).encode(), None, 1.7e12, None, counts)
+    found = mapping.events(json.dumps(document).encode(), None, 1.7e12, skipped=counts)
     assert [type(each).__name__ for each in found] == ["Event", "NoneType", "NoneType", "Rejection"]
     assert counts == {"lines[*].status is returned": 2}
     cancelled = {"cancelled_at": "2026-01-02", "lines": lines}
-    assert mapping.events(json.dumps(cancelled).encode(), None, 1.7e12, None, counts) == [None] * 4
+    assert mapping.events(json.dumps(cancelled).encode(), None, 1.7e12, skipped=counts) == [None] * 4
     assert counts["cancelled_at has a value"] == 4
 
 

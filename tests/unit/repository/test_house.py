@@ -33,6 +33,7 @@ SHARED = {
     "base": "what the other files of its room are built on",
     "candidates": "the first stage of a ranking, for touched and for untouched items",
     "catalogue": "the items that exist: as rows, as known to the intake, as served",
+    "completions": "facts that events say of their items: what they are, and sending those of requests",
     "demo": "the demo: its parts and its command",
     "erasures": "users who were erased: the rule, the live store, the service, the route",
     "errors": "the errors of its room",

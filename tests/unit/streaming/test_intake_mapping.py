@@ -227,7 +227,7 @@ def test_what_one_record_holds_is_in_one_part_of_the_history_and_a_batch_is_boun
     assert MAX_LINES <= ENTRIES_TOGETHER, "what is written of one record is one script"
 
 
-def test_a_mapping_is_a_preset_with_changes_and_reads_nothing_about_items(tmp_path: Path) -> None:
+def test_a_mapping_is_a_preset_with_changes_and_reads_what_completes_facts(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('preset = "ga4"\n[constants]\nsession_id = "s"\n[types]\nshare = "favourite"\n')
     (tmp_path / "key").write_text("k" * 32)
     change = {
@@ -239,7 +239,7 @@ def test_a_mapping_is_a_preset_with_changes_and_reads_nothing_about_items(tmp_pa
     }
     settings = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([change, {"name": "web", "preset": "segment"}])})
     mapping = settings.mappings()["ga"]
-    assert set(mapping.unread) == {"title", "brand", "category"}
+    assert (set(mapping.completes), mapping.unread) == ({"title", "brand", "category"}, ())
     assert "price" not in mapping.paths
     record = {
         "event_name": "share",
@@ -262,14 +262,15 @@ def test_a_mapping_is_a_preset_with_changes_and_reads_nothing_about_items(tmp_pa
 
 def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> None:
     sample = tmp_path / "sample.ndjson"
-    lines = [{"product_id": 11, "price": "3.50"}, {"price": "1"}]
+    lines = [{"product_id": 11, "price": "3.50", "title": "Cup"}, {"price": "1"}]
     placed = {"id": 9, "created_at": "2026-01-01T00:00:00Z", "customer": {"id": 5}, "line_items": lines}
     sample.write_text(json.dumps(placed | {"financial_status": "paid"}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
     assert done.exit_code == 3, done.output
     assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
-    assert "not read here: title, brand, facts of items" in done.stdout
+    assert '; of its item: {"price": 3.5, "title": "Cup"}' in done.stdout
+    assert "facts of 1 items: title 1, price 1" in done.stdout
     sample.write_text(json.dumps(placed | {"financial_status": "refunded"}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
     assert done.exit_code == 0, done.output
