@@ -29,6 +29,7 @@ from models.experiments.definition import (
     read,
 )
 from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
+from models.experiments.segments import Segment, segment_of, segments_of
 from models.experiments.tallies import Counts, Tally
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Kept",
     "Measures",
     "Rate",
+    "Segment",
     "Tally",
     "Unknown",
     "check",
@@ -60,6 +62,8 @@ __all__ = [
     "named",
     "read",
     "results",
+    "segment_of",
+    "segments_of",
     "started",
     "state_of",
     "stopped",

@@ -17,7 +17,7 @@ import xxhash
 
 from models.experiments.assignment import Assignments
 from models.experiments.definition import Experiment
-from models.records import CART, CLICK, PURCHASE, Event, SlateRecord
+from models.records import CART, CLICK, PURCHASE, Attributes, Event, SlateRecord
 from models.statistics import CannotUnpack, pack, unpack
 from models.structs import Prepared
 
@@ -216,9 +216,9 @@ class Counts(msgspec.Struct, metaclass=Prepared):
             if arm >= 0:
                 self._tally(experiment).slate(slate.user_id, arm)
 
-    def event(self, event: Event, everybody: Assignments) -> None:
-        """Counts an event for the arms of its user, if the user may be in one at its time."""
-        for experiment, arm in everybody.of(event.user_id, event.timestamp):
+    def event(self, event: Event, everybody: Assignments, attributes: Attributes | None = None) -> None:
+        """Counts an event for the arms of its user, if the user, with these attributes, may be in one at its time."""
+        for experiment, arm in everybody.of(event.user_id, event.timestamp, attributes):
             if arm >= 0:
                 self._tally(experiment).event(event, arm, experiment.largest_purchase)
 
