@@ -98,7 +98,7 @@ def test_an_erasure_takes_all_ids_along_even_those_that_only_this_redis_knows(st
     assert mirror.flush()
     assert [history(store, each).items for each in ("v1", "v2", "ann", "bob")] == [[], [], ["jar"], ["pot"]]
     assert [user_of(store, each) for each in ("v1", "v2")] == [None, None]
-    assert erasures.read(store, "r1") == {"history": "3", "shown": "0"}
+    assert erasures.read(store, "r1") == {"history": "3", "shown": "0", "attributes": "0"}
     log = [fields for _, fields in store.call("XRANGE", store.key("erased"), "-", "+")]
     told = {
         int(dict(zip(each[::2], each[1::2], strict=True))[b"u"]) if isinstance(each, list) else int(each[b"u"])
