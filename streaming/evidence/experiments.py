@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 KEY = "experiments"
 """Name of the counts in the evidence of a version."""
 
-PAUSE: Final = 0.5
-"""Seconds between attempts to read attributes while Redis is away: each may hold up the learner until its time-out."""
+PAUSE: Final = 2.0
+"""Seconds between attempts to read attributes while Redis is away: each holds the learner up for half a second at most."""
 
 TOGETHER: Final = 1_000
 """Users whose attributes are read in one round trip, some 0.3 ms of Redis's single thread."""
@@ -131,12 +131,13 @@ class ExperimentCounter:
             for topic, partition, offsets, _ in batch.offsets:
                 places = counts.events.setdefault(topic, {})
                 places[partition] = max(places.get(partition, 0), offsets[-1] + 1)
-        self._count_waiting()
+        if self._clock() >= self._next_attempt:
+            self._count_waiting()
 
     def _count_waiting(self) -> None:
-        """Count the events that wait, once Redis says which attributes their users have. On the learner's thread."""
+        """Count the events that wait, if Redis says which attributes their users have. On the learner's thread."""
         waiting, everybody = self._waiting, self._everybody
-        if not waiting or self._clock() < self._next_attempt:
+        if not waiting:
             return
         known = self._attributes(waiting)
         if known is None:

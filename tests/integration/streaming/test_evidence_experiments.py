@@ -153,10 +153,9 @@ def test_events_wait_for_a_redis_that_is_away_or_not_whole(
             redis.start()
             attributes.write(live, Described(0, 1, "ann", b'{"plan":"pro"}'), "c")
             beats.begin(live, {"c:0": 1})
-            now = 1.0
+            now = 3.0
             counter.learned(batch(2))
             assert figures(counter)[1] == 0, "while it is repaired nobody knows who has which"
             live.run("repaired", beats.hashes(live.key), ["5f"])
-            now = 2.0
             cut = version(counter)
     assert figures(counter)[1] == figures(ExperimentCounter(store, TOPICS, cut))[1] == 3, "a version has them all"
