@@ -40,9 +40,12 @@ def segment_of(text: str) -> Segment:
     ValueError: NAME:VALUE, NAME<NUMBER, NAME<=NUMBER, NAME>NUMBER or NAME>=NUMBER, as plan:pro
     """
     try:
-        return Segment(text, condition_of(OF_ATTRIBUTE + text))
+        condition = condition_of(OF_ATTRIBUTE + text)
     except ValueError:
         raise ValueError(FORM) from None
+    if not condition.value:  # what is empty is no attribute
+        raise ValueError(FORM)
+    return Segment(text, condition)
 
 
 def segments_of(attributes: Attributes | None, segments: Iterable[Segment]) -> list[str]:

@@ -31,7 +31,7 @@ KEY = "experiments"
 """Name of the counts in the evidence of a version."""
 
 PAUSE: Final = 2.0
-"""Seconds between attempts to read attributes while Redis is away: each holds the learner up for half a second at most."""
+"""Seconds between attempts to read attributes while Redis is away: each holds the learner up for half a second."""
 
 TOGETHER: Final = 1_000
 """Users whose attributes are read in one round trip, some 0.3 ms of Redis's single thread."""

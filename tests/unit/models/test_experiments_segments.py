@@ -37,7 +37,7 @@ def test_a_user_is_in_a_segment_by_the_value_of_an_attribute(text: str, inside: 
     assert not segment_of(text).has(None), "a user of whom nothing is known is in none"
 
 
-@pytest.mark.parametrize("text", ["", "plan", ":pro", "orders>many"])
+@pytest.mark.parametrize("text", ["", "plan", "plan:", ":pro", "orders>many"])
 def test_what_is_no_segment_is_refused_with_what_belongs_there(text: str) -> None:
     with pytest.raises(ValueError, match="as plan:pro"):
         segment_of(text)
