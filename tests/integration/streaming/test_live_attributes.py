@@ -1,26 +1,18 @@
-"""Attributes of users in Redis: set once an order, moved with a join, gone with an erasure, back after a loss."""
+"""Attributes of users in Redis: set once an order, moved with a join, gone with an erasure."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.records import Describe, Erase, Identify, encode_control
-from service.local import embedded
-from streaming.kafka import EventProducer, ensure_topics
 from streaming.live import Described, Identified, LiveWriter, attributes, erasures
 from streaming.live.beats import WentBack
 from streaming.live.writer import Erased
 from streaming.settings import Settings
 from streaming.store import Store
-from tests.conftest import eventually
-from tests.integration.streaming.test_learner_cutting import UnderWay
-from tests.support.processes.serving import changed
 
 TOPICS = {"events": "topic-1", "items": "topic-2", "control": "topic-3"}
 
@@ -81,36 +73,3 @@ def test_a_redis_that_went_back_takes_none(store: Store) -> None:
     with pytest.raises(WentBack):
         attributes.write(store, plan(2, "ann", "free"), "c", beat)
     assert of(store, "ann") == {"plan": "pro"}
-
-
-def test_orders_that_are_read_again_end_the_same_in_a_redis_that_lost_all(settings: Settings, tmp_path: Path) -> None:
-    settings = changed(settings, witness={"estimators": ()})
-    ensure_topics(settings)
-    orders = [
-        Describe("a1", "ann", {"plan": "pro", "colours": {"no": "value"}}),
-        Describe("a2", "v1", {"plan": "guest"}),
-        Identify("i1", "v1", "ann"),
-        Describe("a3", "bob", {"plan": "free"}),
-        Erase("r1", "bob"),
-        Describe("a4", "eve", {"plan": "free"}),
-    ]
-    with EventProducer(settings) as producer:
-        for order in orders:
-            producer.send("control", None, encode_control(order))
-        assert producer.flush(20.0)
-    with ExitStack() as stack:
-        redis = stack.enter_context(embedded.redis(tmp_path / "histories"))
-        elsewhere = changed(settings, redis={"url": f"redis://{redis.address}/0"})
-        store = stack.enter_context(closing(Store.for_histories(elsewhere)))
-
-        def as_it_should_be() -> bool:
-            found = [of(store, user) for user in ("ann", "v1", "bob", "eve")]
-            return found == [{"plan": "pro"}, {}, {}, {"plan": "free"}]
-
-        term = UnderWay(settings, store)
-        stack.callback(term.stack.close)
-        term.begin()
-        term.learn(len(orders))
-        eventually(as_it_should_be)
-        store.call("FLUSHALL")
-        eventually(as_it_should_be)
