@@ -30,10 +30,11 @@ from models.experiments.definition import (
 )
 from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
 from models.experiments.segments import Segment, segment_of, segments_of
-from models.experiments.tallies import Counts, Tally
+from models.experiments.tallies import MEASURE_OF, Counts, Tally
 
 __all__ = [
     "HOLDOUT",
+    "MEASURE_OF",
     "METRICS",
     "MOST",
     "MOST_ARMS",

@@ -32,6 +32,7 @@ COUNTABLE: Final = 400_000
 """Users beyond which their number is not told."""
 
 MEASURE_OF: Final = {CLICK: "click", CART: "cart", PURCHASE: "purchase"}
+"""What events are counted as, by code of their kind; others are not counted."""
 
 
 class Measured(msgspec.Struct, metaclass=Prepared, array_like=True):
@@ -229,4 +230,4 @@ class Counts(msgspec.Struct, metaclass=Prepared):
         return found
 
 
-__all__ = ["GROUPS", "ArmTally", "Counts", "Measured", "Tally", "divided", "worth_of"]
+__all__ = ["GROUPS", "MEASURE_OF", "ArmTally", "Counts", "Measured", "Tally", "divided", "worth_of"]

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from models.experiments import Assignments, CannotRun, Counts, ExperimentResults, Kept, decoded, results
+from models.experiments import MEASURE_OF, Assignments, CannotRun, Counts, ExperimentResults, Kept, decoded, results
 from models.records import Attributes, Event, SlateRecord
 from models.snapshot import Manifest
 from models.statistics import CannotUnpack
@@ -124,10 +124,10 @@ class ExperimentCounter:
                 for topic, partition, offset, event in batch.attributed:
                     if offset < counts.events.get(topic, {}).get(partition, 0):
                         continue
-                    if everybody.by_attributes(event.timestamp):
-                        self._waiting.append(event)
-                    else:
+                    if not everybody.by_attributes(event.timestamp):
                         counts.event(event, everybody)
+                    elif event.kind in MEASURE_OF:
+                        self._waiting.append(event)
             for topic, partition, offsets, _ in batch.offsets:
                 places = counts.events.setdefault(topic, {})
                 places[partition] = max(places.get(partition, 0), offsets[-1] + 1)

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from models.experiments.assignment import Assignments
-from models.experiments.changes import decoded
-from models.experiments.definition import HOLDOUT, Arm, Experiment, ExperimentAsk, experiment_of, read, source_of
+from models.experiments.changes import decoded, encoded
+from models.experiments.definition import (
+    HOLDOUT,
+    Arm,
+    CannotRun,
+    Experiment,
+    ExperimentAsk,
+    experiment_of,
+    read,
+    source_of,
+)
 from models.experiments.segments import segment_of, segments_of
 from models.experiments.tallies import Counts
 from models.records import PURCHASE, Event
@@ -83,3 +92,5 @@ def test_an_experiment_keeps_its_segment_and_one_without_is_named_as_before() ->
     assert source_of(ask) != source_of(ExperimentAsk(name="among", arm=ARMS))
     old = b'[{"name": "old", "salt": "0f", "arms": []}]'
     assert decoded(old)[0].segment == "", "one that an earlier release kept is for all users"
+    with pytest.raises(CannotRun, match="cannot be read"):
+        decoded(encoded((Experiment("new", "0f", ARMS, segment="plan in pro,free"),)))
