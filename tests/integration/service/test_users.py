@@ -15,7 +15,7 @@ from streaming.live import Described, Identified, attributes, identities
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
-from tests.support.processes.serving import Learner, Served, changed, connected, keep, service
+from tests.support.processes.serving import Learner, Served, changed, connected, keep
 
 AMONG = Experiment("among", "0f" * 8, (Arm("a", 0.5), Arm("b", 0.5)), start=1.0, segment="plan:pro")
 EVENTS = {"X-API-Key": "events"}
@@ -54,12 +54,6 @@ def test_who_may_not_write_items_may_not_set_them_and_a_wrong_body_is_refused_by
     ):
         told = problem(served.http.put("/users/ann", json=wrong, headers=EVENTS), 422)
         assert told["errors"][0]["path"] == path
-
-
-def test_without_kafka_they_are_refused(settings: Settings) -> None:
-    with service(changed(settings, kafka={"bootstrap": "127.0.0.1:1"})) as running:
-        answer = running.http.put("/users/ann", json={"attributes": {"plan": "pro"}})
-        assert "Send the same request again" in problem(answer, 503)["next"]
 
 
 def test_only_users_of_the_segment_are_in_the_experiment_and_slates_name_their_segments(
