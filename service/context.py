@@ -14,6 +14,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
+from models.experiments import Segment, segment_of
 from models.slate import Showings
 from models.state import SCHEMA
 from service.gate import AuditCheck, AutoQuarantine, Gatekeeper, PageFeed
@@ -88,6 +89,8 @@ class Context:
     dead_letters: DeadLetterReader
     refused: RefusedSamples
     languages: Languages
+    segments: tuple[Segment, ...] = ()
+    """Segments of users whose slates are counted apart."""
     clock: Callable[[], float] = time.time
     warm: threading.Event = field(default_factory=threading.Event)
     """Set once a page was made before the first request."""
@@ -181,6 +184,7 @@ def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = N
         audit=AuditCheck(store, telemetry),
         options=_options(settings),
         languages=_languages(settings),
+        segments=tuple(map(segment_of, settings.learner.segments)),
         batches=threading.BoundedSemaphore(BATCHES),
         searches=threading.BoundedSemaphore(SEARCHES),
         lately=RecommendedLately(),

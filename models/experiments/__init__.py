@@ -29,10 +29,12 @@ from models.experiments.definition import (
     read,
 )
 from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
-from models.experiments.tallies import Counts, Tally
+from models.experiments.segments import Segment, segment_of, segments_of
+from models.experiments.tallies import MEASURE_OF, Counts, Tally
 
 __all__ = [
     "HOLDOUT",
+    "MEASURE_OF",
     "METRICS",
     "MOST",
     "MOST_ARMS",
@@ -50,6 +52,7 @@ __all__ = [
     "Kept",
     "Measures",
     "Rate",
+    "Segment",
     "Tally",
     "Unknown",
     "check",
@@ -60,6 +63,8 @@ __all__ = [
     "named",
     "read",
     "results",
+    "segment_of",
+    "segments_of",
     "started",
     "state_of",
     "stopped",

@@ -2,7 +2,8 @@
 
 A keyed hash of the user's id decides, so nothing is stored, a user keeps the arm, and every replica and the learner
 come to the same answer. Each experiment has a key of its own: the arms of two experiments are independent. Users of
-the holdout are in no other experiment.
+the holdout are in no other experiment. Where an experiment has a segment, a user's attributes decide as well; they are
+read by who asks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from itertools import accumulate
 from typing import Final
 
 from models.experiments.definition import HOLDOUT, Arm, Experiment
+from models.experiments.segments import segment_of
+from models.records import Attributes
 
 SPAN: Final = float(1 << 64)
 
@@ -25,12 +28,17 @@ class Assigned:
     [0, 0, 1, 1]
     """
 
-    __slots__ = ("_bounds", "_key", "experiment")
+    __slots__ = ("_bounds", "_key", "_segment", "experiment")
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self._key = experiment.salt.encode()
+        self._segment = segment_of(experiment.segment) if experiment.segment else None
         self._bounds = [bound * SPAN for bound in accumulate(arm.share for arm in experiment.arms)]
+
+    def open_to(self, attributes: Attributes | None) -> bool:
+        """Whether a user with these attributes may take part; None for attributes that are not known, or none."""
+        return self._segment is None or self._segment.has(attributes)
 
     def arm(self, user: str) -> int:
         """Returns the place of the user's arm, -1 for a user that is not in the experiment."""
@@ -57,16 +65,22 @@ class Assignments:
         self.experiments = tuple(experiments)
         self._holdouts = tuple(Assigned(each) for each in experiments if each.name == HOLDOUT)
         self._others = tuple(Assigned(each) for each in experiments if each.name != HOLDOUT)
+        self._segmented = tuple(each for each in experiments if each.segment)
 
     def __bool__(self) -> bool:
         return bool(self.experiments)
 
-    def of(self, user: str, at: float) -> Iterator[tuple[Experiment, int]]:
+    def by_attributes(self, at: float) -> bool:
+        """Whether attributes decide who takes part in an experiment that runs at this moment, epoch seconds."""
+        return any(each.runs(at) for each in self._segmented)
+
+    def of(self, user: str, at: float, attributes: Attributes | None = None) -> Iterator[tuple[Experiment, int]]:
         """Yields each experiment that the user is in at this moment, and the place of the arm.
 
         Args:
             user: id of the user.
             at: epoch seconds.
+            attributes: those of the user, where `by_attributes` says that they decide.
         """
         for each in self._holdouts:
             if each.experiment.runs(at):
@@ -75,12 +89,12 @@ class Assignments:
                 if each.experiment.arms[place].name == HOLDOUT:
                     return
         for each in self._others:
-            if each.experiment.runs(at) and (place := each.arm(user)) >= 0:
+            if each.experiment.runs(at) and each.open_to(attributes) and (place := each.arm(user)) >= 0:
                 yield each.experiment, place
 
-    def arms(self, user: str, at: float) -> dict[str, Arm]:
+    def arms(self, user: str, at: float, attributes: Attributes | None = None) -> dict[str, Arm]:
         """Returns the user's arms, by name of the experiment."""
-        return {experiment.name: experiment.arms[place] for experiment, place in self.of(user, at)}
+        return {experiment.name: experiment.arms[place] for experiment, place in self.of(user, at, attributes)}
 
 
 __all__ = ["Assigned", "Assignments"]

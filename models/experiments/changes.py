@@ -18,6 +18,7 @@ from models.experiments.definition import (
     holdout_of,
     source_of,
 )
+from models.experiments.segments import segment_of
 
 Kept: TypeAlias = tuple[Experiment, ...]
 
@@ -46,8 +47,12 @@ def decoded(raw: bytes) -> Kept:
     (True, ())
     """
     try:
-        return _decoder.decode(raw) if raw else ()
-    except msgspec.MsgspecError as error:
+        found = _decoder.decode(raw) if raw else ()
+        for each in found:
+            if each.segment:
+                segment_of(each.segment)
+        return found
+    except (msgspec.MsgspecError, ValueError) as error:
         raise CannotRun(f"the experiments in Redis cannot be read: {error}") from None
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from models.experiments.segments import LONGEST, segment_of
 from models.records import epoch_seconds
 from models.slate import Seen, condition_of
 from models.structs import Prepared
@@ -106,7 +107,8 @@ class ExperimentAsk(
     """An experiment as it is asked for. Without a `start` it starts in five seconds, without an `end` it is open.
 
     `metric` decides; `control` is the arm that the others are compared with, by default the first. Nothing is concluded
-    before `minimum_days`. A purchase counts at most `largest_purchase`. `reason` stays in the audit.
+    before `minimum_days`. A purchase counts at most `largest_purchase`. With a `segment`, as plan:pro, only users whose
+    attributes meet it take part. `reason` stays in the audit.
     """
 
     name: str
@@ -118,6 +120,7 @@ class ExperimentAsk(
     minimum_days: Annotated[float, Meta(ge=0, le=366)] = WEEK / 86_400
     largest_purchase: Annotated[float, Meta(gt=0, le=1e12)] = LARGEST
     reason: Annotated[str, Meta(max_length=500)] = ""
+    segment: Annotated[str, Meta(max_length=LONGEST)] = ""
 
 
 class Experiment(Struct, metaclass=Prepared, frozen=True):
@@ -137,6 +140,7 @@ class Experiment(Struct, metaclass=Prepared, frozen=True):
         reason: the operator's own words.
         source: digest of what the settings said; "" for an operator's.
         stopped_by: who ended it before its time.
+        segment: which users take part, by their attributes; "" for all.
     """
 
     name: str
@@ -152,6 +156,7 @@ class Experiment(Struct, metaclass=Prepared, frozen=True):
     reason: str = ""
     source: str = ""
     stopped_by: str = ""
+    segment: str = ""
 
     @property
     def id(self) -> str:
@@ -237,6 +242,7 @@ def experiment_of(ask: ExperimentAsk, now: float, salt: str, asked_by: str = "",
         asked_by,
         ask.reason,
         source,
+        segment=ask.segment,
     )
 
 
@@ -254,6 +260,11 @@ def check(ask: ExperimentAsk) -> None:
     total = sum(arm.share for arm in ask.arm)
     if total > 1.0 + 1e-9:
         raise CannotRun(f"arm: the shares add up to {total:g}; they may add up to 1 at most")
+    if ask.segment:
+        try:
+            segment_of(ask.segment)
+        except ValueError as error:
+            raise CannotRun(f"segment: expected {error}, found {ask.segment[:40]!r}") from None
     if ask.control and ask.control not in names:
         raise CannotRun(f"control: there is no arm {ask.control!r}; the arms are {', '.join(names)}")
 

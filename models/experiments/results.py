@@ -63,7 +63,7 @@ class ExperimentResults(Struct, metaclass=Prepared, frozen=True):
 
     `verdict` says it in a word and `conclusion` in sentences. `shares_alarm`: more or fewer users came into an arm than
     its share, so no comparison is to be trusted. `not_before` is when the minimum runtime is over. `counted_in` names
-    the version whose counts these are, null before the first.
+    the version whose counts these are, null before the first. `segment` says which users take part, "" for all.
     """
 
     name: str
@@ -82,6 +82,7 @@ class ExperimentResults(Struct, metaclass=Prepared, frozen=True):
     largest_purchase: float
     arms: tuple[ArmResults, ...]
     counted_in: str | None = None
+    segment: str = ""
 
 
 def results(
@@ -118,6 +119,7 @@ def results(
         largest_purchase=experiment.largest_purchase,
         arms=arms,
         counted_in=counted_in,
+        segment=experiment.segment,
     )
 
 

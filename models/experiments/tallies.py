@@ -17,7 +17,7 @@ import xxhash
 
 from models.experiments.assignment import Assignments
 from models.experiments.definition import Experiment
-from models.records import CART, CLICK, PURCHASE, Event, SlateRecord
+from models.records import CART, CLICK, PURCHASE, Attributes, Event, SlateRecord
 from models.statistics import CannotUnpack, pack, unpack
 from models.structs import Prepared
 
@@ -32,6 +32,7 @@ COUNTABLE: Final = 400_000
 """Users beyond which their number is not told."""
 
 MEASURE_OF: Final = {CLICK: "click", CART: "cart", PURCHASE: "purchase"}
+"""What events are counted as, by code of their kind; others are not counted."""
 
 
 class Measured(msgspec.Struct, metaclass=Prepared, array_like=True):
@@ -216,9 +217,9 @@ class Counts(msgspec.Struct, metaclass=Prepared):
             if arm >= 0:
                 self._tally(experiment).slate(slate.user_id, arm)
 
-    def event(self, event: Event, everybody: Assignments) -> None:
-        """Counts an event for the arms of its user, if the user may be in one at its time."""
-        for experiment, arm in everybody.of(event.user_id, event.timestamp):
+    def event(self, event: Event, everybody: Assignments, attributes: Attributes | None = None) -> None:
+        """Counts an event for the arms of its user, if the user, with these attributes, may be in one at its time."""
+        for experiment, arm in everybody.of(event.user_id, event.timestamp, attributes):
             if arm >= 0:
                 self._tally(experiment).event(event, arm, experiment.largest_purchase)
 
@@ -229,4 +230,4 @@ class Counts(msgspec.Struct, metaclass=Prepared):
         return found
 
 
-__all__ = ["GROUPS", "ArmTally", "Counts", "Measured", "Tally", "divided", "worth_of"]
+__all__ = ["GROUPS", "MEASURE_OF", "ArmTally", "Counts", "Measured", "Tally", "divided", "worth_of"]

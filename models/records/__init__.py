@@ -24,6 +24,7 @@ from models.records.content import content_vector
 from models.records.control import (
     MAX_CONTROL_BYTES,
     ORDER_KINDS,
+    Describe,
     Drop,
     Erase,
     Identify,
@@ -133,6 +134,7 @@ __all__ = [
     "WEIGHTS",
     "WHOLE_IDS",
     "Attributes",
+    "Describe",
     "Drop",
     "Erase",
     "Event",

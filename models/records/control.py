@@ -6,7 +6,7 @@ that starts at the beginning of the topic carries out all of them.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,7 @@ _EXPECTED: Final = {
     "quarantine": "id of a quarantine, as GET /gate/quarantine lists them",
     "user": "string of 1 to 256 characters without control characters",
     "anonymous": "string of 1 to 256 characters without control characters, other than user",
+    "attributes": "object of names and values",
     "actor": "string of at most 1024 characters",
     "reason": "string of at most 1024 characters",
 }
@@ -100,10 +101,26 @@ class Identify(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind"
     actor: _Words = ""
 
 
-Order = Erase | Quarantine | Replay | Drop | Identify
+class Describe(msgspec.Struct, metaclass=Prepared, frozen=True, tag_field="kind", tag="attributes", omit_defaults=True):
+    """Set the attributes of a user. They replace all earlier ones; without any, the user has none.
+
+    Attributes:
+        id: names the order.
+        user: the user's id.
+        attributes: by name. Those that cannot be used are left out when it is carried out.
+        actor: who said so.
+    """
+
+    id: _Id
+    user: _User
+    attributes: dict[str, Any]
+    actor: _Words = ""
+
+
+Order = Erase | Quarantine | Replay | Drop | Identify | Describe
 """Every kind of order. A new kind is a new struct of this union, with a tag of its own in the field `kind`."""
 
-ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop", "identify")
+ORDER_KINDS: Final = ("erase", "quarantine", "replay", "drop", "identify", "attributes")
 """Tags of the orders. Closed: metric labels are made from it."""
 
 _decoder: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
@@ -125,7 +142,7 @@ def decode_control(raw: bytes | None) -> Order | Rejection:
         order = _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         return refusal(raw, error, _EXPECTED)
-    if isinstance(order, Erase | Identify) and has_control(order.user):
+    if isinstance(order, Erase | Identify | Describe) and has_control(order.user):
         return Rejection("bad_value", "$.user", _EXPECTED["user"], describe(order.user))
     if isinstance(order, Identify) and (has_control(order.anonymous) or order.anonymous == order.user):
         return Rejection("bad_value", "$.anonymous", _EXPECTED["anonymous"], describe(order.anonymous))
@@ -144,6 +161,7 @@ def encode_control(order: Order) -> bytes:
 __all__ = [
     "MAX_CONTROL_BYTES",
     "ORDER_KINDS",
+    "Describe",
     "Drop",
     "Erase",
     "Identify",

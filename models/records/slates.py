@@ -29,6 +29,7 @@ class SlateRecord(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults
         context: the shop's own fields, by name.
         scenario: the set of options that the request named.
         experiments: the user's arm in each experiment, by name of the experiment.
+        segments: those of setting `learner.segments` that the user's attributes meet.
     """
 
     request_id: str
@@ -43,6 +44,7 @@ class SlateRecord(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults
     context: dict[str, str | float] | None = None
     scenario: str | None = None
     experiments: dict[str, str] | None = None
+    segments: Annotated[list[str], Meta(max_length=64)] | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(SlateRecord)

@@ -49,8 +49,10 @@ class Condition(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
         [True, True, False]
         """
         attribute = self.attribute
-        value: Value | tuple[str, ...] | None
-        value = getattr(facts, self.name) if attribute is None else facts.attribute_values().get(attribute)
+        return self.met_by(getattr(facts, self.name) if attribute is None else facts.attribute_values().get(attribute))
+
+    def met_by(self, value: Value | tuple[str, ...] | None) -> bool:
+        """Whether this value of the fact or attribute meets it; None, for none, does not."""
         if value is None:
             return False
         if isinstance(value, int | float) and not isinstance(value, bool):

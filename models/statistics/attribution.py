@@ -75,7 +75,7 @@ class Attribution:
         window: slates remembered.
         group: slates of a group before the next version begins another.
         scenarios: names that are counted apart.
-        segments: of users, as KEY:VALUE of the context of requests, that are counted apart.
+        segments: of users, as KEY:VALUE of the context of requests or of users' attributes, that are counted apart.
 
     Attributes:
         current: the newest group.
@@ -136,9 +136,10 @@ class Attribution:
 
     def _apart(self, slate: SlateRecord) -> list[Group]:
         found = [self.scenarios.get(slate.scenario or NO_SCENARIO, self.scenarios[OTHER_SCENARIOS])]
-        if self.segments and slate.context:
-            named = (f"{key}:{value}" for key, value in slate.context.items())
-            found += [self.segments[name] for name in named if name in self.segments]
+        if self.segments and (slate.context or slate.segments):
+            named = [f"{key}:{value}" for key, value in (slate.context or {}).items()]
+            once = dict.fromkeys(named + (slate.segments or []))
+            found += [self.segments[name] for name in once if name in self.segments]
         return found
 
     def _group_of(self, sequence: int) -> Group:

@@ -82,6 +82,7 @@ def start(
     largest_purchase: Annotated[
         float | None, typer.Option("--largest-purchase", help="The most one purchase counts; default: 1000.")
     ] = None,
+    segment: Annotated[str, typer.Option("--segment", help="Only users whose attributes meet it, as plan:pro.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Start an experiment: users are divided among its arms, and each keeps its arm."""
@@ -94,6 +95,7 @@ def start(
         "end": end or None,
         "minimum_days": minimum_days,
         "largest_purchase": largest_purchase,
+        "segment": segment or None,
         "reason": reason,
     }
     found = done(lambda: client(config, url, key).start_experiment({k: v for k, v in body.items() if v is not None}))
@@ -141,7 +143,9 @@ def _number(part: str, value: str) -> float:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     until = f" until {_moment(found['end'])}" if found["end"] else ""
-    lines = [f"{found['name']} {found['state']} since {_moment(found['start'])}{until}, decided by {found['metric']}"]
+    among = f", among users with {found['segment']}" if found["segment"] else ""
+    begun = f"{found['name']} {found['state']} since {_moment(found['start'])}{until}"
+    lines = [f"{begun}, decided by {found['metric']}{among}"]
     for sentence in found["conclusion"]:
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     metric = found["metric"]

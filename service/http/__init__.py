@@ -23,6 +23,7 @@ from service.http.answers import (
     QuarantineSettled,
     Readiness,
     Score,
+    UserAccepted,
     UserAnswer,
     VersionExplained,
 )
@@ -87,6 +88,7 @@ from service.http.schemas import (
     Slate,
     StopAsk,
     Tags,
+    UserAsk,
 )
 from service.http.traced import Traced
 
@@ -165,7 +167,9 @@ __all__ = [
     "Tags",
     "Traced",
     "TriedRecord",
+    "UserAccepted",
     "UserAnswer",
+    "UserAsk",
     "VersionExplained",
     "ask_from_body",
     "ask_from_query",

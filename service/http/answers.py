@@ -105,11 +105,21 @@ class PastEvent(Struct, metaclass=Prepared):
 
 
 class UserAnswer(Struct, metaclass=Prepared):
-    """A user's last interactions, newest first."""
+    """A user's last interactions, newest first, and the attributes that the shop gave."""
 
     user_id: str
     known: bool
     history: list[PastEvent]
+    attributes: dict[str, Value] = {}
+
+
+class UserAccepted(Struct, metaclass=Prepared):
+    """The attributes of a user are in the topic. `left_out` names those that could not be used."""
+
+    request_id: str
+    user_id: str
+    outcome: Literal["accepted"] = "accepted"
+    left_out: tuple[str, ...] = ()
 
 
 class IdentifyAnswer(Struct, metaclass=Prepared):

@@ -71,6 +71,8 @@ class PageAsk(msgspec.Struct, metaclass=Prepared, frozen=True, gc=False):
     """Whether an experiment wants the reference's tables in place of the champion's."""
     arms: dict[str, str] | None = None
     """The user's arm in each experiment, by name of the experiment."""
+    segments: list[str] | None = None
+    """Segments of setting `learner.segments` that the user's attributes meet."""
 
 
 def ask_from_query(raw: bytes, now: float, begin: RequestOptions = PLAIN, /, **known: Any) -> PageAsk:

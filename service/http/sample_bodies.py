@@ -22,6 +22,7 @@ from service.http.schemas import (
     SentItem,
     Slate,
     StopAsk,
+    UserAsk,
 )
 
 _REASON: Final[dict[str, Any]] = {"reason": "odd slates since noon", "revision": 17}
@@ -63,6 +64,7 @@ EXAMPLES: Final[dict[type, dict[str, Any]]] = {
         "outcomes": [{"index": 0, "outcome": "accepted", "item_id": "teapot-1"}],
     },
     IdentifyAsk: {"anonymous_id": "visitor-7", "user_id": "ann"},
+    UserAsk: {"attributes": {"plan": "pro", "orders": 12}},
     GateAsk: _REASON,
     FreezeAsk: {**_REASON, "seconds": 7200},
     ModeAsk: {**_REASON, "mode": "strict"},

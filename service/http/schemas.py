@@ -6,7 +6,7 @@ Their names and docstrings are part of that description: the names are its compo
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -225,6 +225,15 @@ class IdentifyAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields
     proof: Annotated[str, Meta(max_length=MAX_ID)] | None = None
 
 
+class UserAsk(Struct, metaclass=Prepared, frozen=True, forbid_unknown_fields=True):
+    """What the shop says of a user. The attributes replace all earlier ones; without any, the user has none.
+
+    A value is a string, a number, true or false, or a list of strings, as for items.
+    """
+
+    attributes: dict[str, Any]
+
+
 class EventOutcome(Struct, metaclass=Prepared, omit_defaults=True):
     """The outcome of one event: accepted, rejected (with reason, path, expected and found), unavailable, or ignored.
 
@@ -389,4 +398,5 @@ __all__ = [
     "Slate",
     "StopAsk",
     "Tags",
+    "UserAsk",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
+from models.records import Order, Rejection, decode_control, encode_control
 from service.context import Context
-from service.http import BadKeys, Caller, EventOutcome, ItemOutcome, Problem, check_local, is_loopback
+from service.http import BadKeys, Caller, EventOutcome, ItemOutcome, Problem, check_local, invalid, is_loopback
+from service.ingest import KafkaUnavailable, Outgoing
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import TableSet
@@ -20,6 +22,8 @@ from streaming.kafka import RecordRefused
 from streaming.store import StoreUnavailable
 
 JSON = "application/json"
+
+OrderKind = TypeVar("OrderKind", bound=Order)
 
 LOCAL_NAME = "local"
 """Name of a caller who needs no key."""
@@ -83,6 +87,32 @@ def writing(ctx: Context, *, public: bool = False) -> Iterator[None]:
 def answer(value: Any, status: int = 200) -> Response:
     """A JSON answer of anything that msgspec can encode."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+def readable(order: OrderKind, fields: Mapping[str, str]) -> OrderKind:
+    """The order, if it is one that the learner can read.
+
+    Args:
+        order: Made of what a request says.
+        fields: Where the request says it, by the field of the order.
+
+    Raises:
+        Problem: 422, by the field of the request.
+    """
+    problem = decode_control(encode_control(order))
+    if isinstance(problem, Rejection):
+        raise invalid(fields.get(problem.path, problem.path), problem.expected, problem.found, reason=problem.reason)
+    return order
+
+
+def send_order(ctx: Context, order: Order) -> None:
+    """Write an order to topic `control`. Raises Problem when Kafka does not take it."""
+    try:
+        ctx.intake.send("control", [Outgoing("", encode_control(order))])
+    except KafkaUnavailable as error:
+        raise away(str(error)) from None
+    except RecordRefused as error:
+        raise refused(error, None) from None
 
 
 def away(detail: str) -> Problem:

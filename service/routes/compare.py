@@ -32,7 +32,7 @@ async def compare(request: Request) -> Response:
     sides = _arm(ctx, one, "$.one"), _arm(ctx, other, "$.other")
     language = language_of(ctx, ask, request.headers)
     take_impressions(ctx)
-    past = await past_of(ctx, ask, with_shown=True)
+    past = await past_of(ctx, ask, now, with_shown=True)
     request_id = request.scope["request_id"]
     first, second = (_slate(ctx, ask, arm, past, now, request_id, language) for arm in sides)
     same = {item.item_id for item in first.items} & {item.item_id for item in second.items}

@@ -10,27 +10,25 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records import Erase, Rejection, decode_control, encode_control
+from models.records import Erase
 from service.context import Context
-from service.http import ErasureAccepted, ErasureReceipt, Id, Problem, identifier, invalid, operation
-from service.ingest import KafkaUnavailable, Outgoing
-from service.routes.common import admit, answer, away, context, refused, store_away
+from service.http import ErasureAccepted, ErasureReceipt, Id, Problem, identifier, operation
+from service.routes.common import admit, answer, context, readable, send_order, store_away
 from service.runtime import logs
-from streaming.kafka import RecordRefused
 from streaming.live import erasures
 from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["users"])
 
 RECEIPT: Final = re.compile(r"[0-9a-f]{24}")
-COUNTS: Final = ("history", "shown", "user_row", "interactions", "dedupe_entries")
+COUNTS: Final = ("history", "shown", "attributes", "user_row", "interactions", "dedupe_entries")
 """Counts of a receipt."""
 
 NOT_ERASED: Final = (
     "topic events holds the user's events until its retention ends; a reader that meets them again skips them",
     "topic slates holds slates that the user was shown, for its retention of a week",
     "events.deadletter may hold events that could not be read",
-    "topic control holds this order, and with it the user id, as long as models may be learned from its beginning",
+    "topic control holds this order, and orders with attributes, as long as models may be learned from its beginning",
     "the user's share in the numbers of items stays until a model is learned from scratch",
 )
 """Data that an erasure does not remove; each receipt says so. docs/operations.md says what an operator can do."""
@@ -83,17 +81,8 @@ async def get_erasure(request: Request) -> Response:
 
 async def _erase(request: Request, user_id: str) -> Response:
     caller, ctx = admit(request, "admin"), context(request)
-    order = Erase(secrets.token_hex(12), user_id, caller.name)
-    value = encode_control(order)
-    problem = decode_control(value)
-    if isinstance(problem, Rejection):
-        raise invalid("user_id", problem.expected, problem.found, reason=problem.reason)
-    try:
-        await run_in_threadpool(ctx.intake.send, "control", [Outgoing("", value)])
-    except KafkaUnavailable as error:
-        raise away(str(error)) from None
-    except RecordRefused as error:
-        raise refused(error, None) from None
+    order = readable(Erase(secrets.token_hex(12), user_id, caller.name), {"$.user": "user_id"})
+    await run_in_threadpool(send_order, ctx, order)
     ctx.erasures.forget([user_id])
     await run_in_threadpool(_note, ctx, order.id)
     logs.say("erasure ordered", erasure=order.id, actor=caller.name)

@@ -8,13 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records import Identify, Rejection, decode_control, encode_control
-from service.context import Context
-from service.http import IdentifyAnswer, IdentifyAsk, decode_body, invalid, operation
-from service.ingest import KafkaUnavailable, Outgoing, beacons
-from service.routes.common import answer, away, check_rate, context, refused, writing
+from models.records import Identify
+from service.http import IdentifyAnswer, IdentifyAsk, decode_body, operation
+from service.ingest import beacons
+from service.routes.common import answer, check_rate, context, readable, send_order, writing
 from service.routes.events import check_beacon, writer
-from streaming.kafka import RecordRefused
 
 router = APIRouter(tags=["users"])
 
@@ -47,7 +45,7 @@ async def identify(request: Request) -> Response:
     if public:
         ctx.beacons.check_size(len(body))
     ask = decode_body(body, IdentifyAsk)
-    order = _order(ask, caller.name)
+    order = readable(Identify(secrets.token_hex(12), ask.anonymous_id, ask.user_id, caller.name), FIELDS)
     if public:
         ctx.proofs.check(ask.anonymous_id, ask.user_id, ask.proof)
     if not public:
@@ -55,27 +53,8 @@ async def identify(request: Request) -> Response:
     if await ctx.histories.joined(ask.anonymous_id, ask.user_id):
         return answer(IdentifyAnswer(request.scope["request_id"], "joined"), 202)
     with writing(ctx, public=public):
-        await run_in_threadpool(_send, ctx, order)
+        await run_in_threadpool(send_order, ctx, order)
     return answer(IdentifyAnswer(request.scope["request_id"], "accepted"), 202)
-
-
-def _order(ask: IdentifyAsk, actor: str) -> Identify:
-    """The order of a request. Raises Problem 422 for ids that no order can have."""
-    order = Identify(secrets.token_hex(12), ask.anonymous_id, ask.user_id, actor)
-    problem = decode_control(encode_control(order))
-    if isinstance(problem, Rejection):
-        path = FIELDS.get(problem.path, problem.path)
-        raise invalid(path, problem.expected, problem.found, reason=problem.reason)
-    return order
-
-
-def _send(ctx: Context, order: Identify) -> None:
-    try:
-        ctx.intake.send("control", [Outgoing("", encode_control(order))])
-    except KafkaUnavailable as error:
-        raise away(str(error)) from None
-    except RecordRefused as error:
-        raise refused(error, None) from None
 
 
 __all__ = ["router"]

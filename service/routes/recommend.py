@@ -193,7 +193,7 @@ async def _page(
     with_shown = rotates(ctx, ask, now)
     if with_shown:
         take_impressions(ctx)
-    past = await past_of(ctx, ask, with_shown=with_shown)
+    past = await past_of(ctx, ask, now, with_shown=with_shown)
     visit = visit_of(ctx, ask, past, now, request.scope["request_id"], tested=make is pages.recommend)
     # From here to the answer nothing waits, so the tables are held for as long as one ranking takes.
     with held_for(ctx, visit) as tables:

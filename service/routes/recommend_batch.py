@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from service.context import Context
 from service.http import BatchAsk, PageAsk, Problem, batch_from_body, checked, operation
 from service.routes.common import admit, context, too_many
-from service.routes.visits import encoded, held_for, language_of, rotates, take_impressions, visit_of
+from service.routes.visits import encoded, held_for, language_of, rotates, take_impressions, uses_attributes, visit_of
 from service.runtime import logs
 from service.serving import UserPast, View
 from service.serving import page as pages
@@ -66,10 +66,11 @@ async def _lines(ctx: Context, user_ids: list[str], ask: PageAsk, language: str 
     for start in range(0, len(user_ids), TOGETHER):
         together = {user_id: _unusable(user_id) for user_id in user_ids[start : start + TOGETHER]}
         usable = [user_id for user_id, problem in together.items() if problem is None]
-        with_shown = rotates(ctx, ask, ctx.clock())
+        with_shown, with_attributes = rotates(ctx, ask, ctx.clock()), uses_attributes(ctx, ctx.clock())
         if with_shown:
             take_impressions(ctx)
-        pasts = dict(zip(usable, await ctx.histories.pasts(usable, with_shown=with_shown), strict=True))
+        found = await ctx.histories.pasts(usable, with_shown=with_shown, with_attributes=with_attributes)
+        pasts = dict(zip(usable, found, strict=True))
         lines = []
         for user_id in user_ids[start : start + TOGETHER]:
             problem = together[user_id]

@@ -1,14 +1,26 @@
-"""Shows the history of a user, as recommendations read it from Redis."""
+"""Shows the history of a user, as recommendations read it from Redis, and what the shop says of the user; sets that."""
 
 from __future__ import annotations
 
+import secrets
+
 from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from models.records import KINDS, ItemFacts
-from service.http import PastEvent, Problem, UserAnswer, identifier, operation
-from service.routes.common import admit, answer, context
+from models.records import KINDS, Describe, ItemFacts, checked_attributes
+from service.http import (
+    PastEvent,
+    Problem,
+    UserAccepted,
+    UserAnswer,
+    UserAsk,
+    decode_body,
+    identifier,
+    operation,
+)
+from service.routes.common import admit, answer, check_rate, context, readable, send_order, writing
 from service.serving import PICTURE
 
 router = APIRouter(tags=["users"])
@@ -16,11 +28,11 @@ router = APIRouter(tags=["users"])
 
 @router.get("/users/{user_id}", **operation("get_user", answer=UserAnswer, problems=("unavailable",)))
 async def get_user(request: Request) -> Response:
-    """The user's last interactions, newest first; none for an unknown user."""
+    """The user's last interactions, newest first, and attributes; none for an unknown user."""
     admit(request, "read")
     ctx = context(request)
     user_id = identifier(request.scope, "user_id")
-    past = await ctx.histories.past(user_id)
+    past = await ctx.histories.past(user_id, with_attributes=True)
     if not past.read:
         raise Problem(
             "unavailable",
@@ -33,7 +45,35 @@ async def get_user(request: Request) -> Response:
         PastEvent(item, KINDS[kind], moment, *_shown(ctx.catalogue.get(item)))
         for item, moment, kind in zip(history.items, history.times, history.kinds, strict=True)
     ]
-    return answer(UserAnswer(user_id, bool(events), events))
+    attributes = past.attributes.values() if past.attributes is not None else {}
+    return answer(UserAnswer(user_id, bool(events or attributes), events, attributes))
+
+
+@router.put(
+    "/users/{user_id}",
+    **operation(
+        "put_user",
+        body=UserAsk,
+        answer=UserAccepted,
+        status=202,
+        needs="events",
+        problems=("too-many-requests", "unavailable"),
+    ),
+)
+async def put_user(request: Request) -> Response:
+    """Set the attributes of a user. They replace all earlier ones, and are in force within a second as a rule.
+
+    An id that is joined with a user means the user.
+    """
+    caller = admit(request, "events")
+    ctx, user_id = context(request), identifier(request.scope, "user_id")
+    found, left_out = checked_attributes(decode_body(await request.body(), UserAsk).attributes)
+    attributes = found.values() if found is not None else {}
+    order = readable(Describe(secrets.token_hex(12), user_id, attributes, caller.name), {"$.user": "user_id"})
+    check_rate(request, caller)
+    with writing(ctx):
+        await run_in_threadpool(send_order, ctx, order)
+    return answer(UserAccepted(request.scope["request_id"], user_id, left_out=tuple(left_out)), 202)
 
 
 def _shown(facts: ItemFacts | None) -> tuple[str | UnsetType, str | UnsetType]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 import msgspec
 from starlette.datastructures import Headers
 
+from models.experiments import segments_of
 from service.context import Context
 from service.http import History, PageAsk
 from service.routes.common import degraded
@@ -25,11 +26,16 @@ def take_impressions(ctx: Context) -> None:
                 ctx.showings.add(user, seen)
 
 
-async def past_of(ctx: Context, ask: PageAsk, *, with_shown: bool) -> UserPast:
+async def past_of(ctx: Context, ask: PageAsk, now: float, *, with_shown: bool) -> UserPast:
     """What is known of the user to recommend for; nothing of a visitor without an id."""
     if ask.user_id is None:
         return UserPast("")
-    return await ctx.histories.past(ask.user_id, with_shown=with_shown)
+    return await ctx.histories.past(ask.user_id, with_shown=with_shown, with_attributes=uses_attributes(ctx, now))
+
+
+def uses_attributes(ctx: Context, now: float) -> bool:
+    """Whether attributes of users decide anything: who is in an experiment, or where slates are counted."""
+    return bool(ctx.segments) or ctx.gatekeeper.experiments.by_attributes(now)
 
 
 def rotates(ctx: Context, ask: PageAsk, now: float) -> bool:
@@ -45,7 +51,9 @@ def visit_of(ctx: Context, ask: PageAsk, past: UserPast, now: float, request_id:
     history = merged(ask.recent, past.history) if ask.recent.items else past.history
     # The page is the user's, whatever the id that was asked for; the answer names only the latter.
     whose = ask if past.user_id in {"", ask.user_id} else msgspec.structs.replace(ask, user_id=past.user_id)
-    arms = ctx.gatekeeper.experiments.arms(whose.user_id, now) if tested else None
+    if past.attributes is not None and (found := segments_of(past.attributes, ctx.segments)):
+        whose = msgspec.structs.replace(whose, segments=found)
+    arms = ctx.gatekeeper.experiments.arms(whose.user_id, now, past.attributes) if tested else None
     if arms:
         whose = treated(whose, arms)
     return Visit(whose, history, RequestMoment(now, ctx.showings, request_id, past.shown))
@@ -103,4 +111,14 @@ def encoded(
     return encode(view, page, told)
 
 
-__all__ = ["encoded", "held_for", "language_of", "merged", "past_of", "rotates", "take_impressions", "visit_of"]
+__all__ = [
+    "encoded",
+    "held_for",
+    "language_of",
+    "merged",
+    "past_of",
+    "rotates",
+    "take_impressions",
+    "uses_attributes",
+    "visit_of",
+]

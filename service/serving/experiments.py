@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.experiments import Arm, Assignments, CannotRun, Kept, decoded
+from models.records import Attributes
 from models.slate import Wanted, condition_of
 from service.http import PageAsk
 
@@ -45,12 +46,16 @@ class Experiments:
         """Whether one that runs wants rotation: then what a user was shown is read before the arm is known."""
         return any(each.runs(now) for each in self._rotating)
 
-    def arms(self, user_id: str | None, now: float) -> dict[str, Arm]:
+    def by_attributes(self, now: float) -> bool:
+        """Whether attributes of users decide who takes part in one that runs: then they are read with the history."""
+        return self._assignments.by_attributes(now)
+
+    def arms(self, user_id: str | None, now: float, attributes: Attributes | None = None) -> dict[str, Arm]:
         """The user's arm of each experiment that runs, by name of the experiment; a visitor without an id has none."""
         assignments = self._assignments
         if not assignments or user_id is None:
             return NONE
-        return assignments.arms(user_id, now)
+        return assignments.arms(user_id, now, attributes)
 
 
 def treated(ask: PageAsk, arms: dict[str, Arm]) -> PageAsk:

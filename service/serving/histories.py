@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from models.records import Attributes
 from models.slate import Showing
 from service.http import NOBODY, History
 from service.runtime import Breaker, logs
 from service.runtime.telemetry import Telemetry
-from streaming.live import identities, parse, request, whole_parse, whole_request
+from streaming.live import attributes, identities, parse, request, whole_parse, whole_request
 from streaming.live import showings as shown
-from streaming.store import Argument, QuickStore, StoreUnavailable
+from streaming.store import Argument, Keyspace, QuickStore, StoreUnavailable
 
 BUDGET: Final = 0.05
 """Seconds a request waits for the history. A general answer now is worth more than a personal one late."""
@@ -31,6 +32,10 @@ CONNECTION_TIMEOUT: Final = 1.0
 background, because cutting it off would cost its connection, and a new one costs more than the wait."""
 
 
+_More: TypeAlias = tuple[bool, bool]
+"""Whether showings are wanted, and whether attributes."""
+
+
 class UserPast(NamedTuple):
     """What Redis has of a user."""
 
@@ -40,6 +45,8 @@ class UserPast(NamedTuple):
     """Empty for an unknown user."""
     shown: list[Showing] = []  # noqa: RUF012
     """Recent showings, when they were asked for."""
+    attributes: Attributes | None = None
+    """The user's attributes, when they were asked for; None for none."""
     read: bool = True
     """Whether everything could be read."""
 
@@ -61,58 +68,58 @@ class Histories:
         """Whether reads are tried at the moment."""
         return not self._breaker.is_open
 
-    async def past(self, user_id: str, *, with_shown: bool = False) -> UserPast:
-        """Read what a user did and, if wanted, was shown: in one round trip, or two for an id that is joined."""
-        found = await self._past(user_id, with_shown)
+    async def past(self, user_id: str, *, with_shown: bool = False, with_attributes: bool = False) -> UserPast:
+        """Read what a user did and, if wanted, was shown, and the attributes.
+
+        One round trip, or two for an id that is joined.
+        """
+        more = with_shown, with_attributes
+        found = await self._past(user_id, more)
         if found.user_id == user_id:
             return found
-        return (await self._past(found.user_id, with_shown))._replace(user_id=found.user_id)
+        return (await self._past(found.user_id, more))._replace(user_id=found.user_id)
 
-    async def _past(self, user_id: str, with_shown: bool) -> UserPast:
+    async def _past(self, user_id: str, more: _More) -> UserPast:
         key, known = self._store.key, self._beat
         commands: list[Sequence[Argument]] = [request(key, user_id), whole_request(key)]
-        commands += [identities.request(key, user_id), *([shown.request(key, user_id)] if with_shown else [])]
+        commands += [identities.request(key, user_id), *_requests(key, user_id, more)]
         read = await self._read(lambda: self._store.calls(commands))
         if read is None or not self._whole(read[1], known):
             return UserPast(user_id, read=False)
         user = identities.parse(read[2])
-        showings = shown.parse(read[3]) if with_shown else []
-        return UserPast(user_id if user is None else user, _history(read[0]), showings)
+        return UserPast(user_id if user is None else user, _history(read[0]))._replace(**_told(read[3:], more))
 
-    async def pasts(self, user_ids: Sequence[str], *, with_shown: bool = False) -> list[UserPast]:
+    async def pasts(
+        self, user_ids: Sequence[str], *, with_shown: bool = False, with_attributes: bool = False
+    ) -> list[UserPast]:
         """The same for many users, in one round trip, or two when some of the ids are joined."""
-        found = await self._pasts(user_ids, with_shown)
+        more = with_shown, with_attributes
+        found = await self._pasts(user_ids, more)
         joined = [at for at, past in enumerate(found) if past.user_id != user_ids[at]]
         if joined:
-            again = await self._pasts([found[at].user_id for at in joined], with_shown)
+            again = await self._pasts([found[at].user_id for at in joined], more)
             for at, past in zip(joined, again, strict=True):
                 found[at] = past._replace(user_id=found[at].user_id)
         return found
 
-    async def _pasts(self, user_ids: Sequence[str], with_shown: bool) -> list[UserPast]:
+    async def _pasts(self, user_ids: Sequence[str], more: _More) -> list[UserPast]:
         key, known = self._store.key, self._beat
         commands: list[Sequence[Argument]] = [whole_request(key)]
-        each = 2 + with_shown
+        each = 2 + sum(more)
         for user_id in user_ids:
-            commands += [request(key, user_id), identities.request(key, user_id)]
-            commands += [shown.request(key, user_id)] if with_shown else []
+            commands += [request(key, user_id), identities.request(key, user_id), *_requests(key, user_id, more)]
         read = await self._read(lambda: self._store.calls(commands))
         if read is None:
             # One key that is not as it should be fails them all. While Redis is away, reads pause: this costs nothing.
-            return [await self._past(user_id, with_shown) for user_id in user_ids]
+            return [await self._past(user_id, more) for user_id in user_ids]
         if not self._whole(read[0], known):
             return [UserPast(user_id, read=False) for user_id in user_ids]
         found = []
         for at, user_id in enumerate(user_ids):
-            history, identity, *showings = read[1 + at * each : 1 + (at + 1) * each]
+            history, identity, *others = read[1 + at * each : 1 + (at + 1) * each]
             user = identities.parse(identity)
-            found.append(
-                UserPast(
-                    user_id if user is None else user,
-                    _history(history),
-                    shown.parse(showings[0]) if showings else [],
-                )
-            )
+            past = UserPast(user_id if user is None else user, _history(history))
+            found.append(past._replace(**_told(others, more)))
         return found
 
     async def joined(self, anonymous_id: str, user_id: str) -> bool:
@@ -179,6 +186,20 @@ class Histories:
         if not task.cancelled():
             # Read, so that asyncio does not report a failure that was counted already.
             task.exception()
+
+
+def _requests(key: Keyspace, user_id: str, more: _More) -> list[Sequence[Argument]]:
+    """The commands that read what is wanted besides the history; `_told` reads their answers."""
+    with_shown, with_attributes = more
+    commands: list[Sequence[Argument]] = [shown.request(key, user_id)] if with_shown else []
+    return [*commands, attributes.request(key, user_id)] if with_attributes else commands
+
+
+def _told(answers: Sequence[Any], more: _More) -> dict[str, Any]:
+    """Fields of a `UserPast` from the answers to `_requests`."""
+    with_shown, with_attributes = more
+    found: dict[str, Any] = {"shown": shown.parse(answers[0])} if with_shown else {}
+    return {**found, "attributes": attributes.parse(answers[-1])} if with_attributes else found
 
 
 def _history(answer: Sequence[bytes]) -> History:

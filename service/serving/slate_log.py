@@ -129,6 +129,7 @@ def record(waiting: _Waiting) -> SlateRecord:
         ask.context or None,
         ask.scenario,
         ask.arms,
+        ask.segments,
     )
 
 

@@ -20,6 +20,7 @@ from models.records import (
     IMPRESSION,
     PURCHASE,
     SEARCH,
+    Describe,
     Erase,
     Event,
     EventMapping,
@@ -30,6 +31,7 @@ from models.records import (
     Order,
     Rejection,
     Removed,
+    checked_attributes,
     completed_by,
     decode_control,
     decode_item,
@@ -39,7 +41,7 @@ from models.records import (
 )
 from streaming.intake.text_vectors import Contents
 from streaming.kafka import Cut, Record, is_backfill, is_public
-from streaming.live import ENTRIES_TOGETHER, Completion, Entry, Erased, FactChange, Identified, Mapped, Part
+from streaming.live import ENTRIES_TOGETHER, Completion, Described, Entry, Erased, FactChange, Identified, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
 """Kinds that enter a user's history: actions on an item, wanted or not."""
@@ -258,6 +260,8 @@ class Intake:
                 ordered = ordered._replace(users=self._erase(batch, record, order, ordered.at, erased))
             elif isinstance(order, Identify):
                 ordered = ordered._replace(joined=self._identify(batch, record, order, erased))
+            elif isinstance(order, Describe):
+                self._describe(batch, record, order)
             orders.append(ordered)
         forgotten = iter(self._admission.erase_all(erased) if erased else ())
         batch.orders += [each._replace(dedupe_entries=sum(next(forgotten) for _ in each.users)) for each in orders]
@@ -282,6 +286,14 @@ class Intake:
             moved = (joined.user, joined.ids, joined.forgotten)
             batch.histories.append(Identified(record.partition, record.offset, *moved))
         return joined
+
+    def _describe(self, batch: PreparedBatch, record: Record, order: Describe) -> None:
+        """Set the attributes of a user, in Redis alone: nothing is learned from them."""
+        found, left_out = checked_attributes(order.attributes)
+        if left_out:
+            batch.left_out[ATTRIBUTES] += len(left_out)
+        attributes = found.as_json() if found is not None else b""
+        batch.histories.append(Described(record.partition, record.offset, order.user, attributes))
 
     def _events(
         self, batch: PreparedBatch, partition: int, records: Sequence[Record], mapping: EventMapping | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from models.records import Erase, Identify
+from models.records import Describe, Erase, Identify
 from streaming.intake import Ordered, PreparedBatch
 from streaming.learner.batching import BatchTrainer
 from streaming.learner.cutting import VersionCutter
@@ -156,6 +156,8 @@ class Term:
             log.info("erasure %s: %s", receipt.id, receipt)
         elif isinstance(order, Identify):
             parts.telemetry.identified.labels(join(ordered, model.recommender)).inc()
+        elif isinstance(order, Describe):
+            pass  # it is in Redis already, with the histories of its batch, or waits there for it
         elif self._quarantines.carry_out(order, ordered.at, model):
             parts.checkpointer.rebase()
             parts.evidence.renew()

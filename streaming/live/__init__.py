@@ -1,4 +1,4 @@
-"""Keeps in Redis, outside versions, what is read at once: histories, joined ids, showings, item facts, erasures."""
+"""Keeps in Redis, outside versions, what is read at once: histories, attributes and joined ids of users, item facts."""
 
 from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
@@ -7,12 +7,13 @@ from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request, us
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
 from streaming.live.writer import LiveWriter
-from streaming.live.writes import Erased, Identified, Mapped, Part
+from streaming.live.writes import Described, Erased, Identified, Mapped, Part
 
 __all__ = [
     "ENTRIES_TOGETHER",
     "TOMBSTONES",
     "Completion",
+    "Described",
     "Entry",
     "Erased",
     "FactChange",

@@ -13,7 +13,7 @@ import msgspec
 
 from models.ledger import Receipt, user_hash
 from models.snapshot import Manifest
-from streaming.live import identities, showings
+from streaming.live import attributes, identities, showings
 from streaming.live.beats import checked
 from streaming.store import Argument, Commands, Store
 
@@ -45,7 +45,7 @@ def forget_history(
     beat: int = 0,
     others: Sequence[str] = (),
 ) -> int:
-    """Remove a user's history and the pages shown to the user, once for each order.
+    """Remove a user's history, attributes and the pages shown to the user, once for each order.
 
     Ids that Redis still has as the user's are erased as well: one that went back may know of more than the learner.
 
@@ -67,7 +67,7 @@ def forget_history(
     """
     key = store.key
     users = identities.known(store, (user_id, *others))
-    names = [key("h-marks"), key("erasure", receipt), key("erased"), *identities.hashes(key)]
+    names = [key("h-marks"), key("erasure", receipt), key("erased"), *identities.hashes(key), attributes.name(key)]
     names += [name for user in users for name in (key("h", user), showings.name(key, user))]
     told = _pack([(user, str(user_hash(user))) for user in users])
     kept: list[Argument] = [TTL_SECONDS, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS]

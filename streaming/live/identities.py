@@ -1,4 +1,4 @@
-"""Keeps in Redis which ids are joined with which user, and moves the histories of joined ids to the user. Stage 1 to 7.
+"""Keeps in Redis which ids are joined with which user, and moves what joined ids have to the user. Stage 1 to 7.
 
 Two hashes: the user of each id, which services read with a history, and the ids of each user, by which an erasure finds
 all of them even in a Redis that went back.
@@ -26,7 +26,7 @@ def hashes(key: Keyspace) -> tuple[str, str]:
 
 
 def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int:
-    """Move what ids did and were shown to a user, once for each order.
+    """Move what ids did and were shown, and their attributes, to a user, once for each order.
 
     Args:
         store: Where histories are.
@@ -45,7 +45,7 @@ def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int
     answers = store.calls([showings.request(key, user) for user in part.ids])
     # Before the script deletes them. A page that is reported twice counts once, so a second attempt adds nothing.
     showings.write(store, [(part.user_id, showing) for answer in answers for showing in showings.parse(answer)])
-    names = [key("h-marks"), *hashes(key), key("h", part.user_id)]
+    names = [key("h-marks"), *hashes(key), key("attributes"), key("h", part.user_id)]
     names += [name for user in part.ids for name in (key("h", user), showings.name(key, user))]
     told = _pack((part.ids, part.forgotten))
     mark, kept = f"{topic_id}:{part.partition}", (histories.TTL_SECONDS, histories.CAP)

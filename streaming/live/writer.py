@@ -1,4 +1,4 @@
-"""Writes histories, item facts, erasures and joined ids to Redis, where `/recommend` reads them at once.
+"""Writes histories, item facts, erasures, joined ids and attributes to Redis, where `/recommend` reads them at once.
 
 No event is lost while Redis is away: entries wait here, up to a bound, and go first when it is back. At the bound the
 intake waits too, and Kafka keeps the rest.
@@ -12,11 +12,11 @@ import operator
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from streaming.live import beats, erasures, facts, histories, identities
+from streaming.live import attributes, beats, erasures, facts, histories, identities
 from streaming.live.beats import Marks, WentBack
 from streaming.live.facts import FactChange
 from streaming.live.repair import Repair, Restore, reached
-from streaming.live.writes import Erased, Identified, Mapped, Part, entries_of, size
+from streaming.live.writes import Described, Erased, Identified, Mapped, Part, entries_of, size
 from streaming.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class LiveWriter:
 
         Args:
             entries: Events by user, in parts small enough for one script each and in the order of their offsets, and
-                erasures and joins between them in the order in which everything was read.
+                erasures, joins and attributes between them in the order in which everything was read.
             changes: Changes of facts.
             record_times: A sample of record times, reported when the batch has reached Redis.
 
@@ -167,6 +167,8 @@ class LiveWriter:
             beat = erasures.forget_history(self._store, part.user_id, topic, place, part.receipt, beat, part.others)
         elif isinstance(part, Identified):
             beat = identities.join(self._store, part, self._topics["control"], beat)
+        elif isinstance(part, Described):
+            beat = attributes.write(self._store, part, self._topics["control"], beat)
         else:
             topic = self._topics[part.topic if isinstance(part, Mapped) else "events"]
             beat = histories.write(self._store, entries_of(part), topic, beat=beat)
@@ -228,7 +230,7 @@ class LiveWriter:
 
     def _reach(self, marks: Marks, part: Part) -> None:
         """Move `marks` on to what a part holds."""
-        if isinstance(part, Erased | Identified):
+        if isinstance(part, Erased | Identified | Described):
             _reach(marks, self._topics["control"], part.partition, part.offset)
             return
         topic = self._topics[part.topic if isinstance(part, Mapped) else "events"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from models.experiments import segment_of
 from streaming.settings.base import Port, Seconds, SecondsOrNone, Section, Wait
 
 
@@ -45,8 +46,8 @@ class LearnerSettings(Section):
     segments: tuple[str, ...] = Field(
         default=(),
         max_length=20,
-        description="Segments of users, KEY:VALUE of the `context` of requests each, as tier:gold: slates and what "
-        "followed them are counted for each.",
+        description="Segments of users, as plan:pro: KEY:VALUE of the `context` of requests, or a condition of the "
+        "attributes of users. Slates and what followed them are counted for each.",
     )
     remember_shown: bool = Field(
         default=True,
@@ -101,6 +102,16 @@ class LearnerSettings(Section):
         description="When cluster or topic is another one: stop with an error, or keep the state and read what is new "
         "from its beginning.",
     )
+
+    @field_validator("segments")
+    @classmethod
+    def _readable_segments(cls, segments: tuple[str, ...]) -> tuple[str, ...]:
+        for text in segments:
+            try:
+                segment_of(text)
+            except ValueError as error:
+                raise ValueError(f"{text[:40]!r} is no segment: write {error}") from None
+        return segments
 
 
 class UpdateSettings(Section):

@@ -21,7 +21,7 @@ from typing import Final
 from models.ledger.progress import DIGEST_MODULUS
 from models.merging import Part as StatePart
 from models.merging import from_arrays, merge, to_arrays
-from models.records import Erase, Identify
+from models.records import Describe, Erase, Identify
 from models.snapshot import Manifest
 from streaming.intake import PreparedBatch
 from streaming.learner import Stop, Term
@@ -235,7 +235,7 @@ class ShardedTerm(Term):
         return told if found else None
 
     def _carry_out_batch(self, batch: PreparedBatch, told: Told) -> None:
-        if not all(isinstance(ordered.order, Erase | Identify) for ordered in batch.orders):
+        if not all(isinstance(ordered.order, Erase | Identify | Describe) for ordered in batch.orders):
             raise TermOver("one learner alone carries out orders about quarantines")
         learn_batch(self._model, batch, self._carry_out)
         advance(self._model.progress, batch)

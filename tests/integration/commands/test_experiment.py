@@ -34,15 +34,16 @@ ARMS = ("--arm", "plain=0.5", "--arm", "varied=0.5,diversity=0.4,tags_any=new+sa
 
 def test_an_operator_starts_one_looks_at_it_stops_it_and_deletes_it(served: Served) -> None:
     assert experiment(served, "list").output.startswith("there is no experiment")
-    started = experiment(
-        served, "start", "variety", *ARMS, "--metric", "revenue", "--reason", "a try", "--end", "2099-01-01T00:00:00Z"
-    )
+    more = ("--end", "2099-01-01T00:00:00Z", "--segment", "plan:pro")
+    started = experiment(served, "start", "variety", *ARMS, "--metric", "revenue", "--reason", "a try", *more)
     assert (started.exit_code, started.output.startswith("variety starts at 20")) == (0, True), started.output
     assert "variety" in experiment(served, "list").output
     (kept,) = json.loads(experiment(served, "list", "--json").output)["experiments"]
     policy = kept["arms"][1]["policy"]
     assert (policy["diversity"], policy["tags_any"], policy["order"]) == (0.4, ["new", "sale"], "ranker")
-    assert "It has not started yet." in experiment(served, "show", "variety").output
+    shown = experiment(served, "show", "variety").output
+    assert "It has not started yet." in shown
+    assert "decided by revenue, among users with plan:pro" in shown
     refused = experiment(served, "delete", "variety")
     assert (refused.exit_code, "stop it first" in refused.output) == (1, True), refused.output
     assert "variety stopped since" in experiment(served, "stop", "variety", "--reason", "enough").output

@@ -92,7 +92,7 @@ def test_an_item_that_one_service_showed_goes_down_at_another_until_the_user_act
         eventually(lambda: len(remembered(store, "user-3")) == 3, timeout=10.0)
 
         erasing.forget_history(store, "user-3", "c", (0, 0), "r0")
-        assert erasing.read(store, "r0") == {"history": "4", "shown": "3"}
+        assert erasing.read(store, "r0") == {"history": "4", "shown": "3", "attributes": "0"}
         assert remembered(store, "user-3") == []
         eventually(lambda: "user-3" not in third.context.showings)
         assert rotated(third, "user-3") == {}

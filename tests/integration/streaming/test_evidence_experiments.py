@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from models.experiments.definition import Arm, Experiment
 from models.records import CLICK, Event, SlateRecord
 from models.snapshot.manifest import Manifest
+from service.local import embedded
 from streaming.evidence.experiments import KEY, ExperimentCounter
 from streaming.intake.intake import Attributed, PreparedBatch
+from streaming.live import Described, attributes, beats
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
-from tests.support.processes.serving import keep
+from tests.support.processes.serving import changed, keep
 
 EXPERIMENT = Experiment("e", "0f" * 8, (Arm("a", 0.5), Arm("b", 0.5)), start=10.0)
 TOPICS = {"events": "first"}
@@ -116,3 +120,42 @@ def test_counts_that_cannot_be_read_begin_again(store: Store, caplog: pytest.Log
     counter = ExperimentCounter(store, TOPICS, Manifest("a", 1, "base", evidence={KEY: "no"}))
     assert figures(counter) == (0, 0)
     assert "the counts of experiments begin again" in caplog.text
+
+
+AMONG = Experiment("e", "0f" * 8, (Arm("a", 0.5), Arm("b", 0.5)), start=10.0, segment="plan:pro")
+
+
+def test_events_count_for_users_of_the_segment_alone(store: Store) -> None:
+    keep(store, AMONG)
+    counter = ExperimentCounter(store, TOPICS)
+    counter.learned(batch(0))
+    assert figures(counter)[1] == 0, "ann has no attributes"
+    attributes.write(store, Described(0, 1, "ann", b'{"plan":"pro"}'), "c")
+    for _ in range(2):
+        counter.learned(batch(1, 2))
+    assert figures(counter)[1] == 2
+
+
+def test_events_wait_for_a_redis_that_is_away_or_not_whole(
+    store: Store, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(store, AMONG)
+    now = 0.0
+    with embedded.redis(tmp_path / "live") as redis:
+        elsewhere = changed(settings, redis={"url": f"redis://{redis.address}/0"})
+        with closing(Store.for_histories(elsewhere)) as live:
+            counter = ExperimentCounter(store, TOPICS, live=live, clock=lambda: now)
+            redis.stop()
+            counter.learned(batch(0))
+            counter.learned(batch(1))
+            assert figures(counter)[1] == 0
+            assert caplog.text.count("events of experiments by segment wait") == 1, "it is not asked again at once"
+            redis.start()
+            attributes.write(live, Described(0, 1, "ann", b'{"plan":"pro"}'), "c")
+            beats.begin(live, {"c:0": 1})
+            now = 3.0
+            counter.learned(batch(2))
+            assert figures(counter)[1] == 0, "while it is repaired nobody knows who has which"
+            live.run("repaired", beats.hashes(live.key), ["5f"])
+            cut = version(counter)
+    assert figures(counter)[1] == figures(ExperimentCounter(store, TOPICS, cut))[1] == 3, "a version has them all"

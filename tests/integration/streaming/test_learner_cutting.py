@@ -62,7 +62,7 @@ class UnderWay:
     def learn(self, records: int) -> None:
         """Count so many records as learned."""
         while self.model.progress.consumed < records:
-            batch = eventually(lambda: self.poller.next(0.05))
+            batch = eventually(lambda: self.poller.next(0.05), timeout=60.0)
             advance(self.model.progress, batch)
             self.cutter.learned(batch)
 

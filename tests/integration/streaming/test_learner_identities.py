@@ -12,7 +12,7 @@ import pytest
 
 from models.ledger import user_hash
 from models.recommender import joining
-from models.records import Erase, encode_control
+from models.records import Describe, Erase, encode_control
 from models.snapshot import Manifest
 from models.snapshot.chunks import read
 from models.state import SCHEMA, State
@@ -89,11 +89,12 @@ def test_an_erasure_by_the_anonymous_id_removes_the_user_and_nothing_joins_them_
     ours.wait_learnt(learner)
     others = ours.ledger.per_user()
     mine = others.pop(user)
+    ours.post_order(encode_control(Describe("said", visitor(user), {"plan": "pro"})), time.time())
     ours.post_order(encode_control(Erase("gone", visitor(user))), time.time())
     ours.flush()
     ours.wait(lambda: "seq" in erasures.read(ours.store, "gone"), "the receipt is written", learner)
     receipt = erasures.read(ours.store, "gone")
-    assert (receipt["user_row"], receipt["dedupe_entries"]) == ("1", str(mine))
+    assert (receipt["user_row"], receipt["dedupe_entries"], receipt["attributes"]) == ("1", str(mine), "1")
     ours.identify(visitor(user), user)  # refused: both are erased
     late = planned[0].event | {"user_id": visitor(user), "event_id": "late"}
     ours.post(Planned(late, time.time(), "erased"))

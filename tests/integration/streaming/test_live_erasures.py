@@ -77,7 +77,7 @@ def test_a_history_is_removed_once_and_what_came_after_it_stays(store: Store) ->
         assert mirror.flush()
     assert history(store, "ann").items == ["cup"]
     assert history(store, "bob").items == ["tea"]
-    assert erasing.read(store, "r7") == {"history": "1", "shown": "0"}
+    assert erasing.read(store, "r7") == {"history": "1", "shown": "0", "attributes": "0"}
 
 
 def test_a_model_that_begins_at_the_topics_beginning_does_not_learn_of_an_erased_user(open_installation: Open) -> None:

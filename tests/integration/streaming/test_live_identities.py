@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from models.ledger import user_hash
-from models.records import Erase, Identify, encode_control
+from models.records import Attributes, Describe, Erase, Identify, encode_control
 from models.slate import page
 from service.local import embedded
 from streaming.kafka import EventProducer, ensure_topics
-from streaming.live import Identified, LiveWriter, beats, erasures, identities, showings
+from streaming.live import Identified, LiveWriter, attributes, beats, erasures, identities, showings
 from streaming.live.writer import Erased
 from streaming.settings import Settings
 from streaming.store import Store
@@ -98,7 +98,7 @@ def test_an_erasure_takes_all_ids_along_even_those_that_only_this_redis_knows(st
     assert mirror.flush()
     assert [history(store, each).items for each in ("v1", "v2", "ann", "bob")] == [[], [], ["jar"], ["pot"]]
     assert [user_of(store, each) for each in ("v1", "v2")] == [None, None]
-    assert erasures.read(store, "r1") == {"history": "3", "shown": "0"}
+    assert erasures.read(store, "r1") == {"history": "3", "shown": "0", "attributes": "0"}
     log = [fields for _, fields in store.call("XRANGE", store.key("erased"), "-", "+")]
     told = {
         int(dict(zip(each[::2], each[1::2], strict=True))[b"u"]) if isinstance(each, list) else int(each[b"u"])
@@ -119,7 +119,7 @@ def histories_in(settings: Settings, tmp_path: Path) -> Iterator[Store]:
             yield store
 
 
-def test_an_emptied_redis_gets_back_who_is_joined_and_nobody_who_was_erased(
+def test_an_emptied_redis_gets_back_who_is_joined_with_attributes_and_nobody_who_was_erased(
     settings: Settings, histories_in: Store
 ) -> None:
     settings = changed(settings, witness={"estimators": ()})
@@ -127,6 +127,9 @@ def test_an_emptied_redis_gets_back_who_is_joined_and_nobody_who_was_erased(
     with EventProducer(settings) as producer:
         for topic, value in (
             ("events", clicked("v1", "lamp")),
+            ("control", encode_control(Describe("a1", "ann", {"plan": "pro", "address": {"no": "value"}}))),
+            ("control", encode_control(Describe("a2", "v1", {"plan": "guest"}))),
+            ("control", encode_control(Describe("a3", "bob", {"plan": "free"}))),
             ("control", encode_control(Identify("i1", "v1", "ann"))),
             ("events", clicked("ann", "cup")),
             ("events", clicked("v1", "sofa")),
@@ -142,13 +145,15 @@ def test_an_emptied_redis_gets_back_who_is_joined_and_nobody_who_was_erased(
         joined = [user_of(histories_in, each) for each in ("v1", "v2")]
         pasts = [term.history(each) for each in ("ann", "v1", "bob", "v2")]
         repaired = found.repair is None and all(found.beats[:1])
-        return repaired and (joined, pasts) == (["ann", None], [["sofa", "cup", "lamp"], [], [], []])
+        told = attributes.of_users(histories_in, ["ann", "v1", "bob", "v2"])
+        whole = repaired and told == {"ann": Attributes(b'{"plan":"pro"}')}
+        return whole and (joined, pasts) == (["ann", None], [["sofa", "cup", "lamp"], [], [], []])
 
     with ExitStack() as stack:
         term = UnderWay(settings, histories_in)
         stack.callback(term.stack.close)
         term.begin()
-        term.learn(7)
-        eventually(as_it_should_be)
+        term.learn(10)
+        eventually(as_it_should_be, timeout=60.0)
         histories_in.call("FLUSHALL")
-        eventually(as_it_should_be)
+        eventually(as_it_should_be, timeout=60.0)

@@ -95,7 +95,7 @@ BAD: Final = {
     "scenario_short_slates_total": "rises: the filters of that scenario leave too few items",
     "scenario_slates_total": "0: nobody asks for that scenario",
     "segment_followed_total": "a segment's share of `segment_shown_total` is far below the others': it gets too little",
-    "segment_shown_total": "0: requests do not name that segment in their `context`",
+    "segment_shown_total": "0: no request names that segment in its `context`, and no user has such attributes",
     "serving_items": "0 or far below the catalogue: nothing learned, or items not described",
     "serving_load_duration_seconds": "`load` often: deltas cannot be followed; seconds in `apply`: a slow machine",
     "serving_load_failures_total": "rises: a version is damaged or of another release",

@@ -55,6 +55,8 @@ def test_every_contender_can_order_an_arm() -> None:
             "price_max",
         ),
         ({"arm": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "colour": 1}]}, "unknown field `colour`"),
+        ({"segment": "pro"}, "segment: expected NAME:VALUE"),
+        ({"segment": "plan:" + "o" * 300}, "Expected `str` of length <= 256 - at `$.segment`"),
         ({"control": "c"}, "control: there is no arm 'c'; the arms are plain, varied"),
         ({"metric": "joy"}, "Invalid enum value 'joy' - at `$.metric`"),
         ({"start": 2_000_000_000.0, "end": 1_900_000_000.0}, "end: it must be after the start"),

@@ -44,6 +44,9 @@ def intake(admission: Admission) -> tuple[Intake, list]:
         (b'{"kind":"erase","id":"1","user":""}', "bad_value"),
         (b'{"kind":"erase","id":"1","user":"a\\nb"}', "bad_value"),
         (b'{"kind":"erase","id":"1","user":7}', "wrong_type"),
+        (b'{"kind":"attributes","id":"1","user":"ann"}', "missing_field"),
+        (b'{"kind":"attributes","id":"1","user":"a\\nb","attributes":{}}', "bad_value"),
+        (b'{"kind":"attributes","id":"1","user":"ann","attributes":["pro"]}', "wrong_type"),
         (b" " * 70_000, "oversize"),
     ],
 )

@@ -151,3 +151,14 @@ def test_slates_are_counted_by_the_segments_that_their_requests_name() -> None:
     assert {name: (group.slates, group.followed[0]) for name, group in seen.segments.items()} == {
         "tier:gold": (2, 1), "age:3": (1, 1), "tier:silver": (0, 0),
     }  # fmt: skip
+
+
+def test_a_slate_is_in_a_segment_once_whether_its_request_or_its_user_says_so() -> None:
+    seen = Attribution(segments=["tier:gold", "orders>3"])
+    gold = {"tier": "gold"}
+    seen.slate(SlateRecord("1", 1.0, ["tea"], context=gold, segments=["tier:gold", "orders>3"]))
+    seen.slate(SlateRecord("2", 1.0, ["tea"], segments=["tier:gold", "gone:by"]))
+    seen.event("1", 0, "tea")
+    assert {name: (group.slates, group.followed[0]) for name, group in seen.segments.items()} == {
+        "tier:gold": (2, 1), "orders>3": (1, 1),
+    }  # fmt: skip

@@ -28,6 +28,7 @@ LIBRARIES = [room for room in ROOMS if name(room) not in RACKS]
 DOORS = {room: name(room).replace("/", ".") for room in LIBRARIES}
 
 SHARED = {
+    "attributes": "what a shop says freely: the values, and those of users in Redis",
     "arrangement": "putting items on a page: the rule, and the service's use of it",
     "attribution": "which slate an event belongs to: the statistics, and the learner's use of them",
     "base": "what the other files of its room are built on",

@@ -265,6 +265,15 @@ def test_a_scenario_that_cannot_work_is_named(tmp_path: Path, text: str, says: s
     assert says in str(error.value)
 
 
+def test_a_segment_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[learner]\nsegments = ["tier:gold", "orders>=3"]\n')
+    assert load_settings(file, {}).learner.segments == ("tier:gold", "orders>=3")
+    file.write_text('[learner]\nsegments = ["gold"]\n')
+    with pytest.raises(BadSettings, match="'gold' is no segment: write NAME:VALUE"):
+        load_settings(file, {})
+
+
 EXPERIMENT = """
 [[experiment]]
 name = "variety"
