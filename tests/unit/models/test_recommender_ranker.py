@@ -85,6 +85,7 @@ def test_what_makes_and_removes_rows_is_the_recommenders_alone() -> None:
         "learn",
         "learn_events",
         "describe",
+        "complete",
         "remove",
         "borrow",
         "join",
