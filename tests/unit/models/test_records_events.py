@@ -347,3 +347,9 @@ def test_a_record_of_a_schema_registry_that_is_no_json_is_refused(value: bytes) 
 
 def test_avro_is_named_with_its_schema() -> None:
     assert "schema registry (schema 7)" in str(decode(PREFIX + b"\x02\x06ann", RULES))
+
+
+def test_a_user_id_of_blanks_alone_is_refused_as_an_empty_one_is() -> None:
+    raw = b'{"event_type":"click","user_id":"%s","item_id":"i","timestamp":1569888000}'
+    found = decode_many([raw % each.encode() for each in ("", "  ", "\u00a0", " a ")], EventRules())
+    assert [each.path if isinstance(each, Rejection) else each.user_id for each in found] == ["$.user_id"] * 3 + [" a "]
