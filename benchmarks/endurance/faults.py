@@ -60,7 +60,8 @@ def strike(name: str, stage: Stage, visitor: Visitor, begin: float, say: Callabl
 
     It has recovered when a visit that was posted once all was broken is in the visitor's history, and when every
     service serves a version made since that is at most `FRESH_SECONDS` behind the stream. It is over (`over`, epoch
-    seconds) when Redis has its replica in step again as well: until then a server copies its whole memory to another.
+    seconds) when Redis has its replica in step again as well, and its copy on disk: until then a server copies its
+    whole memory to another.
     """
     words, cause = FAULTS[name]
     say(words)
