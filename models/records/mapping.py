@@ -128,11 +128,11 @@ class EventMapping:
         one_by_one: bool = False,
     ) -> None:
         self._own_places = own_places
-        self._rules, self._types, self._constants = rules, dict(types or {}), dict(constants or {})
-        self._default_type, self._unknown_type = default_type, unknown_type
+        self._rules, self._types, self.constants = rules, dict(types or {}), dict(constants or {})
+        self.default_type, self._unknown_type = default_type, unknown_type
         self._skips_nothing = NOTHING in self._types
         known = (*FIELDS, *also)
-        _check_names(fields, self._constants, known, default_type)
+        _check_names(fields, self.constants, known, default_type)
         _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
         self.unread = _unread(fields) if one_by_one else ()
         """Fields of the mapping that are facts of items, which it does not read."""
@@ -146,7 +146,7 @@ class EventMapping:
         self.skips = skips_of(skip or {}, self.lists.names)
         """The fields whose values say that a record, or a line of it, is no event."""
         self.readers = self._readers(transforms, key)
-        said = {*fields, *self._constants} if one_by_one else set()
+        said = {*fields, *self.constants} if one_by_one else set()
         described = tuple(field for field in DESCRIBING if field in said)
         self.completes = (*described, "price") if described and "price" in said else described
         """Facts of items that it reads: none where a price is all that it says of them."""
@@ -327,7 +327,7 @@ class EventMapping:
             if not missing & mask_of((field,)):
                 continue
             path = self.paths.get(field)
-            value: object = self._constants.get(field)
+            value: object = self.constants.get(field)
             if path is not None:
                 value = _from_record(path, *around) if isinstance(path, str) else path.find(document, line)
                 value = None if value is MISSING else self.readers[field](value)
@@ -366,7 +366,7 @@ class EventMapping:
         Returns:
             Why there can be no event. The type NO_EVENT says that the record is none.
         """
-        for field, value in self._constants.items():
+        for field, value in self.constants.items():
             ours.setdefault(field, value)
         for field in [field for field, value in ours.items() if type(value) is Unusable]:
             if field in _NEEDED_IDS or field in NEEDED:
@@ -379,8 +379,8 @@ class EventMapping:
             ours["event_type"] = self.type_of(word)
         elif word is None and self._skips_nothing:
             ours["event_type"] = NO_EVENT
-        elif word is None and self._default_type is not None:
-            ours["event_type"] = self._default_type
+        elif word is None and self.default_type is not None:
+            ours["event_type"] = self.default_type
         return None
 
     def type_of(self, word: str) -> str:

@@ -69,9 +69,10 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
             place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
             records.append(_result(place, answer, said, () if several else left_out, why))
     counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
+    layout = Layout(default_type=mapping.default_type, constants=dict(mapping.constants), preset=name)
     return {
-        "report": report_of(survey, Layout(preset=name)),
-        "file_report": as_document(survey, Layout(preset=name)),
+        "report": report_of(survey, layout),
+        "file_report": as_document(survey, layout),
         "topic": name,
         "events": counted["event"],
         "ignored": len(records) - sum(counted.values()),

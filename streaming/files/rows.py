@@ -6,9 +6,10 @@ import csv
 import heapq
 import io
 import itertools
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -267,6 +268,14 @@ class RowFile:
             self._source.close()
 
 
+def _as_it_stands(fields: Mapping[str, Any]) -> bytes:
+    """JSON of a row. Bytes in another encoding than UTF-8 stay, so that a mapping refuses them with their place."""
+    try:
+        return written(fields)
+    except UnicodeEncodeError:
+        return json.dumps(fields, ensure_ascii=False).encode(errors="surrogateescape")
+
+
 def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
     """Each record of a file as JSON, with its line: lines of NDJSON as they are, rows and objects of others as objects.
 
@@ -282,7 +291,7 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
                 return
     with RowFile(path, encoding) as rows:
         for row in rows:
-            yield row.line, row.reason.encode() if isinstance(row, Bad) else written(row.fields)
+            yield row.line, row.reason.encode() if isinstance(row, Bad) else _as_it_stands(row.fields)
 
 
 def _values(column: Any) -> list[Any]:

@@ -260,6 +260,37 @@ def test_a_mapping_is_a_preset_with_changes_and_reads_what_completes_facts(tmp_p
     assert settings.mapping_called("shopify").lists
 
 
+def test_check_mapping_refuses_a_row_in_another_encoding_and_reads_the_rest(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    rows = "user_id,item_id,event_type,timestamp\nann,tea,click,1767225600\nann,caf\u00e9,click,1767225600\n"
+    sample.write_bytes(rows.encode("latin-1"))
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", _own(tmp_path)])
+    assert done.exit_code == 3, done.output
+    assert "refused  line 3: not_json at $: expected UTF-8" in done.stdout
+    assert "1 events, 0 ignored, 1 refused" in done.stdout
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", _own(tmp_path), "--encoding", "latin-1"])
+    assert "2 events, 0 ignored, 0 refused" in done.stdout
+
+
+def _own(folder: Path) -> str:
+    """A mapping of fields that have our names."""
+    (folder / "own.toml").write_text(
+        "[fields]\n" + "".join(f'{name} = "{name}"\n' for name in ("user_id", "item_id", "event_type", "timestamp"))
+    )
+    return str(folder / "own.toml")
+
+
+def test_check_mapping_leaves_out_lines_of_products_that_were_deleted(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.json"
+    lines = [{"product_id": 5, "price": 3, "quantity": 1}, {"product_id": 0, "price": 900, "quantity": 1}]
+    placed = {"id": 2, "status": "completed", "date_created_gmt": "2026-11-01T10:00:00", "line_items": lines}
+    sample.write_text(json.dumps(placed | {"billing": {"email": "ann@example.org"}}))
+    done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "woocommerce"])
+    assert done.exit_code == 0, done.output
+    assert "passed over: 1 because line_items[*].product_id is 0" in done.stdout
+    assert "1 events, 1 ignored, 0 refused" in done.stdout
+
+
 def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> None:
     sample = tmp_path / "sample.ndjson"
     lines = [{"product_id": 11, "price": "3.50", "title": "Cup"}, {"price": "1"}]
@@ -271,6 +302,7 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
     assert '; of its item: {"price": 3.5, "title": "Cup"}' in done.stdout
     assert "facts of 1 items: title 1, price 1" in done.stdout
+    assert "nothing is read as event_type" not in done.stdout  # the mapping has one for all
     sample.write_text(json.dumps(placed | {"financial_status": "refunded"}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
     assert done.exit_code == 0, done.output
