@@ -35,6 +35,7 @@ _EXACT: Final = 2**53
 _WHOLE: Final = re.compile(r"-?\d+\.0+")
 _ROUNDED: Final = re.compile(r"[+-]?\d(?:[.,](\d+)[eE]\+?|[eE]\+)(\d{1,3})")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _PLAIN: Final = re.compile(r"[+-]?(\d[\d.,]*|[.,]\d+)")
 _MONEY: Final = r"(?:[A-Z]{3}|kr\.?|Kč|zł|Ft|Rs\.?|Fr\.?|R|lei|лв\.?|руб\.?|р\.|元|円)"
 _CURRENCY: Final = re.compile(rf"^{_MONEY}\s*(?=[\d+\-.,(])|(?<=[\d\-])\s*{_MONEY}$")
@@ -159,10 +160,12 @@ def number_of(value: object, decimal: str | None = None) -> object:
     Args:
         value: The value.
         decimal: The decimal separator, "." or ","; None: the one that the text itself shows. Text that shows none, such
-            as 1,005, is not read.
+            as 1,005, is not read, nor is 12.000 €: a plain 12.000 is a number, beside a currency it may be thousands.
 
     >>> [number_of(text) for text in ("39.90", "6,99", "$1,005.50", "1.005,50 €", "EUR 39.90", "free", "1,005")]
     [39.9, 6.99, 1005.5, 1005.5, 39.9, 'free', '1,005']
+    >>> number_of("12.000"), number_of("12.000 €"), number_of("12.000 €", ","), number_of("KWD 12.500", ".")
+    (12.0, '12.000 €', 12000.0, 12.5)
     >>> number_of("1.005", ","), number_of("1,005", "."), number_of("(5.00)"), number_of("NULL")
     (1005.0, 1005.0, -5.0, None)
     """
@@ -195,6 +198,8 @@ def _amount(text: str, decimal: str | None) -> float | None:
     plain = plain[1:-1] if negative else plain
     plain = plain[:-2] if plain.endswith((",-", ".-")) else plain
     if not _PLAIN.fullmatch(plain):
+        return None
+    if decimal is None and plain != text and _THOUSANDS.fullmatch(plain):
         return None
     decimal = decimal or _decimal_in(plain)
     if decimal is None:

@@ -242,10 +242,18 @@ def _on_nothing(survey: Survey) -> str:
     return "the file has names, and no rows below them" if survey.names and not survey.rows else ""
 
 
+_TWO_WAYS: Final = re.compile(r"\D*\d{1,3}((,\d{3})+|\.\d{3})\D*")
+"""Numbers whose comma or point may be that of decimals or of thousands."""
+
+
 def _on_numbers(survey: Survey, layout: Layout) -> str:
     for name in ("price", "quantity", "item facts: price", "item facts: rating"):
         found = survey.examples.get(name)
-        if found is not None and layout.decimal is None and re.fullmatch(r"\D*\d{1,3}(,\d{3})+\D*", found.found):
+        if (
+            found is not None
+            and layout.decimal is None
+            and re.fullmatch(r"\D*\d{1,3}(,\d{3})+\D*|\D*\d{1,3}\.\d{3}\D*", found.found)
+        ):
             return f"{name} such as {found.found!r} can be read in two ways: add --decimal ',' or --decimal ."
     return ""
 
