@@ -249,11 +249,7 @@ _TWO_WAYS: Final = re.compile(r"\D*\d{1,3}((,\d{3})+|\.\d{3})\D*")
 def _on_numbers(survey: Survey, layout: Layout) -> str:
     for name in ("price", "quantity", "item facts: price", "item facts: rating"):
         found = survey.examples.get(name)
-        if (
-            found is not None
-            and layout.decimal is None
-            and re.fullmatch(r"\D*\d{1,3}(,\d{3})+\D*|\D*\d{1,3}\.\d{3}\D*", found.found)
-        ):
+        if found is not None and layout.decimal is None and _TWO_WAYS.fullmatch(found.found):
             return f"{name} such as {found.found!r} can be read in two ways: add --decimal ',' or --decimal ."
     return ""
 
