@@ -46,7 +46,7 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [each for each in (yield) if type(each) is pytest.Module]
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: float = 0.01) -> T:
+def eventually(condition: Callable[[], T], timeout: float = 30.0, interval: float = 0.01) -> T:
     """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds."""
     limit = time.monotonic() + timeout
     while True:

@@ -80,7 +80,7 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
         if len(texts) == 1:
             body = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
             # Until the service has found the broker it says 503 and when to try again.
-            eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED, timeout=20)
+            eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED)
             second = start("up", "--port", "0", "--folder", str(tmp_path))
             said = second.communicate(timeout=30)[0]
             assert second.returncode == 1
@@ -90,7 +90,7 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
             assert run(others, "recommend", "ann", "--json")["user_id"] == "ann"
             assert run(others, "gate", "status", "--json")["mode"]
             assert run(others, "erase", "bob", "--yes", "--wait", "30", "--json")["status"] in {"erased", "complete"}
-        eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"), timeout=20)
+        eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"))
         up.send_signal(signal.SIGTERM)
         assert up.wait(40) == 0
         up.stdout.close()

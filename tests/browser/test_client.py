@@ -161,7 +161,7 @@ def test_nothing_is_lost_while_the_service_is_away_and_the_oldest_go_beyond_the_
     assert stall.waiting() == 40
     with connected(settings, trusted=False, port=settings.service.port):
         page.evaluate("dispatchEvent(new Event('online'))")
-        eventually(lambda: stall.waiting() == 0, timeout=20.0)
+        eventually(lambda: stall.waiting() == 0)
         found = stall.events(40)
     assert {event["item_id"] for event in found} == {f"item-{number}" for number in range(40)}
     page.evaluate("for (let number = 0; number < 230; number++) shop.track('click', `late-${number}`)")
@@ -191,7 +191,7 @@ def test_a_slate_is_rendered_as_text_and_what_follows_carries_its_id(
         with connected(settings, trusted=False) as served:
             ready = {"X-API-Key": "read"}
             eventually(lambda: served.get("/readyz", headers=ready).json()["version"] == version, timeout=60.0)
-            eventually(lambda: served.get("/items/item-0", headers=ready).json().get("title"), timeout=20.0)
+            eventually(lambda: served.get("/items/item-0", headers=ready).json().get("title"))
             stall = Stall(page, pages, settings, served, [])
             options = '{ candidates: ["item-0", "item-1", "item-2"], attributes: ["url"] }'
             stall.open(f'window.done = shop.render(document.querySelector("#for-you"), {options});')
@@ -299,7 +299,7 @@ def test_a_page_that_sends_too_often_waits_as_long_as_the_service_asks(
             for item in ("tea", "pot", "mug"):
                 page.evaluate("item => shop.track('click', item)", item)
                 eventually(lambda: stall.waiting() == 0 or served.sample("sluicegate_rate_limited_total") > 0)
-        eventually(lambda: stall.waiting() == 0, timeout=20.0)
+        eventually(lambda: stall.waiting() == 0)
         assert {event["item_id"] for event in stall.events(3)} == {"tea", "pot", "mug"}
         assert served.sample("sluicegate_rate_limited_total") == 1, "it asks no earlier than the answer says"
     context.close()

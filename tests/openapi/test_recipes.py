@@ -48,7 +48,7 @@ def served(settings: Settings) -> Iterator[Served]:
     with connected(guarded, trusted=False) as running:
         headers = {"X-API-Key": KEY}
         eventually(lambda: running.get("/readyz", headers=headers).json()["version"] == version, timeout=60.0)
-        eventually(lambda: running.get("/items/item-29", headers=headers).json().get("title"), timeout=20.0)
+        eventually(lambda: running.get("/items/item-29", headers=headers).json().get("title"))
         yield running
 
 

@@ -191,7 +191,7 @@ def installed(
         version = taught.commit()
     with service(settings) as made:
         eventually(lambda: made.get("/readyz").json()["version"] == version, timeout=60.0)
-        eventually(lambda: made.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        eventually(lambda: made.get("/readyz").json()["kafka"] == "ok")
         yield made, settings
 
 

@@ -149,7 +149,7 @@ def test_a_killed_run_continues_and_loses_nothing(here: Settings, run: Any, tmp_
     )
     state = state_path(here, path, Layout())
     try:
-        eventually(lambda: load_state(state).rows > 100, timeout=20)
+        eventually(lambda: load_state(state).rows > 100)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

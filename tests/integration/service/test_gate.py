@@ -191,7 +191,7 @@ def test_a_rollback_for_harm_does_not_wait_behind_faulty_challengers(settings: S
         taught.learn([("user-1", "item-1")])
         harmful = taught.commit(standing(first, -400.0))
         damage(taught, harmful)
-        eventually(lambda: serving(served, first), timeout=5.0)
+        eventually(lambda: serving(served, first))
         (back,) = (each for each in decisions(served) if each.action == "rollback")
         assert (back.reasons, back.to_version) == (("harm",), first)
         assert served.context.gatekeeper.follower.backoff.waiting, "the challenger's own pause goes on"

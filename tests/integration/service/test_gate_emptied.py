@@ -121,7 +121,7 @@ def test_a_challenger_that_redis_lost_before_it_was_looked_at_costs_nothing(
         store.call("HSET", store.key("head"), "id", id_, "seq", seq)
         taught.learn([("user-1", "item-1")])
         newest = taught.commit()
-        eventually(lambda: serving(served, newest), timeout=5.0)
+        eventually(lambda: serving(served, newest))
         assert loads_of(served) == loads, "no older version was loaded in its place"
         assert sample(served, "sluicegate_serving_load_failures_total") == 0.0
 

@@ -207,7 +207,7 @@ def test_sigterm_ends_within_20_s_while_neither_kafka_nor_redis_answers(tmp_path
         )
         ensure_topics(settings)
         with running(settings) as (process, address):
-            eventually(lambda: httpx.get(f"{address}/readyz").json()["kafka"] == "ok", timeout=20.0)
+            eventually(lambda: httpx.get(f"{address}/readyz").json()["kafka"] == "ok")
             event = {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time()}
             assert httpx.post(f"{address}/events", json=event).status_code == 202
             for child in (kafka, store):

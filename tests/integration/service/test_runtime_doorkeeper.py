@@ -216,7 +216,7 @@ def test_a_client_that_never_reads_its_answer_is_given_up(monkeypatch: pytest.Mo
     monkeypatch.setattr(doorkeeper, "PATIENCE", 0.2)
     with door(keep_alive=1) as served:
         link = served.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        eventually(lambda: served.closed == ["deadline"], timeout=20.0)
+        eventually(lambda: served.closed == ["deadline"])
         link.close()
 
 

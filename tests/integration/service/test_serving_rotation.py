@@ -73,13 +73,13 @@ def test_an_item_that_one_service_showed_goes_down_at_another_until_the_user_act
         told = shown_by(first, "/recommend/user-3?n=3")  # nothing of rotation in it
         first.get("/recommend?n=3")  # nobody's
         page_, request_id = [item["item_id"] for item in told["items"]], told["request_id"]
-        eventually(lambda: remembered(store, "user-3"), timeout=10.0)
+        eventually(lambda: remembered(store, "user-3"))
         assert [(each.request_id, each.items) for each in remembered(store, "user-3")] == [(request_id, page_)]
         assert len(store.call("KEYS", store.key("shown", "*"))) == 1
 
         seen = Event(IMPRESSION, "user-3", page_[0], time.time(), request_id=request_id)
         follower.offer([seen, seen])
-        eventually(lambda: any(any(each.seen) for each in remembered(store, "user-3")), timeout=10.0)
+        eventually(lambda: any(any(each.seen) for each in remembered(store, "user-3")))
         down = rotated(second, "user-3")
         assert set(down) == set(page_)
         # log2(1 + 1) against log2(1 + 1/2), a few seconds later.
@@ -89,7 +89,7 @@ def test_an_item_that_one_service_showed_goes_down_at_another_until_the_user_act
         taught.now = time.time() + 1.0
         taught.learn([("user-3", page_[1])])
         assert page_[1] not in rotated(third, "user-3", n=30)
-        eventually(lambda: len(remembered(store, "user-3")) == 3, timeout=10.0)
+        eventually(lambda: len(remembered(store, "user-3")) == 3)
 
         erasing.forget_history(store, "user-3", "c", (0, 0), "r0")
         assert erasing.read(store, "r0") == {"history": "4", "shown": "3", "attributes": "0"}
@@ -103,7 +103,7 @@ def test_an_item_that_one_service_showed_goes_down_at_another_until_the_user_act
             with EventProducer(settings) as producer:
                 slate = SlateRecord("last", time.time(), ["item-1"], user_id="user-4")
                 producer.send("slates", "user-4", encode_slate(slate))
-            eventually(lambda: remembered(store, "user-4"), timeout=10.0)
+            eventually(lambda: remembered(store, "user-4"))
         assert remembered(store, "user-3") == []
 
 

@@ -82,4 +82,4 @@ def test_a_backlog_is_learned_while_versions_are_cut(settings: Settings, stack: 
     stack.callback(term.stop.set)
     eventually(lambda: failures or term.model.progress.consumed == BACKLOG, timeout=60.0)
     assert not failures
-    eventually(lambda: term.committed() == BACKLOG, timeout=20.0)
+    eventually(lambda: term.committed() == BACKLOG)

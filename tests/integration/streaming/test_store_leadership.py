@@ -37,11 +37,11 @@ def test_a_second_learner_stands_by_until_the_first_gives_the_lease_back(store):
     waiting = threading.Thread(target=lambda: taken.append(stand_by(store, "two", TTL, threading.Event(), 0)))
     waiting.start()
     # Renewed ten times within its length, so the lease outlives itself.
-    eventually(lambda: time.monotonic() - lease.renewed_at < 0.1 and lease.renewed_at, timeout=3)
+    eventually(lambda: time.monotonic() - lease.renewed_at < 0.1 and lease.renewed_at)
     assert leadership.held()
     assert not taken
     leadership.close()
-    eventually(lambda: taken, timeout=3)
+    eventually(lambda: taken)
     waiting.join()
     assert taken[0].epoch == lease.epoch + 1
 
@@ -57,7 +57,7 @@ def test_a_learner_paused_past_its_lease_finds_out_before_it_applies_anything(st
     clock = Clock()
     lease = store.acquire_lease("one", TTL)
     leadership = Leadership(store, lease, 60.0, clock)  # never renews by itself, as while it is stopped
-    eventually(lambda: store.acquire_lease("two", TTL), timeout=3)
+    eventually(lambda: store.acquire_lease("two", TTL))
     clock.ahead = TTL
     assert not leadership.held()
     leadership.close()
@@ -66,7 +66,7 @@ def test_a_learner_paused_past_its_lease_finds_out_before_it_applies_anything(st
 def test_a_learner_paused_past_its_lease_goes_on_when_nobody_took_it(store):
     clock = Clock()
     leadership = Leadership(store, store.acquire_lease("one", TTL), 60.0, clock)
-    eventually(lambda: store.call("EXISTS", store.key("lease")) == 0, timeout=3)
+    eventually(lambda: store.call("EXISTS", store.key("lease")) == 0)
     clock.ahead = TTL
     assert leadership.held()
     leadership.close()

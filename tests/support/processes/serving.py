@@ -174,9 +174,14 @@ def service(settings: Settings, port: int = 0, **how: Any) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def connected(settings: Settings, **how: Any) -> Iterator[Served]:
-    """Runs a service whose producer is connected. The topics must exist."""
+    """Runs a service that is ready and whose producer is connected. The topics must exist, and Redis must answer."""
+
+    def is_up() -> bool:
+        answer = running.get("/readyz")
+        return answer.status_code == httpx.codes.OK and answer.json()["kafka"] == "ok"
+
     with service(settings, **how) as running:
-        eventually(lambda: running.get("/readyz").json()["kafka"] == "ok", timeout=20.0)
+        eventually(is_up, timeout=60.0)
         yield running
 
 
