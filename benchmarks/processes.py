@@ -56,9 +56,9 @@ def fetch(address: str, path: str, timeout: float = 10.0) -> Any:
         return json.load(answer)
 
 
-def metrics(address: str) -> dict[str, float]:
+def metrics(address: str, timeout: float = 10.0) -> dict[str, float]:
     """Read every sample of /metrics, by name with labels as written there."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=timeout) as answer:
         lines = answer.read().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, value in pairs}

@@ -19,6 +19,7 @@ What counts as what:
 from __future__ import annotations
 
 import argparse
+import http.client
 import math
 import os
 import signal
@@ -64,6 +65,8 @@ BEHIND_SECONDS: Final = 1.0
 """A feeder that is so far behind its schedule does not carry its rate."""
 WINDOW: Final = 20.0
 """Seconds before a fault, and after its end, whose latency is told."""
+COPIES_SECONDS: Final = 0.5
+"""For the learner to answer what copies it holds; a learner that is stopped must not stop the watch."""
 LEARNED_SECONDS: Final = 180.0
 """For the learner to finish after the last event, at most."""
 GROWTH: Final = (30.0, 0.0)
@@ -137,12 +140,19 @@ class Soak:
         self._balancer: Server | None = None
         self._rows = Path()
         self._visitor = Visitor([service.address for service in on.services])
-        self._watch = Watch(self._pids())
+        self._watch = Watch(self._pids(), {"learner": self._copies})
         self._repairs = Repairs(on.settings)
 
     def say(self, words: str) -> None:
         """A line of progress on standard error, with the seconds since the clock began."""
         print(f"{time.time() - self.begin:8.1f} s  {words}", file=sys.stderr, flush=True)
+
+    def _copies(self) -> float | None:
+        """MiB of the versions that the learner holds to compare with, as it says; None while it does not answer."""
+        try:
+            return processes.metrics(self.stage.learner.address, COPIES_SECONDS)["sluicegate_evidence_bytes"] / 2**20
+        except (OSError, http.client.HTTPException):
+            return None
 
     def _pids(self) -> dict[str, Callable[[], int | None]]:
         on = self.stage
@@ -417,6 +427,7 @@ class Soak:
             "peak_mib": round(max((each.mib for life in lives for each in life), default=math.nan), 1),
             "lives_first_and_last_mib": [[round(life[0].mib, 1), round(life[-1].mib, 1)] for life in lives],
             "lives_each_minute_mib": [[round(each.mib) for each in life[:: round(60 / EVERY)]] for life in lives],
+            "copies_each_minute_mib": [[round(each.copies) for each in life[:: round(60 / EVERY)]] for life in lives],
         }
 
     def _fed(self) -> dict[str, Any]:

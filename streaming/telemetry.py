@@ -249,6 +249,9 @@ class LearnerTelemetry:
         self.evidence_events = metrics.counter(
             "evidence_events_total", "Tested events compared with other versions, or passed over for time.", "outcome"
         )
+        self.evidence_memory = metrics.gauge(
+            "evidence_bytes", "Bytes of the tables of other versions that are at hand for comparison, as allocated."
+        )
         self.compared_events = metrics.gauge("compared_events", "Tested events behind a comparison.", "comparison")
         self.compared_hits = metrics.gauge(
             "compared_hit_difference", "Mean difference of hits within 20 in a comparison.", "comparison"

@@ -5,6 +5,10 @@ means of `BIN` seconds; the interval allows for means that resemble their neighb
 `SETTLING_SECONDS` on: until then a process fills what it keeps for good (its window of events, tables with room to
 grow, the copies of a version), which is no growth. A short life is fitted in its last two fifths; of several,
 only those with `LEAST_SECONDS` left count.
+
+The learner holds copies of versions to compare with, as many as the gate's decisions ask for, and tells their size
+(`sluicegate_evidence_bytes`). What goes up and down with that is no slope: both time and memory are fitted to it first,
+and the slope is that of what is left (Frisch and Waugh 1933). A copy that stays beyond its use is not told, and shows.
 """
 
 from __future__ import annotations
@@ -32,20 +36,30 @@ PAGE_MIB: Final = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Sample(NamedTuple):
-    """Moment (epoch seconds), process id, resident MiB, processor seconds since its start."""
+    """Moment (epoch seconds), process id, resident MiB, processor seconds since its start, MiB of copies it holds."""
 
     at: float
     pid: int
     mib: float
     cpu: float
+    copies: float = 0.0
 
 
 class Watch(threading.Thread):
-    """Samples every second. `processes`: name -> what tells its process id at the moment, None without one."""
+    """Samples every second.
 
-    def __init__(self, processes: Mapping[str, Callable[[], int | None]]) -> None:
+    Args:
+        processes: Name -> what tells its process id at the moment, None without one.
+        copies: Name -> what tells the MiB of the copies it holds, None while it does not answer: as before then.
+    """
+
+    def __init__(
+        self,
+        processes: Mapping[str, Callable[[], int | None]],
+        copies: Mapping[str, Callable[[], float | None]] | None = None,
+    ) -> None:
         super().__init__(name="watch", daemon=True)
-        self._processes = dict(processes)
+        self._processes, self._copies = dict(processes), dict(copies or {})
         self._over = threading.Event()
         self._error: BaseException | None = None
         self.samples: dict[str, list[Sample]] = {name: [] for name in processes}
@@ -66,7 +80,14 @@ class Watch(threading.Thread):
             pid = pid_of()
             found = None if pid is None else _sample(pid)
             if found is not None:
-                self.samples[name].append(found)
+                self.samples[name].append(found._replace(copies=self._copies_of(name, found.pid)))
+
+    def _copies_of(self, name: str, pid: int) -> float:
+        told = self._copies[name]() if name in self._copies else 0.0
+        if told is not None:
+            return told
+        before = self.samples[name][-1:]
+        return before[0].copies if before and before[0].pid == pid else 0.0
 
     def finish(self) -> None:
         """No more samples. Raises what ended the thread before its time."""
@@ -113,7 +134,7 @@ class Slope(NamedTuple):
 
 
 def slope(lives: Sequence[Sequence[Sample]]) -> Slope:
-    """One slope for all lives, each with its own level.
+    """One slope for all lives, each with its own level, beside what goes up and down with the copies.
 
     The interval is the one of least squares, widened by the correlation r of neighbouring residuals as for an
     autoregressive process of order one: by sqrt((1 + r) / (1 - r)), with as many fewer degrees of freedom.
@@ -122,19 +143,24 @@ def slope(lives: Sequence[Sequence[Sample]]) -> Slope:
     >>> found = slope([grows])
     >>> abs(found.slope - 60) < 0.5 and found.low < 60 < found.high
     True
+    >>> copies = [each._replace(mib=each.mib + 40 * (each.at > 2000), copies=50.0 * (each.at > 2000)) for each in grows]
+    >>> abs(slope([copies]).slope - 60) < 1
+    True
     """
     settled = [_settled(life) for life in lives]
     long = [life for life in settled if life[-1].at - life[0].at >= LEAST_SECONDS]
-    groups = [(x, y) for x, y in map(_binned, long or settled) if len(x) >= 3]
+    groups = [each for each in map(_binned, long or settled) if each.shape[1] >= 3]
     if not groups:
         return Slope(math.nan, math.nan, math.nan, 0, 0.0)
-    x = np.concatenate([x - x.mean() for x, _ in groups])
-    y = np.concatenate([y - y.mean() for _, y in groups])
+    x, y, copies = (np.concatenate([each[column] - each[column].mean() for each in groups]) for column in range(3))
+    copied = float(copies @ copies)
+    if copied:
+        x, y = (values - copies * (float(copies @ values) / copied) for values in (x, y))
     spread = float(x @ x)
     found = float(x @ y) / spread
     residuals = y - found * x
-    hours = sum(float(x[-1] - x[0]) for x, _ in groups)
-    free = len(x) - len(groups) - 1
+    hours = sum(float(each[0][-1] - each[0][0]) for each in groups)
+    free = len(x) - len(groups) - 1 - (copied > 0)
     pairs = np.concatenate([np.stack([part[:-1], part[1:]]) for part in _parts(residuals, groups)], axis=1)
     energy = float(residuals @ residuals)
     r = min(0.95, max(0.0, float(pairs[0] @ pairs[1]) / energy)) if energy else 0.0
@@ -150,22 +176,15 @@ def _settled(life: Sequence[Sample]) -> Sequence[Sample]:
     return [each for each in life if each.at >= life[0].at + skipped]
 
 
-def _binned(life: Sequence[Sample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Hours and MiB, means of `BIN` seconds."""
-    at = np.array([each.at for each in life])
-    mib = np.array([each.mib for each in life])
-    numbers = ((at - at[0]) // BIN).astype(np.int64)
-    used = np.unique(numbers)
-    return (
-        np.array([at[numbers == number].mean() for number in used]) / 3600,
-        np.array([mib[numbers == number].mean() for number in used]),
-    )
+def _binned(life: Sequence[Sample]) -> NDArray[np.float64]:
+    """Rows of hours, MiB and MiB of copies: means of `BIN` seconds."""
+    columns = np.array([(each.at / 3600, each.mib, each.copies) for each in life]).T
+    numbers = ((columns[0] - columns[0][0]) * 3600 // BIN).astype(np.int64)
+    return np.stack([columns[:, numbers == number].mean(axis=1) for number in np.unique(numbers)], axis=1)
 
 
-def _parts(
-    residuals: NDArray[np.float64], groups: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
-) -> list[NDArray[np.float64]]:
-    return np.split(residuals, np.cumsum([len(x) for x, _ in groups])[:-1])
+def _parts(residuals: NDArray[np.float64], groups: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    return np.split(residuals, np.cumsum([each.shape[1] for each in groups])[:-1])
 
 
 def _sample(pid: int) -> Sample | None:

@@ -253,10 +253,11 @@ LEARNING: Rows = (
             EVICTIONS,
             Panel(
                 "Memory",
-                "Bytes of all tables, and resident bytes of the learner.",
+                "Bytes of all tables, of the versions it compares with, and resident bytes of the learner.",
                 "bytes",
                 (
                     ("max(sluicegate_model_bytes)", "tables"),
+                    ("max(sluicegate_evidence_bytes)", "compared versions"),
                     ('process_resident_memory_bytes{job="learner"}', "resident"),
                 ),
             ),

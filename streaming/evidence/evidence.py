@@ -150,6 +150,7 @@ class EvidenceReporter:
         standing = self._referee.standing(lag, applied, exposed)
         self._show()
         self._show_alarms(standing.alarms)
+        self._telemetry.evidence_memory.set(self._frozen.held_bytes)
         for name in ("reference", "champion", "probation", "learnt"):
             comparison = getattr(standing, name)
             self._telemetry.compared_events.labels(name).set(comparison.n if comparison is not None else 0)

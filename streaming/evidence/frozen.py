@@ -93,6 +93,8 @@ class FrozenVersions:
         self._anchors: tuple[str, ...] = ()
         self._turns = AnchorTurns(clock, turn)
         self._held: dict[str, FrozenModel] = {}
+        self.held_bytes = 0
+        """Bytes of the tables of all versions at hand, as allocated. Copies come and go as the gate decides."""
         self._refused: dict[str, tuple[float, str]] = {}
         self._serving, self._served_since = "", 0.0
         self._former: FrozenModel | None = None
@@ -183,6 +185,7 @@ class FrozenVersions:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
         third = self._held.get(anchor)
         self._compared = Compared(one, other, paused, self._still_awaited(), self._former, third, self._anchors)
+        self.held_bytes = self._bytes()
 
     def _still_awaited(self) -> Awaited:
         """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""
@@ -221,10 +224,11 @@ class FrozenVersions:
         self._held[version] = found
         return ""
 
-    def _bytes(self, more: FrozenModel) -> int:
-        """Bytes of all tables that are held, with those of one more version."""
-        former = [self._former] if self._former is not None else []
-        return sum(each.state.nbytes() for each in (*self._held.values(), *former, more))
+    def _bytes(self, *more: FrozenModel) -> int:
+        """Bytes of all tables that are held, with those of `more`, which may be copies of them."""
+        former = self._former
+        apart = [former] if former is not None and all(each is not former for each in self._held.values()) else []
+        return sum(each.state.nbytes() for each in (*self._held.values(), *apart, *more))
 
     def _release(self, version: str) -> None:
         """Drop a version that takes the room of one that is needed more, and do not load it again for a while."""

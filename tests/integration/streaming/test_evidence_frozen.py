@@ -132,9 +132,11 @@ def test_the_reference_before_stays_at_hand_until_the_next_one_has_been_for_a_wh
     assert faced.reference.version == later
     assert faced.former is held
     assert held.state.digest() == before
+    assert ours.held_bytes == faced.reference.state.nbytes() + held.state.nbytes()
     clock.now += KEPT + 1.0
     ours.look()
     assert ours.current().former is None
+    assert ours.held_bytes == faced.reference.state.nbytes()
 
 
 def test_where_two_references_are_too_large_the_one_before_gives_way(

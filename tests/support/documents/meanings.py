@@ -40,6 +40,7 @@ BAD: Final = {
     "events_accepted_total": "`unavailable` rises: Kafka accepts nothing; `rejected`: a client sends invalid events",
     "events_total": "`rejected`, `late`, `future` or `capped` are a large share: a producer, a clock or a bot",
     "evictions_total": "rises for long: more users or items than the ceiling; those that return start from scratch",
+    "evidence_bytes": "near `learner.evidence_bytes`: versions make room for each other, and comparisons pause",
     "evidence_events_total": "`passed_over` above `compared`: the core has no time left for evidence",
     "evidence_seconds_total": "above a third of the time: comparing costs more than it should",
     "fields_left_out_total": "rises: a producer writes this optional field in a way that cannot be read",
