@@ -111,14 +111,18 @@ class Compactor:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            with self._changed:
-                self._changed.wait_for(lambda: self._ready or self._closing.is_set())
-                job, before = self._job, self._deltas
-                self._job, self._ready = None, False
-            if job is not None and not self._closing.is_set():
-                self._write(job, before)
-                self._base_at = self._clock()
-                self.busy = False
+            self._write_next()
+
+    def _write_next(self) -> None:
+        """Wait for a full copy and write it. On return nothing holds it: the next one may be ten minutes away."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._closing.is_set())
+            job, before = self._job, self._deltas
+            self._job, self._ready = None, False
+        if job is not None and not self._closing.is_set():
+            self._write(job, before)
+            self._base_at = self._clock()
+            self.busy = False
 
     def _write(self, job: Cut, before: int) -> None:
         try:

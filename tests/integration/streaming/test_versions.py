@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -113,6 +114,20 @@ def test_a_run_with_restarts_ends_in_the_same_bytes_as_one_without(store, open_c
     assert learner.progress == Toy().learn(120).progress
     assert [pointer.seq for pointer in store.versions()] == [1, 2, 3, 4]
     assert len(store.bases()) == 1
+
+
+def test_a_base_that_is_written_leaves_no_copy_of_the_model_behind(store, open_checkpointer, monkeypatch):
+    learner, checkpointer, _, _ = chain(open_checkpointer, 2)
+    offer, copied = checkpointer.bases.offer, []
+
+    def noted(job):
+        copied.extend(weakref.ref(each) for table in job.changes.tables.values() for each in table.columns.values())
+        offer(job)
+
+    monkeypatch.setattr(checkpointer.bases, "offer", noted)
+    base_beside(checkpointer, learner, store)
+    assert copied
+    eventually(lambda: all(each() is None for each in copied))
 
 
 def test_a_cut_without_anything_new_is_no_version(open_checkpointer):
