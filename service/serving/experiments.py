@@ -79,7 +79,8 @@ def narrowed(wanted: Wanted, arm: Arm) -> Wanted:
     >>> narrowed(Wanted("tea", price_max=9.0), Arm("cheap", 0.5, price_max=5.0, tags_all=("loose",))).price_max
     5.0
     """
-    if not arm.options & {"category", "tags_all", "tags_any", "price_min", "price_max", "filter"}:
+    named = arm.category or arm.tags_all or arm.tags_any or arm.filter
+    if not named and arm.price_min is None and arm.price_max is None:
         return wanted
     return Wanted(
         arm.category or wanted.category,
