@@ -108,14 +108,18 @@ def kafka_settings(broker: str, namespace: str) -> Settings:
     return load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": broker, "SLUICEGATE_NAMESPACE": namespace})
 
 
+def _embedded(broker: str, redis_url: str, namespace: str) -> Settings:
+    environ = {"KAFKA__BOOTSTRAP": broker, "REDIS__URL": redis_url, "NAMESPACE": namespace}
+    return load_settings(None, {f"SLUICEGATE_{name}": value for name, value in environ.items()})
+
+
 @pytest.fixture
 def settings(broker: str, redis_url: str, namespace: str) -> Settings:
     """Settings on the embedded broker and Redis and this test's namespace."""
-    return load_settings(
-        None,
-        {
-            "SLUICEGATE_KAFKA__BOOTSTRAP": broker,
-            "SLUICEGATE_REDIS__URL": redis_url,
-            "SLUICEGATE_NAMESPACE": namespace,
-        },
-    )
+    return _embedded(broker, redis_url, namespace)
+
+
+@pytest.fixture(scope="module")
+def shared_settings(broker: str, redis_url: str) -> Settings:
+    """The same with one namespace for all tests of a file that share a service, because none disturbs another."""
+    return _embedded(broker, redis_url, f"f{uuid.uuid4().hex[:12]}")
