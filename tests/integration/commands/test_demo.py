@@ -81,7 +81,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
     family = children(demo.pid)
     assert len(family) >= 3  # broker, Redis, learner
     demo.send_signal(number)
-    assert demo.wait(30) == 0
+    assert demo.wait(60) == 0
     assert "nothing is left running" in demo.stdout.read()
     demo.stdout.close()
     eventually(lambda: not any(map(alive, family)))
@@ -93,7 +93,7 @@ def test_up_that_waits_can_be_stopped(tmp_path, request):
     lines = iter(up.stdout.readline, "")
     assert any("not ready yet: " in line for line in lines)
     up.send_signal(signal.SIGTERM)
-    assert up.wait(40) == 0
+    assert up.wait(60) == 0
     assert "ready: http" not in up.stdout.read()
     up.stdout.close()
 

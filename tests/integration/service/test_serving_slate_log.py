@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,8 @@ def test_an_answer_is_a_record_with_version_items_and_propensities(settings: Set
         assert first.propensities is None
         assert second.propensities == [item["propensity"] for item in drawn["items"]]
         assert (second.explore, second.context) == (0.5, {"device": "phone"})
-        assert served.sample("sluicegate_slate_records_total", outcome="sent") == 2
+        # Counted by the thread that hands them over, just after that.
+        eventually(lambda: served.sample("sluicegate_slate_records_total", outcome="sent") == 2)
 
 
 def test_only_the_share_that_is_set_is_written_and_never_more_than_the_rate(
@@ -98,9 +101,11 @@ def test_only_the_share_that_is_set_is_written_and_never_more_than_the_rate(
         assert served.sample("sluicegate_slate_records_total", outcome="left_out") == 1
     with service(changed(settings, service={"slates_per_second": 1.0})) as served:
         ready(served, version)
+        began = time.monotonic()
         for _ in range(10):
             served.get("/recommend/user-3")
-        assert served.sample("sluicegate_slate_records_total", outcome="left_out") >= 7
+        written = 1 + (time.monotonic() - began)
+        assert served.sample("sluicegate_slate_records_total", outcome="left_out") >= 10 - math.ceil(written)
 
 
 def test_without_a_broker_answers_go_on_and_what_does_not_fit_is_counted(
@@ -138,10 +143,11 @@ def test_clicks_and_purchases_are_attributed_to_the_version_of_their_slate(
         eventually(lambda: sample("sluicegate_attributed_events_total", version="current", kind="purchase") == 1)
         assert sample("sluicegate_attributed_events_total", version="current", kind="click") == 2
         assert sample("sluicegate_attributed_events_total", version="current", kind="impression") == 4
-        assert sample("sluicegate_version_slates", version="current") == 4
-        assert sample("sluicegate_version_event_rate", version="current", kind="click") == 0.5
-        assert sample("sluicegate_version_event_rate", version="current", kind="purchase") == 0.25
-        assert sample("sluicegate_version_event_rate", version="current", kind="impression") == 0.25
+        # The gauges are set by the same thread, after the counts.
+        eventually(lambda: sample("sluicegate_version_slates", version="current") == 4)
+        for kind, rate in (("click", 0.5), ("purchase", 0.25), ("impression", 0.25)):
+            shown = partial(sample, "sluicegate_version_event_rate", version="current", kind=kind)
+            eventually(lambda shown=shown, rate=rate: shown() == rate)
         sequence = served.get("/model").json()["sequence"]
         assert sample("sluicegate_version_first_sequence", version="current") == sequence
 
