@@ -21,6 +21,9 @@ from streaming.settings.loading import Settings, load_settings
 
 T = TypeVar("T")
 
+SHORTEST, LONGEST = 0.005, 0.1
+"""Seconds between two looks at whether something has happened."""
+
 # A busy machine is no slow strategy, and no slow code.
 hypothesis_settings.register_profile("sluicegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("sluicegate")
@@ -67,16 +70,20 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [each for each in (yield) if type(each) is pytest.Module]
 
 
-def eventually(condition: Callable[[], T], timeout: float = 30.0, interval: float = 0.01) -> T:
-    """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds."""
-    limit = time.monotonic() + timeout
+def eventually(condition: Callable[[], T], timeout: float = 30.0) -> T:
+    """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds.
+
+    It asks ever less often: a question that is a request keeps the service from what it is waited for.
+    """
+    began = time.monotonic()
     while True:
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > limit:
+        waited = time.monotonic() - began
+        if waited > timeout:
             pytest.fail(f"still {answer!r} after {timeout:g} s: {condition}")
-        time.sleep(interval)
+        time.sleep(min(max(SHORTEST, waited / 5), LONGEST))
 
 
 @pytest.fixture
