@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from models.records.items import ItemFacts
-from service.__main__ import GRACE
 from service.gate import feed as live
-from service.local.embedded import free_port
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command
@@ -195,41 +186,6 @@ def test_a_stream_does_not_count_as_a_long_request(served: Served) -> None:
     eventually(lambda: shown("streams") == 0)
     assert shown("requests_total", method="GET", route="/stream", code="200") == counted + 1
     assert shown("request_duration_seconds_sum", route="/stream") < took + 0.5
-
-
-def test_an_open_stream_does_not_delay_shutdown(settings: Settings, tmp_path: Path) -> None:
-    port = free_port()
-    environ = {
-        **os.environ,
-        "SLUICEGATE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "SLUICEGATE_REDIS__URL": settings.redis.url,
-        "SLUICEGATE_NAMESPACE": settings.namespace,
-    }
-    with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-m", "service", "--port", str(port)]
-        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-    try:
-        base = f"http://127.0.0.1:{port}"
-        eventually(lambda: alive(base), timeout=60.0)
-        with httpx.stream("GET", f"{base}/stream", timeout=60.0) as answer:
-            lines = answer.iter_lines()
-            messages(lines, 2)
-            process.send_signal(signal.SIGTERM)
-            asked = time.monotonic()
-            messages(lines, 1_000)  # until the service ends the stream
-            assert time.monotonic() - asked < GRACE
-        assert process.wait(60) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
-def alive(base: str) -> bool:
-    """Whether the service answers."""
-    try:
-        return httpx.get(f"{base}/livez").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_the_catalogue_is_read_page_by_page_without_hidden_items(shared: Served) -> None:

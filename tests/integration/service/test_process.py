@@ -19,12 +19,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service import __main__ as serving
+from service.__main__ import GRACE
 from service.http.auth import digest
 from service.local import embedded
 from service.runtime import room
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
+from tests.integration.service.test_gate_feed import messages
 from tests.support.processes.serving import PATIENCE, learner, shop
 
 get, post = partial(httpx.get, timeout=PATIENCE), partial(httpx.post, timeout=PATIENCE)
@@ -100,10 +103,21 @@ def test_a_port_in_use_is_one_clear_line_and_code_8(settings: Settings) -> None:
         (("--config", "/nowhere/settings.toml"), {}, "/nowhere/settings.toml"),
     ],
 )
+@pytest.mark.usefixtures("own_log")
 def test_settings_that_cannot_be_used_are_one_clear_line_and_code_2(
-    settings: Settings, options: tuple[str, ...], more: dict[str, str], expected: str
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    more: dict[str, str],
+    expected: str,
 ) -> None:
-    code, said = refused(settings, *options, **more)
+    """In this process: that the code is the one of the process is seen with a port in use."""
+    monkeypatch.setattr(serving, "give_memory_back", bool)
+    for name, value in environment(settings, **more).items():
+        monkeypatch.setenv(name, value)
+    code = serving.main(options)
+    said = capsys.readouterr().err
     assert code == 2
     assert expected in said
     assert len(said.splitlines()) == 1
@@ -111,16 +125,24 @@ def test_settings_that_cannot_be_used_are_one_clear_line_and_code_2(
 
 
 def test_beyond_loopback_it_starts_with_a_key_or_with_insecure(settings: Settings) -> None:
-    key = f"read:{digest('k')}"
-    with running(settings, "--host", "0.0.0.0", SLUICEGATE_SERVICE__KEYS=key) as (_, address):
+    key = f"read:{digest('very-secret')}"
+    with running(settings, "--host", "0.0.0.0", SLUICEGATE_SERVICE__KEYS=key) as (process, address):
         assert get(f"{address}/model").status_code == 401
-        assert get(f"{address}/model", headers={"x-api-key": "k"}).status_code == 200
+        assert get(f"{address}/model", headers={"x-api-key": "very-secret"}).status_code == 200
         assert post(f"{address}/events", json={}).status_code == 401
+        get(f"{address}/recommend/a%0a%7b%22forged%22%3a1%7d", headers={"x-api-key": "very-secret"})
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert all(json.loads(line)["event"] for line in said.splitlines()), "the log is one JSON object a line"
+    assert "very-secret" not in said
+    assert "forged" not in said
     with running(settings, "--host", "0.0.0.0", "--insecure") as (_, address):
         assert get(f"{address}/model").status_code == 200
 
 
-def test_sigterm_ends_with_code_0_and_loses_no_request_in_flight(settings: Settings) -> None:
+def test_sigterm_ends_with_code_0_and_loses_no_request_in_flight_and_an_open_stream_does_not_delay_it(
+    settings: Settings,
+) -> None:
     with learner(settings) as made:
         made.learn(shop())
         version = made.commit()
@@ -148,18 +170,22 @@ def test_sigterm_ends_with_code_0_and_loses_no_request_in_flight(settings: Setti
         threads = [threading.Thread(target=asking) for _ in range(4)]
         for thread in threads:
             thread.start()
-        answered.wait(PATIENCE)
-        started = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        assert answered.wait(PATIENCE)
+        with httpx.stream("GET", f"{address}/stream", timeout=PATIENCE) as answer:
+            messages(lines := answer.iter_lines(), 2)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            messages(lines, 1_000)  # until the service ends the stream
+            assert time.monotonic() - started < GRACE
         _, said = process.communicate(timeout=PATIENCE)
         for thread in threads:
             thread.join(PATIENCE)
         assert process.returncode == 0
         assert time.monotonic() - started < 20
         assert not failures
-        lines = [json.loads(line) for line in said.splitlines()]
-        assert [line["event"] for line in lines if line["event"] in {"draining", "ended"}] == ["draining", "ended"]
-        assert lines[-1]["code"] == 0
+        entries = [json.loads(line) for line in said.splitlines()]
+        assert [each["event"] for each in entries if each["event"] in {"draining", "ended"}] == ["draining", "ended"]
+        assert entries[-1]["code"] == 0
 
 
 def test_2100_half_open_connections_leave_the_service_to_others(settings: Settings) -> None:
@@ -227,14 +253,3 @@ def test_sigterm_ends_within_20_s_while_neither_kafka_nor_redis_answers(tmp_path
                     os.kill(child.pid, signal.SIGCONT)
         assert process.returncode == 0
         assert json.loads(said.splitlines()[-1])["event"] == "ended"
-
-
-def test_the_log_is_one_json_object_per_line_without_keys(settings: Settings) -> None:
-    with running(settings, SLUICEGATE_SERVICE__KEYS=f"admin:{digest('very-secret')}") as (process, address):
-        get(f"{address}/model", headers={"x-api-key": "very-secret"})
-        get(f"{address}/recommend/a%0a%7b%22forged%22%3a1%7d")
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=PATIENCE)
-    assert all(json.loads(line)["event"] for line in said.splitlines())
-    assert "very-secret" not in said
-    assert "forged" not in said

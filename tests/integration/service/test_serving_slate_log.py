@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +21,7 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from streaming.telemetry import LearnerTelemetry
 from tests.conftest import eventually
-from tests.support.processes.harness import Installation
 from tests.support.processes.serving import Learner, Served, changed, learner, service, shop
-from tests.support.streams.streams import Shop
 
 Sample = Callable[..., float]
 
@@ -167,28 +164,3 @@ def test_after_a_restart_events_find_earlier_slates_which_are_not_counted_again(
         older = {"version": "older", "kind": "click"}
         eventually(lambda: registry.get_sample_value("sluicegate_attributed_events_total", older) == 1, timeout=30.0)
         assert registry.get_sample_value("sluicegate_slates_total") == 0
-
-
-def test_a_click_sent_to_the_service_counts_for_the_page_it_followed_in_the_learner(
-    broker: str, redis_url: str, tmp_path: Path
-) -> None:
-    with Installation(broker, redis_url, tmp_path, 1) as ours:
-        learning, serving = ours.learner(), ours.service()
-        ours.send(Shop(seed=41).stream(500, time.time() - 20.0, interval=0.01))
-        head = ours.wait_learnt(learning)
-        ours.wait(
-            lambda: serving.get("/model")[1].get("version") == head.id, "the version is served", learning, serving
-        )
-        _, answer = serving.get("/recommend/visitor?n=3")
-        event = {
-            "event_type": "click",
-            "user_id": "visitor",
-            "item_id": answer["items"][2]["item_id"],
-            "timestamp": time.time(),
-            "request_id": answer["request_id"],
-        }
-        assert serving.ask("POST", "/events", event)[0] == 202
-        clicks = "sluicegate_attributed_events_total{kind=click,version=current}"
-        ours.wait(lambda: learning.metrics().get(clicks) == 1, "the click is attributed", learning, serving)
-        rate = "sluicegate_version_event_rate{kind=click,version=current}"
-        ours.wait(lambda: learning.metrics().get(rate) == 1, "one page, one click", learning, serving)

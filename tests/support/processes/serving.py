@@ -188,7 +188,7 @@ def connected(settings: Settings, **how: Any) -> Iterator[Served]:
         return answer.status_code == httpx.codes.OK and answer.json()["kafka"] == "ok"
 
     with service(settings, **how) as running:
-        eventually(is_up, timeout=PATIENCE)
+        eventually(is_up, timeout=100.0)  # it may have to compile first
         yield running
 
 
