@@ -51,20 +51,16 @@ def assert_equal(one: Recommender, other: Recommender, now: float) -> None:
     assert mine.scores.tobytes() == theirs.scores.tobytes()
 
 
-def test_a_typed_stream_through_kafka_and_directly_through_the_models_agree(open_installation: Open) -> None:
-    shop = Shop(seed=31)
-    planned = list(with_refusals(shop.stream(3_000), 31))
-    ours = open_installation()
-    learnt = through_kafka(ours, planned, shop.facts())
-    assert_equal(learnt, directly(ours.settings, planned, shop.facts()), planned[-1].record_time)
-
-
-def test_real_purchases_through_kafka_and_directly_through_the_models_agree(open_installation: Open) -> None:
-    bought = purchases(2_000, EPOCH)
+def test_real_purchases_and_a_typed_stream_through_kafka_and_directly_through_the_models_agree(
+    open_installation: Open,
+) -> None:
+    bought, shop = purchases(2_000, EPOCH), Shop(seed=31)
     planned = [Planned(event, event["timestamp"]) for event in bought.events(0, len(bought))]
+    planned += with_refusals(shop.stream(3_000), 31)
+    facts = {**bought.facts, **shop.facts()}
     ours = open_installation()
-    learnt = through_kafka(ours, planned, bought.facts)
-    assert_equal(learnt, directly(ours.settings, planned, bought.facts), EPOCH)
+    learnt = through_kafka(ours, planned, facts)
+    assert_equal(learnt, directly(ours.settings, planned, facts), planned[-1].record_time)
 
 
 def attributed(ours: Installation, learner: Process, service: Process) -> None:
