@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -19,6 +20,9 @@ from service.local import embedded
 from streaming.settings.loading import Settings, load_settings
 
 T = TypeVar("T")
+
+SHORTEST, LONGEST = 0.005, 0.1
+"""Seconds between two looks at whether something has happened."""
 
 # A busy machine is no slow strategy, and no slow code.
 hypothesis_settings.register_profile("sluicegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,7 +41,27 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        gc.freeze()  # what was imported stays to the end: no later look need walk through it
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files that wait for processes take turns with files that compute, so that no core is idle meanwhile.
+
+    The tests of a file stay together and in their order. Files that wait end a little earlier: one of them that began
+    last would be waited for alone. The examples in docstrings come after all.
+    """
+    waiting, computing = Path(__file__).parent / "integration", Path(__file__).parent
+    tiers: dict[Path, dict[Path, None]] = {waiting: {}, computing: {}}
+    for item in items:
+        tier = next((each for each in tiers if item.path.is_relative_to(each)), None)
+        if tier is not None:
+            tiers[tier][item.path] = None
+    ends = {waiting: 0.9, computing: 1.0}
+    place = {
+        path: ends[tier] * number / len(files) for tier, files in tiers.items() for number, path in enumerate(files)
+    }
+    items.sort(key=lambda item: place.get(item.path, 1.0))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,16 +70,20 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [each for each in (yield) if type(each) is pytest.Module]
 
 
-def eventually(condition: Callable[[], T], timeout: float = 30.0, interval: float = 0.01) -> T:
-    """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds."""
-    limit = time.monotonic() + timeout
+def eventually(condition: Callable[[], T], timeout: float = 30.0) -> T:
+    """The first true answer of `condition`. Fails the test when there is none within `timeout` seconds.
+
+    It asks ever less often: a question that is a request keeps the service from what it is waited for.
+    """
+    began = time.monotonic()
     while True:
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > limit:
+        waited = time.monotonic() - began
+        if waited > timeout:
             pytest.fail(f"still {answer!r} after {timeout:g} s: {condition}")
-        time.sleep(interval)
+        time.sleep(min(max(SHORTEST, waited / 5), LONGEST))
 
 
 @pytest.fixture
@@ -108,14 +136,18 @@ def kafka_settings(broker: str, namespace: str) -> Settings:
     return load_settings(None, {"SLUICEGATE_KAFKA__BOOTSTRAP": broker, "SLUICEGATE_NAMESPACE": namespace})
 
 
+def _embedded(broker: str, redis_url: str, namespace: str) -> Settings:
+    environ = {"KAFKA__BOOTSTRAP": broker, "REDIS__URL": redis_url, "NAMESPACE": namespace}
+    return load_settings(None, {f"SLUICEGATE_{name}": value for name, value in environ.items()})
+
+
 @pytest.fixture
 def settings(broker: str, redis_url: str, namespace: str) -> Settings:
     """Settings on the embedded broker and Redis and this test's namespace."""
-    return load_settings(
-        None,
-        {
-            "SLUICEGATE_KAFKA__BOOTSTRAP": broker,
-            "SLUICEGATE_REDIS__URL": redis_url,
-            "SLUICEGATE_NAMESPACE": namespace,
-        },
-    )
+    return _embedded(broker, redis_url, namespace)
+
+
+@pytest.fixture(scope="module")
+def shared_settings(broker: str, redis_url: str) -> Settings:
+    """The same with one namespace for all tests of a file that share a service, because none disturbs another."""
+    return _embedded(broker, redis_url, f"f{uuid.uuid4().hex[:12]}")

@@ -26,7 +26,7 @@ def backed_up(redis: RedisServer, folder: Path) -> str:
         version = taught.commit()
         folder.mkdir()
         command = [program("redis-cli", "redis-tools"), "-p", str(redis.port), "--rdb", str(folder / "dump.rdb")]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
         taught.learn([("user-1", "item-1")])
         assert taught.commit() != version
     return version

@@ -17,8 +17,8 @@ from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.roles import Process
 from tests.support.streams.malformed import malformed
 
-# The promise is 20 s from the signal; a machine with other work to do gets two more.
-GRACE = 22.0
+# The promise is 20 s from the signal; a machine with other work to do gets five more.
+GRACE = 25.0
 
 
 def test_a_silent_redis_does_not_stop_learning(open_installation: Open, redis: RedisServer) -> None:
@@ -90,7 +90,7 @@ def test_versions_go_on_while_bad_records_keep_coming(open_installation: Open) -
     learner = ours.learner()
     ours.send(islice(stream, 1_000))
     before = ours.wait_learnt(learner).seq
-    rng, limit = random.Random(33), time.monotonic() + 20
+    rng, limit = random.Random(33), time.monotonic() + 60
     bad = malformed(2_000, 33)
     while (head := ours.head()) is None or head.seq < before + 5:
         post(ours, [bad.pop()], rng)

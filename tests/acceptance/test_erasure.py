@@ -13,7 +13,7 @@ from streaming.settings.loading import load_settings
 from streaming.store.store import Store
 from streaming.versions import loading as versions
 from tests.acceptance.conftest import Open
-from tests.acceptance.test_service import items, learnt_and_served, model_version, recommended
+from tests.acceptance.test_service import items, learnt_and_served, model_version, recommended, whole
 from tests.support.oracles.past import NOTHING, history
 from tests.support.processes.harness import Installation, counts, variables
 from tests.support.processes.roles import Process
@@ -49,7 +49,7 @@ def test_an_erased_user_does_not_come_back(open_installation: Open) -> None:
     learner, service = learnt_and_served(ours)
     user, total = busiest(ours), ours.ledger.per_user()
     old = gate(service, "mode", mode="manual")
-    assert items(recommended(service, user)) != items(recommended(service, "stranger"))
+    assert items(whole(ours, service, user)) != items(recommended(service, "stranger"))
 
     receipt = service.get(erase(ours, service, user))[1]
     removed = receipt["removed"]

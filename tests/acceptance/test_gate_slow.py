@@ -60,7 +60,7 @@ def beaconed(service: Process, clicks: list[dict[str, object]], seconds: float) 
                 json.dumps([click | {"timestamp": now} for click in due]).encode(),
                 {"Content-Type": "text/plain;charset=UTF-8", "Origin": ORIGIN},
             )
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 assert answer.status == 202
             taken.append(len(due))
             sent += len(due)

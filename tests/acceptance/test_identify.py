@@ -11,7 +11,7 @@ from streaming.versions import adoption
 from tests.acceptance.conftest import Open
 from tests.acceptance.test_kills import RATE, live_a_while, stop
 from tests.acceptance.test_rebuild import run
-from tests.acceptance.test_service import alike, items, model_version, recommended
+from tests.acceptance.test_service import alike, items, model_version, recommended, whole
 from tests.support.oracles.past import NOTHING, history
 from tests.support.processes.harness import Installation, counts
 from tests.support.processes.roles import Process
@@ -61,7 +61,7 @@ def test_a_rebuild_and_an_erasure_know_all_ids_of_a_user(open_installation: Open
     ours.wait(lambda: history_of(service, visitor(user)) == history_of(service, user), "one history", learner, service)
     assert len(history_of(service, user)) == len(ours.ledger.history(user, 128))
     assert identify(ours, service, user) == "joined"  # asked once more: nothing is written
-    assert alike(recommended(service, visitor(user)), recommended(service, user))
+    assert alike(whole(ours, service, visitor(user)), whole(ours, service, user))
     ours.wait_learnt(learner)
     ours.verify()
 
@@ -94,4 +94,4 @@ def identify(ours: Installation, service: Process, user: str) -> str:
 
 
 def history_of(service: Process, user: str) -> list[str]:
-    return [each["item_id"] for each in service.get(f"/users/{user}")[1]["history"]]
+    return [each["item_id"] for each in service.history(user)]

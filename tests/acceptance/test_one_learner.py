@@ -12,7 +12,7 @@ from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 
 # A lease short enough that a test can wait for its end.
-LEASE = {"learner__lease_ttl": 2.0, "learner__lease_renewal": 0.4}
+LEASE = {"learner__lease_ttl": 3.0, "learner__lease_renewal": 0.4}
 
 
 def leads(process: Process) -> bool:

@@ -84,8 +84,7 @@ def test_a_redis_that_lost_writes_under_a_running_learner_is_repaired(
         ours.wait(lambda: "seq" in erasures.read(ours.store, "one"), "the receipt is written again", learner)
         ours.wait(lambda: "staying" in on_sale(service), "facts are served", learner, service)
         assert "going" not in on_sale(service)
-        ours.wait(lambda: "history" in service.get(f"/users/{user}")[1], "histories are served", learner, service)
-        assert service.get(f"/users/{user}")[1]["history"] == []
+        assert service.history(user) == []
         ours.send(each for each in islice(stream, 200) if each.event.get("user_id") != user)
         ours.wait_learnt(learner, service)
         assert_whole(ours, user)

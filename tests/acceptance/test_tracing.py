@@ -25,7 +25,7 @@ def click(service: Process, flags: str) -> str:
         {"Content-Type": "application/json", "traceparent": f"00-{trace}-00f067aa0ba902b7-{flags}"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 202
     return trace
 

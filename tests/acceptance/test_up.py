@@ -33,9 +33,9 @@ def test_up_is_ready_when_both_processes_are_and_says_what_they_wait_for(tmp_pat
     assert fetch(port, "/readyz")[0] == http.HTTPStatus.SERVICE_UNAVAILABLE
     with embedded.redis(tmp_path / "redis", redis):
         assert any("ready: http" in line for line in lines)
-        assert fetch(port, "/readyz")[0] == fetch(metrics, "/readyz")[0] == http.HTTPStatus.OK
+        eventually(lambda: fetch(port, "/readyz")[0] == fetch(metrics, "/readyz")[0] == http.HTTPStatus.OK)
         up.send_signal(signal.SIGTERM)
-        assert up.wait(40) == 0
+        assert up.wait(60) == 0
     up.stdout.close()
 
 
@@ -59,7 +59,7 @@ def test_up_takes_the_metrics_port_that_it_is_given_or_says_that_it_is_in_use(tm
         taken = other.getsockname()[1]
         up = start("up", "--port", "0", "--metrics-port", str(taken), "--folder", str(tmp_path))
         request.addfinalizer(up.kill)
-        said = up.communicate(timeout=30)[0]
+        said = up.communicate(timeout=100)[0]
         assert up.returncode == 1
         assert f"port {taken} is in use" in said
         assert "--metrics-port" in said
@@ -82,7 +82,7 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
             # Until the service has found the broker it says 503 and when to try again.
             eventually(lambda port=port, body=body: post(port, "/events", body) == http.HTTPStatus.ACCEPTED)
             second = start("up", "--port", "0", "--folder", str(tmp_path))
-            said = second.communicate(timeout=30)[0]
+            said = second.communicate(timeout=100)[0]
             assert second.returncode == 1
             assert f"in use by another `sluicegate up` (pid {up.pid}, port {port})" in said
             assert shared(tmp_path) == []
@@ -92,7 +92,7 @@ def test_up_keeps_the_learned_state_and_shows_its_key_once(tmp_path, request):
             assert run(others, "erase", "bob", "--yes", "--wait", "30", "--json")["status"] in {"erased", "complete"}
         eventually(lambda port=port: json.loads(fetch(port, "/users/ann")[1]).get("history"))
         up.send_signal(signal.SIGTERM)
-        assert up.wait(40) == 0
+        assert up.wait(60) == 0
         up.stdout.close()
     assert "admin key (shown once" in texts[0]
     assert "admin key" not in texts[1]
@@ -105,7 +105,7 @@ def shared(folder: Path) -> list[str]:
 
 
 def post(port: int, path: str, body: object) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
     answer = connection.getresponse()
     answer.read()

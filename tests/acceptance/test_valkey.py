@@ -51,7 +51,7 @@ def valkey(folder: Path, *options: str) -> Iterator[int]:
     command = [str(embedded._redis_binary()), *COMMAND[1:], "--port", str(port), "--dir", str(folder), *options]
     server = Server("Valkey", command, port, folder.with_suffix(".log"), pong)
     try:
-        server.start(20.0)
+        server.start(60.0)
         yield port
     finally:
         server.stop()

@@ -51,7 +51,7 @@ def test_what_a_visitor_does_in_the_example_shop_changes_what_it_shows(open_inst
             json.dumps(click).encode(),
             {"Content-Type": "text/plain;charset=UTF-8", "Origin": address},
         )
-        with urllib.request.urlopen(beacon, timeout=5) as answer:
+        with urllib.request.urlopen(beacon, timeout=30) as answer:
             assert answer.status == 202
         ours.wait(
             lambda: {"rooibos", "scale"} <= set(shown(look(f"{address}/", cookie)[0])[:3]),
@@ -60,7 +60,7 @@ def test_what_a_visitor_does_in_the_example_shop_changes_what_it_shows(open_inst
             service,
         )
         form = urllib.request.Request(f"{address}/buy", b"item=rooibos", {"Cookie": cookie})
-        urllib.request.urlopen(form, timeout=5).close()
+        urllib.request.urlopen(form, timeout=30).close()
         ours.wait(
             lambda: [each["event_type"] for each in history(service, settings["visitor"])] == ["purchase", "click"],
             "the purchase, which the server sends, is in the same visitor's history",
@@ -71,7 +71,7 @@ def test_what_a_visitor_does_in_the_example_shop_changes_what_it_shows(open_inst
 
 def look(address: str, cookie: str = "") -> tuple[str, str]:
     """A page, and the cookie it sets."""
-    with urllib.request.urlopen(urllib.request.Request(address, headers={"Cookie": cookie}), timeout=5) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, headers={"Cookie": cookie}), timeout=30) as answer:
         return answer.read().decode(), answer.headers["Set-Cookie"].partition(";")[0]
 
 

@@ -17,7 +17,7 @@ CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrom
 REFUSED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of)")
 """What Chromium logs for an answer that is an error or did not come; the page itself tells the user."""
 NOTHING = re.compile(r"(?!)")
-PATIENCE = 15_000
+PATIENCE = 30_000
 """Milliseconds that a page may take to show what is expected; two of them are open on two cores."""
 
 expect.set_options(timeout=PATIENCE)

@@ -29,7 +29,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, stage: Stage, scheme:
         bypass_csp=True,
     )
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     made.goto("/")
     expect(made.locator("#link")).to_have_text("Live")
     yield made

@@ -65,7 +65,7 @@ class Stall:
             found.update((event["event_id"], event) for event in (json.loads(value or b"{}") for _, value in values))
             return len(found) >= count
 
-        eventually(enough, timeout=15.0)
+        eventually(enough)
         assert len(found) == count
         return list(found.values())
 

@@ -47,7 +47,7 @@ def test_what_came_in_is_counted_and_a_refused_record_is_shown_and_sent_again(pa
     expect(send).to_be_visible(timeout=PROCESS)
     send.click()
     expect(page.locator("#data .outcome")).to_have_text(re.compile(r"^Sent \d+ again\."), timeout=PROCESS)
-    expect(learned).not_to_have_text(before, timeout=15_000)
+    expect(learned).not_to_have_text(before, timeout=30_000)
 
 
 def test_a_mapping_is_tried_on_what_is_pasted(page: Page) -> None:
@@ -75,7 +75,7 @@ def bare(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iter
         bypass_csp=True,
     )
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     yield made
     context.close()
 

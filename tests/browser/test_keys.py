@@ -24,7 +24,7 @@ def page(browser: Browser, guarded: Served) -> Iterator[Page]:
     """The live page of that service."""
     context = browser.new_context(base_url=guarded.base, reduced_motion="reduce")
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     made.goto("/")
     yield made
     context.close()
@@ -59,7 +59,7 @@ def test_a_declined_dialog_stays_closed_until_the_user_acts(page: Page) -> None:
     page.get_by_role("button", name="Look up user").click()
     page.get_by_role("dialog").get_by_label("Key").fill("open-sesame")
     page.keyboard.press("Enter")
-    expect(page.locator("#link")).to_have_text("Live", timeout=20_000)
+    expect(page.locator("#link")).to_have_text("Live", timeout=30_000)
 
 
 def test_refused_records_are_shown_to_the_role_admin_only(browser: Browser, settings: Settings) -> None:
@@ -91,5 +91,5 @@ def test_only_the_gates_buttons_ask_for_a_key_where_only_admin_has_one(browser: 
         page.get_by_role("button", name="Freeze").click()
         dialog.get_by_label("Key").fill("open-sesame")
         page.keyboard.press("Enter")
-        expect(page.locator(".now")).to_have_text("frozen", timeout=15_000)
+        expect(page.locator(".now")).to_have_text("frozen", timeout=30_000)
         context.close()

@@ -44,7 +44,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     """The gate's view of that service."""
     context = browser.new_context(base_url=served.base, reduced_motion="reduce")
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     made.goto("/#gate")
     expect(made.locator(".now")).to_have_text("manual")
     yield made

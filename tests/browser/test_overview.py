@@ -70,7 +70,7 @@ def worthwhile(settings: Settings) -> Iterator[Served]:
 def opened(browser: Browser, address: str) -> Page:
     """The overview in a context of its own."""
     made = browser.new_context(base_url=address, reduced_motion="reduce").new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     made.goto("/")
     return made
 

@@ -16,22 +16,29 @@ from tests.integration.service.test_http import in_topic
 from tests.support.processes.serving import Served, changed, connected
 from tests.support.streams.webshop import webshop
 
-PORT = free_port()
-ORIGIN = f"http://127.0.0.1:{PORT}"
+
+@pytest.fixture
+def port() -> int:
+    """Where the shop will be."""
+    return free_port()
 
 
 @pytest.fixture
-def served(settings: Settings) -> Iterator[Served]:
+def served(settings: Settings, port: int) -> Iterator[Served]:
     """A service that accepts beacons of the shop's pages."""
     ensure_topics(settings)
     keys = tuple(f"{role}:{digest(role)}" for role in ("admin", "beacon"))
-    with connected(changed(settings, service={"keys": keys, "beacon_origins": (ORIGIN,)}), trusted=False) as running:
+    with connected(
+        changed(settings, service={"keys": keys, "beacon_origins": (f"http://127.0.0.1:{port}",)}), trusted=False
+    ) as running:
         yield running
 
 
-def test_a_look_a_heart_and_a_purchase_reach_the_topic(served: Served, settings: Settings, browser: Browser) -> None:
+def test_a_look_a_heart_and_a_purchase_reach_the_topic(
+    served: Served, port: int, settings: Settings, browser: Browser
+) -> None:
     complaints: list[str] = []
-    with webshop(served.base, PORT, "admin", "beacon") as address:
+    with webshop(served.base, port, "admin", "beacon") as address:
         context = browser.new_context()
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

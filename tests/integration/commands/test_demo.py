@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.commands.demo import Stopped, interruptible
 from service.local.demo_data import purchases
 from tests.conftest import eventually
 
@@ -73,15 +74,26 @@ def test_a_port_in_use_is_one_line():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_demo_that_is_interrupted_leaves_nothing_running(number, request):
+def test_either_signal_ends_a_demo_in_the_same_way(number):
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(Stopped), interruptible():
+            signal.raise_signal(number)
+        assert {signal.getsignal(each) for each in before} == {signal.SIG_IGN}, "nothing interrupts the end"
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_running(request):
     demo = start("demo", "--port", "0", "--lines", "3000")
     request.addfinalizer(demo.kill)
     lines = iter(demo.stdout.readline, "")
     assert any("learner  metrics" in line for line in lines)
     family = children(demo.pid)
     assert len(family) >= 3  # broker, Redis, learner
-    demo.send_signal(number)
-    assert demo.wait(30) == 0
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(60) == 0
     assert "nothing is left running" in demo.stdout.read()
     demo.stdout.close()
     eventually(lambda: not any(map(alive, family)))
@@ -93,7 +105,7 @@ def test_up_that_waits_can_be_stopped(tmp_path, request):
     lines = iter(up.stdout.readline, "")
     assert any("not ready yet: " in line for line in lines)
     up.send_signal(signal.SIGTERM)
-    assert up.wait(40) == 0
+    assert up.wait(60) == 0
     assert "ready: http" not in up.stdout.read()
     up.stdout.close()
 

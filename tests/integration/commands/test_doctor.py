@@ -92,7 +92,7 @@ def test_without_kafka_and_redis_it_says_so_within_its_timeout_and_skips_what_it
     monkeypatch.setenv("SLUICEGATE_REDIS__URL", f"redis://127.0.0.1:{embedded.free_port()}/0")
     started = time.monotonic()
     done = CliRunner().invoke(app, ["doctor", "--json", "--timeout", "0.5"])
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
     assert done.exit_code == 9
     state = {found["check"]: found["state"] for found in json.loads(done.output)}
     assert (state["kafka.reachable"], state["redis.reachable"]) == ("failure", "failure")

@@ -40,7 +40,7 @@ class Left(NamedTuple):
 STOPPED = "it runs until it is stopped"
 GENERATOR = "the generator is in an environment of its own"
 UP = "test_up_keeps_the_learned_state_and_shows_its_key_once"
-SERVE = "test_beyond_loopback_it_starts_with_a_key_or_with_insecure"
+SERVE = "test_beyond_loopback_it_starts_with_a_key_which_no_log_holds"
 NOT_RUN = (
     Left("make mutants", "it takes minutes, and its result is committed", "tests/mutants/__main__.py"),
     Left("make ", "it is what continuous integration runs, and it takes minutes", ".ci/run"),

@@ -65,10 +65,18 @@ def test_a_learner_starts_from_the_import_and_the_service_recommends_by_it(ours:
     assert next(item for item in ranking.items if item in ids and item != ids[7]) == ids[6]
 
 
-def test_importing_into_a_model_keeps_what_it_has_learned(ours: Installation, tmp_path: Path):
+def test_importing_into_a_model_is_refused_while_a_learner_runs_and_keeps_what_it_has_learned(
+    ours: Installation, tmp_path: Path
+):
     learner = ours.learner()
     ours.send(Shop(seed=42).stream(500, time.time() - 5.0, interval=0.01))
     ours.wait_learnt(learner)
+    waits = shelf(tmp_path, ["a", "b"])
+    refused = run(ours, str(waits))
+    assert refused.exit_code == 1
+    assert "a learner holds the lease" in refused.output
+    assert "Stop it" in refused.output
+    assert run(ours, str(waits), "--dry-run").exit_code == 0
     learner.terminate()
     assert learner.wait_exit() == 0
     before = ours.load()
@@ -87,16 +95,6 @@ def test_importing_into_a_model_keeps_what_it_has_learned(ours: Installation, tm
     ours.send(Shop(seed=43).stream(100, time.time() - 1.0, interval=0.01))
     ours.wait_learnt(learner)
     ours.verify()
-
-
-def test_no_import_while_a_learner_runs(ours: Installation, tmp_path: Path):
-    ours.learner()
-    path = shelf(tmp_path, ["a", "b"])
-    refused = run(ours, str(path))
-    assert refused.exit_code == 1
-    assert "a learner holds the lease" in refused.output
-    assert "Stop it" in refused.output
-    assert run(ours, str(path), "--dry-run").exit_code == 0
 
 
 def test_the_lease_is_given_back_after_an_import(ours: Installation, tmp_path: Path):

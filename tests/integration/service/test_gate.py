@@ -281,7 +281,9 @@ def standing(
     return msgspec.structs.replace(Standing(applied=50_000), **{name: compared})
 
 
-def test_harm_brings_the_reference_back_on_every_replica_within_a_second(settings: Settings, taught: Learner) -> None:
+def test_harm_brings_the_reference_back_on_every_replica_within_a_few_looks(
+    settings: Settings, taught: Learner
+) -> None:
     first = taught.commit()
     with service(settings) as one, service(settings) as two:
         eventually(lambda: serving(one, first) and serving(two, first))
@@ -293,7 +295,8 @@ def test_harm_brings_the_reference_back_on_every_replica_within_a_second(setting
         taught.commit(standing(first, -400.0))
         started = time.monotonic()
         eventually(lambda: serving(one, first) and serving(two, first))
-        assert time.monotonic() - started < 1.0
+        # A look takes its interval, and on a busy machine a few times that.
+        assert time.monotonic() - started < 25 * settings.service.poll_interval
         (rolled,) = [entry for entry in decisions(one) if entry.action == "rollback"]
         assert (rolled.reasons, rolled.from_version, rolled.to_version) == (("harm",), second, first)
         assert rolled.numbers["reference_hit_high"] < 0

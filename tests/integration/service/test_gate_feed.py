@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from models.records.items import ItemFacts
 from service.gate import feed as live
-from service.local.embedded import free_port
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command
@@ -25,8 +18,8 @@ from tests.integration.service.test_http import problem
 from tests.support.processes.serving import Served, learner, service, shop
 
 
-@pytest.fixture
-def served(settings: Settings) -> Iterator[Served]:
+@contextmanager
+def serving(settings: Settings) -> Iterator[Served]:
     """A service with one version and 30 items, the last of them hidden."""
     with learner(settings) as taught:
         taught.learn(shop())
@@ -39,6 +32,20 @@ def served(settings: Settings) -> Iterator[Served]:
             eventually(lambda: made.get("/readyz").json()["version"] == version)
             eventually(lambda: len(made.get("/items?limit=200").json()["items"]) == 29)
             yield made
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """A service whose stream only this test reads."""
+    with serving(settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """A service for all tests that do not mind who else reads."""
+    with serving(shared_settings) as made:
+        yield made
 
 
 def messages(lines: Iterator[str], count: int) -> list[dict[str, Any]]:
@@ -94,7 +101,9 @@ def test_the_stream_says_how_answers_fare_and_the_past_adds_them_up(served: Serv
         assert (before["failed"], before["degraded"], before["kafka_away"]) == (0, {}, False)
         for user in ("user-1", "user-2", "user-3"):
             served.get(f"/recommend/{user}")
-        looks = [message["data"] for message in messages(lines, 3)]
+        looks = [message["data"] for message in messages(lines, 1)]
+        while sum(look["slates"] for look in looks) < 3:  # on a busy machine some looks come between the requests
+            looks += [message["data"] for message in messages(lines, 1)]
     assert sum(look["slates"] for look in looks) == 3
     assert looks[-1]["lag"] is None, "the version carries no evidence"
     past = served.get("/stream/past").json()
@@ -105,14 +114,14 @@ def test_the_stream_says_how_answers_fare_and_the_past_adds_them_up(served: Serv
         assert found["errors"][0]["path"] == "query.seconds"
 
 
-def test_a_stream_is_not_compressed_for_who_does_not_read_that(served: Served) -> None:
+def test_a_stream_is_not_compressed_for_who_does_not_read_that(shared: Served) -> None:
     for accepted in ("identity", "gzip;q=0", "br"):
-        with served.http.stream("GET", "/stream", headers={"accept-encoding": accepted}) as answer:
+        with shared.http.stream("GET", "/stream", headers={"accept-encoding": accepted}) as answer:
             assert "content-encoding" not in answer.headers
             assert messages(answer.iter_lines(), 1)[0]["event"] == "history"
-        plain = served.get("/static/page/main.js", headers={"accept-encoding": accepted})
+        plain = shared.get("/static/page/main.js", headers={"accept-encoding": accepted})
         assert "content-encoding" not in plain.headers
-    squeezed = served.get("/static/page/main.js", headers={"accept-encoding": "br, gzip;q=0.5"})
+    squeezed = shared.get("/static/page/main.js", headers={"accept-encoding": "br, gzip;q=0.5"})
     assert (squeezed.headers["content-encoding"], squeezed.headers["vary"]) == ("gzip", "Accept-Encoding")
     assert squeezed.content == plain.content
 
@@ -142,12 +151,12 @@ def decisions_in(message: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_page_that_reconnects_gets_only_the_points_it_missed(served: Served) -> None:
-    before = read(served, 4)
-    again = read(served, 1, before[-1]["id"])
+def test_a_page_that_reconnects_gets_only_the_points_it_missed(shared: Served) -> None:
+    before = read(shared, 4)
+    again = read(shared, 1, before[-1]["id"])
     known = {before[-1]["data"]["at"]}
     assert not known & {point["at"] for point in again[0]["data"]}
-    other_process = read(served, 1, "00000000-999999")
+    other_process = read(shared, 1, "00000000-999999")
     assert before[-1]["data"]["at"] in {point["at"] for point in other_process[0]["data"]}
 
 
@@ -179,66 +188,31 @@ def test_a_stream_does_not_count_as_a_long_request(served: Served) -> None:
     assert shown("request_duration_seconds_sum", route="/stream") < took + 0.5
 
 
-def test_an_open_stream_does_not_delay_shutdown(settings: Settings, tmp_path: Path) -> None:
-    port = free_port()
-    environ = {
-        **os.environ,
-        "SLUICEGATE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "SLUICEGATE_REDIS__URL": settings.redis.url,
-        "SLUICEGATE_NAMESPACE": settings.namespace,
-    }
-    with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-m", "service", "--port", str(port)]
-        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-    try:
-        base = f"http://127.0.0.1:{port}"
-        eventually(lambda: alive(base), timeout=60.0)
-        with httpx.stream("GET", f"{base}/stream", timeout=20.0) as answer:
-            lines = answer.iter_lines()
-            messages(lines, 2)
-            process.send_signal(signal.SIGTERM)
-            asked = time.monotonic()
-            messages(lines, 1_000)  # until the service ends the stream
-            assert time.monotonic() - asked < 4.0
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
-def alive(base: str) -> bool:
-    """Whether the service answers."""
-    try:
-        return httpx.get(f"{base}/livez").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def test_the_catalogue_is_read_page_by_page_without_hidden_items(served: Served) -> None:
+def test_the_catalogue_is_read_page_by_page_without_hidden_items(shared: Served) -> None:
     found: list[str] = []
     after = ""
     while True:
-        page = served.get(f"/items?limit=10&after={after}").json()
+        page = shared.get(f"/items?limit=10&after={after}").json()
         found += [item["item_id"] for item in page["items"]]
         if page["next"] is None:
             break
         after = page["next"]
     assert sorted(found) == sorted(f"item-{number}" for number in range(29))
-    first = served.get("/items?limit=1").json()
+    first = shared.get("/items?limit=1").json()
     assert first["categories"] == ["c0", "c1", "c2"]
     assert first["items"][0]["title"].startswith("Item ")
 
 
-def test_a_category_is_read_page_by_page(served: Served) -> None:
-    first = served.get("/items?category=c1&limit=6").json()
-    second = served.get(f"/items?category=c1&limit=6&after={first['next']}").json()
+def test_a_category_is_read_page_by_page(shared: Served) -> None:
+    first = shared.get("/items?category=c1&limit=6").json()
+    second = shared.get(f"/items?category=c1&limit=6&after={first['next']}").json()
     assert second["next"] is None
     found = [item["item_id"] for page in (first, second) for item in page["items"]]
     assert sorted(found) == sorted(f"item-{number}" for number in range(1, 29, 3))
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "after=nobody"])
-def test_an_impossible_page_is_refused(served: Served, query: str) -> None:
-    answer = served.get(f"/items?{query}")
+def test_an_impossible_page_is_refused(shared: Served, query: str) -> None:
+    answer = shared.get(f"/items?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["path"].startswith("query.")

@@ -35,6 +35,14 @@ def served(settings: Settings) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """The same for all tests that ask for it: none of them minds what the others sent."""
+    ensure_topics(shared_settings)
+    with connected(shared_settings) as running:
+        yield running
+
+
 def event(**more: Any) -> dict[str, Any]:
     return {"event_type": "click", "user_id": "ann", "item_id": "tea", "timestamp": time.time(), **more}
 
@@ -51,7 +59,7 @@ def in_topic(settings: Settings, role: Any, count: int) -> list[tuple[bytes, byt
                 found.extend((record.key, record.value) for record in part)
             return len(found) >= count
 
-        eventually(enough, timeout=15.0)
+        eventually(enough)
         return found
     finally:
         source.close()
@@ -86,8 +94,8 @@ def test_one_event_a_list_and_ndjson_reach_the_topic(served: Served, settings: S
     assert served.sample("sluicegate_events_accepted_total", outcome="accepted") == 6
 
 
-def test_each_event_has_its_own_outcome(served: Served) -> None:
-    answer = served.post("/events", json=[event(), event(user_id=7), event(event_type="stare"), event(price="x")])
+def test_each_event_has_its_own_outcome(shared: Served) -> None:
+    answer = shared.post("/events", json=[event(), event(user_id=7), event(event_type="stare"), event(price="x")])
     assert answer.status_code == 202
     outcomes = answer.json()["outcomes"]
     assert [entry["outcome"] for entry in outcomes] == ["accepted", "rejected", "rejected", "accepted"]
@@ -98,16 +106,16 @@ def test_each_event_has_its_own_outcome(served: Served) -> None:
     assert {entry["reason"] for entry in outcomes[1:3]} <= set(rejections.REASONS)
 
 
-def test_when_all_events_are_rejected_the_answer_is_a_problem_with_their_paths(served: Served) -> None:
-    document = problem(served.post("/events", json=event(timestamp="yesterday")), 422)
+def test_when_all_events_are_rejected_the_answer_is_a_problem_with_their_paths(shared: Served) -> None:
+    document = problem(shared.post("/events", json=event(timestamp="yesterday")), 422)
     assert document["errors"][0]["path"] == "$.timestamp"
-    listed = problem(served.post("/events", json=[event(item_id=""), {}]), 422)
+    listed = problem(shared.post("/events", json=[event(item_id=""), {}]), 422)
     assert [entry["path"] for entry in listed["errors"]] == ["$[0].item_id", "$[1].event_type"]
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"[", b"[]", b'[{"a":1},', b"\xff\xfe"])
-def test_a_body_that_cannot_be_split_into_events_says_so(served: Served, body: bytes) -> None:
-    answer = served.post("/events", content=body, headers={"content-type": "application/json"})
+def test_a_body_that_cannot_be_split_into_events_says_so(shared: Served, body: bytes) -> None:
+    answer = shared.post("/events", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in {400, 422}
     problem(answer, answer.status_code)
 
@@ -121,9 +129,9 @@ def test_item_facts_reach_their_topic_and_bad_ones_do_not(served: Served, settin
     assert dict(in_topic(settings, "items", 2)) == {b"sku-1": b'{"category":"tea","price":3}', b"sku-2": None}
 
 
-def test_errors_of_every_kind_are_problem_documents(served: Served) -> None:
-    problem(served.get("/no/such/path"), 404)
-    wrong = served.http.put("/popular")
+def test_errors_of_every_kind_are_problem_documents(shared: Served) -> None:
+    problem(shared.get("/no/such/path"), 404)
+    wrong = shared.http.put("/popular")
     problem(wrong, 405)
     assert wrong.headers["allow"] == "GET, HEAD"
     for query, path in (
@@ -133,28 +141,28 @@ def test_errors_of_every_kind_are_problem_documents(served: Served) -> None:
         ("exclude_seen=some", "exclude_seen"),
         ("m=1", "m"),
     ):
-        assert problem(served.get(f"/recommend/ann?{query}"), 422)["errors"][0]["path"] == f"query.{path}"
-    body = problem(served.post("/recommend", json={"n": "three"}), 422)
+        assert problem(shared.get(f"/recommend/ann?{query}"), 422)["errors"][0]["path"] == f"query.{path}"
+    body = problem(shared.post("/recommend", json={"n": "three"}), 422)
     assert body["errors"] == [{"path": "$.n", "expected": "int", "found": "str"}]
-    assert problem(served.post("/recommend", json={"exclude": ["a"] * 1_001}), 422)["errors"][0]["path"] == "$.exclude"
-    deep = problem(served.post("/recommend", content=b"[" * 5_000), 422)
+    assert problem(shared.post("/recommend", json={"exclude": ["a"] * 1_001}), 422)["errors"][0]["path"] == "$.exclude"
+    deep = problem(shared.post("/recommend", content=b"[" * 5_000), 422)
     assert deep["next"]
-    recent = problem(served.post("/recommend", json={"recent_items": [{"item_id": "a", "event_type": "b"}]}), 422)
+    recent = problem(shared.post("/recommend", json={"recent_items": [{"item_id": "a", "event_type": "b"}]}), 422)
     assert recent["errors"][0]["path"] == "$.recent_items[0].event_type"
-    assert problem(served.post("/gate/freeze", json={"revision": 0}), 422)["errors"][0]["path"] == "$.reason"
+    assert problem(shared.post("/gate/freeze", json={"revision": 0}), 422)["errors"][0]["path"] == "$.reason"
 
 
-def test_a_defect_is_answered_with_a_problem_document(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_is_answered_with_a_problem_document(shared: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("inner workings")
 
-    monkeypatch.setattr(served.context.catalogue, "get", broken)
-    document = problem(served.get("/items/tea"), 500)
+    monkeypatch.setattr(shared.context.catalogue, "get", broken)
+    document = problem(shared.get("/items/tea"), 500)
     assert document["request_id"]
     assert "inner workings" not in str(document)
     labels = {"method": "GET", "route": "/items/{item_id}", "code": "500"}
     # An answer is counted just after its last byte left.
-    eventually(lambda: served.context.telemetry.registry.get_sample_value("sluicegate_http_requests_total", labels))
+    eventually(lambda: shared.context.telemetry.registry.get_sample_value("sluicegate_http_requests_total", labels))
 
 
 def test_a_body_that_is_too_long_and_a_list_of_too_many_are_413(settings: Settings) -> None:
@@ -204,7 +212,7 @@ def test_readiness_says_whether_kernels_are_compiled_or_loaded(
     ready = threading.Event()
     monkeypatch.setattr(gatekeeper, "compiled", lambda _: compiled)
     monkeypatch.setattr(gatekeeper, "compile_apart", lambda _part, _stop: True)
-    monkeypatch.setattr(gatekeeper, "warm_serving", lambda: ready.wait(20.0))
+    monkeypatch.setattr(gatekeeper, "warm_serving", lambda: ready.wait(60.0))
     with service(settings) as served:
         eventually(lambda: words in served.get("/readyz").json()["kernels"])
         assert served.get("/readyz").status_code == 503
@@ -252,11 +260,11 @@ def test_a_service_is_not_ready_before_it_made_a_page_which_counts_nowhere(
 KEYS = {"read": "r-key", "events": "e-key", "admin": "a-key"}
 
 
-@pytest.fixture
-def guarded(settings: Settings) -> Iterator[Served]:
-    """A service with one key for each role."""
+@pytest.fixture(scope="module")
+def guarded(shared_settings: Settings) -> Iterator[Served]:
+    """A service with one key for each role, for all tests that ask for it."""
     entries = tuple(f"{role}:{digest(key)}" for role, key in KEYS.items())
-    with service(changed(settings, service={"keys": entries}), trusted=False) as running:
+    with service(changed(shared_settings, service={"keys": entries}), trusted=False) as running:
         yield running
 
 
@@ -306,6 +314,7 @@ def test_each_path_takes_the_key_of_its_role_and_admins_and_no_other(
 
 
 def test_a_missing_key_says_how_to_send_one_and_no_answer_holds_a_key(guarded: Served) -> None:
+    before = guarded.sample("sluicegate_auth_failures_total")
     answer = guarded.get("/model", headers={"x-api-key": "wrong-secret"})
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert "X-API-Key" in problem(answer, 401)["next"]
@@ -314,7 +323,7 @@ def test_a_missing_key_says_how_to_send_one_and_no_answer_holds_a_key(guarded: S
     assert "e-key" not in repr(guarded.context.keys) + repr(guarded.context.settings.service)
     for path in ("/livez", "/readyz", "/", "/docs"):
         assert guarded.get(path).status_code in {200, 503}
-    assert guarded.sample("sluicegate_auth_failures_total") == 2
+    assert guarded.sample("sluicegate_auth_failures_total") == before + 2
 
 
 def test_on_loopback_only_roles_with_a_configured_key_need_one(settings: Settings) -> None:
@@ -376,12 +385,12 @@ def test_a_key_file_without_a_key_does_not_start_a_service(tmp_path: Path, text:
             ApiKeys((), file, trusted=trusted)
 
 
-def test_pages_load_nothing_from_outside(served: Served) -> None:
-    eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)  # a page links it
+def test_pages_load_nothing_from_outside(shared: Served) -> None:
+    eventually(lambda: shared.get("/readyz").status_code == 200, timeout=60.0)  # a page links it
     seen, waiting = set(), ["/", "/docs", "/docs/problems"]
     while waiting:
         path = waiting.pop()
-        answer = served.get(path)
+        answer = shared.get(path)
         assert answer.status_code == 200, path
         seen.add(path)
         if answer.headers["content-type"].startswith("text/html"):
@@ -395,12 +404,12 @@ def test_pages_load_nothing_from_outside(served: Served) -> None:
             waiting += [link for link in links if link not in seen and link != "/metrics"]
     assert {"/static/swagger-ui-bundle.js", "/static/swagger-ui.css", "/openapi.json"} <= seen
     assert {"/static/page.css", "/static/page/main.js", "/static/docs.js", "/model", "/docs/problems"} <= seen
-    problem(served.get("/static/../app.py"), 404)
-    problem(served.get("/static/secrets"), 404)
+    problem(shared.get("/static/../app.py"), 404)
+    problem(shared.get("/static/secrets"), 404)
 
 
-def test_the_description_names_every_path_and_resolves(served: Served) -> None:
-    document = served.get("/openapi.json").json()
+def test_the_description_names_every_path_and_resolves(shared: Served) -> None:
+    document = shared.get("/openapi.json").json()
     assert {"/recommend/{user_id}", "/events", "/gate/freeze", "/readyz"} <= set(document["paths"])
     references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
     assert references <= set(document["components"]["schemas"])

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from urllib.parse import urljoin
 
@@ -17,22 +18,36 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import event, in_topic, problem
-from tests.support.processes.serving import Served, changed, connected, service
+from tests.support.processes.serving import PATIENCE, Served, changed, connected, service
 
 LIMIT = 64 << 10
 
 
-@pytest.fixture
-def served(settings: Settings) -> Iterator[Served]:
+@contextmanager
+def keyless(settings: Settings) -> Iterator[Served]:
     """A service without keys whose topics exist."""
     ensure_topics(settings)
     with connected(changed(settings, service={"max_body_bytes": LIMIT})) as running:
         yield running
 
 
-def raw(served: Served, request: bytes, patience: float = 10.0) -> bytes:
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """A service of the test's own."""
+    with keyless(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """A service for all tests that ask for it: each looks at its own answers, or counts what no other one sends."""
+    with keyless(shared_settings) as running:
+        yield running
+
+
+def raw(served: Served, request: bytes) -> bytes:
     """What the service answers to these bytes, up to the end of the connection."""
-    with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2])), timeout=patience) as link:
+    with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2])), timeout=PATIENCE) as link:
         link.sendall(request)
         answer = b""
         while part := link.recv(65_536):
@@ -44,8 +59,8 @@ def counted(served: Served, **labels: str) -> float:
     return served.context.telemetry.registry.get_sample_value("sluicegate_http_requests_total", labels) or 0.0
 
 
-def test_without_keys_a_foreign_page_reads_and_writes_nothing(served: Served) -> None:
-    port = served.base.rpartition(":")[2]
+def test_without_keys_a_foreign_page_reads_and_writes_nothing(shared: Served) -> None:
+    port = shared.base.rpartition(":")[2]
     own = f"http://127.0.0.1:{port}"
     refused: list[dict[str, str]] = [
         {"host": "evil.example"},
@@ -63,9 +78,9 @@ def test_without_keys_a_foreign_page_reads_and_writes_nothing(served: Served) ->
         {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
     ]
     for headers in refused:
-        problem(served.get("/model", headers=headers), 403)
-        problem(served.post("/events", json=event(), headers=headers), 403)
-        problem(served.post("/gate/freeze", json={"reason": "r", "revision": 0}, headers=headers), 403)
+        problem(shared.get("/model", headers=headers), 403)
+        problem(shared.post("/events", json=event(), headers=headers), 403)
+        problem(shared.post("/gate/freeze", json={"reason": "r", "revision": 0}, headers=headers), 403)
     accepted: list[dict[str, str]] = [
         {},
         {"host": "localhost"},
@@ -77,18 +92,18 @@ def test_without_keys_a_foreign_page_reads_and_writes_nothing(served: Served) ->
         {"sec-fetch-site": "none"},
     ]
     for headers in accepted:
-        assert served.get("/model", headers=headers).status_code == 200, headers
-        assert served.post("/events", json=event(), headers=headers).status_code == 202, headers
-    assert served.get("/livez", headers={"host": "10.0.0.1"}).status_code == 200
+        assert shared.get("/model", headers=headers).status_code == 200, headers
+        assert shared.post("/events", json=event(), headers=headers).status_code == 202, headers
+    assert shared.get("/livez", headers={"host": "10.0.0.1"}).status_code == 200
 
 
-def test_without_keys_only_json_is_taken(served: Served) -> None:
+def test_without_keys_only_json_is_taken(shared: Served) -> None:
     body = json.dumps(event())
     for kind in ("text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data"):
-        problem(served.post("/events", content=body, headers={"content-type": kind}), 415)
-        problem(served.http.put("/items/tea", content=b"{}", headers={"content-type": kind}), 415)
+        problem(shared.post("/events", content=body, headers={"content-type": kind}), 415)
+        problem(shared.http.put("/items/tea", content=b"{}", headers={"content-type": kind}), 415)
     for kind in ("application/json", "Application/JSON; charset=utf-8", "application/x-ndjson"):
-        assert served.post("/events", content=body, headers={"content-type": kind}).status_code == 202
+        assert shared.post("/events", content=body, headers={"content-type": kind}).status_code == 202
 
 
 def test_with_a_key_the_headers_of_pages_do_not_matter(settings: Settings) -> None:
@@ -97,17 +112,17 @@ def test_with_a_key_the_headers_of_pages_do_not_matter(settings: Settings) -> No
         assert served.get("/model", headers=headers).status_code == 200
 
 
-def test_a_body_of_another_kind_or_coding_is_415_and_says_what_is_read(served: Served) -> None:
-    form = served.post(
+def test_a_body_of_another_kind_or_coding_is_415_and_says_what_is_read(shared: Served) -> None:
+    form = shared.post(
         "/events", content=b"event_type=click", headers={"content-type": "application/x-www-form-urlencoded"}
     )
     assert "application/json" in problem(form, 415)["next"]
     for path in ("/recommend", "/gate/thaw"):
-        problem(served.post(path, content=b"<a/>", headers={"content-type": "application/xml"}), 415)
-    problem(served.post("/events", content=b"{}", headers={"content-type": "application/json; charset=latin-1"}), 415)
+        problem(shared.post(path, content=b"<a/>", headers={"content-type": "application/xml"}), 415)
+    problem(shared.post("/events", content=b"{}", headers={"content-type": "application/json; charset=latin-1"}), 415)
     for coding in ("br", "deflate", "zstd", "gzip, gzip"):
         headers = {"content-type": "application/json", "content-encoding": coding}
-        answer = served.post("/events", content=b"x", headers=headers)
+        answer = shared.post("/events", content=b"x", headers=headers)
         assert coding in problem(answer, 415)["detail"]
         assert answer.headers["accept-encoding"] == "gzip"
 
@@ -131,30 +146,31 @@ def test_a_gzip_body_is_read_within_the_limit(served: Served, settings: Settings
         assert found["errors"][0]["path"] == "$"
 
 
-def test_head_answers_like_get_without_a_body(served: Served) -> None:
+def test_head_answers_like_get_without_a_body(shared: Served) -> None:
     for path in ("/livez", "/readyz", "/", "/docs", "/metrics", "/model", "/popular?n=3", "/static/page.css", "/no"):
-        got, head = served.get(path), served.http.head(path)
+        got, head = shared.get(path), shared.http.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path
         assert head.headers["content-type"] == got.headers["content-type"]
         assert "x-request-id" in head.headers
-    assert served.http.head("/stream").status_code == 200
-    eventually(lambda: served.sample("sluicegate_http_streams") == 0)
-    eventually(lambda: counted(served, method="HEAD", route="/livez", code="200") == 1)
-    assert served.http.head("/events").status_code == 405
-    assert served.post("/popular").headers["allow"] == "GET, HEAD"
-    answer = raw(served, b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert shared.http.head("/stream").status_code == 200
+    eventually(lambda: shared.sample("sluicegate_http_streams") == 0)
+    eventually(lambda: counted(shared, method="HEAD", route="/livez", code="200") == 1)
+    assert shared.http.head("/events").status_code == 405
+    assert shared.post("/popular").headers["allow"] == "GET, HEAD"
+    answer = raw(shared, b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert answer.endswith(b"\r\n\r\n")
 
 
-def test_an_upload_that_is_broken_off_is_no_error_of_ours(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_upload_that_is_broken_off_is_no_error_of_ours(shared: Served, capfd: pytest.CaptureFixture[str]) -> None:
     head = b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
     for line in (b"POST /events", b"POST /recommend", b"PUT /items/tea", b"POST /gate/freeze"):
-        with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2]))) as link:
+        with socket.create_connection(("127.0.0.1", int(shared.base.rpartition(":")[2]))) as link:
             link.sendall(line + b" HTTP/1.1\r\n" + head + b'{"event_type"')
-            eventually(lambda: served.sample("sluicegate_http_requests_in_progress") > 0)
-        eventually(lambda: served.sample("sluicegate_http_requests_in_progress") == 0)
-    assert counted(served, method="POST", route="/events", code="499") == 1
-    assert counted(served, method="PUT", route="/items/{item_id}", code="499") == 1
+            eventually(lambda: shared.sample("sluicegate_http_requests_in_progress") > 0)
+        eventually(lambda: shared.sample("sluicegate_http_requests_in_progress") == 0)
+    # Nobody waits for these answers: they are counted just after they are in progress no more.
+    for method, route in (("POST", "/events"), ("PUT", "/items/{item_id}")):
+        eventually(lambda method=method, route=route: counted(shared, method=method, route=route, code="499") == 1)
     assert "request failed" not in capfd.readouterr().err
 
 
@@ -179,10 +195,10 @@ LONG = "x" * 257
         ("DELETE", "/experiments/{id}"),
     ],
 )
-def test_what_is_no_id_is_422_on_every_route(served: Served, method: str, path: str) -> None:
+def test_what_is_no_id_is_422_on_every_route(shared: Served, method: str, path: str) -> None:
     body = {"reason": "r", "revision": 0} if "gate" in path else {}
     for wrong in (LONG, "a%FFb", "%C3%28", "%ED%A0%80"):
-        problem(served.http.request(method, path.format(id=wrong), json=body), 422)
+        problem(shared.http.request(method, path.format(id=wrong), json=body), 422)
 
 
 @pytest.mark.parametrize(
@@ -198,11 +214,11 @@ def test_what_is_no_id_is_422_on_every_route(served: Served, method: str, path: 
         ("/items?category=%FF", "query"),
     ],
 )
-def test_a_query_that_does_not_fit_is_422_and_names_the_place(served: Served, path: str, where: str) -> None:
-    assert problem(served.get(path), 422)["errors"][0]["path"] == where
+def test_a_query_that_does_not_fit_is_422_and_names_the_place(shared: Served, path: str, where: str) -> None:
+    assert problem(shared.get(path), 422)["errors"][0]["path"] == where
 
 
-def test_bytes_that_are_no_utf_8_are_422_in_every_body(served: Served) -> None:
+def test_bytes_that_are_no_utf_8_are_422_in_every_body(shared: Served) -> None:
     headers = {"content-type": "application/json"}
     asks: list[tuple[str, str, bytes]] = [
         ("POST", "/recommend", b'{"user_id":"a\xff"}'),
@@ -213,7 +229,7 @@ def test_bytes_that_are_no_utf_8_are_422_in_every_body(served: Served) -> None:
         ("POST", "/experiments", b'{"name":"\xff"}'),
     ]
     for method, path, body in asks:
-        problem(served.http.request(method, path, content=body, headers=headers), 422)
+        problem(shared.http.request(method, path, content=body, headers=headers), 422)
 
 
 def test_ids_with_a_slash_are_one_part_of_the_path(served: Served, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import event, in_topic, problem
-from tests.support.processes.serving import Learner, Served, changed, connected, service
+from tests.support.processes.serving import Learner, Served, changed, connected, learner, service, shop
 
 
 @pytest.fixture
@@ -100,8 +101,8 @@ def facts() -> dict[str, ItemFacts | None]:
     }
 
 
-@pytest.fixture
-def served(settings: Settings, taught: Learner) -> Iterator[Served]:
+@contextmanager
+def serving(settings: Settings, taught: Learner) -> Iterator[Served]:
     """A service that serves the shop and its catalogue."""
     taught.describe(facts())
     version = taught.commit()
@@ -111,6 +112,22 @@ def served(settings: Settings, taught: Learner) -> Iterator[Served]:
         yield made
 
 
+@pytest.fixture
+def served(settings: Settings, taught: Learner) -> Iterator[Served]:
+    """One whose catalogue or users the test changes."""
+    with serving(settings, taught) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """One for all tests that only ask."""
+    with learner(shared_settings) as taught:
+        taught.learn(shop())
+        with serving(shared_settings, taught) as made:
+            yield made
+
+
 def page(served: Served, path: str) -> list[dict[str, Any]]:
     answer = served.get(path)
     assert answer.status_code == 200, answer.text
@@ -118,15 +135,15 @@ def page(served: Served, path: str) -> list[dict[str, Any]]:
     return items
 
 
-def test_a_slate_shows_the_attributes_that_are_asked_for_and_no_others(served: Served) -> None:
+def test_a_slate_shows_the_attributes_that_are_asked_for_and_no_others(shared: Served) -> None:
     for path in ("/recommend/user-3?n=5&", "/popular?n=5&", "/items/item-3/similar?n=5&"):
-        for item in page(served, f"{path}attributes=url,price,tags,never"):
+        for item in page(shared, f"{path}attributes=url,price,tags,never"):
             number = int(item["item_id"].removeprefix("item-"))
             assert item["attributes"] == {"url": f"https://s/{number}", "price": float(number), "tags": ["a", "b"]}
-        assert all("attributes" not in item for item in page(served, path.rstrip("?&")))
-    (item,) = page(served, "/recommend/user-3?n=1&attributes=*")
+        assert all("attributes" not in item for item in page(shared, path.rstrip("?&")))
+    (item,) = page(shared, "/recommend/user-3?n=1&attributes=*")
     assert item["attributes"].keys() == {"colour", "url", "stock"}
-    body = served.post("/recommend", json={"user_id": "user-3", "n": 1, "attributes": ["url"]}).json()["items"]
+    body = shared.post("/recommend", json={"user_id": "user-3", "n": 1, "attributes": ["url"]}).json()["items"]
     assert body[0]["attributes"].keys() == {"url"}
 
 
@@ -134,22 +151,22 @@ def numbers(served: Served, path: str) -> set[int]:
     return {int(item["item_id"].removeprefix("item-")) for item in page(served, path)}
 
 
-def test_filters_by_attributes_show_every_match_and_nothing_else(served: Served) -> None:
+def test_filters_by_attributes_show_every_match_and_nothing_else(shared: Served) -> None:
     red = {n for n in range(30) if n % 3 == 0}
     single = {n for n in red if n < 20}
-    assert single <= numbers(served, "/recommend/user-3?n=50&filter=attributes.colour:red") <= red
+    assert single <= numbers(shared, "/recommend/user-3?n=50&filter=attributes.colour:red") <= red
     both = "filter=attributes.colour:red&filter=attributes.stock%3E=12&filter=attributes.stock%3C20"
-    assert numbers(served, f"/recommend/user-3?n=50&{both}") == {12, 15, 18}
-    assert numbers(served, f"/popular?n=50&{both}") == {12, 15, 18}
-    assert numbers(served, "/recommend/user-3?n=50&filter=attributes.colour:green") == set()
-    assert numbers(served, "/recommend/user-3?n=50&category=even&filter=attributes.stock:6") == {6}
+    assert numbers(shared, f"/recommend/user-3?n=50&{both}") == {12, 15, 18}
+    assert numbers(shared, f"/popular?n=50&{both}") == {12, 15, 18}
+    assert numbers(shared, "/recommend/user-3?n=50&filter=attributes.colour:green") == set()
+    assert numbers(shared, "/recommend/user-3?n=50&category=even&filter=attributes.stock:6") == {6}
 
 
 @pytest.mark.parametrize("text", ["colour:red", "attributes.stock%3Emany", "attributes.colour"])
-def test_what_is_no_filter_is_named(served: Served, text: str) -> None:
-    document = problem(served.get(f"/recommend/user-3?filter=attributes.colour:red&filter={text}"), 422)
+def test_what_is_no_filter_is_named(shared: Served, text: str) -> None:
+    document = problem(shared.get(f"/recommend/user-3?filter=attributes.colour:red&filter={text}"), 422)
     assert document["errors"][0]["path"] == "query.filter[1]"
-    document = problem(served.post("/recommend", json={"filter": ["?"]}), 422)
+    document = problem(shared.post("/recommend", json={"filter": ["?"]}), 422)
     assert document["errors"][0]["path"] == "$.filter[0]"
 
 
@@ -166,25 +183,25 @@ def products(items: list[str]) -> list[int]:
         "/recommend/user-3?n=50&rotate=1&exclude_in_view=false",
     ],
 )
-def test_a_page_holds_one_variant_of_a_product_and_every_other_item(served: Served, path: str) -> None:
-    items = [item["item_id"] for item in page(served, path)]
+def test_a_page_holds_one_variant_of_a_product_and_every_other_item(shared: Served, path: str) -> None:
+    items = [item["item_id"] for item in page(shared, path)]
     assert sorted(products(items)) == [4, 5]
     assert {f"item-{n}" for n in range(20)} <= set(items)
     assert len(items) == 22
 
 
-def test_the_variant_that_a_request_names_comes_before_the_others(served: Served) -> None:
-    first = [item["item_id"] for item in page(served, "/recommend/user-3?n=50&pinned=3:item-27&boosted=item-23")]
+def test_the_variant_that_a_request_names_comes_before_the_others(shared: Served) -> None:
+    first = [item["item_id"] for item in page(shared, "/recommend/user-3?n=50&pinned=3:item-27&boosted=item-23")]
     assert first[2] == "item-27"
     assert "item-23" in first
     assert sorted(products(first)) == [4, 5]
-    pinned = [item["item_id"] for item in page(served, "/recommend/user-3?n=50&pinned=1:item-26&pinned=2:item-27")]
+    pinned = [item["item_id"] for item in page(shared, "/recommend/user-3?n=50&pinned=1:item-26&pinned=2:item-27")]
     assert pinned[:2] == ["item-26", "item-27"]
     assert sorted(products(pinned)) == [4, 5, 5]
 
 
-def test_a_request_with_its_own_candidates_gets_every_variant(served: Served) -> None:
-    items = page(served, "/recommend/user-3?candidates=item-25,item-26,item-27")
+def test_a_request_with_its_own_candidates_gets_every_variant(shared: Served) -> None:
+    items = page(shared, "/recommend/user-3?candidates=item-25,item-26,item-27")
     assert {item["item_id"] for item in items} == {"item-25", "item-26", "item-27"}
 
 
@@ -209,9 +226,9 @@ def test_the_best_of_the_variants_that_are_left_is_shown(served: Served, taught:
     assert len(after) == 1
 
 
-def test_the_catalogue_and_an_item_show_attributes_and_group(served: Served) -> None:
-    item = served.get("/items/item-25").json()
+def test_the_catalogue_and_an_item_show_attributes_and_group(shared: Served) -> None:
+    item = shared.get("/items/item-25").json()
     assert (item["group_id"], item["attributes"]["url"]) == ("product-5", "https://s/25")
-    listed = {each["item_id"]: each for each in served.get("/items?limit=200").json()["items"]}
+    listed = {each["item_id"]: each for each in shared.get("/items?limit=200").json()["items"]}
     assert listed["item-25"]["attributes"]["stock"] == 25
     assert "group_id" not in listed["item-3"]

@@ -25,20 +25,32 @@ SECRET = b"0123456789abcdef"
 PAIR = {"anonymous_id": "v1", "user_id": "ann"}
 
 
-@pytest.fixture
-def open_to_pages(settings: Settings, tmp_path: Path) -> Settings:
+def with_keys(settings: Settings, folder: Path) -> Settings:
     """Settings with a key for each role, an origin and a secret."""
     ensure_topics(settings)
     keys = tuple(f"{role}:{digest(role)}" for role in ("read", "events", "beacon", "admin"))
-    secret = tmp_path / "secret"
+    secret = folder / "secret"
     secret.write_bytes(SECRET + b"\n")
     more = {"keys": keys, "beacon_origins": (SHOP,), "identify_secret_file": secret}
     return changed(settings, service=more)
 
 
 @pytest.fixture
+def open_to_pages(settings: Settings, tmp_path: Path) -> Settings:
+    return with_keys(settings, tmp_path)
+
+
+@pytest.fixture
 def served(open_to_pages: Settings) -> Iterator[Served]:
+    """A service whose orders are this test's alone."""
     with connected(open_to_pages, trusted=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service for all tests that it refuses."""
+    with connected(with_keys(shared_settings, tmp_path_factory.mktemp("secret")), trusted=False) as running:
         yield running
 
 
@@ -73,13 +85,13 @@ def test_the_shops_server_joins_two_ids_by_an_order_in_kafka(served: Served, set
         ({"user": "ann"}, "$"),
     ],
 )
-def test_ids_that_cannot_be_joined_are_refused_by_their_path(served: Served, ask: dict[str, str], path: str) -> None:
-    assert problem(say(served, **ask), 422)["errors"][0]["path"].startswith(path)
+def test_ids_that_cannot_be_joined_are_refused_by_their_path(shared: Served, ask: dict[str, str], path: str) -> None:
+    assert problem(say(shared, **ask), 422)["errors"][0]["path"].startswith(path)
 
 
-def test_reading_is_not_enough_to_join_ids(served: Served) -> None:
-    problem(say(served, "read"), 403)
-    problem(served.post("/identify", json=PAIR), 401)
+def test_reading_is_not_enough_to_join_ids(shared: Served) -> None:
+    problem(say(shared, "read"), 403)
+    problem(shared.post("/identify", json=PAIR), 401)
 
 
 def test_a_public_key_joins_what_the_shop_has_signed_and_nothing_else(served: Served, settings: Settings) -> None:

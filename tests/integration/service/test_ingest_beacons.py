@@ -34,8 +34,17 @@ def open_to_pages(settings: Settings, **more: Any) -> Settings:
 
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
+    """A service whose topics only this test writes to."""
     ensure_topics(settings)
     with connected(open_to_pages(settings), trusted=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """A service for all tests that look at answers alone."""
+    ensure_topics(shared_settings)
+    with connected(open_to_pages(shared_settings, beacon_client_rate=1e4), trusted=False) as running:
         yield running
 
 
@@ -64,7 +73,7 @@ def marks_in_topic(settings: Settings, count: int) -> list[bool]:
             found.extend(is_public(record) for part in source.poll(0.2, 100) for record in part)
             return len(found) >= count
 
-        eventually(enough, timeout=15.0)
+        eventually(enough)
     return found
 
 
@@ -84,13 +93,13 @@ def test_a_page_of_an_allowed_origin_writes_events_and_may_see_the_answer(served
 @pytest.mark.parametrize(
     "origin", [None, "null", "https://evil.example", "https://shop.example.evil.example", f"{SHOP}:444"]
 )
-def test_a_page_of_another_origin_cannot_write_events(served: Served, origin: str | None) -> None:
-    answer = beacon(served, event(), origin=origin)
+def test_a_page_of_another_origin_cannot_write_events(shared: Served, origin: str | None) -> None:
+    answer = beacon(shared, event(), origin=origin)
     assert "beacon_origins" in problem(answer, 403)["next"]
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_public_key_reads_nothing_and_changes_nothing(served: Served) -> None:
+def test_a_public_key_reads_nothing_and_changes_nothing(shared: Served) -> None:
     headers = {"x-api-key": KEYS["beacon"], "origin": SHOP}
     for method, path in [
         ("GET", "/recommend/ann"),
@@ -102,11 +111,11 @@ def test_a_public_key_reads_nothing_and_changes_nothing(served: Served) -> None:
         ("DELETE", "/users/ann"),
         ("POST", "/gate/freeze"),
     ]:
-        answer = served.http.request(method, path, headers=headers, content=b"{}" if method != "GET" else None)
+        answer = shared.http.request(method, path, headers=headers, content=b"{}" if method != "GET" else None)
         assert "role beacon" in problem(answer, 403)["detail"], path
         assert "access-control-allow-origin" not in answer.headers, path
         # In the address it is looked at for events alone.
-        in_address = served.http.request(method, f"{path}?key={KEYS['beacon']}", headers={"origin": SHOP})
+        in_address = shared.http.request(method, f"{path}?key={KEYS['beacon']}", headers={"origin": SHOP})
         problem(in_address, 401)
 
 
@@ -160,34 +169,34 @@ def test_a_page_asks_for_its_visitor_where_the_shop_says_so_and_for_nothing_it_s
         problem(served.post("/recommend", json={"user_id": "ann"}, headers={"x-api-key": KEYS["events"]}), 403)
 
 
-def test_a_page_asks_for_nothing_unless_the_shop_says_so(served: Served) -> None:
-    assert "service.beacon_recommend" in problem(asks_for(served, user_id=VISITOR), 403)["next"]
+def test_a_page_asks_for_nothing_unless_the_shop_says_so(shared: Served) -> None:
+    assert "service.beacon_recommend" in problem(asks_for(shared, user_id=VISITOR), 403)["next"]
 
 
-def test_the_script_for_pages_may_be_loaded_and_kept_by_other_origins(served: Served) -> None:
-    answer = served.get("/static/sluicegate.js")
+def test_the_script_for_pages_may_be_loaded_and_kept_by_other_origins(shared: Served) -> None:
+    answer = shared.get("/static/sluicegate.js")
     assert len(answer.content) < 4_000
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "max-age=3600" in answer.headers["cache-control"]
-    again = served.get("/static/sluicegate.js", headers={"if-none-match": answer.headers["etag"]})
+    again = shared.get("/static/sluicegate.js", headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    assert served.get("/static/widget.js").headers["cross-origin-resource-policy"] == "same-origin"
+    assert shared.get("/static/widget.js").headers["cross-origin-resource-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("role", ["events", "admin", "read"])
-def test_a_secret_key_in_an_address_is_not_accepted(served: Served, role: str) -> None:
-    assert "X-API-Key" in problem(beacon(served, event(), key=KEYS[role]), 401)["next"]
-    problem(beacon(served, event(), key="unknown"), 401)
+def test_a_secret_key_in_an_address_is_not_accepted(shared: Served, role: str) -> None:
+    assert "X-API-Key" in problem(beacon(shared, event(), key=KEYS[role]), 401)["next"]
+    problem(beacon(shared, event(), key="unknown"), 401)
 
 
-def test_fields_that_only_the_shop_can_know_are_not_accepted_from_a_page(served: Served) -> None:
-    answer = beacon(served, event(event_type="purchase"))
+def test_fields_that_only_the_shop_can_know_are_not_accepted_from_a_page(shared: Served) -> None:
+    answer = beacon(shared, event(event_type="purchase"))
     assert problem(answer, 422)["errors"][0]["path"] == "$.event_type"
-    mixed = beacon(served, event(), event(event_type="return"))
+    mixed = beacon(shared, event(), event(event_type="return"))
     assert [entry["outcome"] for entry in mixed.json()["outcomes"]] == ["accepted", "rejected"]
-    from_the_server = served.post("/events", json=event(event_type="purchase"), headers={"x-api-key": KEYS["events"]})
+    from_the_server = shared.post("/events", json=event(event_type="purchase"), headers={"x-api-key": KEYS["events"]})
     assert from_the_server.status_code == 202
 
 
@@ -200,25 +209,25 @@ def asks(served: Served, origin: str, method: str, path: str = "/events") -> htt
     return served.http.request("OPTIONS", path, headers=headers)
 
 
-def test_a_preflight_is_answered_for_posting_events_from_allowed_origins_and_for_nothing_else(served: Served) -> None:
-    allowed = asks(served, SHOP, "POST")
+def test_a_preflight_is_answered_for_posting_events_from_allowed_origins_and_for_nothing_else(shared: Served) -> None:
+    allowed = asks(shared, SHOP, "POST")
     assert (allowed.status_code, allowed.content) == (204, b"")
     assert allowed.headers["access-control-allow-origin"] == SHOP
     assert allowed.headers["access-control-allow-methods"] == "POST"
     assert "content-type" in allowed.headers["access-control-allow-headers"]
     assert "access-control-allow-credentials" not in allowed.headers
     for refused in (
-        asks(served, "https://evil.example", "POST"),
-        asks(served, SHOP, "PUT"),
-        asks(served, SHOP, "GET", "/recommend/ann"),
-        asks(served, SHOP, "PUT", "/items/tea"),
+        asks(shared, "https://evil.example", "POST"),
+        asks(shared, SHOP, "PUT"),
+        asks(shared, SHOP, "GET", "/recommend/ann"),
+        asks(shared, SHOP, "PUT", "/items/tea"),
     ):
         assert refused.status_code in {403, 405}
         assert "access-control-allow-origin" not in refused.headers
 
 
-def test_a_beacon_that_is_too_long_is_refused(served: Served) -> None:
-    answer = beacon(served, *[event(query="x" * 900) for _ in range(20)])
+def test_a_beacon_that_is_too_long_is_refused(shared: Served) -> None:
+    answer = beacon(shared, *[event(query="x" * 900) for _ in range(20)])
     assert "16384" in problem(answer, 413)["detail"]
     assert answer.headers["access-control-allow-origin"] == SHOP
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -31,11 +32,26 @@ def timed(mapping: MappingSettings) -> MappingSettings:
     return mapping.model_copy(update={"fields": mapping.fields | {"timestamp": "@time"}})
 
 
-@pytest.fixture
-def served(settings: Settings) -> Iterator[Served]:
+@contextmanager
+def mapping(settings: Settings) -> Iterator[Served]:
+    """A service with keys, an origin and a mapping of its own."""
     ensure_topics(settings)
     named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB),)})
     with connected(named, trusted=False) as running:
+        yield running
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    """One whose topics only this test writes to."""
+    with mapping(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(shared_settings: Settings) -> Iterator[Served]:
+    """One for all tests that look at answers alone."""
+    with mapping(shared_settings) as running:
         yield running
 
 
@@ -81,7 +97,7 @@ def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_to
     assert began <= sent[0]["timestamp"] <= time.time(), "the time of the request stands for that of the record"
 
 
-def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_there_are(served: Served) -> None:
+def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_there_are(shared: Served) -> None:
     track = {
         "messageId": "m1",
         "anonymousId": "a7",
@@ -89,21 +105,21 @@ def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_ther
         "properties": {"product_id": "tea"},
         "timestamp": time.time(),
     }
-    assert post(served, "segment", track).json()["accepted"] == 1
-    assert post(served, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
-    detail = problem(post(served, "segmnt", track), 404)["detail"]
+    assert post(shared, "segment", track).json()["accepted"] == 1
+    assert post(shared, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
+    detail = problem(post(shared, "segmnt", track), 404)["detail"]
     assert detail.startswith("There is no mapping 'segmnt'; there are web, cloudevents, ga4, gorse, ")
 
 
-def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(served: Served) -> None:
-    answer = problem(post(served, "web", {"what": "BUY", "who": 7, "lines": [{}, {}]}), 422)
+def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(shared: Served) -> None:
+    answer = problem(post(shared, "web", {"what": "BUY", "who": 7, "lines": [{}, {}]}), 422)
     assert [(each["index"], each["part"], each["path"]) for each in answer["errors"]] == [
         (0, 1, "$.lines[0].sku"),
         (0, 2, "$.lines[1].sku"),
     ]
     crowd = {"what": "BUY", "who": 7, "lines": [{"sku": str(n)} for n in range(400)]}
-    most = served.context.settings.service.max_events_per_request
-    assert "hold more than" in problem(post(served, "web", *[crowd] * (most // 400 + 1)), 413)["detail"]
+    most = shared.context.settings.service.max_events_per_request
+    assert "hold more than" in problem(post(shared, "web", *[crowd] * (most // 400 + 1)), 413)["detail"]
 
 
 def test_a_page_may_name_a_mapping_and_still_sends_no_purchase(served: Served, settings: Settings) -> None:
@@ -157,8 +173,8 @@ def test_a_page_describes_no_item_and_is_told(served: Served, settings: Settings
     assert [key.decode() for key, _ in in_topic(settings, "items", 1)] == [completion_key("last")]
 
 
-def test_a_misspelled_parameter_is_refused_by_its_name(served: Served) -> None:
+def test_a_misspelled_parameter_is_refused_by_its_name(shared: Served) -> None:
     headers = {"x-api-key": KEYS["events"], "content-type": "application/json"}
-    answer = problem(served.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
+    answer = problem(shared.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
     assert "query.maping" in answer["detail"]
     assert "mapping" in answer["detail"]

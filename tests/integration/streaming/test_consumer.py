@@ -57,7 +57,7 @@ def admin(broker: str) -> Iterator[KafkaAdminClient]:
 def send(producer: EventProducer, count: int, start: int = 0) -> None:
     for number in range(start, start + count):
         producer.send("events", f"u{number % 13}", b"%d" % number)
-    assert producer.flush(20)
+    assert producer.flush(60.0)
 
 
 def read(source: KafkaSource, count: int, at_once: int = 700) -> list[Record]:
@@ -229,7 +229,7 @@ with embedded.broker(pathlib.Path(sys.argv[1])) as child:
             "mirror": lambda: source.commit_mirror({"events": {0: 1}}),
             "send": lambda: sent.append(producer.send("events", "u", b"x")),
             "flush": lambda: producer.flush(0.2),
-            "wait": lambda: sent[0].wait(10),
+            "wait": lambda: sent[0].wait(30),
             "counts": lambda: (producer.waiting, producer.failures, source.mirror_failures),
         }
         print(json.dumps({name: outcome(call) for name, call in calls.items()}))
@@ -239,7 +239,7 @@ with embedded.broker(pathlib.Path(sys.argv[1])) as child:
 def test_a_broker_that_dies_means_empty_polls_and_bounded_calls(tmp_path: Path) -> None:
     # A process of its own: kafka-python leaves the sockets of refused attempts to the garbage collector.
     command = [sys.executable, "-W", "ignore", "-c", BROKER_DIES, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     outcomes = json.loads(done.stdout)
     assert {name: answer for name, (answer, _) in outcomes.items()} == {
         "poll": "[]",
@@ -252,7 +252,7 @@ def test_a_broker_that_dies_means_empty_polls_and_bounded_calls(tmp_path: Path) 
         "wait": "BrokerAway",
         "counts": "(0, 1, 1)",
     }
-    assert max(seconds for _, seconds in outcomes.values()) < 8
+    assert max(seconds for _, seconds in outcomes.values()) < 20
 
 
 def malformed(number: int) -> bytes | None:
@@ -286,7 +286,7 @@ def test_a_thousand_malformed_records_then_a_thousand_good_ones(
     for number in range(1000):
         good = {"event_type": "click", "user_id": f"u{number}", "item_id": "i", "timestamp": 1569888000}
         producer.send("events", f"u{number}", json.dumps(good).encode())
-    assert producer.flush(30)
+    assert producer.flush(60.0)
     source.assign({})
     writer = DeadLetterWriter(producer)
     users = set()

@@ -40,11 +40,8 @@ def events_of(settings: Settings, count: int) -> list[Record]:
     found: list[Record] = []
     with KafkaSource(settings, [settings.topic("events")]) as source:
         source.assign({})
-        for _ in range(50):
-            found += [record for batch in source.poll(0.2, 5000) for record in batch]
-            if len(found) >= count:
-                return found
-    pytest.fail(f"{len(found)} of {count} records arrived")
+        eventually(lambda: found.extend(r for batch in source.poll(0.2, 5000) for r in batch) or len(found) >= count)
+    return found
 
 
 def refuse(settings: Settings, values: list[bytes | None]) -> list[Record]:
@@ -53,14 +50,14 @@ def refuse(settings: Settings, values: list[bytes | None]) -> list[Record]:
     with EventProducer(settings) as producer:
         for number, value in enumerate(values):
             producer.send("events", f"k{number}", value, timestamp=1_569_888_000.5)
-        assert producer.flush(20)
+        assert producer.flush(60.0)
         records = events_of(settings, len(values))
         writer = deadletter.DeadLetterWriter(producer)
         for record in records:
             rejection = decode(record.value, EventRules())
             if isinstance(rejection, Rejection):
                 assert writer.write(record, rejection)
-        assert writer.flush(20)
+        assert writer.flush(60.0)
         assert writer.close()
     return records
 
@@ -108,7 +105,7 @@ def test_what_a_public_key_sent_stays_marked_when_it_is_sent_again(settings: Set
     with EventProducer(settings) as producer:
         for headers in ([(PUBLIC, b"1")], []):
             producer.send("events", "k", b"{", headers=headers)
-        assert producer.flush(20)
+        assert producer.flush(60.0)
         writer = deadletter.DeadLetterWriter(producer)
         for record in events_of(settings, 2):
             rejection = decode(record.value, EventRules())

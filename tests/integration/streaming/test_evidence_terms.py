@@ -1,11 +1,12 @@
-"""What a learner found out about its model outlives it: the next term, and a service that starts, go on with it."""
+"""What a learner found out about its model outlives it: the next term, and a service that starts, go on with it.
+
+One learner goes through all of it, in the order of the tests: what one of them leaves behind, the next begins with.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,16 +21,8 @@ from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import Shop
 
-Open = Callable[..., Installation]
 COMPARED = 40
 """Tested events of a comparison that has got somewhere."""
-
-
-@pytest.fixture
-def open_installation(broker: str, redis_url: str, tmp_path: Path) -> Iterator[Open]:
-    """An installation on the embedded broker and Redis; its processes end with the test."""
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(Installation(broker, redis_url, tmp_path, 1, **settings))
 
 
 def report(version: Manifest) -> Standing:
@@ -66,6 +59,15 @@ class Running:
         raise AssertionError("nothing is compared")
 
 
+@pytest.fixture(scope="module")
+def running(broker: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An installation on the embedded broker and Redis, with a learner whose evidence has got somewhere."""
+    lease = {"learner__lease_ttl": 3.0, "learner__lease_renewal": 0.4}
+    often = {"learner__evidence_share": 1.0, "learner__base_interval": 2.0}
+    with Installation(broker, redis_url, tmp_path_factory.mktemp("terms"), 1, **lease, **often) as ours:
+        yield Running(ours)
+
+
 def replace_evidence(ours: Installation, **more: Any) -> None:
     """Write the newest version's manifest again, as another release would have written it."""
     head = ours.head()
@@ -81,8 +83,7 @@ def questions(ours: Installation) -> list[tuple[float, int]]:
     return [(each.now, each.user) for each in reader.reservoir.questions]
 
 
-def test_a_learner_that_is_killed_goes_on_with_its_evidence_and_so_does_a_service(open_installation: Open) -> None:
-    running = Running(open_installation(learner__evidence_share=1.0, learner__base_interval=2.0))
+def test_a_learner_that_is_killed_goes_on_with_its_evidence_and_so_does_a_service(running: Running) -> None:
     ours, learner = running.ours, running.learner
     before = report(ours.wait_learnt(learner))
     assert before.reference is not None
@@ -123,24 +124,7 @@ def test_a_learner_that_is_killed_goes_on_with_its_evidence_and_so_does_a_servic
     assert max(sizes) < 6_000
 
 
-def test_evidence_of_another_release_is_discarded_by_name_and_learning_goes_on(open_installation: Open) -> None:
-    running = Running(open_installation(learner__evidence_share=1.0))
-    ours, learner = running.ours, running.learner
-    learner.kill()
-    head = ours.head()
-    assert head is not None
-    replace_evidence(ours, memory="0:of another release")
-    learner.start()
-    ours.wait(learner.ready, "learner ready", learner)
-    found = report(running.learnt(100))
-    assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 2"
-    assert learner.metrics()["sluicegate_evidence_terms_total{evidence=discarded}"] == 1
-
-
-def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(open_installation: Open) -> None:
-    running = Running(
-        open_installation(learner__evidence_share=1.0, learner__lease_ttl=1.5, learner__lease_renewal=0.3)
-    )
+def test_a_learner_that_lost_its_lease_goes_on_with_its_evidence(running: Running) -> None:
     ours, learner = running.ours, running.learner
     before, newest = report(ours.wait_learnt(learner)), ours.head()
     assert newest is not None
@@ -164,11 +148,8 @@ def broken(redis_url: str, ours: Installation) -> int:
         return sum(client.client_kill_filter(_id=number) for number in theirs)
 
 
-def test_a_learner_whose_connections_to_redis_break_goes_on_with_its_evidence(
-    open_installation: Open, redis_url: str
-) -> None:
+def test_a_learner_whose_connections_to_redis_break_goes_on_with_its_evidence(running: Running, redis_url: str) -> None:
     """Whether it connects again or begins a new term, nothing that it found out is lost."""
-    running = Running(open_installation(learner__evidence_share=1.0))
     ours, learner = running.ours, running.learner
     before, breaks = report(ours.wait_learnt(learner)), 0
     for _ in range(2):
@@ -183,3 +164,16 @@ def test_a_learner_whose_connections_to_redis_break_goes_on_with_its_evidence(
     assert after.learnt is not None
     assert after.reference.n >= before.reference.n
     assert after.learnt.n > before.learnt.n
+
+
+def test_evidence_of_another_release_is_discarded_by_name_and_learning_goes_on(running: Running) -> None:
+    ours, learner = running.ours, running.learner
+    learner.kill()
+    head = ours.head()
+    assert head is not None
+    replace_evidence(ours, memory="0:of another release")
+    learner.start()
+    ours.wait(learner.ready, "learner ready", learner)
+    found = report(running.learnt(100))
+    assert found.began == f"began again at version {head.id}: its evidence has form 0, this release reads form 2"
+    assert learner.metrics()["sluicegate_evidence_terms_total{evidence=discarded}"] == 1

@@ -59,7 +59,7 @@ def write(settings: Settings, partition: int, *values: bytes, headers: Any = Non
     try:
         for value in values:
             producer.send(settings.topic("events"), value=value, partition=partition, headers=headers or [])
-            producer.flush(20)
+            producer.flush(60)
     finally:
         producer.close(5)
 
@@ -126,7 +126,7 @@ def test_the_learner_learns_what_can_be_decoded_and_the_rest_goes_to_the_dead_le
             term.learn(4)
             assert term.history("ann") == ["tea"]
             eventually(lambda: shown("sluicegate_unreadable_partitions", {"reason": "schema"}) == 0.0)
-            assert term.parts.dead_letters.flush(20.0)
+            assert term.parts.dead_letters.flush(60.0)
     letters = {letter.reason: letter for letter in redrive.letters(at)}
     assert sorted(letters) == ["missing_field", "undecodable", "unknown_schema"]
     assert (letters["unknown_schema"].value, letters["undecodable"].value) == (unknown, broken)

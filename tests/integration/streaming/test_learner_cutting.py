@@ -68,7 +68,7 @@ class UnderWay:
 
     def committed(self) -> int:
         """Records of the newest version, 0 when there is none."""
-        assert self.parts.checkpointer.flush(10.0) or self.parts.checkpointer.last is None
+        assert self.parts.checkpointer.flush(60.0) or self.parts.checkpointer.last is None
         head = self.store.head()
         return self.store.manifest(head.id).progress.consumed if head is not None else 0
 
@@ -95,7 +95,7 @@ def send(settings: Settings, values: list[bytes]) -> None:
     with EventProducer(settings) as producer:
         for value in values:
             producer.send("events", "key", value)
-        assert producer.flush(20.0)
+        assert producer.flush(60.0)
 
 
 def clicked(user: str, item: str) -> bytes:

@@ -14,6 +14,7 @@ from models.recommender.recommender import Recommender
 from service.local.demo_data import purchases
 from streaming.intake.parameters import recommender_settings
 from tests.support.processes.harness import Installation, differences
+from tests.support.processes.roles import Process
 from tests.support.streams.streams import EPOCH, Planned, Shop, with_refusals
 from tests.support.streams.twin import directly
 
@@ -50,23 +51,38 @@ def assert_equal(one: Recommender, other: Recommender, now: float) -> None:
     assert mine.scores.tobytes() == theirs.scores.tobytes()
 
 
-def test_a_typed_stream_through_kafka_and_directly_through_the_models_agree(open_installation: Open) -> None:
-    shop = Shop(seed=31)
-    planned = list(with_refusals(shop.stream(3_000), 31))
-    ours = open_installation()
-    learnt = through_kafka(ours, planned, shop.facts())
-    assert_equal(learnt, directly(ours.settings, planned, shop.facts()), planned[-1].record_time)
-
-
-def test_real_purchases_through_kafka_and_directly_through_the_models_agree(open_installation: Open) -> None:
-    bought = purchases(2_000, EPOCH)
+def test_real_purchases_and_a_typed_stream_through_kafka_and_directly_through_the_models_agree(
+    open_installation: Open,
+) -> None:
+    bought, shop = purchases(2_000, EPOCH), Shop(seed=31)
     planned = [Planned(event, event["timestamp"]) for event in bought.events(0, len(bought))]
+    planned += with_refusals(shop.stream(3_000), 31)
+    facts = {**bought.facts, **shop.facts()}
     ours = open_installation()
-    learnt = through_kafka(ours, planned, bought.facts)
-    assert_equal(learnt, directly(ours.settings, planned, bought.facts), EPOCH)
+    learnt = through_kafka(ours, planned, facts)
+    assert_equal(learnt, directly(ours.settings, planned, facts), planned[-1].record_time)
 
 
-def test_what_a_user_just_did_shows_in_the_next_answers(open_installation: Open) -> None:
+def attributed(ours: Installation, learner: Process, service: Process) -> None:
+    """A click that is sent to the service counts in the learner, for the first page that the service made."""
+    _, answer = service.get("/recommend/visitor?n=3")
+    event = {
+        "event_type": "click",
+        "user_id": "visitor",
+        "item_id": answer["items"][2]["item_id"],
+        "timestamp": time.time(),
+        "request_id": answer["request_id"],
+    }
+    assert service.ask("POST", "/events", event)[0] == 202
+    clicks = "sluicegate_attributed_events_total{kind=click,version=current}"
+    ours.wait(lambda: learner.metrics().get(clicks) == 1, "the click is attributed", learner, service)
+    rate = "sluicegate_version_event_rate{kind=click,version=current}"
+    ours.wait(lambda: learner.metrics().get(rate) == 1, "one page, one click", learner, service)
+
+
+def test_what_a_user_just_did_shows_in_the_next_answers_and_counts_for_the_page_it_followed(
+    open_installation: Open,
+) -> None:
     shop, ours = Shop(seed=32), open_installation()
     learner, service = ours.learner(), ours.service()
     ours.send(shop.stream(2_000, time.time() - 20.0, interval=0.01))
@@ -78,6 +94,7 @@ def test_what_a_user_just_did_shows_in_the_next_answers(open_installation: Open)
         return [item["item_id"] for item in answer["items"]]
 
     ours.wait(lambda: service.get("/model")[1].get("version") == head.id, "the version is served", learner, service)
+    attributed(ours, learner, service)
     assert sum(shop.category_of(item) == 7 for item in shown()) < 5
     event = {"event_type": "purchase", "user_id": "newcomer", "item_id": shop.item(7, 2), "timestamp": time.time()}
     assert service.ask("POST", "/events", event)[0] == 202
@@ -87,5 +104,4 @@ def test_what_a_user_just_did_shows_in_the_next_answers(open_installation: Open)
         learner,
         service,
         pause=0.01,
-        timeout=5,
     )

@@ -54,7 +54,7 @@ def test_orders_are_read_to_their_end_before_any_event(kafka_settings: Settings)
         for number in range(300):
             producer.send("events", str(number), b"%d" % number)
             producer.send("control", None, b"%d" % number)
-        assert producer.flush(20)
+        assert producer.flush(60.0)
     with KafkaSource(kafka_settings, [events, control], first=control) as source:
         source.assign({})
         read: list[str] = []

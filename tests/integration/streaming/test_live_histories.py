@@ -10,7 +10,7 @@ from tests.support.oracles.past import history
 
 @pytest.fixture
 def store(redis_url, namespace):
-    made = Store(redis_url, namespace, timeout=2.0, retries=1)
+    made = Store(redis_url, namespace, timeout=20.0, retries=1)
     yield made
     made.close()
 

@@ -138,7 +138,7 @@ def test_an_emptied_redis_gets_back_who_is_joined_with_attributes_and_nobody_who
             ("control", encode_control(Erase("r1", "bob"))),
         ):
             producer.send(topic, "key", value)
-            assert producer.flush(20.0)
+            assert producer.flush(60.0)
 
     def as_it_should_be() -> bool:
         found = beats.look(histories_in)

@@ -46,11 +46,11 @@ def send(settings: Settings) -> None:
             ("events", clicked("bob", "cup")),
         ):
             producer.send(topic, "key", value)
-            assert producer.flush(20.0)
+            assert producer.flush(60.0)
         # Kafka's clock is in milliseconds: this record must not bear the same time as the order.
         time.sleep(0.005)
         producer.send("events", "key", clicked("ann", "sofa"))
-        assert producer.flush(20.0)
+        assert producer.flush(60.0)
 
 
 def repaired(store: Store) -> bool:
@@ -79,7 +79,7 @@ def test_an_emptied_redis_gets_items_back_with_their_attributes_and_groups(
     ensure_topics(settings)
     with EventProducer(settings) as producer:
         producer.send("items", "tea", b'{"price":3,"group_id":"g","url":"https://s/tea","sizes":["s","m"]}')
-        assert producer.flush(20.0)
+        assert producer.flush(60.0)
     told = {"url": "https://s/tea", "sizes": ["s", "m"]}
     with ExitStack() as stack:
         term = UnderWay(settings, histories_in)

@@ -27,7 +27,7 @@ BATCHES = st.lists(st.lists(TOLD, min_size=1, max_size=5), max_size=6)
 
 @pytest.fixture(scope="module")
 def store(redis_url: str) -> Iterator[Store]:
-    made = Store(redis_url, "twins", timeout=2.0, retries=1)
+    made = Store(redis_url, "twins", timeout=20.0, retries=1)
     yield made
     made.close()
 

@@ -21,7 +21,7 @@ from tests.conftest import eventually
 
 @pytest.fixture
 def store(redis_url, namespace):
-    made = Store(redis_url, namespace, timeout=2.0, retries=1)
+    made = Store(redis_url, namespace, timeout=20.0, retries=1)
     yield made
     made.close()
 
@@ -174,7 +174,7 @@ def test_a_lease_survives_a_redis_that_was_emptied(store, lease):
 
 def test_the_holder_stops_before_its_lease_can_be_taken(redis_url, namespace):
     now = [100.0]
-    store = Store(redis_url, namespace, timeout=2.0, retries=1, clock=lambda: now[0])
+    store = Store(redis_url, namespace, timeout=20.0, retries=1, clock=lambda: now[0])
     lease = store.acquire_lease("a", 4.0)
     assert lease.valid(103.4)
     assert not lease.valid(103.5)
@@ -186,7 +186,7 @@ def test_the_holder_stops_before_its_lease_can_be_taken(redis_url, namespace):
 
 def test_a_lease_counts_from_before_it_was_asked_for(redis_url, namespace):
     moments = iter(range(100, 200))
-    store = Store(redis_url, namespace, timeout=2.0, retries=1, clock=lambda: float(next(moments)))
+    store = Store(redis_url, namespace, timeout=20.0, retries=1, clock=lambda: float(next(moments)))
     lease = store.acquire_lease("a", 60.0)
     assert lease.renewed_at == 100.0
     before = float(next(moments))
@@ -198,7 +198,7 @@ def test_a_lease_counts_from_before_it_was_asked_for(redis_url, namespace):
 def test_of_two_decisions_made_on_one_revision_one_wins(store, lease, redis_url, namespace):
     commit(store, lease, "v1", 1)
     commit(store, lease, "v2", 2, parent="v1")
-    other = Store(redis_url, namespace, timeout=2.0, retries=1)
+    other = Store(redis_url, namespace, timeout=20.0, retries=1)
     assert store.gate()[:2] == (0, b"")
     assert store.decide(0, b"one", b"first", "v1")
     assert not other.decide(0, b"two", b"second", "v2")

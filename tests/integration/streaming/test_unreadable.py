@@ -36,7 +36,7 @@ def write(
     try:
         for value in values:
             producer.send(settings.topic(role), value=value, partition=partition)
-        producer.flush(20)
+        producer.flush(60)
     finally:
         producer.close(5)
 
@@ -102,7 +102,7 @@ def test_slates_that_cannot_be_read_keep_no_others_from_being_followed(
     slates = [encode_slate(SlateRecord(f"page-{number}", 1.0, ["lamp"], sequence=1)) for number in range(3)]
     monkeypatch.setitem(sys.modules, "snappy", None)
     with closing(SlateAttributor(kafka_settings, LearnerTelemetry(CollectorRegistry()))) as attributor:
-        assert attributor.following.wait(10.0)
+        assert attributor.following.wait(60.0)
         monkeypatch.undo()
         write(kafka_settings, 1, slates[:2], "snappy", role="slates")
         monkeypatch.setitem(sys.modules, "snappy", None)
@@ -155,7 +155,7 @@ def test_a_learner_that_cannot_read_says_so_and_ends_when_it_is_asked_to(
     ours.wait(shown, "the metrics say what is and what is not read", learner)
     assert learner.said("pip install python-snappy")
     learner.signal(signal.SIGTERM)
-    assert learner.wait_exit(20.0) == 0
+    assert learner.wait_exit() == 0
     head = ours.head()
     assert head is not None
     offsets = head.progress.offsets[ours.events]

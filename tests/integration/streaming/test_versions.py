@@ -28,7 +28,7 @@ class Died(BaseException):
 
 @pytest.fixture
 def store(redis_url, namespace):
-    made = Store(redis_url, namespace, timeout=2.0, retries=1)
+    made = Store(redis_url, namespace, timeout=20.0, retries=1)
     yield made
     made.close()
 
@@ -50,7 +50,7 @@ def open_checkpointer(store):
 
 def cut(checkpointer, learner, **options):
     assert eventually(lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, dict, **options))
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     return checkpointer.last
 
 
@@ -374,13 +374,13 @@ def test_cuts_become_coarser_when_uploads_take_more_than_a_fifth_of_the_time(sto
         return checkpointer.cut(learner.state, learner.progress, learner.admission, dict)
 
     assert eventually(lambda: checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, dict))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     learner.learn(20)
     now[0] = 4.9
     assert not try_cut()
     now[0] = 5.0
     assert try_cut()
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert versions.load(store, "head", toy.SCHEMA, served_only=False).state.digest() == learner.state.digest()
 
 
@@ -390,7 +390,7 @@ def test_a_cut_while_another_is_under_way_is_skipped_and_loses_nothing(store, op
     assert checkpointer.cut(learner.learn(10).state, learner.progress, learner.admission, dict)
     assert not checkpointer.cut(learner.learn(20).state, learner.progress, learner.admission, unasked, force=True)
     hold.set()
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert load(store).manifest.progress.offsets == {"events": {0: 10}}
     cut(checkpointer, learner, force=True)
     assert load(store).state.digest() == learner.state.digest()

@@ -61,15 +61,15 @@ def test_the_version_of_a_replaced_state_is_a_base(
     learner, checkpointer = Toy(), open_checkpointer()
     for until in (20, 30):
         cut(checkpointer, learner.learn(until))
-        assert checkpointer.flush(10.0)
+        assert checkpointer.flush(60.0)
     put_back(learner)
     checkpointer.rebase()
     cut(checkpointer, learner.learn(40))
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     assert head(store).manifest.kind == "base"
     assert head(store).state.digest() == learner.state.digest()
     cut(checkpointer, learner.learn(50))
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     assert head(store).manifest.kind == "delta"
     assert head(store).state.digest() == learner.state.digest()
 
@@ -88,15 +88,15 @@ def test_a_version_that_lands_after_the_state_was_replaced_is_not_extended(
 
     checkpointer = open_checkpointer(failpoint=failpoint)
     cut(checkpointer, learner.learn(20))
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     cut(checkpointer, learner.learn(30))
     eventually(lambda: reached.count("commit.4") == 2)
     put_back(learner)
     checkpointer.rebase()
     go_on.set()
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     assert head(store).manifest.progress.consumed == 30
     cut(checkpointer, learner.learn(40))
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     assert head(store).manifest.kind == "base"
     assert head(store).state.digest() == learner.state.digest()

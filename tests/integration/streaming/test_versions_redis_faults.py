@@ -20,7 +20,7 @@ def redis(tmp_path):
 
 @pytest.fixture
 def store(redis):
-    made = Store(f"redis://{redis.address}/0", "main", timeout=1.0, retries=1)
+    made = Store(f"redis://{redis.address}/0", "main", timeout=20.0, retries=1)
     yield made
     made.close()
 
@@ -47,13 +47,13 @@ def loaded(store):
 def test_a_redis_that_was_emptied_is_filled_again_by_the_living_learner(store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     store.call("FLUSHALL")
     cut(checkpointer, learner.learn(20))
     assert not checkpointer.flush(5.0)
     assert failures(checkpointer) == ["parent"]
     eventually(lambda: cut(checkpointer, learner))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).state.digest() == Toy().learn(20).state.digest()
     assert loaded(store).manifest.kind == "base"
     assert store.renew(checkpointer._lease)
@@ -63,10 +63,10 @@ def test_a_redis_that_was_emptied_is_filled_again_by_the_living_learner(store, c
 def test_an_idle_learner_notices_an_emptied_redis_and_fills_it_without_a_new_event(store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     store.call("FLUSHALL")
     assert eventually(lambda: cut(checkpointer, learner))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).state.digest() == learner.state.digest()
 
 
@@ -82,7 +82,7 @@ def test_after_a_failover_the_next_version_extends_the_head_that_is_there(store,
     learner = Toy()
     for until in (10, 20, 30):
         eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
-        assert checkpointer.flush(5.0)
+        assert checkpointer.flush(60.0)
     first, *lost = store.versions()
     followers = [versions.load(store, each.id, toy.SCHEMA, served_only=True) for each in (first, *lost)]
     went_back(store, first, lost)
@@ -90,7 +90,7 @@ def test_after_a_failover_the_next_version_extends_the_head_that_is_there(store,
     assert not checkpointer.flush(5.0)
     assert failures(checkpointer) == ["parent"]
     assert eventually(lambda: cut(checkpointer, learner))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     found = loaded(store)
     assert (found.manifest.kind, found.manifest.parent, found.manifest.seq) == ("delta", first.id, 5)
     assert found.state.digest() == Toy().learn(40).state.digest()
@@ -106,13 +106,13 @@ def test_a_head_older_than_what_is_remembered_is_followed_by_a_base(store, check
     learner = Toy()
     for until in (10, 20, 30, 40):
         eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
-        assert checkpointer.flush(5.0)
+        assert checkpointer.flush(60.0)
     first, *lost = store.versions()
     went_back(store, first, lost)
     cut(checkpointer, learner.learn(50))
     assert not checkpointer.flush(5.0)
     assert eventually(lambda: cut(checkpointer, learner))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).manifest.kind == "base"
     assert loaded(store).state.digest() == Toy().learn(50).state.digest()
 
@@ -120,17 +120,17 @@ def test_a_head_older_than_what_is_remembered_is_followed_by_a_base(store, check
 def test_a_cut_made_while_redis_is_away_is_committed_when_it_is_back(redis, store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     redis.stop()
     assert eventually(lambda: cut(checkpointer, learner.learn(20)))
     assert not checkpointer.flush(0.5)
     assert not cut(checkpointer, learner.learn(30)), "one cut at a time: the rows of the next stay marked"
     assert set(failures(checkpointer)) <= {"connection", "timeout"}
     redis.start()
-    assert checkpointer.flush(20.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).manifest.progress.offsets == {"events": {0: 20}}
     assert eventually(lambda: cut(checkpointer, learner))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).state.digest() == Toy().learn(30).state.digest()
     assert [pointer.seq for pointer in store.versions()] == [1, 2, 3]
 
@@ -138,14 +138,14 @@ def test_a_cut_made_while_redis_is_away_is_committed_when_it_is_back(redis, stor
 def test_a_full_redis_refuses_the_upload_and_keeps_head_until_there_is_room(store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     store.call("CONFIG", "SET", "maxmemory", 1)
     assert eventually(lambda: cut(checkpointer, learner.learn(20)))
     eventually(lambda: "oom" in failures(checkpointer))
     assert store.head().seq == 1
     assert loaded(store).state.digest() == Toy().learn(10).state.digest()
     store.call("CONFIG", "SET", "maxmemory", 0)
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
     assert loaded(store).state.digest() == Toy().learn(20).state.digest()
 
 
@@ -159,7 +159,7 @@ def test_chunks_that_expired_before_their_commit_are_sent_again(store):
 
     checkpointer = Checkpointer(store, store.acquire_lease("a", 30.0), toy.SCHEMA, hooks=Heard(), failpoint=failpoint)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert failures(checkpointer) == ["missing"]
     assert loaded(store).state.digest() == learner.state.digest()
     checkpointer.close()
@@ -168,9 +168,9 @@ def test_chunks_that_expired_before_their_commit_are_sent_again(store):
 def test_a_script_that_redis_forgot_is_sent_again(store, checkpointer):
     learner = Toy().learn(10)
     assert cut(checkpointer, learner)
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     store.call("SCRIPT", "FLUSH")
     assert eventually(lambda: cut(checkpointer, learner.learn(20)))
-    assert checkpointer.flush(5.0)
+    assert checkpointer.flush(60.0)
     assert failures(checkpointer) == []
     assert store.head().seq == 2

@@ -29,7 +29,7 @@ class Versions(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.store = Store(self.url, uuid.uuid4().hex[:8], timeout=2.0, retries=1)
+        self.store = Store(self.url, uuid.uuid4().hex[:8], timeout=20.0, retries=1)
         self.learner, self.durable, self.checkpointer = Toy(), 0, None
         self.served = ""
         self.saved = None
@@ -50,7 +50,7 @@ class Versions(RuleBasedStateMachine):
         took = self.checkpointer.cut(
             self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
         )
-        assert self.checkpointer.flush(10.0) or not took
+        assert self.checkpointer.flush(60.0) or not took
         eventually(lambda: not self.checkpointer.bases.busy)
         self.durable = max(self.durable, self.learner.next if took else 0)
 
@@ -73,7 +73,7 @@ class Versions(RuleBasedStateMachine):
             self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
         )
         assert took
-        assert self.checkpointer.flush(10.0)
+        assert self.checkpointer.flush(60.0)
         self.durable, self.served, self.saved = self.learner.next, "", None
 
     @precondition(lambda self: self.durable)
@@ -95,7 +95,7 @@ class Versions(RuleBasedStateMachine):
         took = self.checkpointer.cut(
             self.learner.state, self.learner.progress, self.learner.admission, dict, force=True
         )
-        assert self.checkpointer.flush(10.0) or not took
+        assert self.checkpointer.flush(60.0) or not took
         self.durable = self.learner.next
         head = versions.load(self.store, "head", toy.SCHEMA, served_only=True)
         if head.manifest.kind == "delta":

@@ -37,7 +37,7 @@ def cut(checkpointer: Checkpointer, learner: Toy) -> None:
     assert eventually(
         lambda: checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True), timeout=5.0
     )
-    assert checkpointer.flush(10.0)
+    assert checkpointer.flush(60.0)
 
 
 def restored(store: Store) -> Admission:

@@ -9,6 +9,9 @@ from shutil import which
 
 from service.local.embedded import Child
 
+LONGEST = 0.1
+"""Most seconds between two looks, unless a test asks for longer pauses."""
+
 
 class Missing(RuntimeError):
     """A program this tool needs is not installed, or Maven could not fetch one; the message says what to do."""
@@ -27,12 +30,13 @@ def program(name: str, package: str) -> str:
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30.0, pause: float = 0.02) -> None:
-    """Polls until the condition holds; raises `Late` with `what` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    """Polls until the condition holds, ever less often; raises `Late` with `what` after `timeout` seconds."""
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise Late(f"{what}: not within {timeout:g} s")
-        time.sleep(pause)
+        time.sleep(max(pause, min(waited / 5, LONGEST)))
 
 
 class Server(Child):

@@ -17,6 +17,8 @@ from tests.support.processes.processes import Server, wait_until
 
 # Most seconds of a wait; each returns as soon as its condition holds.
 PATIENCE = 60.0
+# Most seconds of one answer.
+ANSWERS = 15.0
 
 
 class Process(Server):
@@ -53,11 +55,11 @@ class Process(Server):
         """SIGTERM, without waiting."""
         self.signal(signal.SIGTERM)
 
-    def get(self, path: str, timeout: float = 5.0) -> tuple[int, Any]:
+    def get(self, path: str, timeout: float = ANSWERS) -> tuple[int, Any]:
         """Sends a GET and returns (status, body), parsed when it is JSON. Status 0: nothing answers."""
         return self.ask("GET", path, timeout=timeout)
 
-    def ask(self, method: str, path: str, body: Any = None, timeout: float = 5.0) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any = None, timeout: float = ANSWERS) -> tuple[int, Any]:
         """Sends a request with a JSON body and returns (status, body)."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}{path}", data, method=method)
@@ -78,6 +80,18 @@ class Process(Server):
             return {}
         samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
         return {_series(sample.name, sample.labels): sample.value for sample in samples}
+
+    def history(self, user: str) -> list[dict[str, Any]]:
+        """What a user did, newest first, once it can be read: on a busy machine Redis may be late for an answer."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            status, answer = self.get(f"/users/{user}")
+            found[:] = answer["history"] if status == 200 else []
+            return status == 200
+
+        wait_until(there, f"the history of {user}", PATIENCE)
+        return found
 
     def ready(self) -> bool:
         """Whether /readyz says so."""

@@ -103,7 +103,7 @@ def test_a_follower_of_the_changes_has_the_same_bytes(model: Recommender) -> Non
 
 @pytest.fixture(scope="module")
 def store(redis_url: str) -> Iterator[Store]:
-    made = Store(redis_url, "joining", timeout=2.0, retries=1)
+    made = Store(redis_url, "joining", timeout=20.0, retries=1)
     yield made
     made.close()
 

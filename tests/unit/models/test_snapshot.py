@@ -24,6 +24,9 @@ from models.state.state import Changes, State, TableChanges
 from models.state.tables import Column, Schema, Space, Table
 from tests.support.oracles.ledger import record_hash
 
+BOUNDED = 30_000
+"""Milliseconds of an example; a decoder that believed what the bytes say of their length would take minutes."""
+
 
 def encode(*args, **kwargs):
     return list(snapshot.encode(*args, **kwargs))
@@ -242,7 +245,7 @@ def test_a_chunk_that_is_not_what_the_manifest_says_is_damage(data):
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=500)
+@settings(deadline=BOUNDED)
 def test_any_bytes_are_damage(data):
     with pytest.raises(Damaged):
         read(data)
@@ -253,7 +256,7 @@ def test_any_bytes_are_damage(data):
 
 
 @given(st.data())
-@settings(deadline=1000, max_examples=300)
+@settings(deadline=BOUNDED, max_examples=300)
 def test_a_changed_chunk_is_damage_or_a_sound_state(data):
     """The SHA-256 catches accidents; these bytes are made up to match it."""
     state = filled()
@@ -304,7 +307,7 @@ HEADERS = st.recursive(
     | HEADERS,
     st.binary(max_size=64),
 )
-@settings(deadline=1000, max_examples=300)
+@settings(deadline=BOUNDED, max_examples=300)
 def test_a_made_up_header_is_damage_or_fits_its_bytes(header, body):
     text = msgspec.json.encode(header)
     text += b" " * (-len(text) % 8)

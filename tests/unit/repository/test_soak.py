@@ -144,7 +144,7 @@ def named(name: bytes) -> Iterator[int]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Named) as server:
         server.daemon_threads = True
         server.name = name  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield server.server_address[1]
         finally:
@@ -158,7 +158,7 @@ def said(link: socket) -> bytes:
 
 def listens(port: int) -> bool:
     try:
-        create_connection(("127.0.0.1", port), 1.0).close()
+        create_connection(("127.0.0.1", port), 60.0).close()
     except OSError:
         return False
     return True
@@ -171,13 +171,13 @@ def test_the_forwarder_sends_new_connections_where_its_file_says_and_leaves_open
         target.write_text(str(one))
         stack.enter_context(process("forwarder", str(port), str(target)))
         wait_until(lambda: listens(port), "the forwarder listening")
-        old = stack.enter_context(create_connection(("127.0.0.1", port), 5.0))
+        old = stack.enter_context(create_connection(("127.0.0.1", port), 60.0))
         assert said(old) == b"one"
         target.write_text(str(other))
-        new = stack.enter_context(create_connection(("127.0.0.1", port), 5.0))
+        new = stack.enter_context(create_connection(("127.0.0.1", port), 60.0))
         assert (said(new), said(old)) == (b"other", b"one")
         target.write_text(str(free_port()))
-        assert create_connection(("127.0.0.1", port), 5.0).recv(1) == b"", "closed, as nobody listens there"
+        assert create_connection(("127.0.0.1", port), 60.0).recv(1) == b"", "closed, as nobody listens there"
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def service(status: int) -> Iterator[str]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"127.0.0.1:{server.server_address[1]}"
         finally:
@@ -215,7 +215,7 @@ def test_the_balancer_asks_the_other_service_once(tmp_path: Path, second: int, e
         running = stack.enter_context(process("balancer", str(file)))
         wait_until(lambda: rows.exists() and rows.stat().st_size >= 50 * ROW.itemsize, "fifty answers")
         running.terminate()
-        running.wait(10)
+        running.wait(60)
     found = np.fromfile(rows, ROW)
     assert set(found["status"].tolist()) <= ({expected} if second else {expected, 0})
     assert found["tries"].max() == 2

@@ -18,7 +18,7 @@ def in_a_thread(work) -> list[object]:
     found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(work()))
     thread.start()
-    thread.join(10.0)
+    thread.join(60.0)
     return found
 
 

@@ -231,7 +231,7 @@ def test_a_registry_that_hangs_is_waited_for_once(found: Registry, monkeypatch: 
     ask = SchemaRegistry.schema
 
     def hang(self: SchemaRegistry, number: int) -> Any:
-        clear.wait(20.0)
+        clear.wait(100.0)
         return ask(self, number)
 
     monkeypatch.setattr(SchemaRegistry, "schema", hang)

@@ -48,7 +48,7 @@ def test_a_batch_is_handed_on_after_its_histories_were_written(over):
     for batch in batches:
         stage.put(batch)
     stage.put(None)
-    stage.join(5)
+    stage.join(60)
     assert handed == [*batches, None]
     assert [batch.live_number for batch in batches] == [1, 2, 3, 4, 5]
     kept = "".join(word[0] for word in writer.calls)
@@ -60,7 +60,7 @@ def test_the_error_that_ended_the_intake_is_handed_on(over):
     stage, handed = started(FakeLiveWriter(), over)
     error = ValueError("the log is gone")
     stage.put(error)
-    stage.join(5)
+    stage.join(60)
     assert handed == [error]
 
 
@@ -82,6 +82,6 @@ def test_batches_that_redis_has_no_room_for_are_given_up_at_the_end(over):
     stage, handed = started(FakeLiveWriter(there=False, full=True), over, stop.is_set)
     stage.put(PreparedBatch())
     stop.set()
-    stage.join(5)
+    stage.join(60)
     assert handed == [None]
     stage.put(PreparedBatch())  # returns at once: nobody takes it any more

@@ -71,7 +71,7 @@ def test_the_slates_of_a_second_term_are_counted_on_from_those_of_the_first():
 def test_the_small_server_shows_metrics_and_health(path, trouble, status, body):
     telemetry = LearnerTelemetry(CollectorRegistry())
     server = MetricsServer(telemetry.registry, "127.0.0.1", 0, lambda: trouble)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
