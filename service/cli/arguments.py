@@ -133,6 +133,7 @@ def layout_of(
     layout = structs.replace(
         base,
         types=types,
+        flagged=tuple(types),
         unknown_type=base.types.get(OTHERS),
         zone=zone,
         decimal=decimal,

@@ -11,8 +11,8 @@ from streaming.files.catalogues import (
 )
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.hints import flags, or_day_first, time_for, type_for
-from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, with_preset
-from streaming.files.mapping_trial import Sampled, tried
+from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, on_mapping, with_preset
+from streaming.files.mapping_trial import Sample, SampleRows, surveyed, tried
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
@@ -31,7 +31,8 @@ __all__ = [
     "Row",
     "RowFile",
     "RowRefused",
-    "Sampled",
+    "Sample",
+    "SampleRows",
     "Shown",
     "Survey",
     "advice",
@@ -45,6 +46,7 @@ __all__ = [
     "items_document",
     "items_report",
     "look",
+    "on_mapping",
     "on_missing",
     "or_day_first",
     "presets",
@@ -52,6 +54,7 @@ __all__ = [
     "read_events",
     "read_items",
     "report",
+    "surveyed",
     "time_for",
     "tried",
     "type_for",
