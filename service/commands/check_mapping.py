@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from service.cli.arguments import Encoding
+from service.cli.arguments import Encoding, HashIds, hash_key_of
 from service.cli.errors import broken
 from service.cli.exit_codes import DONE, SOME_REFUSED
 from streaming.files import FileError, Layout, RowFile, SampleRows, on_mapping, surveyed, tried
@@ -55,6 +55,7 @@ def check_mapping(
         int, typer.Option("--count", min=1, max=100_000, help="Number of records of the topic to try.")
     ] = 20,
     encoding: Encoding = None,
+    hash_ids: HashIds = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
@@ -65,7 +66,7 @@ def check_mapping(
     from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
-    chosen = choose(settings, topic, preset)
+    chosen = choose(settings, topic, preset, hash_key_of(hash_ids))
     if file is None and chosen.topic is None:
         raise typer.BadParameter("name a file with records, or with --topic the topic that has them", param_hint="FILE")
     try:
@@ -91,15 +92,15 @@ class Chosen(NamedTuple):
     topic: str | None
 
 
-def choose(settings: Settings, topic: str | None, preset: str | None) -> Chosen:
-    """The mapping that the options name. Raises BadParameter."""
+def choose(settings: Settings, topic: str | None, preset: str | None, key: str = "") -> Chosen:
+    """The mapping that the options name; `key` is that of a preset or a mapping file. Raises BadParameter."""
     if preset is not None:
         try:
             how = mapping_named(preset)
-            event_mapping(how, settings.events.rules())
+            event_mapping(how, settings.events.rules(), key.encode() or None)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--preset") from None
-        return Chosen(preset, how, "", topic)
+        return Chosen(preset, how, key, topic)
     known = {each.called: each for each in settings.mapping}
     if not known:
         raise typer.BadParameter(

@@ -106,7 +106,7 @@ class Columns:
         nowhere = [
             name
             for name, field in layout.columns.items()
-            if field == NO_TYPE and names and name not in names and not is_path(name, names)
+            if field == NO_TYPE and names and name not in {*names, *layout.fields} and not is_path(name, names)
         ]
         if nowhere:
             survey.remarks["dropped"] = (

@@ -144,7 +144,8 @@ def named(path: str, columns: Sequence[str] | None, layout: Layout) -> dict[str,
         found[field] = literal(name) if columns is not None and name in columns else name
     taken = set(layout.columns)
     for field, text in layout.fields.items():
-        if field not in found and field not in layout.constants:
+        drops = field in dropped or dropped.issuperset(part.strip() for part in text.split("|"))
+        if field not in found and field not in layout.constants and not drops:
             found[field] = text
     if layout.fields:
         return found

@@ -81,7 +81,7 @@ def advice(survey: Survey, layout: Layout) -> list[str]:
             _on_users(survey),
             _on_mail(survey, layout),
             _on_catalogue(survey),
-            _on_repeats(survey),
+            _on_repeats(survey, layout),
             *on_values(survey, layout),
         )
         if text
@@ -403,12 +403,14 @@ def _on_encoding(survey: Survey, layout: Layout) -> str:
     return f"the file is not UTF-8: add {', or '.join(names)}"
 
 
-def _on_repeats(survey: Survey) -> str:
+def _on_repeats(survey: Survey, layout: Layout) -> str:
     if not survey.repeated:
         return ""
+    column = "event_id" if layout.preset else survey.fields.get("event_id", "event_id")
+    change = _to_change(survey, layout, f"--column {shlex.quote(column)}=none", 'event_id = "none" to [fields]')
     return (
-        f"{survey.repeated:,} rows have an event_id that came before, and count once: if it is the order's, "
-        f"leave it out with --column {shlex.quote(survey.fields.get('event_id', 'event_id'))}=none"
+        f"{survey.repeated:,} rows have an event_id that came before, and count once: if it is the order's, leave it "
+        f"out: {change}"
     )
 
 

@@ -133,7 +133,7 @@ class _Reading:
         if isinstance(document, dict) and isinstance(own := document.get("attributes"), dict):
             sent |= own
         for name, path in self._paths.items():
-            top = path.name
+            top = path.name if batch.columns is None else _column(path, batch.columns)
             if batch.columns is not None and top is not None:
                 value = batch.columns[top][place] if top in batch.columns else None
             else:
@@ -161,6 +161,12 @@ class _Reading:
             survey.attributes.update(facts.attribute_values().keys())
         if not survey.sample:
             survey.sample = {"line": line, "item_id": item_id, "facts": facts}
+
+
+def _column(path: Path, columns: Mapping[str, Any]) -> str | None:
+    """The one column that a path means, of which the kind of its cells is known; None for several, or a part of one."""
+    names = path.among(columns)
+    return names[0] if names is not None and len(names) == 1 else path.name
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,7 @@ def test_each_file_is_read_as_its_shop_means_it(catalogue: Catalogue, tmp_path: 
     expected = catalogue.left_out
     assert {name: survey.left_out[name] for name in expected} == expected
     assert survey.items == len(items)
+    assert dict(survey.skipped) == catalogue.skipped
 
 
 def test_each_preset_has_a_sample_that_proposes_it(tmp_path: Path) -> None:

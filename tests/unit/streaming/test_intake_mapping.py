@@ -316,6 +316,11 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
     assert wrong.exit_code == 2
     assert "no preset 'shopfy': there are cloudevents, ga4" in " ".join(wrong.output.replace("│", " ").split())
+    own, key = tmp_path / "own.toml", tmp_path / "key"
+    own.write_text('preset = "shopify"\n[transforms]\nuser_id = ["hash"]\n')
+    key.write_text("k" * 32)
+    hashed = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", str(own), "--hash-ids", str(key)])
+    assert hashed.exit_code == 0, hashed.output
     unnamed = CliRunner().invoke(app, ["check-mapping", str(sample)])
     assert "--preset NAME needs none" in " ".join(unnamed.output.replace("│", " ").split())
 

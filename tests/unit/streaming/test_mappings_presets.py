@@ -96,6 +96,17 @@ def test_a_row_of_a_table_is_skipped_by_a_cell_and_a_file_on_a_preset_may_change
     assert changed == {"financial_status": ["refunded", "voided", "expired"], "test": ["true"]}
 
 
+def test_a_flag_drops_a_field_of_a_preset(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(f"user_id,product_id,event_type,event_time,price,user_session\nu1,tea,view,{NOW},3.5,s1\n")
+    for column in ("user_session", "session_id"):
+        layout, survey = with_preset(Layout({column: "none"}), "rees46"), Survey(str(log))
+        with RowFile(log) as rows:
+            (shown,) = read_events(rows, layout, RULES, survey=survey)
+        assert isinstance(shown, Shown)
+        assert (shown.event.session_id, shown.event.price, survey.remarks) == (None, 3.5, {})
+
+
 def test_hash_asks_for_its_key_and_hashes_once(tmp_path: Path) -> None:
     path, log = tmp_path / "shop.toml", tmp_path / "log.ndjson"
     path.write_text('preset = "segment"\n[transforms]\nuser_id = ["lower", "hash"]\n')
