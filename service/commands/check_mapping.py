@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
+from msgspec import structs
 
 from service.cli.arguments import Encoding, HashIds, hash_key_of
 from service.cli.errors import broken
@@ -66,14 +67,14 @@ def check_mapping(
     from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
-    chosen = choose(settings, topic, preset, hash_key_of(hash_ids))
+    chosen = choose(settings, topic, preset, hash_key_of(hash_ids), file)
     if file is None and chosen.topic is None:
         raise typer.BadParameter("name a file with records, or with --topic the topic that has them", param_hint="FILE")
     try:
         if file is None:
             report = examine(settings, chosen, of_topic(settings, str(chosen.topic), count))
         else:
-            samples = of_file(file, time.time(), encoding)
+            samples = of_file(file, time.time(), encoding, chosen.how.fill)
             report = examine(settings, chosen, samples, file, encoding, as_file=preset is not None)
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
@@ -92,12 +93,27 @@ class Chosen(NamedTuple):
     topic: str | None
 
 
-def choose(settings: Settings, topic: str | None, preset: str | None, key: str = "") -> Chosen:
-    """The mapping that the options name; `key` is that of a preset or a mapping file. Raises BadParameter."""
+def _one_by_one(how: MappingFile, file: Path | None) -> MappingFile:
+    """The mapping for records one by one. Rows of a file are filled before."""
+    return how if file is None else structs.replace(how, fill={})
+
+
+def choose(
+    settings: Settings, topic: str | None, preset: str | None, key: str = "", file: Path | None = None
+) -> Chosen:
+    """The mapping that the options name. Raises BadParameter.
+
+    Args:
+        settings: Have mappings.
+        topic: The topic or name of one of them.
+        preset: A preset or a mapping file instead.
+        key: The key of a preset or a mapping file for hashes.
+        file: The file that it is tried on, if there is one.
+    """
     if preset is not None:
         try:
             how = mapping_named(preset)
-            event_mapping(how, settings.events.rules(), key.encode() or None)
+            event_mapping(_one_by_one(how, file), settings.events.rules(), key.encode() or None)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--preset") from None
         return Chosen(preset, how, key, topic)
@@ -139,7 +155,7 @@ def examine(
         FileError: The file or the mapping cannot be used.
     """
     rules, ahead = settings.events.rules(), time.time() + settings.admission.max_future
-    mapping = event_mapping(chosen.how, rules, chosen.key.encode() or None)
+    mapping = event_mapping(_one_by_one(chosen.how, file), rules, chosen.key.encode() or None)
     layout = on_mapping(Layout(encoding=encoding, hash_key=chosen.key), chosen.how, chosen.name)
     if file is None:
         rows = SampleRows(chosen.name, "records of a topic", samples, mapping)

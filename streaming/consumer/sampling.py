@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.files import Bad, Sample, raw_records
+from streaming.files import Bad, Fill, Sample, raw_records
 from streaming.kafka import Offsets, Record
 from streaming.settings import Settings
 
@@ -57,13 +57,15 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[Record]:
             yield from batch
 
 
-def of_file(path: Path, now: float, encoding: str | None = None) -> list[Sample]:
+def of_file(
+    path: Path, now: float, encoding: str | None = None, fill: Mapping[str, Sequence[str]] | None = None
+) -> list[Sample]:
     """Read the records of a file, without keys, as if each was written at `now` (epoch seconds). Raises FileError.
 
     One a line where the file is NDJSON, otherwise its rows or objects.
     """
     at, found = now * 1000, list[Sample]()
-    for line, raw in raw_records(path, encoding):
+    for line, raw in raw_records(path, encoding, Fill(fill or {}).batch):
         why, value = (raw.reason, None) if isinstance(raw, Bad) else ("", raw)
         found.append(Sample(f"line {line}", None, value, at, line, why))
     return found

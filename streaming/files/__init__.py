@@ -10,6 +10,7 @@ from streaming.files.catalogues import (
     read_items,
 )
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
+from streaming.files.fill import Fill
 from streaming.files.hints import flags, or_day_first, time_for, type_for
 from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, on_mapping, with_preset
 from streaming.files.mapping_trial import Sample, SampleRows, surveyed, tried
@@ -24,6 +25,7 @@ __all__ = [
     "SYNONYMS",
     "Bad",
     "FileError",
+    "Fill",
     "Layout",
     "Listed",
     "Outcome",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from models.records import MISSING, Line, Path, id_of
-from streaming.files.layout import NO_TYPE, Layout
+from streaming.files.layout import NO_TYPE, Layout, literal
 from streaming.files.rows import Batch
 from streaming.files.survey import Survey
 from streaming.mappings import item_presets, presets
@@ -38,6 +38,8 @@ class Absent:
         survey.absent |= {text: field for field, text in own.items() if text not in _OF_RECORD}
         own_skip = {text: values for text, values in layout.skip.items() if all(s.get(text) != values for s in skips)}
         survey.absent |= dict.fromkeys(own_skip, "[skip]")
+        own_fill = layout.fill if all(preset.fill != layout.fill for preset in shown) else {}
+        survey.absent |= {name: "[fill]" for key, columns in own_fill.items() for name in map(literal, (key, *columns))}
         for name in survey.absent.keys() & set(names):
             del survey.absent[name]
         self._ways = {text: Path(text) for text in survey.absent}

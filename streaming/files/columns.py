@@ -60,6 +60,10 @@ class Columns:
         self._columns, sample = rows.columns, rows.first(_SAMPLED)
         names = rows.columns if rows.columns is not None else tuple(dict.fromkeys(n for doc in sample for n in doc))
         self.names = names
+        if layout.fill and rows.columns is None:
+            raise FileError(
+                f"{rows.path}: [fill] of {layout.preset} is for the rows of a table, and the objects of JSON are whole"
+            )
         fields = named(str(rows.path), names if rows.columns is not None else names or None, layout)
         if rows.columns is not None and layout.fields:
             fields = {field: text for field, text in fields.items() if Path(text).among(names) != []}
@@ -99,7 +103,7 @@ class Columns:
     def _note_names(self, rows: Rows, sample: Sequence[Mapping[str, Any]]) -> None:
         """Say which names nothing is read from, and which that flags drop are none."""
         survey, layout, names = self.survey, self._layout, self.names
-        used = {top for text in (*self.fields.values(), *layout.skip) for top in tops(text)}
+        used = {top for text in (*self.fields.values(), *layout.skip) for top in tops(text)} | {*layout.fill}
         survey.unused = tuple(name for name in names if name and name not in used)
         survey.places = tuple(map(literal, names)) if rows.columns is not None else _paths_in(sample, ())
         survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())

@@ -34,6 +34,7 @@ from models.records import (
 )
 from models.structs import Prepared
 from streaming.files.columns import IN_EVENT, Columns
+from streaming.files.fill import Fill
 from streaming.files.item_facts import NOT_UTF8_LINE, facts_of, not_utf8
 from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout
 from streaming.files.rows import Batch, Row, RowFile, Rows
@@ -111,7 +112,8 @@ def read_events(
     survey = survey if survey is not None else Survey(str(rows.path))
     reader = Columns(rows, layout, rules, survey, one_by_one=one_by_one)
     reading = _Reading(reader, layout, rules, items or {}, survey, now, _Ids() if event_ids else None)
-    for batch in rows.batches():
+    fill = Fill(layout.fill, survey.filled)
+    for batch in map(fill.batch, rows.batches()):
         survey.rows += len(batch.lines) + len(batch.bad)
         outcomes: Iterable[Outcome] = reading.outcomes(batch)
         if batch.bad:

@@ -63,6 +63,7 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
         encoding: The encoding of the file; None: UTF-8, or what its mark says.
         hash_key: Key for hashed ids; "": they stay as they are.
         skip: Values by path in the file with which a row is no event.
+        fill: Columns that are filled from the row above with the same key, by the column of the key.
         preset: The name of the preset, or of the mapping, that this layout began with.
         flagged: Those of the types in the file that flags name.
     """
@@ -82,6 +83,7 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
     encoding: str | None = None
     hash_key: str = ""
     skip: dict[str, list[str]] = {}
+    fill: dict[str, list[str]] = {}
     preset: str = ""
     flagged: tuple[str, ...] = ()
 
@@ -118,6 +120,7 @@ def on_mapping(layout: Layout, found: MappingFile, name: str) -> Layout:
         default_type=layout.default_type or found.default_type,
         unknown_type=layout.unknown_type or found.unknown_type,
         skip=found.skip,
+        fill=found.fill,
         preset=name,
     )
 

@@ -41,6 +41,8 @@ def report(survey: Survey, layout: Layout) -> str:
         lines.append(f"  facts of {survey.items:,} items" + (f": {facts}" if facts else ""))
     if survey.listed:
         lines.append(f"  {survey.listed_found:,} of {survey.listed:,} items of the file about items occur")
+    for name, count in survey.filled.items():
+        lines.append(f"  filled: {name} of {count:,} rows, from the row above of the same {_key_of(name, layout)}")
     for name, count in survey.left_out.most_common():
         line, found = survey.examples[name]
         lines.append(f"  left out: {name} of {count:,} {unit}, first at {place} {line}: {_cut(found)}")
@@ -48,6 +50,10 @@ def report(survey: Survey, layout: Layout) -> str:
     for reason, count in survey.reasons.most_common(_SHOWN):
         lines.append(f"  refused: {count:,} {unit}, {reason.split(': expected')[0]}")
     return "\n".join(lines + [f"  ! {text}" for text in advice(survey, layout)])
+
+
+def _key_of(name: str, layout: Layout) -> str:
+    return next(key for key, columns in layout.fill.items() if name in columns)
 
 
 def _of_topic(survey: Survey) -> bool:
@@ -118,6 +124,7 @@ def as_document(survey: Survey, layout: Layout) -> dict[str, Any]:
         "types": dict(survey.types),
         "unlisted": {word: survey.types[word] for word in survey.unlisted},
         "absent": survey.absent,
+        "filled": dict(survey.filled),
         "left_out": dict(survey.left_out),
         "facts": dict(survey.facts),
         "items": survey.items,

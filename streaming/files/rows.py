@@ -8,7 +8,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol, Self
@@ -282,11 +282,7 @@ class RowFile:
     def __iter__(self) -> Iterator[Row | Bad]:
         """Yield rows, and lines that are none, in the order of the file. Raises FileError where the file breaks off."""
         for batch in self.batches():
-            if batch.bad:
-                rows: list[Iterable[Row | Bad]] = [batch.rows(), batch.bad]
-                yield from heapq.merge(*rows, key=_line_of)
-            else:
-                yield from batch.rows()
+            yield from _in_order(batch)
 
     def done(self) -> float:
         """Share of the file that was read, 0 to 1."""
@@ -302,10 +298,17 @@ class RowFile:
             self._source.close()
 
 
-def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes | Bad]]:
+def raw_records(
+    path: Path, encoding: str | None = None, change: Callable[[Batch], Batch] = lambda batch: batch
+) -> Iterator[tuple[int, bytes | Bad]]:
     """Each record of a file as JSON, with its line: lines of NDJSON as they are, rows and objects of others as objects.
 
     A line that is no row, or that no JSON can hold, is given as such.
+
+    Args:
+        path: The file.
+        encoding: Its encoding.
+        change: What is done to rows.
 
     Raises:
         FileError: The file as a whole cannot be used.
@@ -318,7 +321,7 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
                         yield number, line.strip()
                 return
     with RowFile(path, encoding) as rows:
-        for row in rows:
+        for row in itertools.chain.from_iterable(_in_order(change(batch)) for batch in rows.batches()):
             yield row.line, row if isinstance(row, Bad) else _as_json(row)
 
 
@@ -347,6 +350,11 @@ def _value(scalar: Any) -> Any:
         if getattr(scalar.type, "unit", "") == "ns":
             return _value(scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False))
         return f"{getattr(scalar, 'value', 'a value')} {scalar.type}"
+
+
+def _in_order(batch: Batch) -> Iterable[Row | Bad]:
+    rows: list[Iterable[Row | Bad]] = [batch.rows(), batch.bad]
+    return heapq.merge(*rows, key=_line_of) if batch.bad else batch.rows()
 
 
 def _line_of(each: Row | Bad) -> int:

@@ -55,6 +55,7 @@ class Survey:
         absent: Paths of a mapping of the shop's own that no row has, and the field that they are for.
         unmatched: Values of its [skip] that no row has, by path.
         skip_words: What rows have there, with their number, by path.
+        filled: Cells that were filled from the row above, by column.
         left_out: Optional fields that could not be used, by name; those of items as `item facts: NAME`.
         examples: Where each of them was found first.
         notes: What was done to values.
@@ -100,6 +101,7 @@ class Survey:
     absent: dict[str, str] = field(default_factory=dict)
     unmatched: dict[str, set[str]] = field(default_factory=dict)
     skip_words: dict[str, dict[str, int]] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Example] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)

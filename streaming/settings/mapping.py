@@ -109,6 +109,8 @@ class MappingSettings(Section):
 
 def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None) -> EventMapping:
     """The mapping of a file or preset for records one at a time, which complete facts of items. Raises ValueError."""
+    if how.fill:
+        raise ValueError(f"fill ({', '.join(how.fill)}) is for tables: records of a topic or a request come one by one")
     return EventMapping(
         events,
         how.fields,

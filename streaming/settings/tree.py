@@ -155,9 +155,9 @@ class Settings(Section):
 
     @property
     def mapping_names(self) -> list[str]:
-        """Every name that `mapping_called` knows: those of the settings, then the presets."""
+        """Every name that `mapping_called` knows: those of the settings, then the presets but those of tables."""
         own = [each.called for each in self.mapping]
-        return [*own, *(name for name in presets() if name not in own)]
+        return [*own, *(name for name, preset in presets().items() if name not in own and not preset.fill)]
 
     def mapping_called(self, name: str) -> EventMapping:
         """A mapping of the settings by its name, or a preset. Raises KeyError; ValueError for one that cannot work."""

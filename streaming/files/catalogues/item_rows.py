@@ -23,6 +23,7 @@ from models.records import (
 from models.structs import Prepared
 from streaming.files.catalogues.item_columns import ITEM_NAMES, Named, look, value_of
 from streaming.files.columns import Columns
+from streaming.files.fill import Fill
 from streaming.files.item_facts import facts_of
 from streaming.files.layout import ITEM_FIELDS, Layout
 from streaming.files.rows import Batch, RowFile
@@ -51,7 +52,7 @@ def item_rows(rows: RowFile, how: Named, survey: Survey) -> Iterator[Listed | Ro
         FileError: The file breaks off.
     """
     reading = _Reading(rows, how, survey)
-    for batch in rows.batches():
+    for batch in map(Fill(how.layout.fill, survey.filled).batch, rows.batches()):
         survey.rows += len(batch.lines) + len(batch.bad)
         for bad in batch.bad:
             yield survey.refuse(*bad)

@@ -91,6 +91,10 @@ def test_the_document_shows_the_example_as_it_is() -> None:
             "mapping.0.tim (set in SLUICEGATE_MAPPING) is not a setting: did you mean mapping.0.time?",
         ),
         ({"preset": "ga5"}, "mapping[0] (topic 'shop.activity'): no preset 'ga5': there are cloudevents, ga4"),
+        (
+            {"preset": "shopify_csv"},
+            "mapping[0] (topic 'shop.activity'): fill (Name) is for tables: records of a topic",
+        ),
         ({"topic": None}, "it has neither topic nor name"),
         (
             {"transforms": {"user_id": ["hash"]}, "hash_key_file": "/no/such.key"},

@@ -23,7 +23,7 @@ from streaming.files import (
     report,
     with_preset,
 )
-from streaming.mappings import MappingFile, MappingFileError, mapping_named
+from streaming.mappings import MappingFile, MappingFileError, mapping_named, presets
 from streaming.settings import event_mapping
 from tests.support.streams.exports import NOW, Export, systems
 from tests.support.streams.foreign_logs import klaviyo
@@ -49,7 +49,9 @@ def everywhere(path: Path, preset: str) -> list[list[Event]]:
     ]
 
 
-@pytest.mark.parametrize("export", systems(), ids=lambda export: export.name)
+@pytest.mark.parametrize(
+    "export", [each for each in systems() if not presets()[each.name].fill], ids=lambda export: export.name
+)
 def test_a_preset_reads_the_same_events_from_a_file_a_topic_and_a_request(export: Export, tmp_path: Path) -> None:
     path = tmp_path / export.file
     path.write_bytes(export.content)
@@ -94,6 +96,26 @@ def test_a_row_of_a_table_is_skipped_by_a_cell_and_a_file_on_a_preset_may_change
     path.write_text('preset = "shopify"\n[skip]\ncancelled_at = []\ntest = ["true"]\n')
     changed = mapping_named(str(path)).skip
     assert changed == {"financial_status": ["refunded", "voided", "expired"], "test": ["true"]}
+
+
+def test_rows_of_an_order_are_filled_from_its_first_and_from_no_other_order(tmp_path: Path) -> None:
+    own, log = tmp_path / "own.toml", tmp_path / "log.csv"
+    orders = [("o1", "ann"), ("o1", ""), ("o2", ""), ("o2", "bob"), ("o2", "NULL"), ("", ""), ("", "cy")] * 1500
+    fields = '[fields]\nuser_id = "who|sku"\nitem_id = "sku"\ntimestamp = "at"\n'
+    own.write_text(f'default_type = "purchase"\n{fields}[fill]\norder = ["who", "whom"]\n')
+    log.write_text("order,who,sku,at\n" + "".join(f"{order},{who},tea,{NOW}\n" for order, who in orders))
+    layout, survey = with_preset(Layout(), str(own)), Survey(str(log))
+    with RowFile(log) as rows:
+        events = [each.event for each in read_events(rows, layout, RULES, survey=survey) if isinstance(each, Shown)]
+    assert [event.user_id for event in events] == ["ann", "ann", "tea", "bob", "bob", "tea", "cy"] * 1500
+    assert survey.filled == {"who": 3000}
+    assert "filled: who of 3,000 rows, from the row above of the same order" in report(survey, layout)
+    assert "! no record has whom, which [fill] names; known: who" in report(survey, layout)
+    log.write_text('{"order": 1}\n')
+    with pytest.raises(FileError, match=r"\[fill\] of .* is for the rows of a table"), RowFile(log) as rows:
+        list(read_events(rows, layout, RULES))
+    with pytest.raises(ValueError, match=r"fill \(order\) is for tables"):
+        event_mapping(mapping_named(str(own)), RULES)
 
 
 def test_a_flag_drops_a_field_of_a_preset(tmp_path: Path) -> None:
