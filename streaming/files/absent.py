@@ -6,6 +6,7 @@ only some files have: what they say is not looked for.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -78,7 +79,8 @@ def _is_in(path: Path, batch: Batch, places: Sequence[int], lines: Sequence[Line
         if names is not None:
             return bool(names)
         return any(path.find(row.fields) is not MISSING for row in batch.rows())
-    around = zip(places, lines, strict=True) if lines is not None else ((place, ()) for place in places)
+    of_lines: Iterable[Line] = itertools.repeat(()) if lines is None else lines
+    around = zip(places, of_lines, strict=False)
     return any(path.find(batch.documents[place], line) is not MISSING for place, line in around)
 
 

@@ -67,7 +67,7 @@ class SampleRows:
         mapping: Says why a record cannot be read.
     """
 
-    columns = None
+    columns: tuple[str, ...] | None = None
 
     def __init__(self, name: str, form: str, samples: Sequence[Sample], mapping: EventMapping) -> None:
         self.path, self.form, self.remarks = FilePath(name), form, dict[str, str]()

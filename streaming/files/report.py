@@ -26,7 +26,7 @@ _ALIKE: Final = 0.6
 
 def report(survey: Survey, layout: Layout) -> str:
     """The report as text: what was recognized, a sample, counts, what was left out, what to change."""
-    unit, place = unit_of(survey), "record" if _of_topic(survey) else "line"
+    unit, place = _unit(survey), "record" if _of_topic(survey) else "line"
     lines = [f"{survey.file}: {survey.form}; {_counts(survey)}"]
     lines += _fields(survey)
     if survey.sample:
@@ -60,14 +60,14 @@ def _of_topic(survey: Survey) -> bool:
     return survey.form.startswith("records")
 
 
-def unit_of(survey: Survey) -> str:
+def _unit(survey: Survey) -> str:
     """What is counted: rows, or the lines of the list that each of them holds."""
     return "lines" if survey.lists else "rows"
 
 
 def passed_over(survey: Survey) -> list[str]:
     """How many rows are skipped for what a field of theirs says, a line for each reason."""
-    unit = unit_of(survey)
+    unit = _unit(survey)
     return [f"  passed over: {count:,} {unit} because {why}" for why, count in survey.skipped.most_common(_SHOWN)]
 
 
@@ -421,4 +421,4 @@ def _on_repeats(survey: Survey, layout: Layout) -> str:
     )
 
 
-__all__ = ["advice", "as_document", "on_missing", "on_values", "passed_over", "report", "unit_of"]
+__all__ = ["advice", "as_document", "on_missing", "on_values", "passed_over", "report"]

@@ -388,7 +388,7 @@ COMPARED = {
             "types: 'seen' 2, 'left' 1, read as 2 click",
             "types that are not in [types], left out: 'left' 1. To read one add --map left=TYPE, or",
             "not used: order.id (in a mapping '[\"order.id\"]')",
-            "no record has p.titel, from which title is to be read; known: p.sku",
+            "no record has p.titel, from which title is to be read; known: who, what",
             "no record has staet, which [skip] names; known: state",
             "no record has 'storniert' at state, which [skip] names; known: 'paid' 3",
         ),
