@@ -57,7 +57,7 @@ class Columns:
     ) -> None:
         self.survey = survey
         self._layout = layout
-        self._columns, sample = rows.columns, rows.first(_SAMPLED)
+        sample = rows.first(_SAMPLED)
         names = rows.columns if rows.columns is not None else tuple(dict.fromkeys(n for doc in sample for n in doc))
         self.names = names
         if layout.fill and rows.columns is None:
@@ -79,7 +79,7 @@ class Columns:
         numbers = [doc.get(fields[f].strip('[]"')) for doc in sample for f in _NUMBERS if f in fields]
         if required is not None:
             fields = {"event_type": "event_type", "user_id": "user_id", "timestamp": "timestamp"} | fields
-        elif missing:
+        elif not one_by_one:
             fields |= {field: field for field in missing}
         self.mapping = mapping_of(fields, layout, rules, survey.notes, numbers, one_by_one=one_by_one)
         self.fields = fields

@@ -75,6 +75,13 @@ def test_a_mapping_file_may_be_settings_with_one_mapping_and_may_build_on_a_pres
         mapping_named(str(path))
     path.write_text('[[mapping]]\ntopic = "shop"\npreset = "segment"\nfields = {price = "none"}\n')
     assert "price" not in mapping_named(str(path)).fields
+    log = tmp_path / "log.csv"
+    log.write_text("customer_id,sku,at\nu1,tea,1\n")
+    fields = 'user_id = "customer_idd"\nitem_id = "sku"\ntimestamp = "at"\n'
+    path.write_text(f'default_type = "click"\n[fields]\n{fields}')
+    told = r"has no column 'user_id'.*shop.toml reads user_id from customer_idd"
+    with pytest.raises(FileError, match=told), RowFile(log) as rows:
+        list(read_events(rows, with_preset(Layout(), str(path)), RULES))
     path.write_text(f'preset = "{path}"\n')
     with pytest.raises(MappingFileError, match="names itself"):
         mapping_named(str(path))
