@@ -226,7 +226,7 @@ def why_missing(
 
 def why_dropped(fields: Iterable[str], layout: Layout, free: Sequence[str]) -> str:
     """Says of fields that no event can be without that a flag leaves their column out; "" where none does."""
-    left_out = {name for name, ours in layout.columns.items() if ours == NO_TYPE}
+    left_out = [name for name, ours in layout.columns.items() if ours == NO_TYPE]
     dropped = {
         name: field
         for field in fields
