@@ -28,7 +28,7 @@ from streaming.files.source import FileError
 from streaming.files.survey import Survey
 from streaming.mappings import suiting
 
-SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "group_id")
+SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "embedding", "group_id")
 """Item facts in a row about an event. A `rating` there is the user's, not the item's."""
 
 IN_EVENT: Final = (*FIELDS, "context")

@@ -461,6 +461,12 @@ def values() -> list[Export]:
             layout=Layout({"lines[*].sku": "item_id", "lines[*].cost": "price"}, default_type="purchase"),
         ),
         Export(
+            "a vector of its item, as JSON",
+            csv(f'u1,tea,view,{NOW},"[0.5, -1]"', head="user_id,item_id,event_type,timestamp,embedding"),
+            [("u1", "tea", "click", None)],
+            facts={"embedding": 1},
+        ),
+        Export(
             "the first of two columns that has a value",
             csv(
                 f",a7,tea,view,{NOW}",
