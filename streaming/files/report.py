@@ -21,6 +21,7 @@ from streaming.files.survey import Survey
 from streaming.mappings import suiting
 
 _SHOWN: Final = 10
+_MOST_TYPES: Final = 20
 _ALIKE: Final = 0.6
 
 
@@ -212,10 +213,11 @@ def _unlisted(survey: Survey, layout: Layout) -> list[str]:
 
 
 def _on_types(survey: Survey, layout: Layout) -> str:
-    unknown = sorted(survey.unmapped)
+    unknown = sorted(survey.unmapped)[:_MOST_TYPES]
     if not unknown:
         return ""
-    none = f"no type of ours is called {', '.join(map(repr, unknown))}"
+    more = f" and {len(survey.unmapped) - _MOST_TYPES:,} more" if len(survey.unmapped) > _MOST_TYPES else ""
+    none = f"no type of ours is called {', '.join(map(repr, unknown))}{more}"
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in unknown)
     keys = ", ".join(f"{_quoted(word)} = {_quoted(type_for(word))}" for word in unknown) + " to [types]"
     ours = f"ours: {', '.join(KINDS)}, {NO_TYPE}"
