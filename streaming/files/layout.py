@@ -203,9 +203,7 @@ def missing_in(fields: Iterable[str], layout: Layout) -> list[str]:
     return [field for field in required if field not in filled]
 
 
-def why_missing(
-    path: str, columns: Sequence[str], missing: Sequence[str], used: Iterable[str], layout: Layout | None = None
-) -> str:
+def why_missing(path: str, columns: Sequence[str], missing: Sequence[str], used: Iterable[str], layout: Layout) -> str:
     """Says which columns are missing and which flags name them, or that the file has no header."""
     data = looks_like_data(columns)
     if data:
@@ -214,7 +212,7 @@ def why_missing(
             f"user_id,item_id,event_type,timestamp in the order of the columns"
         )
     free = [name for name in columns if name and literal(name) not in set(used)]
-    own = layout.fields if layout is not None else {}
+    own = layout.fields
     said = [f"{field} from {own[field]}" for field in missing if field in own]
     return (
         f"{path} has no column {' and no '.join(map(repr, missing))} (it has {', '.join(filter(None, columns))}): "
