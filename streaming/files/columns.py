@@ -123,6 +123,7 @@ class Columns:
         read, notes = self.mapping.readers[field], self.survey.notes
         if field not in {"user_id", "item_id", "event_id", "session_id", "request_id"}:
             return read
+        is_user = field == "user_id"
 
         def noting(value: Any) -> object:
             found = read(value)
@@ -130,7 +131,7 @@ class Columns:
                 notes.add(field, WHOLE_IDS, value)
             elif type(found) is str and not found.isascii() and is_odd(found):
                 notes.add(field, ODD_IDS, ascii(found))
-            if field == "user_id" and type(found) is str and _MAIL.fullmatch(found):
+            if is_user and type(found) is str and "@" in found and _MAIL.fullmatch(found):
                 notes.add(field, MAIL_IDS, found)
             return found
 

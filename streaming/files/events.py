@@ -401,6 +401,9 @@ class _Reading:
             return self._survey.refuse(line, NOT_UTF8_LINE)
         if event.reason == "bad_timestamp":
             self._note_time(event.found.partition(" ")[2].strip('"').removesuffix(".0"))
+        field = event.path.removeprefix("$.")
+        if field in IN_EVENT:
+            event = msgspec.structs.replace(event, path=self._mapping.place(field))
         return self._survey.refuse(line, str(event))
 
     def _note_repeat(self, name: str | None) -> None:

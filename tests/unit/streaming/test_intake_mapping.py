@@ -124,7 +124,7 @@ def test_check_mapping_shows_each_record_and_where_it_is_refused(tmp_path: Path)
     assert "user_id from customer.id" in report[1]
     assert report[2].startswith('  line 1 is read as {"event_type":"click","user_id":"4711"')
     assert "  types: 'PRODUCT_VIEWED' 2, read as 1 click" in report
-    assert "  refused: 1 rows, missing_field at $.user_id" in report
+    assert "  refused: 1 rows, missing_field at $.customer.id" in report
     assert first.startswith('event    line 1: {"event_type": "click", "user_id": "4711"')
     assert second.startswith("refused  line 3: missing_field at $.customer.id: expected string of 1 to 256")
     assert last == "shop.activity: 1 events, 0 ignored, 1 refused"
