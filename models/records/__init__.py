@@ -65,6 +65,7 @@ from models.records.foreign_values import (
     Notes,
     Times,
     Unusable,
+    id_of,
     is_empty,
     is_odd,
     number_of,
@@ -85,7 +86,7 @@ from models.records.items import (
     usable_facts,
 )
 from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
-from models.records.mapping import FACTS, FIELDS, MAX_LINES, EventMapping, parsed
+from models.records.mapping import FACTS, FIELDS, KEY, MAX_LINES, NOTHING, TIME, EventMapping, parsed
 from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
@@ -107,6 +108,7 @@ __all__ = [
     "FAVOURITE",
     "FIELDS",
     "IMPRESSION",
+    "KEY",
     "KINDS",
     "LEAVABLE",
     "MARK",
@@ -119,6 +121,7 @@ __all__ = [
     "MISSING",
     "MOST_ATTRIBUTES",
     "NAME_LENGTH",
+    "NOTHING",
     "NOT_UTF8",
     "NO_ZONE",
     "ODD_IDS",
@@ -131,6 +134,7 @@ __all__ = [
     "SCHEMA_ROLES",
     "SEARCH",
     "TEXT_LENGTH",
+    "TIME",
     "WEIGHTS",
     "WHOLE_IDS",
     "Attributes",
@@ -175,6 +179,7 @@ __all__ = [
     "encode_item",
     "encode_slate",
     "epoch_seconds",
+    "id_of",
     "is_empty",
     "is_odd",
     "item_key",

@@ -114,6 +114,14 @@ PresetName = Annotated[
 ]
 
 
+def hash_key_of(file: Path | None) -> str:
+    """The key in a file, "" for no file. Raises BadParameter."""
+    try:
+        return hash_key(file) if file is not None else ""
+    except HashKeyError as error:
+        raise typer.BadParameter(str(error), param_hint="--hash-ids") from None
+
+
 def layout_of(
     base: Layout,
     preset: str | None,
@@ -123,16 +131,14 @@ def layout_of(
     hash_ids: Path | None = None,
 ) -> Layout:
     """The layout with the options that every command about a file has. Raises BadParameter."""
-    try:
-        key = hash_key(hash_ids) if hash_ids is not None else ""
-    except HashKeyError as error:
-        raise typer.BadParameter(str(error), param_hint="--hash-ids") from None
+    key = hash_key_of(hash_ids)
     if decimal not in {None, ",", "."}:
         raise typer.BadParameter(f"{decimal!r}: the separator is , or .", param_hint="--decimal")
     types = {word: ours for word, ours in base.types.items() if word != OTHERS}
     layout = structs.replace(
         base,
         types=types,
+        flagged=tuple(types),
         unknown_type=base.types.get(OTHERS),
         zone=zone,
         decimal=decimal,

@@ -10,21 +10,21 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
+from msgspec import structs
 
-from service.cli.arguments import Encoding
+from service.cli.arguments import Encoding, HashIds, hash_key_of
 from service.cli.errors import broken
 from service.cli.exit_codes import DONE, SOME_REFUSED
-from streaming.files import FileError, tried
+from streaming.files import FileError, Layout, RowFile, SampleRows, on_mapping, surveyed, tried
 from streaming.kafka import KafkaTrouble
-from streaming.mappings import mapping_named
+from streaming.mappings import MappingFile, mapping_named
 from streaming.settings import Settings, event_mapping, load_settings
 
 if TYPE_CHECKING:
-    from models.records import EventMapping
-    from streaming.consumer import Sample
+    from streaming.files import Sample
 
 HELP: Final = (
     "docs/mapping.md says what a mapping holds, and docs/integrations.md which presets there are.\n\n"
@@ -56,6 +56,7 @@ def check_mapping(
         int, typer.Option("--count", min=1, max=100_000, help="Number of records of the topic to try.")
     ] = 20,
     encoding: Encoding = None,
+    hash_ids: HashIds = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")] = None,
 ) -> None:
@@ -66,27 +67,56 @@ def check_mapping(
     from streaming.consumer import of_file, of_topic
 
     settings = load_settings(config, os.environ)
-    name, mapping, source = _chosen(settings, topic, preset)
-    if file is None and source is None:
+    chosen = choose(settings, topic, preset, hash_key_of(hash_ids), file)
+    if file is None and chosen.topic is None:
         raise typer.BadParameter("name a file with records, or with --topic the topic that has them", param_hint="FILE")
     try:
-        samples = of_file(file, time.time(), encoding) if file is not None else of_topic(settings, str(source), count)
+        if file is None:
+            report = examine(settings, chosen, of_topic(settings, str(chosen.topic), count))
+        else:
+            samples = of_file(file, time.time(), encoding, chosen.how.fill)
+            report = examine(settings, chosen, samples, file, encoding, as_file=preset is not None)
     except FileError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     except KafkaTrouble as trouble:
         broken(trouble)
-    report = examine(settings, name, samples, mapping)
     typer.echo(json.dumps(report, ensure_ascii=False)) if as_json else _show(report)
     raise typer.Exit(SOME_REFUSED if report["refused"] else DONE)
 
 
-def _chosen(settings: Settings, topic: str | None, preset: str | None) -> tuple[str, EventMapping, str | None]:
-    """The mapping, what to call it, and the topic to read, if there is one."""
+class Chosen(NamedTuple):
+    """A mapping: what to call it, what it says, its key for hashes, and the topic that it reads, if there is one."""
+
+    name: str
+    how: MappingFile
+    key: str
+    topic: str | None
+
+
+def _one_by_one(how: MappingFile, file: Path | None) -> MappingFile:
+    """The mapping for records one by one. Rows of a file are filled before."""
+    return how if file is None else structs.replace(how, fill={})
+
+
+def choose(
+    settings: Settings, topic: str | None, preset: str | None, key: str = "", file: Path | None = None
+) -> Chosen:
+    """The mapping that the options name. Raises BadParameter.
+
+    Args:
+        settings: Have mappings.
+        topic: The topic or name of one of them.
+        preset: A preset or a mapping file instead.
+        key: The key of a preset or a mapping file for hashes.
+        file: The file that it is tried on, if there is one.
+    """
     if preset is not None:
         try:
-            return preset, event_mapping(mapping_named(preset), settings.events.rules()), topic
+            how = mapping_named(preset)
+            event_mapping(_one_by_one(how, file), settings.events.rules(), key.encode() or None)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--preset") from None
+        return Chosen(preset, how, key, topic)
     known = {each.called: each for each in settings.mapping}
     if not known:
         raise typer.BadParameter(
@@ -99,30 +129,57 @@ def _chosen(settings: Settings, topic: str | None, preset: str | None) -> tuple[
     if found is None:
         advice = "name one" if topic is None else f"there is none of {topic!r}"
         raise typer.BadParameter(f"{advice}: there are mappings of {', '.join(known)}", param_hint="--topic")
-    return found.called, found.rules(settings.events.rules()), found.topic
+    return Chosen(found.called, found.how, found.hash_key, found.topic)
 
 
 def examine(
-    settings: Settings, name: str, samples: list[Sample], mapping: EventMapping | None = None
+    settings: Settings,
+    chosen: Chosen,
+    samples: list[Sample],
+    file: Path | None = None,
+    encoding: str | None = None,
+    *,
+    as_file: bool = False,
 ) -> dict[str, Any]:
-    """What each record becomes by a mapping, by default that of the settings with this name; counts by outcome."""
-    mapping = mapping or settings.mapping_called(name)
-    return tried(name, mapping, samples, time.time() + settings.admission.max_future)
+    """The report on records, what each becomes by a mapping, and counts by outcome.
+
+    Args:
+        settings: What an event may be.
+        chosen: The mapping.
+        samples: The records.
+        file: The file that they are in.
+        encoding: Its encoding.
+        as_file: Whether the report is on the file as `send` reads it; otherwise on records of a topic.
+
+    Raises:
+        FileError: The file or the mapping cannot be used.
+    """
+    rules, ahead = settings.events.rules(), time.time() + settings.admission.max_future
+    mapping = event_mapping(_one_by_one(chosen.how, file), rules, chosen.key.encode() or None)
+    layout = on_mapping(Layout(encoding=encoding, hash_key=chosen.key), chosen.how, chosen.name)
+    if file is None:
+        rows = SampleRows(chosen.name, "records of a topic", samples, mapping)
+        survey = surveyed(rows, layout, rules, ahead, one_by_one=True)
+    else:
+        with RowFile(file, encoding) as opened:
+            rows = SampleRows(str(file), opened.form, samples, mapping)
+            survey = surveyed(opened if as_file else rows, layout, rules, ahead, one_by_one=not as_file)
+    return tried(chosen.name, mapping, layout, survey, samples)
 
 
 def _show(report: dict[str, Any]) -> None:
     typer.echo(report["report"])
+    if report["records"]:
+        typer.echo("as a record of a topic or a request, each becomes:")
     for record in report["records"]:
         if "event" in record:
             word, text = typer.style("event  ", fg="green"), json.dumps(record["event"], ensure_ascii=False)
             text += f"; of its item: {json.dumps(record['facts'], ensure_ascii=False)}" if "facts" in record else ""
             text += f" without {', '.join(record['left_out'])}" if "left_out" in record else ""
         elif "refusal" in record:
-            refusal = record["refusal"]
-            word = typer.style("refused", fg="red")
-            text = f"{refusal['reason']} at {refusal['path']}: expected {refusal['expected']}, found {refusal['found']}"
+            word, text = typer.style("refused", fg="red"), record["refusal"]["text"]
         else:
-            word, text = typer.style("ignored", fg="bright_black"), record.get("skipped", "its type is mapped to none")
+            word, text = typer.style("ignored", fg="bright_black"), record["skipped"]
         typer.echo(f"{word}  {record['at']}: {text}")
     if report["unread"]:
         typer.echo(
@@ -135,4 +192,4 @@ def _show(report: dict[str, Any]) -> None:
         typer.echo("there was no record to try it on", err=True)
 
 
-__all__ = ["check_mapping", "examine", "register"]
+__all__ = ["Chosen", "check_mapping", "choose", "examine", "register"]

@@ -173,7 +173,7 @@ def _print(report: Report, as_json: bool) -> None:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.by_type.items())
     typer.echo(
         f"{verb} {report.sent:,} events ({kinds}) and facts of {report.items:,} items in {report.seconds:.1f} s; "
-        f"{report.refused:,} lines refused, {report.passed:,} passed over"
+        f"{report.refused:,} lines refused, {report.passed:,} lines passed over"
     )
     if not report.complete:
         typer.echo("the file goes on: run the same command again to send the rest")

@@ -129,8 +129,8 @@ class TriedRecord(Struct, metaclass=Prepared, omit_defaults=True):
     """What one record, or one event in it, becomes.
 
     `event`, `left_out` of it, and the `facts` that it completes of its item; or why it is refused: reason, path,
-    expected, found. Of an ignored one, of which the mapping makes no event, `found` names the field and the value that
-    say so, if it is not the type.
+    expected, found. Of an ignored one, of which the mapping makes no event, `found` says why: a field and its value, or
+    its type.
     """
 
     at: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -22,18 +22,9 @@ from service.http import (
 )
 from service.ingest import split
 from service.routes.common import admit, answer, context
-from streaming.files import presets, tried
+from streaming.files import Layout, Sample, SampleRows, on_mapping, presets, surveyed, tried
 
 router = APIRouter(tags=["data"])
-
-
-class Pasted(NamedTuple):
-    """A record that somebody pasted, as if Kafka had it now."""
-
-    place: str
-    key: bytes | None
-    value: bytes | None
-    timestamp: float  # epoch milliseconds
 
 
 @router.get("/mappings", **operation("list_mappings", answer=MappingsAnswer))
@@ -70,8 +61,13 @@ def _tried(ctx: Context, ask: MappingAsk, mapping: EventMapping) -> MappingTried
     if len(raw) > most:
         detail = f"{len(raw)} records in one request; at most {most} are tried."
         raise Problem("too-large", detail, "Paste fewer: a few of each kind show what a mapping does.")
-    samples = [Pasted(f"record {number}", key, each, now * 1000) for number, each in enumerate(raw, 1)]
-    found = tried(ask.mapping, mapping, samples, now + ctx.settings.admission.max_future)
+    samples = [Sample(f"record {number}", key, each, now * 1000) for number, each in enumerate(raw, 1)]
+    how, secret = ctx.settings.how_called(ask.mapping)
+    layout = on_mapping(Layout(hash_key=secret), how, ask.mapping)
+    rows = SampleRows(ask.mapping, "records of a request", samples, mapping)
+    ahead = now + ctx.settings.admission.max_future
+    survey = surveyed(rows, layout, ctx.settings.events.rules(), ahead, one_by_one=True)
+    found = tried(ask.mapping, mapping, layout, survey, samples)
     return MappingTried(
         ask.mapping,
         found["file_report"]["fields"],
@@ -97,8 +93,9 @@ def _shown(record: dict[str, Any]) -> TriedRecord:
         left_out, facts = record.get("left_out", []), record.get("facts")
         return TriedRecord(record["at"], "event", record["event"], left_out, facts=facts)
     if "refusal" in record:
-        return TriedRecord(record["at"], "refused", **record["refusal"])
-    return TriedRecord(record["at"], "ignored", found=record.get("skipped", ""))
+        refusal = {name: text for name, text in record["refusal"].items() if name != "text"}
+        return TriedRecord(record["at"], "refused", **refusal)
+    return TriedRecord(record["at"], "ignored", found=record["skipped"])
 
 
 __all__ = ["router"]

@@ -5,7 +5,7 @@ from streaming.consumer.consumer import FETCH, FETCH_WAIT_MS, KafkaSource
 from streaming.consumer.decompression import CODECS, missing_codecs
 from streaming.consumer.inspection import LogFacts, TopicFacts, bounds, inspect_log
 from streaming.consumer.ranges import Interrupted
-from streaming.consumer.sampling import Sample, newest, of_file, of_topic
+from streaming.consumer.sampling import newest, of_file, of_topic
 
 __all__ = [
     "CODECS",
@@ -16,7 +16,6 @@ __all__ = [
     "LogFacts",
     "Reach",
     "RecordsByTime",
-    "Sample",
     "TopicFacts",
     "bounds",
     "inspect_log",

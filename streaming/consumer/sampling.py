@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from streaming.consumer.consumer import KafkaSource
-from streaming.files import raw_records
+from streaming.files import Bad, Fill, Sample, raw_records
 from streaming.kafka import Offsets, Record
 from streaming.settings import Settings
 
 PATIENCE: Final = 10.0
 """Seconds for all records to arrive. Marks of transactions count as records in the log, and never arrive."""
-
-
-class Sample(NamedTuple):
-    """A record: where it stands, its key and value, and Kafka's time of it in epoch milliseconds."""
-
-    place: str
-    key: bytes | None
-    value: bytes | None
-    timestamp: float
 
 
 def of_topic(settings: Settings, topic: str, count: int) -> list[Sample]:
@@ -66,12 +57,18 @@ def _read(source: KafkaSource, end: Offsets) -> Iterator[Record]:
             yield from batch
 
 
-def of_file(path: Path, now: float, encoding: str | None = None) -> list[Sample]:
+def of_file(
+    path: Path, now: float, encoding: str | None = None, fill: Mapping[str, Sequence[str]] | None = None
+) -> list[Sample]:
     """Read the records of a file, without keys, as if each was written at `now` (epoch seconds). Raises FileError.
 
     One a line where the file is NDJSON, otherwise its rows or objects.
     """
-    return [Sample(f"line {place}", None, raw, now * 1000) for place, raw in raw_records(path, encoding)]
+    at, found = now * 1000, list[Sample]()
+    for line, raw in raw_records(path, encoding, Fill(fill or {}).batch):
+        why, value = (raw.reason, None) if isinstance(raw, Bad) else ("", raw)
+        found.append(Sample(f"line {line}", None, value, at, line, why))
+    return found
 
 
-__all__ = ["Sample", "newest", "of_file", "of_topic"]
+__all__ = ["newest", "of_file", "of_topic"]

@@ -10,9 +10,10 @@ from streaming.files.catalogues import (
     read_items,
 )
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
+from streaming.files.fill import Fill
 from streaming.files.hints import flags, or_day_first, time_for, type_for
-from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, with_preset
-from streaming.files.mapping_trial import Sampled, tried
+from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, on_mapping, with_preset
+from streaming.files.mapping_trial import Sample, SampleRows, surveyed, tried
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
 from streaming.files.source import FileError
@@ -24,6 +25,7 @@ __all__ = [
     "SYNONYMS",
     "Bad",
     "FileError",
+    "Fill",
     "Layout",
     "Listed",
     "Outcome",
@@ -31,7 +33,8 @@ __all__ = [
     "Row",
     "RowFile",
     "RowRefused",
-    "Sampled",
+    "Sample",
+    "SampleRows",
     "Shown",
     "Survey",
     "advice",
@@ -45,6 +48,7 @@ __all__ = [
     "items_document",
     "items_report",
     "look",
+    "on_mapping",
     "on_missing",
     "or_day_first",
     "presets",
@@ -52,6 +56,7 @@ __all__ = [
     "read_events",
     "read_items",
     "report",
+    "surveyed",
     "time_for",
     "tried",
     "type_for",

@@ -7,24 +7,28 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from models.records import EACH, FIELDS, MISSING, ODD_IDS, WHOLE_IDS, EventRules, Line, Path, is_odd
+from models.records import EACH, FIELDS, MISSING, ODD_IDS, TIME, WHOLE_IDS, EventRules, Line, Path, is_odd
+from streaming.files.absent import Absent
 from streaming.files.layout import (
     KNOWN,
     NO_TYPE,
     SYNONYMS,
     Layout,
+    is_path,
     literal,
     mapping_of,
     missing_in,
     named,
+    tops,
+    why_dropped,
     why_missing,
 )
-from streaming.files.rows import Batch, RowFile
+from streaming.files.rows import Batch, Rows
 from streaming.files.source import FileError
 from streaming.files.survey import Survey
 from streaming.mappings import suiting
 
-SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "group_id")
+SHOWN_FACTS: Final = ("category", "price", "brand", "title", "tags", "available", "embedding", "group_id")
 """Item facts in a row about an event. A `rating` there is the user's, not the item's."""
 
 IN_EVENT: Final = (*FIELDS, "context")
@@ -33,58 +37,93 @@ _SAMPLED: Final = 200
 _KEPT: Final = 20_000
 _LOOKED_INTO: Final = 20
 _DEEP: Final = 4
+_MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+
+MAIL_IDS: Final = "e-mail addresses"
 
 
 class Columns:
     """Turns the rows of one file into columns of values by our field."""
 
     def __init__(
-        self, rows: RowFile, layout: Layout, rules: EventRules, survey: Survey, required: tuple[str, ...] | None = None
+        self,
+        rows: Rows,
+        layout: Layout,
+        rules: EventRules,
+        survey: Survey,
+        required: tuple[str, ...] | None = None,
+        *,
+        one_by_one: bool = False,
     ) -> None:
         self.survey = survey
-        self._rows, self._layout = rows, layout
-        self._columns, sample = rows.columns, _sample(rows)
+        self._layout = layout
+        sample = rows.first(_SAMPLED)
         names = rows.columns if rows.columns is not None else tuple(dict.fromkeys(n for doc in sample for n in doc))
         self.names = names
+        if layout.fill and rows.columns is None:
+            raise FileError(
+                f"{rows.path}: [fill] of {layout.preset} is for the rows of a table, and the objects of JSON are whole"
+            )
         fields = named(str(rows.path), names if rows.columns is not None else names or None, layout)
         if rows.columns is not None and layout.fields:
             fields = {field: text for field, text in fields.items() if Path(text).among(names) != []}
         missing = missing_in(fields, layout) if required is None else [f for f in required if f not in fields]
+        if dropped := why_dropped(missing, layout, names):
+            raise FileError(f"{rows.path}: {dropped}")
         if missing and rows.columns is not None:
             name = suiting(names) if not layout.fields else ""
             preset = f". It looks like an export of {name}: try --preset {name}" if name else ""
-            raise FileError(why_missing(str(rows.path), names, missing, fields.values()) + preset)
+            raise FileError(why_missing(str(rows.path), names, missing, fields.values(), layout) + preset)
         if rows.columns is None:
             fields = _with_alternatives(fields, layout)
         numbers = [doc.get(fields[f].strip('[]"')) for doc in sample for f in _NUMBERS if f in fields]
         if required is not None:
             fields = {"event_type": "event_type", "user_id": "user_id", "timestamp": "timestamp"} | fields
-        elif missing:
+        elif not one_by_one:
             fields |= {field: field for field in missing}
-        self.mapping = mapping_of(fields, layout, rules, survey.notes, numbers)
+        self.mapping = mapping_of(fields, layout, rules, survey.notes, numbers, one_by_one=one_by_one)
         self.fields = fields
+        self.facts = self.mapping.completes if one_by_one else SHOWN_FACTS
         self._plain_times = layout.time == "auto"
         self._keys_of: list[Any] = []
         self._names: set[str] = set()
-        survey.form, survey.names, survey.remarks = rows.form, tuple(names), rows.remarks
+        survey.form, survey.names, survey.remarks, survey.one_by_one = rows.form, tuple(names), rows.remarks, one_by_one
         survey.fields = {
             field: " or ".join(said)
             for field in KNOWN
             if field in self.mapping.paths and (said := _said(self.mapping.paths[field], names))
         }
-        used = {part.strip() for text in (*fields.values(), *layout.skip) for part in text.split("|")}
-        used |= {re.split(r"[.\[]", part.removeprefix("$."))[0] for part in used}
-        survey.unused = tuple(name for name in names if name and literal(name) not in used)
-        survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())
+        self._note_names(rows, sample)
+        self._absent = Absent(layout, names, survey)
         self._readers = {field: self._noting(field) for field in self.mapping.paths}
         self._known: dict[str, dict[Any, object]] = {field: {} for field in self.mapping.paths}
         self._lists = self.mapping.lists
+        survey.lists = self._lists.names[-1].removeprefix("$.") if self._lists else ""
+
+    def _note_names(self, rows: Rows, sample: Sequence[Mapping[str, Any]]) -> None:
+        """Say which names nothing is read from, and which that flags drop are none."""
+        survey, layout, names = self.survey, self._layout, self.names
+        used = {top for text in (*self.fields.values(), *layout.skip) for top in tops(text)} | {*layout.fill}
+        survey.unused = tuple(name for name in names if name and name not in used)
+        survey.places = tuple(map(literal, names)) if rows.columns is not None else _paths_in(sample, ())
+        survey.paths = survey.unused if rows.columns is not None else _paths_in(sample, survey.fields.values())
+        nowhere = [
+            name
+            for name, field in layout.columns.items()
+            if field == NO_TYPE and names and name not in {*names, *layout.fields} and not is_path(name, names)
+        ]
+        if nowhere:
+            survey.remarks["dropped"] = (
+                f"no column is called {' or '.join(map(repr, nowhere))}, which --column is to leave out: there are "
+                f"{', '.join(filter(None, names))}"
+            )
 
     def _noting(self, field: str) -> Callable[[Any], object]:
         """The mapping's reader of a field, which notes ids that it changes."""
         read, notes = self.mapping.readers[field], self.survey.notes
         if field not in {"user_id", "item_id", "event_id", "session_id", "request_id"}:
             return read
+        is_user = field == "user_id"
 
         def noting(value: Any) -> object:
             found = read(value)
@@ -92,6 +131,8 @@ class Columns:
                 notes.add(field, WHOLE_IDS, value)
             elif type(found) is str and not found.isascii() and is_odd(found):
                 notes.add(field, ODD_IDS, ascii(found))
+            if is_user and type(found) is str and "@" in found and _MAIL.fullmatch(found):
+                notes.add(field, MAIL_IDS, found)
             return found
 
         return noting
@@ -100,7 +141,8 @@ class Columns:
         """The batch as objects, where rows of columns hold lists that become several events."""
         if not self._lists or batch.columns is None:
             return batch
-        return Batch(batch.lines, None, [_row_at(batch, place) for place in range(len(batch.lines))], batch.bad)
+        documents = [_row_at(batch, place) for place in range(len(batch.lines))]
+        return Batch(batch.lines, None, documents, batch.bad, batch.around)
 
     def spread(self, batch: Batch) -> tuple[Sequence[int], Sequence[Line] | None]:
         """The place of the row of each event that the rows may become, and which of its lines it is."""
@@ -133,9 +175,11 @@ class Columns:
 
     def skipped(self, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None) -> dict[int, str]:
         """Which of the events are none for what a field of theirs says, by number, and why."""
+        self._absent.look(batch, places, lines)
         found: dict[int, str] = {}
-        for skip in self.mapping.skips:
+        for text, skip in zip(self._layout.skip, self.mapping.skips, strict=True):
             values = self._found(skip.path, batch, places, lines) or ()
+            self._absent.look_at(text, values)
             for at, value in enumerate(values):
                 if at not in found and (why := skip.why(value)):
                     found[at] = why
@@ -145,7 +189,7 @@ class Columns:
         self, path: Path | str, batch: Batch, places: Sequence[int], lines: Sequence[Line] | None
     ) -> list[Any] | None:
         if isinstance(path, str):
-            return None
+            return [_of_record(path, *batch.around[place]) for place in places] if batch.around else None
         if batch.columns is not None:
             names = path.among(batch.columns)
             if names is not None and len(names) < 2:
@@ -181,6 +225,16 @@ class Columns:
             if value is not None and value is not MISSING and (value := self._readers[field](value)) is not None:
                 found[field] = value
         return found
+
+
+def _of_record(what: str, key: bytes | None, timestamp_ms: float) -> float | str | None:
+    """The time that Kafka has of a record, or its key."""
+    if what == TIME:
+        return timestamp_ms / 1000
+    try:
+        return None if key is None else key.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _said(path: Path | str, names: Sequence[str]) -> list[str]:
@@ -231,15 +285,6 @@ def _are_seconds(found: list[Any]) -> bool:
 def _row_at(batch: Batch, place: int) -> dict[str, Any]:
     assert batch.columns is not None
     return {name: column[place] for name, column in batch.columns.items()}
-
-
-def _sample(rows: RowFile) -> list[dict[str, Any]]:
-    """The first rows, which are read again later."""
-    if rows.columns is not None and rows.sample:
-        return [dict(zip(rows.columns, cells, strict=False)) for cells in rows.sample[:_SAMPLED]]
-    with RowFile(rows.path, rows.encoding) as again:
-        first = next(again.batches(), None)
-        return [] if first is None else [row.fields for _, row in zip(range(_SAMPLED), first.rows(), strict=False)]
 
 
 def _with_alternatives(fields: Mapping[str, str], layout: Layout) -> dict[str, str]:

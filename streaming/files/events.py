@@ -21,6 +21,7 @@ from models.records import (
     KINDS,
     LEAVABLE,
     NOT_UTF8,
+    NOTHING,
     Event,
     EventRules,
     ItemFacts,
@@ -32,10 +33,11 @@ from models.records import (
     written,
 )
 from models.structs import Prepared
-from streaming.files.columns import IN_EVENT, SHOWN_FACTS, Columns
+from streaming.files.columns import IN_EVENT, Columns
+from streaming.files.fill import Fill
 from streaming.files.item_facts import NOT_UTF8_LINE, facts_of, not_utf8
 from streaming.files.layout import ITEM_FIELDS, NO_TYPE, Layout
-from streaming.files.rows import Batch, Row, RowFile
+from streaming.files.rows import Batch, Row, RowFile, Rows
 from streaming.files.survey import RowRefused, Survey
 
 _MOST_IDS: Final = 1_000_000
@@ -82,7 +84,7 @@ def columns_in(path: Path, columns: Mapping[str, str], encoding: str | None = No
 
 
 def read_events(
-    rows: RowFile,
+    rows: Rows,
     layout: Layout,
     rules: EventRules,
     items: Mapping[str, ItemFacts] | None = None,
@@ -90,25 +92,28 @@ def read_events(
     now: float = float("inf"),
     *,
     event_ids: bool = False,
+    one_by_one: bool = False,
 ) -> Iterator[Outcome]:
     """Read every row as an event, a refusal, or a row that is not wanted, in the order of the file.
 
     Args:
-        rows: The open file.
+        rows: The open file, or records of a topic.
         layout: How its columns and types are named.
         rules: What an event may be.
         items: Facts by item id that come before those in the row's own columns.
         survey: Everything that is found is counted there.
         now: Later events are counted as ahead, epoch seconds.
         event_ids: An event without event_id gets one made of what it says, so that sending it twice is harmless.
+        one_by_one: Whether to read as from a topic (`mapping_of`).
 
     Raises:
         FileError: Columns are missing.
     """
     survey = survey if survey is not None else Survey(str(rows.path))
-    reader = Columns(rows, layout, rules, survey)
+    reader = Columns(rows, layout, rules, survey, one_by_one=one_by_one)
     reading = _Reading(reader, layout, rules, items or {}, survey, now, _Ids() if event_ids else None)
-    for batch in rows.batches():
+    fill = Fill(layout.fill, survey.filled)
+    for batch in map(fill.batch, rows.batches()):
         survey.rows += len(batch.lines) + len(batch.bad)
         outcomes: Iterable[Outcome] = reading.outcomes(batch)
         if batch.bad:
@@ -158,6 +163,7 @@ class _Reading:
         self._rated = layout.min_rating is not None or layout.dislike_rating is not None
         self._fields = [field for field in reader.mapping.paths if field in IN_EVENT or field == "rating"]
         self._words: dict[str, str] = {}
+        self._listed = {word.casefold() for word in layout.types}
         self._drafts: dict[tuple[str, ...], Any] = {}
         self._seen: set[str] = set()
         self._own_ids: set[str] = set()
@@ -241,13 +247,24 @@ class _Reading:
 
     def _type_of(self, word: Any) -> Any:
         if word is None:
-            return self._layout.default_type or self._layout.constants.get("event_type")
+            layout = self._layout
+            nothing = NO_TYPE if NOTHING in layout.types else None
+            return layout.constants.get("event_type") or nothing or layout.default_type
         if type(word) is not str:
             return word
         found = self._words.get(word)
         if found is None:
             found = self._words[word] = self._mapping.type_of(word)
+            self._note_word(word, found)
         return found
+
+    def _note_word(self, word: str, found: str) -> None:
+        """Note a type of the file that no mapping lists and that is none of ours."""
+        known, plain = self._rules.kinds, word.casefold()
+        if found not in known and found != NO_TYPE:
+            self._survey.unmapped[word] = None
+        elif self._layout.unknown_type is not None and not (plain in self._listed or plain in known or word in known):
+            self._survey.unlisted[word] = None
 
     def _decoded(
         self,
@@ -278,7 +295,7 @@ class _Reading:
         decoded = decode_many(raws, self._rules, left_out)
         if left_out:
             self._find_left_out(batch, places, wanted, columns, decoded)
-        found = self._outcomes(batch, places, lines, wanted, decoded, raws, "event_id" in columns)
+        found = self._outcomes(batch, places, lines, wanted, decoded, raws, columns.get("event_id"))
         if len(wanted) == len(places):
             return found
         others: list[Outcome] = []
@@ -350,30 +367,29 @@ class _Reading:
         wanted: Sequence[int],
         decoded: list[Event | Rejection],
         raws: list[bytes],
-        own_ids: bool,
+        given: Sequence[str | None] | None,
     ) -> list[Outcome]:
         survey, seen = self._survey, self._seen
         found: list[Outcome] = []
         moments: list[float] = []
-        for at, event, raw in zip(wanted, decoded, raws, strict=True):
+        for number, (at, event, raw) in enumerate(zip(wanted, decoded, raws, strict=True)):
             place = places[at]
             line = batch.lines[place]
             if type(event) is not Event:
                 found.append(self._refused(line, event, raw))
                 continue
-            if own_ids:
+            if given is not None:
                 self._note_repeat(event.event_id)
             moments.append(event.timestamp)
-            item = event.item_id
-            if item is None or item in seen:
-                if not survey.sample:
-                    survey.sample = {"line": line, "event": event, "facts": None}
-                found.append(Shown(line, event, None))
-                continue
-            seen.add(item)
-            facts = self._known(batch, place, () if lines is None else lines[at], item)
+            item, facts = event.item_id, None
+            if item is not None and item not in seen:
+                seen.add(item)
+                facts = self._known(batch, place, () if lines is None else lines[at], item)
             if not survey.sample:
-                survey.sample = {"line": line, "event": event, "facts": facts}
+                # An id that is made here says nothing of how the row is read.
+                own = given is not None and given[number] is not None
+                shown = event if own else msgspec.structs.replace(event, event_id=None)
+                survey.sample = {"line": line, "event": shown, "facts": facts}
             found.append(Shown(line, event, facts))
         survey.by_type.update([KINDS[event.kind] for event in decoded if type(event) is Event])
         self._count_moments(moments)
@@ -385,6 +401,9 @@ class _Reading:
             return self._survey.refuse(line, NOT_UTF8_LINE)
         if event.reason == "bad_timestamp":
             self._note_time(event.found.partition(" ")[2].strip('"').removesuffix(".0"))
+        field = event.path.removeprefix("$.")
+        if field in IN_EVENT:
+            event = msgspec.structs.replace(event, path=self._mapping.place(field))
         return self._survey.refuse(line, str(event))
 
     def _note_repeat(self, name: str | None) -> None:
@@ -422,8 +441,9 @@ class _Reading:
         listed = self._items.get(item_id)
         if self._items and not self._survey.listed_example[0]:
             self._survey.listed_example = (next(iter(self._items)), item_id)
-        found = self._reader.facts_at(batch, place, SHOWN_FACTS, line)
-        own = facts_of(batch.lines[place], item_id, found, SHOWN_FACTS, self._survey) if found else _NOTHING
+        wanted = self._reader.facts
+        found = self._reader.facts_at(batch, place, wanted, line)
+        own = facts_of(batch.lines[place], item_id, found, wanted, self._survey) if found else _NOTHING
         facts = own if isinstance(own, ItemFacts) else _NOTHING
         if listed is not None:
             self._survey.listed_found += 1

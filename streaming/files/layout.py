@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -62,7 +63,9 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
         encoding: The encoding of the file; None: UTF-8, or what its mark says.
         hash_key: Key for hashed ids; "": they stay as they are.
         skip: Values by path in the file with which a row is no event.
-        preset: The name of the preset that this layout began with.
+        fill: Columns that are filled from the row above with the same key, by the column of the key.
+        preset: The name of the preset, or of the mapping, that this layout began with.
+        flagged: Those of the types in the file that flags name.
     """
 
     columns: dict[str, str] = {}
@@ -80,7 +83,9 @@ class Layout(msgspec.Struct, metaclass=Prepared, frozen=True, omit_defaults=True
     encoding: str | None = None
     hash_key: str = ""
     skip: dict[str, list[str]] = {}
+    fill: dict[str, list[str]] = {}
     preset: str = ""
+    flagged: tuple[str, ...] = ()
 
 
 _OURS: Final = {plain(field): field for field in KNOWN}
@@ -99,6 +104,11 @@ def with_preset(layout: Layout, name: str, known: Mapping[str, MappingFile] | No
         found = mapping_named(name, known)
     except MappingFileError as error:
         raise FileError(str(error)) from None
+    return on_mapping(layout, found, name)
+
+
+def on_mapping(layout: Layout, found: MappingFile, name: str) -> Layout:
+    """The layout on top of a mapping of this name: what the layout says comes first."""
     return msgspec.structs.replace(
         layout,
         fields=found.fields,
@@ -110,6 +120,7 @@ def with_preset(layout: Layout, name: str, known: Mapping[str, MappingFile] | No
         default_type=layout.default_type or found.default_type,
         unknown_type=layout.unknown_type or found.unknown_type,
         skip=found.skip,
+        fill=found.fill,
         preset=name,
     )
 
@@ -131,12 +142,13 @@ def named(path: str, columns: Sequence[str] | None, layout: Layout) -> dict[str,
     for name, field in layout.columns.items():
         if field == NO_TYPE:
             continue
-        if columns is not None and name not in columns and not _is_path(name, columns):
+        if columns is not None and name not in columns and not is_path(name, columns):
             raise FileError(f"--column: {path} has no column {name!r}; it has {', '.join(filter(None, columns))}")
         found[field] = literal(name) if columns is not None and name in columns else name
     taken = set(layout.columns)
     for field, text in layout.fields.items():
-        if field not in found and field not in layout.constants:
+        drops = field in dropped or dropped.issuperset(part.strip() for part in text.split("|"))
+        if field not in found and field not in layout.constants and not drops:
             found[field] = text
     if layout.fields:
         return found
@@ -159,10 +171,24 @@ def literal(name: str) -> str:
     return name if re.fullmatch(r"[^.\[\]\"|$@]+", name) else f'["{name}"]'
 
 
-def _is_path(name: str, columns: Sequence[str]) -> bool:
+_TOP: Final = re.compile(r"""\$?\.?(?:\["([^"]+)"\]|([^.\[\]"]+))""")
+"""The first step of a path."""
+
+
+def is_path(name: str, columns: Sequence[str]) -> bool:
     """Whether a name that is no column leads into columns: their alternatives, or a part of one."""
-    parts = [re.split(r"[.\[]", part.strip().removeprefix("$."))[0] for part in name.split("|")]
+    parts = tops(name)
     return (len(parts) > 1 and any(part in columns for part in parts)) or (name != parts[0] and parts[0] in columns)
+
+
+def tops(text: str) -> list[str]:
+    """The names at the top that a path begins with, one for each of its alternatives.
+
+    >>> tops("order.customer.id|lines[*].sku"), tops('["Created at"]'), tops('["a.b"].c')
+    (['order', 'lines'], ['Created at'], ['a.b'])
+    """
+    found = [_TOP.match(part.strip()) for part in text.split("|")]
+    return [match[1] or match[2] if match else "" for match in found]
 
 
 def missing_in(fields: Iterable[str], layout: Layout) -> list[str]:
@@ -177,7 +203,7 @@ def missing_in(fields: Iterable[str], layout: Layout) -> list[str]:
     return [field for field in required if field not in filled]
 
 
-def why_missing(path: str, columns: Sequence[str], missing: Sequence[str], used: Iterable[str]) -> str:
+def why_missing(path: str, columns: Sequence[str], missing: Sequence[str], used: Iterable[str], layout: Layout) -> str:
     """Says which columns are missing and which flags name them, or that the file has no header."""
     data = looks_like_data(columns)
     if data:
@@ -186,15 +212,40 @@ def why_missing(path: str, columns: Sequence[str], missing: Sequence[str], used:
             f"user_id,item_id,event_type,timestamp in the order of the columns"
         )
     free = [name for name in columns if name and literal(name) not in set(used)]
+    own = layout.fields
+    said = [f"{field} from {own[field]}" for field in missing if field in own]
     return (
         f"{path} has no column {' and no '.join(map(repr, missing))} (it has {', '.join(filter(None, columns))}): "
         f"say which one it is with {flags(missing, free)}"
         + (", or give all rows one type, for example with --type click" if "event_type" in missing else "")
+        + (f". {layout.preset} reads {' and '.join(said)}" if said else "")
     )
 
 
+def why_dropped(fields: Iterable[str], layout: Layout, free: Sequence[str]) -> str:
+    """Says of fields that no event can be without that a flag leaves their column out; "" where none does."""
+    left_out = [name for name, ours in layout.columns.items() if ours == NO_TYPE]
+    dropped = {
+        name: field
+        for field in fields
+        for name in left_out
+        if field in {name, _OURS.get(plain(name)), _SAME.get(plain(name))}
+    }
+    if not dropped:
+        return ""
+    by = " ".join(f"--column {shlex.quote(f'{name}={NO_TYPE}')}" for name in dropped)
+    others = flags(dropped.values(), [name for name in free if name not in left_out])
+    return f"{by} leaves out what no event can be without: name another column, with {others}"
+
+
 def mapping_of(
-    fields: Mapping[str, str], layout: Layout, rules: EventRules, notes: Notes, sample: Iterable[Any]
+    fields: Mapping[str, str],
+    layout: Layout,
+    rules: EventRules,
+    notes: Notes,
+    sample: Iterable[Any],
+    *,
+    one_by_one: bool = False,
 ) -> EventMapping:
     """The mapping that reads rows in this layout. Raises FileError.
 
@@ -204,16 +255,18 @@ def mapping_of(
         rules: What an event may be.
         notes: What is done to values is counted there.
         sample: Values of the columns of numbers in the first rows, to see which decimal separator they have.
+        one_by_one: Whether to read as from a topic: no record shows anything of another one, and a time without a zone
+            is refused.
     """
     transforms = {field: list(steps) for field, steps in layout.transforms.items() if field in fields}
     sample = list(sample)
     commas = any(map(shows_decimal_comma, sample)) and not any(map(shows_decimal_point, sample))
-    decimal = layout.decimal or ("," if commas else None)
+    decimal = layout.decimal or ("," if commas and not one_by_one else None)
     for field in ("price", "quantity", "rating"):
         if decimal is not None and field in fields:
             transforms.setdefault(field, []).insert(0, f"decimal {decimal}")
     for field in ("user_id", "session_id"):
-        if layout.hash_key and field in fields and "hash" not in transforms.get(field, ()):
+        if layout.hash_key and not one_by_one and field in fields and "hash" not in transforms.get(field, ()):
             transforms.setdefault(field, []).append("hash")
     constants = {field: value for field, value in layout.constants.items() if field not in fields}
     try:
@@ -231,8 +284,9 @@ def mapping_of(
             layout.hash_key.encode() or None,
             notes,
             skip=layout.skip,
-            assume_utc=True,
-            own_places=True,
+            assume_utc=not one_by_one,
+            own_places=not one_by_one,
+            one_by_one=one_by_one,
         )
     except ValueError as error:
         text = str(error)
@@ -247,9 +301,13 @@ __all__ = [
     "NO_TYPE",
     "SYNONYMS",
     "Layout",
+    "is_path",
     "literal",
     "mapping_of",
     "missing_in",
     "named",
+    "on_mapping",
+    "tops",
+    "why_dropped",
     "with_preset",
 ]

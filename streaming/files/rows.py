@@ -6,17 +6,17 @@ import csv
 import heapq
 import io
 import itertools
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from models.records import written
 from streaming.files import json_rows
 from streaming.files.csv_dialect import CELL, Dialect, dialect_of
+from streaming.files.item_facts import NOT_UTF8_LINE
 from streaming.files.source import BROKEN, FileError, Source
 from streaming.files.workbook import Sheet, is_workbook
 
@@ -48,12 +48,14 @@ class Batch(NamedTuple):
         columns: Their values by name of the column; None for JSON.
         documents: Their objects, for JSON.
         bad: Lines among them that are no rows.
+        around: The key of each record and Kafka's time of it, epoch milliseconds; empty for a file, which has neither.
     """
 
     lines: Sequence[int]
     columns: dict[str, list[Any]] | None
     documents: list[Any]
     bad: list[Bad]
+    around: Sequence[tuple[bytes | None, float]] = ()
 
     def rows(self) -> Iterator[Row]:
         """Row by row, as dictionaries."""
@@ -64,6 +66,30 @@ class Batch(NamedTuple):
         for line, *values in zip(self.lines, *self.columns.values(), strict=True):
             row = zip(names, values, strict=True)
             yield Row(line, {name: value for name, value in row if value is not None and value != ""})
+
+
+class Rows(Protocol):
+    """What events are read from: a file, or records of a topic.
+
+    Attributes:
+        path: The file, or the name of the mapping, for messages.
+        columns: The names in the header or schema, None for JSON.
+        form: What it was recognized as.
+        remarks: What has to be said of it as a whole, by kind. It grows while rows are read.
+    """
+
+    path: Path
+    columns: tuple[str, ...] | None
+    form: str
+    remarks: dict[str, str]
+
+    def first(self, count: int) -> list[dict[str, Any]]:
+        """The first rows as objects, `count` of them at most. They are read again by `batches`."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows in batches, once."""
+        ...
 
 
 class RowFile:
@@ -238,6 +264,14 @@ class RowFile:
             except (pa.ArrowException, OSError) as error:
                 raise FileError(f"{self.path} breaks off: {error}") from None
 
+    def first(self, count: int) -> list[dict[str, Any]]:
+        """The first rows as objects, `count` of them at most. They are read again later."""
+        if self.columns is not None and self.sample:
+            return [dict(zip(self.columns, cells, strict=False)) for cells in self.sample[:count]]
+        with RowFile(self.path, self.encoding) as again:
+            batch = next(again.batches(), None)
+            return [] if batch is None else [row.fields for row in itertools.islice(batch.rows(), count)]
+
     def batches(self) -> Iterator[Batch]:
         """Yield the rows in batches, once. Raises FileError where the file breaks off."""
         try:
@@ -248,11 +282,7 @@ class RowFile:
     def __iter__(self) -> Iterator[Row | Bad]:
         """Yield rows, and lines that are none, in the order of the file. Raises FileError where the file breaks off."""
         for batch in self.batches():
-            if batch.bad:
-                rows: list[Iterable[Row | Bad]] = [batch.rows(), batch.bad]
-                yield from heapq.merge(*rows, key=_line_of)
-            else:
-                yield from batch.rows()
+            yield from _in_order(batch)
 
     def done(self) -> float:
         """Share of the file that was read, 0 to 1."""
@@ -268,16 +298,17 @@ class RowFile:
             self._source.close()
 
 
-def _as_it_stands(fields: Mapping[str, Any]) -> bytes:
-    """JSON of a row. Bytes in another encoding than UTF-8 stay, so that a mapping refuses them with their place."""
-    try:
-        return written(fields)
-    except UnicodeEncodeError:
-        return json.dumps(fields, ensure_ascii=False).encode(errors="surrogateescape")
-
-
-def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, bytes]]:
+def raw_records(
+    path: Path, encoding: str | None = None, change: Callable[[Batch], Batch] = lambda batch: batch
+) -> Iterator[tuple[int, bytes | Bad]]:
     """Each record of a file as JSON, with its line: lines of NDJSON as they are, rows and objects of others as objects.
+
+    A line that is no row, or that no JSON can hold, is given as such.
+
+    Args:
+        path: The file.
+        encoding: Its encoding.
+        change: What is done to rows.
 
     Raises:
         FileError: The file as a whole cannot be used.
@@ -290,8 +321,15 @@ def raw_records(path: Path, encoding: str | None = None) -> Iterator[tuple[int, 
                         yield number, line.strip()
                 return
     with RowFile(path, encoding) as rows:
-        for row in rows:
-            yield row.line, row.reason.encode() if isinstance(row, Bad) else _as_it_stands(row.fields)
+        for row in itertools.chain.from_iterable(_in_order(change(batch)) for batch in rows.batches()):
+            yield row.line, row if isinstance(row, Bad) else _as_json(row)
+
+
+def _as_json(row: Row) -> bytes | Bad:
+    try:
+        return written(row.fields)
+    except UnicodeEncodeError:
+        return Bad(row.line, NOT_UTF8_LINE)
 
 
 def _values(column: Any) -> list[Any]:
@@ -312,6 +350,11 @@ def _value(scalar: Any) -> Any:
         if getattr(scalar.type, "unit", "") == "ns":
             return _value(scalar.cast(pa.timestamp("us", scalar.type.tz), safe=False))
         return f"{getattr(scalar, 'value', 'a value')} {scalar.type}"
+
+
+def _in_order(batch: Batch) -> Iterable[Row | Bad]:
+    rows: list[Iterable[Row | Bad]] = [batch.rows(), batch.bad]
+    return heapq.merge(*rows, key=_line_of) if batch.bad else batch.rows()
 
 
 def _line_of(each: Row | Bad) -> int:
@@ -388,4 +431,4 @@ def _of_json(found: Iterator[json_rows.Found]) -> Iterator[Batch]:
         )
 
 
-__all__ = ["Bad", "Batch", "FileError", "Row", "RowFile", "raw_records"]
+__all__ = ["Bad", "Batch", "FileError", "Row", "RowFile", "Rows", "raw_records"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from models.records import KINDS, NO_ZONE, Event, Notes, Rejection
+from models.records import NO_ZONE, Notes
 
 EXAMPLES: Final = 20
 """Refused lines that are kept one by one; the rest is counted."""
@@ -38,7 +37,10 @@ class Survey:
         fields: Where each of our fields comes from.
         names: Names that the file, or its first objects, have.
         paths: Where else values are: names that nothing is read from, for JSON with those inside of objects and lists.
+        places: All paths to values in the first rows.
         unused: Names that nothing is read from.
+        one_by_one: Whether these are records of a topic or a request, which no flag reads and only a mapping does.
+        lists: The list whose members become events, "" for none.
         rows: Rows and bad lines.
         events: Usable events.
         passed: Rows that were left out on purpose.
@@ -48,6 +50,12 @@ class Survey:
         reasons: Refused rows by reason, with the field.
         types: Rows by type, as the file spells it.
         by_type: Events by our type.
+        unmapped: Types of the file that are none of ours and that nothing maps, with one entry each.
+        unlisted: Types that no mapping lists and that are read as `unknown_type`, with one entry each.
+        absent: Paths of a mapping of the shop's own that no row has, and the field that they are for.
+        unmatched: Values of its [skip] that no row has, by path.
+        skip_words: What rows have there, with their number, by path.
+        filled: Cells that were filled from the row above, by column.
         left_out: Optional fields that could not be used, by name; those of items as `item facts: NAME`.
         examples: Where each of them was found first.
         notes: What was done to values.
@@ -75,7 +83,10 @@ class Survey:
     fields: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    one_by_one: bool = False
+    lists: str = ""
     rows: int = 0
     events: int = 0
     passed: int = 0
@@ -85,6 +96,12 @@ class Survey:
     reasons: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     by_type: Counter[str] = field(default_factory=Counter)
+    unmapped: dict[str, None] = field(default_factory=dict)
+    unlisted: dict[str, None] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    unmatched: dict[str, set[str]] = field(default_factory=dict)
+    skip_words: dict[str, dict[str, int]] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Example] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
@@ -115,29 +132,15 @@ class Survey:
         del self.refusals[EXAMPLES:]
         return refused
 
-    def see(self, line: int, answers: Sequence[Event | Rejection | None], now: float) -> None:
-        """Count what became of one record of a topic."""
-        self.rows += 1
-        for answer in answers:
-            self._see(line, answer, now)
-
-    def _see(self, line: int, answer: Event | Rejection | None, now: float) -> None:
-        if answer is None:
-            self.passed += 1
-        elif isinstance(answer, Rejection):
-            self.refuse(line, str(answer))
-        else:
-            self.events += 1
-            self.by_type[KINDS[answer.kind]] += 1
-            self.earliest, self.latest = min(self.earliest, answer.timestamp), max(self.latest, answer.timestamp)
-            self.ahead += answer.timestamp > now
-            if not self.sample:
-                self.sample = {"line": line, "event": answer, "facts": None}
-
     def leave_out(self, name: str, line: int, found: object) -> None:
         """Count an optional field that cannot be used."""
         self.left_out[name] += 1
         self.examples.setdefault(name, Example(line, str(found)))
+
+    @property
+    def lines(self) -> int:
+        """What became of each row, or of each line of the list that it holds."""
+        return self.events + self.passed + self.refused
 
     @property
     def zoneless(self) -> str:

@@ -123,7 +123,7 @@ def read_stream(
             events.append(shown.event)
             if shown.facts is not None and shown.event.item_id is not None:
                 facts[shown.event.item_id] = shown.facts
-    problems = [_unmapped(found.types, layout, rules), "" if found.survey.events else _why_empty(found, layout)]
+    problems = [_unmapped(found.survey), "" if found.survey.events else _why_empty(found, layout)]
     if strict and any(problems):
         raise FileError(f"{path}: {'. '.join(filter(None, problems))}")
     found.stream = Stream(sorted(events, key=attrgetter("timestamp")), facts, catalogue or {})
@@ -147,11 +147,10 @@ def _accepted(
             yield outcome
 
 
-def _unmapped(types: Counter[str], layout: Layout, rules: EventRules) -> str:
+def _unmapped(survey: Survey) -> str:
     """Which types nothing maps, and the flags for them; "" for none."""
-    known = {*layout.types, *rules.kinds, NO_TYPE}
-    named = [word for word in types if word not in known and word.strip().casefold() not in known]
-    if not named or layout.unknown_type is not None or (layout.default_type is None and set(types) == {"(none)"}):
+    named, types = list(survey.unmapped), survey.types
+    if not named:
         return ""
     listed = ", ".join(f"{word!r} ({types[word]:,} rows)" for word in types)
     add = " ".join(f"--map {shlex.quote(f'{word}={type_for(word)}')}" for word in named)

@@ -124,6 +124,7 @@ class Options(msgspec.Struct, metaclass=Prepared, frozen=True):
 def state_path(settings: Settings, file: Path, layout: Layout) -> Path:
     """Path of the state of this file, read with this layout into this topic. Raises FileError."""
     words = msgspec.to_builtins(layout)
+    words.pop("flagged", None)  # says nothing that `types` does not say
     target = repr((settings.kafka.bootstrap, settings.topic("events"), msgspec.json.encode(words, order="sorted")))
     name = f"{identity(file, layout.encoding)}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.json"
     return settings.data_dir / "send" / name

@@ -37,6 +37,7 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
         default_type: Type of records that name none.
         unknown_type: Type of records of other types.
         skip: Values by path with which a record is no event; `*` for any value.
+        fill: Columns of a table, by the column of a key: an empty cell is filled from the row above with the same key.
         about: What it is and where it is documented.
         preset: The mapping that this one comes on top of; "" for none.
     """
@@ -51,13 +52,14 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
     default_type: str | None = None
     unknown_type: str | None = None
     skip: dict[str, list[str]] = {}
+    fill: dict[str, list[str]] = {}
     about: str = ""
     preset: str = ""
 
     def on(self, base: MappingFile) -> MappingFile:
         """This mapping on top of another one: what it says comes first, and a path `none` drops a field.
 
-        An empty list among `skip` drops a path.
+        An empty list among `skip` drops a path, and one among `fill` a key.
 
         >>> base = MappingFile(fields={"price": "cost", "item_id": "sku"}, zone="UTC")
         >>> MappingFile(fields={"price": "none", "user_id": "who"}).on(base).fields
@@ -75,6 +77,7 @@ class MappingFile(msgspec.Struct, metaclass=Prepared, frozen=True, forbid_unknow
             default_type=self.default_type or base.default_type,
             unknown_type=self.unknown_type or base.unknown_type,
             skip={path: values for path, values in (base.skip | self.skip).items() if values},
+            fill={key: columns for key, columns in (base.fill | self.fill).items() if columns},
             about=self.about,
         )
 

@@ -74,10 +74,9 @@ class MappingSettings(Section):
         """The name that requests and commands know it by."""
         return self.name or self.topic or ""
 
-    def rules(self, events: EventRules) -> EventMapping:
-        """The mapping that reads their records. Raises ValueError for one that cannot work."""
-        if not self.called:
-            raise ValueError("it has neither topic nor name: say which topic it reads, or how requests name it")
+    @property
+    def how(self) -> MappingFile:
+        """The mapping as a file would have it, on top of its preset. Raises ValueError."""
         own = MappingFile(
             fields=self.fields,
             types=self.types,
@@ -89,20 +88,29 @@ class MappingSettings(Section):
             unknown_type=self.unknown_type,
             skip={path: list(values) for path, values in self.skip.items()},
         )
-        how = own.on(mapping_named(self.preset)) if self.preset else own
-        return event_mapping(how, events, self._key())
+        return own.on(mapping_named(self.preset)) if self.preset else own
 
-    def _key(self) -> bytes | None:
+    @property
+    def hash_key(self) -> str:
+        """The key of the transform hash, "" for none. Raises ValueError."""
         if self.hash_key_file is None:
-            return None
+            return ""
         try:
-            return hash_key(self.hash_key_file).encode()
+            return hash_key(self.hash_key_file)
         except HashKeyError as error:
             raise ValueError(f"hash_key_file: {error}") from None
+
+    def rules(self, events: EventRules) -> EventMapping:
+        """The mapping that reads their records. Raises ValueError for one that cannot work."""
+        if not self.called:
+            raise ValueError("it has neither topic nor name: say which topic it reads, or how requests name it")
+        return event_mapping(self.how, events, self.hash_key.encode() or None)
 
 
 def event_mapping(how: MappingFile, events: EventRules, key: bytes | None = None) -> EventMapping:
     """The mapping of a file or preset for records one at a time, which complete facts of items. Raises ValueError."""
+    if how.fill:
+        raise ValueError(f"fill ({', '.join(how.fill)}) is for tables: records of a topic or a request come one by one")
     return EventMapping(
         events,
         how.fields,

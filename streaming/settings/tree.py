@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from models.experiments import ExperimentAsk, check, read
 from models.records import EventMapping
-from streaming.mappings import presets
+from streaming.mappings import MappingFile, presets
 from streaming.settings.base import Section
 from streaming.settings.events import AdmissionSettings, EventSettings
 from streaming.settings.experiments import ExperimentsSettings
@@ -155,16 +155,19 @@ class Settings(Section):
 
     @property
     def mapping_names(self) -> list[str]:
-        """Every name that `mapping_called` knows: those of the settings, then the presets."""
+        """Every name that `mapping_called` knows: those of the settings, then the presets but those of tables."""
         own = [each.called for each in self.mapping]
-        return [*own, *(name for name in presets() if name not in own)]
+        return [*own, *(name for name, preset in presets().items() if name not in own and not preset.fill)]
 
     def mapping_called(self, name: str) -> EventMapping:
         """A mapping of the settings by its name, or a preset. Raises KeyError; ValueError for one that cannot work."""
-        own = {each.called: each for each in self.mapping}
-        if name in own:
-            return own[name].rules(self.events.rules())
-        return event_mapping(presets()[name], self.events.rules())
+        how, key = self.how_called(name)
+        return event_mapping(how, self.events.rules(), key.encode() or None)
+
+    def how_called(self, name: str) -> tuple[MappingFile, str]:
+        """What a mapping of the settings, or a preset, says, and its key for hashes. Raises as `mapping_called`."""
+        found = next((each for each in self.mapping if each.called == name), None)
+        return (presets()[name], "") if found is None else (found.how, found.hash_key)
 
     def topic(self, role: TopicRole) -> str:
         """Name of a topic. The default namespace has plain names, another one adds its own: `shop2.events`.

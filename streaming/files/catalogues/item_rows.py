@@ -23,6 +23,7 @@ from models.records import (
 from models.structs import Prepared
 from streaming.files.catalogues.item_columns import ITEM_NAMES, Named, look, value_of
 from streaming.files.columns import Columns
+from streaming.files.fill import Fill
 from streaming.files.item_facts import facts_of
 from streaming.files.layout import ITEM_FIELDS, Layout
 from streaming.files.rows import Batch, RowFile
@@ -51,7 +52,7 @@ def item_rows(rows: RowFile, how: Named, survey: Survey) -> Iterator[Listed | Ro
         FileError: The file breaks off.
     """
     reading = _Reading(rows, how, survey)
-    for batch in rows.batches():
+    for batch in map(Fill(how.layout.fill, survey.filled).batch, rows.batches()):
         survey.rows += len(batch.lines) + len(batch.bad)
         for bad in batch.bad:
             yield survey.refuse(*bad)
@@ -133,7 +134,7 @@ class _Reading:
         if isinstance(document, dict) and isinstance(own := document.get("attributes"), dict):
             sent |= own
         for name, path in self._paths.items():
-            top = path.name
+            top = path.name if batch.columns is None else _column(path, batch.columns)
             if batch.columns is not None and top is not None:
                 value = batch.columns[top][place] if top in batch.columns else None
             else:
@@ -161,6 +162,12 @@ class _Reading:
             survey.attributes.update(facts.attribute_values().keys())
         if not survey.sample:
             survey.sample = {"line": line, "item_id": item_id, "facts": facts}
+
+
+def _column(path: Path, columns: Mapping[str, Any]) -> str | None:
+    """The one column that a path means, of which the kind of its cells is known; None for several, or a part of one."""
+    names = path.among(columns)
+    return names[0] if names is not None and len(names) == 1 else path.name
 
 
 def _plain(value: Any) -> Any:

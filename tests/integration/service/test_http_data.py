@@ -170,7 +170,7 @@ def test_the_mappings_are_named_and_tried_on_what_is_pasted(served: Served) -> N
     found = served.post("/mappings/try", json={"mapping": "rees46", "records": VIEW}).json()
     assert (found["events"], found["ignored"], found["refused"]) == (1, 0, 0)
     assert found["records"][0]["event"]["item_id"] == "7"
-    assert found["fields"]["item_id"] == "$.product_id"
+    assert found["fields"]["item_id"] == "product_id"
     assert (found["unread"], found["records"][0]["facts"]) == ([], {"brand": "acme"})
     lines = '{"what":"SOLD","who":1,"sku":"a"}\n{"what":"PING"}\n{"what":"SOLD","sku":"a"}\n{"what":"EATEN","who":1}'
     own = served.post("/mappings/try", json={"mapping": "till", "records": lines}).json()

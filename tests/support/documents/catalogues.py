@@ -43,6 +43,8 @@ def _outcome(catalogue: Catalogue) -> str:
         survey, _, items, _ = read(catalogue, Path(folder))
     item, facts = next(iter(items.items()))
     parts = [f"{item}: {_facts(facts)}"]
+    if survey.skipped:
+        parts.append(f"{survey.passed} passed over ({', '.join(survey.skipped)})")
     if survey.left_out:
         parts.append(f"left out: {', '.join(survey.left_out)}")
     parts += [f"refused: `{reason}`" for _, reason in survey.refusals]

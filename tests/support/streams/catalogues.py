@@ -27,6 +27,7 @@ class Catalogue:
     preset: str = ""
     refused: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 def catalogues() -> list[Catalogue]:
@@ -120,6 +121,26 @@ def catalogues() -> list[Catalogue]:
             },
             "items.parquet",
         ),
+        Catalogue(
+            "the CSV export of WooCommerce, with a draft and a private product",
+            csv(
+                '11,Mug,1,1,7,,4.50,"Ware, Ware > Mugs"',
+                "12,Cup,-1,1,7,,4,Ware",
+                "13,Jug,0,1,7,,9,Ware",
+                head="ID,Name,Published,In stock?,Stock,Sale price,Regular price,Categories",
+            ),
+            {
+                "11": {
+                    "category": "Ware, Ware > Mugs",
+                    "price": 4.5,
+                    "title": "Mug",
+                    "attributes": {"stock": 7, "Published": 1},
+                }
+            },
+            flags="--preset woocommerce",
+            preset="woocommerce",
+            skipped={"Published is -1": 1, "Published is 0": 1},
+        ),
     ]
 
 
@@ -149,7 +170,9 @@ def systems() -> list[Catalogue]:
                         "id": 11, "title": "Teapot", "vendor": "Kyusu", "product_type": "Tea", "handle": "teapot",
                         "tags": "clay, hand made", "status": "active", "image": {"src": "https://s/11.jpg"},
                         "variants": [{"id": 1, "price": "24.90", "inventory_quantity": 3}],
-                    }
+                    },
+                    {"id": 12, "title": "Kettle", "status": "draft"},
+                    {"id": 13, "title": "Samovar", "status": "archived"},
                 ]
             }).encode(),
             {
@@ -161,6 +184,7 @@ def systems() -> list[Catalogue]:
             },
             "products.json",
             preset="shopify",
+            skipped={"status is draft": 1, "status is archived": 1},
         ),
         Catalogue(
             "woocommerce",
@@ -168,7 +192,7 @@ def systems() -> list[Catalogue]:
                 "id": 11, "name": "Mug", "permalink": "https://s/mug", "price": "4.50", "stock_status": "instock",
                 "stock_quantity": 7, "average_rating": "4.5", "categories": [{"id": 3, "name": "Ware"}],
                 "images": [{"src": "https://s/mug.jpg"}], "sku": "M-1",
-            }),
+            }, {"id": 12, "name": "Cup", "status": "draft"}),
             {
                 "11": {
                     "category": "Ware", "price": 4.5, "title": "Mug", "rating": 4.5,
@@ -179,6 +203,7 @@ def systems() -> list[Catalogue]:
             },
             "products.ndjson",
             preset="woocommerce",
+            skipped={"status is draft": 1},
         ),
         Catalogue(
             "gorse",

@@ -461,6 +461,12 @@ def values() -> list[Export]:
             layout=Layout({"lines[*].sku": "item_id", "lines[*].cost": "price"}, default_type="purchase"),
         ),
         Export(
+            "a vector of its item, as JSON",
+            csv(f'u1,tea,view,{NOW},"[0.5, -1]"', head="user_id,item_id,event_type,timestamp,embedding"),
+            [("u1", "tea", "click", None)],
+            facts={"embedding": 1},
+        ),
+        Export(
             "the first of two columns that has a value",
             csv(
                 f",a7,tea,view,{NOW}",
@@ -620,6 +626,28 @@ def systems() -> list[Export]:
             facts={"price": 2, "title": 2},
             file="orders.json",
             form="an array of JSON objects",
+        ),
+        Export(
+            "shopify_csv",
+            csv(
+                f"#1001,ann@example.org,paid,{DAY} 01:00:00 +0100,2,Tea,3.50,,Kyusu,,",
+                "#1001,,,,1,Pot,4.00,pot-2,Kyusu,,",
+                f"#1002,ann@example.org,refunded,{DAY} 01:00:05 +0100,1,Cup,2.00,cup,Kyusu,,",
+                "#1002,,,,1,Jug,9.00,jug,Kyusu,,",
+                f"#1003,,pending,{DAY} 01:00:09 +0100,1,Jug,9.00,jug,,,+49",
+                head="Name,Email,Financial Status,Created at,Lineitem quantity,Lineitem name,Lineitem price,"
+                "Lineitem sku,Vendor,Cancelled at,Phone",
+            ),
+            [
+                ("ann@example.org", "Tea", "purchase", 3.5),
+                ("ann@example.org", "pot-2", "purchase", 4.0),
+                ("+49", "jug", "purchase", 9.0),
+            ],
+            passed=2,
+            skipped={"Financial Status is refunded": 2},
+            facts={"price": 3, "title": 3, "brand": 2},
+            file="orders_export.csv",
+            says=("1 user ids are e-mail addresses", "--hash-ids KEYFILE"),
         ),
         Export(
             "woocommerce",

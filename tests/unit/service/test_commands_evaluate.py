@@ -72,7 +72,8 @@ def test_facts_of_items_come_from_their_own_file_with_its_own_columns(monkeypatc
 def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path, capsys) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef0123456789abcdef\n")
-    words = ("--map", "play=none", "--column", "rating=none", "--hash-ids", key, "--dry-run")
+    wrong = ("--map", "plya=none", "--column", "shelve=none")
+    words = ("--map", "play=none", "--column", "rating=none", "--hash-ids", key, "--dry-run", *wrong)
     assert run(monkeypatch, "evaluate", log, *words) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{log}: CSV with commas; 600 rows: ")
@@ -80,6 +81,8 @@ def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path,
         "fields: event_type from event, user_id from visitorid, item_id from itemid, timestamp; not used: rating, shelf"
         in out.splitlines()[1]
     )
+    assert "! no row has the type 'plya', which --map names; there are 'view'" in out
+    assert "! no column is called 'shelve', which --column is to leave out: there are visitorid, itemid" in out
     assert '"user_id":"v' not in out, "ids are hashed"
     assert "served" not in out
     assert run(monkeypatch, "evaluate", log, *words, "--json") == 0
@@ -103,6 +106,7 @@ def test_a_dry_run_says_what_was_read_and_ends_there(monkeypatch, log, tmp_path,
         (["LOG", "--map", "play=listen"], "'listen' is not an event type: "),
         (["LOG", "--map", "play"], "'play' is not NAME=VALUE"),
         (["LOG", "--column", "colour=category"], "has no column 'colour'; it has visitorid, itemid"),
+        (["LOG", "--column", "visitorid=none"], "visitorid=none leaves out what no event can be without"),
         (["LOG", "--column", "shelf=colour"], "'colour' is not a field of ours"),
         (["LOG", "--contenders", "gorse"], "no contender 'gorse': there are builtin, river"),
         (["LOG", "--k", "31"], "at most 30"),

@@ -37,6 +37,7 @@ def test_each_file_is_read_as_its_shop_means_it(catalogue: Catalogue, tmp_path: 
     expected = catalogue.left_out
     assert {name: survey.left_out[name] for name in expected} == expected
     assert survey.items == len(items)
+    assert dict(survey.skipped) == catalogue.skipped
 
 
 def test_each_preset_has_a_sample_that_proposes_it(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_row_is_skipped_by_what_a_field_says(name: str, tmp_path: Path) -> Non
         found = list(item_rows(opened, read, survey))
     assert [each.item_id for each in found if isinstance(each, Listed)] == ["tea"]
     assert (len(found), survey.refused, survey.passed) == (1, 0, 2)
-    assert "passed over: 2 because status is draft" in items_report(survey, layout)
+    assert "passed over: 2 rows because status is draft" in items_report(survey, layout)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from models.ledger.admission import Admission, AdmissionRules
 from models.records import MAX_LINES, Event
 from models.records.rejections import Rejection
 from service.cli.main import app
-from service.commands.check_mapping import examine
+from service.commands.check_mapping import choose, examine
 from streaming.consumer.sampling import of_file
+from streaming.files import presets
 from streaming.intake.intake import STEP, Intake
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import Record
@@ -70,7 +71,7 @@ def test_mapped_records_share_the_batch_and_have_watermarks_of_their_own(setting
 
 
 def test_the_example_fits_its_sample(settings: Settings) -> None:
-    report = examine(settings, "shop.activity", of_file(EXAMPLE / "activity.ndjson", NOW / 1000))
+    report = examine(settings, choose(settings, None, None), of_file(EXAMPLE / "activity.ndjson", NOW / 1000))
     assert (report["events"], report["ignored"], report["refused"]) == (24, 1, 0)
 
 
@@ -90,6 +91,10 @@ def test_the_document_shows_the_example_as_it_is() -> None:
             "mapping.0.tim (set in SLUICEGATE_MAPPING) is not a setting: did you mean mapping.0.time?",
         ),
         ({"preset": "ga5"}, "mapping[0] (topic 'shop.activity'): no preset 'ga5': there are cloudevents, ga4"),
+        (
+            {"preset": "shopify_csv"},
+            "mapping[0] (topic 'shop.activity'): fill (Name) is for tables: records of a topic",
+        ),
         ({"topic": None}, "it has neither topic nor name"),
         (
             {"transforms": {"user_id": ["hash"]}, "hash_key_file": "/no/such.key"},
@@ -115,8 +120,10 @@ def test_check_mapping_shows_each_record_and_where_it_is_refused(tmp_path: Path)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 3, done.stderr
     *report, first, second, last = done.stdout.splitlines()
-    assert report[0] == "shop.activity: records of a topic; 2 rows: 1 events, 0 passed over, 1 refused"
-    assert "user_id from $.customer.id" in report[1]
+    assert report[0] == f"{sample}: NDJSON; 2 rows: 1 events, 0 passed over, 1 refused"
+    assert "user_id from customer.id" in report[1]
+    assert report[2].startswith('  line 1 is read as {"event_type":"click","user_id":"4711"')
+    assert "  types: 'PRODUCT_VIEWED' 2, read as 1 click" in report
     assert "  refused: 1 rows, missing_field at $.customer.id" in report
     assert first.startswith('event    line 1: {"event_type": "click", "user_id": "4711"')
     assert second.startswith("refused  line 3: missing_field at $.customer.id: expected string of 1 to 256")
@@ -140,7 +147,7 @@ def test_check_mapping_reads_what_send_reads(tmp_path: Path, content: str, name:
         None, {"SLUICEGATE_MAPPING": json.dumps([{"topic": "shop", "fields": fields, "default_type": "purchase"}])}
     )
     (tmp_path / name).write_text(content)
-    report = examine(settings, "shop", of_file(tmp_path / name, NOW / 1000))
+    report = examine(settings, choose(settings, "shop", None), of_file(tmp_path / name, NOW / 1000))
     assert [record["event"]["user_id"] for record in report["records"]] == ["7", "8"]
     assert [record["event"].get("price") for record in report["records"]] == [39.9, None]
     assert [record.get("left_out") for record in report["records"]] == [None, ["price"]]
@@ -266,7 +273,9 @@ def test_check_mapping_refuses_a_row_in_another_encoding_and_reads_the_rest(tmp_
     sample.write_bytes(rows.encode("latin-1"))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", _own(tmp_path)])
     assert done.exit_code == 3, done.output
-    assert "refused  line 3: not_json at $: expected UTF-8" in done.stdout
+    assert "  refused: 1 rows, the line is not UTF-8" in done.stdout
+    assert "! the file is not UTF-8: add --encoding cp1252" in done.stdout
+    assert "refused  line 3: the line is not UTF-8" in done.stdout
     assert "1 events, 0 ignored, 1 refused" in done.stdout
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", _own(tmp_path), "--encoding", "latin-1"])
     assert "2 events, 0 ignored, 0 refused" in done.stdout
@@ -287,7 +296,7 @@ def test_check_mapping_leaves_out_lines_of_products_that_were_deleted(tmp_path: 
     sample.write_text(json.dumps(placed | {"billing": {"email": "ann@example.org"}}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "woocommerce"])
     assert done.exit_code == 0, done.output
-    assert "passed over: 1 because line_items[*].product_id is 0" in done.stdout
+    assert "passed over: 1 lines because line_items[*].product_id is 0" in done.stdout
     assert "1 events, 1 ignored, 0 refused" in done.stdout
 
 
@@ -301,15 +310,129 @@ def test_check_mapping_tries_a_preset_and_a_file_of_mappings(tmp_path: Path) -> 
     assert 'event    line 1, event 1 of 2: {"event_type": "purchase", "user_id": "5", "item_id": "11"' in done.stdout
     assert "refused  line 1, event 2 of 2: missing_field at $.line_items[1].product_id or" in done.stdout
     assert '; of its item: {"price": 3.5, "title": "Cup"}' in done.stdout
-    assert "facts of 1 items: title 1, price 1" in done.stdout
+    assert "facts of 1 items: price 1, title 1" in done.stdout
     assert "nothing is read as event_type" not in done.stdout  # the mapping has one for all
     sample.write_text(json.dumps(placed | {"financial_status": "refunded"}))
     done = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopify"])
     assert done.exit_code == 0, done.output
     assert "ignored  line 1, event 2 of 2: financial_status is refunded" in done.stdout
-    assert "passed over: 2 because financial_status is refunded" in done.stdout
+    assert "passed over: 2 lines because financial_status is refunded" in done.stdout
     wrong = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", "shopfy"])
     assert wrong.exit_code == 2
     assert "no preset 'shopfy': there are cloudevents, ga4" in " ".join(wrong.output.replace("│", " ").split())
+    own, key = tmp_path / "own.toml", tmp_path / "key"
+    own.write_text('preset = "shopify"\n[transforms]\nuser_id = ["hash"]\n')
+    key.write_text("k" * 32)
+    hashed = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", str(own), "--hash-ids", str(key)])
+    assert hashed.exit_code == 0, hashed.output
     unnamed = CliRunner().invoke(app, ["check-mapping", str(sample)])
     assert "--preset NAME needs none" in " ".join(unnamed.output.replace("│", " ").split())
+
+
+OWN = """\
+unknown_type = "none"
+[fields]
+user_id = "who"
+item_id = "p.sku"
+event_type = "what"
+timestamp = "at"
+title = "p.titel"
+[types]
+seen = "click"
+[skip]
+state = ["storniert"]
+staet = ["x"]
+"""
+
+COMPARED = {
+    "ids with .0": (
+        "log.csv",
+        f"user_id,item_id,event_type,timestamp\nu1,5003.0,click,{NOW}\nu1,4.00638E+12,click,{NOW}\nu1,tea,click\nu,1,2,3,4,5\n",
+        "",
+        (
+            "values of item_id are written with .0",
+            "values of item_id look rounded by a spreadsheet (4.00638E+12)",
+            "  refused: 1 rows, 6 fields where the header has 4",
+        ),
+    ),
+    "no zone": (
+        "log.csv",
+        "user_id,item_id,event_type,timestamp\nann@example.org,tea,click,2026-01-01 10:00:00\n",
+        "",
+        ("name no zone and are read as UTC here: add --zone UTC", "1 user ids are e-mail addresses", "--hash-ids"),
+    ),
+    "days of a spreadsheet": (
+        "log.csv",
+        "user_id,item_id,event_type,timestamp\nu1,tea,click,46023.5\n",
+        "",
+        ('cannot be read: add --time excel, or time = "excel" to the mapping',),
+    ),
+    "lists, with a preset": (
+        "orders.json",
+        json.dumps([
+            {"id": 1, "created_at": NOW, "financial_status": "paid", "line_items": [{"product_id": 1}, {"sku": "t"}]},
+            {"id": 2, "created_at": NOW, "financial_status": "refunded", "line_items": [{"product_id": 1}]},
+        ]),
+        "shopify",
+        ("2 rows, 3 lines of line_items: 2 events, 1 passed over, 0 refused", "passed over: 1 lines because"),
+    ),
+    "a mapping of one's own": (
+        "log.ndjson",
+        "".join(
+            json.dumps({"who": "u1", "what": what, "at": NOW, "state": "paid", "order.id": 1, "p": {"sku": "tea"}})
+            + "\n"
+            for what in ("seen", "seen", "left")
+        ),
+        OWN,
+        (
+            "types: 'seen' 2, 'left' 1, read as 2 click",
+            "types that are not in [types], left out: 'left' 1. To read one add --map left=TYPE, or",
+            "not used: order.id (in a mapping '[\"order.id\"]')",
+            "no record has p.titel, from which title is to be read; known: who, what",
+            "no record has staet, which [skip] names; known: state",
+            "no record has 'storniert' at state, which [skip] names; known: 'paid' 3",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "content", "mapping", "says"), COMPARED.values(), ids=COMPARED)
+def test_three_commands_begin_with_the_same_report(
+    tmp_path: Path, file: str, content: str, mapping: str, says: tuple[str, ...]
+) -> None:
+    path, preset = tmp_path / file, mapping
+    path.write_text(content)
+    if mapping not in presets():
+        preset = _own(tmp_path)
+        Path(preset).write_text(mapping or Path(preset).read_text())
+    words = (str(path), "--preset", preset)
+    checked = CliRunner().invoke(app, ["check-mapping", *words]).stdout.partition("as a record of a topic")[0]
+    assert [part for part in says if part not in checked] == [], checked
+    assert CliRunner().invoke(app, ["evaluate", *words, "--dry-run"]).stdout == checked
+    assert CliRunner().invoke(app, ["send", *words, "--dry-run"]).stdout.partition("would send")[0] == checked
+
+
+def test_check_mapping_says_of_each_record_why_it_is_none(tmp_path: Path) -> None:
+    sample, own = tmp_path / "sample.ndjson", tmp_path / "own.toml"
+    sample.write_text('{"what": "left"}\n{"what": "ping"}\n{}\n')
+    fields = 'user_id = "who"\nitem_id = "sku"\nevent_type = "what"\ntimestamp = "@time"\n'
+    types = 'ping = "none"\n"@nothing" = "none"\n'
+    own.write_text(f'unknown_type = "none"\n[fields]\n{fields}[types]\n{types}')
+    out = CliRunner().invoke(app, ["check-mapping", str(sample), "--preset", str(own)]).stdout
+    assert "line 1: its type 'left' is not in [types], and unknown_type is none: to read it, add \"left\" = " in out
+    assert "line 2: its type 'ping' is mapped to none" in out
+    assert "line 3: it names no type, and @nothing is mapped to none" in out
+    assert "! timestamp = @time is of a record in Kafka, which a row of a file has not" in out
+
+
+def test_a_file_and_check_mapping_refuse_two_lists_alike(tmp_path: Path) -> None:
+    sample, own = tmp_path / "sample.ndjson", tmp_path / "own.toml"
+    sample.write_text('{"who": 1, "sku": 2, "at": 1767225600, "t": ["a"], "c": ["b"]}\n')
+    fields = 'user_id = "who"\nitem_id = "sku"\ntimestamp = "at"\ntags = "t[*]"\ncategory = "c[*]"\n'
+    own.write_text(f'default_type = "click"\n[fields]\n{fields}')
+    for command in (["check-mapping"], ["evaluate", "--dry-run"], ["send", "--dry-run"]):
+        done = CliRunner().invoke(app, [*command, str(sample), "--preset", str(own)])
+        assert done.exit_code == 2
+        assert "fields go through two lists, $.c and $.t: keep one of them" in " ".join(
+            done.output.replace("│", " ").split()
+        )
