@@ -385,24 +385,44 @@ def test_without_an_audit_nothing_is_promoted_and_a_rollback_still_happens(setti
         assert third != second
 
 
+def turn(taught: Learner) -> str:
+    """Commit a version whose best is worst: as finite, as large, and as quick to answer as the one before."""
+    ranker = taught.recommender.state.tables["ranker"]
+    ranker.columns["weight"][:] *= -1
+    ranker.mark(np.arange(len(ranker.columns["weight"]), dtype=np.int32))
+    taught.progress.count("turned")
+    return taught.commit(Standing(applied=50_000))
+
+
+def grow(taught: Learner) -> str:
+    """Commit a version of a model that has left its youth, whose ranker answers."""
+    for name, column, value in (("chosen", "contender", RANKER), ("clock", "applied", 50_000)):
+        table = taught.recommender.state.tables[name]
+        table.columns[column][:] = value
+        table.mark(np.zeros(1, np.int32))
+    return taught.commit(Standing(applied=50_000))
+
+
+def test_a_held_version_goes_live_when_no_event_comes_any_more(settings: Settings, taught: Learner) -> None:
+    first = grow(taught)
+    with service(settings) as served:
+        eventually(lambda: serving(served, first))
+        second = turn(taught)
+        eventually(lambda: decisions(served)[-1].reasons[:1] == ("lists_changed",))
+        keeper = served.context.gatekeeper
+        keeper.policy = msgspec.structs.replace(keeper.policy, quiet=0.001)  # not a minute
+        eventually(lambda: serving(served, second))
+        assert decisions(served)[-1].numbers["overlap"] < 0.3
+        assert complaints(decisions(served)) == []
+
+
 def test_a_challenger_whose_lists_share_nothing_with_the_champions_waits_for_evidence(
     settings: Settings, taught: Learner
 ) -> None:
-    state = taught.recommender.state
-    chosen, ranker = state.tables["chosen"], state.tables["ranker"]
-    chosen.columns["contender"][:] = RANKER
-    chosen.mark(np.zeros(1, np.int32))
-    clock = state.tables["clock"]
-    clock.columns["applied"][:] = 50_000
-    clock.mark(np.zeros(1, np.int32))
-    first = taught.commit(Standing(applied=50_000))
+    first = grow(taught)
     with service(settings) as served:
         eventually(lambda: serving(served, first))
-        # Best becomes worst: as finite, as large, and as quick to answer as before.
-        ranker.columns["weight"][:] *= -1
-        ranker.mark(np.arange(len(ranker.columns["weight"]), dtype=np.int32))
-        taught.progress.count("turned")
-        second = taught.commit(Standing(applied=50_000))
+        second = turn(taught)
         eventually(lambda: decisions(served)[-1].reasons[:1] == ("lists_changed",))
         assert decisions(served)[-1].numbers["overlap"] < 0.3
         assert serving(served, first)
