@@ -100,8 +100,6 @@ class Gatekeeper:
         self._registered, self._emptied = False, False
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
-        self.looked: Callable[[], None] = lambda: None
-        """Called by the thread after each look that came to its end."""
         self._scratch = new_scratch()
         self._rescue = Backoff()
         self._setback = Setback()
@@ -144,7 +142,6 @@ class Gatekeeper:
                         return
                 self._store.leave_replica()
                 decision = self.tick()
-                self.looked()
                 self.refusal = ""
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
