@@ -44,10 +44,10 @@ from tests.support.streams.exports import (
     said,
     sheets,
     summary,
-    systems,
     table,
     values,
 )
+from tests.support.streams.system_exports import systems
 
 
 def named(export: Export) -> str:
