@@ -18,8 +18,7 @@ from benchmarks.report import spread, verdict
 from models.ledger import Joined
 from models.records import Erase, Identify, ItemFacts
 from streaming.intake import KnownItems, Ordered
-from streaming.learning import erase
-from streaming.learning.learn_batch import join
+from streaming.learning import erase, join
 
 SUMMARY = "the longest steps between two looks at the stop flag, at the ceilings"
 ITEMS, USERS = 1_000_000, 500_000
