@@ -397,13 +397,12 @@ def turn(taught: Learner) -> str:
     return taught.commit(Standing(applied=50_000))
 
 
-def grow(taught: Learner, **more: object) -> str:
-    """Commit a version of a model that has left its youth, whose ranker answers; with `more` evidence."""
+def grow(taught: Learner) -> None:
+    """Make it a model that has left its youth, whose ranker answers."""
     for name, column, value in (("chosen", "contender", RANKER), ("clock", "applied", 50_000)):
         table = taught.recommender.state.tables[name]
         table.columns[column][:] = value
         table.mark(np.zeros(1, np.int32))
-    return taught.commit(Standing(applied=50_000), **more)
 
 
 def remembered(taught: Learner, count: int) -> list[object]:
@@ -418,7 +417,8 @@ def remembered(taught: Learner, count: int) -> list[object]:
 def test_where_no_event_comes_a_held_version_goes_live_unless_old_events_speak_against_it(
     settings: Settings, taught: Learner, old: int
 ) -> None:
-    first = grow(taught, asked=remembered(taught, old))
+    grow(taught)
+    first = taught.commit(Standing(applied=50_000), asked=remembered(taught, old))
     with service(settings) as served:
         keeper, tables = served.context.gatekeeper, served.context.tables
         eventually(lambda: serving(served, first) and tables.kept is not None)
@@ -444,7 +444,8 @@ def test_where_no_event_comes_a_held_version_goes_live_unless_old_events_speak_a
 def test_a_challenger_whose_lists_share_nothing_with_the_champions_waits_for_evidence(
     settings: Settings, taught: Learner
 ) -> None:
-    first = grow(taught)
+    grow(taught)
+    first = taught.commit(Standing(applied=50_000))
     with service(settings) as served:
         eventually(lambda: serving(served, first))
         second = turn(taught)
