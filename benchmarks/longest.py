@@ -144,7 +144,12 @@ class _Full:
 
         def copy() -> list[float]:
             looks: list[float] = []
-            copied(self.recommender.state, lambda: looks.append(time.process_time()) is not None)
+
+            def stopped() -> bool:
+                looks.append(time.process_time())
+                return False
+
+            copied(self.recommender.state, stopped)
             return looks
 
         return copy
